@@ -1,0 +1,121 @@
+"""The devices the engine speaks to, as Protocols. Adapters and their stand-ins live beside this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Clock(Protocol):
+    """Monotonic time, passed in so that tests need not sleep."""
+
+    def now(self) -> int:
+        """Nanoseconds, as `time.perf_counter_ns`."""
+        ...
+
+    def sleep_until(self, ns: int) -> None:
+        """Return at `ns` or soon after, at once if it is past."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStatus:
+    """What the device reports.
+
+    state: "running", "lost" (being reopened) or "stopped"; device: its name; rate: frames a second;
+    block: frames a callback; written, played: frames since the stream opened;
+    starved: blocks that found the ring empty; xruns: what the driver itself reported; blocks: callbacks so far;
+    latency_ns: from a frame's leaving the ring to its being heard, as the device says.
+    """
+
+    state: str
+    device: str
+    rate: int
+    block: int
+    written: int
+    played: int
+    starved: int
+    xruns: int
+    blocks: int
+    latency_ns: int
+
+
+class AudioOutput(Protocol):
+    """Where the mixer's blocks go. Two channels, float32 in -1..1."""
+
+    @property
+    def rate(self) -> int:
+        """Frames a second of the open device."""
+        ...
+
+    def start(self) -> None:
+        """Open the device. Raises HocketError when there is none."""
+        ...
+
+    def free(self, lead: int) -> int:
+        """Frames that may be written so that the ring holds at most `lead` frames not yet played."""
+        ...
+
+    def write(self, frames: NDArray[np.float32]) -> None:
+        """Append frames (n, 2); n at most `free(...)`."""
+        ...
+
+    def heard_ns(self, frame: int) -> int:
+        """When frame number `frame` (counted as `written`) is or will be heard: a regression of the
+        device's (frames, ns) pairs, in `perf_counter_ns`."""
+        ...
+
+    def status(self) -> AudioStatus:
+        """Cheap; callable from any thread."""
+        ...
+
+    def poll(self) -> bool:
+        """Keep the device alive: called a few times a second from the control thread; respawns what was
+        lost. True when the device was (re)opened since the last call, so `rate` and frame counts began anew."""
+        ...
+
+    def close(self) -> None:
+        """Stop and release everything; nothing is left running."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MidiStatus:
+    """port: the name others see; backend: "alsa", "coremidi", "jack", "winmm", "null";
+    state: "open" or "lost"; sent, late: messages so far and those sent after their deadline by over 1 ms."""
+
+    port: str
+    backend: str
+    state: str
+    sent: int
+    late: int
+    detail: str = ""
+
+
+class MidiOutput(Protocol):
+    """Where MIDI goes."""
+
+    def send(self, message: bytes, ns: int) -> None:
+        """Send a short message so that it is heard at `ns` (`perf_counter_ns`). A backend with stamps (JACK)
+        takes it early and places it on its frame; the others send at once."""
+        ...
+
+    @property
+    def stamps(self) -> bool:
+        """True where the backend places messages itself: hand them over ~40 ms early."""
+        ...
+
+    def poll(self) -> bool:
+        """Keep the port alive; True when it was reopened since the last call."""
+        ...
+
+    def status(self) -> MidiStatus:
+        """Cheap; callable from any thread."""
+        ...
+
+    def close(self) -> None:
+        """All notes off on every channel, then release everything."""
+        ...

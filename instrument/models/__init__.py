@@ -1,0 +1,1 @@
+"""What a bundle is and how to run it: numpy in, numpy out (onnxruntime lives here alone)."""

@@ -1,0 +1,69 @@
+"""What the engine asks of a note model, whatever its family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from instrument.music.notes import Note
+from instrument.music.timebase import MetreMap
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Everything besides the notes so far that decides the next note.
+
+    knobs: knob id -> value, as the manifest's `knobs[]` describe them (genre, temperature, density, ...);
+    floor: no onset before this tick; key: root 0..11; scale: a name of `harmony.SCALES` ("chromatic" = no lock);
+    chromatic: 0..1, how freely steps outside the scale are allowed off the beat;
+    low, high: MIDI pitch range of the pitched parts; parts: which parts may play (empty = all the model knows);
+    chord: sounding pitch classes to prefer, empty = none; latest: no onset after this tick (None = free).
+    """
+
+    knobs: dict[str, float | str] = field(default_factory=dict)
+    floor: int = 0
+    latest: int | None = None
+    key: int = 0
+    scale: str = "chromatic"
+    chromatic: float = 0.0
+    low: int = 0
+    high: int = 127
+    parts: frozenset[int] = frozenset()
+    chord: tuple[int, ...] = ()
+
+    def at(self, floor: int) -> Ask:
+        """The same, from another floor."""
+        return replace(self, floor=floor)
+
+
+class NotePlayer(Protocol):
+    """A note model with its memory of the notes played so far.
+
+    Deterministic: the note proposed depends on the notes fed, the `Ask`, and counter-based draws keyed
+    by (seed, player, bar, position of the last onset, ordinal, field) - never on how often it was asked.
+    """
+
+    @property
+    def count(self) -> int:
+        """Notes fed so far."""
+        ...
+
+    def reset(self, seed: int, player: int, metres: MetreMap) -> None:
+        """Forget everything; draws come from `seed` and `player` from now on."""
+        ...
+
+    def propose(self, ask: Ask) -> Note:
+        """The next note, not yet fed: in `Note.order` after the last one and not before `ask.floor`."""
+        ...
+
+    def feed(self, note: Note) -> None:
+        """Take `note` as played, the model's own or a live one."""
+        ...
+
+    def rewind(self, count: int) -> None:
+        """Go back to the state after `count` notes (cheap: states are kept by note)."""
+        ...
+
+    def forget_before(self, count: int) -> None:
+        """Notes before `count` are committed: what is only needed to rewind past them may be dropped."""
+        ...
