@@ -26,9 +26,9 @@ class AudioStatus:
     """What the device reports.
 
     state: "running", "lost" (being reopened) or "stopped"; device: its name; rate: frames a second;
-    block: frames a callback; written, played: frames since the stream opened;
+    block: frames a callback; written, played: frames since `start`, counted on when the device is reopened;
     starved: blocks that found the ring empty; xruns: what the driver itself reported; blocks: callbacks so far;
-    latency_ns: from a frame's leaving the ring to its being heard, as the device says.
+    latency_ns: from a frame's leaving the ring to its being heard, as the device says; detail: why it is lost.
     """
 
     state: str
@@ -41,6 +41,7 @@ class AudioStatus:
     xruns: int
     blocks: int
     latency_ns: int
+    detail: str = ""
 
 
 class AudioOutput(Protocol):
@@ -52,11 +53,13 @@ class AudioOutput(Protocol):
         ...
 
     def start(self) -> None:
-        """Open the device. Raises HocketError when there is none."""
+        """Open the device; nothing happens if it is open. Raises HocketError when there is none; the output
+        is then "lost": it takes frames as time passes, and `poll` goes on trying."""
         ...
 
     def free(self, lead: int) -> int:
-        """Frames that may be written so that the ring holds at most `lead` frames not yet played."""
+        """Frames that may be written so that the ring holds at most `lead` frames not yet played (or two of the
+        device's blocks, where those are more). Never blocks; while the device is lost, room comes as time passes."""
         ...
 
     def write(self, frames: NDArray[np.float32]) -> None:
@@ -74,7 +77,8 @@ class AudioOutput(Protocol):
 
     def poll(self) -> bool:
         """Keep the device alive: called a few times a second from the control thread; respawns what was
-        lost. True when the device was (re)opened since the last call, so `rate` and frame counts began anew."""
+        lost. True when the device was reopened since the last call, so `rate` may be another. Frame numbers
+        go on (`status().written` is the next one), so nothing that is being mixed meanwhile is misplaced."""
         ...
 
     def close(self) -> None:
@@ -100,7 +104,7 @@ class MidiOutput(Protocol):
 
     def send(self, message: bytes, ns: int) -> None:
         """Send a short message so that it is heard at `ns` (`perf_counter_ns`). A backend with stamps (JACK)
-        takes it early and places it on its frame; the others send at once."""
+        takes it early and places it on its frame; the others send at once. `ns` 0 or less: as soon as possible."""
         ...
 
     @property
