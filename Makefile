@@ -1,0 +1,38 @@
+# make play   installs what is missing and opens the instrument   (ARGS="--headless" and the like are passed on)
+# make test   installs what is missing and runs every check
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: play test check lint format bench train-smoke ready-play ready-test
+
+play: ready-play
+	@$(BIN)/hocket play $(ARGS)
+
+test: ready-test
+	@$(MAKE) --no-print-directory lint check
+
+check:
+	$(BIN)/python -m pytest $(ARGS)
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: ready-play
+	@$(BIN)/hocket bench --json $(ARGS)
+
+train-smoke: ready-test
+	$(BIN)/python -m pytest --no-cov tests/training $(ARGS)
+
+ready-play:
+	@$(PYTHON) packaging/install.py play
+
+ready-test:
+	@$(PYTHON) packaging/install.py test
