@@ -1,0 +1,104 @@
+"""Generating ahead: one player's notes, first planned, then committed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from instrument.models.players import Ask, NotePlayer
+from instrument.music.notes import Note
+from instrument.music.timebase import MetreMap
+
+CONTEXT = 64  # notes a player is given again when its seed, its metre or its model changes
+
+
+class Line:
+    """What one player has played and means to play.
+
+    `plan` holds the notes proposed and fed but not yet heard; `count` counts those committed. Notes come in
+    `Note.order`, none before the floor of its `Ask`. Every note is a function of the notes before it and of
+    the changes made before it was committed, never of time or of how often something was planned. One thread.
+    """
+
+    def __init__(self, player: NotePlayer, seed: int, number: int, metres: MetreMap, ask: Ask) -> None:
+        self.number = number
+        self.count = 0
+        self.plan: deque[Note] = deque()
+        self.ask = ask
+        self.spacing = 0
+        self._recent: deque[Note] = deque(maxlen=CONTEXT)
+        self.restart(player, seed, metres)
+
+    @property
+    def known(self) -> int:
+        """The tick up to which the line is planned: no further note will have its onset before it."""
+        return max(self.ask.floor, self._next)
+
+    @property
+    def _next(self) -> int:
+        """The earliest onset that the last note allows."""
+        if self.plan:
+            return self.plan[-1].tick + self.spacing
+        return self._recent[-1].tick + self.spacing if self._recent else 0
+
+    def extend(self) -> Note:
+        """Plan one note more. It is the model's time that this takes."""
+        known = self.known
+        note = self._player.propose(self.ask.at(known) if self.spacing and known > self.ask.floor else self.ask)
+        self._player.feed(note)
+        self.plan.append(note)
+        return note
+
+    def commit(self, tick: int, whole: bool = False) -> list[Note]:
+        """Commit the complete onset ticks before `tick`, and return their notes.
+
+        An onset tick is complete once a later note is planned, or where the caller says so with `whole`.
+        """
+        edge = tick if whole else min(tick, self.known)
+        committed = []
+        while self.plan and self.plan[0].tick < edge:
+            committed.append(self.plan.popleft())
+        self._take(committed)
+        return committed
+
+    def take(self, count: int) -> list[Note]:
+        """Commit the next `count` notes, planning them where they are not planned yet. For rendering."""
+        while len(self.plan) < count:
+            self.extend()
+        committed = [self.plan.popleft() for _ in range(count)]
+        self._take(committed)
+        return committed
+
+    def change(self, ask: Ask, spacing: int = 0) -> None:
+        """Drop the plan and go on from the last committed note as `ask` says, from its floor.
+
+        spacing: ticks from one onset to the next at least (0 = free, 1 = no chords), for a model that is too slow.
+        """
+        self.ask = ask
+        self.spacing = spacing
+        if self.plan:
+            self.plan.clear()
+            self._player.rewind(self.count - self._offset)
+
+    def restart(self, player: NotePlayer | None, seed: int, metres: MetreMap) -> None:
+        """Drop the plan and go on with another seed, metre or player (None: the same), who is told the last
+        `CONTEXT` notes."""
+        self.plan.clear()
+        self._player = player or self._player
+        self._player.reset(seed, self.number, metres)
+        for note in self._recent:
+            self._player.feed(note)
+        self._offset = self.count - self._player.count
+
+    def hear(self, notes: Sequence[Note]) -> None:
+        """Take `notes`, in order and after all there are, as played by this line (a prompt). Drops the plan."""
+        self.change(self.ask, self.spacing)
+        for note in notes:
+            self._player.feed(note)
+        self._take(notes)
+
+    def _take(self, notes: Sequence[Note]) -> None:
+        if notes:
+            self.count += len(notes)
+            self._recent.extend(notes)
+            self._player.forget_before(self.count - self._offset)

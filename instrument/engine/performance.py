@@ -1,0 +1,290 @@
+"""A performance: players, knobs, and all that happened to them. The engine plays it and the renderer too, so
+that what is heard live and what is rendered come out of the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from math import ceil
+from typing import Any, Protocol
+
+from instrument.engine.knobs import (
+    INSTRUMENT,
+    RESTARTING,
+    UNHEEDED,
+    KnobTable,
+    ask_from,
+    checked,
+    knob_name,
+    parts_on,
+)
+from instrument.engine.messages import KnobInfo, Value
+from instrument.engine.notes import Line
+from instrument.engine.patches import Patch, PlayerPatch
+from instrument.engine.takes import Bundle, Header, Input, Stopped, Take, Turn
+from instrument.engine.transport import metre_map
+from instrument.errors import HocketError
+from instrument.models.players import Ask, NotePlayer
+from instrument.music.notes import Note, Part
+from instrument.music.timebase import Metre, MetreMap
+
+EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
+
+# What is done about a model that is too slow, by how often its plan ran dry:
+# (least ticks between its onsets, ticks of rest before it comes in again).
+THINNING = ((0, 0), (0, 1), (1, 2), (6, 6), (12, 12), (24, 24), (24, 96))
+RECOVERED = 144  # ticks: a player planned this far ahead plays one step less thinly
+
+Played = tuple[int, Note]  # a player and his note
+
+
+class BundleInfo(Protocol):
+    """What a performance needs to know of a bundle: the manifest has it."""
+
+    @property
+    def slug(self) -> str: ...
+    @property
+    def bundle_hash(self) -> str: ...
+    @property
+    def parts(self) -> Sequence[int]: ...
+    @property
+    def knobs(self) -> Iterable[KnobInfo]: ...
+
+
+OpenPlayer = Callable[[str], tuple[BundleInfo, NotePlayer]]
+
+
+class Performance:
+    """Everything from one Play to the next Stop, in ticks from 0.
+
+    The engine's loop: `extend` while there is time, `advance` as the music moves and send what it returns, `set`
+    and `load` when a knob or a model changes. `take` and `values` may be read from other threads (values are
+    replaced one by one, never removed); all else belongs to one thread. A performance that has not started yet
+    (nothing advanced) takes changes too and already shows its plan.
+    """
+
+    def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
+        """Seat the players of `patch`. open_player: slug -> (manifest, player), a player of its own each time.
+
+        HocketError for an unknown slug or a value out of range; knobs the models do not have are passed over.
+        """
+        self.patch = patch
+        self.lines: list[Line] = []
+        self._open = open_player
+        self._floor = 0
+        self._due: list[Played] = []
+
+        opened = [open_player(seat.model) for seat in patch.players]
+        self._bundles = [bundle for bundle, _ in opened]
+        self.table = KnobTable([bundle.knobs for bundle in self._bundles])
+        given = {knob_name(INSTRUMENT, knob): value for knob, value in patch.knobs.items()}
+        for number, seat in enumerate(patch.players):
+            given |= {knob_name(number, knob): value for knob, value in seat.knobs.items()}
+        self.values: dict[str, Value] = {
+            name: checked(info, given.get(name, info.default)) for name, info in self.table.infos.items()
+        }
+        self.metres = metre_map(str(self.values[knob_name(INSTRUMENT, "metre")]))
+        for number, (_, player) in enumerate(opened):
+            self.lines.append(Line(player, self.seed, number, self.metres, self._ask(number, 0)))
+        self._thinning = [0] * len(self.lines)  # index into THINNING, by player
+        self.take = Take(Header(self.current_patch(), tuple(map(named, self._bundles))))
+
+    @property
+    def seed(self) -> int:
+        """The seed of all draws."""
+        return int(self.values[knob_name(INSTRUMENT, "seed")])
+
+    @property
+    def floor(self) -> int:
+        """The commit horizon: everything before this tick has been committed."""
+        return self._floor
+
+    def current_patch(self) -> Patch:
+        """The patch with the knobs and models as they are now."""
+        return Patch(
+            name=self.patch.name,
+            knobs=self._values_of(INSTRUMENT),
+            players=tuple(
+                PlayerPatch(bundle.slug, self._values_of(i)) for i, bundle in enumerate(self._bundles)
+            ),
+            voices=self.patch.voices,
+            routing=self.patch.routing,
+        )
+
+    def extend(self, until: float) -> Played | None:
+        """Plan one note more for the player who is planned the least far; None when all are planned to the tick
+        `until`. It takes as long as the model does for a note."""
+        lines = [line for line in self.lines if line.known < until and not self._resting(line.number)]
+        if not lines:
+            return None
+        line = min(lines, key=lambda line: line.known)
+        return line.number, line.extend()
+
+    def advance(self, horizon: float, overdue: float | None = None) -> list[Played]:
+        """Commit what is due and return it, by onset: the whole onset ticks that may sound before `horizon`
+        (transport ticks at now + lead; microtiming is allowed for).
+
+        An onset tick the model has not finished is left to it until `overdue` (default: the horizon), the last
+        moment at which a note can still be in time; then it is committed as it is, and a model whose plan ran dry
+        is given a later floor and thinned out.
+        """
+        self._floor = max(self._floor, ceil(horizon + EARLIEST))
+        late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
+        for line in self.lines:
+            self._play(line, line.commit(self._floor))
+            if self._resting(line.number):
+                continue
+            level = self._thinning[line.number]
+            if line.known < late:
+                self._thin(line, min(level + 1, len(THINNING) - 1), late)
+            elif level and line.known >= self._floor + RECOVERED:
+                self._thin(line, level - 1, self._floor)
+        due, self._due = self._due, []
+        return sorted(due, key=lambda played: played[1].order)
+
+    def set(self, knob: str, value: Value, player: int = 0, tick: float | None = None) -> Value:
+        """Turn a knob of `player`, or of the instrument where that player has none of the name. Planned notes are
+        dropped and planned anew from `floor`; the value as it was taken is returned.
+
+        tick: from where a knob holds that changes no note (tempo, level), default `floor`; the caller's tempo map
+        is to change at the same tick. HocketError for an unknown knob or a value it cannot take.
+        """
+        info = self.table.find(knob, player)
+        value = checked(info, value)
+        name = knob_name(info.player, info.id)
+        if self.values[name] == value:
+            return value
+        self.values[name] = value
+        if info.player == INSTRUMENT and info.id in UNHEEDED:
+            self.take.entries.append(Turn(float(self._floor if tick is None else tick), info.id, value))
+        else:
+            for line in self.lines:
+                if info.player in (INSTRUMENT, line.number):
+                    self._input(line, self._floor, knobs={info.id: value})
+        return value
+
+    def load(self, slug: str, player: int = 0) -> None:
+        """Give a player another model; knobs of the same name keep their values. HocketError if unknown."""
+        line = self._line(player)
+        opened = self._open(slug)
+        self._input(line, self._floor, opened, bundle=named(opened[0]))
+
+    def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
+        """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line. Before the
+        first `advance` only; the notes come out of it like all others."""
+        end = max((note.tick + 1 for note in notes), default=0)
+        self._input(self._line(player), bar_line(self.metres, end), prompt=tuple(notes))
+
+    def stop(self, tick: float) -> None:
+        """The transport stopped: the take is complete."""
+        self.take.entries.append(Stopped(float(tick)))
+
+    def planned(self, until: float) -> list[Played]:
+        """The planned notes with onsets before `until`, player by player."""
+        return [(line.number, note) for line in self.lines for note in line.plan if note.tick < until]
+
+    def apply(self, event: Input, opened: tuple[BundleInfo, NotePlayer] | None = None) -> None:
+        """Let `event` happen to its player, who has committed exactly `event.count` notes, and record it.
+
+        opened: the model of `event.bundle` where it is open already. HocketError if that is not the bundle it was.
+        """
+        line = self._line(event.player)
+        if line.count != event.count:
+            raise HocketError(f"player {event.player} stands at note {line.count}, the take at {event.count}: "
+                              "the take is damaged")
+        player = None
+        if event.bundle:
+            bundle, player = opened or self._open(event.bundle.slug)
+            expect_bundle(event.bundle, bundle)
+            self._seat(event.player, bundle)
+        for knob, value in event.knobs.items():
+            info = self.table.find(knob, event.player)
+            self.values[knob_name(info.player, knob)] = checked(info, value)
+            if knob == "metre":
+                self.metres = changed_metres(self.metres, str(value), event.floor)
+        line.change(self._ask(event.player, event.floor), event.spacing)
+        if player or not RESTARTING.isdisjoint(event.knobs):
+            line.restart(player, self.seed, self.metres)
+        if event.prompt:
+            line.hear(event.prompt)
+            self._play(line, event.prompt)
+        self.take.entries.append(event)
+
+    def play(self, player: int, count: int) -> None:
+        """Have a player play on until he has committed `count` notes, whatever the time: how a take is replayed."""
+        line = self._line(player)
+        self._play(line, line.take(max(0, count - line.count)))
+
+    def _line(self, player: int) -> Line:
+        if not 0 <= player < len(self.lines):
+            raise HocketError(f"there is no player {player}: give 0 to {len(self.lines) - 1}")
+        return self.lines[player]
+
+    def _input(
+        self, line: Line, floor: int, opened: tuple[BundleInfo, NotePlayer] | None = None, **what: Any
+    ) -> None:
+        """Commit what lies before `floor`, then let a change happen there."""
+        self._play(line, line.commit(floor, whole=True))
+        spacing = THINNING[self._thinning[line.number]][0]
+        self.apply(Input(line.number, line.count, floor, spacing, **what), opened)
+
+    def _thin(self, line: Line, level: int, floor: int) -> None:
+        """Go to a level of THINNING, from `floor` on."""
+        before, self._thinning[line.number] = self._thinning[line.number], level
+        if level > before:
+            self._input(line, floor + THINNING[level][1])
+        elif THINNING[level][0] != THINNING[before][0]:
+            self._input(line, floor)
+
+    def _play(self, line: Line, notes: Iterable[Note]) -> None:
+        for note in notes:
+            self.take.hear(line.number, note)
+            self._due.append((line.number, note))
+
+    def _ask(self, player: int, floor: int) -> Ask:
+        return ask_from(self._values_of(INSTRUMENT), self._values_of(player), floor)
+
+    def _values_of(self, player: int) -> dict[str, Value]:
+        infos = self.table.infos.values()
+        return {info.id: self.values[knob_name(player, info.id)] for info in infos if info.player == player}
+
+    def _resting(self, player: int) -> bool:
+        """Whether all that a player could play is muted."""
+        return not parts_on(self._values_of(INSTRUMENT)) & (set(self._bundles[player].parts) or set(Part))
+
+    def _seat(self, player: int, bundle: BundleInfo) -> None:
+        """List the knobs anew for another bundle, keeping the values it can take."""
+        self._bundles[player] = bundle
+        self.table = KnobTable([bundle.knobs for bundle in self._bundles])
+        values = {}
+        for name, info in self.table.infos.items():
+            try:
+                values[name] = checked(info, self.values.get(name, info.default))
+            except HocketError:
+                values[name] = info.default
+        self.values = values
+
+
+def named(bundle: BundleInfo) -> Bundle:
+    """A bundle as takes know it."""
+    return Bundle(bundle.slug, bundle.bundle_hash)
+
+
+def expect_bundle(wanted: Bundle, found: BundleInfo) -> None:
+    """HocketError, naming both, if a take was played by a bundle other than the one there."""
+    if wanted.hash != found.bundle_hash:
+        raise HocketError(f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
+                          f"{found.slug} {found.bundle_hash[:12]}: install that version")
+
+
+def bar_line(metres: MetreMap, tick: int) -> int:
+    """The first bar line at or after `tick`."""
+    place = metres.locate(tick)
+    return metres.start_of(place.bar + (place.offset > 0))
+
+
+def changed_metres(metres: MetreMap, metre: str, tick: int) -> MetreMap:
+    """Another time signature from the first bar line at or after `tick`."""
+    start = bar_line(metres, tick)
+    (new,) = metre_map(metre).metres
+    kept = [old for old in metres.metres if old.tick < start]
+    return MetreMap((*kept, Metre(start, new.numerator, new.denominator)))
