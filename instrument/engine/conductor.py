@@ -1,0 +1,300 @@
+"""The notes thread: it alone holds the performance and the transport. It generates ahead, and commits what
+the outputs will need."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, Protocol, TypeVar
+
+from instrument.engine.knobs import INSTRUMENT, knob_name
+from instrument.engine.messages import NoteReport, Value
+from instrument.engine.patches import Patch
+from instrument.engine.performance import EARLIEST, RECOVERED, BundleInfo, OpenPlayer, Performance, Played
+from instrument.engine.transport import Transport
+from instrument.errors import HocketError
+from instrument.io.ports import Clock
+from instrument.models.players import NotePlayer
+from instrument.music.timebase import ns_per_tick
+
+Result = TypeVar("Result")
+
+MARGIN_NS = 10_000_000  # notes are committed this much before an output takes them
+START_NS = 20_000_000  # from Play to the first tick, beyond what the outputs need
+JUMP_NS = 500_000_000  # longer than this without a turn of the loop: the machine slept, and the music waits
+AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
+_TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
+_REST_S = 0.2  # the same while stopped
+_SHOW_NS = 30_000_000  # between two pictures of the plan
+
+
+class Output(Protocol):
+    """A destination of notes."""
+
+    def strike(self, played: Sequence[Played]) -> None:
+        """Take committed notes."""
+        ...
+
+    def silence(self) -> None:
+        """End what sounds, forget what is to come."""
+        ...
+
+    def retime(self) -> None:
+        """The tempo changed."""
+        ...
+
+    def reach_ns(self) -> int:
+        """How long before it is heard a note is taken."""
+        ...
+
+
+class Players:
+    """Opens note players and keeps those no longer in use, so that a new performance need not load again."""
+
+    def __init__(self, open_player: OpenPlayer) -> None:
+        self._open = open_player
+        self._lock = threading.Lock()
+        self._idle: list[tuple[BundleInfo, NotePlayer]] = []
+
+    def load(self, slug: str) -> None:
+        """Have a player of `slug` ready, so that giving it out takes no time. HocketError if that cannot be."""
+        opened = self._open(slug)
+        with self._lock:
+            self._idle.append(opened)
+
+    def give(self, slug: str) -> tuple[BundleInfo, NotePlayer]:
+        """A player that nobody else uses."""
+        with self._lock:
+            ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
+            if ready:
+                self._idle.remove(ready)
+        return ready or self._open(slug)
+
+    def take_back(self, players: list[tuple[BundleInfo, NotePlayer]]) -> None:
+        """These are free again; others that nobody wanted meanwhile are let go."""
+        with self._lock:
+            self._idle = players
+
+
+class Staged(NamedTuple):
+    """A performance and the players it was given."""
+
+    performance: Performance
+    players: list[tuple[BundleInfo, NotePlayer]]
+
+
+class Conductor:
+    """Plans, commits and hands over to `outputs`; everything it is told to do goes through `call`.
+
+    transport, plan, committed, ms_per_note, problem are there for other threads to read.
+    """
+
+    def __init__(self, clock: Clock, players: Players, patch: Patch, outputs: Sequence[Output]) -> None:
+        """HocketError where the patch names models that are not there."""
+        self.players = players
+        self.transport = Transport()
+        self.performance, self._seated = self._stage(patch)
+        self.plan: tuple[NoteReport, ...] = ()
+        self.committed: deque[NoteReport] = deque(maxlen=4096)
+        self.ms_per_note = 0.0
+        self.problem = ""  # why nothing is generated, if so
+        self.ended: Callable[[Performance], None] = lambda performance: None  # told of one that stopped
+        self.timings: deque[int] = deque(maxlen=20_000)  # ns of the last notes planned
+        self._clock = clock
+        self._outputs = outputs
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._turned = clock.now()
+        self._shown = 0
+        self._changed = True
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
+        self._pace()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop the music and end the thread."""
+        if self._thread.is_alive():
+            self.call(self.stop)
+            self.call(self._close)
+            self._thread.join(5)
+
+    def call(self, do: Callable[[], Result]) -> Future[Result]:
+        """Have the notes thread do something between two notes."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(do())
+            except HocketError as error:
+                future.set_exception(error)
+
+        self._calls.put(run)
+        return future
+
+    # What follows is for the notes thread, through `call`.
+
+    def play(self) -> None:
+        """Start time; tick 0 is heard as soon as the outputs can have it."""
+        if self.transport.playing:
+            return
+        self.problem = ""
+        self._plan(24)
+        gc.collect()
+        gc.freeze()
+        now = self._turned = self._clock.now()
+        self.transport = self.transport.started(now + self._reach() + START_NS)
+        self._retime()
+
+    def stop(self) -> None:
+        """Stop time, release what sounds, and make ready for a new performance from bar 0."""
+        if self.transport.playing:
+            self.performance.stop(self.transport.position(self._clock.now()))
+            self._begin(None)
+
+    def set(self, knob: str, value: Value, player: int = 0) -> tuple[Value, int]:
+        """Turn a knob. The value as it was taken, and the instant (ns) after which every note that starts was
+        made with it."""
+        value = self.performance.set(knob, value, player)
+        self.problem = ""
+        self._changed = True
+        if knob == "tempo":
+            self.transport = self.transport.paced(float(value), self.performance.floor)
+            self._retime()
+        self.transport = self.transport.measured(self.performance.metres)
+        tempo = self.transport.tempo
+        return value, int(tempo.ns(self.performance.floor - EARLIEST)) if tempo else self._clock.now()
+
+    def load(self, slug: str, player: int = 0) -> None:
+        """Give a player another model, best loaded before by `Players.load`."""
+        self.performance.load(slug, player)
+        self.problem = ""
+        self._changed = True
+
+    def use(self, patch: Patch) -> None:
+        """Begin anew with a patch; the music goes on if it plays. HocketError leaves everything as it was."""
+        staged = self._stage(patch)
+        playing = self.transport.playing
+        if playing:
+            self.performance.stop(self.transport.position(self._clock.now()))
+        self._begin(staged)
+        if playing:
+            self.play()
+
+    def _stage(self, patch: Patch) -> Staged:
+        given: list[tuple[BundleInfo, NotePlayer]] = []
+
+        def give(slug: str) -> tuple[BundleInfo, NotePlayer]:
+            given.append(self.players.give(slug))
+            return given[-1]
+
+        return Staged(Performance(patch, give), given)
+
+    def _begin(self, staged: Staged | None) -> None:
+        """Put another performance in the place of this one, by default one with the same patch."""
+        last, played = self.performance, self.transport.playing
+        self.transport = self.transport.stopped()
+        self._silence()
+        if played:
+            gc.unfreeze()
+            self.ended(last)
+        self.players.take_back(self._seated)
+        self.performance, self._seated = staged or self._stage(last.current_patch())
+        self.problem = ""
+        self._pace()
+        self._changed = True
+
+    def _pace(self) -> None:
+        """Take tempo and bars from the performance."""
+        bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])
+        self.transport = self.transport.paced(bpm, 0).measured(self.performance.metres)
+
+    def _close(self) -> None:
+        self._closed = True
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._advance()
+            worked = self._plan_one()
+            self._show()
+            self._obey(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+
+    def _obey(self, timeout_s: float) -> None:
+        """Do what is asked, after waiting for it for up to `timeout_s`."""
+        try:
+            self._calls.get(timeout=timeout_s)() if timeout_s else self._calls.get_nowait()()
+            while True:
+                self._calls.get_nowait()()
+        except Empty:
+            pass
+
+    def _advance(self) -> None:
+        """Commit what the outputs are about to need."""
+        now = self._clock.now()
+        if self.transport.tempo and now - self._turned > JUMP_NS:
+            self._silence()
+            self.transport = self.transport.resumed(now, now - self._turned)
+            self._retime()
+        self._turned = now
+        tempo = self.transport.tempo
+        if tempo is None:
+            return
+        overdue = now + self._reach()
+        played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
+        if played:
+            for output in self._outputs:
+                output.strike(played)
+            self.committed.extend(NoteReport(player, *note) for player, note in played)
+            self._changed = True
+
+    def _plan_one(self) -> bool:
+        """Plan one note; False if all is planned."""
+        performance = self.performance
+        bars = 2 * performance.metres.locate(performance.floor).metre.bar_ticks  # type: ignore[union-attr]
+        ahead = max(bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
+        return self._plan(performance.floor + ahead, most=1)
+
+    def _plan(self, until: float, most: int = 100) -> bool:
+        """Plan up to `most` notes, as far as `until`; False if there are none to plan."""
+        if self.problem:
+            return False
+        for _ in range(most):
+            began = time.perf_counter_ns()
+            try:
+                if self.performance.extend(until) is None:
+                    return False
+            except HocketError as error:
+                self.problem = f"nothing is generated: {error}"
+                return False
+            took = time.perf_counter_ns() - began
+            self.timings.append(took)
+            self.ms_per_note += 0.1 * (took / 1e6 - self.ms_per_note)
+            self._changed = True
+        return True
+
+    def _show(self) -> None:
+        """Renew the picture of the plan, as often as somebody looks."""
+        now = self._clock.now()
+        if self._changed and now - self._shown > _SHOW_NS:
+            self._shown = now
+            self._changed = False
+            planned = self.performance.planned(float("inf"))
+            self.plan = tuple(NoteReport(player, *note) for player, note in planned)
+
+    def _reach(self) -> int:
+        return max((output.reach_ns() for output in self._outputs), default=0)
+
+    def _silence(self) -> None:
+        for output in self._outputs:
+            output.silence()
+
+    def _retime(self) -> None:
+        for output in self._outputs:
+            output.retime()

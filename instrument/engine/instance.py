@@ -1,0 +1,85 @@
+"""One engine a state folder: its lock, the address of its private socket and the key to it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+from instrument.errors import HocketError
+
+_LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
+
+
+def lock(state: Path) -> IO[str]:
+    """Become the one engine of `state`; the lock lasts as long as the returned file is open.
+
+    HocketError when another engine holds it or the folder cannot be written.
+    """
+    path = state / "engine.lock"
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise HocketError(f"cannot write {path}: {error.strerror}; set HOCKET_HOME to a writable folder") from error
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise HocketError(f"an engine is already running in {state}: connect to it, or end it first") from error
+    return file
+
+
+def authkey(state: Path) -> bytes:
+    """The secret that engine and clients share: a file of mode 0600, written when there is none."""
+    path = state / "engine.key"
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise HocketError(f"cannot write {path}: {error.strerror}; set HOCKET_HOME to a writable folder") from error
+    return path.read_bytes()
+
+
+def address(state: Path) -> tuple[str, str]:
+    """(family, address) of the engine's socket, the same for every process that asks."""
+    name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:16]
+    if sys.platform == "win32":
+        return "AF_PIPE", rf"\\.\pipe\hocket-{name}"
+    path = state.resolve() / "engine.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        return "AF_UNIX", str(path)
+    folder = Path(tempfile.gettempdir()) / f"hocket-{os.getuid()}-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+        raise HocketError(f"{folder} is not private to you: remove it, or set HOCKET_HOME to a shorter path")
+    return "AF_UNIX", str(folder / "engine.sock")
+
+
+def hang_up(connection: Connection) -> None:
+    """End a connection so that a thread waiting in its `recv_bytes` is woken (closing alone would not)."""
+    with suppress(OSError, ValueError):
+        if sys.platform == "win32":
+            connection.close()
+        else:
+            with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+                duplicate.shutdown(socket.SHUT_RDWR)

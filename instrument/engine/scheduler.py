@@ -1,0 +1,183 @@
+"""Deadlines: the notes to come and the notes sounding at a destination, and the thread that sends MIDI by them."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from instrument.engine.ledger import Ledger
+from instrument.io.ports import Clock, MidiOutput
+from instrument.music.timebase import TempoMap
+
+LATE_NS = 3_000_000  # a note-on later than this against its beat is counted
+EARLY_NS = 40_000_000  # how early a port that places messages itself wants them
+_SPIN_NS = 2_000_000  # the last stretch to a deadline is the clock's, without being woken for news
+_REST_S = 0.2  # longest wait of the thread, so that it always ends soon after `close`
+
+SILENCE = tuple(bytes((0xB0 | channel, control, 0)) for control in (120, 123) for channel in range(16))
+
+
+class Strike(NamedTuple):
+    """A note-on to come: `tick` with its fraction, MIDI channel 0..15, key, velocity, and length in ticks."""
+
+    tick: float
+    channel: int
+    key: int
+    velocity: int
+    duration: float
+
+
+class Agenda:
+    """What one destination has still to play. Ordered by tick, so that a change of tempo moves everything in
+    it, ends of sounding notes too. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self.version = 0  # counts what has changed, for `wait`
+        self._changed = threading.Condition()
+        self._heap: list[tuple[float, int, Strike]] = []
+        self._ledger = Ledger()
+
+    @property
+    def sounding(self) -> int:
+        """Notes that sound."""
+        return len(self._ledger)
+
+    def add(self, strikes: Iterable[Strike]) -> None:
+        """Enter notes."""
+        with self._changed:
+            for strike in strikes:
+                self.version += 1
+                heapq.heappush(self._heap, (strike.tick, self.version, strike))
+            self._changed.notify_all()
+
+    def take(self, until: float) -> list[tuple[float, bytes]]:
+        """(tick, MIDI message) of all that starts or ends before `until`, in order, ends before starts."""
+        taken: list[tuple[float, bytes]] = []
+        with self._changed:
+            while (tick := self._next()) is not None and tick < until:
+                taken += self._ledger.due(tick)
+                if self._heap and self._heap[0][0] <= tick:
+                    strike = heapq.heappop(self._heap)[2]
+                    taken += ((tick, message) for message in self._ledger.on(*strike))
+        return taken
+
+    def next(self) -> float | None:
+        """The tick of the next start or end."""
+        with self._changed:
+            return self._next()
+
+    def poke(self) -> None:
+        """Wake whoever waits: the tempo changed."""
+        with self._changed:
+            self.version += 1
+            self._changed.notify_all()
+
+    def wait(self, version: int, timeout_s: float) -> None:
+        """Return when something has changed since `version` was read, or after `timeout_s`."""
+        with self._changed:
+            if self.version == version:
+                self._changed.wait(timeout_s)
+
+    def silence(self) -> list[bytes]:
+        """Forget what is to come; the note-offs of what sounds, which no longer does."""
+        with self._changed:
+            self._heap.clear()
+            return self._ledger.release_all()
+
+    def release(self) -> list[bytes]:
+        """The note-offs of what sounds; what is to come stays."""
+        with self._changed:
+            return self._ledger.release_all()
+
+    def _next(self) -> float | None:
+        end = self._ledger.next_end()
+        if not self._heap:
+            return end
+        return self._heap[0][0] if end is None else min(self._heap[0][0], end)
+
+
+class Scheduler:
+    """Sends an agenda to a MIDI port when it is due. `tempo` gives the deadlines (None: time stands).
+
+    late: note-ons handed over more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns
+    of the last note-ons.
+    """
+
+    def __init__(self, clock: Clock, port: MidiOutput, tempo: Callable[[], TempoMap | None]) -> None:
+        self.agenda = Agenda()
+        self.offset_ns = 0
+        self.late = 0
+        self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
+        self._clock = clock
+        self._port = port
+        self._tempo = tempo
+        self._sending = threading.Lock()
+        self._latest = 0  # deadline of the last message handed over
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def use(self, port: MidiOutput) -> MidiOutput:
+        """Send to another port from now on; returns the last one, released but open."""
+        with self._sending:
+            last, messages = self._port, self.agenda.release()
+            self._send_now(messages)
+            self._port = port
+        return last
+
+    def silence(self, panic: bool = False) -> None:
+        """End every sounding note and forget those to come; with `panic` also tell all channels to be silent."""
+        with self._sending:
+            self._send_now(self.agenda.silence())
+            if panic:
+                self._send_now(SILENCE)
+
+    def close(self) -> None:
+        """Silence, and end the thread. The port stays open."""
+        self._closed = True
+        self.agenda.poke()
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self.silence()
+
+    def send_due(self) -> int | None:
+        """Send what is due; the instant (ns) at which the next message is to be handed over, None if none is."""
+        tempo = self._tempo()
+        if tempo is None:
+            return None
+        early = (EARLY_NS if self._port.stamps else 0) - self.offset_ns
+        with self._sending:
+            for tick, message in self.agenda.take(tempo.tick(self._clock.now() + early)):
+                self._send(message, int(tempo.ns(tick)) + self.offset_ns)
+        tick_next = self.agenda.next()
+        return None if tick_next is None else int(tempo.ns(tick_next)) - early
+
+    def _send(self, message: bytes, ns: int) -> None:
+        self._latest = max(self._latest, ns)
+        self._port.send(message, ns)
+        if message[0] & 0xF0 == 0x90:
+            lateness = self._clock.now() - ns
+            self.lateness.append((ns, lateness))
+            self.late += lateness > LATE_NS
+
+    def _send_now(self, messages: Iterable[bytes]) -> None:
+        """After everything that a port with stamps already holds, else a note-on could follow its note-off."""
+        ns = max(self._clock.now(), self._latest)
+        for message in messages:
+            self._port.send(message, ns)
+
+    def _run(self) -> None:
+        while not self._closed:
+            version = self.agenda.version
+            due = self.send_due()
+            ahead = None if due is None else due - self._clock.now()
+            if due is not None and ahead is not None and ahead < _SPIN_NS:
+                self._clock.sleep_until(due)
+            else:
+                self.agenda.wait(version, _REST_S if ahead is None else min(_REST_S, (ahead - _SPIN_NS / 2) / 1e9))

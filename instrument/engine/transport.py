@@ -1,0 +1,66 @@
+"""Where the music is: tempo map, metre, start and stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from instrument.errors import HocketError
+from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap, TempoMap, check_tempo
+
+METRES = ("4/4", "3/4", "2/4", "5/4", "6/8", "12/8")
+
+
+def metre_map(metre: str) -> MetreMap:
+    """Bars of one time signature, "6/8", from tick 0. HocketError for one that is not in METRES."""
+    if metre not in METRES:
+        raise HocketError(f"metre {metre!r} is not known: choose one of {', '.join(METRES)}")
+    numerator, denominator = metre.split("/")
+    return MetreMap((Metre(0, int(numerator), int(denominator)),))
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """A value, replaced as a whole by its one writer, so that any thread may read it without a lock.
+
+    bpm: beats a minute where the music is now or will start; tempo: ticks to nanoseconds
+    (`perf_counter_ns`, as heard), None while stopped.
+    """
+
+    bpm: float = 120.0
+    metres: MetreMap = metre_map("4/4")
+    tempo: TempoMap | None = None
+
+    @property
+    def playing(self) -> bool:
+        """Whether time runs."""
+        return self.tempo is not None
+
+    def started(self, ns: float) -> Transport:
+        """Tick 0 is heard at `ns`."""
+        return replace(self, tempo=TempoMap.start(self.bpm, 0, ns))
+
+    def resumed(self, ns: float, gap: float) -> Transport:
+        """Time stood still for the `gap` nanoseconds before `ns`."""
+        return replace(self, tempo=TempoMap.start(self.bpm, self.position(ns - gap), ns))
+
+    def stopped(self) -> Transport:
+        """Time stands; the next start begins with tick 0 again."""
+        return replace(self, tempo=None)
+
+    def paced(self, bpm: float, tick: float) -> Transport:
+        """Another tempo from `tick` on (while stopped: from the start). HocketError outside 20..400."""
+        return replace(self, bpm=check_tempo(bpm), tempo=self.tempo and self.tempo.changed(tick, bpm))
+
+    def measured(self, metres: MetreMap) -> Transport:
+        """With these bars."""
+        return replace(self, metres=metres)
+
+    def position(self, ns: float) -> float:
+        """The tick heard at `ns`, with its fraction; 0 while stopped and before the first tick."""
+        return max(0.0, self.tempo.tick(ns)) if self.tempo else 0.0
+
+    def bar_and_beat(self, tick: float) -> tuple[int, int]:
+        """Bar and beat, counted from 1; the beat is the metre's (eighths in 6/8)."""
+        place = self.metres.locate(int(tick))
+        beat = TICKS_PER_BEAT * 4 // place.metre.denominator if place.metre else TICKS_PER_BEAT
+        return place.bar + 1, place.offset // beat + 1
