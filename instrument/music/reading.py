@@ -1,14 +1,14 @@
-"""From the raw contents of a MIDI file to a Piece: the rules shared by every reader of MIDI files.
+"""From the raw contents of a MIDI file to a Piece: the rules that every reader of MIDI files shares.
 
-A reader fills a `RawMidi` with what the file says; `to_piece` puts it on the grid and gives every note
-its part; `align` then finds out where the beats and the bars really are.
+A reader fills a `RawMidi` with what the file says; `to_piece` puts it on the tick grid and gives every
+note its part; `align` then finds where the beats and the bars really are.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,233 @@ from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
-RULES_VERSION = 1  # raise when a change here gives other notes for the same file
+RULES_VERSION = 2  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
 DRUM_CHANNEL = 9
 BASS_PROGRAMS = range(32, 40)
-MAX_TICK = 1 << 24  # eight days at 120 beats a minute: a longer file is a broken one
+MAX_TICK = 1 << 24  # eight days at 120 beats a minute: whatever is longer is damaged
+MAX_METRE = 64  # largest numerator and denominator of a time signature
 
 # A track's name tells its part; the first pattern found decides. Soprano carries the tune of a chorale.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), part)
     for pattern, part in (
-        (r"\bbass?\b(?!\s*(voice|solo))|\bbass[ _-]?(line|guitar|synth)|bassline|\bbase\b|\bslap\b", Part.BASS),
-        (r"melod|\bvocals?\b|voice|voix|\blead|\bsolo\b|soprano|sopran|\bsing|gesang|\bcanto\b|\bchant\b", Part.MELODY),
-        (r"chord|\bpads?\b|\bcomp(ing)?\b|\bstrum|\brhythm guitar|\bacc\b|accomp", Part.CHORDS),
-        (r"^drums?$|^percussion$", Part.DRUMS),
+        (r"(?<!double )\bbass\b(?! (drum|clarinet|trombone|flute))|bass ?line|\bbase\b|slap bass", Part.BASS),
+        (r"melod|vocal|\bvoice|voice\b|voix|gesang|\bcanto\b|\bchant\b|\bsopran|\bsolo\b", Part.MELODY),
+        (r"(?<!synth )\blead\b(?! guitar)|\blead ?(voice|synth)", Part.MELODY),
+        (r"chord|\bpads?\b|\bcomp(ing)?\b|\bstrum|rhythm guitar|\bacc\b|accomp|begleit", Part.CHORDS),
     )
 )
-# A track named like this accompanies, if another track of the piece has the melody.
-ACCOMPANIST = re.compile(r"piano|klavier|pianoforte|guitar|gitarre|harp|organ|keyboard", re.IGNORECASE)
+# A track named like this accompanies when another track of its piece is the melody.
+ACCOMPANIST = re.compile(r"piano|klavier|guitar|gitarre|harp|organ|keyboard", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RawTrack:
+    """The notes of one track on one channel with one program.
+
+    starts, durations: int64 in the file's own ticks; pitches, velocities: 0..127. All of one length.
+    """
+
+    name: str
+    program: int
+    is_drum: bool
+    starts: NDArray[np.int64]
+    durations: NDArray[np.int64]
+    pitches: NDArray[np.int64]
+    velocities: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RawMidi:
+    """What a MIDI file says, in its own ticks, `resolution` of them a quarter note.
+
+    metres: (tick, numerator, denominator); tempos: (tick, beats a minute); markers: (tick, text).
+    """
+
+    resolution: int
+    tracks: Sequence[RawTrack]
+    metres: Sequence[tuple[int, int, int]] = ()
+    tempos: Sequence[tuple[int, float]] = ()
+    markers: Sequence[tuple[int, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """What `align` did: the piece, and by how many eighths of a tick its notes were moved."""
+
+    piece: Piece
+    phase: int
+
+
+def to_piece(raw: RawMidi) -> Piece:
+    """Put a raw file on the tick grid. Raises HocketError when its numbers make no sense.
+
+    The piece has a metre (4/4 where the file has none, as the standard says); `align` may take it away.
+    """
+    if raw.resolution <= 0:
+        raise HocketError(f"its resolution is {raw.resolution} ticks a quarter note: it must be above 0")
+    tracks = [t for t in raw.tracks if len(t.starts)]
+    parts = track_parts(tracks)
+    rows = [np.zeros((0, 6), np.int64)]
+    for track, part in zip(tracks, parts, strict=True):
+        steps = _scaled(track.starts, raw.resolution, STEPS_PER_BEAT)
+        if steps.min() < 0 or steps.max() >= MAX_TICK * MICRO_STEPS:
+            raise HocketError(f"it has a note beyond tick {MAX_TICK}: the file is damaged")
+        ticks = (steps + MICRO_STEPS // 2) // MICRO_STEPS
+        durations = _scaled(track.durations, raw.resolution, TICKS_PER_BEAT)
+        columns = (
+            ticks,
+            steps - ticks * MICRO_STEPS,
+            track.pitches.clip(0, 127),
+            durations.clip(1, MAX_TICK),
+            track.velocities.clip(1, 127),
+            np.full(len(ticks), part),
+        )
+        rows.append(np.stack(columns, 1))
+    return Piece(
+        tidy(np.concatenate(rows).astype(np.int32)),
+        _metres(raw),
+        _tempos(raw),
+        tuple(Marker(_tick(t, raw), text) for t, text in sorted(raw.markers) if _tick(t, raw) < MAX_TICK),
+    )
+
+
+def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
+    """The part of each track: by channel, then name, then program, then by what stands beside it."""
+    parts = [_own_part(track) for track in tracks]
+    undecided = [i for i, part in enumerate(parts) if part == Part.OTHER]
+    if Part.MELODY in parts:
+        for i in undecided:
+            if ACCOMPANIST.search(tracks[i].name):
+                parts[i] = Part.CHORDS
+    elif len(undecided) == len(tracks) == 1 and _voices(tracks[0]) == 1:
+        parts = [Part.MELODY]  # a tune alone
+    elif len(undecided) == len(tracks) == 2:
+        first, second = (_voices(track) for track in tracks)
+        if first <= 1.1 and second >= 2.5:  # a lead sheet: a line over block chords
+            parts = [Part.MELODY, Part.CHORDS]
+    return parts
+
+
+def align(piece: Piece) -> Aligned:
+    """Find the beats and bars of a piece: a constant offset against the grid is subtracted, a downbeat
+    that the accents put elsewhere is moved to the bar line, and music without a beat loses its metre."""
+    notes = piece.notes
+    if not len(notes):
+        return Aligned(piece, 0)
+    steps = notes[:, 0].astype(np.int64) * MICRO_STEPS + notes[:, 1]
+    drums_only = bool((notes[:, 5] == Part.DRUMS).all())  # played to a click, however loosely
+    if not drums_only and beat_strength(steps) < UNMETERED_BELOW:
+        return Aligned(replace(piece, metres=()), 0)
+    shift = -grid_offset(steps)
+    if len(piece.metres) == 1:
+        bar = piece.metres[0].bar_ticks
+        ticks = (steps + shift + MICRO_STEPS // 2) // MICRO_STEPS
+        pickup = downbeat_offset(ticks - piece.metres[0].tick, notes, bar)
+        shift += (bar - pickup) % bar * MICRO_STEPS
+    if shift == 0:
+        return Aligned(piece, 0)
+    steps = np.maximum(steps + shift, -(MICRO_STEPS // 2))
+    moved = notes.copy()
+    moved[:, 0] = (steps + MICRO_STEPS // 2) // MICRO_STEPS
+    moved[:, 1] = steps - moved[:, 0].astype(np.int64) * MICRO_STEPS
+    ticks = round(shift / MICRO_STEPS)
+    return Aligned(
+        replace(
+            piece,
+            notes=tidy(moved),
+            tempos=(piece.tempos[0], *((max(0, t + ticks), bpm) for t, bpm in piece.tempos[1:])),
+            markers=tuple(Marker(max(0, m.tick + ticks), m.text) for m in piece.markers),
+        ),
+        shift,
+    )
+
+
+UNMETERED_BELOW = 0.35  # scores measure above 0.6, free performances mostly below 0.2
+_GRID = np.array([0, 48, 64, 96, 128, 144])  # sixteenths and triplets in steps of a beat
+_GRID_TOLERANCE = np.arange(-3, 4)
+
+
+def beat_strength(steps: NDArray[np.int64]) -> float:
+    """0..1: how well onsets (in eighths of a tick) keep to eighths, triplets or divisions of these.
+
+    The length of the mean vector of their phases in the best of these; 1 is a perfect grid.
+    """
+    phases = 2j * np.pi * (steps % STEPS_PER_BEAT) / STEPS_PER_BEAT
+    return max(float(abs(np.exp(k * phases).mean())) for k in (2, 3, 4, 6, 8, 12))
+
+
+def grid_offset(steps: NDArray[np.int64]) -> int:
+    """The constant offset of the onsets against the grid, -24..24 eighths of a tick; 0 if there is none."""
+    share = np.bincount(steps % STEPS_PER_BEAT, minlength=STEPS_PER_BEAT) / len(steps)
+    offsets = np.array(sorted(range(-24, 25), key=abs))
+    where = (_GRID[:, None, None] + _GRID_TOLERANCE[:, None] + offsets) % STEPS_PER_BEAT
+    on_grid = share[where].sum((0, 1))  # how many notes would be on the grid, for each offset
+    best = on_grid.max()
+    if best < 0.4 or best - on_grid[0] < 0.2:
+        return 0
+    near = np.flatnonzero(on_grid >= best - 0.02)
+    return int(offsets[near].mean().round()) if np.ptp(offsets[near]) <= 6 else int(offsets[near[0]])
+
+
+def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], bar: int) -> int:
+    """Ticks from the written bar line to the downbeat that the accents show; 0 unless they are clear.
+
+    Notation programs accent the first beat: of a few velocities, the loudest falls on one place in the bar.
+    """
+    velocity = notes[:, 4]
+    if len(np.unique(velocity)) > 6:
+        return 0  # performed
+    loudest = velocity == velocity.max()
+    if not 0.03 < loudest.mean() < 0.6:
+        return 0
+    places, counts = np.unique(ticks[loudest] % bar, return_counts=True)
+    best = int(places[counts.argmax()])
+    here = ticks % bar == best
+    clear = counts.max() > 0.8 * loudest.sum() and loudest[here].mean() > 0.8
+    return best if clear else 0
+
+
+def _own_part(track: RawTrack) -> Part:
+    if track.is_drum:
+        return Part.DRUMS
+    for pattern, part in NAME_RULES:
+        if pattern.search(track.name):
+            return part
+    return Part.BASS if track.program in BASS_PROGRAMS else Part.OTHER
+
+
+def _voices(track: RawTrack) -> float:
+    """Notes an onset."""
+    return len(track.starts) / len(np.unique(track.starts))
+
+
+def _scaled(values: NDArray[np.int64], resolution: int, unit: int) -> NDArray[np.int64]:
+    return (values.astype(np.int64) * unit * 2 + resolution) // (2 * resolution)  # rounds half up
+
+
+def _tick(value: int, raw: RawMidi) -> int:
+    return (value * TICKS_PER_BEAT * 2 + raw.resolution) // (2 * raw.resolution)
+
+
+def _metres(raw: RawMidi) -> tuple[Metre, ...]:
+    found: dict[int, Metre] = {0: Metre(0, 4, 4)}
+    for value, numerator, denominator in sorted(raw.metres, key=lambda m: m[0]):
+        tick = _tick(value, raw)
+        if 0 < numerator <= MAX_METRE and 0 < denominator <= MAX_METRE and 0 <= tick < MAX_TICK:
+            found[tick] = Metre(tick, numerator, denominator)
+    kept: list[Metre] = []
+    for metre in found.values():
+        if not kept or (metre.numerator, metre.denominator) != (kept[-1].numerator, kept[-1].denominator):
+            kept.append(metre)
+    return tuple(kept)
+
+
+def _tempos(raw: RawMidi) -> tuple[tuple[int, float], ...]:
+    low, high = TEMPO_RANGE
+    found = {0: 120.0}
+    for value, bpm in sorted(raw.tempos):
+        if 0 <= _tick(value, raw) < MAX_TICK:
+            found[_tick(value, raw)] = min(max(float(bpm), low), high)
+    return tuple(found.items())

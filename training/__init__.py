@@ -1,0 +1,1 @@
+"""Offline training: data, fit, export, evaluate (torch lives here alone)."""
