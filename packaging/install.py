@@ -51,17 +51,15 @@ def main() -> None:
     target = sys.argv[1]
     extras = EXTRAS[target]
     packages = [library.package for library in system.missing_libraries()]
-    if target == "test":
-        packages += [program.package for program in system.missing_programs()]
-    ready = stamped(extras)
-    if not ready:
-        python = usable_venv() or find_python()
-        packages += python_packages(python)
-    apt_install(packages)
-    if not ready:
-        make_venv(python)
-        pip_install(extras)
-        STAMP.write_text(json.dumps({"key": key(), "extras": extras}), encoding="utf-8")
+    if stamped(extras):
+        apt_install(packages)
+        return
+    python = usable_venv() or find_python()
+    programs = [program.package for program in system.missing_programs()] if target == "test" else []
+    apt_install(packages + python_packages(python), programs)
+    make_venv(python)
+    pip_install(extras)
+    STAMP.write_text(json.dumps({"key": key(), "extras": extras}), encoding="utf-8")
 
 
 def fail(message: str) -> NoReturn:
@@ -109,7 +107,7 @@ def python_packages(python: str) -> list[str]:
     packages = [] if succeeds([python, "-c", "import ensurepip, venv"]) else [f"{name}-venv"]
     if version(python) > RTMIDI_WHEELS_END:
         packages += [
-            p for needed, p in COMPILING.items() if not (shutil.which(needed) or Path(needed).exists())
+            package for need, package in COMPILING.items() if not (shutil.which(need) or Path(need).exists())
         ]
         headers = output([python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"]).strip()
         if not Path(headers, "Python.h").exists():
@@ -120,31 +118,32 @@ def python_packages(python: str) -> list[str]:
 # --- System packages ---
 
 
-def apt_install(packages: list[str]) -> None:
-    """Install Debian packages, quietly; says why and ends where it cannot."""
-    if not packages:
+def apt_install(packages: list[str], programs: Iterable[str] = ()) -> None:
+    """Install Debian packages, quietly, and those of the programs that this release has."""
+    if not packages and not programs:
         return
-    names = " ".join(packages)
+    names = " ".join([*packages, *programs])
     if shutil.which("apt-get") is None:
-        fail(
-            f"missing here, by their Debian names: {names}. Install them with this system's package manager."
-        )
-    if os.geteuid() == 0:
-        sudo = []
-    elif shutil.which("sudo"):
-        sudo = ["sudo"]
-    else:
-        fail(
-            f"missing system packages, and neither root nor sudo here: as root, `{system.apt_line(packages)}`"
-        )
-    apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+        fail(f"missing here, by their Debian names: {names}; install them by this system's own means")
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    if sudo and shutil.which("sudo") is None:
+        fail(f"system packages are missing, and this is neither root nor has sudo; have root install {names}")
     say(f"installing system packages: {names}")
-    quietly(
-        [*apt, "update"]
-    )  # a broken third-party source fails here and may not matter: the next line tells
-    log = quietly([*apt, "install", "-y", "--no-install-recommends", *packages])
+    apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+    quietly([*apt, "update"])  # a broken third-party source may not matter: the next lines tell
+    absent = [package for package in programs if not in_release(package)]
+    if absent:
+        say(f"not in this release, so that their tests are skipped: {' '.join(absent)}")
+    found = [package for package in programs if package not in absent]
+    log = quietly([*apt, "install", "-y", "--no-install-recommends", *packages, *found])
     if log is not None:
         fail(f"apt-get could not install {names}:\n{log}")
+
+
+def in_release(package: str) -> bool:
+    """Whether apt knows a version of this package that it could install."""
+    policy = output(["env", "LC_ALL=C", "apt-cache", "policy", package])
+    return "Candidate:" in policy and "Candidate: (none)" not in policy
 
 
 # --- The virtual environment ---
