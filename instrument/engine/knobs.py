@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import nan
+
+import msgspec
 
 from instrument.engine.messages import KnobInfo, Value
 from instrument.engine.transport import METRES
@@ -17,8 +20,9 @@ INSTRUMENT = -1  # the "player" to whom the instrument's own knobs belong
 
 def _switch(part: Part) -> KnobInfo:
     name = part.name.lower()
+    what = name if part != Part.OTHER else "notes of no known part"
     return KnobInfo(name, name.capitalize(), "switch", step=1, default=1.0, player=INSTRUMENT,
-                    help=f"Whether {name if part != Part.OTHER else 'notes of no known part'} may play")
+                    help=f"Whether {what} may play")
 
 
 def _number(id: str, label: str, low: float, high: float, default: float, help: str,
@@ -27,7 +31,8 @@ def _number(id: str, label: str, low: float, high: float, default: float, help: 
 
 
 def _choice(id: str, label: str, choices: Iterable[str], default: str, help: str) -> KnobInfo:
-    return KnobInfo(id, label, "choice", default=default, choices=tuple(choices), help=help, player=INSTRUMENT)
+    return KnobInfo(id, label, "choice", default=default, choices=tuple(choices), help=help,
+                    player=INSTRUMENT)
 
 
 INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
@@ -35,7 +40,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _choice("metre", "Metre", METRES, "4/4", "Time signature, from the next bar on"),
     _choice("key", "Key", KEYS, "C", "Root of the scale"),
     _choice("scale", "Scale", SCALES, "chromatic", "Which pitches may sound; chromatic locks nothing"),
-    _number("chromatic", "Chromatic", 0.0, 1.0, 0.0, "How freely steps outside the scale are allowed off the beat"),
+    _number("chromatic", "Chromatic", 0.0, 1.0, 0.0, "How freely steps outside the scale come off the beat"),
     _number("low", "Lowest", 0, 127, 0, "Lowest pitch of the pitched parts", step=1),
     _number("high", "Highest", 0, 127, 127, "Highest pitch of the pitched parts", step=1),
     *(_switch(part) for part in Part),
@@ -47,6 +52,9 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 UNHEEDED = frozenset(("tempo", "level"))
 # Knobs after which a player has to start anew with the notes it remembers.
 RESTARTING = frozenset(("seed", "metre"))
+
+
+SWITCHED = {"0": 0.0, "0.0": 0.0, "off": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "on": 1.0, "true": 1.0}
 
 
 def knob_name(player: int, knob: str) -> str:
@@ -62,24 +70,19 @@ class KnobTable:
         self.infos: dict[str, KnobInfo] = {knob_name(INSTRUMENT, info.id): info for info in INSTRUMENT_KNOBS}
         for player, infos in enumerate(models):
             for info in infos:
-                self.infos[knob_name(player, info.id)] = _of_player(info, player)
+                self.infos[knob_name(player, info.id)] = msgspec.structs.replace(info, player=player)
 
     def find(self, knob: str, player: int = 0) -> KnobInfo:
         """The knob of `player`, else the instrument's of that name. HocketError names those there are."""
         info = self.infos.get(knob_name(player, knob)) or self.infos.get(knob_name(INSTRUMENT, knob))
         if info is None:
-            known = sorted({info.id for info in self.infos.values() if info.player in (player, INSTRUMENT)})
+            known = sorted({info.id for info in self.of(player) + self.of(INSTRUMENT)})
             raise HocketError(f"unknown knob {knob!r}: choose one of {', '.join(known)}")
         return info
 
-    def defaults(self, player: int) -> dict[str, Value]:
-        """knob id -> default, of one player (or of the `INSTRUMENT`)."""
-        return {info.id: info.default for info in self.infos.values() if info.player == player}
-
-
-def _of_player(info: KnobInfo, player: int) -> KnobInfo:
-    return KnobInfo(info.id, info.label, info.kind, info.unit, info.low, info.high, info.step, info.default,
-                    tuple(info.choices), info.curve, info.help, player)
+    def of(self, player: int) -> list[KnobInfo]:
+        """The knobs of one player, or of the `INSTRUMENT`."""
+        return [info for info in self.infos.values() if info.player == player]
 
 
 def checked(info: KnobInfo, value: object) -> Value:
@@ -88,29 +91,31 @@ def checked(info: KnobInfo, value: object) -> Value:
     HocketError states the value and what is allowed.
     """
     if info.kind == "choice":
-        text = str(value)
-        for choice in info.choices:
-            if choice.casefold() == text.casefold():
-                return choice
-        raise HocketError(f"{info.id} cannot be {text!r}: choose one of {', '.join(info.choices)}")
-    allowed = "give 0 or 1" if info.kind == "switch" else f"give {info.low:g} to {info.high:g} {info.unit}".rstrip()
-    text = str(value).casefold()
+        wanted = str(value).casefold()
+        found = next((choice for choice in info.choices if choice.casefold() == wanted), None)
+        if found is None:
+            raise HocketError(f"{info.id} cannot be {str(value)!r}: choose one of {', '.join(info.choices)}")
+        return found
     if info.kind == "switch":
-        value = {"on": 1.0, "true": 1.0, "off": 0.0, "false": 0.0}.get(text, value)
+        switched = SWITCHED.get(str(value).casefold())
+        if switched is None:
+            raise HocketError(f"{info.id} cannot be {str(value)!r}: give 0 (off) or 1 (on)")
+        return switched
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise HocketError(f"{info.id} cannot be {value!r}: {allowed}") from None
-    low, high = (0.0, 1.0) if info.kind == "switch" else (info.low, info.high)
-    if not low <= number <= high or (info.kind == "switch" and number not in (0.0, 1.0)):
-        raise HocketError(f"{info.id} cannot be {value}: {allowed}")
+        number = nan
+    if not info.low <= number <= info.high:
+        unit = f" {info.unit}" if info.unit else ""
+        raise HocketError(f"{info.id} cannot be {value}: give {info.low:g} to {info.high:g}{unit}")
     if info.step:
-        number = min(high, low + round((number - low) / info.step) * info.step)
+        number = min(info.high, info.low + round((number - info.low) / info.step) * info.step)
     return number
 
 
 def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0) -> Ask:
     """What checked knob values ask of a note model: the instrument's, and those of the player's own model."""
+    parts = parts_on(instrument)
     return Ask(
         knobs=dict(model),
         floor=floor,
@@ -119,7 +124,7 @@ def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor:
         chromatic=float(instrument["chromatic"]),
         low=int(min(instrument["low"], instrument["high"])),
         high=int(max(instrument["low"], instrument["high"])),
-        parts=frozenset() if len(parts := parts_on(instrument)) == len(Part) else parts,
+        parts=frozenset() if len(parts) == len(Part) else parts,
     )
 
 

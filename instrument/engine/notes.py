@@ -43,8 +43,10 @@ class Line:
 
     def extend(self) -> Note:
         """Plan one note more. It is the model's time that this takes."""
-        known = self.known
-        note = self._player.propose(self.ask.at(known) if self.spacing and known > self.ask.floor else self.ask)
+        ask = self.ask
+        if self.spacing and self.known > ask.floor:
+            ask = ask.at(self.known)
+        note = self._player.propose(ask)
         self._player.feed(note)
         self.plan.append(note)
         return note
@@ -72,7 +74,7 @@ class Line:
     def change(self, ask: Ask, spacing: int = 0) -> None:
         """Drop the plan and go on from the last committed note as `ask` says, from its floor.
 
-        spacing: ticks from one onset to the next at least (0 = free, 1 = no chords), for a model that is too slow.
+        spacing: ticks from one onset to the next at least (0 = free, 1 = no chords), for a slow model.
         """
         self.ask = ask
         self.spacing = spacing
@@ -84,14 +86,14 @@ class Line:
         """Drop the plan and go on with another seed, metre or player (None: the same), who is told the last
         `CONTEXT` notes."""
         self.plan.clear()
-        self._player = player or self._player
+        self._player: NotePlayer = player or self._player
         self._player.reset(seed, self.number, metres)
         for note in self._recent:
             self._player.feed(note)
         self._offset = self.count - self._player.count
 
     def hear(self, notes: Sequence[Note]) -> None:
-        """Take `notes`, in order and after all there are, as played by this line (a prompt). Drops the plan."""
+        """Take `notes`, in order and after all there are, as played by this line. Drops the plan."""
         self.change(self.ask, self.spacing)
         for note in notes:
             self._player.feed(note)

@@ -2,42 +2,128 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Literal
+
 import msgspec
+from msgspec import Meta
 
 from instrument.engine.messages import Value
+from instrument.engine.saved import Migrations, read_bytes, restored, write_whole
+from instrument.errors import HocketError
+from instrument.paths import assets_dir, patches_dir, state_dir
 
 VERSION = 1
+MIGRATIONS: Migrations = {}
+DEFAULT = "First light"  # what a new player hears
+SUFFIX = ".json"
+FORBIDDEN = frozenset('/\\:*?"<>|')  # in names: not all file systems take them
+
+PartName = Literal["melody", "chords", "bass", "drums", "other"]
 
 
-class PlayerPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One player: the slug of its model and the knobs of that model that are not at their default."""
+class PlayerPatch(msgspec.Struct, frozen=True):
+    """One player: the slug of its model, and that model's knobs."""
 
     model: str
     knobs: dict[str, Value] = {}
 
 
-class VoicePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a part sounds, where it is not as the genre says: General MIDI program, pan -1..1, level dB."""
+class VoicePatch(msgspec.Struct, frozen=True):
+    """How a part sounds where it is not as the genre says; None leaves it so.
 
-    program: int | None = None
-    pan: float | None = None
-    level: float | None = None
+    program: General MIDI, 0..127; pan: -1 left .. 1 right; level: dB.
+    """
+
+    program: Annotated[int, Meta(ge=0, le=127)] | None = None
+    pan: Annotated[float, Meta(ge=-1, le=1)] | None = None
+    level: Annotated[float, Meta(ge=-60, le=12)] | None = None
 
 
-class Routing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Devices by name, empty = whatever there is; channels: part name -> MIDI channel 1..16."""
+class Routing(msgspec.Struct, frozen=True):
+    """Where to: devices by name, empty = whatever there is; channels: part -> MIDI channel, 1..16."""
 
     audio: str = ""
     midi: str = ""
-    channels: dict[str, int] = {}
+    channels: dict[PartName, Annotated[int, Meta(ge=1, le=16)]] = {}
 
 
-class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A patch. knobs: the instrument's own (tempo, key, seed, ...); voices: part name -> `VoicePatch`."""
+class Patch(msgspec.Struct, frozen=True):
+    """A patch. knobs: the instrument's own (tempo, key, seed, ...); what is not given is at its default."""
 
     version: int = VERSION
     name: str = ""
     knobs: dict[str, Value] = {}
-    players: tuple[PlayerPatch, ...] = ()
-    voices: dict[str, VoicePatch] = {}
+    players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=16)] = ()
+    voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
+
+
+def list_patches() -> tuple[str, ...]:
+    """Names of all patches, the player's own and those that ship, by alphabet."""
+    return tuple(sorted(_places(), key=str.casefold))
+
+
+def load_patch(name: str) -> Patch:
+    """The patch of a name, or the file at a path (anything with a folder or ".json" in it).
+
+    HocketError if there is none (it lists those there are), or if it is damaged.
+    """
+    if _is_path(name):
+        return _read(Path(name).expanduser())
+    places = _places()
+    if name not in places:
+        known = ", ".join(sorted(places, key=str.casefold))
+        raise HocketError(f"there is no patch {name!r}: choose one of {known}, or give a file")
+    return _read(places[name])
+
+
+def save_patch(patch: Patch, name: str) -> Patch:
+    """Save under a name among the player's own, or at a path; returns the patch as saved, with that name.
+
+    HocketError for a name that no file can have, a read-only folder, a full disk.
+    """
+    if _is_path(name):
+        path = Path(name).expanduser()
+        path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    else:
+        if not name.strip(" .") or name.startswith(".") or FORBIDDEN & set(name) or len(name) > 100:
+            raise HocketError(f"a patch cannot be called {name!r}: use up to 100 letters, digits and spaces")
+        path = patches_dir() / (name + SUFFIX)
+    patch = msgspec.structs.replace(patch, name=path.stem)
+    _write(patch, path, "the patch")
+    return patch
+
+
+def autosave(patch: Patch) -> None:
+    """Keep the present state for the next start. HocketError where that cannot be written."""
+    _write(patch, _autosave_path(), "the present state")
+
+
+def autosaved() -> Patch | None:
+    """The state of the last time, None if there is none. HocketError if it is damaged."""
+    path = _autosave_path()
+    return _read(path) if path.exists() else None
+
+
+def _autosave_path() -> Path:
+    return state_dir() / f"autosave{SUFFIX}"
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or name.endswith(SUFFIX)
+
+
+def _places() -> dict[str, Path]:
+    """name -> file; one's own patch of a name goes before the one that ships."""
+    folders = (assets_dir() / "patches", patches_dir())
+    return {path.stem: path for folder in folders for path in folder.glob(f"[!.]*{SUFFIX}")}
+
+
+def _read(path: Path) -> Patch:
+    patch = restored(read_bytes(path, "the patch"), Patch, f"the patch {path}", VERSION, MIGRATIONS)
+    return patch if patch.name else msgspec.structs.replace(patch, name=path.stem)
+
+
+def _write(patch: Patch, path: Path, what: str) -> None:
+    write_whole(path, msgspec.json.format(msgspec.json.encode(patch), indent=2) + b"\n", what)

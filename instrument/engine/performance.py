@@ -41,13 +41,24 @@ class BundleInfo(Protocol):
     """What a performance needs to know of a bundle: the manifest has it."""
 
     @property
-    def slug(self) -> str: ...
+    def slug(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def bundle_hash(self) -> str: ...
+    def bundle_hash(self) -> str:
+        """Hash of all that is in it."""
+        ...
+
     @property
-    def parts(self) -> Sequence[int]: ...
+    def parts(self) -> Sequence[int]:
+        """The parts it can play; empty = all."""
+        ...
+
     @property
-    def knobs(self) -> Iterable[KnobInfo]: ...
+    def knobs(self) -> Sequence[KnobInfo]:
+        """Its knobs."""
+        ...
 
 
 OpenPlayer = Callable[[str], tuple[BundleInfo, NotePlayer]]
@@ -56,16 +67,15 @@ OpenPlayer = Callable[[str], tuple[BundleInfo, NotePlayer]]
 class Performance:
     """Everything from one Play to the next Stop, in ticks from 0.
 
-    The engine's loop: `extend` while there is time, `advance` as the music moves and send what it returns, `set`
-    and `load` when a knob or a model changes. `take` and `values` may be read from other threads (values are
-    replaced one by one, never removed); all else belongs to one thread. A performance that has not started yet
-    (nothing advanced) takes changes too and already shows its plan.
+    The engine's loop: `extend` while there is time, `advance` as the music moves and send what it returns,
+    `set` and `load` when a knob or a model changes. Before the first `advance` all this is possible too, and
+    there is already a plan to show. One thread; others may read `take`, `values` and `table`.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
-        """Seat the players of `patch`. open_player: slug -> (manifest, player), a player of its own each time.
+        """Seat the players of `patch`. open_player: slug -> (manifest, player), another player each time.
 
-        HocketError for an unknown slug or a value out of range; knobs the models do not have are passed over.
+        HocketError for an unknown slug or a value out of range; knobs no model has are passed over.
         """
         self.patch = patch
         self.lines: list[Line] = []
@@ -86,6 +96,7 @@ class Performance:
         for number, (_, player) in enumerate(opened):
             self.lines.append(Line(player, self.seed, number, self.metres, self._ask(number, 0)))
         self._thinning = [0] * len(self.lines)  # index into THINNING, by player
+        self._resting = [self._is_muted(line.number) for line in self.lines]
         self.take = Take(Header(self.current_patch(), tuple(map(named, self._bundles))))
 
     @property
@@ -111,9 +122,9 @@ class Performance:
         )
 
     def extend(self, until: float) -> Played | None:
-        """Plan one note more for the player who is planned the least far; None when all are planned to the tick
-        `until`. It takes as long as the model does for a note."""
-        lines = [line for line in self.lines if line.known < until and not self._resting(line.number)]
+        """Plan one note more, for the player who is planned the least far; None when all are planned up to
+        the tick `until`. It takes as long as the model does for a note. HocketError if the model fails."""
+        lines = [line for line in self.lines if line.known < until and not self._resting[line.number]]
         if not lines:
             return None
         line = min(lines, key=lambda line: line.known)
@@ -123,15 +134,15 @@ class Performance:
         """Commit what is due and return it, by onset: the whole onset ticks that may sound before `horizon`
         (transport ticks at now + lead; microtiming is allowed for).
 
-        An onset tick the model has not finished is left to it until `overdue` (default: the horizon), the last
-        moment at which a note can still be in time; then it is committed as it is, and a model whose plan ran dry
-        is given a later floor and thinned out.
+        An onset tick the model has not finished is left to it until `overdue` (default: the horizon), the
+        last moment at which a note can still be in time. Then it is committed as it is, and the model, whose
+        plan ran dry, is given a later floor and thinned out.
         """
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
         for line in self.lines:
             self._play(line, line.commit(self._floor))
-            if self._resting(line.number):
+            if self._resting[line.number]:
                 continue
             level = self._thinning[line.number]
             if line.known < late:
@@ -142,11 +153,11 @@ class Performance:
         return sorted(due, key=lambda played: played[1].order)
 
     def set(self, knob: str, value: Value, player: int = 0, tick: float | None = None) -> Value:
-        """Turn a knob of `player`, or of the instrument where that player has none of the name. Planned notes are
-        dropped and planned anew from `floor`; the value as it was taken is returned.
+        """Turn a knob of `player`, or of the instrument where that player has none of this name. Planned
+        notes are dropped and planned anew from `floor`; the value as it was taken is returned.
 
-        tick: from where a knob holds that changes no note (tempo, level), default `floor`; the caller's tempo map
-        is to change at the same tick. HocketError for an unknown knob or a value it cannot take.
+        tick: from where a knob holds that changes no note (tempo, level), default `floor`; the caller changes
+        its tempo map at the same tick. HocketError for an unknown knob or a value it cannot take.
         """
         info = self.table.find(knob, player)
         value = checked(info, value)
@@ -169,8 +180,8 @@ class Performance:
         self._input(line, self._floor, opened, bundle=named(opened[0]))
 
     def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
-        """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line. Before the
-        first `advance` only; the notes come out of it like all others."""
+        """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line. They
+        come out of `advance` like all others, so only before the first one."""
         end = max((note.tick + 1 for note in notes), default=0)
         self._input(self._line(player), bar_line(self.metres, end), prompt=tuple(notes))
 
@@ -183,14 +194,14 @@ class Performance:
         return [(line.number, note) for line in self.lines for note in line.plan if note.tick < until]
 
     def apply(self, event: Input, opened: tuple[BundleInfo, NotePlayer] | None = None) -> None:
-        """Let `event` happen to its player, who has committed exactly `event.count` notes, and record it.
+        """Let `event` happen to its player, who has committed just `event.count` notes, and record it.
 
-        opened: the model of `event.bundle` where it is open already. HocketError if that is not the bundle it was.
+        opened: the model of `event.bundle`, if it is open already. HocketError if it is not the one it was.
         """
         line = self._line(event.player)
         if line.count != event.count:
-            raise HocketError(f"player {event.player} stands at note {line.count}, the take at {event.count}: "
-                              "the take is damaged")
+            raise HocketError(f"player {event.player} has played {line.count} notes where the take says "
+                              f"{event.count}: it is damaged")
         player = None
         if event.bundle:
             bundle, player = opened or self._open(event.bundle.slug)
@@ -201,6 +212,7 @@ class Performance:
             self.values[knob_name(info.player, knob)] = checked(info, value)
             if knob == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
+        self._resting[event.player] = self._is_muted(event.player)
         line.change(self._ask(event.player, event.floor), event.spacing)
         if player or not RESTARTING.isdisjoint(event.knobs):
             line.restart(player, self.seed, self.metres)
@@ -210,7 +222,7 @@ class Performance:
         self.take.entries.append(event)
 
     def play(self, player: int, count: int) -> None:
-        """Have a player play on until he has committed `count` notes, whatever the time: how a take is replayed."""
+        """Have a player play on until `count` notes are committed, whatever the time: to replay a take."""
         line = self._line(player)
         self._play(line, line.take(max(0, count - line.count)))
 
@@ -244,11 +256,10 @@ class Performance:
         return ask_from(self._values_of(INSTRUMENT), self._values_of(player), floor)
 
     def _values_of(self, player: int) -> dict[str, Value]:
-        infos = self.table.infos.values()
-        return {info.id: self.values[knob_name(player, info.id)] for info in infos if info.player == player}
+        return {info.id: self.values[knob_name(player, info.id)] for info in self.table.of(player)}
 
-    def _resting(self, player: int) -> bool:
-        """Whether all that a player could play is muted."""
+    def _is_muted(self, player: int) -> bool:
+        """Whether all that a player could play is switched off."""
         return not parts_on(self._values_of(INSTRUMENT)) & (set(self._bundles[player].parts) or set(Part))
 
     def _seat(self, player: int, bundle: BundleInfo) -> None:

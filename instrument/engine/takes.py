@@ -1,17 +1,33 @@
-"""Takes: what it needs to play a performance again, note for note."""
+"""Takes: what it needs to play a performance again, note for note.
+
+A take is a file of JSON lines: the header, then what happened as it happens, so that a crash or a full disk
+leaves all that was recorded until then.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from instrument.engine.messages import Value
 from instrument.engine.patches import Patch
-from instrument.music.notes import COLUMNS, Note
+from instrument.engine.saved import Migrations, read_bytes, restored
+from instrument.errors import HocketError
+from instrument.music.notes import COLUMNS, Note, Part
 
 VERSION = 1
+MIGRATIONS: Migrations = {}
+SUFFIX = ".take.json"
+
+Count = Annotated[int, Meta(ge=0, le=1 << 30)]
+Tick = Annotated[int, Meta(ge=0, le=1 << 30)]
+Position = Annotated[float, Meta(ge=0, le=1 << 30)]
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -22,7 +38,7 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True, tag="take"):
-    """The first line: the patch a performance began with, seed included, and the bundle of every player."""
+    """The first line: the patch a performance began with, seed among its knobs, and every player's bundle."""
 
     patch: Patch
     bundles: tuple[Bundle, ...]
@@ -32,15 +48,15 @@ class Header(msgspec.Struct, frozen=True, tag="take"):
 class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     """Something that changes which notes come, stamped with the note it came before.
 
-    player: whose notes; count: notes that player had committed; floor: from now on no onset of his before this
-    tick; spacing: least ticks between his onsets (thinning); knobs: what was turned, by id; bundle: a new model;
-    prompt: notes given to the player as if he had played them.
+    player: whose notes; count: notes that player had committed; floor: from now on no onset of theirs before
+    this tick; spacing: least ticks between their onsets (thinning); knobs: what was turned, by id; bundle: a
+    new model; prompt: notes given to the player as if played.
     """
 
-    player: int
-    count: int
-    floor: int
-    spacing: int = 0
+    player: Count
+    count: Count
+    floor: Tick
+    spacing: Tick = 0
     knobs: dict[str, Value] = {}
     bundle: Bundle | None = None
     prompt: tuple[Note, ...] = ()
@@ -49,7 +65,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
     """A knob that changes time or sound but no note (tempo, level), and the tick from which it holds."""
 
-    tick: float
+    tick: Position
     knob: str
     value: Value
 
@@ -57,10 +73,13 @@ class Turn(msgspec.Struct, frozen=True, tag="turn"):
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     """The transport stopped here."""
 
-    tick: float
+    tick: Position
 
 
 Entry = Input | Turn | Stopped
+_WIDTH = 1 + len(COLUMNS)  # of a note heard: player, then the columns of `Note`
+_heard_lines = msgspec.json.Decoder(tuple[int, int, int, int, int, int, int])
+_entry_lines = msgspec.json.Decoder(Entry)
 
 
 class Take:
@@ -72,20 +91,117 @@ class Take:
     def __init__(self, header: Header) -> None:
         self.header = header
         self.entries: list[Entry] = []
-        self._heard = array("i")  # player and the columns of `Note`, over and over
+        self._heard = array("i")
 
     @property
     def heard_count(self) -> int:
         """Notes heard so far, of all players."""
-        return len(self._heard) // (1 + len(COLUMNS))
+        return len(self._heard) // _WIDTH
+
+    @property
+    def stopped(self) -> float | None:
+        """The tick at which the transport stopped; None if the end is missing."""
+        return next((entry.tick for entry in reversed(self.entries) if isinstance(entry, Stopped)), None)
 
     def hear(self, player: int, note: Note) -> None:
         """A note was committed."""
         self._heard.extend((player, *note))
 
     def heard(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Note]]:
-        """(player, note) of the notes heard, in the order of their commitment."""
-        width = 1 + len(COLUMNS)
+        """(player, note) of the notes heard, in the order in which they were committed."""
         for i in range(start, self.heard_count if stop is None else stop):
-            player, *note = self._heard[i * width : (i + 1) * width]
+            player, *note = self._heard[i * _WIDTH : (i + 1) * _WIDTH]
             yield player, Note(*note)
+
+
+class TakeRecorder:
+    """Writes a take to a file while it grows. Call `update` a few times a second."""
+
+    def __init__(self, path: Path | str, take: Take) -> None:
+        """Begin the file with all there is so far. HocketError where it cannot be written."""
+        self.path = Path(path)
+        self._take = take
+        self._entries = 0
+        self._heard = 0
+        try:
+            self._file = self.path.open("wb")
+        except OSError as error:
+            raise self._error(error) from error
+        self._write(msgspec.json.encode(take.header) + b"\n")
+        self.update()
+
+    def update(self) -> None:
+        """Write what has happened since the last time. HocketError on a full disk; what was recorded so far
+        is kept and the file closed."""
+        if self._file.closed:
+            return
+        # Notes are counted first: a note can then not be without the inputs that came before it.
+        heard, entries = self._take.heard_count, len(self._take.entries)
+        lines = [msgspec.json.encode(entry) for entry in self._take.entries[self._entries : entries]]
+        played = self._take.heard(self._heard, heard)
+        lines += [msgspec.json.encode((player, *note)) for player, note in played]
+        self._heard, self._entries = heard, entries
+        if lines:
+            self._write(b"\n".join(lines) + b"\n")
+
+    def close(self) -> None:
+        """Write the rest and close the file. HocketError as `update`."""
+        self.update()
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> HocketError:
+        return HocketError(f"cannot record to {self.path}: {error.strerror or error}; "
+                           "make room or choose another place (what was recorded so far is kept)")
+
+
+def load_take(path: Path | str) -> Take:
+    """Read a take, also one whose recording broke off (an unfinished last line is passed over).
+
+    HocketError, with the line, if it is not a take or damaged.
+    """
+    what = f"the take {path}"
+    lines = read_bytes(Path(path), "the take").split(b"\n")
+    unfinished = lines.pop()  # empty, unless the recording broke off
+    if not lines:
+        raise HocketError(f"{what} is empty: record it again")
+    take = Take(restored(lines[0], Header, what, VERSION, MIGRATIONS))
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            _read_line(take, line)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise HocketError(f"{what} is damaged in line {number}: {error}") from error
+    with suppress(msgspec.MsgspecError, ValueError, RecursionError):
+        _read_line(take, unfinished)
+    return take
+
+
+def _read_line(take: Take, line: bytes) -> None:
+    if line.startswith(b"["):
+        player, *row = _heard_lines.decode(line)
+        if not 0 <= player < len(take.header.bundles):
+            raise ValueError(f"there is no player {player}")
+        take.hear(player, _possible(Note(*row)))
+    else:
+        entry = _entry_lines.decode(line)
+        if isinstance(entry, Input):
+            for note in entry.prompt:
+                _possible(note)
+        take.entries.append(entry)
+
+
+def _possible(note: Note) -> Note:
+    """`note`, or ValueError if there can be no such note."""
+    tick, micro, pitch, duration, velocity, part = note
+    if not (0 <= tick <= 1 << 30 and -4 <= micro <= 3 and 0 <= pitch <= 127 and 1 <= duration <= 1 << 30
+            and 1 <= velocity <= 127 and part in tuple(Part)):
+        raise ValueError(f"{note} is not possible")
+    return note
