@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import nan
 
-import msgspec
+from msgspec.structs import asdict
 
 from instrument.engine.messages import KnobInfo, Value
 from instrument.engine.transport import METRES
 from instrument.errors import HocketError
+from instrument.models.manifest import Knob
 from instrument.models.players import Ask
 from instrument.music.harmony import KEYS, SCALES
 from instrument.music.notes import Part
@@ -65,12 +66,12 @@ def knob_name(player: int, knob: str) -> str:
 class KnobTable:
     """All knobs there are: the instrument's, then those of each player's model."""
 
-    def __init__(self, models: Sequence[Iterable[KnobInfo]] = ()) -> None:
+    def __init__(self, models: Sequence[Iterable[Knob]] = ()) -> None:
         """models: the knobs of every player's manifest, in the order of the players."""
         self.infos: dict[str, KnobInfo] = {knob_name(INSTRUMENT, info.id): info for info in INSTRUMENT_KNOBS}
-        for player, infos in enumerate(models):
-            for info in infos:
-                self.infos[knob_name(player, info.id)] = msgspec.structs.replace(info, player=player)
+        for player, knobs in enumerate(models):
+            for knob in knobs:
+                self.infos[knob_name(player, knob.id)] = KnobInfo(**asdict(knob), player=player)
 
     def find(self, knob: str, player: int = 0) -> KnobInfo:
         """The knob of `player`, else the instrument's of that name. HocketError names those there are."""

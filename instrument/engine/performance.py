@@ -17,12 +17,13 @@ from instrument.engine.knobs import (
     knob_name,
     parts_on,
 )
-from instrument.engine.messages import KnobInfo, Value
+from instrument.engine.messages import Value
 from instrument.engine.notes import Line
 from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.takes import Bundle, Header, Input, Stopped, Take, Turn
 from instrument.engine.transport import metre_map
 from instrument.errors import HocketError
+from instrument.models.manifest import Knob
 from instrument.models.players import Ask, NotePlayer
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import Metre, MetreMap
@@ -56,7 +57,7 @@ class BundleInfo(Protocol):
         ...
 
     @property
-    def knobs(self) -> Sequence[KnobInfo]:
+    def knobs(self) -> Sequence[Knob]:
         """Its knobs."""
         ...
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.messages import KnobInfo
 from instrument.errors import HocketError
+from instrument.models.manifest import Knob
 from instrument.models.players import Ask
 from instrument.music.harmony import scale_mask
 from instrument.music.notes import Note, Part
@@ -26,10 +26,10 @@ TIME, PART, PITCH, LENGTH, VELOCITY, MICRO = range(6)
 GENRES = ("none", "waltz", "march")
 
 KNOBS = (
-    KnobInfo("genre", "Genre", "choice", default="none", choices=GENRES),
-    KnobInfo("temperature", "Temperature", low=0.1, high=2.0, default=1.0),
-    KnobInfo("density", "Density", low=0.0, high=8.0, default=0.0),
-    KnobInfo("register", "Register", low=0.0, high=8.0, default=0.0),
+    Knob("genre", "Genre", "choice", default="none", choices=GENRES),
+    Knob("temperature", "Temperature", low=0.1, high=2.0, default=1.0),
+    Knob("density", "Density", low=0.0, high=8.0, default=0.0),
+    Knob("register", "Register", low=0.0, high=8.0, default=0.0),
 )
 
 
@@ -39,7 +39,7 @@ class ScaleBundle:
 
     slug: str = "scale"
     bundle_hash: str = "5ca1e" * 12
-    knobs: tuple[KnobInfo, ...] = KNOBS
+    knobs: tuple[Knob, ...] = KNOBS
     parts: tuple[int, ...] = PARTS
 
 
@@ -85,45 +85,39 @@ class ScalePlayer:
 
     def propose(self, ask: Ask) -> Note:
         self.proposed += 1
-        heat = float(ask.knobs.get("temperature", 1.0))
-        density = float(ask.knobs.get("density", 0.0))
-        register = float(ask.knobs.get("register", 0.0))
+        heat, density, register = (float(ask.knobs.get(knob, default)) for knob, default in
+                                   (("temperature", 1.0), ("density", 0.0), ("register", 0.0)))
         genre = GENRES.index(str(ask.knobs.get("genre", "none")))
-        last, ordinal = self._last or (Note(0, 0, -1, 1, 1, Part.OTHER), -1)
+        last, ordinal = self._last or (None, 0)
+        free = {part: self._pitches(part, ask) for part in PARTS if not ask.parts or part in ask.parts}
+        after = {part: pitches[pitches + 128 * (part == Part.DRUMS) > last.order % 256] if last else pitches
+                 for part, pitches in free.items()}  # what may follow on the same tick
+        if not any(len(pitches) for pitches in free.values()):
+            raise HocketError("no pitch may sound: widen the range or change the scale")
 
-        parts = [part for part in PARTS if not ask.parts or part in ask.parts]
-        pitched = scale_mask(ask.key, ask.scale)[np.arange(128) % 12]
-        pitched = pitched & (np.arange(128) >= ask.low) & (np.arange(128) <= ask.high)
-        orders = np.concatenate([np.where(pitched, np.arange(128), -1), 128 + np.arange(35, 60)])
-        allowed = np.concatenate([pitched & any(p != Part.DRUMS for p in parts), np.full(25, Part.DRUMS in parts)])
+        ticks = (last.tick if last else 0) + STEPS
+        can = (ticks >= ask.floor) & ((STEPS > 0) | any(len(pitches) for pitches in after.values()))
+        likely = -0.4 * np.abs(np.arange(len(STEPS)) - 3 + density / 2 - (genre == 1)) - ordinal * (STEPS == 0)
+        tick = int(ticks[self._draw(TIME, likely / heat, can)]) if can.any() else ask.floor
+        open_to = {part: pitches for part, pitches in (after if last and tick == last.tick else free).items()
+                   if len(pitches)}
+        part = list(open_to)[self._draw(PART, np.zeros(len(PARTS))[: len(open_to)])]
+        pitches = open_to[part]
+        centre = CENTRES[part] + (2 * (register - 4) if register and part != Part.DRUMS else 0) + genre
+        return Note(
+            tick,
+            self._draw(MICRO, -np.abs(np.arange(8) - 4.0) / heat) - 4 if tick else 0,
+            int(pitches[self._draw(PITCH, (-((np.arange(128) - centre) ** 2) / 60 / heat)[pitches])]),
+            int(LENGTHS[self._draw(LENGTH, -0.5 * np.abs(np.arange(7) - 3.0) / heat)]),
+            8 * (1 + self._draw(VELOCITY, -0.2 * np.abs(np.arange(15) - 9.0) / heat)),
+            int(part),
+        )
 
-        ticks = last.tick + STEPS
-        logits = -0.4 * np.abs(np.arange(len(STEPS)) - 3 + density / 2 - (genre == 1))
-        logits[0] -= max(0, ordinal - 1)
-        above = allowed & (orders > last.order - last.tick * 256)
-        can = (ticks >= ask.floor) & ((STEPS > 0) | (above.any() and last.pitch >= 0) | (last.pitch < 0))
-        tick = int(ticks[self._draw(TIME, logits / heat, can)]) if can.any() else ask.floor
-        if tick == last.tick and last.pitch >= 0:
-            allowed = above
-        if not allowed.any():
-            raise HocketError("nothing may sound")
-
-        weights = np.concatenate([
-            np.logaddexp.reduce([-((np.arange(128) - CENTRES[p] - 2 * (register - 4) * (register > 0)) ** 2) / 60
-                                 for p in parts if p != Part.DRUMS] or [np.zeros(128)]),
-            -((np.arange(35, 60) - 38 - genre) ** 2) / 20.0,
-        ])
-        choice = self._draw(PITCH, weights / heat, allowed)
-        order = int(orders[choice])
-        if order >= 128:
-            pitch, part = order - 128, Part.DRUMS
-        else:
-            pitch = order
-            part = min((p for p in parts if p != Part.DRUMS), key=lambda p: abs(CENTRES[p] - pitch))
-        length = int(LENGTHS[self._draw(LENGTH, -0.5 * np.abs(np.arange(7) - 3.0) / heat)])
-        velocity = 8 * (1 + self._draw(VELOCITY, -0.2 * np.abs(np.arange(15) - 9.0) / heat))
-        micro = self._draw(MICRO, -np.abs(np.arange(8) - 4.0) / heat) - 4
-        return Note(tick, micro if tick else max(0, micro), pitch, length, velocity, int(part))
+    def _pitches(self, part: Part, ask: Ask) -> NDArray[np.int64]:
+        if part == Part.DRUMS:
+            return np.arange(35, 60)
+        pitches = np.arange(ask.low, ask.high + 1)
+        return pitches[scale_mask(ask.key, ask.scale)[pitches % 12]]
 
     def _draw(self, field: int, logits: NDArray[np.float64], allowed: NDArray[np.bool_] | None = None) -> int:
         """Gumbel-max; the noise depends on where the last note fell, and on nothing else."""
