@@ -131,7 +131,12 @@ class NoteStream:
     """
 
     def __init__(
-        self, shards: Shards, pieces: list[PieceInfo], genres: tuple[str, ...], lanes: int, seed: int,
+        self,
+        shards: Shards,
+        pieces: list[PieceInfo],
+        genres: tuple[str, ...],
+        lanes: int,
+        seed: int,
         sampling: Sampling,
     ) -> None:
         self.shards, self.genres, self.seed, self.sampling = shards, genres, seed, sampling

@@ -1,0 +1,148 @@
+"""The manifest of a bundle: what its graphs are, how they connect, and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from instrument.errors import HocketError
+
+VERSION = 1
+MAX_MANIFEST = 1 << 20
+FAMILIES = ("lstm", "transformer", "musicvae", "cmelgan", "vocoder", "gansynth", "ddsp")
+
+PlainName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Role = Literal["event", "state", "latent", "condition", "audio", "hidden", "logits", "context"]
+
+
+class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An input or output of a graph. shape: -1 = any number of lanes."""
+
+    name: str
+    role: Role
+    shape: tuple[int, ...]
+    type: Literal["float32", "int64"] = "float32"
+
+
+class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ONNX file. id: what the family calls it."""
+
+    id: str
+    file: PlainName
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pair of ports through which a graph's memory passes from step to step, and its first value."""
+
+    input: str
+    output: str
+    shape: tuple[int, ...]
+    initial: float = 0.0
+
+
+class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A knob of the model; the window, MIDI learn and OSC are built from these.
+
+    kind: "number", "choice" (value is one of choices) or "switch" (0 or 1); step 0 = continuous.
+    """
+
+    id: Slug | Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    label: str
+    kind: Literal["number", "choice", "switch"] = "number"
+    unit: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.0
+    default: float | str = 0.0
+    choices: tuple[str, ...] = ()
+    curve: Literal["linear", "log"] = "linear"
+    help: str = ""
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where a model came from: data (hash and datasets), commit, seed, hours of training, figures."""
+
+    data_hash: str = ""
+    datasets: dict[str, str] = {}  # name -> licences
+    commit: str = ""
+    seed: int = 0
+    minutes: float = 0.0
+    recipe: dict[str, object] = {}
+    metrics: dict[str, object] = {}
+
+
+class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of inputs and the outputs they must give, within `tolerance`."""
+
+    file: PlainName
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    tolerance: Annotated[float, Meta(gt=0, le=1)]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Everything an instrument needs to know of a bundle. latent: size, 0 = none."""
+
+    manifest_version: int
+    slug: Slug
+    name: Annotated[str, Meta(max_length=80)]
+    family: Literal["lstm", "transformer", "musicvae", "cmelgan", "vocoder", "gansynth", "ddsp"]
+    version: str
+    licence: str
+    graphs: Annotated[tuple[Graph, ...], Meta(min_length=1, max_length=16)]
+    golden: Golden
+    states: tuple[State, ...] = ()
+    codec: dict[str, int] = {}
+    condition_genres: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()
+    parts: tuple[int, ...] = ()
+    latent: int = 0
+    knobs: tuple[Knob, ...] = ()
+    provenance: Provenance = Provenance()
+
+    def graph(self, id: str) -> Graph:
+        """The graph of that id; HocketError if there is none."""
+        for graph in self.graphs:
+            if graph.id == id:
+                return graph
+        raise HocketError(f"bundle {self.slug!r} has no graph {id!r}: it is not a whole {self.family} bundle")
+
+    @property
+    def bundle_hash(self) -> str:
+        """Names the exact networks: SHA-256 over the hashes of all graphs."""
+        text = "\n".join(f"{g.id} {g.sha256}" for g in self.graphs)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in `folder`. Raises HocketError on anything else than a whole manifest of this version."""
+    path = folder / "manifest.json"
+    try:
+        if path.stat().st_size > MAX_MANIFEST:
+            raise HocketError(f"{path} is larger than {MAX_MANIFEST} bytes: not a manifest")
+        data = path.read_bytes()
+    except OSError as error:
+        raise HocketError(f"no bundle in {folder}: {path.name} cannot be read ({error.strerror})") from error
+    try:
+        table = msgspec.json.decode(data)
+        if not isinstance(table, dict):
+            raise HocketError(f"{path} is not a manifest: it holds no table")
+        version = table.get("manifest_version")
+        if version != VERSION:
+            raise HocketError(f"{path}: manifest version {version!r}, this Hocket reads {VERSION}: update Hocket")
+        return msgspec.convert(table, Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise HocketError(f"{path} is not a manifest: {error}") from error
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write manifest.json, readable by people."""
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    (folder / "manifest.json").write_bytes(data + b"\n")

@@ -1,0 +1,57 @@
+"""Checkpoints: one safetensors file, no pickles. Tensors by name, everything else as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from instrument.errors import HocketError
+
+
+def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write atomically, so that a kill at any moment leaves the previous checkpoint whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    save_file(contiguous, temporary, {"facts": json.dumps(facts)})
+    os.replace(temporary, path)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and facts of a checkpoint. Raises HocketError if it cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise HocketError(f"checkpoint {path} cannot be read ({error}): train again or give another") from error
+
+
+def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """What stands under `prefix.`, without it."""
+    return {n.removeprefix(prefix + "."): t for n, t in tensors.items() if n.startswith(prefix + ".")}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+    """The optimiser's state as named tensors."""
+    return {
+        f"optimiser.{name}.{key}": value
+        for name, parameter in network.named_parameters()
+        for key, value in optimiser.state[parameter].items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimiser_tensors`."""
+    for name, parameter in network.named_parameters():
+        state = prefixed(tensors, f"optimiser.{name}")
+        optimiser.state[parameter] = {
+            k: v if k == "step" else v.to(parameter.device) for k, v in state.items() if "." not in k
+        }

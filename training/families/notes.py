@@ -1,0 +1,191 @@
+"""What the note model families share: embeddings of an event, heads in sequence, and the loss.
+
+One step of the backbone a note; then small heads decide time, part, pitch, duration, velocity and micro
+one after another, each seeing what was decided before it (as Notochord does), so that any field can be
+constrained while sampling. Echoes (what was played 1, 2, 4, 8 bars ago) enter as features and, through a
+gate, as a bonus on the logit of the echoed value: a pointer network in miniature.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from instrument.models.conditions import DENSITIES, REGISTERS, condition_size, share
+from instrument.music import codec
+
+FIELDS = codec.FIELDS
+DRUM_ROWS = 128
+PITCHES = 256  # pitched 0..127, drums 128..255
+CLASSES = {**FIELDS, "pitch": PITCHES, "velocity": FIELDS["velocity"] + 1}
+NEVER = -30.0  # added to the logit of what cannot be
+
+# (values, width) of each embedding
+TABLES = {
+    "pitch": (PITCHES + 1, 48),
+    "time": (FIELDS["time"], 32),
+    "duration": (FIELDS["duration"] + 1, 32),
+    "velocity": (FIELDS["velocity"] + 1, 12),
+    "part": (FIELDS["part"] + 1, 8),
+    "micro": (FIELDS["micro"], 6),
+    "position": (codec.POSITIONS, 24),
+    "metre": (len(codec.METRES), 8),
+    "gap": (codec.NO_GAP + 1, 12),
+}
+ECHOES = len(codec.ECHO_BARS)
+SEEN = ("pitch", "time", "duration", "velocity", "part", "micro", "position", "metre")
+# What each head sees beside the backbone; the order is the order of deciding.
+HEADS: dict[str, tuple[str, ...]] = {
+    "time": ("gap",) * ECHOES,
+    "part": ("time", "position", "metre") + ("pitch",) * ECHOES,
+    "pitch": ("time", "position", "metre", "part") + ("pitch",) * ECHOES,
+    "duration": ("time", "position", "metre", "part", "pitch") + ("pitch",) * ECHOES + ("duration",) * ECHOES,
+    "velocity": ("time", "position", "metre", "part", "pitch", "duration"),
+    "micro": ("time", "position", "part", "pitch", "velocity"),
+}
+COPYING = ("time", "pitch", "duration")  # heads with gates for echoed values
+
+
+class Embeddings(nn.Module):
+    """The tables of `TABLES`; what a note is means the same to the backbone and to every head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = nn.ModuleDict({name: nn.Embedding(*size) for name, size in TABLES.items()})
+        for table in self.tables.values():
+            nn.init.normal_(table.weight, std=0.3)
+
+    def forward(self, names: tuple[str, ...], values: Tensor) -> Tensor:
+        """(..., sum of widths) of integer values (..., len(names))."""
+        return torch.cat([self.tables[name](values[..., i]) for i, name in enumerate(names)], -1)
+
+
+def width(names: tuple[str, ...]) -> int:
+    """Width of these embeddings side by side."""
+    return sum(TABLES[name][1] for name in names)
+
+
+class Head(nn.Module):
+    """Logits of one field from the backbone's share (..., hidden) and embedded context."""
+
+    def __init__(self, name: str, hidden: int) -> None:
+        super().__init__()
+        self.name = name
+        self.names = HEADS[name]
+        self.context = nn.Linear(width(self.names), hidden, bias=False)
+        self.out = nn.Linear(hidden, CLASSES[name] + (ECHOES if name in COPYING else 0))
+        nn.init.normal_(self.out.weight, std=0.02)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, share: Tensor, embedded: Tensor, echoed: Tensor | None) -> Tensor:
+        """share (..., hidden), embedded (..., width(names)), echoed (..., 4) values in 0..classes, where
+        `classes` stands for none -> logits (..., classes)."""
+        scores = self.out(F.relu(share + self.context(embedded)))
+        if echoed is None:
+            return scores
+        logits, gates = scores.split([CLASSES[self.name], ECHOES], -1)
+        bonus = torch.zeros_like(F.pad(logits, (0, 1))).scatter_add(-1, echoed, gates)
+        return logits + bonus[..., :-1]
+
+
+class Heads(nn.Module):
+    """All heads in sequence over a backbone's output and the condition."""
+
+    def __init__(self, backbone: int, hidden: int, condition: int) -> None:
+        super().__init__()
+        self.embeddings = Embeddings()
+        self.hidden = hidden
+        self.share = nn.Linear(backbone + condition, hidden * len(HEADS))
+        self.heads = nn.ModuleDict({name: Head(name, hidden) for name in HEADS})
+
+    def shares(self, output: Tensor, condition: Tensor) -> tuple[Tensor, ...]:
+        """Each head's share (..., hidden) of the backbone's output (..., backbone)."""
+        return self.share(torch.cat([output, condition], -1)).split(self.hidden, -1)
+
+    def logits(self, name: str, share: Tensor, context: Tensor) -> Tensor:
+        """Logits of head `name`; context (..., len(HEADS[name])): integers as `HEADS` lists them."""
+        head = self.heads[name]
+        echoed = None
+        if name in COPYING:
+            echoed = context[..., -ECHOES:]
+            if name == "time":  # a gap of "96 or more" is no value to copy
+                echoed = torch.where(echoed >= codec.ECHO_MAX_GAP, CLASSES["time"], echoed)
+        return head(share, self.embeddings(head.names, context), echoed)
+
+
+def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What each head sees when the true values are fed to it (teacher forcing)."""
+    target = batch["target"]
+    time, part, pitch, duration, velocity, _ = target.unbind(-1)
+    position, metre = batch["place"].unbind(-1)
+
+    def stack(*columns: Tensor) -> Tensor:
+        return torch.stack(columns, -1)
+
+    where = stack(time, position, metre)
+    echo_pitch, echo_duration = batch["echo_pitch"], batch["echo_duration"]
+    return {
+        "time": batch["gaps"],
+        "part": torch.cat([where, echo_pitch], -1),
+        "pitch": torch.cat([where, stack(part), echo_pitch], -1),
+        "duration": torch.cat([where, stack(part, pitch), echo_pitch, echo_duration], -1),
+        "velocity": torch.cat([where, stack(part, pitch, duration)], -1),
+        "micro": stack(time, position, part, pitch, velocity),
+    }
+
+
+def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same logits, less what cannot follow: notes of one onset ascend, drums above the pitched; part
+    tells drums from pitches; velocities that vary no longer are flat."""
+    target = batch["target"]
+    last = batch["seen"][..., 0]
+    last = torch.where((target[..., 0] == 0) & (last < PITCHES), last, -1).unsqueeze(-1)
+    parts = torch.arange(CLASSES["part"], device=last.device)
+    pitches = torch.arange(PITCHES, device=last.device)
+    drums = (target[..., 1] == codec.Part.DRUMS).unsqueeze(-1)
+    no_part = (last >= DRUM_ROWS) & (parts != codec.Part.DRUMS)
+    no_pitch = (pitches <= last) | ((pitches >= DRUM_ROWS) != drums)
+    velocities = torch.arange(CLASSES["velocity"], device=last.device)
+    no_flat = (velocities == CLASSES["velocity"] - 1) & ~batch["flat"].unsqueeze(-1)
+    return {
+        **logits,
+        "part": logits["part"] + NEVER * no_part,
+        "pitch": logits["pitch"] + NEVER * no_pitch,
+        "velocity": logits["velocity"] + NEVER * no_flat,
+    }
+
+
+def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Negative log likelihood of every target, nats, (lanes, steps) a field."""
+    logits = masked(logits, batch)
+    return {
+        name: F.cross_entropy(
+            logits[name].flatten(0, -2).float(), batch["target"][..., i].flatten(), reduction="none"
+        ).view(batch["target"].shape[:-1])
+        for i, name in enumerate(FIELDS)
+    }
+
+
+def conditions(
+    batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Condition vectors (lanes, steps, size). keep: bool (lanes, 3), whether genre, density and register
+    are told in that lane or are "none"."""
+    genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)
+    local = batch["local"].clone()
+    local[~keep[:, 1], :, 0] = torch.nan
+    local[~keep[:, 2], :, 1] = torch.nan
+    parts = [
+        F.one_hot(genre.long(), genres + 1).float(),
+        torch.from_numpy(share_log(local[..., 0])),
+        torch.from_numpy(share(local[..., 1].numpy(), REGISTERS)),
+    ]
+    out = torch.cat(parts, -1)
+    assert out.shape[-1] == condition_size(genres)
+    return out.to(device)
+
+
+def share_log(density: Tensor):  # noqa: ANN201 - numpy array (..., 9)
+    """Densities shared between the anchors."""
+    return share(density.numpy(), DENSITIES)

@@ -1,0 +1,220 @@
+"""Training a note model: plain PyTorch, seeded, resumable after any kill.
+
+A run is a folder: `last.safetensors` (all that resuming needs), `best.safetensors` (the averaged weights
+that validated best), `log.jsonl` and TensorBoard's files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from instrument.errors import HocketError
+from training import checkpoint
+from training.data.events import NoteStream
+from training.data.shards import PieceInfo, Shards
+from training.evaluation.yardstick import Score, score_pieces
+from training.families import notes as note_family
+from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
+
+SAVE_SECONDS = 120.0
+PRINT_SECONDS = 30.0
+
+
+def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
+    """A batch of a `NoteStream` as tensors of the types a network takes."""
+    kinds = {"flat": torch.bool, "local": torch.float32}
+    return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
+
+
+class Run:
+    """One training run in `folder`; made anew, or taken up where it was left."""
+
+    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu") -> None:
+        self.recipe, self.folder, self.device = recipe, folder, device
+        self.family = FAMILIES[recipe.family]
+        shards = Shards.open(recipe.data.folder)
+        pieces = [
+            p
+            for p in shards.select(split="train", ship_only=recipe.data.ship_only)
+            if p.dataset not in recipe.data.exclude
+        ]
+        if not pieces:
+            raise HocketError(f"no training pieces in {recipe.data.folder}: prepare more data")
+        self.shards = shards
+        self.genres = tuple(sorted({p.genre for p in pieces}))
+        self.valid = valid_pieces(shards, recipe)
+        torch.manual_seed(recipe.seed)
+        self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
+        self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), recipe.train.rate, betas=(0.9, 0.98),
+            weight_decay=recipe.train.decay, fused=True,
+        )
+        self.stream = NoteStream(
+            shards, pieces, self.genres, recipe.train.lanes, recipe.seed, recipe.sampling
+        )
+        self.state = self.network.initial(recipe.train.lanes)
+        self.batch = 0
+        self.seconds = 0.0
+        self.best = math.inf
+        if (folder / "last.safetensors").exists():
+            self._resume(folder / "last.safetensors")
+
+    # --- the loop
+
+    def fit(self, minutes: float | None = None) -> None:
+        """Train until the recipe's batches are done or `minutes` of training have passed in all."""
+        train = self.recipe.train
+        limit = math.inf if minutes is None else minutes * 60
+        log = SummaryWriter(str(self.folder))
+        saved = printed = validated = time.perf_counter()
+        means: dict[str, float] = {}
+        while self.batch < train.batches and self.seconds < limit:
+            begin = time.perf_counter()
+            progress = max(self.batch / train.batches, self.seconds / limit)
+            losses = self.step(progress)
+            now = time.perf_counter()
+            self.seconds += min(now - begin, 20.0)  # a run that was paused is not charged for it
+            for name, value in losses.items():
+                means[name] = 0.95 * means.get(name, value) + 0.05 * value
+            if now - printed > PRINT_SECONDS or self.batch == train.batches:
+                printed = now
+                self._print(means, progress)
+                for name, value in means.items():
+                    log.add_scalar(f"train/{name}", value, self.batch)
+            if now - validated > train.valid_minutes * 60:
+                self.validate(log)
+                self.save()
+                validated = saved = time.perf_counter()
+            elif now - saved > SAVE_SECONDS:
+                self.save()
+                saved = time.perf_counter()
+        self.validate(log)
+        self.save()
+        log.close()
+
+    def step(self, progress: float) -> dict[str, float]:
+        """One batch; returns nats a note by field."""
+        train = self.recipe.train
+        rate = train.rate * min(1.0, (self.batch + 1) / train.warmup)
+        rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        # Every batch has its own counter-based draws, so a resumed run repeats an unbroken one.
+        rng = np.random.default_rng((self.recipe.seed, 1 << 20, self.batch))
+        torch.manual_seed(int(rng.integers(1 << 31)))
+        keep = torch.from_numpy(
+            rng.random((train.lanes, 3)) < (train.told_genre, train.told_density, train.told_register)
+        )
+        stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
+        batch = tensors(self.stream.next(train.steps))
+        condition = note_family.conditions(batch, len(self.genres), keep, self.device)
+        batch = {name: value.to(self.device) for name, value in batch.items()}
+        state = tuple(s * stay[None, :, None] for s in self.state)
+        self.network.train()
+        mixed = torch.autocast("cuda", torch.bfloat16) if self.device == "cuda" else nullcontext()
+        with mixed:
+            logits, state = self.network(batch, condition, state)
+        nats = {name: value.mean() for name, value in note_family.nats(logits, batch).items()}
+        loss = sum(nats.values())
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.clip)
+        self.optimiser.step()
+        self.state = tuple(s.detach() for s in state)
+        keep_share = min(train.average, (self.batch + 1) / (self.batch + 10))
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                self.average[name].lerp_(parameter, 1 - keep_share)
+        self.batch += 1
+        return {"total": float(loss.detach())} | {n: float(v.detach()) for n, v in nats.items()}
+
+    def validate(self, log: SummaryWriter | None = None) -> Score:
+        """The yardstick on the validation split with the averaged weights; keeps the best."""
+        network = self.averaged()
+        score = score_pieces(network, self.shards, self.valid, self.genres, self.recipe.train.valid_notes)
+        line = {"batch": self.batch, "minutes": round(self.seconds / 60, 2), "valid": score.mean_by_field()}
+        print(f"valid  batch {self.batch}  {score.line()}", flush=True)
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if log is not None:
+            log.add_scalar("valid/total", score.total, self.batch)
+        if score.total < self.best:
+            self.best = score.total
+            weights = {f"weights.{n}": p for n, p in network.state_dict().items()}
+            checkpoint.save(self.folder / "best.safetensors", weights, self.facts())
+        return score
+
+    def averaged(self) -> torch.nn.Module:
+        """A copy of the network with the averaged weights, for evaluation."""
+        network = self.family.Network(self.recipe.model, len(self.genres)).to(self.device)
+        network.load_state_dict(self.average)
+        return network.eval()
+
+    def _print(self, means: dict[str, float], progress: float) -> None:
+        notes = self.batch * self.recipe.train.lanes * self.recipe.train.steps
+        fields = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+        print(
+            f"batch {self.batch}  {progress:4.0%}  {self.seconds / 60:.1f} min  "
+            f"{notes / max(self.seconds, 1e-9):.0f} notes/s  nats/note: {fields}", flush=True,
+        )
+
+    # --- keeping
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the run, as JSON can tell it."""
+        return {
+            "recipe": recipe_table(self.recipe), "genres": self.genres, "data_hash": self.shards.data_hash,
+            "batch": self.batch, "seconds": self.seconds, "best": self.best, "stream": self.stream.state,
+        }
+
+    def save(self) -> None:
+        """Write last.safetensors."""
+        kept = {f"weights.{n}": p for n, p in self.network.named_parameters()}
+        kept |= {f"average.{n}": p for n, p in self.average.items()}
+        kept |= {f"state.{i}": s for i, s in enumerate(self.state)}
+        kept |= checkpoint.optimiser_tensors(self.optimiser, self.network)
+        checkpoint.save(self.folder / "last.safetensors", kept, self.facts())
+
+    def _resume(self, path: Path) -> None:
+        kept, facts = checkpoint.load(path)
+        if facts["data_hash"] != self.shards.data_hash or tuple(facts["genres"]) != self.genres:
+            raise HocketError(f"{path} was trained on other data: give another --run folder, or the same data")
+        was, now = dict(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
+        if was["model"] != now["model"] or was["train"]["lanes"] != now["train"]["lanes"]:
+            raise HocketError(f"{path} was made by another recipe: give another --run folder, or the same recipe")
+        self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
+        self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}
+        self.state = tuple(kept[f"state.{i}"].to(self.device) for i in range(len(self.state)))
+        checkpoint.restore_optimiser(self.optimiser, self.network, kept)
+        self.stream.restore(facts["stream"])
+        self.batch, self.seconds, self.best = facts["batch"], facts["seconds"], facts["best"]
+
+
+def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:
+    """Up to `valid_pieces` pieces of each genre, without drum-only and realised ones."""
+    chosen: list[PieceInfo] = []
+    pieces = shards.select(split=split, drums_only=False, realised=False)
+    for genre in sorted({p.genre for p in pieces}):
+        chosen += [p for p in pieces if p.genre == genre][: recipe.train.valid_pieces]
+    return chosen
+
+
+def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:
+    """The network of a `best` checkpoint, ready to evaluate, with its recipe and facts."""
+    kept, facts = checkpoint.load(path)
+    recipe = recipe_from(facts["recipe"], str(path))
+    network = FAMILIES[recipe.family].Network(recipe.model, len(facts["genres"]))
+    network.load_state_dict(checkpoint.prefixed(kept, "weights"))
+    return network.eval(), recipe, facts
