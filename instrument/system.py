@@ -77,10 +77,13 @@ def missing_programs() -> list[Program]:
     return [program for program in TEST_PROGRAMS if shutil.which(program.name) is None]
 
 
-def apt_line(packages: list[str]) -> str:
-    """The command that installs Debian packages, as this user has to type it."""
+def install_line(packages: list[str]) -> str:
+    """What a player on Linux types to get these Debian packages."""
+    names = " ".join(packages)
+    if shutil.which("apt-get") is None:
+        return f"install with this system's package manager what Debian calls {names}"
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return f"{sudo}apt-get install -y {' '.join(packages)}"
+    return f"{sudo}apt-get install -y {names}"
 
 
 def _loads(soname: str) -> bool:

@@ -1,0 +1,250 @@
+"""What `hocket doctor` looks at: is all here that the instrument needs, and if not, which command brings it?
+
+Whatever could hang or crash (drivers, servers, Qt) is asked in a child process with a bound on its time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from ctypes.util import find_library
+from dataclasses import dataclass
+
+from instrument import paths, system
+from instrument.errors import HocketError
+
+PATIENCE_S = 4.0
+"""A child that has not answered after this many seconds is ended and counts as failed."""
+
+PACKAGES = (
+    "numpy", "msgspec", "mido", "sounddevice", "soundfile", "soxr", "rtmidi", "fluidsynth", "PySide6",
+    "pyqtgraph", "typer", "rich", "onnxruntime", *(["jack"] if sys.platform.startswith("linux") else []),
+)  # fmt: skip
+"""The modules that the instrument imports."""
+
+MEMORY_GIB = 2.0
+CORES = 2
+"""What an ordinary small computer has; with less, the instrument thins out what it plays."""
+
+REINSTALL = "make play (in a checkout), or pip install --force-reinstall hocket"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. fix: what to type or do, empty where all is well."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def checks() -> list[Check]:
+    """Look at everything, within `PATIENCE_S` and a little; never raises."""
+    with ThreadPoolExecutor(len(LOOKS)) as pool:
+        return list(pool.map(_look, LOOKS.items()))
+
+
+def _look(entry: tuple[str, Callable[[], tuple[str, str]]]) -> Check:
+    name, look = entry
+    try:
+        detail, fix = look()
+    except Exception as error:  # noqa: BLE001  (a doctor who faints helps nobody)
+        detail, fix = f"{type(error).__name__}: {error}", REINSTALL
+    return Check(name, not fix, detail, fix)
+
+
+def ask(code: str) -> tuple[bool, str]:
+    """Run Python code in a child: (whether it ended well in time, the last line it said)."""
+    environment = {**os.environ, "JACK_NO_START_SERVER": "1", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"no answer within {PATIENCE_S:g} s"
+    said = (done.stderr if done.returncode else done.stdout).decode(errors="replace").strip()
+    return done.returncode == 0, said.splitlines()[-1] if said else f"ended with status {done.returncode}"
+
+
+def by_platform(linux: str, mac: str, windows: str) -> str:
+    """The text that fits this machine."""
+    return {"darwin": mac, "win32": windows}.get(sys.platform, linux)
+
+
+# --- What is looked at: each answers with what it found and, where that is not well, the way out ---
+
+
+def _python() -> tuple[str, str]:
+    first, last = system.PYTHONS
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    wanted = f"{first[0]}.{first[1]} to {last[0]}.{last[1]}"
+    if first <= sys.version_info[:2] <= last:
+        return f"{found} ({sys.executable})", ""
+    return f"{found}, and {wanted} is needed", f"install Python {wanted}, and Hocket with it"
+
+
+def _packages() -> tuple[str, str]:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return f"missing: {', '.join(missing)}", REINSTALL
+    return f"all {len(PACKAGES)} found", ""
+
+
+def _onnxruntime() -> tuple[str, str]:
+    well, said = ask(
+        "import onnxruntime as o; print(o.__version__, *(p.removesuffix('ExecutionProvider')"
+        " for p in o.get_available_providers()))"
+    )
+    return said, "" if well else REINSTALL
+
+
+def _libraries(use: str) -> tuple[str, str]:
+    """The shared libraries for one use."""
+    missing = [library for library in system.missing_libraries() if library.use == use]
+    if missing:
+        names = ", ".join(library.soname for library in missing)
+        return f"missing: {names}", system.install_line([library.package for library in missing])
+    return "found", ""
+
+
+def _fluidsynth() -> tuple[str, str]:
+    if sys.platform.startswith("linux"):
+        detail, fix = _libraries("voices")
+    else:
+        found = find_library("fluidsynth") or find_library("libfluidsynth-3")
+        fix = by_platform(
+            "", "brew install fluid-synth", "put FluidSynth's bin folder (fluidsynth.org) on the PATH"
+        )
+        detail, fix = (found, "") if found else ("missing", fix)
+    return (f"{detail}; a plain voice plays in its place", fix) if fix else (detail, "")
+
+
+def _sound_font() -> tuple[str, str]:
+    found = [path for path in paths.assets_dir().rglob("*.sf?") if path.suffix in {".sf2", ".sf3"}]
+    if not found:
+        return "none in assets/; a plain voice plays in its place", REINSTALL
+    return f"{found[0].name} ({found[0].stat().st_size / 2**20:.1f} MiB)", ""
+
+
+def _audio() -> tuple[str, str]:
+    well, said = ask(
+        "import sounddevice as s; outs = [d for d in s.query_devices() if d['max_output_channels'] > 1]\n"
+        "d = s.query_devices(kind='output') if outs else exit('no output device')\n"
+        "print(d['name'], f\"at {d['default_samplerate']:.0f} Hz,\", len(outs), 'in all')"
+    )
+    if well:
+        return said, ""
+    return f"{said}; Hocket plays on in time, unheard", by_platform(
+        "connect a sound device; if one is there, `sudo usermod -aG audio $USER` and log in again",
+        "choose an output in System Settings > Sound",
+        "choose an output in Settings > System > Sound",
+    )
+
+
+def _midi() -> tuple[str, str]:
+    if sys.platform == "darwin":
+        return "CoreMIDI: a port named Hocket appears while playing", ""
+    if sys.platform == "win32":
+        well, said = ask("import rtmidi; print(*rtmidi.MidiOut().get_ports() or exit('no port'), sep=', ')")
+        return said, "" if well else "install loopMIDI and add a port in it, then choose that port in Hocket"
+    if os.access("/dev/snd/seq", os.R_OK | os.W_OK):
+        return "ALSA: a port named Hocket appears while playing", ""
+    if _jack_runs()[0]:
+        return "JACK: a port named Hocket appears while playing", ""
+    return "neither ALSA's sequencer (/dev/snd/seq) nor a JACK server", "sudo modprobe snd-seq, or start JACK"
+
+
+def _jack_runs() -> tuple[bool, str]:
+    return ask(
+        "import jack; c = jack.Client('hocket-doctor', no_start_server=True)\n"
+        "print('running at', c.samplerate, 'Hz,', c.blocksize, 'frames a period')"
+    )
+
+
+def _jack() -> tuple[str, str]:
+    if not sys.platform.startswith("linux"):
+        return "not used here", ""
+    detail, fix = _libraries("MIDI on JACK")
+    if fix:
+        return detail, fix
+    running, said = _jack_runs()
+    return said if running else "no server is running, and none is needed", ""
+
+
+def _window() -> tuple[str, str]:
+    if sys.platform.startswith("linux"):
+        detail, fix = _libraries("window")
+        if fix:
+            return detail, fix
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            return "no display (neither DISPLAY nor WAYLAND_DISPLAY is set)", "hocket play --headless"
+    well, said = ask(
+        "from PySide6.QtGui import QGuiApplication as A; a = A([]); s = a.primaryScreen()\n"
+        "print(a.platformName(), s.size().width(), 'x', s.size().height())"
+    )
+    return (said, "") if well else (f"Qt cannot open one: {said}", "hocket play --headless")
+
+
+def _models() -> tuple[str, str]:
+    folders = paths.models_dirs()
+    bundle = importlib.import_module("instrument.models.bundle")
+    whole, broken = [], []
+    for folder in folders:
+        for candidate in sorted(path.parent for path in folder.glob("*/manifest.json")):
+            try:
+                bundle.load(candidate)
+                whole.append(candidate.name)
+            except HocketError as error:
+                broken.append(str(error))
+    if broken:
+        return "; ".join(broken), "fetch the named files again, or take their folder away"
+    if not whole:
+        return f"none in {' or '.join(map(str, folders))}", REINSTALL
+    return ", ".join(whole), ""
+
+
+def _folders() -> tuple[str, str]:
+    try:
+        folders = (paths.state_dir(), paths.patches_dir())
+        for folder in folders:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"hocket")
+    except (HocketError, OSError) as error:
+        return str(error), "make that folder writable, or set HOCKET_HOME to one that is"
+    return " and ".join(map(str, folders)), ""
+
+
+def _machine() -> tuple[str, str]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        memory = None
+    detail = f"{cores} cores" + (f", {memory:.1f} GiB of memory" if memory else "")
+    enough = cores >= CORES and (memory is None or memory >= MEMORY_GIB)
+    return detail, "" if enough else "close other programs, and choose the smallest model (hocket models)"
+
+
+LOOKS: dict[str, Callable[[], tuple[str, str]]] = {
+    "python": _python,
+    "packages": _packages,
+    "onnxruntime": _onnxruntime,
+    "models": _models,
+    "sound library": lambda: _libraries("sound"),
+    "audio device": _audio,
+    "FluidSynth": _fluidsynth,
+    "sound font": _sound_font,
+    "virtual MIDI": _midi,
+    "JACK": _jack,
+    "window": _window,
+    "folders": _folders,
+    "machine": _machine,
+}

@@ -1,0 +1,102 @@
+"""The doctor names what is missing and the way out, soon, and never faints."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from instrument import doctor, paths, system
+from instrument.errors import HocketError
+
+
+def named(name: str) -> doctor.Check:
+    return next(check for check in doctor.checks() if check.name == name)
+
+
+def test_everything_is_looked_at_in_time() -> None:
+    began = time.perf_counter()
+    found = doctor.checks()
+    assert time.perf_counter() - began < doctor.PATIENCE_S + 4
+    assert [check.name for check in found] == list(doctor.LOOKS)
+    for check in found:
+        assert check.detail, check
+        assert check.ok == (not check.fix), check
+
+
+def test_what_this_environment_has_is_well() -> None:
+    well = {check.name for check in doctor.checks() if check.ok}
+    assert {"python", "packages", "onnxruntime", "sound library", "folders"} <= well
+
+
+def test_a_missing_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = system.Library("libnothing.so.9", "libnothing9", "sound")
+    monkeypatch.setattr(system, "LIBRARIES", (*system.LIBRARIES, gone))
+    check = named("sound library")
+    assert not check.ok
+    assert "libnothing.so.9" in check.detail
+    assert "libnothing9" in check.fix
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PACKAGES", (*doctor.PACKAGES, "no_such_module"))
+    check = named("packages")
+    assert not check.ok
+    assert "no_such_module" in check.detail
+
+
+def test_a_hanging_driver_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PATIENCE_S", 0.2)
+    assert doctor.ask("import time; time.sleep(60)") == (False, "no answer within 0.2 s")
+
+
+def test_a_child_tells_the_last_line_it_said() -> None:
+    assert doctor.ask("print('one'); print('two')") == (True, "two")
+    assert doctor.ask("raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
+    assert doctor.ask("import os; os.abort()") == (False, "ended with status -6")
+
+
+def test_a_look_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faint() -> tuple[str, str]:
+        raise OSError("oh")
+
+    monkeypatch.setitem(doctor.LOOKS, "machine", faint)
+    assert named("machine") == doctor.Check("machine", False, "OSError: oh", doctor.REINSTALL)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named so on Linux")
+def test_without_a_display_the_way_is_headless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    check = named("window")
+    assert not check.ok
+    assert check.fix == "hocket play --headless"
+
+
+def test_a_folder_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "file" / "home"))
+    check = named("folders")
+    assert not check.ok
+    assert "HOCKET_HOME" in check.fix
+    with pytest.raises(HocketError, match="HOCKET_HOME"):
+        paths.state_dir()
+
+
+def test_the_players_folders_follow_hocket_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOCKET_HOME", str(tmp_path))
+    assert paths.models_dirs()[-1] == tmp_path / "models"
+    assert paths.patches_dir() == tmp_path / "patches"
+    assert paths.state_dir() == tmp_path / "state"
+    assert (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="XDG is Linux's rule")
+def test_the_players_folders_follow_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HOCKET_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert paths.patches_dir() == tmp_path / "data" / "hocket" / "patches"
+    assert paths.state_dir() == tmp_path / "state" / "hocket"

@@ -1,0 +1,63 @@
+"""The house keeps its rules: import contracts, lint, small files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LARGEST = 5 * 2**20
+LINES = 450
+"""A file of code that passes ~400 lines is two."""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
+def tracked(*patterns: str) -> list[Path]:
+    done = run("git", "ls-files", "-z", *patterns)
+    if done.returncode:
+        pytest.skip("not a checkout")
+    return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def tool(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def test_imports_run_downhill() -> None:
+    done = run(tool("lint-imports"), "--no-cache")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_has_nothing_to_say() -> None:
+    done = run(tool("ruff"), "check", "--no-cache", ".")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_tracked_file_is_large() -> None:
+    large = [path.name for path in tracked() if path.stat().st_size > LARGEST]
+    assert not large, f"over {LARGEST >> 20} MiB: {large}"
+
+
+def test_no_file_of_code_is_long() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in tracked("*.py")
+        if (lines := path.read_text(encoding="utf-8").count("\n")) > LINES
+    }
+    assert not long, f"over {LINES} lines: {long}"
+
+
+@pytest.mark.parametrize("folder", ["instrument", "training"])
+def test_every_room_is_a_package(folder: str) -> None:
+    rooms = {path.parent for path in tracked(f"{folder}/*.py", f"{folder}/**/*.py")}
+    assert all((room / "__init__.py").is_file() for room in rooms)
+
+
+def test_packaging_is_no_package() -> None:
+    assert not (ROOT / "packaging" / "__init__.py").exists(), "it would hide the packaging that pip knows"
