@@ -23,6 +23,7 @@ LENGTHS = np.array((1, 3, 6, 12, 24, 48, 96))
 PARTS = (Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS)
 CENTRES = {Part.MELODY: 72, Part.CHORDS: 60, Part.BASS: 40, Part.DRUMS: 42}
 TIME, PART, PITCH, LENGTH, VELOCITY, MICRO = range(6)
+EVERY = np.arange(128)
 GENRES = ("none", "waltz", "march")
 
 KNOBS = (
@@ -85,39 +86,33 @@ class ScalePlayer:
 
     def propose(self, ask: Ask) -> Note:
         self.proposed += 1
-        heat, density, register = (float(ask.knobs.get(knob, default)) for knob, default in
-                                   (("temperature", 1.0), ("density", 0.0), ("register", 0.0)))
+        heat = float(ask.knobs.get("temperature", 1.0))
+        density = float(ask.knobs.get("density", 0.0))
+        register = float(ask.knobs.get("register", 0.0))
         genre = GENRES.index(str(ask.knobs.get("genre", "none")))
         last, ordinal = self._last or (None, 0)
-        free = {part: self._pitches(part, ask) for part in PARTS if not ask.parts or part in ask.parts}
-        after = {part: pitches[pitches + 128 * (part == Part.DRUMS) > last.order % 256] if last else pitches
-                 for part, pitches in free.items()}  # what may follow on the same tick
-        if not any(len(pitches) for pitches in free.values()):
+        free = {part: _pitches(part, ask) for part in PARTS if not ask.parts or part in ask.parts}
+        after = {part: mask & (EVERY + 128 * (part == Part.DRUMS) > last.order % 256) if last else mask
+                 for part, mask in free.items()}  # what may follow on the same tick
+        if not any(mask.any() for mask in free.values()):
             raise HocketError("no pitch may sound: widen the range or change the scale")
 
         ticks = (last.tick if last else 0) + STEPS
-        can = (ticks >= ask.floor) & ((STEPS > 0) | any(len(pitches) for pitches in after.values()))
-        likely = -0.4 * np.abs(np.arange(len(STEPS)) - 3 + density / 2 - (genre == 1)) - ordinal * (STEPS == 0)
+        can = (ticks >= ask.floor) & ((STEPS > 0) | any(mask.any() for mask in after.values()))
+        likely = -0.4 * np.abs(np.arange(len(STEPS)) - 3 + density / 2 - genre) - ordinal * (STEPS == 0)
         tick = int(ticks[self._draw(TIME, likely / heat, can)]) if can.any() else ask.floor
-        open_to = {part: pitches for part, pitches in (after if last and tick == last.tick else free).items()
-                   if len(pitches)}
-        part = list(open_to)[self._draw(PART, np.zeros(len(PARTS))[: len(open_to)])]
-        pitches = open_to[part]
+        masks = after if last and tick == last.tick else free
+        possible = np.array([part in masks and masks[part].any() for part in PARTS])
+        part = PARTS[self._draw(PART, np.zeros(len(PARTS)), possible)]
         centre = CENTRES[part] + (2 * (register - 4) if register and part != Part.DRUMS else 0) + genre
         return Note(
             tick,
             self._draw(MICRO, -np.abs(np.arange(8) - 4.0) / heat) - 4 if tick else 0,
-            int(pitches[self._draw(PITCH, (-((np.arange(128) - centre) ** 2) / 60 / heat)[pitches])]),
+            self._draw(PITCH, -((EVERY - centre) ** 2) / 60 / heat, masks[part]),
             int(LENGTHS[self._draw(LENGTH, -0.5 * np.abs(np.arange(7) - 3.0) / heat)]),
             8 * (1 + self._draw(VELOCITY, -0.2 * np.abs(np.arange(15) - 9.0) / heat)),
             int(part),
         )
-
-    def _pitches(self, part: Part, ask: Ask) -> NDArray[np.int64]:
-        if part == Part.DRUMS:
-            return np.arange(35, 60)
-        pitches = np.arange(ask.low, ask.high + 1)
-        return pitches[scale_mask(ask.key, ask.scale)[pitches % 12]]
 
     def _draw(self, field: int, logits: NDArray[np.float64], allowed: NDArray[np.bool_] | None = None) -> int:
         """Gumbel-max; the noise depends on where the last note fell, and on nothing else."""
@@ -128,6 +123,13 @@ class ScalePlayer:
             where = [0, 0, 0, field]
         noise = np.random.Generator(np.random.Philox(key=self._key, counter=where)).gumbel(size=len(logits))
         return int(np.argmax(np.where(allowed if allowed is not None else True, logits + noise, -np.inf)))
+
+
+def _pitches(part: Part, ask: Ask) -> NDArray[np.bool_]:
+    """Which of the 128 keys a part may take."""
+    if part == Part.DRUMS:
+        return (EVERY >= 35) & (EVERY < 60)
+    return scale_mask(ask.key, ask.scale)[EVERY % 12] & (ask.low <= EVERY) & (ask.high >= EVERY)
 
 
 def open_scale(slug: str) -> tuple[ScaleBundle, ScalePlayer]:

@@ -1,0 +1,60 @@
+"""Performances as they happen live, without the time they take: planning ahead by fits and starts,
+committing, turning knobs, muting, loading models, falling behind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from hypothesis import strategies as st
+
+from instrument.engine.performance import Performance, Played
+
+AHEAD = 192
+
+Action = tuple[str, float, float]  # what, and two numbers 0..1 that say how
+
+actions = st.lists(
+    st.tuples(st.sampled_from(("plan", "plan", "advance", "advance", "turn", "mute", "load")),
+              st.floats(0, 1), st.floats(0, 1)),
+    min_size=5, max_size=60,
+)
+
+
+def random_actions(seed: int, count: int, turns: float = 0.05) -> list[Action]:
+    """A performance of `count` actions, of which a share of `turns` turns a knob."""
+    draw = random.Random(seed)
+    kinds = ("turn", "plan", "advance")
+    weights = (turns, 0.7 - turns, 0.3)
+    return [(draw.choices(kinds, weights)[0], draw.random(), draw.random()) for _ in range(count)]
+
+
+def perform(
+    performance: Performance, what: Sequence[Action], models: Sequence[str] = ()
+) -> list[list[Played]]:
+    """Do it; what every `advance` gave."""
+    horizon = 0.0
+    given = []
+    infos = [info for info in performance.table.infos.values() if info.kind != "switch"]
+    for kind, first, second in what:
+        if kind == "plan":
+            for _ in range(1 + int(12 * first)):
+                performance.extend(performance.floor + AHEAD)
+        elif kind == "advance":
+            horizon += 14 * first
+            given.append(performance.advance(horizon, horizon - 2 * second))
+        elif kind == "turn":
+            info = infos[int(first * (len(infos) - 1))]
+            if info.id in ("low", "high"):
+                value: float | str = 20 + 20 * second if info.id == "low" else 80 + 20 * second
+            elif info.choices:
+                value = info.choices[int(second * (len(info.choices) - 1))]
+            else:
+                value = info.low + second * (info.high - info.low)
+            performance.set(info.id, value, info.player)
+        elif kind == "mute":
+            performance.set(("melody", "chords", "bass", "drums")[int(3 * first)], round(second))
+        elif kind == "load" and models:
+            performance.load(models[int(second * (len(models) - 1))], 0)
+    performance.stop(horizon)
+    return given
