@@ -4,6 +4,7 @@ that what is heard live and what is rendered come out of the same code."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from math import ceil
 from typing import Any, Protocol
 
@@ -99,6 +100,11 @@ class Performance:
         self._thinning = [0] * len(self.lines)  # index into THINNING, by player
         self._resting = [self._is_muted(line.number) for line in self.lines]
         self.take = Take(Header(self.current_patch(), tuple(map(named, self._bundles))))
+
+    @property
+    def bundles(self) -> Sequence[BundleInfo]:
+        """The models of the players, as they are now."""
+        return self._bundles
 
     @property
     def seed(self) -> int:
@@ -218,6 +224,8 @@ class Performance:
         if player or not RESTARTING.isdisjoint(event.knobs):
             line.restart(player, self.seed, self.metres)
         if event.prompt:
+            if any(b.order <= a.order for a, b in pairwise(event.prompt)) or line.count:
+                raise HocketError("the notes of a prompt come in order, at the beginning: it is damaged")
             line.hear(event.prompt)
             self._play(line, event.prompt)
         self.take.entries.append(event)

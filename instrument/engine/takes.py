@@ -27,6 +27,7 @@ SUFFIX = ".take.json"
 
 Count = Annotated[int, Meta(ge=0, le=1 << 30)]
 Tick = Annotated[int, Meta(ge=0, le=1 << 30)]
+Spacing = Annotated[int, Meta(ge=0, le=1000)]
 Position = Annotated[float, Meta(ge=0, le=1 << 30)]
 
 
@@ -56,7 +57,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     player: Count
     count: Count
     floor: Tick
-    spacing: Tick = 0
+    spacing: Spacing = 0
     knobs: dict[str, Value] = {}
     bundle: Bundle | None = None
     prompt: tuple[Note, ...] = ()
