@@ -33,7 +33,7 @@ def perform(
     performance: Performance, what: Sequence[Action], models: Sequence[str] = ()
 ) -> list[list[Played]]:
     """Do it; what every `advance` gave."""
-    horizon = 0.0
+    horizon = float(performance.floor)
     given = []
     infos = [info for info in performance.table.infos.values() if info.kind != "switch"]
     for kind, first, second in what:

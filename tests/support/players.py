@@ -7,6 +7,7 @@ what holds for it (plans dropped and planned anew come out the same) can be expe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ STEPS = np.array((0, 3, 6, 8, 12, 18, 24, 36, 48, 96))  # ticks since the last o
 LENGTHS = np.array((1, 3, 6, 12, 24, 48, 96))
 PARTS = (Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS)
 CENTRES = {Part.MELODY: 72, Part.CHORDS: 60, Part.BASS: 40, Part.DRUMS: 42}
-TIME, PART, PITCH, LENGTH, VELOCITY, MICRO = range(6)
 EVERY = np.arange(128)
 GENRES = ("none", "waltz", "march")
 
@@ -32,6 +32,15 @@ KNOBS = (
     Knob("density", "Density", low=0.0, high=8.0, default=0.0),
     Knob("register", "Register", low=0.0, high=8.0, default=0.0),
 )
+
+
+class Field(IntEnum):
+    TIME = 0
+    PART = 1
+    PITCH = 2
+    LENGTH = 3
+    VELOCITY = 4
+    MICRO = 5
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class ScalePlayer:
 
     def propose(self, ask: Ask) -> Note:
         self.proposed += 1
+        noise = self._noise()
         heat = float(ask.knobs.get("temperature", 1.0))
         density = float(ask.knobs.get("density", 0.0))
         register = float(ask.knobs.get("register", 0.0))
@@ -100,29 +110,33 @@ class ScalePlayer:
         ticks = (last.tick if last else 0) + STEPS
         can = (ticks >= ask.floor) & ((STEPS > 0) | any(mask.any() for mask in after.values()))
         likely = -0.4 * np.abs(np.arange(len(STEPS)) - 3 + density / 2 - genre) - ordinal * (STEPS == 0)
-        tick = int(ticks[self._draw(TIME, likely / heat, can)]) if can.any() else ask.floor
+        tick = int(ticks[_draw(noise[Field.TIME], likely / heat, can)]) if can.any() else ask.floor
         masks = after if last and tick == last.tick else free
         possible = np.array([part in masks and masks[part].any() for part in PARTS])
-        part = PARTS[self._draw(PART, np.zeros(len(PARTS)), possible)]
+        part = PARTS[_draw(noise[Field.PART], np.zeros(len(PARTS)), possible)]
         centre = CENTRES[part] + (2 * (register - 4) if register and part != Part.DRUMS else 0) + genre
         return Note(
             tick,
-            self._draw(MICRO, -np.abs(np.arange(8) - 4.0) / heat) - 4 if tick else 0,
-            self._draw(PITCH, -((EVERY - centre) ** 2) / 60 / heat, masks[part]),
-            int(LENGTHS[self._draw(LENGTH, -0.5 * np.abs(np.arange(7) - 3.0) / heat)]),
-            8 * (1 + self._draw(VELOCITY, -0.2 * np.abs(np.arange(15) - 9.0) / heat)),
+            _draw(noise[Field.MICRO], -np.abs(np.arange(8) - 4.0) / heat) - 4 if tick else 0,
+            _draw(noise[Field.PITCH], -((EVERY - centre) ** 2) / 60 / heat, masks[part]),
+            int(LENGTHS[_draw(noise[Field.LENGTH], -0.5 * np.abs(np.arange(7) - 3.0) / heat)]),
+            8 * (1 + _draw(noise[Field.VELOCITY], -0.2 * np.abs(np.arange(15) - 9.0) / heat)),
             int(part),
         )
 
-    def _draw(self, field: int, logits: NDArray[np.float64], allowed: NDArray[np.bool_] | None = None) -> int:
-        """Gumbel-max; the noise depends on where the last note fell, and on nothing else."""
+    def _noise(self) -> NDArray[np.float64]:
+        """A row for each field. It depends on where the last note fell, and on nothing else."""
+        where = (0, 0, 0)
         if self._last:
             place = self._metres.locate(self._last[0].tick)
-            where = [place.bar, place.offset, self._last[1] + 1, field]
-        else:
-            where = [0, 0, 0, field]
-        noise = np.random.Generator(np.random.Philox(key=self._key, counter=where)).gumbel(size=len(logits))
-        return int(np.argmax(np.where(allowed if allowed is not None else True, logits + noise, -np.inf)))
+            where = (place.bar, place.offset, self._last[1] + 1)
+        draws = np.random.Generator(np.random.Philox(key=self._key, counter=(*where, 0)))
+        return -np.log(-np.log(draws.random((len(Field), 128)) + 1e-300))
+
+
+def _draw(noise: NDArray[np.float64], logits: NDArray[np.float64], can: NDArray[np.bool_] | bool = True) -> int:
+    """Gumbel-max among those that can be."""
+    return int(np.argmax(np.where(can, logits + noise[: len(logits)], -np.inf)))
 
 
 def _pitches(part: Part, ask: Ask) -> NDArray[np.bool_]:
