@@ -5,7 +5,6 @@ Whatever could hang or crash (drivers, servers, Qt) is asked in a child process 
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import subprocess
@@ -48,13 +47,13 @@ class Check:
 def checks() -> list[Check]:
     """Look at everything, within `PATIENCE_S` and a little; never raises."""
     with ThreadPoolExecutor(len(LOOKS)) as pool:
-        return list(pool.map(_look, LOOKS.items()))
+        return list(pool.map(check, LOOKS))
 
 
-def _look(entry: tuple[str, Callable[[], tuple[str, str]]]) -> Check:
-    name, look = entry
+def check(name: str) -> Check:
+    """Look at one thing, a key of LOOKS; never raises."""
     try:
-        detail, fix = look()
+        detail, fix = LOOKS[name]()
     except Exception as error:  # noqa: BLE001  (a doctor who faints helps nobody)
         detail, fix = f"{type(error).__name__}: {error}", REINSTALL
     return Check(name, not fix, detail, fix)
@@ -194,18 +193,23 @@ def _window() -> tuple[str, str]:
 
 
 def _models() -> tuple[str, str]:
+    # Imported here: without a working onnxruntime, this look fails and the others go on.
+    from instrument.models.bundle import OPERATORS, check_file
+    from instrument.models.manifest import read_manifest
+
     folders = paths.models_dirs()
-    bundle = importlib.import_module("instrument.models.bundle")
-    whole, broken = [], []
-    for folder in folders:
-        for candidate in sorted(path.parent for path in folder.glob("*/manifest.json")):
-            try:
-                bundle.load(candidate)
-                whole.append(candidate.name)
-            except HocketError as error:
-                broken.append(str(error))
+    whole: list[str] = []
+    broken: list[str] = []
+    for candidate in (path.parent for folder in folders for path in sorted(folder.glob("*/manifest.json"))):
+        try:
+            manifest = read_manifest(candidate)
+            for graph in manifest.graphs:
+                check_file(candidate, graph, OPERATORS.get(manifest.family, frozenset()))
+            whole.append(manifest.slug)
+        except HocketError as error:
+            broken.append(str(error))
     if broken:
-        return "; ".join(broken), "fetch the named files again, or take their folder away"
+        return "; ".join(broken), "install the bundles named here again, or take their folders away"
     if not whole:
         return f"none in {' or '.join(map(str, folders))}", REINSTALL
     return ", ".join(whole), ""

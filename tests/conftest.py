@@ -8,6 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.jack import jack
+
+__all__ = ["hocket_home", "jack"]
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 

@@ -12,10 +12,6 @@ from instrument import doctor, paths, system
 from instrument.errors import HocketError
 
 
-def named(name: str) -> doctor.Check:
-    return next(check for check in doctor.checks() if check.name == name)
-
-
 def test_everything_is_looked_at_in_time() -> None:
     began = time.perf_counter()
     found = doctor.checks()
@@ -27,24 +23,25 @@ def test_everything_is_looked_at_in_time() -> None:
 
 
 def test_what_this_environment_has_is_well() -> None:
-    well = {check.name for check in doctor.checks() if check.ok}
-    assert {"python", "packages", "onnxruntime", "sound library", "folders"} <= well
+    for name in ("python", "packages", "onnxruntime", "sound library", "folders"):
+        found = doctor.check(name)
+        assert found.ok, found
 
 
 def test_a_missing_library_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = system.Library("libnothing.so.9", "libnothing9", "sound")
     monkeypatch.setattr(system, "LIBRARIES", (*system.LIBRARIES, gone))
-    check = named("sound library")
-    assert not check.ok
-    assert "libnothing.so.9" in check.detail
-    assert "libnothing9" in check.fix
+    found = doctor.check("sound library")
+    assert not found.ok
+    assert "libnothing.so.9" in found.detail
+    assert "libnothing9" in found.fix
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGES", (*doctor.PACKAGES, "no_such_module"))
-    check = named("packages")
-    assert not check.ok
-    assert "no_such_module" in check.detail
+    found = doctor.check("packages")
+    assert not found.ok
+    assert "no_such_module" in found.detail
 
 
 def test_a_hanging_driver_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,24 +60,33 @@ def test_a_look_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None
         raise OSError("oh")
 
     monkeypatch.setitem(doctor.LOOKS, "machine", faint)
-    assert named("machine") == doctor.Check("machine", False, "OSError: oh", doctor.REINSTALL)
+    assert doctor.check("machine") == doctor.Check("machine", False, "OSError: oh", doctor.REINSTALL)
+
+
+def test_a_broken_bundle_is_named(hocket_home: str) -> None:
+    folder = Path(hocket_home, "models", "torn")
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"slug":')
+    found = doctor.check("models")
+    assert not found.ok
+    assert str(folder) in found.detail
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named so on Linux")
 def test_without_a_display_the_way_is_headless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    check = named("window")
-    assert not check.ok
-    assert check.fix == "hocket play --headless"
+    found = doctor.check("window")
+    assert not found.ok
+    assert found.fix == "hocket play --headless"
 
 
 def test_a_folder_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "file" / "home"))
-    check = named("folders")
-    assert not check.ok
-    assert "HOCKET_HOME" in check.fix
+    found = doctor.check("folders")
+    assert not found.ok
+    assert "HOCKET_HOME" in found.fix
     with pytest.raises(HocketError, match="HOCKET_HOME"):
         paths.state_dir()
 
