@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
 DRUM_CHANNEL = 9
 BASS_PROGRAMS = range(32, 40)
 MAX_TICK = 1 << 24  # eight days at 120 beats a minute: whatever is longer is damaged
+DEFAULT_METRE = Metre(0, 4, 4)
 MAX_METRE = 64  # largest numerator and denominator of a time signature
+
+MARKERS = ("chord ", "key ")  # how the markers begin that are kept
 
 # A track's name tells its part; the first pattern found decides. Soprano carries the tune of a chorale.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
@@ -32,6 +35,7 @@ NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
         (r"melod|vocal|\bvoice|voice\b|voix|gesang|\bcanto\b|\bchant\b|\bsopran|\bsolo\b", Part.MELODY),
         (r"(?<!synth )\blead\b(?! guitar)|\blead ?(voice|synth)", Part.MELODY),
         (r"chord|\bpads?\b|\bcomp(ing)?\b|\bstrum|rhythm guitar|\bacc\b|accomp|begleit", Part.CHORDS),
+        (r"^other$", Part.OTHER),  # as `write_midi` names it
     )
 )
 # A track named like this accompanies when another track of its piece is the melody.
@@ -62,10 +66,10 @@ class RawMidi:
     """
 
     resolution: int
-    tracks: Sequence[RawTrack]
-    metres: Sequence[tuple[int, int, int]] = ()
-    tempos: Sequence[tuple[int, float]] = ()
-    markers: Sequence[tuple[int, str]] = ()
+    tracks: list[RawTrack] = field(default_factory=list)
+    metres: list[tuple[int, int, int]] = field(default_factory=list)
+    tempos: list[tuple[int, float]] = field(default_factory=list)
+    markers: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Aligned:
 def to_piece(raw: RawMidi) -> Piece:
     """Put a raw file on the tick grid. Raises HocketError when its numbers make no sense.
 
-    The piece has a metre (4/4 where the file has none, as the standard says); `align` may take it away.
+    The piece has no metre where the file gives none; `align` decides what that means.
     """
     if raw.resolution <= 0:
         raise HocketError(f"its resolution is {raw.resolution} ticks a quarter note: it must be above 0")
@@ -111,24 +115,23 @@ def to_piece(raw: RawMidi) -> Piece:
 
 def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
     """The part of each track: by channel, then name, then program, then by what stands beside it."""
-    parts = [_own_part(track) for track in tracks]
-    undecided = [i for i, part in enumerate(parts) if part == Part.OTHER]
-    if Part.MELODY in parts:
-        for i in undecided:
-            if ACCOMPANIST.search(tracks[i].name):
-                parts[i] = Part.CHORDS
-    elif len(undecided) == len(tracks) == 1 and _voices(tracks[0]) == 1:
-        parts = [Part.MELODY]  # a tune alone
-    elif len(undecided) == len(tracks) == 2:
-        first, second = (_voices(track) for track in tracks)
-        if first <= 1.1 and second >= 2.5:  # a lead sheet: a line over block chords
-            parts = [Part.MELODY, Part.CHORDS]
-    return parts
+    told = [_told_part(track) for track in tracks]
+    if not any(part is not None for part in told):
+        match [_voices(track) for track in tracks]:
+            case [1.0]:
+                told = [Part.MELODY]  # a tune alone
+            case [line, chords] if line <= 1.1 and chords >= 2.5:
+                told = [Part.MELODY, Part.CHORDS]  # a lead sheet
+    accompanied = Part.MELODY in told
+    return [
+        _rest(track, accompanied) if part is None else part for track, part in zip(tracks, told, strict=True)
+    ]
 
 
 def align(piece: Piece) -> Aligned:
     """Find the beats and bars of a piece: a constant offset against the grid is subtracted, a downbeat
-    that the accents put elsewhere is moved to the bar line, and music without a beat loses its metre."""
+    that the accents put elsewhere is moved to the bar line, music without a beat loses its metre, and
+    music with a beat but no metre gets the standard's 4/4."""
     notes = piece.notes
     if not len(notes):
         return Aligned(piece, 0)
@@ -136,11 +139,12 @@ def align(piece: Piece) -> Aligned:
     drums_only = bool((notes[:, 5] == Part.DRUMS).all())  # played to a click, however loosely
     if not drums_only and beat_strength(steps) < UNMETERED_BELOW:
         return Aligned(replace(piece, metres=()), 0)
+    piece = replace(piece, metres=piece.metres or (DEFAULT_METRE,))
     shift = -grid_offset(steps)
     if len(piece.metres) == 1:
         bar = piece.metres[0].bar_ticks
-        ticks = (steps + shift + MICRO_STEPS // 2) // MICRO_STEPS
-        pickup = downbeat_offset(ticks - piece.metres[0].tick, notes, bar)
+        onsets = (steps + shift + MICRO_STEPS // 2) // MICRO_STEPS
+        pickup = downbeat_offset(onsets, notes, bar)
         shift += (bar - pickup) % bar * MICRO_STEPS
     if shift == 0:
         return Aligned(piece, 0)
@@ -148,7 +152,7 @@ def align(piece: Piece) -> Aligned:
     moved = notes.copy()
     moved[:, 0] = (steps + MICRO_STEPS // 2) // MICRO_STEPS
     moved[:, 1] = steps - moved[:, 0].astype(np.int64) * MICRO_STEPS
-    ticks = round(shift / MICRO_STEPS)
+    ticks = (shift + MICRO_STEPS // 2) // MICRO_STEPS
     return Aligned(
         replace(
             piece,
@@ -205,13 +209,18 @@ def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], bar: int
     return best if clear else 0
 
 
-def _own_part(track: RawTrack) -> Part:
+def _told_part(track: RawTrack) -> Part | None:
+    """What the track itself tells, if it does."""
     if track.is_drum:
         return Part.DRUMS
     for pattern, part in NAME_RULES:
         if pattern.search(track.name):
             return part
-    return Part.BASS if track.program in BASS_PROGRAMS else Part.OTHER
+    return Part.BASS if track.program in BASS_PROGRAMS else None
+
+
+def _rest(track: RawTrack, accompanied: bool) -> Part:
+    return Part.CHORDS if accompanied and ACCOMPANIST.search(track.name) else Part.OTHER
 
 
 def _voices(track: RawTrack) -> float:
@@ -228,11 +237,13 @@ def _tick(value: int, raw: RawMidi) -> int:
 
 
 def _metres(raw: RawMidi) -> tuple[Metre, ...]:
-    found: dict[int, Metre] = {0: Metre(0, 4, 4)}
+    found: dict[int, Metre] = {}
     for value, numerator, denominator in sorted(raw.metres, key=lambda m: m[0]):
         tick = _tick(value, raw)
         if 0 < numerator <= MAX_METRE and 0 < denominator <= MAX_METRE and 0 <= tick < MAX_TICK:
             found[tick] = Metre(tick, numerator, denominator)
+    if found and min(found) > 0:
+        found = {0: DEFAULT_METRE} | found
     kept: list[Metre] = []
     for metre in found.values():
         if not kept or (metre.numerator, metre.denominator) != (kept[-1].numerator, kept[-1].denominator):

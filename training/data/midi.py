@@ -7,11 +7,10 @@ import symusic
 
 from instrument.errors import HocketError
 from instrument.music.notes import Part, Piece
-from instrument.music.reading import RawMidi, RawTrack, align, to_piece
+from instrument.music.reading import MARKERS, RawMidi, RawTrack, align, to_piece
 from instrument.music.timebase import TICKS_PER_BEAT
 
 MAX_BYTES = 32 << 20
-_MARKERS = ("chord ", "key ")
 
 
 def parse(data: bytes) -> RawMidi:
@@ -28,7 +27,7 @@ def parse(data: bytes) -> RawMidi:
             [_track(track) for track in score.tracks],
             [(m.time, m.numerator, m.denominator) for m in score.time_signatures],
             [(t.time, t.qpm) for t in score.tempos],
-            [(m.time, m.text) for m in score.markers if m.text.startswith(_MARKERS)],
+            [(m.time, m.text) for m in score.markers if m.text.startswith(MARKERS)],
         )
     except Exception as error:  # the binding raises whatever C++ threw
         raise HocketError(f"it is not a readable MIDI file ({error})") from error

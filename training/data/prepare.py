@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import sys
 import time
 import zipfile
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ BATCH_SECONDS = 120.0  # a batch takes a second or two; what takes this long han
 SHARD_NOTES = 2_000_000
 TEST_SHARE = VALID_SHARE = 0.05
 CACHE_NAME = ".cache"
+CANNOT_WRITE = 3  # exit status of a reading process
 SKIPPED_NAME = "skipped.csv"
 
 
@@ -94,7 +96,11 @@ def prepare(
         raise HocketError(f"licence {licence!r} is not a regular expression: {error}") from error
     if min(drums_only, realised, licence_weight) < 0:
         raise HocketError("a weight must be 0 (leave out) or above")
-    source, out, console = Path(source), Path(out), Console(stderr=True)
+    source, out, console = (
+        Path(source),
+        Path(out),
+        Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
+    )
     found = sources.find(source)
     weights = Weights(drums_only, realised, licence, licence_weight)
     source_hash = _digest(msgspec.json.encode([RULES_VERSION, INDEX_VERSION, found, weights]))
@@ -113,22 +119,28 @@ def prepare(
         raise HocketError(f"{out} cannot be written: {error}") from error
     notes = sum(p.count for p in shards.pieces)
     seconds = time.monotonic() - started
-    console.print(f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s")
+    console.print(
+        f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s"
+    )
     console.print(f"{len(found) - len(shards.pieces)} files left out: see {out / SKIPPED_NAME}")
     return shards
 
 
 def _finished(out: Path, source_hash: str) -> Shards | None:
-    if not (out / INDEX_NAME).is_file():
-        return None
-    index = msgspec.json.decode((out / INDEX_NAME).read_bytes(), type=dict)
-    return Shards.open(out) if index.get("source_hash") == source_hash else None
+    try:
+        index = msgspec.json.decode((out / INDEX_NAME).read_bytes(), type=Index)
+    except (OSError, msgspec.MsgspecError):
+        return None  # not begun, or damaged, or of another version: made anew
+    whole = all((out / shard_name(number)).is_file() for number in {p.shard for p in index.pieces})
+    return Shards.open(out) if whole and index.source_hash == source_hash else None
 
 
 # Reading, batch by batch --------------------------------------------------------------------------
 
 
-def _read_all(folder: Path, batches: list[list[Source]], cache: Path, jobs: int, console: Console) -> list[str]:
+def _read_all(
+    folder: Path, batches: list[list[Source]], cache: Path, jobs: int, console: Console
+) -> list[str]:
     """Read all batches that the cache lacks; returns the keys of their results in the order of files."""
     context = multiprocessing.get_context("spawn")
     todo = [batch for batch in batches if not _result(cache, _key(batch)).exists()]
@@ -156,6 +168,8 @@ def _read_all(folder: Path, batches: list[list[Source]], cache: Path, jobs: int,
                     del running[sentinel]
                     if _result(cache, _key(batch)).exists():
                         progress.advance(task, len(batch))
+                    elif process.exitcode == CANNOT_WRITE:
+                        raise HocketError(f"{cache} cannot be written: is the disk full?")
                     elif process.exitcode == 1:  # a Python error, no crash: it has been printed
                         raise RuntimeError(f"reading failed in the batch from {batch[0].path}")
                     elif len(batch) > 1:  # one of them kills its process: find out which
@@ -186,7 +200,10 @@ def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
             digest = _note_hash(piece)
             read.append(Read(source, "", _info(source, piece, phase, digest), digest))
             notes.append(piece.notes)
-    _save(cache, batch, read, notes)
+    try:
+        _save(cache, batch, read, notes)
+    except OSError:
+        sys.exit(CANNOT_WRITE)
 
 
 def _info(source: Source, piece: Piece, phase: int, note_hash: str) -> PieceInfo:
@@ -253,10 +270,7 @@ def _merge(keys: list[str], cache: Path, out: Path, weights: Weights, source_has
     pending: list[NDArray[np.int32]] = []
     shard = rows = 0
     for key in keys:
-        try:
-            results = msgspec.json.decode(_result(cache, key).read_bytes(), type=list[Read])
-        except FileNotFoundError:
-            continue  # a batch that was split
+        results = msgspec.json.decode(_result(cache, key).read_bytes(), type=list[Read])
         notes, start = np.load(cache / f"{key}.npy", allow_pickle=False), 0
         for result in results:
             info = result.info
@@ -296,7 +310,8 @@ def _split(pieces: list[PieceInfo], hashes: list[str]) -> list[PieceInfo]:
     place = {i: int(hashes[i][:12], 16) / 16**12 for i, p in enumerate(pieces) if not p.split}
     ranked = sorted(place, key=place.__getitem__)
     splits = {
-        i: "test" if place[i] < TEST_SHARE else "valid" if place[i] >= 1 - VALID_SHARE else "train" for i in ranked
+        i: "test" if place[i] < TEST_SHARE else "valid" if place[i] >= 1 - VALID_SHARE else "train"
+        for i in ranked
     }
     if len(ranked) >= 3:
         splits[ranked[0]], splits[ranked[-1]] = "test", "valid"

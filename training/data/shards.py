@@ -87,11 +87,11 @@ class Shards:
         try:
             index = msgspec.json.decode(path.read_bytes(), type=Index)
         except FileNotFoundError as error:
-            raise HocketError(f"{folder} holds no {INDEX_NAME}: make it with `python -m training prepare`") from error
+            raise HocketError(f"{folder} holds no {INDEX_NAME}: run `python -m training prepare`") from error
         except (OSError, msgspec.MsgspecError) as error:
-            raise HocketError(f"{path} cannot be read ({error}): run `python -m training prepare` again") from error
+            raise HocketError(f"{path} cannot be read ({error}): prepare the data again") from error
         if index.version != INDEX_VERSION:
-            raise HocketError(f"{path} has version {index.version}, not {INDEX_VERSION}: prepare the data again")
+            raise HocketError(f"{path} has version {index.version}, not {INDEX_VERSION}: prepare it again")
         return cls(folder, index)
 
     def select(

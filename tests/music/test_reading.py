@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from instrument.errors import HocketError
+from instrument.music.notes import Marker, Part, Piece, tidy
+from instrument.music.reading import MAX_TICK, RawMidi, RawTrack, align, beat_strength, to_piece, track_parts
+from instrument.music.timebase import Metre
+
+
+def track(
+    name: str = "", starts=(0, 480), *, program: int = 0, drums: bool = False, chord: int = 1
+) -> RawTrack:
+    onsets = np.repeat(np.array(starts, np.int64), chord)
+    count = len(onsets)
+    pitches = 60 + np.arange(count, dtype=np.int64) % chord * 4
+    return RawTrack(
+        name, program, drums, onsets, np.full(count, 240, np.int64), pitches, np.full(count, 80, np.int64)
+    )
+
+
+def raw(*tracks: RawTrack, **facts) -> RawMidi:
+    return RawMidi(480, list(tracks), **facts)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "parts"),
+    [
+        ([track("MELODY"), track("BRIDGE"), track("PIANO")], [Part.MELODY, Part.OTHER, Part.CHORDS]),
+        ([track("melody"), track("chords")], [Part.MELODY, Part.CHORDS]),
+        ([track("chords"), track("bass", program=32)], [Part.CHORDS, Part.BASS]),
+        ([track("Singstimme, Gesang"), track("Klavier")], [Part.MELODY, Part.CHORDS]),
+        ([track("Piano"), track("Piano")], [Part.OTHER, Part.OTHER]),
+        ([track("soprano"), track("alto"), track("tenor"), track("bass")],
+         [Part.MELODY, Part.OTHER, Part.OTHER, Part.BASS]),
+        ([track("Drums", drums=True), track("x", program=38)], [Part.DRUMS, Part.BASS]),
+        ([track("Violin 1"), track("Violoncello")], [Part.OTHER, Part.OTHER]),
+        ([track("Double Bass drum"), track("Bassoon")], [Part.OTHER, Part.OTHER]),
+        ([track("The Old Reel")], [Part.MELODY]),
+        ([track("A polka", chord=2)], [Part.OTHER]),
+        ([track(), track(chord=3)], [Part.MELODY, Part.CHORDS]),
+        ([track("Other")], [Part.OTHER]),
+    ],
+)  # fmt: skip
+def test_parts_follow_channel_name_and_program(tracks, parts):
+    assert track_parts(tracks) == parts
+
+
+def test_onsets_keep_their_microtiming():
+    notes = to_piece(raw(track(starts=(0, 25, 30, 60, 485)))).notes
+    assert notes[:, :2].tolist() == [[0, 0], [1, 2], [2, -4], [3, 0], [24, 2]]
+    assert set(notes[:, 3].tolist()) == {12}
+
+
+def test_velocity_and_duration_stay_in_range():
+    one = RawTrack("", 0, False, *(np.array([v], np.int64) for v in (0, -5, 300, 0)))
+    assert to_piece(raw(one)).notes[0, 1:5].tolist() == [0, 127, 1, 1]
+
+
+@pytest.mark.parametrize("start", [-480, MAX_TICK * 20, 1 << 50])
+def test_impossible_times_are_refused(start):
+    with pytest.raises(HocketError, match="damaged"):
+        to_piece(raw(track(starts=(0, start))))
+    with pytest.raises(HocketError, match="above 0"):
+        to_piece(RawMidi(0))
+
+
+def test_time_signatures_begin_at_the_start_and_do_not_repeat():
+    piece = to_piece(
+        raw(track(), metres=[(960, 3, 4), (960, 3, 4), (1920, 3, 4), (2880, 6, 8), (9, 0, 4), (9, 4, 999)])
+    )
+    assert piece.metres == (Metre(0, 4, 4), Metre(48, 3, 4), Metre(144, 6, 8))
+    assert to_piece(raw(track())).metres == ()
+
+
+def steady(offsets, count: int = 200, step: int = 96, **facts) -> Piece:
+    """Notes every `step` eighths of a tick, moved by `offsets`."""
+    steps = np.arange(count) * step + np.asarray(offsets) + 192
+    notes = np.zeros((count, 6), np.int32)
+    notes[:, 0] = (steps + 4) // 8
+    notes[:, 1] = steps - notes[:, 0] * 8
+    notes[:, 2:] = 60, 12, 80, Part.OTHER
+    return Piece(tidy(notes), **facts)
+
+
+@pytest.mark.parametrize("offset", [-20, -9, 7, 19])
+def test_a_constant_phase_is_subtracted(offset):
+    done = align(steady(offset, metres=(Metre(0, 4, 4),)))
+    assert abs(done.phase + offset) <= 1
+    assert beat_strength(done.piece.notes[:, 0] * 8 + done.piece.notes[:, 1]) > 0.99
+    assert done.piece.notes[:, 0].tolist() == list(range(24, 24 + 200 * 12, 12))
+
+
+def test_swing_and_looseness_are_no_phase():
+    rng = np.random.default_rng(1)
+    swung = np.where(np.arange(200) % 2, 32, 0)
+    loose = rng.normal(0, 4, 200).round().astype(int)
+    for offsets in (swung, loose, swung + loose):
+        assert align(steady(offsets, metres=(Metre(0, 4, 4),))).phase == 0
+
+
+def test_free_time_is_unmetered_and_a_beat_gets_four_four():
+    rng = np.random.default_rng(1)
+    free = rng.integers(0, 96, 200)
+    assert align(steady(free, metres=(Metre(0, 4, 4),))).piece.metres == ()
+    assert align(steady(0)).piece.metres == (Metre(0, 4, 4),)
+
+
+def test_drummers_play_to_a_click():
+    piece = steady(np.random.default_rng(1).integers(0, 96, 200), metres=(Metre(0, 4, 4),))
+    piece.notes[:, 5] = Part.DRUMS
+    assert align(piece).piece.metres == (Metre(0, 4, 4),)
+
+
+def test_accents_move_the_bar_line():
+    piece = steady(0, metres=(Metre(0, 3, 4),), markers=(Marker(24, "chord A:min"),))
+    places = piece.notes[:, 0] % 72
+    piece.notes[:, 4] = np.where(places == 24, 105, 80)  # a pickup of one beat
+    done = align(piece)
+    assert done.phase == 48 * 8
+    assert (done.piece.notes[done.piece.notes[:, 4] == 105, 0] % 72 == 0).all()
+    assert done.piece.markers == (Marker(72, "chord A:min"),)
+
+
+def test_nothing_is_aligned_to_nothing():
+    empty = Piece(np.zeros((0, 6), np.int32))
+    assert align(empty).piece is empty
