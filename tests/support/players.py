@@ -114,7 +114,7 @@ class ScalePlayer:
         masks = after if last and tick == last.tick else free
         possible = np.array([part in masks and masks[part].any() for part in PARTS])
         part = PARTS[_draw(noise[Field.PART], np.zeros(len(PARTS)), possible)]
-        centre = CENTRES[part] + (2 * (register - 4) if register and part != Part.DRUMS else 0) + genre
+        centre = CENTRES[part] + (2 * (register - 4) * min(1.0, register) if part != Part.DRUMS else 0) + genre
         return Note(
             tick,
             _draw(noise[Field.MICRO], -np.abs(np.arange(8) - 4.0) / heat) - 4 if tick else 0,

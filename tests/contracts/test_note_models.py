@@ -1,0 +1,125 @@
+"""What every note model keeps to, whatever its family: the stand-in of the tests, and each bundle that ships."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from instrument.engine.patches import Patch, PlayerPatch
+from instrument.engine.performance import OpenPlayer, Performance
+from instrument.engine.render import Options, differences, render
+from instrument.models.catalog import list_models, open_note_player
+from instrument.music.harmony import KEYS, scale_mask
+from instrument.music.notes import Note, Part
+from tests.support.live import perform, random_actions
+from tests.support.players import open_scale
+
+NOTE_FAMILIES = ("lstm", "transformer", "musicvae")
+BAR = 96
+
+SHIPPED = [entry.manifest.slug for entry in list_models() if entry.manifest and entry.manifest.family in NOTE_FAMILIES]
+
+
+@pytest.fixture(scope="module", params=["scale", *SHIPPED])
+def model(request) -> tuple[str, OpenPlayer]:
+    return request.param, open_scale if request.param == "scale" else open_note_player
+
+
+def performance(model: tuple[str, OpenPlayer], players: int = 1, **knobs) -> Performance:
+    slug, open_player = model
+    return Performance(Patch(knobs=knobs, players=(PlayerPatch(slug),) * players), open_player)
+
+
+def plan(playing: Performance, until: int) -> None:
+    while playing.extend(until):
+        pass
+
+
+def notes(model: tuple[str, OpenPlayer], bars: int, seed: int = 1, *sets: str) -> list[Note]:
+    slug, open_player = model
+    return [note for _, note in render(Options(slug, bars=bars, seed=seed, sets=sets), open_player).played]
+
+
+def test_what_is_played_live_is_rendered_bit_for_bit(model):
+    playing = performance(model, 2, seed=11)
+    perform(playing, random_actions(5, 220, 0.12))
+    assert playing.take.heard_count > 80
+    assert differences(playing.take, model[1]) == []
+
+
+def test_two_renders_with_a_seed_are_the_same_and_seeds_differ(model):
+    first = notes(model, 4, 1)
+    assert first == notes(model, 4, 1)
+    assert first != notes(model, 4, 2)
+
+
+def test_a_knob_turned_back_before_its_notes_are_committed_restores_the_ghosts(model):
+    for seed in range(3):
+        playing = performance(model, seed=seed)
+        plan(playing, 4 * BAR)
+        playing.advance(2 * BAR)
+        ghosts = playing.planned(playing.floor + BAR)
+        default = playing.values["0/temperature"]
+        playing.set("temperature", 0.5)
+        plan(playing, playing.floor + BAR // 2)
+        playing.set("temperature", default)
+        plan(playing, playing.floor + BAR)
+        assert playing.planned(playing.floor + BAR) == ghosts
+
+
+def test_a_knob_moved_by_a_hundredth_changes_at_most_a_tenth_of_the_next_bar(model):
+    """Of each continuous knob by a hundredth of its range, on average over seeds."""
+    knobs = [info for info in performance(model).table.of(0) if info.kind == "number" and not info.step]
+    assert knobs
+    for info in knobs:
+        changed = total = 0
+        for seed in range(12):
+            playing = performance(model, seed=seed)
+            plan(playing, 3 * BAR)
+            playing.advance(BAR)
+            before = {note for _, note in playing.planned(playing.floor + BAR)}
+            playing.set(info.id, moved(float(info.default), info.low, info.high), 0)
+            plan(playing, 3 * BAR)
+            after = {note for _, note in playing.planned(playing.floor + BAR)}
+            changed += len(before - after)
+            total += len(before)
+        assert changed <= 0.1 * total, f"{info.id}: {changed} of {total}"
+
+
+def moved(value: float, low: float, high: float) -> float:
+    """`value`, a hundredth of the range further on."""
+    step = (high - low) / 100
+    return value + step if value + step <= high else value - step
+
+
+@pytest.mark.parametrize(("key", "scale", "low", "high"), [
+    ("C", "major", 0, 127), ("Eb", "minor pentatonic", 40, 90), ("F", "blues", 60, 72), ("B", "whole tone", 30, 50),
+])
+def test_key_and_range_are_kept(model, key, scale, low, high):
+    played = notes(model, 6, 3, f"key={key}", f"scale={scale}", f"low={low}", f"high={high}")
+    inside = scale_mask(KEYS.index(key), scale)
+    pitches = [note.pitch for note in played if note.part != Part.DRUMS]
+    assert pitches
+    assert all(inside[pitch % 12] and low <= pitch <= high for pitch in pitches)
+
+
+def test_notes_are_possible_in_order_and_do_not_cease(model):
+    for seed in range(2):
+        played = notes(model, 16, seed)
+        assert all(a.order < b.order for a, b in pairwise(played))
+        assert all(0 <= n.pitch <= 127 and 1 <= n.velocity <= 127 and n.duration >= 1 and -4 <= n.micro <= 3
+                   and n.part in tuple(Part) for n in played)
+        onsets = [0, *(note.tick for note in played), 16 * BAR]
+        assert max(b - a for a, b in pairwise(onsets)) <= 2 * BAR
+
+
+def test_muted_parts_are_silent(model):
+    parts = {int(part) for part in performance(model).bundles[0].parts} or set(Part)
+    if len(parts) < 2:
+        pytest.skip("it plays one part")
+    muted = min(parts)
+    assert muted not in {note.part for note in notes(model, 4, 1, f"{Part(muted).name.lower()}=0")}
+    assert {note.part for note in notes(model, 4, 1)} <= parts
+
+
