@@ -27,8 +27,9 @@ class AudioStatus:
 
     state: "running", "lost" (being reopened) or "stopped"; device: its name; rate: frames a second;
     block: frames a callback; written, played: frames since `start`, counted on when the device is reopened;
-    starved: blocks that found the ring empty; xruns: what the driver itself reported; blocks: callbacks so far;
-    latency_ns: from a frame's leaving the ring to its being heard, as the device says; detail: why it is lost.
+    starved: blocks that found the ring empty; xruns: what the driver itself reported; blocks: callbacks
+    so far; latency_ns: from a frame's leaving the ring to its being heard, as the device says;
+    detail: why it is lost.
     """
 
     state: str
@@ -58,8 +59,9 @@ class AudioOutput(Protocol):
         ...
 
     def free(self, lead: int) -> int:
-        """Frames that may be written so that the ring holds at most `lead` frames not yet played (or two of the
-        device's blocks, where those are more). Never blocks; while the device is lost, room comes as time passes."""
+        """Frames that may be written so that the ring holds at most `lead` frames not yet played (or two of
+        the device's blocks, where those are more). Never blocks; while the device is lost, room comes as time
+        passes."""
         ...
 
     def write(self, frames: NDArray[np.float32]) -> None:
@@ -104,7 +106,7 @@ class MidiOutput(Protocol):
 
     def send(self, message: bytes, ns: int) -> None:
         """Send a short message so that it is heard at `ns` (`perf_counter_ns`). A backend with stamps (JACK)
-        takes it early and places it on its frame; the others send at once. `ns` 0 or less: as soon as possible."""
+        takes it early and places it on its frame; the others send at once. `ns` 0: as soon as possible."""
         ...
 
     @property

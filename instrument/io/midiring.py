@@ -1,0 +1,52 @@
+"""MIDI between an engine and its JACK process: short messages with the time at which they are heard."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from instrument.errors import HocketError
+from instrument.io.shared import PairRing, SharedFile
+
+SLOTS = 4096  # messages on their way; 40 ms of the densest music are some hundred
+LONGEST = 7  # bytes that fit beside their number in a word
+
+_PAIR_BYTES = PairRing.size(SLOTS) * 8
+
+
+def pack(message: bytes) -> int:
+    """A message as one number. Raises HocketError when it is empty or longer than 7 bytes."""
+    if not 1 <= len(message) <= LONGEST:
+        raise HocketError(f"a MIDI message of {len(message)} bytes cannot be sent: give 1 to {LONGEST}")
+    return len(message) << 56 | int.from_bytes(message, "little")
+
+
+def unpack(word: int) -> bytes:
+    """The message of a number."""
+    return (word & (1 << 56) - 1).to_bytes(LONGEST, "little")[: word >> 56]
+
+
+def all_notes_off() -> list[bytes]:
+    """All sound off (CC 120) and all notes off (CC 123) on the sixteen channels."""
+    return [bytes((0xB0 | channel, control, 0)) for channel in range(16) for control in (120, 123)]
+
+
+class MidiRing(SharedFile):
+    """Messages to or from a JACK port, and what the port says about itself.
+
+    rate, block: of the server; cycles: process callbacks so far; sent, late: as in `MidiStatus`;
+    latency_ns: from a frame of the port to its being heard. port: its full name; connections: names of the
+    ports it is connected to, a line each. `pairs`: (ns, packed message).
+    """
+
+    numbers = ("rate", "block", "cycles", "sent", "late", "latency_ns")
+    texts = ("detail", "port", "connections")
+
+    def __init__(self, path: Path, mapped: mmap.mmap) -> None:
+        super().__init__(path, mapped)
+        self.pairs = PairRing(self.body(0, _PAIR_BYTES).cast("q"), SLOTS)
+
+    @classmethod
+    def body_bytes(cls) -> int:
+        """The pairs."""
+        return _PAIR_BYTES

@@ -1,0 +1,59 @@
+"""When a frame is heard: a line through what the device publishes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+_WINDOW = 1024  # pairs the line is drawn through: 5 s at 256 frames
+_RECENT = 16  # pairs that must agree before the line is given up
+_JUMP_NS = 1_000_000  # a step of the device's time greater than this is no jitter
+_SETTLE_NS = 1_000_000_000  # shorter than this, the nominal rate is nearer than a regressed one
+_RATE_TOLERANCE = 0.005
+
+
+class FrameClock:
+    """Frames to nanoseconds by regression of (frame, ns) pairs.
+
+    A callback can be late but never early, so the line follows the earlier half of the pairs. A lasting step
+    (the driver left out a period) starts it anew.
+    """
+
+    def __init__(self, rate: int) -> None:
+        """rate: nominal frames a second."""
+        self._nominal = 1e9 / rate
+        self._pairs: deque[tuple[int, int]] = deque(maxlen=_WINDOW)
+        self._line = (0, 0, self._nominal)  # frame, its ns, ns a frame
+
+    def ns(self, frame: int) -> int:
+        """When `frame` is or will be heard."""
+        start, ns, slope = self._line
+        return ns + round((frame - start) * slope)
+
+    def add(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Take further pairs, in order, and draw the line anew."""
+        known = len(self._pairs)
+        self._pairs.extend(pairs)
+        if not self._pairs:
+            return
+        if known >= _RECENT:
+            recent = list(self._pairs)[-_RECENT:]
+            off = [ns - self.ns(frame) for frame, ns in recent]
+            if min(off) > _JUMP_NS or max(off) < -_JUMP_NS:
+                self._pairs = deque(recent, maxlen=_WINDOW)
+        start, origin = self._pairs[-1]
+        frames, ns = np.array([(f - start, t - origin) for f, t in self._pairs], np.float64).T
+        settled = ns[-1] - ns[0] > _SETTLE_NS
+        slope, offset, kept = self._nominal, 0.0, np.ones(len(ns), bool)
+        for _ in range(3):
+            x, y = frames[kept], ns[kept]
+            if settled:
+                away = x - x.mean()
+                ratio = float(away @ y / (away @ away)) / self._nominal
+                slope = self._nominal * min(max(ratio, 1 - _RATE_TOLERANCE), 1 + _RATE_TOLERANCE)
+            offset = float(np.mean(y - x * slope))
+            late = ns - frames * slope - offset
+            kept = late <= np.median(late)
+        self._line = (start, origin + round(offset), slope)

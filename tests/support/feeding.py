@@ -1,0 +1,55 @@
+"""A mixer for tests: keeps an audio output filled, in a thread, with sound that names its own frames."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.io.ports import AudioOutput
+
+CODES = 32_767  # frames are numbered modulo this; as 16-bit fractions the numbers are exact in float32
+
+
+def coded(first: int, count: int) -> NDArray[np.float32]:
+    """Frames (count, 2) that tell their number: left is it, right its negative; no sample is 0."""
+    left = ((np.arange(first, first + count) % CODES + 1) / 65_536).astype(np.float32)
+    return np.stack([left, -left], axis=1)
+
+
+def decode(sound: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The number of each frame modulo `CODES`; -1 where it is no frame of `coded`."""
+    numbers = sound[:, 0].astype(np.float64) * 65_536
+    whole = (numbers == np.round(numbers)) & (numbers >= 1) & (sound[:, 1] == -sound[:, 0])
+    return np.where(whole, np.round(numbers) - 1, -1).astype(np.int64)
+
+
+class Feeder:
+    """Writes coded frames to `audio` and polls it, until the block is left."""
+
+    def __init__(self, audio: AudioOutput, lead: int = 1920) -> None:
+        self.audio = audio
+        self.lead = lead
+        self.reopened = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Feeder:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the mixer hangs in the device"
+
+    def _run(self) -> None:
+        polled = 0.0
+        while not self._stop.wait(0.002):
+            if frames := self.audio.free(self.lead):
+                self.audio.write(coded(self.audio.status().written, frames))
+            if time.monotonic() - polled > 0.1:
+                polled = time.monotonic()
+                self.reopened += self.audio.poll()
