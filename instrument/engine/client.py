@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -46,7 +45,11 @@ class EngineClient:
 
     @classmethod
     def connect(
-        cls, spawn: bool = True, keep: bool = False, options: dict[str, str] | None = None, timeout_s: float = 15
+        cls,
+        spawn: bool = True,
+        keep: bool = False,
+        options: dict[str, str] | None = None,
+        timeout_s: float = 15,
     ) -> EngineClient:
         """Connect to the engine of this user's state folder; start one if there is none and `spawn` is set.
 
@@ -67,7 +70,9 @@ class EngineClient:
             if time.monotonic() > ends:
                 process.kill()
                 process.wait()
-                raise HocketError(f"the engine did not answer within {timeout_s:g} s: see {state / 'engine.log'}")
+                raise HocketError(
+                    f"the engine did not answer within {timeout_s:g} s: see {state / 'engine.log'}"
+                )
             time.sleep(0.02)
         client = cls(connection, process)
         client.ask(Hello(keep), max(1.0, ends - time.monotonic()))
@@ -146,16 +151,23 @@ def _dial(state: Path) -> Connection | None:
     except (OSError, EOFError):
         return None
     except AuthenticationError as error:
-        raise HocketError(f"the engine refuses {state / 'engine.key'}: end it and remove that file") from error
+        raise HocketError(
+            f"the engine refuses {state / 'engine.key'}: end it and remove that file"
+        ) from error
 
 
 def _spawn(state: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    detached = {"creationflags": 0x00000208} if sys.platform == "win32" else {"start_new_session": True}
     with open(state / "engine.log", "wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "instrument.engine.process", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=os.environ, **detached,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,  # the terminal's Ctrl-C is for us
+            creationflags=0x00000208
+            if sys.platform == "win32"
+            else 0,  # the same: DETACHED, NEW_PROCESS_GROUP
         )
 
 

@@ -10,17 +10,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from instrument.engine.knobs import INSTRUMENT, knob_name
-from instrument.engine.messages import NoteReport, Value
+from instrument.engine.messages import KnobInfo, NoteReport, Value
 from instrument.engine.patches import Patch
 from instrument.engine.performance import EARLIEST, RECOVERED, BundleInfo, OpenPlayer, Performance, Played
 from instrument.engine.transport import Transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
 from instrument.models.players import NotePlayer
-from instrument.music.timebase import ns_per_tick
+from instrument.music.timebase import TempoMap, ns_per_tick
 
 Result = TypeVar("Result")
 
@@ -44,12 +46,20 @@ class Output(Protocol):
         """End what sounds, forget what is to come."""
         ...
 
-    def retime(self) -> None:
-        """The tempo changed."""
+    def retime(self, tempo: TempoMap | None) -> None:
+        """Time runs by `tempo` from now on; None: it stands."""
         ...
 
     def reach_ns(self) -> int:
         """How long before it is heard a note is taken."""
+        ...
+
+    def arrange(self, performance: Performance) -> None:
+        """A patch was loaded, or a knob or model changed. Called by the notes thread; to take no time."""
+        ...
+
+    def panic(self) -> None:
+        """Silence everything, also what nobody knows to sound."""
         ...
 
 
@@ -88,10 +98,19 @@ class Staged(NamedTuple):
     players: list[tuple[BundleInfo, NotePlayer]]
 
 
-class Conductor:
-    """Plans, commits and hands over to `outputs`; everything it is told to do goes through `call`.
+class Picture(NamedTuple):
+    """A performance as other threads may see it."""
 
-    transport, plan, committed, ms_per_note, problem are there for other threads to read.
+    patch: Patch
+    knobs: tuple[KnobInfo, ...]
+    values: dict[str, Value]
+
+
+class Conductor:
+    """Plans, commits and hands over to its outputs; everything it is told to do goes through `call`.
+
+    For other threads to read: transport, picture, plan, committed, ms_per_note, timings (ns of the last notes
+    planned), problem (why nothing is generated, if so).
     """
 
     def __init__(self, clock: Clock, players: Players, patch: Patch, outputs: Sequence[Output]) -> None:
@@ -102,18 +121,19 @@ class Conductor:
         self.plan: tuple[NoteReport, ...] = ()
         self.committed: deque[NoteReport] = deque(maxlen=4096)
         self.ms_per_note = 0.0
-        self.problem = ""  # why nothing is generated, if so
+        self.timings: deque[int] = deque(maxlen=20_000)
+        self.problem = ""
         self.ended: Callable[[Performance], None] = lambda performance: None  # told of one that stopped
-        self.timings: deque[int] = deque(maxlen=20_000)  # ns of the last notes planned
         self._clock = clock
         self._outputs = outputs
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._turned = clock.now()
         self._shown = 0
-        self._changed = True
+        self._planned = True  # the plan has changed since it was shown
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
         self._pace()
+        self._arranged()
 
     def start(self) -> None:
         """Start the thread."""
@@ -145,12 +165,11 @@ class Conductor:
         """Start time; tick 0 is heard as soon as the outputs can have it."""
         if self.transport.playing:
             return
-        self.problem = ""
         self._plan(24)
         gc.collect()
         gc.freeze()
         now = self._turned = self._clock.now()
-        self.transport = self.transport.started(now + self._reach() + START_NS)
+        self.transport = self.transport.started(now + self.reach_ns() + START_NS)
         self._retime()
 
     def stop(self) -> None:
@@ -159,27 +178,36 @@ class Conductor:
             self.performance.stop(self.transport.position(self._clock.now()))
             self._begin(None)
 
-    def set(self, knob: str, value: Value, player: int = 0) -> tuple[Value, int]:
-        """Turn a knob. The value as it was taken, and the instant (ns) after which every note that starts was
-        made with it."""
-        value = self.performance.set(knob, value, player)
-        self.problem = ""
-        self._changed = True
+    def panic(self) -> None:
+        """Silence everything; time goes on."""
+        for output in self._outputs:
+            output.panic()
+
+    def set(self, knob: str, value: Value, player: int = 0) -> int:
+        """Turn a knob. The instant (ns) from which every note that starts was made with the new value."""
+        self.performance.set(knob, value, player)
         if knob == "tempo":
-            self.transport = self.transport.paced(float(value), self.performance.floor)
+            bpm = float(self.performance.values[knob_name(INSTRUMENT, knob)])
+            self.transport = self.transport.paced(bpm, self.performance.floor)
             self._retime()
         self.transport = self.transport.measured(self.performance.metres)
+        self._arranged()
         tempo = self.transport.tempo
-        return value, int(tempo.ns(self.performance.floor - EARLIEST)) if tempo else self._clock.now()
+        return int(tempo.ns(self.performance.floor - EARLIEST)) if tempo else self._clock.now()
 
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model, best loaded before by `Players.load`."""
         self.performance.load(slug, player)
-        self.problem = ""
-        self._changed = True
+        self._arranged()
 
-    def use(self, patch: Patch) -> None:
-        """Begin anew with a patch; the music goes on if it plays. HocketError leaves everything as it was."""
+    def label(self, **fields: Any) -> None:
+        """Set fields of the patch that no note depends on: name, routing, voices."""
+        self.performance.patch = replace(self.performance.patch, **fields)
+        self._arranged()
+
+    def use(self, patch: Patch) -> Patch:
+        """Begin anew with a patch; the music goes on if it plays. The patch as it was taken. HocketError leaves
+        everything as it was."""
         staged = self._stage(patch)
         playing = self.transport.playing
         if playing:
@@ -187,6 +215,11 @@ class Conductor:
         self._begin(staged)
         if playing:
             self.play()
+        return self.picture.patch
+
+    def reach_ns(self) -> int:
+        """How long before it is heard the outputs want a note."""
+        return max((output.reach_ns() for output in self._outputs), default=0)
 
     def _stage(self, patch: Patch) -> Staged:
         given: list[tuple[BundleInfo, NotePlayer]] = []
@@ -201,15 +234,26 @@ class Conductor:
         """Put another performance in the place of this one, by default one with the same patch."""
         last, played = self.performance, self.transport.playing
         self.transport = self.transport.stopped()
+        self._retime()
         self._silence()
         if played:
             gc.unfreeze()
             self.ended(last)
         self.players.take_back(self._seated)
         self.performance, self._seated = staged or self._stage(last.current_patch())
-        self.problem = ""
         self._pace()
-        self._changed = True
+        self._arranged()
+
+    def _arranged(self) -> None:
+        """Something other than the notes changed: let others know, and try again what failed."""
+        performance = self.performance
+        self.picture = Picture(
+            performance.current_patch(), tuple(performance.table.infos.values()), dict(performance.values)
+        )
+        self.problem = ""
+        self._planned = True
+        for output in self._outputs:
+            output.arrange(performance)
 
     def _pace(self) -> None:
         """Take tempo and bars from the performance."""
@@ -246,13 +290,13 @@ class Conductor:
         tempo = self.transport.tempo
         if tempo is None:
             return
-        overdue = now + self._reach()
+        overdue = now + self.reach_ns()
         played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
         if played:
             for output in self._outputs:
                 output.strike(played)
             self.committed.extend(NoteReport(player, *note) for player, note in played)
-            self._changed = True
+            self._planned = True
 
     def _plan_one(self) -> bool:
         """Plan one note; False if all is planned."""
@@ -276,20 +320,17 @@ class Conductor:
             took = time.perf_counter_ns() - began
             self.timings.append(took)
             self.ms_per_note += 0.1 * (took / 1e6 - self.ms_per_note)
-            self._changed = True
+            self._planned = True
         return True
 
     def _show(self) -> None:
         """Renew the picture of the plan, as often as somebody looks."""
         now = self._clock.now()
-        if self._changed and now - self._shown > _SHOW_NS:
+        if self._planned and now - self._shown > _SHOW_NS:
             self._shown = now
-            self._changed = False
+            self._planned = False
             planned = self.performance.planned(float("inf"))
             self.plan = tuple(NoteReport(player, *note) for player, note in planned)
-
-    def _reach(self) -> int:
-        return max((output.reach_ns() for output in self._outputs), default=0)
 
     def _silence(self) -> None:
         for output in self._outputs:
@@ -297,4 +338,4 @@ class Conductor:
 
     def _retime(self) -> None:
         for output in self._outputs:
-            output.retime()
+            output.retime(self.transport.tempo)

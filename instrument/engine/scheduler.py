@@ -5,19 +5,21 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from instrument.engine.ledger import Ledger
+from instrument.engine.ledger import NOTE_ON, Ledger
+from instrument.engine.performance import Performance, Played
+from instrument.io.midi import all_notes_off
 from instrument.io.ports import Clock, MidiOutput
-from instrument.music.timebase import TempoMap
+from instrument.music.midifile import CHANNELS
+from instrument.music.notes import Part
+from instrument.music.timebase import MICRO_STEPS, TempoMap
 
 LATE_NS = 3_000_000  # a note-on later than this against its beat is counted
 EARLY_NS = 40_000_000  # how early a port that places messages itself wants them
 _SPIN_NS = 2_000_000  # the last stretch to a deadline is the clock's, without being woken for news
 _REST_S = 0.2  # longest wait of the thread, so that it always ends soon after `close`
-
-SILENCE = tuple(bytes((0xB0 | channel, control, 0)) for control in (120, 123) for channel in range(16))
 
 
 class Strike(NamedTuple):
@@ -28,6 +30,15 @@ class Strike(NamedTuple):
     key: int
     velocity: int
     duration: float
+
+
+def strikes(played: Iterable[Played], channels: Mapping[Part, int] = CHANNELS) -> list[Strike]:
+    """What notes mean for an output that plays each part on its channel."""
+    return [
+        Strike(note.tick + note.micro / MICRO_STEPS, channels[Part(note.part)], note.pitch, note.velocity,
+               note.duration)
+        for _, note in played
+    ]  # fmt: skip
 
 
 class Agenda:
@@ -100,20 +111,21 @@ class Agenda:
 
 
 class Scheduler:
-    """Sends an agenda to a MIDI port when it is due. `tempo` gives the deadlines (None: time stands).
+    """An `Output` of the conductor: sends to a MIDI port when it is due, from a thread of its own.
 
-    late: note-ons handed over more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns
-    of the last note-ons.
+    late: note-ons handed over more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns of
+    the last note-ons; channels: MIDI channel 0..15 of each part; offset_ns: added to every deadline.
     """
 
-    def __init__(self, clock: Clock, port: MidiOutput, tempo: Callable[[], TempoMap | None]) -> None:
+    def __init__(self, clock: Clock, port: MidiOutput) -> None:
         self.agenda = Agenda()
+        self.port = port
+        self.channels: Mapping[Part, int] = CHANNELS
         self.offset_ns = 0
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
-        self._port = port
-        self._tempo = tempo
+        self._tempo: TempoMap | None = None
         self._sending = threading.Lock()
         self._latest = 0  # deadline of the last message handed over
         self._closed = False
@@ -123,45 +135,78 @@ class Scheduler:
         """Start the thread."""
         self._thread.start()
 
-    def use(self, port: MidiOutput) -> MidiOutput:
-        """Send to another port from now on; returns the last one, released but open."""
-        with self._sending:
-            last, messages = self._port, self.agenda.release()
-            self._send_now(messages)
-            self._port = port
-        return last
+    def strike(self, played: Sequence[Played]) -> None:
+        """As `Output.strike`."""
+        self.agenda.add(strikes(played, self.channels))
 
-    def silence(self, panic: bool = False) -> None:
-        """End every sounding note and forget those to come; with `panic` also tell all channels to be silent."""
+    def retime(self, tempo: TempoMap | None) -> None:
+        """As `Output.retime`."""
+        self._tempo = tempo
+        self.agenda.poke()
+
+    def arrange(self, performance: Performance) -> None:
+        """As `Output.arrange`."""
+        chosen = {
+            Part[name.upper()]: channel - 1 for name, channel in performance.patch.routing.channels.items()
+        }
+        self.channels = {**CHANNELS, **chosen}
+
+    def reach_ns(self) -> int:
+        """As `Output.reach_ns`."""
+        return self._early()
+
+    def silence(self) -> None:
+        """As `Output.silence`."""
         with self._sending:
             self._send_now(self.agenda.silence())
-            if panic:
-                self._send_now(SILENCE)
+
+    def panic(self) -> None:
+        """Silence, and tell every channel to be silent."""
+        with self._sending:
+            self._send_now([*self.agenda.silence(), *all_notes_off()])
+
+    def poll(self) -> None:
+        """Keep the port alive. What sounded when it was lost is released once it is back."""
+        if self.port.poll():
+            with self._sending:
+                self._send_now([*self.agenda.release(), *all_notes_off()])
+
+    def use(self, port: MidiOutput) -> None:
+        """Send to another port from now on; the last one is closed."""
+        with self._sending:
+            last, messages = self.port, self.agenda.release()
+            self._send_now(messages)
+            self.port = port
+        last.close()
 
     def close(self) -> None:
-        """Silence, and end the thread. The port stays open."""
+        """Silence, end the thread, close the port."""
         self._closed = True
         self.agenda.poke()
         if self._thread.is_alive():
             self._thread.join(2)
         self.silence()
+        self.port.close()
 
     def send_due(self) -> int | None:
         """Send what is due; the instant (ns) at which the next message is to be handed over, None if none is."""
-        tempo = self._tempo()
+        tempo = self._tempo
         if tempo is None:
             return None
-        early = (EARLY_NS if self._port.stamps else 0) - self.offset_ns
+        early = self._early() - self.offset_ns
         with self._sending:
             for tick, message in self.agenda.take(tempo.tick(self._clock.now() + early)):
                 self._send(message, int(tempo.ns(tick)) + self.offset_ns)
         tick_next = self.agenda.next()
         return None if tick_next is None else int(tempo.ns(tick_next)) - early
 
+    def _early(self) -> int:
+        return EARLY_NS if self.port.stamps else 0
+
     def _send(self, message: bytes, ns: int) -> None:
         self._latest = max(self._latest, ns)
-        self._port.send(message, ns)
-        if message[0] & 0xF0 == 0x90:
+        self.port.send(message, ns)
+        if message[0] & 0xF0 == NOTE_ON:
             lateness = self._clock.now() - ns
             self.lateness.append((ns, lateness))
             self.late += lateness > LATE_NS
@@ -170,7 +215,7 @@ class Scheduler:
         """After everything that a port with stamps already holds, else a note-on could follow its note-off."""
         ns = max(self._clock.now(), self._latest)
         for message in messages:
-            self._port.send(message, ns)
+            self.port.send(message, ns)
 
     def _run(self) -> None:
         while not self._closed:
@@ -180,4 +225,5 @@ class Scheduler:
             if due is not None and ahead is not None and ahead < _SPIN_NS:
                 self._clock.sleep_until(due)
             else:
-                self.agenda.wait(version, _REST_S if ahead is None else min(_REST_S, (ahead - _SPIN_NS / 2) / 1e9))
+                rest = _REST_S if ahead is None else (ahead - _SPIN_NS / 2) / 1e9
+                self.agenda.wait(version, min(_REST_S, rest))

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
@@ -29,8 +30,6 @@ class Peer:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.keep = False
-        self.parting = False  # has said that it leaves
         self._outbox: deque[bytes] = deque()
         self._ready = threading.Semaphore(0)
         self.gone = False
@@ -69,7 +68,7 @@ class Peer:
 
 
 class Server:
-    """Listens in threads of its own; `inbox` yields (peer, envelope), envelope None when the peer is gone."""
+    """Listens in threads of its own; `inbox` yields (peer, envelope), (None, None) where it was only woken."""
 
     def __init__(self, state: Path) -> None:
         family, address = instance.address(state)
@@ -77,7 +76,7 @@ class Server:
         if family == "AF_UNIX":
             Path(address).unlink(missing_ok=True)  # left by an engine that was killed; we hold the lock
         self._listener = Listener(address, family, backlog=8)
-        self.inbox: queue.SimpleQueue[tuple[Peer, Envelope | None]] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[tuple[Peer | None, Envelope | None]] = queue.SimpleQueue()
         self.peers: list[Peer] = []
         self._closed = False
         self._start(self._accept, "accept")
@@ -86,6 +85,10 @@ class Server:
         """Send to every client."""
         for peer in tuple(self.peers):
             peer.post(report)
+
+    def wake(self) -> None:
+        """Have whoever waits at `inbox` look around. For any thread, and for signal handlers."""
+        self.inbox.put((None, None))
 
     def close(self, timeout_s: float = 0.5) -> None:
         """Send what waits (for at most `timeout_s` a client) and close everything."""
@@ -105,13 +108,8 @@ class Server:
 
     def _accept(self) -> None:
         while not self._closed:
-            try:
-                connection = self._listener.accept()
-            except OSError:
-                if self._closed:
-                    return
-                continue
-            self._start(lambda c=connection: self._serve(c), "client")
+            with suppress(OSError):
+                self._start(partial(self._serve, self._listener.accept()), "client")
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -134,6 +132,6 @@ class Server:
             pass
         peer.drop()
         self.peers.remove(peer)
-        self.inbox.put((peer, None))
+        self.wake()
         with suppress(OSError):
             connection.close()

@@ -18,6 +18,9 @@ def metre_map(metre: str) -> MetreMap:
     return MetreMap((Metre(0, int(numerator), int(denominator)),))
 
 
+FOUR_FOUR = metre_map("4/4")
+
+
 @dataclass(frozen=True, slots=True)
 class Transport:
     """A value, replaced as a whole by its one writer, so that any thread may read it without a lock.
@@ -27,7 +30,7 @@ class Transport:
     """
 
     bpm: float = 120.0
-    metres: MetreMap = metre_map("4/4")
+    metres: MetreMap = FOUR_FOUR
     tempo: TempoMap | None = None
 
     @property
@@ -58,6 +61,10 @@ class Transport:
     def position(self, ns: float) -> float:
         """The tick heard at `ns`, with its fraction; 0 while stopped and before the first tick."""
         return max(0.0, self.tempo.tick(ns)) if self.tempo else 0.0
+
+    def bpm_at(self, tick: float) -> float:
+        """Beats a minute at `tick`."""
+        return self.tempo.bpm(tick) if self.tempo else self.bpm
 
     def bar_and_beat(self, tick: float) -> tuple[int, int]:
         """Bar and beat, counted from 1; the beat is the metre's (eighths in 6/8)."""

@@ -1,0 +1,342 @@
+"""The control thread: does what clients ask, tells them how things stand, keeps devices alive and files safe."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import Empty
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from instrument.engine.conductor import Conductor
+from instrument.engine.devices import audio_banner, audio_text, midi_banner, midi_text
+from instrument.engine.messages import (
+    AnyCommand,
+    Bye,
+    Describe,
+    Description,
+    Envelope,
+    Hello,
+    LoadModel,
+    LoadPatch,
+    ModelInfo,
+    NoteReport,
+    Panic,
+    Play,
+    Quit,
+    Record,
+    SavePatch,
+    SetDevice,
+    SetKnob,
+    Stop,
+    Telemetry,
+)
+from instrument.engine.patches import autosave, list_patches, load_patch, save_patch
+from instrument.engine.recording import Recordings
+from instrument.engine.scheduler import Scheduler
+from instrument.engine.server import Peer, Server
+from instrument.engine.sound import Sound
+from instrument.errors import HocketError
+from instrument.io.audio import list_devices, open_audio
+from instrument.io.midi import VIRTUAL, list_ports, open_midi
+from instrument.models.catalog import Entry, list_models
+
+Taken = TypeVar("Taken")
+
+FRAME_S = 1 / 30
+POLL_S = 0.25
+RECORD_S = 0.5
+AUTOSAVE_S = 15.0
+DESCRIBE_S = 0.2  # descriptions follow one another no faster
+FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
+ALONE_S = 1.0  # how long one without clients that does not play stays
+ANSWER_S = 2.0  # how long the notes thread may take for what takes no time
+
+Act = Callable[[Peer, Any], Future[Any] | None]
+
+
+class Control:
+    """Runs in the main thread. banners: what clients should see of the start; knob_instants: for every knob
+    turned, the instant (ns) from which each note that starts was made with its new value."""
+
+    def __init__(
+        self,
+        server: Server,
+        conductor: Conductor,
+        scheduler: Scheduler,
+        sound: Sound,
+        keep: bool,
+        linger_s: float,
+    ) -> None:
+        """keep: stay without clients; linger_s: how long to play on when all have vanished."""
+        self.banners: list[str] = []
+        self.knob_instants: deque[int] = deque(maxlen=10_000)
+        self._server = server
+        self._conductor = conductor
+        self._scheduler = scheduler
+        self._sound = sound
+        self._keep = keep
+        self._linger_s = linger_s
+        self._recordings = Recordings(sound.record)
+        self._working = ThreadPoolExecutor(1, "work")
+        self._end: tuple[str, int] | None = None
+        self._alone_since = time.monotonic() + FIRST_CLIENT_S
+        self._changed = False  # since the last description
+        self._loaded = self._saved = conductor.picture.patch
+        self._models: tuple[ModelInfo, ...] = ()
+        self._devices: tuple[str, ...] = ()
+        self._ports: tuple[str, ...] = ()
+        self._shown: tuple[NoteReport, ...] | None = None
+        self._problem = ""
+        conductor.ended = self._recordings.finish
+        self._actions: dict[type[AnyCommand], Act] = {
+            Hello: self._hello,
+            Play: lambda _, __: conductor.call(conductor.play),
+            Stop: lambda _, __: conductor.call(conductor.stop),
+            Panic: lambda _, __: conductor.call(conductor.panic),
+            SetKnob: self._set,
+            LoadModel: self._load_model,
+            LoadPatch: self._load_patch,
+            SavePatch: self._save_patch,
+            Record: self._record,
+            SetDevice: self._set_device,
+            Describe: lambda _, __: self._working.submit(self._look_around),
+            Quit: lambda _, __: self.end("asked to quit"),
+        }
+        self._duties: list[tuple[float, Callable[[], None]]] = [
+            (FRAME_S, self._tell),
+            (POLL_S, self._poll),
+            (RECORD_S, self._recordings.update),
+            (AUTOSAVE_S, self.save),
+            (DESCRIBE_S, self._describe),
+            (POLL_S, self._count_clients),
+        ]
+
+    def end(self, reason: str, status: int = 0) -> None:
+        """Have `run` return. For any thread, and for signal handlers."""
+        self._end = self._end or (reason, status)
+        self._server.wake()
+
+    def run(self) -> int:
+        """Until the end; the exit status."""
+        self._look_at_models()
+        self._working.submit(self._look_around)
+        now = time.monotonic()
+        due = [now + period for period, _ in self._duties]
+        while self._end is None:
+            with suppress(Empty):
+                peer, envelope = self._server.inbox.get(timeout=max(0.0, min(due) - time.monotonic()))
+                if peer and envelope:
+                    self._obey(peer, envelope)
+            now = time.monotonic()
+            for i, (period, duty) in enumerate(self._duties):
+                if now >= due[i]:
+                    due[i] = max(due[i] + period, now)
+                    duty()
+        reason, status = self._end
+        self._recordings.close()
+        self._server.broadcast(Bye(reason))
+        return status
+
+    def save(self) -> None:
+        """Keep the present state for the next start."""
+        try:
+            patch = self._conductor.picture.patch
+            if patch != self._saved:
+                autosave(patch)
+                self._saved = patch
+            self._problem = ""
+        except HocketError as error:
+            self._problem = f"the present state was not kept: {error}"
+
+    # Commands
+
+    def _obey(self, peer: Peer, envelope: Envelope) -> None:
+        try:
+            future = self._actions[type(envelope.command)](peer, envelope.command)
+        except HocketError as error:
+            peer.reply(envelope.number, str(error))
+            return
+        if future is None:
+            peer.reply(envelope.number)
+        else:
+            future.add_done_callback(partial(self._answer, peer, envelope.number))
+
+    def _answer(self, peer: Peer, number: int, future: Future[Any]) -> None:
+        self._changed = True
+        error = future.exception()
+        if error and not isinstance(error, HocketError):
+            self.end(f"internal error: {error!r}", 1)
+        peer.reply(number, str(error) if error else "")
+
+    def _hello(self, peer: Peer, hello: Hello) -> None:
+        self._keep = self._keep or hello.keep
+        self._shown = None
+        peer.post(self._description())
+
+    def _set(self, _: Peer, turn: SetKnob) -> Future[None]:
+        def turned() -> None:
+            self.knob_instants.append(self._conductor.set(turn.knob, turn.value, turn.player))
+
+        return self._conductor.call(turned)
+
+    def _load_model(self, _: Peer, command: LoadModel) -> Future[None]:
+        def load() -> None:
+            self._conductor.players.load(command.slug)
+            self._conductor.call(lambda: self._conductor.load(command.slug, command.player)).result(ANSWER_S)
+
+        return self._working.submit(load)
+
+    def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
+        def load() -> None:
+            patch = load_patch(command.name)
+            self._loaded = self._conductor.call(lambda: self._conductor.use(patch)).result(ANSWER_S)
+
+        return self._working.submit(load)
+
+    def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
+        def save() -> None:
+            self._loaded = save_patch(self._conductor.picture.patch, command.name)
+            self._conductor.call(lambda: self._conductor.label(name=self._loaded.name)).result(ANSWER_S)
+
+        return self._working.submit(save)
+
+    def _record(self, _: Peer, command: Record) -> Future[None]:
+        if not command.path:
+            return self._working.submit(self._recordings.close)
+        return self._conductor.call(lambda: self._recordings.start(command.path, self._conductor.performance))
+
+    def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
+        def change() -> None:
+            if command.audio is not None:
+                self._sound.use(open_audio(command.audio or None))
+            if command.midi is not None:
+                self._scheduler.use(open_midi(command.midi or VIRTUAL))
+            self.banners = []
+            routing = self._conductor.picture.patch.routing
+            wanted = {"audio": command.audio, "midi": command.midi}
+            routing = replace(routing, **{kind: name for kind, name in wanted.items() if name is not None})
+            self._conductor.call(lambda: self._conductor.label(routing=routing)).result(ANSWER_S)
+
+        return self._working.submit(change)
+
+    # Duties
+
+    def _poll(self) -> None:
+        self._scheduler.poll()
+        self._sound.poll()
+
+    def _count_clients(self) -> None:
+        now = time.monotonic()
+        if self._server.peers or self._keep:
+            self._alone_since = now
+        elif now - self._alone_since > (self._linger_s if self._conductor.transport.playing else ALONE_S):
+            self.end("no client is left")
+
+    def _look_at_models(self) -> None:
+        self._models = tuple(map(model_info, list_models()))
+
+    def _look_around(self) -> None:
+        """See what models and devices there are; takes a second."""
+        self._look_at_models()
+        for name, look in (("_devices", list_devices), ("_ports", list_ports)):
+            try:
+                setattr(self, name, tuple(look()))
+            except HocketError:
+                setattr(self, name, ())  # that there are none is told by the banners
+        self._changed = True
+
+    def _describe(self) -> None:
+        if self._changed:
+            self._changed = False
+            self._server.broadcast(self._description())
+
+    def _description(self) -> Description:
+        patch, knobs, values = self._conductor.picture
+        return Description(
+            models=self._models,
+            knobs=knobs,
+            values=values,
+            players=tuple(player.model for player in patch.players),
+            patches=list_patches(),
+            patch=patch.name,
+            patch_changed=patch != self._loaded,
+            audio_devices=self._devices,
+            midi_ports=self._ports,
+        )
+
+    def _tell(self) -> None:
+        if not self._server.peers:
+            return
+        conductor, sound = self._conductor, self._sound
+        transport = conductor.transport
+        tick = transport.position(time.perf_counter_ns())
+        bar, beat = transport.bar_and_beat(tick)
+        audio, midi = sound.audio.status(), self._scheduler.port.status()
+        plan, shown = conductor.plan, self._shown
+        self._shown = plan
+        self._server.broadcast(
+            Telemetry(
+                playing=transport.playing,
+                tick=tick,
+                bpm=transport.bpm_at(tick),
+                bar=bar,
+                beat=beat,
+                committed=tuple(taken(conductor.committed)),
+                plan=None if plan is shown else plan,
+                levels=sound.levels(),
+                load=sound.load,
+                starved=audio.starved,
+                xruns=audio.xruns,
+                latency_ms=conductor.reach_ns() / 1e6,
+                late_notes=self._scheduler.late,
+                sounding=self._scheduler.agenda.sounding,
+                ms_per_note=conductor.ms_per_note,
+                audio=audio_text(audio),
+                midi=midi_text(midi),
+                recording=self._recordings.text,
+                banners=tuple(
+                    filter(
+                        None,
+                        (
+                            *self.banners,
+                            audio_banner(audio),
+                            midi_banner(midi),
+                            conductor.problem,
+                            sound.problem,
+                            self._recordings.problem,
+                            self._problem,
+                        ),
+                    )
+                ),
+            )
+        )
+
+
+def taken(queue: deque[Taken]) -> Iterator[Taken]:
+    """Everything in a queue that another thread fills, removed from it."""
+    with suppress(IndexError):
+        while True:
+            yield queue.popleft()
+
+
+def model_info(entry: Entry) -> ModelInfo:
+    """A bundle as clients see it."""
+    manifest = entry.manifest
+    if manifest is None:
+        return ModelInfo(entry.path.name, "", entry.path.name, "", entry.bytes, problem=entry.problem)
+    return ModelInfo(
+        manifest.slug,
+        manifest.family,
+        manifest.name,
+        manifest.version,
+        entry.bytes,
+        tuple(manifest.genres),
+        manifest.licence,
+        entry.problem,
+    )

@@ -1,0 +1,196 @@
+"""The engine's process: everything put together.
+
+    python -m instrument.engine.process [--model SLUG] [--patch NAME] [--audio DEVICE] [--midi PORT] ...
+
+One instance a state folder. It ends on `Quit`, SIGTERM and SIGINT, and by itself when no client is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import cast
+
+from msgspec.structs import replace
+
+from instrument.engine import instance
+from instrument.engine.conductor import Conductor, Players
+from instrument.engine.control import Control
+from instrument.engine.devices import best_audio, best_midi
+from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, load_patch
+from instrument.engine.performance import OpenPlayer
+from instrument.engine.scheduler import Scheduler
+from instrument.engine.server import Server
+from instrument.engine.sound import Sound
+from instrument.errors import HocketError
+from instrument.io.clocks import SystemClock
+from instrument.models.catalog import list_models
+from instrument.paths import state_dir
+
+ANOTHER_RUNS = 3  # exit status where the state folder has its engine already
+QUIT_S = 10  # after which an end that hangs is cut short
+SWITCH_S = 0.0005  # how long a thread may hold the interpreter while another waits
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, as `EngineClient.connect` passes them."""
+    options = argparse.ArgumentParser(
+        prog="python -m instrument.engine.process", description="Hocket's engine"
+    )
+    options.add_argument("--model", default="", help="slug of the first player's model")
+    options.add_argument("--patch", default="", help="patch to begin with; else the state of the last time")
+    options.add_argument("--audio", default="", help='audio device, or "null"; else as in the patch')
+    options.add_argument("--midi", default="", help='MIDI port, "virtual" or "null"; else as in the patch')
+    options.add_argument("--keep", action="store_true", help="stay when no client is left")
+    options.add_argument(
+        "--linger",
+        type=float,
+        default=600,
+        metavar="S",
+        help="how long the music goes on when all clients have vanished without a word",
+    )
+    options.add_argument(
+        "--players",
+        default="instrument.models.catalog:open_note_player",
+        metavar="MODULE:NAME",
+        help="what opens the models",
+    )
+    options.add_argument(
+        "--trace", default="", metavar="FILE", help="write what was measured there at the end"
+    )
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run an engine until its end; the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        state = state_dir()
+        try:
+            held = instance.lock(state)
+        except HocketError as error:
+            print(error, file=sys.stderr)
+            return ANOTHER_RUNS
+        with held:
+            return run(options, state)
+    except HocketError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def run(options: argparse.Namespace, state: Path) -> int:
+    """Put the engine together, run its control loop, take it apart. HocketError where it cannot begin."""
+    sys.setswitchinterval(SWITCH_S)
+    clock = SystemClock()
+    server = Server(state)  # clients may come; they are answered once all is ready
+    players = Players(_named(options.players))
+    patch, patch_banner = first_patch(options)
+    with ThreadPoolExecutor(3, "opening") as opening:
+        hearing = opening.submit(best_audio, options.audio or patch.routing.audio)
+        sending = opening.submit(best_midi, options.midi or patch.routing.midi)
+        loading = opening.submit(load_models, patch, players, bool(options.model or options.patch))
+    audio, audio_banner = hearing.result()
+    midi, midi_banner = sending.result()
+    scheduler, sound = Scheduler(clock, midi), Sound(audio)
+    try:
+        patch, models_banner = loading.result()
+        conductor = Conductor(clock, players, patch, (scheduler, sound))
+    except HocketError:
+        scheduler.close()
+        sound.close()
+        raise
+    control = Control(server, conductor, scheduler, sound, options.keep, options.linger)
+    control.banners = [text for text in (patch_banner, models_banner, audio_banner, midi_banner) if text]
+    _end_on_signals_and_errors(control)
+    for part in (scheduler, sound, conductor):
+        part.start()
+    status = control.run()
+    threading.Timer(QUIT_S, os._exit, [1]).start()
+    conductor.close()
+    control.save()
+    scheduler.close()
+    sound.close()
+    if options.trace:
+        write_trace(Path(options.trace), conductor, scheduler, control)
+    server.close()
+    return status
+
+
+def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
+    """The patch to begin with, and a banner. HocketError if one was asked for that is not there."""
+    banner = ""
+    try:
+        patch = load_patch(options.patch) if options.patch else autosaved() or load_patch(DEFAULT)
+    except HocketError as error:
+        if options.patch:
+            raise
+        patch, banner = Patch(), f"begins anew: {error}"
+    if options.model:
+        first = next((player for player in patch.players if player.model == options.model), None)
+        patch = replace(patch, players=(first or PlayerPatch(options.model), *patch.players[1:]))
+    return patch, banner
+
+
+def load_models(patch: Patch, players: Players, asked_for: bool) -> tuple[Patch, str]:
+    """Have the models of a patch ready. HocketError if one that was asked for is not there; one that was only
+    remembered gives way to the first there is, and a banner tells of it."""
+    try:
+        for player in patch.players:
+            players.load(player.model)
+    except HocketError as error:
+        if asked_for:
+            raise
+        there = [entry.manifest.slug for entry in list_models() if entry.manifest]
+        return replace(patch, players=tuple(PlayerPatch(slug) for slug in there[:1])), str(error)
+    return patch, ""
+
+
+def write_trace(path: Path, conductor: Conductor, scheduler: Scheduler, control: Control) -> None:
+    """What `hocket bench` wants to know and telemetry is too slow for, all in ns: when each knob that was turned
+    took effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons."""
+    table = {
+        "knobs": list(control.knob_instants),
+        "notes": list(conductor.timings),
+        "sends": list(scheduler.lateness),
+    }
+    path.write_text(json.dumps(table), "utf-8")
+
+
+def _named(name: str) -> OpenPlayer:
+    """The function "module:name", imported when it is first called: what it needs is slow to load."""
+
+    def open_player(slug: str) -> object:
+        module, _, function = name.partition(":")
+        return getattr(importlib.import_module(module), function)(slug)
+
+    return cast(OpenPlayer, open_player)
+
+
+def _end_on_signals_and_errors(control: Control) -> None:
+    def on_signal(number: int, _: FrameType | None) -> None:
+        control.end(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+    def on_error(failure: threading.ExceptHookArgs) -> None:
+        traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
+        name = failure.thread.name if failure.thread else "a"
+        control.end(f"the {name} thread failed: {failure.exc_value}", status=1)
+
+    threading.excepthook = on_error
+
+
+if __name__ == "__main__":
+    exit_status = main()
+    sys.stderr.flush()
+    os._exit(exit_status)  # at once: a driver's own clean-up is where it would hang

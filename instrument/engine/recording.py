@@ -1,0 +1,116 @@
+"""Recording while playing: to a take, to MIDI and to sound, in files that a crash or a full disk leaves whole."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from instrument.engine.bounce import piece_of
+from instrument.engine.performance import Performance
+from instrument.engine.takes import SUFFIX, TakeRecorder
+from instrument.errors import HocketError
+from instrument.music.midifile import write_midi
+
+REWRITE_S = 15.0  # a MIDI file has its lengths in front and is written anew as a whole
+
+
+class Recorder(Protocol):
+    """A file that is being recorded."""
+
+    path: Path
+
+    def update(self) -> None:
+        """Write what is new. HocketError on a full disk; what was recorded so far is kept."""
+        ...
+
+    def close(self) -> None:
+        """Write the rest and close. HocketError as `update`."""
+        ...
+
+
+class MidiRecorder:
+    """The notes of a performance, from its start on, as a Standard MIDI File."""
+
+    def __init__(self, path: Path, performance: Performance) -> None:
+        """HocketError where the file cannot be written."""
+        self.path = path
+        self._performance = performance
+        self._next = 0.0
+        self.update()
+
+    def update(self) -> None:
+        """As `Recorder.update`, every `REWRITE_S`."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + REWRITE_S
+            self.close()
+
+    def close(self) -> None:
+        """As `Recorder.close`."""
+        take, metres = self._performance.take, self._performance.metres
+        end = self._performance.floor if take.stopped is None else take.stopped
+        write_midi(piece_of(take.heard(), take, metres, end), self.path)
+
+
+class Recordings:
+    """Everything that is being recorded. Performances end on another thread than files are kept up on."""
+
+    def __init__(self, record_sound: Callable[[Path], Recorder]) -> None:
+        """record_sound: starts a .wav file."""
+        self.problem = ""
+        self._record_sound = record_sound
+        self._lock = threading.Lock()
+        self._running: list[tuple[Recorder, Performance | None]] = []
+
+    @property
+    def text(self) -> str:
+        """The files, as shown to the player."""
+        return ", ".join(str(recorder.path) for recorder, _ in self._running)
+
+    def start(self, path: str, performance: Performance) -> None:
+        """Record `performance` from its start (to .wav: what sounds from now on). HocketError for another kind of
+        file, or one that cannot be written."""
+        recorder: Recorder
+        if path.endswith(SUFFIX):
+            recorder = TakeRecorder(path, performance.take)
+        elif path.endswith(".mid"):
+            recorder = MidiRecorder(Path(path), performance)
+        elif path.endswith(".wav"):
+            recorder = self._record_sound(Path(path))
+        else:
+            raise HocketError(f"cannot record to {path!r}: give a file that ends in .mid, .wav or {SUFFIX}")
+        with self._lock:
+            self.problem = ""
+            self._running.append((recorder, None if path.endswith(".wav") else performance))
+
+    def update(self) -> None:
+        """Write what is new. A file that fails is given up, and `problem` says why."""
+        with self._lock:
+            self._running = [entry for entry in self._running if self._try(entry[0].update)]
+
+    def finish(self, performance: Performance) -> None:
+        """A performance has stopped: its files are complete."""
+        with self._lock:
+            self._running = [
+                (recorder, whose)
+                for recorder, whose in self._running
+                if whose is not performance or (self._try(recorder.close) and False)
+            ]
+
+    def close(self) -> None:
+        """All files are complete. HocketError if one could not be written."""
+        with self._lock:
+            running, self._running = self._running, []
+            well = [self._try(recorder.close) for recorder, _ in running]
+        if not all(well):
+            raise HocketError(self.problem)
+
+    def _try(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except HocketError as error:
+            self.problem = str(error)
+            return False
+        return True
