@@ -1,0 +1,1 @@
+"""The window: a client of the engine. Qt lives here alone."""

@@ -1,0 +1,120 @@
+"""Controls made from the engine's description, and kept in step with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QWidget
+
+from instrument.engine.messages import KnobInfo, ModelInfo, Value
+from instrument.ui import theme
+from instrument.ui.controls import Chip, Choice, Control, Field, SeedBox, Selector
+from instrument.ui.knob import Knob
+
+INSTRUMENT = -1
+_PITCHES = frozenset(("low", "high"))  # the instrument's knobs that are MIDI pitches: shown by name
+_DIAL_STEPS = 1000  # a knob with more steps is typed rather than dialled
+
+
+class Board(QObject):
+    """All controls of the window by player and knob. `turned` carries what the player's hand did."""
+
+    turned = Signal(int, str, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.controls: dict[tuple[int, str], Control | Knob] = {}
+
+    def add(self, info: KnobInfo, control: Control | Knob) -> Control | Knob:
+        """Enter a control."""
+        self.controls[info.player, info.id] = control
+        control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
+        return control
+
+    def drop(self, keep: Iterable[tuple[int, str]]) -> None:
+        """Forget all but these."""
+        self.controls = {name: self.controls[name] for name in keep if name in self.controls}
+
+    def show_values(self, values: Mapping[str, Value], under_way: Callable[[int, str], bool]) -> None:
+        """Show the engine's values ("player/knob" -> value), but for those it has not yet seen the last of."""
+        for (player, id), control in self.controls.items():
+            value = values.get(f"{player}/{id}")
+            if value is not None and not control.held and not under_way(player, id):
+                control.show_value(value)  # type: ignore[arg-type]
+
+    def make(self, info: KnobInfo) -> Control | Knob:
+        """The control that suits a knob."""
+        if info.player == INSTRUMENT and info.id in _PITCHES:
+            info = msgspec.structs.replace(info, unit="note")
+        if info.kind == "choice":
+            return self.add(info, Choice(info))
+        if info.kind == "switch":
+            return self.add(info, Chip(info))
+        if info.step >= 1 and (info.high - info.low) / info.step > _DIAL_STEPS:
+            return self.add(info, SeedBox(info))
+        return self.add(info, Knob(info))
+
+
+class Panel(QFrame):
+    """A titled group of controls: lists and fields stacked in twos, dials at full height, in the knobs' order."""
+
+    def __init__(self, title: str, fields: Iterable[tuple[str, QWidget, float]], dials: Iterable[QWidget],
+                 last: Iterable[tuple[str, QWidget, float]] = ()) -> None:  # fmt: skip
+        super().__init__()
+        self.setObjectName("panel")
+        self.setAccessibleName(title)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(theme.px(16), theme.px(12), theme.px(16), theme.px(14))
+        grid.setHorizontalSpacing(theme.px(14))
+        grid.setVerticalSpacing(theme.px(8))
+        heading = QLabel(title.upper())
+        heading.setProperty("role", "title")
+        column = _stack(grid, fields, 0)
+        row = QHBoxLayout()
+        row.setSpacing(theme.px(2))
+        for dial in dials:
+            row.addWidget(dial, 0, Qt.AlignmentFlag.AlignVCenter)
+        if row.count():
+            grid.addLayout(row, 1, column, 2, 1)
+            column += 1
+        column = _stack(grid, last, column)
+        grid.addWidget(heading, 0, 0, 1, max(1, column))
+        grid.setColumnStretch(column, 1)
+        grid.setRowStretch(3, 1)
+
+
+def _stack(grid: QGridLayout, fields: Iterable[tuple[str, QWidget, float]], column: int) -> int:
+    """Fill columns of two from `column` on; the first column left free."""
+    place = 0
+    for place, (name, control, width) in enumerate(fields, start=1):
+        row, beside = (place - 1) % 2, (place - 1) // 2
+        grid.addWidget(Field(name, control, width), 1 + row, column + beside, Qt.AlignmentFlag.AlignTop)
+    return column + (place + 1) // 2
+
+
+def instrument_panel(board: Board, knobs: Iterable[KnobInfo]) -> Panel:
+    """What belongs to all players: key, scale, range, seed, level."""
+    made = [(info, board.make(info)) for info in knobs]
+    lists = [(info.label, control, 132) for info, control in made if isinstance(control, Choice)]
+    dials = [control for _, control in made if isinstance(control, Knob)]
+    boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
+    return Panel("Instrument", lists, dials, boxes)
+
+
+def player_panel(board: Board, player: int, models: Selector, knobs: Iterable[KnobInfo], of: int) -> Panel:
+    """One player: its model, and the knobs that model has. of: how many players there are."""
+    made = [(info, board.make(info)) for info in knobs]
+    lists = [(info.label, control, 168) for info, control in made if isinstance(control, Choice)]
+    dials = [control for _, control in made if isinstance(control, Knob)]
+    boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
+    title = "Player" if of == 1 else f"Player {player + 1}"
+    return Panel(title, [("Model", models, 168), *lists], dials, boxes)
+
+
+def model_items(models: Iterable[ModelInfo]) -> list[tuple[str, str, str]]:
+    """What a model list shows: (slug, name, why it cannot be chosen)."""
+    return [(model.slug, model.name or model.slug, model.problem) for model in models]
+
+

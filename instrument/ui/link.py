@@ -1,0 +1,225 @@
+"""The thread of life between window and engine: polling, knobs on their way, and starting it again when it dies."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from PySide6.QtCore import QObject, QTimer, Qt, Signal
+
+from instrument.engine.messages import (
+    AnyCommand,
+    AnyReport,
+    Bye,
+    Description,
+    Panic,
+    Play,
+    Quit,
+    Reply,
+    SetKnob,
+    Telemetry,
+    Value,
+)
+from instrument.errors import HocketError
+
+FRAME_MS = 33
+RESTARTS, RESTARTS_WITHIN_S = 3, 60.0
+
+
+class Client(Protocol):
+    """What the window needs of `instrument.engine.client.EngineClient`."""
+
+    alive: bool
+
+    def send(self, command: AnyCommand) -> int: ...
+    def poll(self) -> list[AnyReport]: ...
+    def close(self) -> None: ...
+
+
+Connect = Callable[[bool], Client]  # argument: whether this is the first time; HocketError on failure
+
+
+class State(Enum):
+    """How things stand with the engine."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    LOST = "lost"  # it died too often: the player has to ask for another try
+
+
+class EngineLink(QObject):
+    """The window's engine. `frame` comes some 30 times a second, after all reports of that frame.
+
+    Connecting takes place in a thread of its own; nothing here blocks.
+    """
+
+    described = Signal(object)  # Description
+    measured = Signal(object)  # Telemetry
+    refused = Signal(str, object)  # why a command was refused, and the command
+    answered = Signal(object)  # the command that was done
+    changed = Signal(object)  # State
+    failed = Signal(str)  # why the engine could not be started
+    frame = Signal()
+
+    def __init__(self, connect: Connect, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.state = State.STARTING
+        self._connect = connect
+        self._clock = clock
+        self._client: Client | None = None
+        self._connected: SimpleQueue[Client | HocketError] = SimpleQueue()
+        self._closed = threading.Event()
+        self._quits = False
+        self._starts: deque[float] = deque(maxlen=RESTARTS)
+        self._awaited: dict[int, AnyCommand] = {}
+        self._turned: dict[tuple[int, str], Value] = {}  # to go out with the next frame
+        self._just_turned: set[tuple[int, str]] = set()  # went out in this frame already
+        self._playing = False
+        self._said_bye = ""
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self.poll)
+
+    def start(self) -> None:
+        """Begin to connect, and to poll."""
+        self._open(first=True)
+        self._timer.start(FRAME_MS)
+
+    def retry(self) -> None:
+        """Try again after the engine was given up."""
+        if self.state == State.LOST:
+            self._starts.clear()
+            self._restart()
+
+    def close(self, quit: bool) -> None:
+        """Leave the engine, with `quit` ending it."""
+        self._timer.stop()
+        self._quits = quit
+        self._closed.set()
+        if self._client is not None:
+            _leave(self._client, quit)
+            self._client = None
+
+    def send(self, command: AnyCommand) -> None:
+        """Send a command; it is dropped while there is no engine."""
+        if self._client is not None and self._client.alive:
+            self._awaited[self._client.send(command)] = command
+
+    def turn(self, player: int, knob: str, value: Value) -> None:
+        """Set a knob: at once if it is the first time in this frame, else the last value with the next."""
+        if (player, knob) in self._just_turned:
+            self._turned[player, knob] = value
+        else:
+            self._just_turned.add((player, knob))
+            self.send(SetKnob(knob, value, player))
+
+    def under_way(self, player: int, knob: str) -> bool:
+        """Whether a value of this knob has not been answered yet, so that an echo may be an old one."""
+        return (player, knob) in self._turned or any(
+            isinstance(command, SetKnob) and (command.player, command.knob) == (player, knob)
+            for command in self._awaited.values()
+        )
+
+    def poll(self) -> None:
+        """One frame: see who connected, take the reports, send the knobs, look whether the engine lives."""
+        self._take_connection()
+        if self._client is not None:
+            for report in self._client.poll():
+                self._take(report)
+        self._just_turned.clear()
+        turned, self._turned = self._turned, {}
+        for (player, knob), value in turned.items():
+            self.turn(player, knob, value)
+        if self._client is not None and not self._client.alive:
+            self._lost()
+        self.frame.emit()
+
+    def _take(self, report: AnyReport) -> None:
+        match report:
+            case Telemetry():
+                self._playing = report.playing
+                self.measured.emit(report)
+            case Description():
+                self.described.emit(report)
+            case Reply():
+                command = self._awaited.pop(report.number, None)
+                if report.error:
+                    self.refused.emit(report.error, command)
+                elif command is not None:
+                    self.answered.emit(command)
+            case Bye():
+                self._said_bye = report.reason or "it was asked to end"
+
+    def _lost(self) -> None:
+        if self._client is not None:
+            for report in self._client.poll():  # its last words
+                self._take(report)
+            self._client.close()
+            self._client = None
+        self._awaited.clear()
+        self._turned.clear()
+        if self._said_bye:  # it ended in good order, at somebody's wish: not ours to bring back unasked
+            reason, self._said_bye = self._said_bye, ""
+            self._give_up(f"The engine has ended: {reason}.")
+            return
+        self._restart()
+
+    def _restart(self) -> None:
+        now = self._clock()
+        if len(self._starts) == RESTARTS and now - self._starts[0] < RESTARTS_WITHIN_S:
+            self._give_up(f"The engine stopped {RESTARTS + 1} times within a minute.")
+            return
+        self._starts.append(now)
+        self._set(State.RESTARTING)
+        self._open(first=False)
+
+    def _give_up(self, reason: str) -> None:
+        self._playing = False
+        self._set(State.LOST)
+        self.failed.emit(reason)
+
+    def _open(self, first: bool) -> None:
+        def connect() -> None:
+            try:
+                client = self._connect(first)
+            except HocketError as error:
+                self._connected.put(error)
+                return
+            if self._closed.is_set():
+                _leave(client, self._quits)
+            else:
+                self._connected.put(client)
+
+        threading.Thread(target=connect, name="engine-connect", daemon=True).start()
+
+    def _take_connection(self) -> None:
+        try:
+            result = self._connected.get_nowait()
+        except Empty:
+            return
+        if isinstance(result, HocketError):
+            self._give_up(str(result))
+            return
+        self._client = result
+        restarted = self.state == State.RESTARTING
+        self._set(State.RUNNING)
+        if restarted:
+            self.send(Panic())  # synths outside may still hold what the dead engine played
+            if self._playing:
+                self.send(Play())
+
+    def _set(self, state: State) -> None:
+        self.state = state
+        self.changed.emit(state)
+
+
+def _leave(client: Client, quit: bool) -> None:
+    if quit and client.alive:
+        client.send(Quit())
+    client.close()

@@ -1,0 +1,193 @@
+"""Health at a glance: the level of the sound, and how hard the machine works for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics, QLinearGradient, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from instrument.engine.messages import Telemetry
+from instrument.ui import theme
+
+_FLOOR_DB, _TOP_DB = -54.0, 6.0
+_FALL_DB_S = 24.0  # how fast the bar falls
+_HOLD_S = 1.5  # how long the peak stays
+_MARKS = (0, -6, -12, -24, -36, -48)
+
+
+class LevelMeter(QWidget):
+    """Two bars in dBFS with held peaks and a light for overs; a click puts the light out."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        super().__init__()
+        self._clock = clock
+        self._then = clock()
+        self.bars = [_FLOOR_DB, _FLOOR_DB]
+        self.peaks = [(_FLOOR_DB, 0.0), (_FLOOR_DB, 0.0)]
+        self.over = False
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Output level")
+        self.setToolTip("Peak level of the built-in voices in dBFS. Red: above 0 dBFS; click to reset")
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+
+    def show_levels(self, levels: tuple[float, float]) -> None:
+        """Take the peaks, in dBFS, since the last call."""
+        now = self._clock()
+        fallen = _FALL_DB_S * max(0.0, now - self._then)
+        self._then = now
+        before = (tuple(self.bars), tuple(self.peaks), self.over)
+        for side, level in enumerate(levels):
+            self.bars[side] = max(min(level, _TOP_DB), self.bars[side] - fallen, _FLOOR_DB)
+            peak, since = self.peaks[side]
+            if self.bars[side] >= peak or now - since > _HOLD_S:
+                self.peaks[side] = (self.bars[side], now if self.bars[side] > _FLOOR_DB else 0.0)
+            self.over = self.over or level > 0
+        if before != (tuple(self.bars), tuple(self.peaks), self.over):
+            self.setAccessibleDescription(f"{max(levels):.0f} dBFS" if max(levels) > _FLOOR_DB else "silent")
+            self.update(0, 0, self._marks_at, self.height())  # not the marks: text is dear to paint
+
+    @property
+    def _marks_at(self) -> int:
+        return theme.px(8) + 2 * theme.px(9) + theme.px(3) + theme.px(4)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.over = False
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.px(58), theme.px(120))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        wide, gap, light = theme.px(9), theme.px(3), theme.px(5)
+        painter.fillRect(event.rect(), theme.colour(theme.ROLL))
+        top, foot = light + theme.px(6), self.height() - theme.px(4)
+        left = theme.px(8)
+
+        def y(level: float) -> float:
+            share = (min(max(level, _FLOOR_DB), _TOP_DB) - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB)
+            return foot - share * (foot - top)
+
+        shade = QLinearGradient(0, foot, 0, top)
+        for level, name in ((_FLOOR_DB, "#2B6B5A"), (-14, "#4DB797"), (-5, theme.WARN), (0, theme.RECORD)):
+            shade.setColorAt((y(_FLOOR_DB) - y(level)) / (foot - top), theme.colour(name))
+        for side in range(2):
+            x = left + side * (wide + gap)
+            painter.fillRect(QRectF(x, top, wide, foot - top), theme.colour(theme.RAISED))
+            painter.fillRect(QRectF(x, 0, wide, light), theme.colour(theme.RECORD if self.over else theme.RAISED))
+            bar = y(self.bars[side])
+            painter.fillRect(QRectF(x, bar, wide, foot - bar), shade)
+            peak = self.peaks[side][0]
+            if peak > _FLOOR_DB:
+                name = theme.RECORD if peak > 0 else theme.TEXT
+                painter.fillRect(QRectF(x, y(peak), wide, theme.px(1.5)), theme.colour(name))
+        if event.rect().right() < self._marks_at:
+            return
+        painter.setFont(theme.font(9))
+        painter.setPen(theme.colour(theme.MUTED))
+        x = self._marks_at + theme.px(2)
+        for mark in _MARKS:
+            box = QRectF(x, y(mark) - theme.px(7), theme.px(24), theme.px(14))
+            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, str(abs(mark)))
+
+
+class Reading(QWidget):
+    """A figure with its name above: "LATENCY / 18 ms"; amber when it is bad, with advice to read."""
+
+    def __init__(self, name: str, help: str, widest: str) -> None:
+        super().__init__()
+        self.name, self.help = name, help
+        self._text, self._bad, self._share = "\u2013", False, -1.0
+        self._widest = widest
+        self.setToolTip(help)
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def show_text(self, text: str, bad: bool = False, advice: str = "", share: float = -1.0) -> None:
+        """share: 0..1 draws a bar below the figure."""
+        if (text, bad, share) == (self._text, self._bad, self._share):
+            return
+        self._text, self._bad, self._share = text, bad, share
+        self.setAccessibleDescription(text)
+        self.setToolTip(f"{self.help}\n{advice}" if bad and advice else self.help)
+        self.update()
+
+    @property
+    def text(self) -> str:
+        """What it shows."""
+        return self._text
+
+    def sizeHint(self) -> QSize:
+        fonts = theme.font(10), theme.font(12, QFont.Weight.Medium)
+        words = zip((self.name, self._widest), fonts, strict=True)
+        wide = max(QFontMetrics(font).horizontalAdvance(text) for text, font in words)
+        return QSize(wide + theme.px(6), theme.px(34))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.setFont(theme.font(10))
+        painter.setPen(theme.colour(theme.MUTED))
+        painter.drawText(QRectF(0, 0, self.width(), theme.px(15)), left, self.name)
+        painter.setFont(theme.font(12, QFont.Weight.Medium))
+        painter.setPen(theme.colour(theme.WARN if self._bad else theme.TEXT))
+        painter.drawText(QRectF(0, theme.px(14), self.width(), theme.px(17)), left, self._text)
+        if self._share >= 0:
+            bar = QRectF(0, self.height() - theme.px(2), self.width() - theme.px(6), theme.px(2))
+            painter.fillRect(bar, theme.colour(theme.TRACK))
+            bar.setWidth(bar.width() * min(1.0, self._share))
+            painter.fillRect(bar, theme.colour(theme.WARN if self._bad else theme.ACCENT))
+
+
+_CALM_S = 10.0  # a count that rose stays marked for as long
+_BUSY = 0.8
+
+
+class Health(QWidget):
+    """The readings of the status bar, from telemetry."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        super().__init__()
+        self._clock = clock
+        self._counts: dict[str, tuple[int, float]] = {}
+        self._shown = 0.0
+        self._busiest = 0.0
+        self.load = Reading("Load", "Share of the time to mix a block that was used", "100 %")
+        self.starved = Reading("Dropouts", "Blocks the device asked for and did not get in time", "00000")
+        self.late = Reading("Late notes", "Notes sent after their time", "00000")
+        self.latency = Reading("Latency", "From the engine's mixer to the loudspeaker", "000 ms")
+        self.note = Reading("Per note", "Time the model takes for a note", "00.0 ms")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.px(14))
+        for reading in (self.load, self.starved, self.late, self.latency, self.note):
+            row.addWidget(reading)
+
+    def show_telemetry(self, report: Telemetry) -> None:
+        """Take the figures; they are rewritten a few times a second, to be readable."""
+        now = self._clock()
+        self._busiest = max(self._busiest, report.load)
+        if now - self._shown < 0.25:
+            return
+        load, self._busiest, self._shown = self._busiest, 0.0, now
+        self.load.show_text(f"{load * 100:.0f} %", load > _BUSY, "Close other programs, or choose a simpler model.", load)
+        dropouts = self._rose("dropouts", report.starved + report.xruns, now)
+        self.starved.show_text(
+            str(report.starved + report.xruns), dropouts,
+            "The sound was interrupted: close other programs, or choose a device with a larger buffer.",
+        )  # fmt: skip
+        late = self._rose("late", report.late_notes, now)
+        self.late.show_text(str(report.late_notes), late, "The machine woke too late: close other programs.")
+        self.latency.show_text(f"{report.latency_ms:.0f} ms")
+        self.note.show_text(f"{report.ms_per_note:.1f} ms" if report.ms_per_note > 0 else "\u2013")
+
+    def _rose(self, name: str, count: int, now: float) -> bool:
+        """Whether a count has grown within the last seconds."""
+        before, since = self._counts.get(name, (count, -_CALM_S))
+        if count != before:
+            since = now if count > before else -_CALM_S
+        self._counts[name] = (count, since)
+        return now - since < _CALM_S

@@ -1,0 +1,164 @@
+"""How the window looks: colours, type, spacing, and the style sheet made of them.
+
+Sizes are written in pixels at zoom 1 and pass through `px`, so that one factor scales the whole window;
+high-density screens are Qt's own business on top of that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
+from PySide6.QtWidgets import QApplication
+
+# Surfaces, from the back to the front. Text on any of them keeps a contrast of at least 4.5 : 1.
+GROUND = "#101216"
+ROLL = "#14171C"
+PANEL = "#1A1E24"
+RAISED = "#252A32"
+HOVER = "#2F353F"
+LINE = "#2B313A"
+TRACK = "#363D48"
+
+TEXT = "#E9ECF0"
+MUTED = "#9AA4B2"
+FAINT = "#6B7584"  # only for rules, ticks and what is repeated elsewhere
+
+ACCENT = "#5FD9B4"
+RECORD = "#FF6B66"
+WARN = "#FFBF5E"
+ON_ACCENT = "#0D1512"
+
+# By `instrument.music.notes.Part`: melody, chords, bass, drums, other. Far apart in lightness too,
+# so that they can be told apart without seeing colours.
+PARTS = ("#FFD479", "#58C4E0", "#A08CFF", "#F5809B", "#B7C0CC")
+PART_NAMES = ("Melody", "Chords", "Bass", "Drums", "Other")
+
+CAPTION, BODY, HEADING, DISPLAY = 11, 13, 15, 26
+CONTROL = 30  # height of what is pressed or typed in, borders included
+ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+
+_FONTS = Path(__file__).parent / "fonts"
+_zoom = 1.0
+
+
+def zoom() -> float:
+    """The factor that `px` applies."""
+    return _zoom
+
+
+def px(length: float) -> int:
+    """`length` in pixels at zoom 1, at the present zoom."""
+    return max(1, round(length * _zoom)) if length > 0 else round(length * _zoom)
+
+
+def colour(name: str, alpha: float = 1.0) -> QColor:
+    """A `QColor` of one of the colours above, with an opacity of 0..1."""
+    made = QColor(name)
+    made.setAlphaF(alpha)
+    return made
+
+
+def font(size: float = BODY, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
+    """The window's font; figures all have one width, so that changing values do not jitter."""
+    made = QFont("Inter")
+    made.setPixelSize(px(size))
+    made.setWeight(weight)
+    made.setFeature(QFont.Tag("tnum"), 1)
+    return made
+
+
+def apply(app: QApplication, factor: float = 1.0) -> None:
+    """Give `app` this look at zoom `factor`."""
+    global _zoom
+    _zoom = min(max(factor, ZOOMS[0]), ZOOMS[-1])
+    if "Inter" not in QFontDatabase.families():
+        for file in sorted(_FONTS.glob("*.otf")):
+            QFontDatabase.addApplicationFont(str(file))
+    app.setStyle("Fusion")
+    app.setFont(font())
+    app.setPalette(_palette())
+    app.setStyleSheet(_style_sheet())
+
+
+def _palette() -> QPalette:
+    role = QPalette.ColorRole
+    palette = QPalette()
+    for target, name in (
+        (role.Window, GROUND), (role.WindowText, TEXT), (role.Base, RAISED), (role.AlternateBase, PANEL),
+        (role.Text, TEXT), (role.Button, RAISED), (role.ButtonText, TEXT), (role.BrightText, TEXT),
+        (role.Highlight, ACCENT), (role.HighlightedText, ON_ACCENT), (role.ToolTipBase, HOVER),
+        (role.ToolTipText, TEXT), (role.PlaceholderText, FAINT), (role.Link, ACCENT),
+    ):  # fmt: skip
+        palette.setColor(target, QColor(name))
+    for target in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, target, QColor(FAINT))
+    return palette
+
+
+def _style_sheet() -> str:
+    return f"""
+QWidget {{ color: {TEXT}; }}
+QMainWindow, QDialog {{ background: {GROUND}; }}
+QFrame#panel, QFrame#bar {{ background: {PANEL}; border: none; }}
+QFrame#stage {{ background: {ROLL}; border: none; border-radius: {px(8)}px; }}
+QFrame#panel {{ border-radius: {px(8)}px; }}
+QFrame#banner {{ background: #33291A; border: none; border-radius: {px(6)}px; }}
+QLabel[role="caption"] {{ color: {MUTED}; font-size: {px(CAPTION)}px; }}
+QLabel[role="title"] {{ color: {MUTED}; font-size: {px(CAPTION)}px; font-weight: 600; }}
+QLabel[role="hint"] {{ color: {MUTED}; font-size: {px(HEADING)}px; background: transparent; }}
+QLabel[role="value"] {{ font-size: {px(CAPTION)}px; font-weight: 500; }}
+QLabel[role="alarm"] {{ color: {WARN}; font-size: {px(CAPTION)}px; font-weight: 600; }}
+QPushButton {{
+    background: {RAISED}; border: 1px solid transparent; border-radius: {px(6)}px;
+    padding: 0 {px(12)}px; min-height: {px(CONTROL) - 2}px; max-height: {px(CONTROL) - 2}px; font-weight: 500;
+}}
+QPushButton:hover {{ background: {HOVER}; }}
+QPushButton:pressed {{ background: {TRACK}; }}
+QPushButton:focus {{ border-color: {ACCENT}; }}
+QPushButton:disabled {{ color: {FAINT}; background: {PANEL}; }}
+QPushButton#play {{ background: {ACCENT}; color: {ON_ACCENT}; font-weight: 600; }}
+QPushButton#play:hover {{ background: #7BE4C4; }}
+QPushButton#play:focus {{ border: {px(2)}px solid {TEXT}; }}
+QPushButton#play:disabled {{ background: {RAISED}; color: {FAINT}; }}
+QPushButton#record:checked {{ background: #4A2528; color: {RECORD}; }}
+QPushButton#panic {{ color: {WARN}; }}
+QPushButton#flat {{ background: transparent; padding: 0 {px(8)}px; }}
+QPushButton#flat:hover {{ background: {HOVER}; }}
+QPushButton::menu-indicator {{ image: none; width: 0; }}
+QComboBox, QLineEdit {{
+    background: {RAISED}; border: 1px solid transparent; border-radius: {px(6)}px;
+    min-height: {px(CONTROL) - 2}px; max-height: {px(CONTROL) - 2}px; padding: 0 {px(10)}px;
+    selection-background-color: {ACCENT}; selection-color: {ON_ACCENT};
+}}
+QComboBox:hover {{ background: {HOVER}; }}
+QComboBox:focus, QLineEdit:focus {{ border-color: {ACCENT}; }}
+QComboBox:disabled {{ color: {FAINT}; }}
+QComboBox::drop-down {{ border: none; width: {px(24)}px; }}
+QComboBox::down-arrow {{ image: none; }}
+QComboBox QAbstractItemView {{
+    background: {RAISED}; border: 1px solid {TRACK}; outline: none; padding: {px(4)}px;
+    selection-background-color: {HOVER}; selection-color: {TEXT};
+}}
+QComboBox QAbstractItemView::item {{ min-height: {px(26)}px; padding: 0 {px(8)}px; border-radius: {px(4)}px; }}
+QComboBox QAbstractItemView::item:selected {{ background: {TRACK}; color: {TEXT}; }}
+QComboBox QAbstractItemView::item:disabled {{ color: {FAINT}; }}
+QDoubleSpinBox#tempo {{ font-size: {px(HEADING)}px; font-weight: 600; }}
+QLineEdit#typed {{
+    background: {GROUND}; border: 1px solid {ACCENT}; border-radius: {px(4)}px; padding: 0;
+    min-height: 0; font-size: {px(CAPTION)}px;
+}}
+QMenu {{ background: {RAISED}; border: 1px solid {TRACK}; padding: {px(6)}px; }}
+QMenu::item {{ padding: {px(6)}px {px(22)}px {px(6)}px {px(12)}px; border-radius: {px(4)}px; }}
+QMenu::item:selected {{ background: {TRACK}; }}
+QMenu::item:disabled {{ color: {MUTED}; }}
+QMenu::separator {{ height: 1px; background: {TRACK}; margin: {px(5)}px {px(6)}px; }}
+QToolTip {{
+    background: {HOVER}; color: {TEXT}; border: 1px solid {TRACK}; padding: {px(6)}px;
+    font-size: {px(12)}px;
+}}
+QScrollArea {{ background: transparent; border: none; }}
+QScrollBar:horizontal {{ height: {px(8)}px; background: transparent; }}
+QScrollBar::handle:horizontal {{ background: {TRACK}; border-radius: {px(4)}px; min-width: {px(30)}px; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+"""

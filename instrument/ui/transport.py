@@ -1,0 +1,181 @@
+"""The bar along the top: play, record, where the music is, tempo, patch, panic."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
+
+from instrument.engine.messages import Description, KnobInfo, Telemetry
+from instrument.ui import icons, theme
+from instrument.ui.board import Board
+from instrument.ui.controls import Button, Choice, Field, NumberBox, Selector
+
+RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, what it is called
+_TAPS, _TAP_GAP_S = 6, 2.0
+
+
+class Tapper:
+    """Tempo from taps: the mean of the last few intervals, begun anew after a pause."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._taps: deque[float] = deque(maxlen=_TAPS)
+
+    def tap(self) -> float | None:
+        """Beats a minute, from the second tap on."""
+        now = self._clock()
+        if self._taps and now - self._taps[-1] > _TAP_GAP_S:
+            self._taps.clear()
+        self._taps.append(now)
+        if len(self._taps) < 2 or now == self._taps[0]:
+            return None
+        return 60 * (len(self._taps) - 1) / (now - self._taps[0])
+
+
+class Position(QLabel):
+    """Bar and beat."""
+
+    def __init__(self) -> None:
+        super().__init__("1.1")
+        self.setFixedHeight(theme.px(theme.CONTROL))
+        self.setStyleSheet(f"font-size: {theme.px(theme.DISPLAY)}px; font-weight: 600;")
+        self.setAccessibleName("Bar and beat")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def show_place(self, bar: int, beat: int) -> None:
+        """Show a place, counted from 1."""
+        text = f"{bar}.{beat}"
+        if text != self.text():
+            self.setText(text)
+
+
+class TransportBar(QFrame):
+    """The top bar. It says what the player wants; it does nothing by itself."""
+
+    play_pressed, panic_pressed = Signal(), Signal()
+    record_pressed = Signal(str)  # a path; empty stops
+    patch_picked, save_pressed = Signal(str), Signal()
+
+    def __init__(self, board: Board, clock: Callable[[], float] = time.perf_counter) -> None:
+        super().__init__()
+        self.setObjectName("bar")
+        self._board = board
+        self.playing = False
+        self._tapper = Tapper(clock)
+        self.tempo: NumberBox | None = None
+
+        name = QLabel("hocket")
+        name.setStyleSheet(f"font-size: {theme.px(20)}px; font-weight: 600; letter-spacing: -0.4px;")
+        name.setFixedHeight(theme.px(theme.CONTROL))
+        self.play = Button("Play", "Start the music (Space)", icons.icon("play", theme.ON_ACCENT), "play")
+        self.play.setFixedWidth(theme.px(96))
+        self.play.clicked.connect(self.play_pressed)
+        self.record = Button("", "", icons.icon("record", theme.RECORD), "record")
+        self.record.setAccessibleName("Record")
+        self.record.setCheckable(True)
+        self.record.clicked.connect(self._record)
+        self.kind = Selector("What to record", "Record the sound, the notes as MIDI, or a take to play it again")
+        self.kind.show_items(((kind, name, "") for kind, name in RECORDINGS), RECORDINGS[0][0])
+        self.kind.picked.connect(lambda _: self._show_kind())
+        self.position = Position()
+        self.tap = Button("Tap", "Tap the tempo (T)")
+        self.tap.clicked.connect(self.tap_tempo)
+        self.patch = Selector("Patch", "Load a patch; an asterisk marks unsaved changes")
+        self.patch.picked.connect(self.patch_picked)
+        self.save = Button("Save", "Save the patch (Ctrl+S)")
+        self.save.clicked.connect(self.save_pressed)
+        self.panic = Button("Panic", "All notes off, everywhere (Esc)", icons.icon("panic", theme.WARN), "panic")
+        self.panic.clicked.connect(self.panic_pressed)
+        self.menu = QMenu(self)
+        self.more = Button("", "More", icons.icon("menu", theme.MUTED), "flat")
+        self.more.clicked.connect(lambda: self.menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft())))
+        self._show_kind()
+
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(theme.px(20), theme.px(10), theme.px(16), theme.px(12))
+        self._row.setSpacing(theme.px(8))
+        self._add(name, 20)
+        self._add(self.play)
+        self._add(self.record)
+        self._add(Field("Record", self.kind, 88), 12)
+        self._add(Field("Bar", self.position, 92))
+        self._tempo_at = self._row.count()
+        self._add(self.tap)
+        self._row.addStretch(1)
+        self._row.addWidget(Field("Patch", self.patch, 230, 140), 4, Qt.AlignmentFlag.AlignBottom)
+        self._add(self.save, 12)
+        self._add(self.panic)
+        self._add(self.more)
+
+    def _add(self, widget: QWidget, space: float = 0) -> None:
+        """Add to the row, all on one line at the foot; space: more room after it."""
+        self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBottom)
+        if space:
+            self._row.addSpacing(theme.px(space))
+
+    def show_knobs(self, tempo: KnobInfo | None, metre: KnobInfo | None) -> None:
+        """Make the controls of tempo and metre, once they are known."""
+        if self.tempo is None and tempo is not None:
+            self.tempo = NumberBox(tempo, decimals=1)
+            self.tempo.setObjectName("tempo")
+            self._board.add(tempo, self.tempo)
+            self._row.insertWidget(self._tempo_at, Field("Tempo", self.tempo, 84), 0, Qt.AlignmentFlag.AlignBottom)
+            if metre is not None:
+                choice = Choice(metre)
+                self._board.add(metre, choice)
+                field = Field("Metre", choice, 76)
+                self._row.insertWidget(self._tempo_at + 2, field, 0, Qt.AlignmentFlag.AlignBottom)
+
+    def show_description(self, description: Description) -> None:
+        """Show the patches."""
+        star = " *" if description.patch_changed else ""
+        current = description.patch
+        names = description.patches if current in description.patches else (current, *description.patches)
+        items = ((name, (name or "Untitled") + (star if name == current else ""), "") for name in names)
+        self.patch.show_items(items, current)
+        self.save.setEnabled(description.patch_changed or not current)
+
+    def show_telemetry(self, report: Telemetry) -> None:
+        """Show what plays."""
+        self.position.show_place(report.bar, report.beat)
+        if report.playing != self.playing:
+            self.playing = report.playing
+            self.play.setText("Stop" if report.playing else "Play")
+            self.play.setAccessibleName(self.play.text())
+            self.play.setToolTip("Stop the music (Space)" if report.playing else "Start the music (Space)")
+            self.play.setIcon(icons.icon("stop" if report.playing else "play", theme.ON_ACCENT))
+        if bool(report.recording) != self.record.isChecked():
+            self.record.setChecked(bool(report.recording))
+        self._show_kind(report.recording)
+
+    def tap_tempo(self) -> None:
+        """One tap."""
+        bpm = self._tapper.tap()
+        if bpm is not None and self.tempo is not None:
+            self.tempo.setValue(bpm)
+
+    @property
+    def _kind(self) -> str:
+        return str(self.kind.currentData())
+
+    def _show_kind(self, recording: str = "") -> None:
+        help = f"Stop recording {recording} (Ctrl+R)" if recording else f"Record a .{self._kind} file (Ctrl+R)"
+        if help != self.record.toolTip():
+            self.record.setToolTip(help)
+            self.record.setAccessibleDescription(help)
+
+    def _record(self, on: bool) -> None:
+        self.record_pressed.emit(str(recording_path(self._kind)) if on else "")
+
+
+def recording_path(kind: str, now: datetime | None = None) -> Path:
+    """Where the next recording goes: the player's music folder, named by the time."""
+    music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
+    stamp = (now or datetime.now()).strftime("%Y-%m-%d %H.%M.%S")
+    return Path(music or Path.home()) / "Hocket" / f"Hocket {stamp}.{kind}"

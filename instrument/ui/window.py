@@ -1,0 +1,359 @@
+"""The main window: puts the parts together and carries messages between them and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLayout,
+    QMainWindow,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from instrument.engine.messages import (
+    AnyCommand,
+    Description,
+    LoadModel,
+    LoadPatch,
+    Panic,
+    Play,
+    Record,
+    SavePatch,
+    SetDevice,
+    SetKnob,
+    Stop,
+    Telemetry,
+)
+from instrument.music.notes import Part
+from instrument.ui import theme
+from instrument.ui.banner import Banner
+from instrument.ui.board import INSTRUMENT, Board, instrument_panel, model_items, player_panel
+from instrument.ui.controls import Chip, Selector
+from instrument.ui.footer import Footer
+from instrument.ui.link import Connect, EngineLink, State
+from instrument.ui.meters import LevelMeter
+from instrument.ui.pianoroll import PianoRoll
+from instrument.ui.transport import TransportBar
+
+_IN_TRANSPORT = ("tempo", "metre")
+_PART_IDS = tuple(part.name.lower() for part in Part)
+
+
+class Window(QMainWindow):
+    """Hocket's window. keep: closing it leaves the engine playing."""
+
+    def __init__(self, connect: Connect, settings: QSettings, keep: bool = False) -> None:
+        super().__init__()
+        self.setWindowTitle("Hocket")
+        self.keep = keep
+        self.error = ""  # why the engine could not be started the first time
+        self._settings = settings
+        self._description: Description | None = None
+        self._telemetry: Telemetry | None = None
+        self._ever_ran = False
+        self.link = EngineLink(connect)
+        self.link.described.connect(self.show_description)
+        self.link.measured.connect(self.show_telemetry)
+        self.link.refused.connect(self._refused)
+        self.link.answered.connect(self._answered)
+        self.link.changed.connect(self._engine_changed)
+        self.link.failed.connect(self._engine_failed)
+        self.link.frame.connect(self._frame)
+        self._actions = self._make_actions()
+        self._build()
+        self.resize(theme.px(1280), theme.px(800))
+        if geometry := settings.value("geometry"):
+            self.restoreGeometry(geometry)
+
+    def start(self) -> None:
+        """Begin to connect to the engine."""
+        self.banner.offer("Starting the engine\u2026")
+        self.link.start()
+
+    # -- parts
+
+    def _build(self) -> None:
+        self._knobs_shown: object = None
+        self.board = Board()
+        self.board.turned.connect(self.link.turn)
+        self.transport = TransportBar(self.board)
+        self.transport.play_pressed.connect(self.play_or_stop)
+        self.transport.panic_pressed.connect(self.panic)
+        self.transport.record_pressed.connect(lambda path: self.link.send(Record(path)))
+        self.transport.patch_picked.connect(lambda name: self.link.send(LoadPatch(name)))
+        self.transport.save_pressed.connect(self.save_patch)
+        self.transport.menu.addActions([action for action in self._actions if action.text()])
+        self.banner = Banner()
+        self.banner.offered.connect(self.link.retry)
+        self.roll, self.level = PianoRoll(), LevelMeter()
+        self.footer = Footer()
+        self.footer.audio_picked.connect(lambda name: self.link.send(SetDevice(audio=name)))
+        self.footer.midi_picked.connect(lambda name: self.link.send(SetDevice(midi=name)))
+        self.models: list[Selector] = []
+
+        stage = QFrame()
+        stage.setObjectName("stage")
+        stage_row = QHBoxLayout(stage)
+        stage_row.setContentsMargins(theme.px(8), 0, theme.px(4), theme.px(10))
+        stage_row.setSpacing(theme.px(6))
+        self._roll_column = QVBoxLayout()
+        self._roll_column.setSpacing(0)
+        self._chips = QHBoxLayout()
+        self._roll_column.addLayout(self._chips)
+        self._roll_column.addWidget(self.roll, 1)
+        stage_row.addLayout(self._roll_column, 1)
+        meter = QVBoxLayout()
+        meter.setContentsMargins(0, theme.px(14), 0, 0)
+        meter.addWidget(self.level)
+        stage_row.addLayout(meter)
+
+        self._panels = QHBoxLayout()
+        self._panels.setContentsMargins(0, 0, 0, 0)
+        self._panels.setSpacing(theme.px(10))
+        panels = QWidget()
+        panels.setLayout(self._panels)
+        self._scroll = QScrollArea()
+        self._scroll.setWidget(panels)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setFixedHeight(theme.px(158))
+
+        body = QWidget()
+        middle = QVBoxLayout(body)
+        middle.setContentsMargins(theme.px(10), theme.px(10), theme.px(10), theme.px(10))
+        middle.setSpacing(theme.px(10))
+        middle.addWidget(self.banner)
+        middle.addWidget(stage, 1)
+        middle.addWidget(self._scroll)
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.transport)
+        column.addWidget(body, 1)
+        column.addWidget(self.footer)
+        self.setCentralWidget(whole)
+        self.setMinimumHeight(theme.px(600))
+
+    def _make_actions(self) -> list[QAction]:
+        """Everything with a shortcut. What has a name is in the menu; without keys it is a line there."""
+        table: tuple[tuple[str, str, Callable[[], object]], ...] = (
+            ("", "Space", self.play_or_stop),
+            ("", "Esc", self.panic),
+            ("", "T", lambda: self.transport.tap_tempo()),
+            ("", "Ctrl+R", lambda: self.transport.record.click()),
+            ("Save patch", "Ctrl+S", self.save_patch),
+            ("Save patch as\u2026", "Ctrl+Shift+S", self.save_patch_as),
+            ("Open patch file\u2026", "Ctrl+O", self.open_patch),
+            ("-", "", lambda: None),
+            ("Larger", "Ctrl++ Ctrl+=", lambda: self._zoom(1)),
+            ("Smaller", "Ctrl+-", lambda: self._zoom(-1)),
+            ("Normal size", "Ctrl+0", lambda: self._zoom(0)),
+            ("-", "", lambda: None),
+            ("Quit", "Ctrl+Q", self.close),
+        )
+        actions = []
+        for name, keys, do in table:
+            action = QAction(name, self)
+            action.setSeparator(not keys)
+            action.setShortcuts([QKeySequence(key) for key in keys.split()])
+            action.setAutoRepeat(False)
+            action.triggered.connect(do)
+            self.addAction(action)
+            actions.append(action)
+        return actions
+
+    # -- what the player does
+
+    def play_or_stop(self) -> None:
+        """Start the music, or stop it."""
+        self.link.send(Stop() if self.transport.playing else Play())
+
+    def panic(self) -> None:
+        """All notes off."""
+        self.link.send(Panic())
+
+    def save_patch(self) -> None:
+        """Save under the patch's own name; ask for one if it has none."""
+        if self._description is not None and self._description.patch:
+            self.link.send(SavePatch(self._description.patch))
+        else:
+            self.save_patch_as()
+
+    def save_patch_as(self) -> None:
+        """Ask for a name and save."""
+        dialog = QInputDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle("Save patch")
+        dialog.setLabelText("Name of the patch")
+        dialog.setTextValue(self._description.patch if self._description else "")
+        dialog.textValueSelected.connect(self._save_under)
+        dialog.open()
+
+    def _save_under(self, name: str) -> None:
+        if name.strip():
+            self.link.send(SavePatch(name.strip()))
+
+    def open_patch(self) -> None:
+        """Ask for a patch file and load it."""
+        dialog = QFileDialog(self, "Open patch", filter="Patches (*.json)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.link.send(LoadPatch(path)))
+        dialog.open()
+
+    def _zoom(self, by: int) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        at = min(range(len(theme.ZOOMS)), key=lambda i: abs(theme.ZOOMS[i] - theme.zoom()))
+        factor = 1.0 if by == 0 else theme.ZOOMS[min(max(at + by, 0), len(theme.ZOOMS) - 1)]
+        self._settings.setValue("zoom", factor)
+        theme.apply(app, factor)
+        old, states = self.roll, self.banner.text
+        self._build()
+        self.roll.adopt(old)
+        if states:
+            self.banner.notify(states)
+        if self._description is not None:
+            self.show_description(self._description)
+        if self._telemetry is not None:
+            self.show_telemetry(self._telemetry)
+
+    # -- what the engine says
+
+    def show_description(self, description: Description) -> None:
+        """Show what there is to choose from, and the values of the knobs."""
+        self._description = description
+        if (description.knobs, description.players) != self._knobs_shown:
+            self._knobs_shown = (description.knobs, description.players)
+            self._make_controls(description)
+        for player, selector in enumerate(self.models):
+            selector.show_items(model_items(description.models), description.players[player])
+            selector.setEnabled(True)
+        self.board.show_values(description.values, self.link.under_way)
+        self.roll.show_knobs(description.values)
+        self.transport.show_description(description)
+        self.footer.show_description(description)
+        name = description.patch or "Untitled"
+        self.setWindowTitle(f"{name}{'*' if description.patch_changed else ''} \u2013 Hocket")
+
+    def show_telemetry(self, report: Telemetry) -> None:
+        """Show what happens."""
+        self._telemetry = report
+        self.transport.show_telemetry(report)
+        self.roll.show_telemetry(report)
+        self.level.show_levels(report.levels)
+        self.footer.show_telemetry(report)
+        self.banner.show_states(report.banners)
+
+    def _make_controls(self, description: Description) -> None:
+        own = {info.id: info for info in description.knobs if info.player == INSTRUMENT}
+        self.board.drop((INSTRUMENT, id) for id in _IN_TRANSPORT)
+        self.transport.show_knobs(*(own.get(id) for id in _IN_TRANSPORT))
+        _clear(self._chips)
+        self._chips.setSpacing(theme.px(6))
+        self._chips.setContentsMargins(theme.px(52), theme.px(12), 0, theme.px(2))
+        for part, id in enumerate(_PART_IDS):
+            if id in own:
+                chip = Chip(own[id], theme.PARTS[part])
+                self.board.add(own[id], chip)
+                self._chips.addWidget(chip)
+        self._chips.addStretch(1)
+        _clear(self._panels)
+        self.models = []
+        for player in range(len(description.players)):
+            selector = Selector("Model" if len(description.players) == 1 else f"Model of player {player + 1}")
+            selector.picked.connect(lambda slug, player=player: self._load_model(slug, player))
+            self.models.append(selector)
+            knobs = [info for info in description.knobs if info.player == player]
+            self._panels.addWidget(player_panel(self.board, player, selector, knobs, len(description.players)), 1)
+        rest = [info for id, info in own.items() if id not in (*_IN_TRANSPORT, *_PART_IDS)]
+        self._panels.addWidget(instrument_panel(self.board, rest))
+        self._order_tabs()
+
+    def _order_tabs(self) -> None:
+        widgets = list(_in_reading_order(self.centralWidget().layout()))
+        for first, second in pairwise(widgets):
+            QWidget.setTabOrder(first, second)
+
+    def _load_model(self, slug: str, player: int) -> None:
+        selector = self.models[player]
+        selector.setEnabled(False)
+        selector.setItemText(selector.currentIndex(), "Loading\u2026")
+        self.link.send(LoadModel(slug, player))
+
+    def _answered(self, command: AnyCommand) -> None:
+        if isinstance(command, SetKnob) and self._description is not None:
+            self._description.values[f"{command.player}/{command.knob}"] = command.value
+            self.board.show_values(self._description.values, self.link.under_way)
+
+    def _refused(self, error: str, command: AnyCommand | None) -> None:
+        self.banner.notify(error)
+        if self._description is not None and isinstance(command, LoadModel | SetKnob | LoadPatch):
+            for selector in self.models:
+                selector.forget_items()
+            self.show_description(self._description)
+
+    def _engine_changed(self, state: State) -> None:
+        running = state == State.RUNNING
+        self.transport.setEnabled(running)
+        self._scroll.setEnabled(running)
+        if running:
+            self.banner.offer("")
+            self.roll.show_hint("Press Space to play")
+            if self._ever_ran:
+                self.banner.notify("The engine stopped unexpectedly and was started again with what it saved last.")
+            self._ever_ran = True
+        elif state == State.RESTARTING:
+            self.banner.offer("The engine stopped unexpectedly. Starting it again\u2026")
+
+    def _engine_failed(self, reason: str) -> None:
+        if not self._ever_ran:
+            self.error = reason
+            self.close()
+            return
+        self.banner.offer(reason, "Start the engine again")
+        self.banner.button.setFocus()
+
+    def _frame(self) -> None:
+        self.roll.advance()
+        self.banner.tick()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._settings.setValue("geometry", self.saveGeometry())
+        self.link.close(quit=not self.keep)
+        super().closeEvent(event)
+
+
+def _in_reading_order(layout: QLayout) -> Iterator[QWidget]:
+    """The widgets of a layout that take the keyboard, as they follow one another on the screen."""
+    for at in range(layout.count()):
+        item = layout.itemAt(at)
+        widget = item.widget()
+        if widget is None:
+            if (inner := item.layout()) is not None:
+                yield from _in_reading_order(inner)
+        elif widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            yield widget
+        elif isinstance(widget, QScrollArea):
+            yield from _in_reading_order(widget.widget().layout())
+        elif (inner := widget.layout()) is not None:
+            yield from _in_reading_order(inner)
+
+
+def _clear(layout: QHBoxLayout) -> None:
+    while (item := layout.takeAt(0)) is not None:
+        if (widget := item.widget()) is not None:
+            widget.hide()
+            widget.deleteLater()

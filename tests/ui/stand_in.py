@@ -1,0 +1,219 @@
+"""A stand-in of the engine's client: plays a composed piece, takes commands, can refuse them and can die."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from instrument.engine.knobs import INSTRUMENT_KNOBS, checked, knob_name
+from instrument.engine.messages import (
+    AnyCommand,
+    AnyReport,
+    Bye,
+    Description,
+    KnobInfo,
+    LoadModel,
+    LoadPatch,
+    ModelInfo,
+    NoteReport,
+    Panic,
+    Play,
+    Quit,
+    Record,
+    Reply,
+    SavePatch,
+    SetDevice,
+    SetKnob,
+    Stop,
+    Telemetry,
+    Value,
+)
+from instrument.errors import HocketError
+from instrument.music.notes import Part
+
+BAR = 96
+LEAD = 2  # ticks
+PLANNED = 2 * BAR + 24
+
+MODELS = (
+    ModelInfo("hocket-lstm", "lstm", "Hocket LSTM", "1.0.0", 3_900_000, ("jazz", "pop", "classical"), "CC0-1.0"),
+    ModelInfo("night-trio", "lstm", "Night Trio", "0.3.1", 2_100_000, ("jazz",), "CC0-1.0"),
+    ModelInfo("broken", "lstm", "Old Rhodes", "0.1.0", 0, problem="its hash is not the manifest's: get it again"),
+)
+PLAYER_KNOBS = (
+    KnobInfo("genre", "Genre", "choice", default="none", player=0, help="The style it plays in",
+             choices=("none", "jazz", "pop", "classical", "folk", "electronic")),
+    KnobInfo("temperature", "Temperature", "number", "", 0.0, 2.0, 0.0, 1.0, help="Low: sure of itself. High: daring"),
+    KnobInfo("density", "Density", "number", "notes/beat", 0.25, 12.0, 0.0, 3.0, curve="log", help="How many notes"),
+    KnobInfo("register", "Register", "number", "st", -24.0, 24.0, 1.0, 0.0, help="How high it plays"),
+)  # fmt: skip
+
+
+def _degree(step: int) -> int:
+    return (0, 2, 3, 5, 7, 9, 10)[step % 7] + 12 * (step // 7)  # dorian
+
+
+def bar_of_music(bar: int) -> Iterator[NoteReport]:
+    """One bar of a small piece in D dorian for melody, chords, bass and drums."""
+    root, start = (0, 3, -2, 1)[bar // 2 % 4], bar * BAR
+    for i, (at, long) in enumerate(((0, 30), (36, 10), (54, 18), (84, 12))):
+        yield NoteReport(0, start + at, 1, 38 + _degree(root + 7) - 12 + (0, 0, 7, 5)[i], long, 84 + 6 * (i % 2), Part.BASS)
+    for at, long in ((12, 20), (48, 30)) if bar % 2 else ((0, 40), (60, 28)):
+        for third in (0, 2, 4, 6):
+            yield NoteReport(0, start + at, third // 3, 50 + _degree(root + 7 + third), long, 58 + 4 * third, Part.CHORDS)
+    place = 14 + root
+    for i, (at, long) in enumerate(((0, 12), (12, 12), (24, 24), (48, 8), (56, 8), (64, 8), (72, 24))):
+        if (bar * 7 + i * 5) % 11 > 2:
+            place += ((bar * 3 + i * 2) % 5) - 2
+            yield NoteReport(0, start + at, (i * 3) % 4 - 1, 62 + _degree(place - 7), long - 1, 70 + (i * 13) % 50, Part.MELODY)
+    for step in range(8):
+        yield NoteReport(0, start + 12 * step, step % 2, 42 if step != 7 or bar % 4 != 3 else 46, 6, 50 + 30 * (step % 2 == 0), Part.DRUMS)
+    for at, key, loud in ((0, 36, 110), (36, 36, 84), (24, 38, 100), (72, 38, 104), (66, 36, 70)):
+        yield NoteReport(0, start + at, 0, key, 6, loud, Part.DRUMS)
+    if bar % 4 == 0:
+        yield NoteReport(0, start, 0, 49, 24, 96, Part.DRUMS)
+
+
+class EngineStandIn:
+    """What `instrument.engine.client.EngineClient` looks like from the window, with an engine of no depth behind it.
+
+    clock: seconds; `sent` has every command; `refusals` maps a command's type to the error it gets.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.alive = True
+        self.closed = False
+        self.sent: list[AnyCommand] = []
+        self.refusals: dict[type, str] = {}
+        self.answers = True  # False: replies stay out
+        self.banners: tuple[str, ...] = ()
+        self.values: dict[str, Value] = {}
+        self.patch, self.patch_changed, self.patches = "Night bus", False, ("Night bus", "Rain on tin", "Two trams")
+        self.slug, self.audio, self.midi, self.recording = "hocket-lstm", "Built-in Audio", "Hocket", ""
+        self.player_knobs = PLAYER_KNOBS
+        self.levels, self.load, self.starved, self.late = (-9.5, -11.0), 0.21, 0, 0
+        self._clock = clock
+        self._number = 0
+        self._reports: list[AnyReport] = []
+        self._started: float | None = None
+        self._committed_to = 0
+        self._next_bar = 0
+        self._music: list[NoteReport] = []
+        for info in self.knobs:
+            self.values[knob_name(info.player, info.id)] = info.default
+        self.describe()
+
+    @property
+    def knobs(self) -> tuple[KnobInfo, ...]:
+        return (*INSTRUMENT_KNOBS, *self.player_knobs)
+
+    # -- as EngineClient
+
+    def send(self, command: AnyCommand) -> int:
+        self._number += 1
+        self.sent.append(command)
+        error = self.refusals.get(type(command), "")
+        if not error:
+            try:
+                self._obey(command)
+            except HocketError as refused:
+                error = str(refused)
+        if self.answers:
+            self._reports.append(Reply(self._number, error))
+        return self._number
+
+    def poll(self) -> list[AnyReport]:
+        reports, self._reports = self._reports, []
+        if self.alive:
+            reports.append(self.telemetry())
+        return reports
+
+    def close(self) -> None:
+        self.alive = False
+        self.closed = True
+
+    # -- for tests
+
+    def die(self) -> None:
+        """As after SIGKILL."""
+        self.alive = False
+
+    def depart(self, reason: str) -> None:
+        """End in good order, at the wish of somebody else."""
+        self._reports.append(Bye(reason))
+        self.alive = False
+
+    def commands(self, kind: type) -> list[AnyCommand]:
+        return [command for command in self.sent if isinstance(command, kind)]
+
+    def describe(self) -> None:
+        """Send a description."""
+        self._reports.append(Description(
+            MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
+            ("Built-in Audio", "Scarlett 2i2", "null"), ("Hocket", "FluidSynth", "null"),
+        ))  # fmt: skip
+
+    def telemetry(self) -> Telemetry:
+        """The state of things now."""
+        tick = self.tick
+        before = self._committed_to
+        if self._started is not None:
+            self._committed_to = int(tick) + LEAD
+        self._compose(self._committed_to + PLANNED)
+        committed = tuple(note for note in self._music if before <= note.tick < self._committed_to)
+        self._music = [note for note in self._music if note.tick >= self._committed_to]
+        return Telemetry(
+            self._started is not None, tick, float(self.values["-1/tempo"]), int(tick) // BAR + 1, int(tick) % BAR // 24 + 1,
+            committed, tuple(note for note in self._music if note.tick < self._committed_to + PLANNED),
+            self.levels if self._started is not None else (-120.0, -120.0),
+            self.load, self.starved, 0, 29.3, self.late, 4, 1.2, self.audio, self.midi, self.recording, self.banners,
+        )  # fmt: skip
+
+    @property
+    def tick(self) -> float:
+        """Where the music is."""
+        if self._started is None:
+            return 0.0
+        return (self._clock() - self._started) * float(self.values["-1/tempo"]) * 24 / 60
+
+    def _compose(self, until: int) -> None:
+        while self._next_bar * BAR < until:
+            self._music.extend(sorted(bar_of_music(self._next_bar), key=lambda note: note.tick))
+            self._next_bar += 1
+
+    def _obey(self, command: AnyCommand) -> None:
+        match command:
+            case Play():
+                self._started = self._clock()
+            case Stop():
+                self._started, self._committed_to, self._next_bar, self._music = None, 0, 0, []
+            case SetKnob(knob, value, player):
+                info = next((i for i in self.knobs if (i.player, i.id) == (player, knob)), None)
+                if info is None:
+                    raise HocketError(f"unknown knob {knob!r} of player {player}")
+                self.values[knob_name(player, knob)] = checked(info, value)
+                self._changed()
+            case LoadModel(slug):
+                self.slug = slug
+                self._changed()
+            case LoadPatch(name) | SavePatch(name):
+                self.patch, self.patch_changed = name, False
+                self.patches = tuple(sorted({*self.patches, name}))
+                self.describe()
+            case SetDevice(audio, midi):
+                self.audio, self.midi = audio or self.audio, midi or self.midi
+            case Record(path):
+                self.recording = path
+            case Panic() | Quit():
+                pass
+
+    def _changed(self) -> None:
+        self.patch_changed = True
+        self.describe()
+
+
+def hear(stand_in: EngineStandIn, **changes: object) -> Telemetry:
+    """A telemetry with some fields of one's own."""
+    return msgspec.structs.replace(stand_in.telemetry(), **changes)
