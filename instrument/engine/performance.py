@@ -187,10 +187,12 @@ class Performance:
         self._input(line, self._floor, opened, bundle=named(opened[0]))
 
     def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
-        """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line. They
-        come out of `advance` like all others, so only before the first one."""
-        end = max((note.tick + 1 for note in notes), default=0)
-        self._input(self._line(player), bar_line(self.metres, end), prompt=tuple(notes))
+        """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line, where the
+        others come in. The notes come out of `advance` like all others, so only before the first one."""
+        begun = self._line(player)
+        floor = bar_line(self.metres, max((note.tick + 1 for note in notes), default=0))
+        for line in self.lines:
+            self._input(line, floor, prompt=tuple(notes) if line is begun else ())
 
     def stop(self, tick: float) -> None:
         """The transport stopped: the take is complete."""
@@ -209,26 +211,31 @@ class Performance:
         if line.count != event.count:
             raise HocketError(f"player {event.player} has played {line.count} notes where the take says "
                               f"{event.count}: it is damaged")
-        player = None
+        if event.prompt and (line.count or any(b.order <= a.order for a, b in pairwise(event.prompt))):
+            raise HocketError("the notes of a prompt come at the beginning and in order: it is damaged")
+        bundle, player = None, None
         if event.bundle:
             bundle, player = opened or self._open(event.bundle.slug)
             expect_bundle(event.bundle, bundle)
+        turned = [(self.table.find(knob, event.player), value) for knob, value in event.knobs.items()]
+        turned = [(info, checked(info, value)) for info, value in turned]
+
+        self.take.entries.append(event)  # before its notes: a take that breaks off is then still whole
+        restart = player is not None
+        if bundle:
             self._seat(event.player, bundle)
-        for knob, value in event.knobs.items():
-            info = self.table.find(knob, event.player)
-            self.values[knob_name(info.player, knob)] = checked(info, value)
-            if knob == "metre":
+        for info, value in turned:
+            self.values[knob_name(info.player, info.id)] = value
+            restart |= info.player == INSTRUMENT and info.id in RESTARTING
+            if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
         self._resting[event.player] = self._is_muted(event.player)
         line.change(self._ask(event.player, event.floor), event.spacing)
-        if player or not RESTARTING.isdisjoint(event.knobs):
+        if restart:
             line.restart(player, self.seed, self.metres)
         if event.prompt:
-            if any(b.order <= a.order for a, b in pairwise(event.prompt)) or line.count:
-                raise HocketError("the notes of a prompt come in order, at the beginning: it is damaged")
             line.hear(event.prompt)
             self._play(line, event.prompt)
-        self.take.entries.append(event)
 
     def play(self, player: int, count: int) -> None:
         """Have a player play on until `count` notes are committed, whatever the time: to replay a take."""

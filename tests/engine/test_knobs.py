@@ -1,7 +1,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrument.engine.knobs import (
@@ -105,12 +105,14 @@ def test_settings_without_a_beat(text):
         parse_timed_setting(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.sampled_from((parse_setting, parse_timed_setting)))
 def test_any_text_sets_a_knob_or_is_refused(text, parse):
     with suppress(HocketError):
         assert parse(text)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(INSTRUMENT_KNOBS), st.one_of(st.floats(), st.text(max_size=8), st.integers()))
 def test_a_value_is_taken_within_range_or_refused(info, value):
     try:

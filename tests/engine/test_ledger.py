@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrument.engine.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
@@ -20,6 +20,7 @@ def off(key: int, channel: int = 0) -> bytes:
     return bytes((NOTE_OFF | channel, key, 0))
 
 
+@settings(deadline=None)
 @given(calls)
 def test_any_order_of_calls_leaves_nothing_sounding_and_never_two_ons_without_an_off(what):
     ledger = Ledger()

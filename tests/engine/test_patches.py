@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrument.engine import patches
@@ -116,6 +116,7 @@ def test_a_damaged_patch_is_refused_in_one_line(tmp_path, text, says):
     assert str(path) in str(error.value)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255))
 def test_any_byte_may_be_wrong(place, byte):
     data = bytearray(msgspec.json.encode(MINE))

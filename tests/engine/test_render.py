@@ -89,6 +89,17 @@ def test_a_prompt_is_played_and_gone_on_from(tmp_path):
     assert rendered(bars=4).played[:5] != new[:5]
 
 
+def test_all_others_come_in_when_the_prompt_is_over():
+    duo = Performance(Patch(players=(PlayerPatch("scale"), PlayerPatch("scale"))), open_scale)
+    duo.prompt([Note(0, 0, 60, 24, 80, 0), Note(100, 0, 64, 24, 80, 0)])
+    while duo.extend(400):
+        pass
+    played = duo.advance(400)
+    assert [note.tick for _, note in played[:2]] == [0, 100]
+    assert {player for player, note in played[2:]} == {0, 1}
+    assert min(note.tick for _, note in played[2:]) >= 192
+
+
 @pytest.fixture
 def take(tmp_path) -> str:
     performance = Performance(Patch(players=(PlayerPatch("scale"), PlayerPatch("scale"))), open_scale)
