@@ -56,7 +56,6 @@ LIBRARIES = (
 
 TEST_PROGRAMS = (
     Program("jackd", "jackd2"),
-    Program("jack_capture", "jack-capture"),
     Program("fluidsynth", "fluidsynth"),
     Program("Xvfb", "xvfb"),
     Program("xdotool", "xdotool"),

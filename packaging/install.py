@@ -51,12 +51,13 @@ def main() -> None:
     target = sys.argv[1]
     extras = EXTRAS[target]
     packages = [library.package for library in system.missing_libraries()]
+    if target == "test":
+        packages += [program.package for program in system.missing_programs()]
     if stamped(extras):
         apt_install(packages)
         return
     python = usable_venv() or find_python()
-    programs = [program.package for program in system.missing_programs()] if target == "test" else []
-    apt_install(packages + python_packages(python), programs)
+    apt_install(packages + python_packages(python))
     make_venv(python)
     pip_install(extras)
     STAMP.write_text(json.dumps({"key": key(), "extras": extras}), encoding="utf-8")
@@ -118,11 +119,11 @@ def python_packages(python: str) -> list[str]:
 # --- System packages ---
 
 
-def apt_install(packages: list[str], programs: Iterable[str] = ()) -> None:
-    """Install Debian packages, quietly, and those of the programs that this release has."""
-    if not packages and not programs:
+def apt_install(packages: list[str]) -> None:
+    """Install Debian packages, quietly; says why and ends where it cannot."""
+    if not packages:
         return
-    names = " ".join([*packages, *programs])
+    names = " ".join(packages)
     if shutil.which("apt-get") is None:
         fail(f"missing here, by their Debian names: {names}; install them by this system's own means")
     sudo = [] if os.geteuid() == 0 else ["sudo"]
@@ -130,20 +131,10 @@ def apt_install(packages: list[str], programs: Iterable[str] = ()) -> None:
         fail(f"system packages are missing, and this is neither root nor has sudo; have root install {names}")
     say(f"installing system packages: {names}")
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
-    quietly([*apt, "update"])  # a broken third-party source may not matter: the next lines tell
-    absent = [package for package in programs if not in_release(package)]
-    if absent:
-        say(f"not in this release, so that their tests are skipped: {' '.join(absent)}")
-    found = [package for package in programs if package not in absent]
-    log = quietly([*apt, "install", "-y", "--no-install-recommends", *packages, *found])
+    quietly([*apt, "update"])  # a broken third-party source may not matter: the next line tells
+    log = quietly([*apt, "install", "-y", "--no-install-recommends", *packages])
     if log is not None:
         fail(f"apt-get could not install {names}:\n{log}")
-
-
-def in_release(package: str) -> bool:
-    """Whether apt knows a version of this package that it could install."""
-    policy = output(["env", "LC_ALL=C", "apt-cache", "policy", package])
-    return "Candidate:" in policy and "Candidate: (none)" not in policy
 
 
 # --- The virtual environment ---
