@@ -45,6 +45,21 @@ def fit(
     Run(chosen, run or Path("runs") / chosen.slug, device).fit(minutes)
 
 
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Option(help="best.safetensors of a run")] = Path(
+        "runs/lstm-band/best.safetensors"
+    ),
+    out: Annotated[Path, typer.Option(help="folder that the bundle's folder goes into")] = Path("models_onnx"),
+) -> None:
+    """Turn a checkpoint into a bundle that the instrument plays."""
+    from training.export import export as export_bundle
+
+    folder = export_bundle(checkpoint, out)
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    print(f"{folder}: {size / 2**20:.2f} MiB")
+
+
 def main() -> None:
     """Run the command line; a named error is one line and status 1."""
     try:

@@ -1,0 +1,159 @@
+"""A bundle: a folder with manifest.json, graphs, a golden file and a card.
+
+A bundle from a stranger is data: sizes are bounded before anything is parsed, hashes show damage, operators
+are those its family names, no path leaves the folder, and one that is not known yet is first loaded in a child
+process with limits on time and memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.models.manifest import Graph, Manifest, read_manifest
+from instrument.models.onnxfile import MAX_BYTES, check_graph
+from instrument.models.runtime import ONNX_TYPES, Session
+
+_DENSE = frozenset(
+    "Add And Cast Clip Concat Constant Div Equal Expand Flatten Gather GatherND Gemm Greater GreaterOrEqual Identity Less MatMul Mul Not Pad "
+    "Relu Reshape ScatterElements Shape Sigmoid Slice Split Squeeze Sub Sum Tanh Transpose Unsqueeze Where "
+    "DequantizeLinear DynamicQuantizeLinear MatMulInteger QuantizeLinear".split()
+)
+OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE}
+
+PROBE_SECONDS = 60
+PROBE_MEMORY = 4 << 30
+MAX_GOLDEN = 16 << 20
+
+
+class Bundle:
+    """A checked bundle, its graphs loaded."""
+
+    def __init__(self, folder: Path, manifest: Manifest, sessions: dict[str, Session]) -> None:
+        self.folder, self.manifest, self.sessions = folder, manifest, sessions
+
+    def golden(self) -> dict[str, NDArray]:
+        """The arrays of the golden file. HocketError if it is damaged."""
+        golden = self.manifest.golden
+        data = _read(self.folder, golden.file, golden.sha256, MAX_GOLDEN)
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(info.file_size for info in archive.infolist()) > 4 * MAX_GOLDEN:
+                    raise HocketError(f"{self.folder / golden.file} unpacks to too much: not a golden file")
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise HocketError(f"{self.folder / golden.file} is not a golden file: {error}") from error
+
+
+def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
+    """Check and load the bundle in `folder`. trusted: shipped with Hocket, so not probed in a child first.
+
+    Raises HocketError on anything that is not whole.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    if manifest.family not in OPERATORS:
+        raise HocketError(f"bundle {manifest.slug!r}: family {manifest.family} is not played by this Hocket")
+    contents = {g.id: check_file(folder, g, OPERATORS[manifest.family]) for g in manifest.graphs}
+    if not trusted:
+        _probe(folder, manifest)
+    sessions = {g.id: _load(folder, g, contents[g.id]) for g in manifest.graphs}
+    return Bundle(folder, manifest, sessions)
+
+
+def check_file(folder: Path, graph: Graph, allowed: frozenset[str]) -> bytes:
+    """The bytes of a graph, found whole and harmless; HocketError otherwise."""
+    data = _read(folder, graph.file, graph.sha256, MAX_BYTES)
+    check_graph(data, allowed, f"{folder / graph.file}")
+    return data
+
+
+def bundle_bytes(folder: Path) -> int:
+    """Size of all files of a bundle."""
+    return sum(f.stat().st_size for f in folder.iterdir() if f.is_file())
+
+
+def _read(folder: Path, name: str, sha256: str, limit: int) -> bytes:
+    path = folder / name
+    try:
+        if path.resolve().parent != folder.resolve() or path.is_symlink() or not path.is_file():
+            raise HocketError(f"{path} is not a plain file of its bundle: install the bundle again")
+        if path.stat().st_size > limit:
+            raise HocketError(f"{path} has {path.stat().st_size} bytes, at most {limit} are read")
+        data = path.read_bytes()
+    except OSError as error:
+        raise HocketError(f"{path} cannot be read ({error.strerror}): install the bundle again") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise HocketError(f"{path} is damaged (its hash is not the manifest's): install the bundle again")
+    return data
+
+
+def _load(folder: Path, graph: Graph, data: bytes) -> Session:
+    session = Session(data, f"{folder / graph.file}")
+    for ports, there, kind in ((graph.inputs, session.inputs, "input"), (graph.outputs, session.outputs, "output")):
+        told = {p.name: (p.shape, ONNX_TYPES[p.type]) for p in ports}
+        if told != there:
+            differs = sorted(set(told.items()) ^ set(there.items()))[:1]
+            raise HocketError(f"{folder / graph.file}: {kind}s are not those of the manifest, see {differs}")
+    return session
+
+
+# --- A stranger's bundle is loaded in a child first
+
+
+def _probe(folder: Path, manifest: Manifest) -> None:
+    from instrument.paths import state_dir
+
+    known_file = state_dir() / "probed.json"
+    try:
+        known = set(json.loads(known_file.read_text()))
+    except (OSError, ValueError, TypeError):
+        known = set()
+    if manifest.bundle_hash in known:
+        return
+    command = [sys.executable, "-m", "instrument.models.bundle", str(folder.resolve())]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise HocketError(f"bundle in {folder} took over {PROBE_SECONDS} s to load: not used") from error
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"its loading ended with status {done.returncode}"])[-1]
+        raise HocketError(f"bundle in {folder} is refused: {said}")
+    temporary = known_file.with_suffix(f".{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(sorted(known | {manifest.bundle_hash})))
+        os.replace(temporary, known_file)
+    except OSError:
+        pass  # it will be probed again, that is all
+
+
+def _probe_main(folder: str) -> int:
+    """The child: load everything under limits; a named error is one line and status 1."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (PROBE_MEMORY, PROBE_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (PROBE_SECONDS, PROBE_SECONDS))
+    except (ImportError, ValueError, OSError):
+        pass  # Windows has no such limits; the parent's time limit holds everywhere
+    try:
+        open_bundle(Path(folder), trusted=True)
+    except (HocketError, MemoryError) as error:
+        print(error or "it needs too much memory", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_probe_main(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""onnxruntime, wrapped: one thread, no spinning, graphs from checked bytes."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+
+
+@functools.cache
+def _onnxruntime():  # type: ignore[no-untyped-def]  # noqa: ANN202 - a module
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise HocketError(f"onnxruntime cannot be loaded ({error}): pip install onnxruntime") from error
+    onnxruntime.set_default_logger_severity(4)
+    return onnxruntime
+
+
+class Session:
+    """A graph ready to run on the processor, deterministic in one thread."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        """data: an ONNX file that `check_graph` let pass. Raises HocketError if it does not load."""
+        ort = _onnxruntime()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises its own and plain RuntimeErrors alike
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise HocketError(f"{name} does not load: {line[:200]}") from error
+        self.inputs = {i.name: (tuple(_dim(d) for d in i.shape), i.type) for i in self._session.get_inputs()}
+        self.outputs = {o.name: (tuple(_dim(d) for d in o.shape), o.type) for o in self._session.get_outputs()}
+        self._names = [o.name for o in self._session.get_outputs()]
+
+    def run(self, feeds: dict[str, NDArray]) -> list[NDArray]:
+        """All outputs, in the graph's order."""
+        return self._session.run(self._names, feeds)  # type: ignore[no-any-return]
+
+
+def _dim(value: int | str | None) -> int:
+    return value if isinstance(value, int) else -1
+
+
+def runtime_version() -> str:
+    """Version of onnxruntime and the providers it offers."""
+    ort = _onnxruntime()
+    return f"{ort.__version__} ({', '.join(ort.get_available_providers())})"
+
+
+ARRAY_TYPES = {"float32": np.float32, "int64": np.int64}
+ONNX_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)"}

@@ -1,0 +1,49 @@
+"""Drawing from logits with counter-based noise.
+
+Gumbel-max: the value with the largest logit + noise is a draw from the softmax. Since the noise belongs to
+the value and to the place in the music, masking values that were not chosen leaves the choice as it was, and
+a small change of the logits rarely changes it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOOR = np.float32(-1e30)
+_WORD = (1 << 64) - 1
+
+
+def noise(seed: int, player: int, counters: tuple[int, int, int], size: int) -> NDArray[np.float32]:
+    """`size` Gumbel draws that depend on (seed, player, counters) alone (Philox, Salmon et al. 2011)."""
+    bits = np.random.Philox(
+        key=[seed & _WORD, player & _WORD], counter=[0, *(c & _WORD for c in counters)]  # type: ignore[arg-type]
+    ).random_raw((size + 1) // 2)
+    words = np.asarray(bits, np.uint64).view(np.uint32)[:size]
+    uniform = (words.astype(np.float64) + 0.5) / 2**32
+    return (-np.log(-np.log(uniform))).astype(np.float32)
+
+
+def choose(
+    logits: NDArray[np.float32], draws: NDArray[np.float32], temperature: float = 1.0, top_p: float = 1.0,
+    allowed: NDArray[np.bool_] | None = None, after: NDArray[np.bool_] | None = None,
+) -> int:
+    """A value 0..len(logits) - 1, or -1 if nothing is left.
+
+    allowed: what the music permits, applied first; top_p: of the rest, the most likely values that together
+    have this probability; after: applied last (the floor), so that it takes away only what it must.
+    """
+    scores = logits / np.float32(max(temperature, 1e-3))
+    if allowed is not None:
+        scores = np.where(allowed, scores, FLOOR)
+    if top_p < 1.0:
+        order = np.argsort(-scores, kind="stable")
+        likely = np.exp(scores[order] - scores[order[0]])
+        mass = np.cumsum(likely)
+        out = order[1:][mass[:-1] >= top_p * mass[-1]]
+        scores[out] = FLOOR
+    scores = scores + draws
+    if after is not None:
+        scores = np.where(after, scores, FLOOR)
+    best = int(np.argmax(scores))
+    return best if scores[best] > FLOOR / 2 else -1

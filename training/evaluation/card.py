@@ -1,0 +1,46 @@
+"""CARD.md: what a bundle is, what it was trained on and what it measures, from its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from instrument.models.manifest import read_manifest
+
+
+def write_card(folder: Path, figures: dict[str, Any]) -> None:
+    """Write CARD.md in `folder`. figures: sections of measured figures, title -> table (row -> values) or text."""
+    manifest = read_manifest(folder)
+    made = manifest.provenance
+    size = sum((folder / g.file).stat().st_size for g in manifest.graphs)
+    lines = [
+        f"# {manifest.name} ({manifest.slug})", "",
+        f"A note model of family `{manifest.family}`, version {manifest.version}, {size / 2**20:.2f} MiB of graphs.",
+        f"Genres offered: {', '.join(manifest.genres)}.", "",
+        f"Licence: {manifest.licence}, with the attributions below.", "",
+        "## Made", "",
+        f"{made.minutes:g} minutes of training, seed {made.seed}, data `{made.data_hash[:16]}`, "
+        f"commit `{made.commit[:12]}`.", "",
+        *_table({k: {"": v} for k, v in made.metrics.items()}), "",
+    ]
+    for title, content in figures.items():
+        lines += [f"## {title}", "", *([content] if isinstance(content, str) else _table(content)), ""]
+    lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
+    (folder / "CARD.md").write_text("\n".join(lines))
+
+
+def _table(rows: dict[str, Any]) -> list[str]:
+    if not rows:
+        return []
+    columns: list[str] = []
+    for values in rows.values():
+        columns += [c for c in values if c not in columns]
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, values in rows.items():
+        cells = [_cell(values.get(c, "")) for c in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
