@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from instrument.errors import HocketError
 
 # What an engine that takes the place of a dead one is not told again: the autosave knows better by then.
-_ONLY_FIRST = frozenset(("model", "patch", "record"))
+_ONLY_FIRST = frozenset(("model", "patch"))
 
 
-def run_window(options: Mapping[str, str] | None = None, keep: bool = False, seconds: float = 0) -> int:
+def run_window(
+    options: Mapping[str, str] | None = None, keep: bool = False, seconds: float = 0, record: str = ""
+) -> int:
     """Open the window, start or find the engine, and return 0 when the window was closed.
 
     options: for an engine that is started here, as `EngineClient.connect` takes them; keep: closing the window
-    leaves the engine playing; seconds: close by itself after so long, 0 = never.
+    leaves the engine playing; seconds: close by itself after so long, 0 = never; record: a file to record to
+    from the start (.wav, .mid or .take.json).
     Raises HocketError where there is no display, and where the engine cannot be started.
     """
     check_display()
@@ -40,7 +43,11 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     settings = QSettings(str(state_dir() / "window.ini"), QSettings.Format.IniFormat)
     theme.apply(app, _zoom(settings))
     window = Window(
-        lambda first: EngineClient.connect(keep=keep, options=given if first else later), settings, keep
+        lambda first: EngineClient.connect(keep=keep, options=given if first else later),
+        settings,
+        keep,
+        record,
+        str(state_dir() / "engine.log"),
     )
     if seconds > 0:
         QTimer.singleShot(round(seconds * 1000), window.close)

@@ -87,7 +87,11 @@ class Banner(QFrame):
             self._refresh()
 
     def _refresh(self) -> None:
-        lines = [self._offer, *reversed(self._notices), *(state for state in self._states if state not in self._away)]
+        lines = [
+            self._offer,
+            *reversed(self._notices),
+            *(state for state in self._states if state not in self._away),
+        ]
         text = "\n".join(dict.fromkeys(line for line in lines if line))
         if text != self.label.text():
             self.label.setText(text)

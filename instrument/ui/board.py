@@ -116,5 +116,3 @@ def player_panel(board: Board, player: int, models: Selector, knobs: Iterable[Kn
 def model_items(models: Iterable[ModelInfo]) -> list[tuple[str, str, str]]:
     """What a model list shows: (slug, name, why it cannot be chosen)."""
     return [(model.slug, model.name or model.slug, model.problem) for model in models]
-
-

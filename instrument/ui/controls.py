@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFont,
@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
+    QListView,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -69,6 +70,7 @@ class Selector(QComboBox):
         self.setAccessibleName(name)
         self.setToolTip(help)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setView(QListView())  # the one that Fusion brings does not heed the style sheet
         self.textActivated.connect(self._pick)
         self._data: tuple[tuple[str, str, str], ...] = ()
 
@@ -194,7 +196,7 @@ class NumberBox(QDoubleSpinBox):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.menu_at(event.globalPos())
 
-    def menu_at(self, at: object) -> None:
+    def menu_at(self, at: QPoint) -> None:
         """Open the context menu."""
         default = self.scale.text(float(self.info.default))
         control_menu(self, self.info, default, self.reset, self.selectAll).popup(at)
@@ -219,7 +221,7 @@ class NumberBox(QDoubleSpinBox):
 
     @property
     def _finest(self) -> float:
-        return max(self.info.step, 10.0**-self.decimals())
+        return max(self.info.step, 10.0 ** -self.decimals())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
@@ -326,7 +328,9 @@ class Chip(QAbstractButton):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        control_menu(self, self.info, "on" if self.info.default else "off", self.reset).popup(event.globalPos())
+        control_menu(self, self.info, "on" if self.info.default else "off", self.reset).popup(
+            event.globalPos()
+        )
 
     def sizeHint(self) -> QSize:
         return QSize(self.fontMetrics().horizontalAdvance(self.text()) + theme.px(34), theme.px(24))
@@ -337,7 +341,9 @@ class Chip(QAbstractButton):
         box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.setPen(QPen(theme.colour(theme.ACCENT), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
         on = self.isChecked()
-        painter.setBrush(theme.colour(theme.HOVER if self.underMouse() else theme.RAISED, 1.0 if on else 0.45))
+        painter.setBrush(
+            theme.colour(theme.HOVER if self.underMouse() else theme.RAISED, 1.0 if on else 0.45)
+        )
         painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
         dot, middle = theme.px(4), box.center().y()
         at = QPointF(theme.px(13), middle)

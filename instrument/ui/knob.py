@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
@@ -88,7 +89,6 @@ class Knob(QDial):
             field.setText(self.scale.text(self.exact))
             field.selectAll()
         field.installEventFilter(self)
-        field.returnPressed.connect(self._take_typed)
         field.show()
         field.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -158,7 +158,8 @@ class Knob(QDial):
 
     def menu(self) -> QMenu:
         """The context menu; it deletes itself when closed."""
-        return control_menu(self, self.info, self.scale.text(float(self.info.default)), self.reset, self.type_value)
+        default = self.scale.text(float(self.info.default))
+        return control_menu(self, self.info, default, self.reset, self.type_value)
 
     def _step(self, notches: float, fine: bool) -> None:
         self._turn(self.scale.moved(self.exact, notches * (FINE if fine else 1.0)))
@@ -185,14 +186,16 @@ class Knob(QDial):
 
     # -- typing
 
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if watched is self._typed and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
-            event.accept()  # an override, too: Escape must not be the window's panic here
-            if event.type() == QEvent.Type.KeyPress:
-                self._close_typed()
-            return True
-        if watched is self._typed and event.type() == QEvent.Type.FocusOut:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is not self._typed:
+            return False
+        if event.type() == QEvent.Type.FocusOut:
             self._close_typed()
+        elif isinstance(event, QKeyEvent) and event.key() in _TYPING_KEYS:
+            event.accept()  # as a shortcut, too: Escape is not the window's panic here
+            if event.type() == QEvent.Type.KeyPress:
+                self._close_typed() if event.key() == Qt.Key.Key_Escape else self._take_typed()
+            return True
         return False
 
     def _take_typed(self) -> None:
@@ -252,9 +255,12 @@ class Knob(QDial):
         face = self._row(_LABEL, _FACE)
         side = face.height() - theme.px(6)
         box = QRectF(face.center().x() - side / 2, face.center().y() - side / 2 + theme.px(2), side, side)
-        draw_dial(painter, box, self.scale.place(self.exact), self.scale.origin, enabled, alive, self.hasFocus())
+        draw_dial(
+            painter, box, self.scale.place(self.exact), self.scale.origin, enabled, alive, self.hasFocus()
+        )
 
 
+_TYPING_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _STEPS: dict[int, float] = {
     Qt.Key.Key_Up: 1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: -1, Qt.Key.Key_Left: -1,
     Qt.Key.Key_PageUp: 10, Qt.Key.Key_PageDown: -10,
@@ -285,7 +291,9 @@ def draw_dial(
     shade.setColorAt(0, theme.colour("#414A57" if alive else "#38404B"))
     shade.setColorAt(1, theme.colour("#262C34"))
     painter.setBrush(shade)
-    painter.setPen(QPen(theme.colour(theme.TEXT if focused else theme.GROUND), theme.px(1.4 if focused else 1)))
+    painter.setPen(
+        QPen(theme.colour(theme.TEXT if focused else theme.GROUND), theme.px(1.4 if focused else 1))
+    )
     painter.drawEllipse(cap)
     angle = math.radians((place - 0.5) * _SWEEP)
     direction = QPointF(math.sin(angle), -math.cos(angle))
@@ -296,7 +304,13 @@ def draw_dial(
     painter.drawLine(cap.center() + direction * reach * 0.42, cap.center() + direction * reach * 0.8)
 
 
-def control_menu(widget: QWidget, info: KnobInfo, default: str, reset: object, type_value: object = None) -> QMenu:
+def control_menu(
+    widget: QWidget,
+    info: KnobInfo,
+    default: str,
+    reset: Callable[[], object],
+    type_value: Callable[[], object] | None = None,
+) -> QMenu:
     """The context menu all controls share: what it does, reset, and where there is one, typing a value."""
     menu = QMenu(widget)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -10,7 +10,7 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from PySide6.QtCore import QObject, QTimer, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from instrument.engine.messages import (
     AnyCommand,
@@ -29,6 +29,7 @@ from instrument.errors import HocketError
 
 FRAME_MS = 33
 RESTARTS, RESTARTS_WITHIN_S = 3, 60.0
+ASKED_TO_QUIT = "asked to quit"  # the reason an engine gives that ends on `Quit`
 
 
 class Client(Protocol):
@@ -81,7 +82,7 @@ class EngineLink(QObject):
         self._turned: dict[tuple[int, str], Value] = {}  # to go out with the next frame
         self._just_turned: set[tuple[int, str]] = set()  # went out in this frame already
         self._playing = False
-        self._said_bye = ""
+        self._asked_to_quit = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.poll)
@@ -154,7 +155,7 @@ class EngineLink(QObject):
                 elif command is not None:
                     self.answered.emit(command)
             case Bye():
-                self._said_bye = report.reason or "it was asked to end"
+                self._asked_to_quit = report.reason == ASKED_TO_QUIT
 
     def _lost(self) -> None:
         if self._client is not None:
@@ -164,11 +165,11 @@ class EngineLink(QObject):
             self._client = None
         self._awaited.clear()
         self._turned.clear()
-        if self._said_bye:  # it ended in good order, at somebody's wish: not ours to bring back unasked
-            reason, self._said_bye = self._said_bye, ""
-            self._give_up(f"The engine has ended: {reason}.")
-            return
-        self._restart()
+        if self._asked_to_quit:  # by another client: not ours to bring back unasked
+            self._asked_to_quit = False
+            self._give_up("The engine was asked to quit.")
+        else:
+            self._restart()
 
     def _restart(self) -> None:
         now = self._clock()

@@ -77,7 +77,9 @@ class LevelMeter(QWidget):
         for side in range(2):
             x = left + side * (wide + gap)
             painter.fillRect(QRectF(x, top, wide, foot - top), theme.colour(theme.RAISED))
-            painter.fillRect(QRectF(x, 0, wide, light), theme.colour(theme.RECORD if self.over else theme.RAISED))
+            painter.fillRect(
+                QRectF(x, 0, wide, light), theme.colour(theme.RECORD if self.over else theme.RAISED)
+            )
             bar = y(self.bars[side])
             painter.fillRect(QRectF(x, bar, wide, foot - bar), shade)
             peak = self.peaks[side][0]
@@ -173,7 +175,8 @@ class Health(QWidget):
         if now - self._shown < 0.25:
             return
         load, self._busiest, self._shown = self._busiest, 0.0, now
-        self.load.show_text(f"{load * 100:.0f} %", load > _BUSY, "Close other programs, or choose a simpler model.", load)
+        advice = "Close other programs, or choose a simpler model."
+        self.load.show_text(f"{load * 100:.0f} %", load > _BUSY, advice, load)
         dropouts = self._rose("dropouts", report.starved + report.xruns, now)
         self.starved.show_text(
             str(report.starved + report.xruns), dropouts,

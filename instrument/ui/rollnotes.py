@@ -56,12 +56,10 @@ class RollNotes:
             self.plan_version += 1
             self._look_for_drums(notes)
 
-    def clear(self) -> None:
-        """Forget all."""
+    def forget_committed(self) -> None:
+        """Begin anew with the plan there is."""
         self.committed.clear()
-        self.plan = ()
         self.version += 1
-        self.plan_version += 1
 
     def sounding(self, tick: float) -> list[NoteReport]:
         """The committed notes that sound at `tick`."""
@@ -69,7 +67,9 @@ class RollNotes:
 
     def span(self) -> tuple[int, int] | None:
         """Lowest and highest pitch there is, drums apart; None without any."""
-        pitches = [note.pitch for notes in (self.committed, self.plan) for note in notes if note.part != Part.DRUMS]
+        pitches = [
+            note.pitch for notes in (self.committed, self.plan) for note in notes if note.part != Part.DRUMS
+        ]
         return (min(pitches), max(pitches)) if pitches else None
 
     def _look_for_drums(self, notes: Iterable[NoteReport]) -> None:
@@ -125,7 +125,8 @@ class Bars:
 
     def lines(self, first: float, last: float) -> tuple[list[tuple[int, int]], list[int]]:
         """Bar lines as (tick, bar counted from 1) and the ticks of the beats between, from `first` to `last`."""
-        bars, beats = [], []
+        bars: list[tuple[int, int]] = []
+        beats: list[int] = []
         bar = self.map.locate(max(0, int(first))).bar
         while (start := self.map.start_of(bar)) <= last:
             bars.append((start, bar + 1))

@@ -123,6 +123,7 @@ QPushButton#play:focus {{ border: {px(2)}px solid {TEXT}; }}
 QPushButton#play:disabled {{ background: {RAISED}; color: {FAINT}; }}
 QPushButton#record:checked {{ background: #4A2528; color: {RECORD}; }}
 QPushButton#panic {{ color: {WARN}; }}
+QPushButton#panic:disabled {{ color: {FAINT}; }}
 QPushButton#flat {{ background: transparent; padding: 0 {px(8)}px; }}
 QPushButton#flat:hover {{ background: {HOVER}; }}
 QPushButton::menu-indicator {{ image: none; width: 0; }}
@@ -133,7 +134,7 @@ QComboBox, QLineEdit {{
 }}
 QComboBox:hover {{ background: {HOVER}; }}
 QComboBox:focus, QLineEdit:focus {{ border-color: {ACCENT}; }}
-QComboBox:disabled {{ color: {FAINT}; }}
+QComboBox:disabled, QDoubleSpinBox:disabled {{ color: {FAINT}; }}
 QComboBox::drop-down {{ border: none; width: {px(24)}px; }}
 QComboBox::down-arrow {{ image: none; }}
 QComboBox QAbstractItemView {{
@@ -148,6 +149,7 @@ QLineEdit#typed {{
     background: {GROUND}; border: 1px solid {ACCENT}; border-radius: {px(4)}px; padding: 0;
     min-height: 0; font-size: {px(CAPTION)}px;
 }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QMenu {{ background: {RAISED}; border: 1px solid {TRACK}; padding: {px(6)}px; }}
 QMenu::item {{ padding: {px(6)}px {px(22)}px {px(6)}px {px(12)}px; border-radius: {px(4)}px; }}
 QMenu::item:selected {{ background: {TRACK}; }}

@@ -103,7 +103,7 @@ def _pitch(text: str) -> int | None:
     letters = text.rstrip("-0123456789")
     octave = text[len(letters) :]
     names = {name.lower(): i for i, name in enumerate(KEYS)}
-    names |= {sharp: i for sharp, i in (("c#", 1), ("d#", 3), ("f#", 6), ("g#", 8), ("a#", 10))}
+    names |= {"c#": 1, "d#": 3, "f#": 6, "g#": 8, "a#": 10}
     if letters.lower() not in names or not octave.lstrip("-").isdigit():
         return None
     return (int(octave) + 1) * 12 + names[letters.lower()]

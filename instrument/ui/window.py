@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+import msgspec
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
@@ -43,21 +44,37 @@ from instrument.ui.footer import Footer
 from instrument.ui.link import Connect, EngineLink, State
 from instrument.ui.meters import LevelMeter
 from instrument.ui.pianoroll import PianoRoll
+from instrument.ui.score import Score
 from instrument.ui.transport import TransportBar
 
 _IN_TRANSPORT = ("tempo", "metre")
+_SILENCE = (-120.0, -120.0)
+_NOTHING_HAPPENS = {
+    "playing": False,
+    "committed": (),
+    "plan": (),
+    "levels": _SILENCE,
+    "recording": "",
+    "banners": (),
+}
 _PART_IDS = tuple(part.name.lower() for part in Part)
 
 
 class Window(QMainWindow):
-    """Hocket's window. keep: closing it leaves the engine playing."""
+    """Hocket's window. keep: closing it leaves the engine playing; record: a file to record to at once; log: where
+    the engine writes, for who wants to know why it stopped."""
 
-    def __init__(self, connect: Connect, settings: QSettings, keep: bool = False) -> None:
+    def __init__(
+        self, connect: Connect, settings: QSettings, keep: bool = False, record: str = "", log: str = ""
+    ) -> None:
         super().__init__()
         self.setWindowTitle("Hocket")
         self.keep = keep
         self.error = ""  # why the engine could not be started the first time
         self._settings = settings
+        self._record = record
+        self._log = log
+        self._score = Score()
         self._description: Description | None = None
         self._telemetry: Telemetry | None = None
         self._ever_ran = False
@@ -77,7 +94,7 @@ class Window(QMainWindow):
 
     def start(self) -> None:
         """Begin to connect to the engine."""
-        self.banner.offer("Starting the engine\u2026")
+        self.roll.show_hint("Starting the engine\u2026")
         self.link.start()
 
     # -- parts
@@ -95,7 +112,7 @@ class Window(QMainWindow):
         self.transport.menu.addActions([action for action in self._actions if action.text()])
         self.banner = Banner()
         self.banner.offered.connect(self.link.retry)
-        self.roll, self.level = PianoRoll(), LevelMeter()
+        self.roll, self.level = PianoRoll(self._score), LevelMeter()
         self.footer = Footer()
         self.footer.audio_picked.connect(lambda name: self.link.send(SetDevice(audio=name)))
         self.footer.midi_picked.connect(lambda name: self.link.send(SetDevice(midi=name)))
@@ -220,9 +237,8 @@ class Window(QMainWindow):
         factor = 1.0 if by == 0 else theme.ZOOMS[min(max(at + by, 0), len(theme.ZOOMS) - 1)]
         self._settings.setValue("zoom", factor)
         theme.apply(app, factor)
-        old, states = self.roll, self.banner.text
+        states = self.banner.text
         self._build()
-        self.roll.adopt(old)
         if states:
             self.banner.notify(states)
         if self._description is not None:
@@ -242,7 +258,7 @@ class Window(QMainWindow):
             selector.show_items(model_items(description.models), description.players[player])
             selector.setEnabled(True)
         self.board.show_values(description.values, self.link.under_way)
-        self.roll.show_knobs(description.values)
+        self.roll.show_values(description.values)
         self.transport.show_description(description)
         self.footer.show_description(description)
         name = description.patch or "Untitled"
@@ -277,13 +293,14 @@ class Window(QMainWindow):
             selector.picked.connect(lambda slug, player=player: self._load_model(slug, player))
             self.models.append(selector)
             knobs = [info for info in description.knobs if info.player == player]
-            self._panels.addWidget(player_panel(self.board, player, selector, knobs, len(description.players)), 1)
+            panel = player_panel(self.board, player, selector, knobs, len(description.players))
+            self._panels.addWidget(panel, 1)
         rest = [info for id, info in own.items() if id not in (*_IN_TRANSPORT, *_PART_IDS)]
         self._panels.addWidget(instrument_panel(self.board, rest))
         self._order_tabs()
 
     def _order_tabs(self) -> None:
-        widgets = list(_in_reading_order(self.centralWidget().layout()))
+        widgets = list(_in_reading_order(self))
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
 
@@ -307,13 +324,17 @@ class Window(QMainWindow):
 
     def _engine_changed(self, state: State) -> None:
         running = state == State.RUNNING
+        if not running and self._telemetry is not None:
+            self.show_telemetry(msgspec.structs.replace(self._telemetry, **_NOTHING_HAPPENS))
         self.transport.setEnabled(running)
         self._scroll.setEnabled(running)
         if running:
             self.banner.offer("")
             self.roll.show_hint("Press Space to play")
             if self._ever_ran:
-                self.banner.notify("The engine stopped unexpectedly and was started again with what it saved last.")
+                self.banner.notify("The engine stopped and was started again with what it saved last.")
+            elif self._record:
+                self.link.send(Record(self._record))
             self._ever_ran = True
         elif state == State.RESTARTING:
             self.banner.offer("The engine stopped unexpectedly. Starting it again\u2026")
@@ -323,10 +344,13 @@ class Window(QMainWindow):
             self.error = reason
             self.close()
             return
-        self.banner.offer(reason, "Start the engine again")
+        self.banner.put_away()
+        self.banner.offer(f"{reason} Its log: {self._log}" if self._log else reason, "Start the engine again")
         self.banner.button.setFocus()
 
     def _frame(self) -> None:
+        if self.link.state != State.RUNNING:
+            self.level.show_levels(_SILENCE)
         self.roll.advance()
         self.banner.tick()
 
@@ -336,20 +360,26 @@ class Window(QMainWindow):
         super().closeEvent(event)
 
 
-def _in_reading_order(layout: QLayout) -> Iterator[QWidget]:
-    """The widgets of a layout that take the keyboard, as they follow one another on the screen."""
+def _in_reading_order(within: QWidget | None) -> Iterator[QWidget]:
+    """The widgets that take the keyboard, as they follow one another on the screen."""
+    if within is None:
+        return
+    if within.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        yield within
+    elif isinstance(within, QScrollArea):
+        yield from _in_reading_order(within.widget())
+    elif (layout := within.layout()) is not None:
+        for widget in _laid_out(layout):
+            yield from _in_reading_order(widget)
+
+
+def _laid_out(layout: QLayout) -> Iterator[QWidget]:
     for at in range(layout.count()):
         item = layout.itemAt(at)
-        widget = item.widget()
-        if widget is None:
-            if (inner := item.layout()) is not None:
-                yield from _in_reading_order(inner)
-        elif widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        if item is not None and (widget := item.widget()) is not None:
             yield widget
-        elif isinstance(widget, QScrollArea):
-            yield from _in_reading_order(widget.widget().layout())
-        elif (inner := widget.layout()) is not None:
-            yield from _in_reading_order(inner)
+        elif item is not None and (inner := item.layout()) is not None:
+            yield from _laid_out(inner)
 
 
 def _clear(layout: QHBoxLayout) -> None:

@@ -38,9 +38,13 @@ LEAD = 2  # ticks
 PLANNED = 2 * BAR + 24
 
 MODELS = (
-    ModelInfo("hocket-lstm", "lstm", "Hocket LSTM", "1.0.0", 3_900_000, ("jazz", "pop", "classical"), "CC0-1.0"),
+    ModelInfo(
+        "hocket-lstm", "lstm", "Hocket LSTM", "1.0.0", 3_900_000, ("jazz", "pop", "classical"), "CC0-1.0"
+    ),
     ModelInfo("night-trio", "lstm", "Night Trio", "0.3.1", 2_100_000, ("jazz",), "CC0-1.0"),
-    ModelInfo("broken", "lstm", "Old Rhodes", "0.1.0", 0, problem="its hash is not the manifest's: get it again"),
+    ModelInfo(
+        "broken", "lstm", "Old Rhodes", "0.1.0", 0, problem="its hash is not the manifest's: get it again"
+    ),
 )
 PLAYER_KNOBS = (
     KnobInfo("genre", "Genre", "choice", default="none", player=0, help="The style it plays in",
@@ -59,17 +63,21 @@ def bar_of_music(bar: int) -> Iterator[NoteReport]:
     """One bar of a small piece in D dorian for melody, chords, bass and drums."""
     root, start = (0, 3, -2, 1)[bar // 2 % 4], bar * BAR
     for i, (at, long) in enumerate(((0, 30), (36, 10), (54, 18), (84, 12))):
-        yield NoteReport(0, start + at, 1, 38 + _degree(root + 7) - 12 + (0, 0, 7, 5)[i], long, 84 + 6 * (i % 2), Part.BASS)
+        pitch = 26 + _degree(root + 7) + (0, 0, 7, 5)[i]
+        yield NoteReport(0, start + at, 1, pitch, long, 84 + 6 * (i % 2), Part.BASS)
     for at, long in ((12, 20), (48, 30)) if bar % 2 else ((0, 40), (60, 28)):
         for third in (0, 2, 4, 6):
-            yield NoteReport(0, start + at, third // 3, 50 + _degree(root + 7 + third), long, 58 + 4 * third, Part.CHORDS)
+            pitch = 50 + _degree(root + 7 + third)
+            yield NoteReport(0, start + at, third // 3, pitch, long, 58 + 4 * third, Part.CHORDS)
     place = 14 + root
     for i, (at, long) in enumerate(((0, 12), (12, 12), (24, 24), (48, 8), (56, 8), (64, 8), (72, 24))):
         if (bar * 7 + i * 5) % 11 > 2:
             place += ((bar * 3 + i * 2) % 5) - 2
-            yield NoteReport(0, start + at, (i * 3) % 4 - 1, 62 + _degree(place - 7), long - 1, 70 + (i * 13) % 50, Part.MELODY)
+            loud, pitch = 70 + (i * 13) % 50, 62 + _degree(place - 7)
+            yield NoteReport(0, start + at, (i * 3) % 4 - 1, pitch, long - 1, loud, Part.MELODY)
     for step in range(8):
-        yield NoteReport(0, start + 12 * step, step % 2, 42 if step != 7 or bar % 4 != 3 else 46, 6, 50 + 30 * (step % 2 == 0), Part.DRUMS)
+        hat = 46 if step == 7 and bar % 4 == 3 else 42
+        yield NoteReport(0, start + 12 * step, step % 2, hat, 6, 80 - 30 * (step % 2), Part.DRUMS)
     for at, key, loud in ((0, 36, 110), (36, 36, 84), (24, 38, 100), (72, 38, 104), (66, 36, 70)):
         yield NoteReport(0, start + at, 0, key, 6, loud, Part.DRUMS)
     if bar % 4 == 0:
@@ -90,7 +98,11 @@ class EngineStandIn:
         self.answers = True  # False: replies stay out
         self.banners: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
-        self.patch, self.patch_changed, self.patches = "Night bus", False, ("Night bus", "Rain on tin", "Two trams")
+        self.patch, self.patch_changed, self.patches = (
+            "Night bus",
+            False,
+            ("Night bus", "Rain on tin", "Two trams"),
+        )
         self.slug, self.audio, self.midi, self.recording = "hocket-lstm", "Built-in Audio", "Hocket", ""
         self.player_knobs = PLAYER_KNOBS
         self.levels, self.load, self.starved, self.late = (-9.5, -11.0), 0.21, 0, 0
@@ -165,8 +177,9 @@ class EngineStandIn:
         committed = tuple(note for note in self._music if before <= note.tick < self._committed_to)
         self._music = [note for note in self._music if note.tick >= self._committed_to]
         return Telemetry(
-            self._started is not None, tick, float(self.values["-1/tempo"]), int(tick) // BAR + 1, int(tick) % BAR // 24 + 1,
-            committed, tuple(note for note in self._music if note.tick < self._committed_to + PLANNED),
+            self._started is not None, tick, float(self.values["-1/tempo"]),
+            int(tick) // BAR + 1, int(tick) % BAR // 24 + 1, committed,
+            tuple(note for note in self._music if note.tick < self._committed_to + PLANNED),
             self.levels if self._started is not None else (-120.0, -120.0),
             self.load, self.starved, 0, 29.3, self.late, 4, 1.2, self.audio, self.midi, self.recording, self.banners,
         )  # fmt: skip
