@@ -26,6 +26,7 @@ from instrument.errors import HocketError
 from instrument.paths import state_dir
 
 _LONGEST_REPORT = 1 << 24  # bytes
+ANOTHER_RUNS = 3  # exit status of an engine whose state folder has one already
 _BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest go first
 
 
@@ -58,25 +59,32 @@ class EngineClient:
         HocketError if there is none, or it does not answer within `timeout_s` seconds.
         """
         state = state_dir()
+        log = state / "engine.log"
         ends = time.monotonic() + timeout_s
         process = None
-        while (connection := _dial(state)) is None:
+        while time.monotonic() < ends:
+            connection = _dial(state)
+            if connection:
+                client = cls(connection, process)
+                try:
+                    client.ask(Hello(keep), max(1.0, ends - time.monotonic()))
+                    return client
+                except HocketError:
+                    ending = not client.alive
+                    client.close()
+                    if not ending:
+                        raise
             if not spawn:
                 raise HocketError("no engine is running: start one with `hocket play`")
-            if process is None:
+            if process is None or process.poll() == ANOTHER_RUNS:  # which will answer, or has just ended
                 process = _spawn(state, options or {})
-            if process.poll() not in (None, 3):  # 3: another engine was faster; it will answer
-                raise HocketError(f"the engine did not start: {_last_line(state / 'engine.log')}")
-            if time.monotonic() > ends:
-                process.kill()
-                process.wait()
-                raise HocketError(
-                    f"the engine did not answer within {timeout_s:g} s: see {state / 'engine.log'}"
-                )
+            elif process.poll() is not None:
+                raise HocketError(f"the engine did not start: {_last_line(log)}")
             time.sleep(0.02)
-        client = cls(connection, process)
-        client.ask(Hello(keep), max(1.0, ends - time.monotonic()))
-        return client
+        if process:
+            process.kill()
+            process.wait()
+        raise HocketError(f"the engine did not answer within {timeout_s:g} s: see {log}")
 
     def send(self, command: AnyCommand) -> int:
         """Send a command; the number under which its `Reply` will come. A lost engine shows in `alive`."""

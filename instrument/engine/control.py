@@ -154,6 +154,10 @@ class Control:
         except HocketError as error:
             self._problem = f"the present state was not kept: {error}"
 
+    def record(self, path: str) -> None:
+        """Record the present performance. For the notes thread, and before there is one."""
+        self._recordings.start(path, self._conductor.performance)
+
     # Commands
 
     def _obey(self, peer: Peer, envelope: Envelope) -> None:
@@ -176,6 +180,7 @@ class Control:
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
+        self._alone_since = time.monotonic()
         self._shown = None
         peer.post(self._description())
 
@@ -209,7 +214,7 @@ class Control:
     def _record(self, _: Peer, command: Record) -> Future[None]:
         if not command.path:
             return self._working.submit(self._recordings.close)
-        return self._conductor.call(lambda: self._recordings.start(command.path, self._conductor.performance))
+        return self._conductor.call(lambda: self.record(command.path))
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
         def change() -> None:

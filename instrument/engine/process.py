@@ -23,6 +23,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from instrument.engine import instance
+from instrument.engine.client import ANOTHER_RUNS
 from instrument.engine.conductor import Conductor, Players
 from instrument.engine.control import Control
 from instrument.engine.devices import best_audio, best_midi
@@ -36,7 +37,6 @@ from instrument.io.clocks import SystemClock
 from instrument.models.catalog import list_models
 from instrument.paths import state_dir
 
-ANOTHER_RUNS = 3  # exit status where the state folder has its engine already
 QUIT_S = 10  # after which an end that hangs is cut short
 SWITCH_S = 0.0005  # how long a thread may hold the interpreter while another waits
 
@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--patch", default="", help="patch to begin with; else the state of the last time")
     options.add_argument("--audio", default="", help='audio device, or "null"; else as in the patch')
     options.add_argument("--midi", default="", help='MIDI port, "virtual" or "null"; else as in the patch')
+    options.add_argument(
+        "--record", default="", metavar="FILE", help="record to a .mid, .wav or .take.json file"
+    )
     options.add_argument("--keep", action="store_true", help="stay when no client is left")
     options.add_argument(
         "--linger",
@@ -110,6 +113,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
         raise
     control = Control(server, conductor, scheduler, sound, options.keep, options.linger)
     control.banners = [text for text in (patch_banner, models_banner, audio_banner, midi_banner) if text]
+    if options.record:
+        control.record(options.record)
     _end_on_signals_and_errors(control)
     for part in (scheduler, sound, conductor):
         part.start()

@@ -1,0 +1,187 @@
+"""The command line: play, render, models, doctor, bench.
+
+Exit status: 0 done, 1 a named error on standard error, 2 bad arguments. With `--json`, standard output holds JSON
+and nothing else. Modules are imported by the commands that need them, so that each starts quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from instrument import __version__
+from instrument.errors import HocketError
+
+app = typer.Typer(
+    name="hocket",
+    help="A real-time instrument whose players are neural networks.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Entry point of `hocket`."""
+    try:
+        app()
+    except HocketError as error:
+        sys.exit(f"hocket: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def play(
+    model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
+    patch: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; else the last state.")
+    ] = "",
+    headless: Annotated[bool, typer.Option("--headless", help="Play at once, without a window.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
+    audio: Annotated[str, typer.Option(metavar="DEVICE|null", help="Audio device.")] = "",
+    midi: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to send to.")] = "",
+    record: Annotated[
+        str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")
+    ] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="The music goes on when this ends.")] = False,
+) -> None:
+    """Play live."""
+    from instrument.cli.playing import play_headless, play_in_window
+
+    given = {"model": model, "patch": patch, "audio": audio, "midi": midi, "record": _absolute(record)}
+    options = {name: value for name, value in given.items() if value}
+    if not headless:
+        headless = not play_in_window(options, keep, seconds)
+    if headless:
+        play_headless(options, keep, seconds)
+
+
+@app.command()
+def render(
+    out: Annotated[Path | None, typer.Option(metavar="FILE.mid|FILE.wav", help="File to write.")] = None,
+    model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
+    seconds: Annotated[float | None, typer.Option(help="Length in seconds.")] = None,
+    bars: Annotated[int | None, typer.Option(help="Length in bars; the shorter counts.")] = None,
+    tempo: Annotated[float | None, typer.Option(metavar="BPM", help="Beats a minute.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same music.")] = None,
+    patch: Annotated[str, typer.Option(metavar="NAME|FILE", help="Patch to play.")] = "",
+    take: Annotated[str, typer.Option(metavar="FILE", help="Take to play again.")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the take with what was heard.")] = False,
+    sets: Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob.")] = None,
+    ats: Annotated[
+        list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music to begin with.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Render to a file: no device, faster than it sounds, the same again for the same options."""
+    from instrument.engine import bounce, rendering
+
+    if verify and not take:
+        raise typer.BadParameter("needs a take: give --take FILE", param_hint="--verify")
+    if out is None and not verify:
+        raise typer.BadParameter("say where to: --out FILE.mid or FILE.wav", param_hint="--out")
+    typer.echo(json.dumps({}))
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the models that are here."""
+    from instrument.models.catalog import list_models
+
+    rows = []
+    for entry in list_models():
+        manifest = entry.manifest
+        rows.append({
+            "slug": entry.slug,
+            "family": manifest.family if manifest else "",
+            "name": manifest.name if manifest else "",
+            "version": manifest.version if manifest else "",
+            "bytes": entry.bytes,
+            "licence": manifest.licence if manifest else "",
+            "genres": list(manifest.genres) if manifest else [],
+            "knobs": [knob.id for knob in manifest.knobs] if manifest else [],
+            "hash": manifest.bundle_hash if manifest else "",
+            "path": str(entry.path),
+            "problem": entry.problem,
+        })  # fmt: skip
+    if as_json:
+        _print_json(rows)
+    for row in [] if as_json else rows:
+        size = f"{row['bytes'] / 2**20:.1f} MiB"
+        typer.echo(f"{row['slug']:<20} {row['family']:<12} {size:>10}  {row['problem'] or row['name']}")
+    if not rows:
+        typer.echo("no models are here: put a bundle into models_onnx/", err=True)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Name what is missing on this machine, and the command that brings it."""
+    from instrument.doctor import checks
+
+    found = checks()
+    if as_json:
+        _print_json({"ok": all(check.ok for check in found), "checks": [asdict(check) for check in found]})
+        return
+    for check in found:
+        typer.echo(f"{'ok ' if check.ok else '-- '} {check.name}: {check.detail}")
+        if check.fix:
+            typer.echo(f"      {check.fix}")
+
+
+@app.command()
+def bench(
+    as_json: Json = False,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long to play while measuring.")] = 15,
+) -> None:
+    """Measure how fast notes, knobs and sound are on this machine."""
+    from instrument.engine.bench import run_bench
+
+    report = run_bench(seconds)
+    if as_json:
+        _print_json(report)
+    else:
+        for name, value in _flat(report):
+            typer.echo(f"{name:<44} {value}")
+
+
+def _absolute(path: str) -> str:
+    """The engine may run in another folder."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1))
+
+
+def _flat(table: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    """("audio.blocks", 12) for {"audio": {"blocks": 12}}."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        rows += _flat(value, f"{above}{name}.") if isinstance(value, dict) else [(above + name, value)]
+    return rows

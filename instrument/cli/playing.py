@@ -1,0 +1,172 @@
+"""`hocket play`: in a window, or headless."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from instrument.engine.client import EngineClient
+from instrument.engine.messages import (
+    AnyCommand,
+    Bye,
+    LoadModel,
+    LoadPatch,
+    Play,
+    Quit,
+    Record,
+    SetDevice,
+    Stop,
+    Telemetry,
+)
+from instrument.errors import HocketError
+
+LINGER_S = 3  # how long the music outlives a headless player that was killed
+END_S = 12.0  # how long an engine may take to end
+RESTARTS = 3  # of an engine that dies, at most
+ONLY_FIRST = (
+    "model",
+    "patch",
+    "record",
+)  # what an engine that is started again knows better, by its autosave
+
+
+def play_in_window(options: Mapping[str, str], keep: bool, seconds: float | None) -> bool:
+    """Open the window and return when it is closed. False, with the reason on standard error, where there can be
+    none. HocketError if the engine cannot be started."""
+    if problem := _no_window():
+        _say(f"{problem}; playing headless")
+        return False
+    from instrument.ui.app import run_window
+
+    with suppress(HocketError):  # none is running: the window starts one, with these options
+        running = EngineClient.connect(spawn=False)
+        _apply(running, options)
+        running.close()
+    run_window(options, keep=keep, seconds=seconds or 0)
+    return True
+
+
+def play_headless(options: Mapping[str, str], keep: bool = False, seconds: float | None = None) -> None:
+    """Play until `seconds` are over, the player interrupts, or the engine is ended. HocketError if it cannot."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session = _Headless(dict(options), keep)
+    try:
+        session.listen(seconds)
+    except KeyboardInterrupt:
+        _say("stopping")
+    finally:
+        session.end()
+
+
+class _Headless:
+    """A player without a window: starts the music, tells what happens on standard error, ends it."""
+
+    def __init__(self, options: dict[str, str], keep: bool) -> None:
+        self._options = {**options, "linger": str(LINGER_S)}
+        self._keep = keep
+        self._told: set[str] = set()
+        self._client = EngineClient.connect(keep=keep, options=self._options)
+        self._ours = self._client.process is not None
+        self._playing = False
+        if not self._ours:
+            _apply(self._client, options)
+        self._client.ask(Play())
+
+    def listen(self, seconds: float | None) -> None:
+        """Until `seconds` are over or the engine says goodbye; one that dies is started again."""
+        ends = float("inf") if seconds is None else time.monotonic() + seconds
+        restarts = 0
+        while (left := ends - time.monotonic()) > 0:
+            self._client.wait(min(left, 0.5))
+            for report in self._client.poll():
+                if isinstance(report, Telemetry):
+                    self._show(report)
+                elif isinstance(report, Bye):
+                    _say(f"the engine has ended: {report.reason}")
+                    return
+            if not self._client.alive:
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise HocketError(f"the engine died {restarts} times: see engine.log in its state folder")
+                _say("the engine died; starting it again")
+                again = {name: value for name, value in self._options.items() if name not in ONLY_FIRST}
+                self._client = EngineClient.connect(keep=self._keep, options=again)
+                self._ours = True
+                self._client.ask(Play())
+
+    def end(self) -> None:
+        """Stop the music and the engine, unless it is to go on or is somebody else's."""
+        client = self._client
+        process = client.process
+        if client.alive and not self._keep:
+            _try(client, Stop())
+            _try(client, Record(""))
+            if self._ours:
+                _try(client, Quit())
+        client.close()
+        if process and self._ours and not self._keep:
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _show(self, telemetry: Telemetry) -> None:
+        if telemetry.playing and not self._playing:
+            self._playing = True
+            _say(f"playing at {telemetry.bpm:g} bpm; sound: {telemetry.audio}; MIDI: {telemetry.midi}")
+        for banner in telemetry.banners:
+            if banner not in self._told:
+                self._told.add(banner)
+                _say(banner)
+
+
+def _apply(client: EngineClient, options: Mapping[str, str]) -> None:
+    """Tell an engine that runs already what one that is started would be told."""
+    commands: dict[str, AnyCommand] = {}
+    if patch := options.get("patch"):
+        commands["patch"] = LoadPatch(patch)
+    if model := options.get("model"):
+        commands["model"] = LoadModel(model)
+    if "audio" in options or "midi" in options:
+        commands["devices"] = SetDevice(options.get("audio"), options.get("midi"))
+    if record := options.get("record"):
+        commands["record"] = Record(record)
+    for command in commands.values():
+        client.ask(command, 30)
+
+
+def _try(client: EngineClient, command: AnyCommand) -> None:
+    try:
+        client.ask(command)
+    except HocketError as error:
+        if client.alive:
+            _say(str(error))
+
+
+def _no_window() -> str:
+    """Why no window can be opened here, "" if one can."""
+    from instrument import system
+    from instrument.ui.app import check_display
+
+    if importlib.util.find_spec("PySide6") is None:
+        return "no window: the package PySide6-Essentials is missing"
+    if not os.environ.get("QT_QPA_PLATFORM"):
+        missing = [library.package for library in system.missing_libraries() if library.use == "window"]
+        if missing:
+            return f"no window: libraries are missing ({system.install_line(missing)})"
+    try:
+        check_display()
+    except HocketError as error:
+        return str(error)
+    return ""
+
+
+def _say(text: str) -> None:
+    print(f"hocket: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,332 @@
+"""The engine as a process: real sockets, threads and files; null devices; a small player."""
+
+import json
+import multiprocessing.connection
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from instrument.engine import instance
+from instrument.engine.client import EngineClient
+from instrument.engine.messages import (
+    Bye,
+    Describe,
+    Hello,
+    LoadModel,
+    LoadPatch,
+    Panic,
+    Play,
+    Quit,
+    Record,
+    Reply,
+    SavePatch,
+    SetDevice,
+    SetKnob,
+    Stop,
+)
+from instrument.engine.patches import autosaved
+from instrument.engine.render import differences
+from instrument.engine.takes import load_take
+from instrument.errors import HocketError
+from instrument.music.midifile import read_midi
+from instrument.paths import state_dir
+from tests.support.engine import children, end, kill, start_engine, there
+from tests.support.players import open_scale
+
+__all__ = ["start_engine"]  # the fixture
+
+
+def test_a_client_is_told_everything_at_once(start_engine):
+    engine = start_engine()
+    engine.until(lambda: engine.description)
+    told = engine.description
+    assert told.players == ("scale",)
+    assert told.values["-1/tempo"] == 112  # as "First light" has it
+    assert {"tempo", "key", "scale", "temperature"} <= {knob.id for knob in told.knobs}
+    assert "First light" in told.patches
+    assert not told.patch_changed
+    engine.until(lambda: engine.plan, what="ghosts before Play")
+    assert not engine.telemetry.playing
+
+
+def test_play_commits_what_was_planned(start_engine):
+    engine = start_engine()
+    engine.until(lambda: len(engine.plan) > 8)
+    ghosts = list(engine.plan)
+    engine.client.ask(Play())
+    engine.hear(5)
+    assert engine.committed[:5] == ghosts[:5]
+    assert engine.telemetry.playing
+    assert engine.telemetry.bar >= 1
+
+
+def test_stop_begins_anew_with_the_same_notes(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    engine.hear(6)
+    engine.client.ask(Stop())
+    engine.until(lambda: not engine.telemetry.playing and engine.telemetry.sounding == 0)
+    first = engine.committed[:6]
+    engine.reports.clear()
+    engine.client.ask(Play())
+    engine.hear(6)
+    assert engine.committed[:6] == first
+
+
+def test_a_knob_is_answered_shown_and_obeyed(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    engine.client.ask(SetKnob("high", 50))
+    engine.client.ask(SetKnob("drums", 0))
+    engine.until(lambda: engine.description.values["-1/high"] == 50)
+    assert engine.description.patch_changed
+    engine.reports.clear()
+    engine.hear(8)
+    assert max(note.pitch for note in engine.committed[1:]) <= 50
+
+
+BAD_COMMANDS = [
+    (SetKnob("tempo", 1000), "20 to 400"),
+    (SetKnob("tempo", float("nan")), "20 to 400"),
+    (SetKnob("nothing", 1), "temperature"),
+    (SetKnob("temperature", 1, player=7), "temperature"),
+    (LoadModel("nothing"), "scale"),
+    (LoadModel("scale", player=3), "player 3"),
+    (LoadPatch("nothing"), "First light"),
+    (SavePatch("a/../.."), "patch"),
+    (Record("song.xyz"), ".take.json"),
+    (Record("/nowhere/song.mid"), "/nowhere"),
+    (Record("/nowhere/song.take.json"), "/nowhere"),
+    (Record("/nowhere/song.wav"), "/nowhere"),
+    (SetDevice(audio="no such device"), "device"),
+    (SetDevice(midi="no such port"), "no"),
+]
+
+
+def test_bad_commands_get_one_clear_line(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    for command, words in BAD_COMMANDS:
+        with pytest.raises(HocketError) as failure:
+            engine.client.ask(command, 15)
+        assert words in str(failure.value), command
+        assert "\n" not in str(failure.value)
+    engine.hear(1)
+
+
+def test_what_is_no_command_is_refused_and_harms_nobody(start_engine):
+    engine = start_engine()
+    engine.client._connection.send_bytes(b"\x80\x04nonsense")
+    engine.until(lambda: any(isinstance(r, Reply) and r.error for r in engine.reports))
+    engine.client.ask(Play())
+
+
+def test_a_stranger_without_the_key_is_not_let_in(start_engine):
+    engine = start_engine()
+    family, address = instance.address(state_dir())
+    with pytest.raises((multiprocessing.AuthenticationError, OSError, EOFError)):
+        multiprocessing.connection.Client(address, family, authkey=b"guess")
+    engine.client.ask(Play())
+    key = state_dir() / "engine.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_there_is_one_engine_and_it_takes_several_clients(start_engine):
+    engine = start_engine()
+    other = start_engine()
+    assert other.client.process is None
+    other.client.ask(SetKnob("tempo", 90))
+    engine.until(lambda: engine.description.values["-1/tempo"] == 90)
+    with pytest.raises(HocketError, match="already running"):
+        instance.lock(state_dir())
+
+
+def test_tempo_changes_keep_the_music_in_step(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    for bpm in (60, 200, 90, 300):
+        engine.client.ask(SetKnob("tempo", bpm))
+        engine.hear(2)
+    engine.until(lambda: engine.telemetry.bpm == pytest.approx(300))
+    ticks = [note.tick for note in engine.committed]
+    assert ticks == sorted(ticks)
+
+
+def test_another_model_takes_over_while_playing(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    engine.hear(2)
+    engine.client.ask(LoadModel("scale-2"))
+    engine.until(lambda: engine.description.players == ("scale-2",))
+    engine.hear(3)
+
+
+def test_a_patch_comes_back_after_a_restart(start_engine):
+    engine = start_engine()
+    engine.client.ask(SetKnob("temperature", 0.5))
+    engine.client.ask(SavePatch("Mine"))
+    engine.client.ask(SetKnob("tempo", 77))
+    engine.client.ask(Quit())
+    end(engine.client.process)
+    assert autosaved().knobs["tempo"] == 77
+    again = start_engine(model="")
+    again.until(lambda: again.description)
+    assert again.description.values["-1/tempo"] == 77
+    assert again.description.values["0/temperature"] == 0.5
+    assert again.description.patch == "Mine"
+    again.client.ask(LoadPatch("Mine"))
+    again.until(lambda: again.description.values["-1/tempo"] == 112)
+
+
+def test_a_take_of_a_live_performance_renders_to_the_same_notes(start_engine, tmp_path):
+    take, midi = tmp_path / "live.take.json", tmp_path / "live.mid"
+    engine = start_engine()
+    engine.client.ask(Record(str(take)))
+    engine.client.ask(Record(str(midi)))
+    engine.client.ask(SetKnob("tempo", 240))
+    engine.client.ask(Play())
+    turns = [
+        ("temperature", 0.6),
+        ("density", 6),
+        ("key", "D"),
+        ("scale", "major"),
+        ("register", 3),
+        ("bass", 0),
+    ]
+    for knob, value in turns:
+        engine.hear(3)
+        engine.client.ask(SetKnob(knob, value))
+    engine.client.ask(LoadModel("scale-2"))
+    engine.hear(3)
+    engine.until(lambda: engine.telemetry.recording.count(".") >= 2)
+    engine.client.ask(Stop())
+    heard = load_take(take)
+    assert heard.heard_count >= 21
+    assert heard.stopped
+    assert differences(heard, open_scale) == []
+    sounded = sum(note.tick < heard.stopped for _, note in heard.heard())
+    assert abs(len(read_midi(midi, aligned=False)) - sounded) <= 1  # the last may fall on the very end
+    engine.until(lambda: not engine.telemetry.recording)
+
+
+def test_a_recording_survives_the_death_of_the_engine(start_engine, tmp_path):
+    take = tmp_path / "broken.take.json"
+    engine = start_engine()
+    engine.client.ask(Record(str(take)))
+    header = take.stat().st_size
+    engine.client.ask(Play())
+    engine.until(lambda: take.stat().st_size > header + 100, what="a recording that grows")
+    kill(engine.client.process.pid)
+    end(engine.client.process)
+    assert differences(load_take(take), open_scale) == []
+
+
+def test_it_ends_by_itself_when_no_client_is_left(start_engine):
+    engine = start_engine()
+    engine.client.close()
+    assert end(engine.client.process) == 0
+
+
+def test_it_stays_where_it_was_asked_to(start_engine):
+    engine = start_engine(keep=True)
+    engine.client.ask(Play())
+    engine.client.close()
+    time.sleep(2.5)  # longer than it would linger: that nothing happens can only be waited for
+    again = start_engine()
+    assert again.client.process is None
+    again.hear(1)
+    again.client.ask(Quit())
+    assert end(engine.client.process) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_clean(start_engine, number):
+    engine = start_engine(audio="null")
+    engine.client.ask(Play())
+    engine.hear(1)
+    pid = engine.client.process.pid
+    kill(pid, number)
+    engine.until(lambda: any(isinstance(r, Bye) for r in engine.reports))
+    assert end(engine.client.process) == 0
+    assert not there(pid)
+    assert not children(pid)
+    assert not engine.client.alive
+
+
+def test_a_client_that_never_listens_holds_nobody_up(start_engine):
+    engine = start_engine()
+    family, address = instance.address(state_dir())
+    deaf = multiprocessing.connection.Client(address, family, authkey=instance.authkey(state_dir()))
+    engine.client.ask(Play())
+    engine.hear(8)
+    before = engine.telemetry.tick
+    engine.until(lambda: engine.telemetry.tick > before + 24)
+    deaf.close()
+
+
+def test_panic_goes_on_playing(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    engine.hear(3)
+    engine.client.ask(Panic())
+    engine.hear(3)
+
+
+def test_describe_is_answered(start_engine):
+    engine = start_engine()
+    engine.client.ask(Hello())
+    engine.client.ask(Describe(), 15)
+    engine.until(lambda: engine.description)
+
+
+def test_what_an_engine_cannot_begin_with_is_said(start_engine):
+    with pytest.raises(HocketError, match="unknown model 'nothing'"):
+        start_engine(model="nothing")
+    with pytest.raises(HocketError, match="there is no patch 'nothing'"):
+        start_engine(patch="nothing")
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "file"))
+    with pytest.raises(HocketError, match="HOCKET_HOME"):
+        EngineClient.connect(timeout_s=2)
+
+
+def test_a_damaged_autosave_is_told_and_left_behind(start_engine):
+    (state_dir() / "autosave.json").write_text("{ not json")
+    engine = start_engine()
+    engine.until(lambda: any("begins anew" in banner for banner in engine.telemetry.banners))
+    engine.client.ask(Play())
+    engine.hear(1)
+
+
+def test_long_state_folders_have_a_socket_too(start_engine, monkeypatch, tmp_path):
+    deep = tmp_path / ("a" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("HOCKET_HOME", str(deep))
+    engine = start_engine()
+    engine.client.ask(Play())
+    _, address = instance.address(state_dir())
+    assert len(address) < 108
+    engine.client.ask(Quit())
+    end(engine.client.process)
+    assert not Path(address).exists()
+
+
+def test_the_trace_tells_what_was_measured(start_engine, tmp_path):
+    engine = start_engine(trace=str(tmp_path / "trace.json"))
+    engine.client.ask(Play())
+    engine.client.ask(SetKnob("temperature", 0.7))
+    engine.hear(2)
+    engine.client.ask(Quit())
+    end(engine.client.process)
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert len(trace["knobs"]) == 1
+    assert len(trace["notes"]) > 2
+    assert trace["sends"]
+    assert os.path.exists(state_dir() / "engine.log")
