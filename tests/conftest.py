@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.jack import jack
+from tests.support.jack import jack, jack_server
 
-__all__ = ["hocket_home", "jack"]
+__all__ = ["hocket_home", "jack", "jack_server"]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

@@ -26,6 +26,7 @@ Memory = TypeVar("Memory", bound=SharedFile)
 
 OPEN_NS = 10_000_000_000  # a driver that has not opened by then never will
 STALL_NS = 1_000_000_000  # a callback that has not come for so long will not come
+CLOSE_S = 1.0  # how long a child that was asked to end may take
 KILL_S = 2.0  # how long a killed process may take to disappear
 _RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last is kept
 
@@ -91,15 +92,15 @@ class Child(Generic[Memory]):
             return "the driver hangs"
         return ""
 
-    def end(self, gently_s: float = 0.0) -> None:
-        """End the process: ask it and wait for `gently_s`, then kill it. Returns when it is gone."""
-        self.memory.put("closing", 1)
+    def end(self) -> None:
+        """End the process: ask it, unless it is of no use, then kill it. Returns when it is gone."""
+        asked = not self.problem()
         if self._process.stdin:
             with suppress(OSError):
                 self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            if gently_s:
-                self._process.wait(gently_s)
+            if asked:
+                self._process.wait(CLOSE_S)
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_S)
@@ -170,19 +171,16 @@ class Keeper(Generic[Memory]):
         self._tries += 1
 
 
-def serve(memory: SharedFile, work: Callable[[], None], closing: Callable[[], None] | None = None) -> None:
+def serve(memory: SharedFile, work: Callable[[], None]) -> None:
     """In the child: call `work` and end the process after it, telling the parent in one line what went wrong.
 
-    When the parent is gone or wants an end (the pipe on standard input closes, SIGTERM), `closing` is called
-    from another thread; without it the process ends there and then. An interrupt from the keyboard is the
-    parent's affair.
+    When the parent is gone or wants an end (the pipe on standard input closes, SIGTERM), the number `closing`
+    is set and `work` has `CLOSE_S` to return. An interrupt from the keyboard is the parent's affair.
     """
 
     def end() -> None:
-        if closing:
-            closing()
-        else:
-            os._exit(0)
+        memory.put("closing", 1)
+        threading.Timer(CLOSE_S, os._exit, [0]).start()
 
     def watch() -> None:
         with suppress(OSError):

@@ -31,7 +31,7 @@ HOSTS = ("JACK Audio Connection Kit", "Core Audio", "Windows WASAPI", "ALSA")
 JACK_NAME = b"Hocket audio"
 
 _RAMP = 64  # frames over which a starved ring falls to silence and comes back, so that it does not click
-_WATCH_S = 0.05
+_WATCH_S = 0.02
 
 
 def _portaudio() -> Any:
@@ -151,7 +151,8 @@ class Player:
 
 
 def play(ring: AudioRing, name: str) -> None:
-    """Open the device called `name` and play the ring until the device is gone."""
+    """Open the device called `name` and play the ring until it is to close. Raises HocketError when the
+    device does not open, or is gone."""
     sd = _portaudio()
     info = choose(outputs(sd), name)
     channels = min(2, info["channels"])
@@ -168,6 +169,10 @@ def play(ring: AudioRing, name: str) -> None:
     except sd.PortAudioError as error:
         raise HocketError(f"the audio device {info['name']!r} did not open: {error}") from error
     while stream.active:
+        if ring.get("closing"):
+            stream.abort()  # in order, so that a sound server need not wait for us
+            stream.close()
+            return
         if ring.get("blocks"):
             ring.put("state", RUNNING)
         time.sleep(_WATCH_S)

@@ -24,9 +24,11 @@ from typing import Any
 from instrument.errors import HocketError
 from instrument.io.child import serve
 from instrument.io.midiring import LONGEST, MidiRing, all_notes_off, pack, unpack
-from instrument.io.shared import ENDED, RUNNING
+from instrument.io.shared import RUNNING
 
 _LATE_US = 1000
+_MOST = 256  # messages taken over in one cycle, and
+_SHARE = 0.25  # the part of a cycle spent writing: who overruns it loses all of the cycle's messages
 _WATCH_S = 0.1
 _LAST_CYCLES = 3  # cycles after all-notes-off in which receivers take it before the port goes
 _PLAYBACK = 1  # JackPlaybackLatency
@@ -125,22 +127,14 @@ class Port:
         raise NotImplementedError
 
     def run(self) -> None:
-        """Serve until closing; raises HocketError when the server is gone."""
+        """Serve until closing."""
         self.client.set_process_callback(self._cycle)
         self.client.set_shutdown_callback(self._shutdown)
         self.client.activate()
         while not self.ended.wait(_WATCH_S):
             self._keep_up()
-        # Leave in order, so that the server need not wait for us; but never hang here.
-        threading.Timer(1.0, os._exit, [0]).start()
-        self.ring.put("state", ENDED)
-        self.client.deactivate()
+        self.client.deactivate()  # in order, so that the server need not wait for us
         self.client.close()
-
-    def close(self) -> None:
-        """Ask for the end, from any thread."""
-        self.ring.put("closing", 1)
-        threading.Timer(0.5, self.ended.set).start()  # should no cycle come any more
 
     def _cycle(self, frames: int) -> None:
         words, at = self.ring.words, self._at
@@ -194,7 +188,7 @@ class OutPort(Port):
         self.port.clear_buffer()
         if self.ring.words[self._at["closing"]]:
             self._finish()
-        messages, self._taken = self.ring.pairs.pull(self._taken)
+        messages, self._taken = self.ring.pairs.pull(self._taken, _MOST)
         if not self._after_end:
             for ns, word in messages:
                 self._enter(ns, unpack(word))
@@ -209,7 +203,8 @@ class OutPort(Port):
         words, at = self.ring.words, self._at
         start, length = self.time.cycle()
         last = 0
-        while self._waiting:
+        enough = time.perf_counter() + length * _SHARE / 1e6
+        while self._waiting and time.perf_counter() < enough:
             ns, _, message = self._waiting[0]
             due = ns / 1000 - self.latency_us
             last = max(last, round((due - start) * frames / length) if ns > 0 else 0)
@@ -278,13 +273,8 @@ def main(arguments: list[str]) -> int:
         os._exit(0)  # a client's clean-up is where a dying server would hang us
     path, direction, name, *wanted = arguments
     ring = MidiRing.open(path)
-    port: list[Port] = []
-
-    def work() -> None:
-        port.append((OutPort if direction == "out" else InPort)(ring, name, wanted))
-        port[0].run()
-
-    serve(ring, work, lambda: port[0].close() if port else os._exit(0))
+    kind = OutPort if direction == "out" else InPort
+    serve(ring, lambda: kind(ring, name, wanted).run())
     return 0
 
 

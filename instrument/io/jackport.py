@@ -15,7 +15,6 @@ from instrument.io.ports import MidiStatus
 JACK_MODULE = "instrument.io.jackmidi"
 
 _SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
-_CLOSE_S = 1.5
 
 
 def jack_is_running() -> bool:
@@ -76,7 +75,7 @@ class _JackPort:
         with self._changing:
             last, self._child = self._child, None
         for child in [last, *self._dead] if last else self._dead:
-            child.end(_CLOSE_S)
+            child.end()
         self._dead = []
 
     def _opened(self, ring: MidiRing) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ MAGIC = 0x54454B434F48  # "HOCKET"
 VERSION = 1
 
 # How a child stands, in the number `state`.
-OPENING, RUNNING, FAILED, ENDED = range(4)
+OPENING, RUNNING, FAILED = range(3)
 
 _COMMON = ("magic", "version", "state", "closing", "heartbeat_ns")
 _TEXT_BYTES = 1024  # a text's two bytes of length and its UTF-8
@@ -64,12 +65,13 @@ class PairRing:
         words[at + 2] = ~(count ^ a ^ b)  # so that an untouched slot is no pair either
         words[0] = count + 1
 
-    def pull(self, since: int) -> tuple[list[tuple[int, int]], int]:
-        """The pairs from number `since` on that are still there, and the number to go on from."""
+    def pull(self, since: int, limit: int = sys.maxsize) -> tuple[list[tuple[int, int]], int]:
+        """The pairs from number `since` on that are still there, at most `limit`, and the number to go on
+        from."""
         words, count = self._words, self._words[0]
-        pairs = []
+        pairs: list[tuple[int, int]] = []
         number = max(since, count - self._slots)
-        while number < count:
+        while number < count and len(pairs) < limit:
             at = 1 + number % self._slots * self.WORDS
             a, b, check = words[at], words[at + 1], words[at + 2]
             if check == ~(number ^ a ^ b):

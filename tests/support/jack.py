@@ -64,9 +64,14 @@ class JackServer:
             client.settimeout(0.5)
             return client.connect_ex(f"/dev/shm/jack_{self.name}_{os.getuid()}_0") == 0
 
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it and wait until clients can come."""
-        assert self._process is None, "it is running"
+        assert not self.running
         driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(self.period)]
         self._process = subprocess.Popen(
             ["jackd", "--realtime" if self.realtime else "--no-realtime", "-n", self.name, *driver],
@@ -185,18 +190,25 @@ class JackProbe:
         return json.loads(line)
 
 
+@pytest.fixture(scope="session")
+def jack_server() -> Iterator[JackServer]:
+    """The server that `jack` starts as it is needed."""
+    server = JackServer()
+    yield server
+    server.stop()
+    assert server.clients() == []
+
+
 @pytest.fixture
-def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A running JACK server that this process and its children use. No such child may be left at the end."""
+def jack(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A running JACK server that this process and its children use; tests may stop, kill and start it.
+    None of those children may be left at the end."""
     if not shutil.which("jackd"):
         pytest.skip("jackd is not installed (Debian, Ubuntu: sudo apt install jackd2)")
-    server = JackServer()
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", jack_server.name)
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    server.start()
-    try:
-        yield server
-        wait_for(lambda: len(server.clients()) <= 1, 5, f"an end of the clients {server.clients()}")
-    finally:
-        server.stop()
-    wait_for(lambda: not server.clients(), 5, f"an end of {server.clients()}")
+    if not jack_server.running:
+        jack_server.start()
+    yield jack_server
+    servers = int(jack_server.running)
+    wait_for(lambda: len(jack_server.clients()) == servers, 5, "the end of every client of the JACK server")

@@ -15,6 +15,7 @@ import numpy as np
 
 client = jack.Client(sys.argv[1], no_start_server=True)
 inputs = [client.inports.register(f"in_{i}") for i in (0, 1)]
+client.outports.register("out")  # silent; it gives what we hear a way to the ear
 midi = client.midi_inports.register("midi_in")
 
 lib = ctypes.CDLL(jack._libname)
@@ -59,7 +60,11 @@ def answer(command: str, arguments: list[str]) -> object:
     if command == "ports":
         return [port.name for port in client.get_ports()]
     if command == "connect":
-        return client.connect(*arguments)
+        client.connect(*arguments)
+        cycles, end = len(blocks) + 4, time.monotonic() + 2
+        while len(blocks) < cycles and time.monotonic() < end:  # it carries from the next cycles on
+            time.sleep(0.001)
+        return True
     if command == "connections":
         return [port.name for port in client.get_all_connections(client.get_port_by_name(arguments[0]))]
     if command == "events":
