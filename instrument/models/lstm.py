@@ -39,8 +39,8 @@ class LstmPlayer:
         manifest = bundle.manifest
         self.genres = manifest.condition_genres
         self.can_play = frozenset(manifest.parts) or frozenset(int(p) for p in Part)
-        self._step = bundle.sessions["step"]
         try:
+            self._step = bundle.sessions["step"]
             self._heads = [bundle.sessions[field] for field in codec.FIELDS]
         except KeyError as error:
             raise HocketError(f"bundle {manifest.slug!r} has no graph {error}: it is not whole") from error

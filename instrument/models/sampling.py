@@ -16,9 +16,9 @@ _WORD = (1 << 64) - 1
 
 def noise(seed: int, player: int, counters: tuple[int, int, int], size: int) -> NDArray[np.float32]:
     """`size` Gumbel draws that depend on (seed, player, counters) alone (Philox, Salmon et al. 2011)."""
-    bits = np.random.Philox(
-        key=[seed & _WORD, player & _WORD], counter=[0, *(c & _WORD for c in counters)]  # type: ignore[arg-type]
-    ).random_raw((size + 1) // 2)
+    key = np.array([seed & _WORD, player & _WORD], np.uint64)
+    counter = np.array([0, *(c & _WORD for c in counters)], np.uint64)
+    bits = np.random.Philox(key=key, counter=counter).random_raw((size + 1) // 2)
     words = np.asarray(bits, np.uint64).view(np.uint32)[:size]
     uniform = (words.astype(np.float64) + 0.5) / 2**32
     return (-np.log(-np.log(uniform))).astype(np.float32)
@@ -37,7 +37,7 @@ def choose(
     if allowed is not None:
         scores = np.where(allowed, scores, FLOOR)
     if top_p < 1.0:
-        order = np.argsort(-scores, kind="stable")
+        order = np.argsort(-scores)
         likely = np.exp(scores[order] - scores[order[0]])
         mass = np.cumsum(likely)
         out = order[1:][mass[:-1] >= top_p * mass[-1]]

@@ -1,0 +1,34 @@
+"""Conditions: shares add up to one and knobs are continuous."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instrument.models.conditions import DENSITIES, REGISTERS, density_of, knob_share, register_of, share
+
+
+@given(st.floats(-10, 200), st.sampled_from([DENSITIES, REGISTERS]))
+def test_a_value_is_shared_between_neighbours(value, anchors):
+    row = share(np.array([value], np.float32), anchors)[0]
+    assert row[0] == 0 and abs(row.sum() - 1) < 1e-5 and (row > 0).sum() <= 2
+
+
+@given(st.floats(0, 8), st.floats(0, 0.1))
+def test_a_knob_turned_a_little_changes_its_share_a_little(value, by):
+    near = knob_share(min(8, value + by), DENSITIES)
+    assert abs(near.sum() - 1) < 1e-5
+    assert np.abs(near - knob_share(value, DENSITIES)).max() <= by + 1e-5
+
+
+def test_none_is_told_apart():
+    assert share(np.array([np.nan], np.float32), DENSITIES)[0].tolist() == [1] + [0] * 8
+    assert knob_share(0, DENSITIES).tolist() == [1] + [0] * 8
+
+
+def test_density_and_register_of_notes():
+    notes = np.array([(i * 12, 0, 60 + i % 2, 12, 80, 0) for i in range(64)], np.int32)
+    assert np.allclose(density_of(notes), 2, atol=0.1)
+    assert np.allclose(register_of(notes), 60.5)
+    drums = notes.copy()
+    drums[:, 5] = 3
+    assert np.isnan(register_of(drums)).all()
