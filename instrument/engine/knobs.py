@@ -110,7 +110,7 @@ def checked(info: KnobInfo, value: object) -> Value:
         unit = f" {info.unit}" if info.unit else ""
         raise HocketError(f"{info.id} cannot be {value}: give {info.low:g} to {info.high:g}{unit}")
     if info.step:
-        number = min(info.high, info.low + round((number - info.low) / info.step) * info.step)
+        number = round(min(info.high, info.low + round((number - info.low) / info.step) * info.step), 9)
     return number
 
 

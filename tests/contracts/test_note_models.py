@@ -44,7 +44,7 @@ def notes(model: tuple[str, OpenPlayer], bars: int, seed: int = 1, *sets: str) -
 def test_what_is_played_live_is_rendered_bit_for_bit(model):
     playing = performance(model, 2, seed=11)
     perform(playing, random_actions(5, 220, 0.12))
-    assert playing.take.heard_count > 80
+    assert playing.take.heard_count > 50
     assert differences(playing.take, model[1]) == []
 
 
@@ -69,28 +69,24 @@ def test_a_knob_turned_back_before_its_notes_are_committed_restores_the_ghosts(m
 
 
 def test_a_knob_moved_by_a_hundredth_changes_at_most_a_tenth_of_the_next_bar(model):
-    """Of each continuous knob by a hundredth of its range, on average over seeds."""
-    knobs = [info for info in performance(model).table.of(0) if info.kind == "number" and not info.step]
+    """Of each knob that is a number, by a hundredth of its range or its step, on average over seeds."""
+    knobs = [info for info in performance(model).table.of(0) if info.kind == "number"]
     assert knobs
     for info in knobs:
         changed = total = 0
-        for seed in range(12):
+        for seed in range(24):
             playing = performance(model, seed=seed)
-            plan(playing, 3 * BAR)
+            plan(playing, 2 * BAR + 2)
             playing.advance(BAR)
             before = {note for _, note in playing.planned(playing.floor + BAR)}
-            playing.set(info.id, moved(float(info.default), info.low, info.high), 0)
-            plan(playing, 3 * BAR)
+            step = max(info.step, (info.high - info.low) / 100)
+            default = float(info.default)
+            playing.set(info.id, default + step if default + step <= info.high else default - step)
+            plan(playing, 2 * BAR + 2)
             after = {note for _, note in playing.planned(playing.floor + BAR)}
             changed += len(before - after)
             total += len(before)
         assert changed <= 0.1 * total, f"{info.id}: {changed} of {total}"
-
-
-def moved(value: float, low: float, high: float) -> float:
-    """`value`, a hundredth of the range further on."""
-    step = (high - low) / 100
-    return value + step if value + step <= high else value - step
 
 
 @pytest.mark.parametrize(("key", "scale", "low", "high"), [
