@@ -100,13 +100,10 @@ def render(
     as_json: Json = False,
 ) -> None:
     """Render to a file: no device, faster than it sounds, the same again for the same options."""
-    from instrument.engine import bounce, rendering
-
     if verify and not take:
         raise typer.BadParameter("needs a take: give --take FILE", param_hint="--verify")
     if out is None and not verify:
         raise typer.BadParameter("say where to: --out FILE.mid or FILE.wav", param_hint="--out")
-    typer.echo(json.dumps({}))
 
 
 @app.command()
@@ -133,7 +130,7 @@ def models(as_json: Json = False) -> None:
     if as_json:
         _print_json(rows)
     for row in [] if as_json else rows:
-        size = f"{row['bytes'] / 2**20:.1f} MiB"
+        size = f"{float(str(row['bytes'])) / 2**20:.1f} MiB"
         typer.echo(f"{row['slug']:<20} {row['family']:<12} {size:>10}  {row['problem'] or row['name']}")
     if not rows:
         typer.echo("no models are here: put a bundle into models_onnx/", err=True)

@@ -36,7 +36,7 @@ from instrument.engine.messages import (
     Stop,
     Telemetry,
 )
-from instrument.engine.patches import autosave, list_patches, load_patch, save_patch
+from instrument.engine.patches import Patch, autosave, list_patches, load_patch, save_patch
 from instrument.engine.recording import Recordings
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.server import Peer, Server
@@ -87,7 +87,8 @@ class Control:
         self._end: tuple[str, int] | None = None
         self._alone_since = time.monotonic() + FIRST_CLIENT_S
         self._changed = False  # since the last description
-        self._loaded = self._saved = conductor.picture.patch
+        self._loaded = conductor.picture.patch
+        self._saved: Patch | None = None
         self._models: tuple[ModelInfo, ...] = ()
         self._devices: tuple[str, ...] = ()
         self._ports: tuple[str, ...] = ()
@@ -127,7 +128,7 @@ class Control:
         self._look_at_models()
         self._working.submit(self._look_around)
         now = time.monotonic()
-        due = [now + period for period, _ in self._duties]
+        due = [now] * len(self._duties)
         while self._end is None:
             with suppress(Empty):
                 peer, envelope = self._server.inbox.get(timeout=max(0.0, min(due) - time.monotonic()))

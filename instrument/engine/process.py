@@ -122,10 +122,10 @@ def run(options: argparse.Namespace, state: Path) -> int:
     threading.Timer(QUIT_S, os._exit, [1]).start()
     conductor.close()
     control.save()
+    if options.trace:
+        write_trace(Path(options.trace), conductor, scheduler, sound, control)
     scheduler.close()
     sound.close()
-    if options.trace:
-        write_trace(Path(options.trace), conductor, scheduler, control)
     server.close()
     return status
 
@@ -159,13 +159,17 @@ def load_models(patch: Patch, players: Players, asked_for: bool) -> tuple[Patch,
     return patch, ""
 
 
-def write_trace(path: Path, conductor: Conductor, scheduler: Scheduler, control: Control) -> None:
-    """What `hocket bench` wants to know and telemetry is too slow for, all in ns: when each knob that was turned
-    took effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons."""
+def write_trace(
+    path: Path, conductor: Conductor, scheduler: Scheduler, sound: Sound, control: Control
+) -> None:
+    """What `hocket bench` wants to know and telemetry is too slow for. In ns: when each knob that was turned took
+    effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons."""
+    audio = sound.audio.status()
     table = {
         "knobs": list(control.knob_instants),
         "notes": list(conductor.timings),
         "sends": list(scheduler.lateness),
+        "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }
     path.write_text(json.dumps(table), "utf-8")
 

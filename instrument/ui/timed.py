@@ -1,0 +1,48 @@
+"""The window, timed: `python -m instrument.ui.timed` opens it and, when its input ends, closes it and prints the
+`perf_counter_ns` of its first picture. For `hocket bench`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication
+
+from instrument.ui.app import run_window
+
+
+class FirstPicture(QObject):
+    """Notes when something is painted for the first time."""
+
+    ns: int | None = None
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint and self.ns is None:
+            self.ns = time.perf_counter_ns()
+        return False
+
+
+def main() -> None:
+    """As said above."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith(
+        "linux"
+    ):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    app = QApplication(sys.argv[:1])
+    first = FirstPicture()
+    app.installEventFilter(first)
+
+    def wait() -> None:
+        sys.stdin.read()
+        print(first.ns or "null", flush=True)
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+    run_window()
+
+
+if __name__ == "__main__":
+    main()
