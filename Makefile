@@ -13,7 +13,7 @@ test: ready-test
 	@$(MAKE) --no-print-directory lint check
 
 check:
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --cov $(ARGS)
 
 lint:
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ bench: ready-play
 	@$(BIN)/hocket bench --json $(ARGS)
 
 train-smoke: ready-test
-	$(BIN)/python -m pytest --no-cov tests/training $(ARGS)
+	$(BIN)/python -m pytest tests/training $(ARGS)
 
 ready-play:
 	@$(PYTHON) packaging/install.py play
