@@ -17,7 +17,7 @@ from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
-RULES_VERSION = 2  # raise it when a change here gives other notes for the same file
+RULES_VERSION = 3  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
 DRUM_CHANNEL = 9
 BASS_PROGRAMS = range(32, 40)
@@ -129,23 +129,22 @@ def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
 
 
 def align(piece: Piece) -> Aligned:
-    """Find the beats and bars of a piece: a constant offset against the grid is subtracted, a downbeat
-    that the accents put elsewhere is moved to the bar line, music without a beat loses its metre, and
+    """Find the beats and bars of a piece: a constant offset against the grid is subtracted, downbeats
+    that are clearly elsewhere are moved to the bar lines, music without a beat loses its metre, and
     music with a beat but no metre gets the standard's 4/4."""
     notes = piece.notes
     if not len(notes):
         return Aligned(piece, 0)
     steps = notes[:, 0].astype(np.int64) * MICRO_STEPS + notes[:, 1]
-    drums_only = bool((notes[:, 5] == Part.DRUMS).all())  # played to a click, however loosely
-    if not drums_only and beat_strength(steps) < UNMETERED_BELOW:
+    drums = notes[:, 5] == Part.DRUMS
+    if not drums.all() and beat_strength(steps) < UNMETERED_BELOW:  # drummers have a click, however loose
         return Aligned(replace(piece, metres=()), 0)
     piece = replace(piece, metres=piece.metres or (DEFAULT_METRE,))
     shift = -grid_offset(steps)
-    if len(piece.metres) == 1:
+    if not drums.any():  # with drums it was made in a sequencer, whose bars are meant
         bar = piece.metres[0].bar_ticks
         onsets = (steps + shift + MICRO_STEPS // 2) // MICRO_STEPS
-        pickup = downbeat_offset(onsets, notes, bar)
-        shift += (bar - pickup) % bar * MICRO_STEPS
+        shift += -downbeat_offset(onsets, notes, piece.metres) % bar * MICRO_STEPS
     if shift == 0:
         return Aligned(piece, 0)
     steps = np.maximum(steps + shift, -(MICRO_STEPS // 2))
@@ -157,6 +156,7 @@ def align(piece: Piece) -> Aligned:
         replace(
             piece,
             notes=tidy(moved),
+            metres=(piece.metres[0], *(replace(m, tick=m.tick + ticks) for m in piece.metres[1:])),
             tempos=(piece.tempos[0], *((max(0, t + ticks), bpm) for t, bpm in piece.tempos[1:])),
             markers=tuple(Marker(max(0, m.tick + ticks), m.text) for m in piece.markers),
         ),
@@ -165,6 +165,8 @@ def align(piece: Piece) -> Aligned:
 
 
 UNMETERED_BELOW = 0.35  # scores measure above 0.6, free performances mostly below 0.2
+NOTATED_VELOCITIES = 6  # a performance has more different ones
+FEWEST_BARS = 8  # fewer tell nothing
 _GRID = np.array([0, 48, 64, 96, 128, 144])  # sixteenths and triplets in steps of a beat
 _GRID_TOLERANCE = np.arange(-3, 4)
 
@@ -191,22 +193,27 @@ def grid_offset(steps: NDArray[np.int64]) -> int:
     return int(offsets[near].mean().round()) if np.ptp(offsets[near]) <= 6 else int(offsets[near[0]])
 
 
-def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], bar: int) -> int:
-    """Ticks from the written bar line to the downbeat that the accents show; 0 unless they are clear.
+def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], metres: Sequence[Metre]) -> int:
+    """Ticks from the written bar lines of notated music to its downbeats; 0 unless it is clear.
 
-    Notation programs accent the first beat: of a few velocities, the loudest falls on one place in the bar.
+    Programs often render a pickup as if the first bar began with it. What shows it: a change of time
+    signature that would cut a bar, accents on one place in the bar, or the long notes beginning there.
     """
     velocity = notes[:, 4]
-    if len(np.unique(velocity)) > 6:
-        return 0  # performed
-    loudest = velocity == velocity.max()
-    if not 0.03 < loudest.mean() < 0.6:
+    bar = metres[0].bar_ticks
+    if len(np.unique(velocity)) > NOTATED_VELOCITIES or ticks[-1] < FEWEST_BARS * bar:
         return 0
-    places, counts = np.unique(ticks[loudest] % bar, return_counts=True)
-    best = int(places[counts.argmax()])
-    here = ticks % bar == best
-    clear = counts.max() > 0.8 * loudest.sum() and loudest[here].mean() > 0.8
-    return best if clear else 0
+    if len(metres) > 1:
+        return metres[1].tick % bar if metres[1].tick >= FEWEST_BARS * bar else 0
+    places = ticks % bar
+    loudest = velocity == velocity.max()
+    accents = np.bincount(places[loudest], minlength=bar)
+    best = int(accents.argmax())
+    if 0.03 < loudest.mean() < 0.6 and accents[best] > 0.8 * loudest.sum():
+        return best if loudest[places == best].mean() > 0.8 else 0
+    lengths = np.bincount(places, (notes[:, 3].clip(max=bar) / bar) ** 2, minlength=bar)
+    best = 1 + int(lengths[1 : bar // 2 + 1].argmax())
+    return best if lengths[best] - lengths[0] > 0.2 * lengths.sum() else 0
 
 
 def _told_part(track: RawTrack) -> Part | None:

@@ -121,6 +121,32 @@ def test_accents_move_the_bar_line():
     assert done.piece.markers == (Marker(72, "chord A:min"),)
 
 
+def test_long_notes_move_the_bar_line():
+    onsets = np.array([0, *(24 + bar * 72 + place for bar in range(12) for place in (0, 48))])
+    notes = np.zeros((len(onsets), 6), np.int32)
+    notes[:, 0], notes[:, 2], notes[:, 4] = onsets, 60, 90
+    notes[:, 3] = np.where(onsets % 72 == 24, 48, 24)  # long, short, long, short: a waltz with a pickup
+    piece = Piece(notes, (Metre(0, 3, 4),))
+    done = align(piece)
+    assert done.phase == 48 * 8
+    assert done.piece.notes[:3, 0].tolist() == [48, 72, 120]
+    notes[-1, 5] = Part.DRUMS
+    assert align(piece).phase == 0
+    notes[-1, 5] = Part.OTHER
+    notes[:, 4] += np.arange(len(notes), dtype=np.int32)
+    assert align(piece).phase == 0  # a performance
+
+
+def test_a_bar_that_a_change_of_metre_cuts_is_a_pickup():
+    notes = steady(0, 100).notes
+    notes[:, 0] -= 24
+    piece = Piece(notes, (Metre(0, 4, 4), Metre(24 + 8 * 96, 3, 4)), ((0, 100.0), (24 + 96, 60.0)))
+    done = align(piece).piece
+    assert done.metres == (Metre(0, 4, 4), Metre(9 * 96, 3, 4))
+    assert done.tempos == ((0, 100.0), (2 * 96, 60.0))
+    assert done.notes[0, 0] == 72
+
+
 def test_nothing_is_aligned_to_nothing():
     empty = Piece(np.zeros((0, 6), np.int32))
     assert align(empty).piece is empty
