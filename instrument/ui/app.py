@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 
 from instrument.errors import HocketError
 
-# What an engine that takes the place of a dead one is not told again: the autosave knows better by then.
-_ONLY_FIRST = frozenset(("model", "patch"))
+# What an engine that takes the place of a dead one is not told where it finds an autosave: that knows better.
+_SAVED = frozenset(("model", "patch"))
 
 
 def run_window(
@@ -33,7 +34,12 @@ def run_window(
     from instrument.ui.window import Window
 
     given = dict(options or {})
-    later = {name: value for name, value in given.items() if name not in _ONLY_FIRST}
+    began = time.time()
+
+    def connect(first: bool) -> EngineClient:
+        saved = not first and any(file.stat().st_mtime >= began for file in state_dir().glob("autosave*"))
+        options = {name: value for name, value in given.items() if not saved or name not in _SAVED}
+        return EngineClient.connect(keep=keep, options=options)
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
@@ -42,13 +48,7 @@ def run_window(
     app.setDesktopFileName("hocket")
     settings = QSettings(str(state_dir() / "window.ini"), QSettings.Format.IniFormat)
     theme.apply(app, _zoom(settings))
-    window = Window(
-        lambda first: EngineClient.connect(keep=keep, options=given if first else later),
-        settings,
-        keep,
-        record,
-        str(state_dir() / "engine.log"),
-    )
+    window = Window(connect, settings, keep, record, str(state_dir() / "engine.log"))
     if seconds > 0:
         QTimer.singleShot(round(seconds * 1000), window.close)
     # Python sees signals between two steps of its own; the window's timer takes such steps 30 times a second.

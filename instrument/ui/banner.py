@@ -92,7 +92,7 @@ class Banner(QFrame):
             *reversed(self._notices),
             *(state for state in self._states if state not in self._away),
         ]
-        text = "\n".join(dict.fromkeys(line for line in lines if line))
+        text = "\n".join(dict.fromkeys(line[:1].upper() + line[1:] for line in lines if line))
         if text != self.label.text():
             self.label.setText(text)
             if text:

@@ -77,7 +77,7 @@ class Selector(QComboBox):
     def show_items(self, items: Iterable[tuple[str, str, str]], current: str) -> None:
         """items: (id, text, why it cannot be chosen or empty); current: an id, shown even if not among them."""
         data = tuple(items)
-        if current and current not in (item[0] for item in data):
+        if current not in (item[0] for item in data):
             data = ((current, current, ""), *data)
         if data != self._data:
             self._data = data
@@ -223,10 +223,12 @@ class NumberBox(QDoubleSpinBox):
     def _finest(self) -> float:
         return max(self.info.step, 10.0 ** -self.decimals())
 
+    def event(self, event: QEvent) -> bool:
+        return True if _is_space(event) else super().event(event)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
-        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space:
-            event.ignore()  # no number has a space in it: it is the transport's
+        if _is_space(event):
             return True
         if kind == QEvent.Type.ContextMenu and isinstance(event, QContextMenuEvent):
             self.menu_at(event.globalPos())
@@ -253,6 +255,14 @@ class NumberBox(QDoubleSpinBox):
         elif kind == QEvent.Type.MouseButtonRelease:
             self._grip = None
         return False
+
+
+def _is_space(event: QEvent) -> bool:
+    """Whether it is the space bar. No number has a space in it, so it is left to the transport."""
+    if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space:
+        event.ignore()
+        return True
+    return False
 
 
 class SeedBox(QWidget):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
@@ -40,13 +42,38 @@ class Footer(QFrame):
 
     def show_telemetry(self, report: Telemetry) -> None:
         """Show what is in use."""
-        _show_in_use(self.audio, self._devices, report.audio)
-        _show_in_use(self.midi, self._ports, report.midi)
+        _show_in_use(self.audio, _AUDIO, self._devices, report.audio)
+        _show_in_use(self.midi, _MIDI, self._ports, report.midi)
         self.health.show_telemetry(report)
 
 
-def _show_in_use(selector: Selector, names: tuple[str, ...], in_use: str) -> None:
-    """in_use: one of `names`, maybe with more said about it ("Speakers, 48000 Hz")."""
-    if not selector.view().isVisible():
-        current = max((name for name in names if name and in_use.startswith(name)), key=len, default=in_use)
-        selector.show_items(((name, in_use if name == current else name, "") for name in names), current)
+class _Standing(NamedTuple):
+    """A choice that is always there. start: how the engine's report of it begins."""
+
+    id: str
+    text: str
+    start: str
+
+
+_AUDIO = (_Standing("", "Default device", "default"), _Standing("null", "No sound", "null"))
+_MIDI = (_Standing("virtual", "Hocket, a virtual port", "Hocket"), _Standing("null", "No port", "null"))
+
+
+def _show_in_use(
+    selector: Selector, standing: tuple[_Standing, _Standing], names: tuple[str, ...], in_use: str
+) -> None:
+    """in_use: a name, maybe with more said about it ("Speakers, 48000 Hz")."""
+    if selector.view().isVisible() or not in_use:
+        return
+    first, last = standing
+    known = [first, *(_Standing(name, name, name) for name in names if name != last.id), last]
+    current = max(
+        (one for one in known if in_use.startswith(one.start)), key=lambda one: len(one.start), default=None
+    )
+    if current is None:
+        current = _Standing(in_use, in_use, in_use)
+        known.insert(0, current)
+    more = current is not last and current.id != ""
+    selector.show_items(
+        ((one.id, in_use if more and one is current else one.text, "") for one in known), current.id
+    )

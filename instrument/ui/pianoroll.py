@@ -43,7 +43,7 @@ class PianoRoll(QWidget):
         self.row_px = 9
         self._clock = clock
         self._centre = 60.0
-        self._shown: tuple[object, ...] = ()
+        self._shown: tuple[float, ...] = ()
         self.setAccessibleName("Piano roll")
         self.setAccessibleDescription(
             "Notes played, and notes planned as ghosts. Plus and minus zoom in time."
@@ -89,7 +89,6 @@ class PianoRoll(QWidget):
     def show_values(self, values: Mapping[str, Value]) -> None:
         """Take key, scale and metre from "player/knob" -> value."""
         self.score.show_values(values)
-        self._shown = ()
 
     def advance(self) -> None:
         """Move on to the present; nothing is painted if nothing has changed."""
@@ -105,7 +104,16 @@ class PianoRoll(QWidget):
             round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
         )
         notes = self.score.notes
-        shown = (left, tick, bottom, rows, notes.version, notes.plan_version, self.score.playing)
+        shown: tuple[float, ...] = (
+            left,
+            tick,
+            bottom,
+            rows,
+            notes.performance,
+            notes.count,
+            notes.plan_version,
+        )
+        shown += (self.score.playing, self.score.scale_version, len(self.score.sounding))
         if shown == self._shown:
             return
         if self.drum_lane.isVisible() != self.score.notes.drums:
@@ -167,7 +175,7 @@ class PianoRoll(QWidget):
 
     def _look_at_notes(self) -> None:
         """Ease towards the pitches in use."""
-        low, high = self.score.notes.span() or (48, 84)
+        low, high = self.score.notes.span or (48, 84)
         needed = max(_FEWEST_ROWS, high - low + 5)
         least, most = (theme.px(edge) for edge in _ROW_PX)
         self.row_px = min(max(int(self.lane.height() / needed), least), most)

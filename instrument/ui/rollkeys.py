@@ -41,7 +41,7 @@ class Keys(QWidget):
         roll = self.roll
         self._lit = {
             (True, drum_lane(note.pitch)) if note.part == Part.DRUMS else (False, note.pitch): note.part
-            for note in roll.score.sounding()
+            for note in roll.score.sounding
         }
         shown = (
             tuple(self._lit.items()),
@@ -130,13 +130,15 @@ class Ruler(QWidget):
         (left, right), _ = roll.lane.viewRange()
         painter.setClipRect(QRectF(roll.keys.width(), 0, self.width(), self.height()))
         bars, _ = roll.score.bars.lines(left, right)
+        scale = (self.width() - roll.keys.width()) / (right - left)
         for tick, bar in bars:
-            x = roll.x_of(tick)
+            x = roll.keys.width() + (tick - left) * scale
             painter.fillRect(
                 QRectF(int(x), self.height() * 0.6, 1, self.height() * 0.4), theme.colour(BAR_LINE)
             )
             painter.setPen(theme.colour(theme.MUTED))
-            name = self._names.setdefault(bar, QStaticText(str(bar)))
+            if (name := self._names.get(bar)) is None:
+                name = self._names[bar] = QStaticText(str(bar))
             painter.drawStaticText(QPointF(x + theme.px(6), (self.height() - name.size().height()) / 2), name)
         x, foot, wide = roll.x_of(roll.score.position), self.height(), theme.px(5)
         painter.setPen(Qt.PenStyle.NoPen)

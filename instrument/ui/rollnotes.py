@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from instrument.engine.messages import NoteReport
 from instrument.engine.transport import metre_map
@@ -13,6 +14,7 @@ from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 KEPT_TICKS = 32 * 4 * TICKS_PER_BEAT
 _JUMP = TICKS_PER_BEAT  # a difference from which on the music has jumped, rather than drifted
 _PULL = 0.15  # of the difference that is made up with every report
+_STROKE = 6
 _BLIND_S = 0.25  # the playhead runs on for as long without a report
 
 # General MIDI percussion by the lane it is drawn in, from the bottom; what is not named goes to the last.
@@ -29,51 +31,59 @@ def drum_lane(key: int) -> int:
 
 
 class RollNotes:
-    """The notes committed of late, and the plan; a version of each changes whenever they do."""
+    """The notes committed of late, and the plan.
+
+    count: notes ever committed; performance and plan_version: changed by every new performance and plan.
+    """
 
     def __init__(self) -> None:
         self.committed: deque[NoteReport] = deque()
         self.plan: tuple[NoteReport, ...] = ()
-        self.version = self.plan_version = 0
+        self.count = self.performance = self.plan_version = 0
         self.drums = False  # whether there ever were any
+        self.span: tuple[int, int] | None = None  # lowest and highest pitch there is, drums apart
+        self._live: list[NoteReport] = []  # committed notes that are not over yet
 
-    def commit(self, notes: Iterable[NoteReport]) -> None:
+    def commit(self, notes: Sequence[NoteReport]) -> None:
         """Add committed notes; those long past are forgotten."""
-        before = len(self.committed)
-        self.committed.extend(notes)
-        if len(self.committed) == before:
+        if not notes:
             return
+        self.committed.extend(notes)
+        self._live.extend(notes)
+        self.count += len(notes)
         horizon = self.committed[-1].tick - KEPT_TICKS
         while self.committed[0].tick < horizon:
             self.committed.popleft()
-        self.version += 1
-        self._look_for_drums(self.committed)
+        self._look_at(notes)
 
     def replan(self, notes: tuple[NoteReport, ...]) -> None:
         """Take another plan."""
         if notes != self.plan:
             self.plan = notes
             self.plan_version += 1
-            self._look_for_drums(notes)
+            self._look_at(notes)
 
-    def forget_committed(self) -> None:
-        """Begin anew with the plan there is."""
+    def begin(self) -> None:
+        """Another performance: forget what was committed."""
         self.committed.clear()
-        self.version += 1
+        self._live.clear()
+        self.performance += 1
+        self._look_at(())
 
     def sounding(self, tick: float) -> list[NoteReport]:
-        """The committed notes that sound at `tick`."""
-        return [note for note in self.committed if note.tick <= tick < note.tick + max(note.duration, 3)]
+        """The committed notes that sound at `tick`, which never goes back within a performance."""
+        self._live = [note for note in self._live if tick < note.tick + _shown_ticks(note)]
+        return [note for note in self._live if note.tick <= tick]
 
-    def span(self) -> tuple[int, int] | None:
-        """Lowest and highest pitch there is, drums apart; None without any."""
-        pitches = [
-            note.pitch for notes in (self.committed, self.plan) for note in notes if note.part != Part.DRUMS
-        ]
-        return (min(pitches), max(pitches)) if pitches else None
+    def _look_at(self, fresh: Sequence[NoteReport]) -> None:
+        self.drums = self.drums or any(note.part == Part.DRUMS for note in fresh)
+        pitches = [note.pitch for note in (*self.committed, *self.plan) if note.part != Part.DRUMS]
+        self.span = (min(pitches), max(pitches)) if pitches else None
 
-    def _look_for_drums(self, notes: Iterable[NoteReport]) -> None:
-        self.drums = self.drums or any(note.part == Part.DRUMS for note in notes)
+
+def _shown_ticks(note: NoteReport) -> int:
+    """How long a note lights up: long enough to be seen, a drum no longer than its stroke."""
+    return _STROKE if note.part == Part.DRUMS else max(note.duration, _STROKE // 2)
 
 
 class Playhead:
@@ -99,12 +109,21 @@ class Playhead:
         return self._tick + self._rate * min(max(now - self._now, 0.0), _BLIND_S)
 
 
+class Lines(NamedTuple):
+    """bars: (tick, bar counted from 1); beats: the ticks of those between."""
+
+    bars: list[tuple[int, int]]
+    beats: list[int]
+
+
 class Bars:
     """Bar lines of a performance, learnt from the bar and beat in the engine's reports."""
 
     def __init__(self) -> None:
         self.metre = "4/4"  # what the metre knob says
         self.map: MetreMap = metre_map(self.metre)
+        self._asked: tuple[MetreMap, int, int] | None = None
+        self._lines = Lines([], [])
 
     def restart(self) -> None:
         """A new performance begins, in the knob's metre."""
@@ -123,15 +142,21 @@ class Bars:
         if start > self.map.metres[-1].tick:
             self.map = MetreMap((*self.map.metres, Metre(start, new.numerator, new.denominator)))
 
-    def lines(self, first: float, last: float) -> tuple[list[tuple[int, int]], list[int]]:
-        """Bar lines as (tick, bar counted from 1) and the ticks of the beats between, from `first` to `last`."""
+    def lines(self, first: float, last: float) -> Lines:
+        """Bar lines and beats in the bars from the one of tick `first` to the one of tick `last`."""
+        bar, end = (self.map.locate(max(0, int(tick))).bar for tick in (first, last))
+        if (self.map, bar, end) != self._asked:
+            self._asked = (self.map, bar, end)
+            self._lines = self._find_lines(bar, end)
+        return self._lines
+
+    def _find_lines(self, bar: int, end: int) -> Lines:
         bars: list[tuple[int, int]] = []
         beats: list[int] = []
-        bar = self.map.locate(max(0, int(first))).bar
-        while (start := self.map.start_of(bar)) <= last:
-            bars.append((start, bar + 1))
+        for at in range(bar, end + 1):
+            start = self.map.start_of(at)
+            bars.append((start, at + 1))
             metre = self.map.locate(start).metre
             step = TICKS_PER_BEAT * 4 // metre.denominator if metre else TICKS_PER_BEAT
-            beats.extend(range(start + step, self.map.start_of(bar + 1), step))
-            bar += 1
-        return bars, beats
+            beats.extend(range(start + step, self.map.start_of(at + 1), step))
+        return Lines(bars, beats)

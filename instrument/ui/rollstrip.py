@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import islice
 
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QRectF, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
@@ -17,6 +17,8 @@ from instrument.ui.rollnotes import drum_lane
 from instrument.ui.score import Score
 
 BAR_LINE = "#363D49"
+_FAR = 1e6  # ticks, or rows: beyond any edge
+_TIDY_EVERY = 200  # notes; then those that have left the view are let go
 _FADES = 0.3  # of the width, from the left
 _LEVELS = 4  # of velocity that are told apart
 
@@ -41,12 +43,15 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
     def __init__(self, score: Score, drums: bool) -> None:
         super().__init__()
         self.score, self.drums = score, drums
-        self._painted: tuple[object, ...] = ()
-        self._planned: tuple[object, ...] = ()
         self._fade = QPixmap()
-        self._batches: list[tuple[QColor, list[QRectF]]] = []
-        self._ghosts: list[tuple[QColor, QColor, list[QRectF]]] = []
-        self._bounds = QRectF(-1e7, -1e3, 2e7, 2e3)
+        self._solid: dict[tuple[int, int], list[QRectF]] = {}  # by part and level
+        self._solid_for: tuple[float, ...] = (-1,)
+        self._batched = 0  # how many of the notes ever committed are in there
+        self._ghosts: dict[int, list[QRectF]] = {}
+        self._ghosts_for: tuple[float, ...] = ()
+        self._rows: tuple[list[QRectF], list[QLineF]] = ([], [])
+        self._rows_for: tuple[float, ...] = ()
+        self._bounds = QRectF(-_FAR, -_FAR, 2 * _FAR, 2 * _FAR)
 
     def boundingRect(self) -> QRectF:
         return self._bounds
@@ -57,53 +62,51 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
         view, box = self.getViewBox().viewRect(), self.getViewBox()
         tick, row = view.width() / max(1.0, box.width()), view.height() / max(1.0, box.height())  # a pixel's
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        self._paint_rows(painter, view)
-        self._paint_lines(painter, view)
-        self._batch(tick, row)
+        self._paint_ground(painter, view)
+        self._batch(tick, row, view.left())
         painter.setPen(Qt.PenStyle.NoPen)
-        for fill, _, rects in self._ghosts:
-            painter.setBrush(fill)
+        for part, rects in self._ghosts.items():
+            painter.setBrush(_GHOST[part])
             painter.drawRects(rects)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for _, edge, rects in self._ghosts:
-            painter.setPen(_hairline(edge))
+        for part, rects in self._ghosts.items():
+            painter.setPen(_GHOST_EDGE[part])
             painter.drawRects(rects)
         painter.setPen(Qt.PenStyle.NoPen)
-        for colour, rects in self._batches:
-            painter.setBrush(colour)
+        for (part, level), rects in self._solid.items():
+            painter.setBrush(_SOLID[part][level])
             painter.drawRects(rects)
-        self._paint_past(painter, (self.score.position - view.left()) / view.width())
         now = self.score.position
-        for note in self.score.sounding():
+        self._paint_past(painter, (now - view.left()) / view.width())
+        for note in self.score.sounding:
             if (note.part == Part.DRUMS) == self.drums:
                 painter.setBrush(_BRIGHT[note.part])
                 painter.drawRects(self._rounded(note, tick, row))
-        painter.setPen(_hairline(theme.colour(theme.TEXT, 0.85)))
-        painter.drawLine(QPointF(now, view.top()), QPointF(now, view.bottom()))
+        painter.setPen(_PLAYHEAD)
+        painter.drawLine(QLineF(now, view.top(), now, view.bottom()))
 
-    def _paint_rows(self, painter: QPainter, view: QRectF) -> None:
-        painter.setPen(Qt.PenStyle.NoPen)
+    def _paint_ground(self, painter: QPainter, view: QRectF) -> None:
         first, last = max(0, int(view.top())), int(view.bottom()) + 1
-        if self.drums:
-            dark = [QRectF(view.left(), row, view.width(), 1) for row in range(first, last) if row % 2]
-        else:
-            dark = [
-                QRectF(view.left(), p, view.width(), 1) for p in range(first, last) if self.score.is_dark(p)
-            ]
-        painter.setBrush(theme.colour(_DARK_ROW))
-        painter.drawRects(dark)
-        if not self.drums:
-            painter.setPen(_hairline(theme.colour(theme.LINE)))
-            for pitch in range(first, last):
-                if pitch % 12 == self.score.root:
-                    painter.drawLine(QPointF(view.left(), pitch), QPointF(view.right(), pitch))
-
-    def _paint_lines(self, painter: QPainter, view: QRectF) -> None:
+        if (wanted := (first, last, self.score.scale_version)) != self._rows_for:
+            self._rows_for = wanted
+            dark = [row for row in range(first, last) if (row % 2 if self.drums else self.score.is_dark(row))]
+            ruled = [row for row in range(first, last) if not self.drums and row % 12 == self.score.root]
+            self._rows = (
+                [QRectF(-_FAR, row, 2 * _FAR, 1) for row in dark],
+                [QLineF(-_FAR, row, _FAR, row) for row in ruled],
+            )
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(_DARK_ROW)
+        painter.drawRects(self._rows[0])
         bars, beats = self.score.bars.lines(view.left(), view.right())
-        for ticks, shade in ((beats, _BEAT_LINE), ([tick for tick, _ in bars], BAR_LINE)):
-            painter.setPen(_hairline(theme.colour(shade)))
-            for tick in ticks:
-                painter.drawLine(QPointF(tick, view.top()), QPointF(tick, view.bottom()))
+        top, foot = view.top(), view.bottom()
+        for pen, lines in (
+            (_ROW_LINE, self._rows[1]),
+            (_BEAT_LINE, [QLineF(tick, top, tick, foot) for tick in beats]),
+            (_BAR_LINE, [QLineF(tick, top, tick, foot) for tick, _ in bars]),
+        ):
+            painter.setPen(pen)
+            painter.drawLines(lines)
 
     def _paint_past(self, painter: QPainter, past: float) -> None:
         """Let what is long past fade; past: the share of the width left of the playhead.
@@ -129,27 +132,23 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
         painter.drawPixmap(box.topLeft(), self._fade)
         painter.restore()
 
-    def _batch(self, tick: float, row: float) -> None:
-        """Sort the notes into batches by colour; only when notes or zoom have changed."""
-        notes, left = self.score.notes, self.getViewBox().viewRect().left()
-        if (painted := (notes.version, tick, row)) != self._painted:
-            self._painted = painted
-            solid: dict[tuple[int, int], list[QRectF]] = {}
-            for note in self._mine(notes.committed):
-                if note.tick + note.duration >= left:
-                    level = min(note.velocity * _LEVELS // 128, _LEVELS - 1)
-                    solid.setdefault((note.part, level), []).extend(self._rounded(note, tick, row))
-            self._batches = [(_SOLID[part][level], rects) for (part, level), rects in solid.items()]
-        if (planned := (notes.plan_version, tick, row)) == self._planned:
-            return
-        self._planned = planned
-        ghosts: dict[int, list[QRectF]] = {}
-        for note in self._mine(self.score.notes.plan):
-            ghosts.setdefault(note.part, []).append(self._box(note, tick, row))
-        self._ghosts = [(_GHOST[part], _GHOST_EDGE[part], rects) for part, rects in ghosts.items()]
-
-    def _mine(self, notes: Iterable[NoteReport]) -> Iterable[NoteReport]:
-        return (note for note in notes if (note.part == Part.DRUMS) == self.drums)
+    def _batch(self, tick: float, row: float, left: float) -> None:
+        """Sort notes into batches of one colour: only new ones, unless the zoom or the performance changed."""
+        notes = self.score.notes
+        fresh = notes.count - self._batched
+        wanted: tuple[float, ...] = (notes.performance, tick, row, notes.count // _TIDY_EVERY)
+        if wanted != self._solid_for or fresh > len(notes.committed):
+            self._solid_for, self._solid, fresh = wanted, {}, len(notes.committed)
+        self._batched = notes.count
+        for note in islice(reversed(notes.committed), fresh):
+            if (note.part == Part.DRUMS) == self.drums and note.tick + note.duration >= left:
+                level = min(note.velocity * _LEVELS // 128, _LEVELS - 1)
+                self._solid.setdefault((note.part, level), []).extend(self._rounded(note, tick, row))
+        if (wanted := (notes.plan_version, tick, row)) != self._ghosts_for:
+            self._ghosts_for, self._ghosts = wanted, {}
+            for note in notes.plan:
+                if (note.part == Part.DRUMS) == self.drums:
+                    self._ghosts.setdefault(note.part, []).append(self._box(note, tick, row))
 
     def _box(self, note: NoteReport, tick: float, row: float) -> QRectF:
         """Where a note is drawn; tick, row: how much of them a pixel is."""
@@ -182,10 +181,14 @@ def _mix(front: str, back: str, share: float) -> QColor:
     return QColor.fromRgbF(red, green, blue)
 
 
-_DARK_ROW, _BEAT_LINE = "#0F1115", "#1E2228"
+_DARK_ROW = theme.colour("#0F1115")
+_ROW_LINE, _BEAT_LINE, _BAR_LINE = (
+    _hairline(theme.colour(name)) for name in (theme.LINE, "#1E2228", BAR_LINE)
+)
+_PLAYHEAD = _hairline(theme.colour(theme.TEXT, 0.85))
 _SOLID = tuple(
     tuple(_mix(part, theme.ROLL, 0.55 + 0.15 * level) for level in range(_LEVELS)) for part in theme.PARTS
 )
 _BRIGHT = tuple(_mix("#FFFFFF", part, 0.45) for part in theme.PARTS)
 _GHOST = tuple(_mix(part, theme.ROLL, 0.16) for part in theme.PARTS)
-_GHOST_EDGE = tuple(_mix(part, theme.ROLL, 0.58) for part in theme.PARTS)
+_GHOST_EDGE = tuple(_hairline(_mix(part, theme.ROLL, 0.58)) for part in theme.PARTS)

@@ -13,12 +13,15 @@ from instrument.ui.rollnotes import Bars, Playhead, RollNotes
 class Score:
     """Notes, bar lines, playhead and scale of the performance that is shown.
 
-    position: the tick the music is at, as of the last `advance`; root: pitch class at which rows are ruled.
+    As of the last `advance`: position, the tick the music is at; sounding, the notes that sound there.
+    root: pitch class at which rows are ruled; scale_version: changed with the scale.
     """
 
     def __init__(self) -> None:
         self.notes, self.bars = RollNotes(), Bars()
         self.position = 0.0
+        self.sounding: list[NoteReport] = []
+        self.scale_version = 0
         self.playing = False
         self.root = 0
         self._playhead = Playhead()
@@ -30,7 +33,7 @@ class Score:
         jumped_back = report.playing and report.tick < self.position - TICKS_PER_BEAT
         planned_anew = not report.playing and bool(report.plan) and bool(self.notes.committed)
         if started or jumped_back or planned_anew:  # another performance: it counts from 0 again
-            self.notes.forget_committed()
+            self.notes.begin()
             self.bars.restart()
             self._playhead.halt(report.tick)
         self.playing = report.playing
@@ -49,6 +52,7 @@ class Score:
         locked = scale in SCALES and scale != "chromatic" and key in KEYS
         self.root = KEYS.index(key) if locked else 0
         self._in_scale = scale_mask(self.root, scale if locked else "major")
+        self.scale_version += 1
         self.bars.metre = str(values.get("-1/metre", self.bars.metre))
         if not self.playing and not self.notes.committed:
             self.bars.restart()
@@ -56,10 +60,7 @@ class Score:
     def advance(self, now: float) -> None:
         """Move on to `now`."""
         self.position = self._playhead.at(now)
-
-    def sounding(self) -> list[NoteReport]:
-        """The notes that sound now."""
-        return self.notes.sounding(self.position) if self.playing else []
+        self.sounding = self.notes.sounding(self.position) if self.playing else []
 
     def is_dark(self, pitch: int) -> bool:
         """Whether a pitch lies outside the scale, or is a black key where no scale is locked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -181,7 +182,11 @@ class TransportBar(QFrame):
             self.record.setAccessibleDescription(help)
 
     def _record(self, on: bool) -> None:
-        self.record_pressed.emit(str(recording_path(self._kind)) if on else "")
+        path = recording_path(self._kind) if on else None
+        if path is not None:
+            with suppress(OSError):  # the engine will say why it cannot write there
+                path.parent.mkdir(parents=True, exist_ok=True)
+        self.record_pressed.emit(str(path or ""))
 
 
 def recording_path(kind: str, now: datetime | None = None) -> Path:

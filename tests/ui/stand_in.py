@@ -103,7 +103,12 @@ class EngineStandIn:
             False,
             ("Night bus", "Rain on tin", "Two trams"),
         )
-        self.slug, self.audio, self.midi, self.recording = "hocket-lstm", "Built-in Audio", "Hocket", ""
+        self.slug, self.audio, self.midi, self.recording = (
+            "hocket-lstm",
+            "Built-in Audio, 48000 Hz",
+            "Hocket (alsa)",
+            "",
+        )
         self.player_knobs = PLAYER_KNOBS
         self.levels, self.load, self.starved, self.late = (-9.5, -11.0), 0.21, 0, 0
         self._clock = clock
@@ -164,7 +169,7 @@ class EngineStandIn:
         """Send a description."""
         self._reports.append(Description(
             MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
-            ("Built-in Audio", "Scarlett 2i2", "null"), ("Hocket", "FluidSynth", "null"),
+            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"),
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
