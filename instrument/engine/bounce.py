@@ -1,15 +1,47 @@
-"""What was played as a file: MIDI or sound."""
+"""What was played as a file: MIDI or sound, without devices and faster than it lasts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
+from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
 from instrument.engine.performance import Played
+from instrument.engine.render import Rendering
+from instrument.engine.scheduler import Agenda, strikes
 from instrument.engine.takes import Take, Turn
+from instrument.engine.voices import open_voice
+from instrument.engine.wavfile import WavFile
+from instrument.errors import HocketError
+from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Piece
 from instrument.music.timebase import MICRO_STEPS, MetreMap
+
+FORMATS = (".mid", ".wav")
+RATE = 48_000
+FADE_S = 0.020  # what still sounds at the end is faded out
+
+
+def check_out(path: Path | str) -> Path:
+    """The path, if something can be bounced there: a .mid or .wav file in a folder that is there. HocketError."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in FORMATS:
+        raise HocketError(f"cannot render to {str(path)!r}: give a file that ends in {' or '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise HocketError(f"cannot render to {str(path)!r}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def bounce(rendering: Rendering, path: Path | str) -> None:
+    """Write a rendering to a .mid or .wav file, which lasts as long as it does. HocketError as `check_out`, and
+    where it cannot be written."""
+    path = check_out(path)
+    if path.suffix.lower() == ".mid":
+        write_midi(piece_of(rendering.played, rendering.take, rendering.metres, rendering.end), path)
+    else:
+        _write_wav(rendering, path)
 
 
 def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float) -> Piece:
@@ -29,3 +61,36 @@ def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float)
             tempos[round(entry.tick)] = float(entry.value)
     kept = tuple(metre for metre in metres.metres if metre.tick < end)
     return Piece(rows, kept, tuple(tempos.items()))
+
+
+def _write_wav(rendering: Rendering, path: Path) -> None:
+    voice = open_voice(RATE)
+    file = WavFile(path, RATE)
+    try:
+        mixer = Mixer(RATE, voice)
+        _post(rendering, mixer)
+        left = round(rendering.seconds * RATE)
+        while left > 0:
+            block = mixer.render(min(BLOCK, left))
+            left -= len(block)
+            fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
+            file.write(block * np.minimum(fade, 1.0).astype(np.float32)[:, None])
+    finally:
+        file.close()
+        voice.close()
+
+
+def _post(rendering: Rendering, mixer: Mixer) -> None:
+    """Enter all that is to be heard into the mixer, on its frames."""
+
+    def frame(tick: float) -> int:
+        return round(rendering.tempo.ns(tick) / 1e9 * mixer.rate)
+
+    mixer.post(0, Fader(MASTER, float(rendering.take.header.patch.knobs["level"])))
+    for entry in rendering.take.entries:
+        if isinstance(entry, Turn) and entry.knob == "level":
+            mixer.post(frame(entry.tick), Fader(MASTER, float(entry.value)))
+    agenda = Agenda()
+    agenda.add(strikes(rendering.played))
+    for tick, message in agenda.take(rendering.end):
+        mixer.post(frame(tick), message)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from instrument.engine.bounce import piece_of
 from instrument.engine.patches import Patch, PlayerPatch, save_patch
 from instrument.engine.performance import Performance
 from instrument.engine.render import Options, Rendering, differences, render
@@ -118,18 +117,6 @@ def test_a_take_is_rendered_to_what_was_heard(take):
     short = rendered(model="", take=take, bars=2)
     assert short.played == whole.played[: len(short.played)]
     assert short.end < whole.end
-
-
-def test_a_rendering_becomes_a_piece_on_its_own_time(tmp_path):
-    what = rendered(bars=4, ats=["4:tempo=60"], sets=["metre=3/4"])
-    piece = piece_of(what.played, what.take, what.metres, what.end)
-    assert piece.tempos == ((0, 120.0), (96, 60.0))
-    assert piece.metres == (Metre(0, 3, 4),)
-    assert len(piece) == len(what.played)
-    assert (piece.notes[:, 0] + piece.notes[:, 3]).max() <= what.end
-    write_midi(piece, tmp_path / "one.mid")
-    write_midi(piece_of(what.played, what.take, what.metres, what.end), tmp_path / "two.mid")
-    assert (tmp_path / "one.mid").read_bytes() == (tmp_path / "two.mid").read_bytes()
 
 
 @pytest.mark.parametrize(("options", "says"), [
