@@ -336,9 +336,3 @@ def _write(path: Path, data: bytes) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-if __name__ == "__main__":
-    import typer
-
-    typer.run(prepare)
