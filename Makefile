@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+SMOKE := artifacts/smoke
 
 .PHONY: play test check lint format bench train-smoke ready-play ready-test
 
@@ -28,7 +29,10 @@ bench: ready-play
 	@$(BIN)/hocket bench --json $(ARGS)
 
 train-smoke: ready-test
-	$(BIN)/python -m pytest tests/training $(ARGS)
+	rm -rf $(SMOKE)
+	$(BIN)/python -m training prepare tests/fixtures/midi --out $(SMOKE)/data
+	$(BIN)/python -m training fit --recipe tests/fixtures/recipes/smoke.toml --run $(SMOKE)/run
+	$(BIN)/python -m training export --checkpoint $(SMOKE)/run/best.safetensors --out $(SMOKE)/models
 
 ready-play:
 	@$(PYTHON) packaging/install.py play
