@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.io.child import Child, Keeper, ask
 from instrument.io.clocks import SystemClock
+from instrument.io.jackport import jack_is_running
 from instrument.io.ports import AudioOutput, AudioStatus, Clock
 from instrument.io.ring import CHANNELS, FRAMES, AudioRing
 from instrument.io.timing import FrameClock
@@ -160,7 +161,7 @@ class DeviceAudio:
     def __init__(self, device: str = "") -> None:
         """device: a name or the part of one; empty: the default."""
         self._device = device
-        self._keeper = Keeper(lambda: Child(DEVICE_MODULE, AudioRing.create(), [device]), lambda: True)
+        self._keeper = Keeper(lambda: Child(DEVICE_MODULE, AudioRing.create(), [device]), jack_is_running)
         self._sink: tuple[_Stream | NullAudio, int] = (NullAudio(), 0)  # and the number of its frame 0
         self._before = (0, 0, 0)  # starved, xruns and blocks of streams that ended
         self._ended: list[_Stream] = []

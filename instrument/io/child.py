@@ -110,12 +110,14 @@ class Child(Generic[Memory]):
 class Keeper(Generic[Memory]):
     """Opens a child again and again, at a bounded pace and without ever waiting.
 
-    spawn: starts one; possible: a cheap look whether a try is worth while.
+    spawn: starts one, or raises HocketError; look: a cheap glance at the world, which is hopeful enough for a
+    try at once whenever it gives something else than before.
     """
 
-    def __init__(self, spawn: Callable[[], Child[Memory]], possible: Callable[[], bool]) -> None:
+    def __init__(self, spawn: Callable[[], Child[Memory]], look: Callable[[], object]) -> None:
         self._spawn = spawn
-        self._possible = possible
+        self._look = look
+        self._seen = look()
         self._opening: Child[Memory] | None = None
         self._tries = 0
         self._next_ns = 0
@@ -125,10 +127,9 @@ class Keeper(Generic[Memory]):
         """Go on with the opening: the child once it runs, else None. `problem` says what went wrong last."""
         now = time.perf_counter_ns()
         if self._opening is None:
-            if now < self._next_ns:
-                return None
-            if not self._possible():
-                self._wait(now)
+            if (seen := self._look()) != self._seen:
+                self._seen, self._tries = seen, 0
+            elif now < self._next_ns:
                 return None
             try:
                 self._opening = self._spawn()
@@ -164,9 +165,6 @@ class Keeper(Generic[Memory]):
     def _failed(self, now: int, problem: str) -> None:
         self.problem = problem
         self.close()
-        self._wait(now)
-
-    def _wait(self, now: int) -> None:
         self._next_ns = now + _RETRY_NS[min(self._tries, len(_RETRY_NS) - 1)]
         self._tries += 1
 

@@ -25,9 +25,14 @@ from instrument.io.names import pick
 from instrument.io.ring import FRAMES, AudioRing
 from instrument.io.shared import RUNNING
 
-# The driver families we use, best first; the others give the same devices with more latency. None of these
-# there: whatever PortAudio has.
-HOSTS = ("JACK Audio Connection Kit", "Core Audio", "Windows WASAPI", "ALSA")
+# The driver families we use, best first, with the latency asked of each: PortAudio's own "low", or seconds.
+# The others give the same devices with more latency, and serve where none of these is there.
+HOSTS: dict[str, str | float] = {
+    "JACK Audio Connection Kit": "low",
+    "Core Audio": "low",
+    "Windows WASAPI": "low",
+    "ALSA": 0.025,  # "low" is 8.7 ms, which leaves a callback in Python no slack behind PipeWire or PulseAudio
+}
 JACK_NAME = b"Hocket audio"
 
 _RAMP = 64  # frames over which a starved ring falls to silence and comes back, so that it does not click
@@ -160,7 +165,7 @@ def play(ring: AudioRing, name: str) -> None:
     try:
         stream = sd.OutputStream(
             samplerate=info["rate"], device=info["number"], channels=channels, dtype="float32",
-            latency="low", callback=player,
+            latency=HOSTS.get(info["host"], "high"), callback=player,
         )
         player.latency_s = stream.latency
         ring.put("rate", int(stream.samplerate))

@@ -82,6 +82,8 @@ class _JackPort:
         """Called before `ring` takes the place of the last."""
 
     def _spawn(self) -> Child[MidiRing]:
+        if not jack_is_running():
+            raise HocketError("no JACK server is running: start one (jackd, QjackCtl)")
         return Child(JACK_MODULE, MidiRing.create(), [self._direction, self._name, *self._connections])
 
     def _check(self) -> None:

@@ -46,8 +46,11 @@ def test_what_is_written_is_what_an_outside_recorder_hears(
 ) -> None:
     with JackProbe() as probe, Feeder(device):
         probe.listen(CLIENT)
+        told: dict[int, int] = {}  # when the mixer was told that the frame it writes next is heard
+        while (frame := device.status().written) < 96_000:
+            told[frame] = device.heard_ns(frame)
+            time.sleep(0.02)
         wait_for(lambda: device.status().played > 96_000, what="two seconds of sound")
-        heard_ns = {frame: device.heard_ns(frame) for frame in range(40_000, 90_000, 5000)}
         recording = probe.finish(tmp_path)
         status = device.status()
 
@@ -61,11 +64,12 @@ def test_what_is_written_is_what_an_outside_recorder_hears(
 
     # A frame is heard when JACK says, plus what JACK says lies between the port and the ear.
     errors = []
-    for frame, ns in heard_ns.items():
+    for frame, ns in [*told.items()][len(told) // 2 :]:
         inside = heard[(heard[:, 0] <= frame % CODES) & (frame % CODES < heard[:, 0] + 256)]
         expected = [t + (frame % CODES - n) * 1e9 / 48_000 + status.latency_ns for n, _, t in inside]
         errors += [min((abs(ns - e) for e in expected), default=np.inf)]
-    assert np.median(errors) < 3_000_000
+    print(f"ms off: p50 {np.median(errors) / 1e6:.3f}, max {max(errors) / 1e6:.3f}, {disturbed} disturbances")
+    assert np.median(errors) < (50_000_000 if disturbed else 2_000_000)
 
 
 def test_a_killed_device_process_is_replaced(device: DeviceAudio) -> None:

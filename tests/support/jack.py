@@ -167,6 +167,10 @@ class JackProbe:
         """The MIDI heard so far."""
         return [(ns, bytes.fromhex(message)) for ns, message in self._ask("events")]
 
+    def xruns(self) -> int:
+        """Cycles that the server lost so far, and with them what was on its way."""
+        return int(self._ask("xruns"))
+
     def finish(self, folder: Path) -> Recording:
         """End, leaving a file in `folder`, and return what was heard."""
         path = folder / f"{self.name}.npz"

@@ -67,6 +67,8 @@ def answer(command: str, arguments: list[str]) -> object:
         return True
     if command == "connections":
         return [port.name for port in client.get_all_connections(client.get_port_by_name(arguments[0]))]
+    if command == "xruns":
+        return xruns
     if command == "events":
         return list(events)
     if command == "save":
