@@ -18,7 +18,8 @@ import time
 import numpy as np
 
 from instrument.engine.devices import best_audio
-from instrument.engine.sound import BLOCK, LEAD_S
+from instrument.engine.mixer import BLOCK
+from instrument.engine.sound import LEAD_S
 from instrument.io.clocks import SystemClock
 
 SOON_NS = 20_000_000  # from here on one deadline is slept to, whatever else comes in

@@ -98,12 +98,12 @@ def run(options: argparse.Namespace, state: Path) -> int:
     players = Players(_named(options.players))
     patch, patch_banner = first_patch(options)
     with ThreadPoolExecutor(3, "opening") as opening:
-        hearing = opening.submit(best_audio, options.audio or patch.routing.audio)
+        hearing = opening.submit(open_sound, options.audio or patch.routing.audio)
         sending = opening.submit(best_midi, options.midi or patch.routing.midi)
         loading = opening.submit(load_models, patch, players, bool(options.model or options.patch))
-    audio, audio_banner = hearing.result()
+    sound, audio_banner = hearing.result()
     midi, midi_banner = sending.result()
-    scheduler, sound = Scheduler(clock, midi), Sound(audio)
+    scheduler = Scheduler(clock, midi)
     try:
         patch, models_banner = loading.result()
         conductor = Conductor(clock, players, patch, (scheduler, sound))
@@ -128,6 +128,12 @@ def run(options: argparse.Namespace, state: Path) -> int:
     sound.close()
     server.close()
     return status
+
+
+def open_sound(device: str) -> tuple[Sound, str]:
+    """The voices on the best device, and a banner."""
+    audio, banner = best_audio(device)
+    return Sound(audio), banner
 
 
 def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:

@@ -7,17 +7,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from instrument.engine.knobs import INSTRUMENT, knob_name
+from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
 from instrument.engine.performance import Performance, Played
-from instrument.engine.recording import Recorder
 from instrument.engine.scheduler import Agenda, strikes
-from instrument.errors import HocketError
+from instrument.engine.voices import open_voice
+from instrument.engine.wavfile import WavRecorder
 from instrument.io.ports import AudioOutput
 from instrument.music.timebase import TempoMap
 
-BLOCK = 256  # frames mixed at a time
 LEAD_S = 0.030  # sound mixed ahead of the device
+AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
+STALE_S = 0.1  # a note that is later than this is not played any more
+_SMOOTH = 0.05  # of `load`: share of the last round
 
 
 class Sound:
@@ -27,14 +29,18 @@ class Sound:
     """
 
     def __init__(self, audio: AudioOutput) -> None:
+        """audio: open. Loads the voices, which takes a second."""
         self.agenda = Agenda()
         self.audio = audio
         self.load = 0.0
         self.problem = ""
         self._tempo: TempoMap | None = None
+        self._level_db = 0.0
+        self._recorders: tuple[SoundRecorder, ...] = ()
+        self._posting = threading.Lock()
         self._closed = False
-        self._changing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="mix", daemon=True)
+        self._build(audio)
 
     def start(self) -> None:
         """Start the thread."""
@@ -50,38 +56,51 @@ class Sound:
 
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`."""
+        level = float(performance.values[knob_name(INSTRUMENT, "level")])
+        if level != self._level_db:
+            self._level_db = level
+            self._mixer.post(0, Fader(MASTER, level))
 
     def reach_ns(self) -> int:
         """As `Output.reach_ns`."""
         status = self.audio.status()
-        frames = max(LEAD_S * status.rate, 2 * status.block) + BLOCK
+        frames = max(LEAD_S * status.rate, 2 * status.block) + BLOCK + AHEAD
         return int(frames / status.rate * 1e9) + status.latency_ns
 
     def silence(self) -> None:
         """As `Output.silence`."""
-        self.agenda.silence()
+        with self._posting:
+            for message in self.agenda.silence():
+                self._mixer.post(self._latest, message)
 
     def panic(self) -> None:
         """As `Output.panic`."""
-        self.silence()
+        with self._posting:
+            self.agenda.silence()
+            self._mixer.panic()
 
     def poll(self) -> None:
         """Keep the device alive."""
         self.audio.poll()
 
     def use(self, audio: AudioOutput) -> None:
-        """Play to another device from now on; the last one is closed."""
-        with self._changing:
-            last, self.audio = self.audio, audio
+        """Play to another device, which is open, from now on; the last one is closed."""
+        last, self.audio = self.audio, audio
         last.close()
 
     def levels(self) -> tuple[float, float]:
         """Peak of left and right since the last call, dBFS."""
-        return -120.0, -120.0
+        return self._mixer.meter().peak
 
-    def record(self, path: Path) -> Recorder:
-        """Record what sounds to a .wav file."""
-        raise HocketError(f"cannot record to {path}: not yet")
+    def record(self, path: Path) -> SoundRecorder:
+        """Record what sounds from now on to a .wav file. HocketError where it cannot be written."""
+        recorder = SoundRecorder(path, self._mixer.rate, self)
+        self._recorders = (*self._recorders, recorder)
+        return recorder
+
+    def forget(self, recorder: SoundRecorder) -> None:
+        """Write no more to a recorder."""
+        self._recorders = tuple(other for other in self._recorders if other is not recorder)
 
     def close(self) -> None:
         """End the thread, close the device."""
@@ -90,14 +109,66 @@ class Sound:
             self._thread.join(2)
         self.audio.close()
 
+    def _build(self, audio: AudioOutput) -> None:
+        """A mixer for the rate of a device, whose next frame is the mixer's first."""
+        voice = open_voice(audio.rate)
+        self.problem = voice.name if voice.name.startswith("plain") else ""
+        with self._posting:
+            self._device = audio
+            self._latest = 0  # frame of the last event posted
+            self._mixer = Mixer(audio.rate, voice)
+            self._mixer.post(0, Fader(MASTER, self._level_db))
+            self._mixed = 0
+            self._base = audio.status().written
+
     def _run(self) -> None:
         while not self._closed:
-            with self._changing:
-                audio = self.audio
-                free = audio.free(int(LEAD_S * audio.rate))
-                for _ in range(free // BLOCK):
-                    frame = audio.status().written
-                    if self._tempo:
-                        self.agenda.take(self._tempo.tick(audio.heard_ns(frame + BLOCK)))
-                    audio.write(np.zeros((BLOCK, 2), np.float32))
-            time.sleep(BLOCK / audio.rate / 2)
+            audio = self.audio
+            if audio is not self._device or audio.rate != self._mixer.rate:
+                self._mixer.voice.close()
+                self._build(audio)
+            began = time.perf_counter()
+            free = audio.free(int(LEAD_S * audio.rate))
+            for _ in range(free // BLOCK):
+                self._mix(audio)
+            if count := free // BLOCK:
+                share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
+                self.load += _SMOOTH * (min(1.0, share) - self.load)
+            time.sleep(max(0.001, (BLOCK - free % BLOCK) / audio.rate))
+
+    def _mix(self, audio: AudioOutput) -> None:
+        """One block more for the device."""
+        with self._posting:
+            self._post(audio)
+        block = self._mixer.render(BLOCK)
+        self._mixed += BLOCK
+        audio.write(block)
+        for recorder in self._recorders:
+            recorder.write(block)
+
+    def _post(self, audio: AudioOutput) -> None:
+        """Enter what is heard in the next block into the mixer."""
+        tempo = self._tempo
+        if tempo is None:
+            return
+        start = audio.heard_ns(self._base + self._mixed)
+        frame_ns = (audio.heard_ns(self._base + self._mixed + BLOCK) - start) / BLOCK
+        for tick, message in self.agenda.take(tempo.tick(start + (BLOCK + AHEAD) * frame_ns)):
+            frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)
+            if frame > self._mixed - STALE_S * self._mixer.rate or message[0] & 0xF0 != 0x90:
+                self._latest = max(self._latest, frame)
+                self._mixer.post(frame, message)
+
+
+class SoundRecorder(WavRecorder):
+    """A .wav file of what sounds."""
+
+    def __init__(self, path: Path, rate: int, sound: Sound) -> None:
+        """HocketError where the file cannot be written."""
+        super().__init__(path, rate)
+        self._sound = sound
+
+    def close(self) -> None:
+        """As `Recorder.close`."""
+        self._sound.forget(self)
+        super().close()
