@@ -49,9 +49,13 @@ def export(checkpoint: Path, out: Path) -> Path:
     network, recipe, facts = load_network(checkpoint)
     shards = Shards.open(recipe.data.folder)
     if shards.data_hash != facts["data_hash"]:
-        raise HocketError(f"{recipe.data.folder} is not the data {checkpoint} was trained on: prepare that again")
+        raise HocketError(
+            f"{recipe.data.folder} is not the data {checkpoint} was trained on: prepare that again"
+        )
     genres = tuple(facts["genres"])
-    models = {id: _to_onnx(*graph[:2], graph[2], graph[3]) for id, graph in lstm_export.graphs(network).items()}
+    models = {
+        id: _to_onnx(*graph[:2], graph[2], graph[3]) for id, graph in lstm_export.graphs(network).items()
+    }
     folder = out / recipe.slug
     building = folder.with_name(f".{folder.name}.building")
     compared = _compared(shards, recipe)
@@ -68,18 +72,26 @@ def export(checkpoint: Path, out: Path) -> Path:
 
     bundle, exact = build(_as_is)
     if exact > PARITY:
-        raise HocketError(f"the graphs differ from the network by {exact:.2g}, more than {PARITY:g}: not exported")
+        raise HocketError(
+            f"the graphs differ from the network by {exact:.2g}, more than {PARITY:g}: not exported"
+        )
     print(f"parity with torch: {exact:.1e} (allowed {PARITY:g})")
     chosen, after = "int8", Score({})
     for name, weights in (("int8", _int8), ("fp16", _fp16)):
         bundle, _ = build(weights)
-        chosen, after = name, score_pieces(BundlePredictor(bundle), shards, compared, genres, COMPARED["notes"])
+        chosen, after = (
+            name,
+            score_pieces(BundlePredictor(bundle), shards, compared, genres, COMPARED["notes"]),
+        )
         print(f"held-out nats a note: {before.total:.4f} in torch, {after.total:.4f} in {name}")
         if after.total - before.total <= ALLOWED_LOSS:
             break
     metrics = {
-        "parity": exact, "weights": chosen, "nats_before": round(before.total, 4),
-        "nats_after": round(after.total, 4), "valid_best": round(facts["best"], 4),
+        "parity": exact,
+        "weights": chosen,
+        "nats_before": round(before.total, 4),
+        "nats_after": round(after.total, 4),
+        "valid_best": round(facts["best"], 4),
     }
     _describe(building, network, recipe, facts, shards, metrics, bundle)
     write_card(building, {})
@@ -88,7 +100,9 @@ def export(checkpoint: Path, out: Path) -> Path:
     return folder
 
 
-def parity(network: nn.Module, bundle: Bundle, shards: Shards, recipe: Recipe, genres: tuple[str, ...]) -> float:
+def parity(
+    network: nn.Module, bundle: Bundle, shards: Shards, recipe: Recipe, genres: tuple[str, ...]
+) -> float:
     """Largest difference of a logit between network and bundle over a real excerpt."""
     told, condition = example(shards, recipe, genres)
     with torch.no_grad():
@@ -98,7 +112,9 @@ def parity(network: nn.Module, bundle: Bundle, shards: Shards, recipe: Recipe, g
     return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
 
 
-def example(shards: Shards, recipe: Recipe, genres: tuple[str, ...]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+def example(
+    shards: Shards, recipe: Recipe, genres: tuple[str, ...]
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """A batch of one real excerpt, and its condition, for parity and the golden file."""
     info = valid_pieces(shards, recipe)[0]
     piece = vary(shards.piece(info), np.random.default_rng(0), 0)
@@ -121,12 +137,20 @@ def _to_onnx(module: nn.Module, inputs: tuple[Any, ...], ins: list[Any], outs: l
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module.eval(), inputs, dynamo=True, dynamic_shapes=tuple(shapes), opset_version=OPSET, verbose=False,
-            input_names=[p.name for p in ins], output_names=[p.name for p in outs],
+            module.eval(),
+            inputs,
+            dynamo=True,
+            dynamic_shapes=tuple(shapes),
+            opset_version=OPSET,
+            verbose=False,
+            input_names=[p.name for p in ins],
+            output_names=[p.name for p in outs],
         )
     assert program is not None
     model = program.model_proto
-    for node in model.graph.node:  # the exporter's notes on where an operator came from: paths of this machine
+    for (
+        node
+    ) in model.graph.node:  # the exporter's notes on where an operator came from: paths of this machine
         del node.metadata_props[:]
         node.doc_string = ""
     del model.metadata_props[:], model.graph.metadata_props[:]
@@ -147,7 +171,11 @@ def _int8(model: onnx.ModelProto, path: Path) -> None:
     onnx.save(model, whole)
     logging.getLogger().setLevel(logging.ERROR)
     quantize_dynamic(
-        whole, path, op_types_to_quantize=["MatMul", "Gather"], per_channel=True, reduce_range=True,
+        whole,
+        path,
+        op_types_to_quantize=["MatMul", "Gather"],
+        per_channel=True,
+        reduce_range=True,
         weight_type=QuantType.QInt8,
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
@@ -160,7 +188,9 @@ def _fp16(model: onnx.ModelProto, path: Path) -> None:
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) > 256:
-            half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
+            half = numpy_helper.from_array(
+                numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half"
+            )
             casts.append(onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
             tensor.CopyFrom(half)
     nodes = [*casts, *model.graph.node]
@@ -182,8 +212,13 @@ def _compared(shards: Shards, recipe: Recipe) -> list[Any]:
 
 
 def _describe(
-    folder: Path, network: nn.Module, recipe: Recipe, facts: dict[str, Any], shards: Shards,
-    metrics: dict[str, object], bundle: Bundle | None = None,
+    folder: Path,
+    network: nn.Module,
+    recipe: Recipe,
+    facts: dict[str, Any],
+    shards: Shards,
+    metrics: dict[str, object],
+    bundle: Bundle | None = None,
 ) -> None:
     graphs = tuple(
         Graph(id, f"{id}.onnx", _sha256(folder / f"{id}.onnx"), tuple(graph[2]), tuple(graph[3]))
@@ -193,28 +228,52 @@ def _describe(
     golden = folder / "golden.npz"
     arrays = {} if bundle is None else _golden(bundle, shards, recipe, genres)
     np.savez_compressed(golden, **arrays)  # type: ignore[arg-type]
-    used = [p for p in shards.select(split="train", ship_only=recipe.data.ship_only)
-            if p.dataset not in recipe.data.exclude]
-    offered = tuple(
-        g for g in genres
-        if sum(p.genre == g and not p.drums_only and not p.realised for p in used) >= OFFERED_PIECES
-    ) or genres
-    used = [p for p in used if (not p.drums_only or recipe.sampling.drums_only)
-            and (not p.realised or recipe.sampling.realised)]
+    used = [
+        p
+        for p in shards.select(split="train", ship_only=recipe.data.ship_only)
+        if p.dataset not in recipe.data.exclude
+    ]
+    offered = (
+        tuple(
+            g
+            for g in genres
+            if sum(p.genre == g and not p.drums_only and not p.realised for p in used) >= OFFERED_PIECES
+        )
+        or genres
+    )
+    used = [
+        p
+        for p in used
+        if (not p.drums_only or recipe.sampling.drums_only) and (not p.realised or recipe.sampling.realised)
+    ]
     licences: dict[str, set[str]] = {}
     for piece in used:
         licences.setdefault(piece.dataset, set()).add(piece.licence)
     shipped = recipe.data.ship_only
     write_manifest(
         Manifest(
-            VERSION, recipe.slug, recipe.name, recipe.family, "1.0.0",  # type: ignore[arg-type]
+            VERSION,
+            recipe.slug,
+            recipe.name,
+            recipe.family,
+            "1.0.0",  # type: ignore[arg-type]
             "CC BY-SA 4.0" if shipped else "as the data it was trained on",
-            graphs, Golden(golden.name, _sha256(golden), GOLDEN_TOLERANCE),
-            states=lstm_export.states(network), codec=dict(codec.FIELDS), condition_genres=genres,  # type: ignore[arg-type]
-            genres=offered, parts=tuple(int(p) for p in Part), knobs=knobs(offered),
+            graphs,
+            Golden(golden.name, _sha256(golden), GOLDEN_TOLERANCE),
+            states=lstm_export.states(network),
+            codec=dict(codec.FIELDS),
+            condition_genres=genres,  # type: ignore[arg-type]
+            genres=offered,
+            parts=tuple(int(p) for p in Part),
+            knobs=knobs(offered),
             provenance=Provenance(
-                facts["data_hash"], {name: "; ".join(sorted(own)) for name, own in sorted(licences.items())},
-                _commit(), recipe.seed, round(facts["seconds"] / 60, 1), facts["recipe"], metrics,
+                facts["data_hash"],
+                {name: "; ".join(sorted(own)) for name, own in sorted(licences.items())},
+                _commit(),
+                recipe.seed,
+                round(facts["seconds"] / 60, 1),
+                facts["recipe"],
+                metrics,
             ),
         ),
         folder,
@@ -224,16 +283,50 @@ def _describe(
 def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
     """The knobs of a note model."""
     return (
-        Knob("genre", "Genre", "choice", default="none", choices=("none", *genres),
-             help="What style the model plays in; none leaves it to what was played so far."),
-        Knob("temperature", "Temperature", low=0.1, high=2.0, default=1.0, step=0.01,
-             help="How adventurous: low repeats what is likely, high surprises."),
-        Knob("density", "Density", low=0.0, high=8.0, default=0.0, step=0.1,
-             help="How many notes a beat, from sparse to dense; 0 leaves it to the model."),
-        Knob("register", "Register", low=0.0, high=8.0, default=0.0, step=0.1,
-             help="How high it plays, from low to high; 0 leaves it to the model."),
-        Knob("top_p", "Focus", low=0.5, high=1.0, default=0.95, step=0.01,
-             help="Share of the likely choices that are considered; 1 considers all."),
+        Knob(
+            "genre",
+            "Genre",
+            "choice",
+            default="none",
+            choices=("none", *genres),
+            help="What style the model plays in; none leaves it to what was played so far.",
+        ),
+        Knob(
+            "temperature",
+            "Temperature",
+            low=0.1,
+            high=2.0,
+            default=1.0,
+            step=0.01,
+            help="How adventurous: low repeats what is likely, high surprises.",
+        ),
+        Knob(
+            "density",
+            "Density",
+            low=0.0,
+            high=8.0,
+            default=0.0,
+            step=0.1,
+            help="How many notes a beat, from sparse to dense; 0 leaves it to the model.",
+        ),
+        Knob(
+            "register",
+            "Register",
+            low=0.0,
+            high=8.0,
+            default=0.0,
+            step=0.1,
+            help="How high it plays, from low to high; 0 leaves it to the model.",
+        ),
+        Knob(
+            "top_p",
+            "Focus",
+            low=0.5,
+            high=1.0,
+            default=0.95,
+            step=0.01,
+            help="Share of the likely choices that are considered; 1 considers all.",
+        ),
     )
 
 
@@ -242,7 +335,9 @@ def _golden(bundle: Bundle, shards: Shards, recipe: Recipe, genres: tuple[str, .
     told, condition = example(shards, recipe, genres)
     predictor = BundlePredictor(bundle)
     state, steps = predictor.initial(1), []
-    for i in range(condition.shape[1]):  # one at a time, as it is played: 8-bit products of many rows scale apart
+    for i in range(
+        condition.shape[1]
+    ):  # one at a time, as it is played: 8-bit products of many rows scale apart
         one = {name: value[:, i : i + 1] for name, value in told.items()}
         logits, state = predictor(one, condition[:, i : i + 1], state)
         steps.append(logits)
@@ -256,5 +351,5 @@ def _sha256(path: Path) -> str:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return done.stdout.strip()

@@ -58,8 +58,11 @@ class Run:
         self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), recipe.train.rate, betas=(0.9, 0.98),
-            weight_decay=recipe.train.decay, fused=True,
+            self.network.parameters(),
+            recipe.train.rate,
+            betas=(0.9, 0.98),
+            weight_decay=recipe.train.decay,
+            fused=True,
         )
         self.stream = NoteStream(
             shards, pieces, self.genres, recipe.train.lanes, recipe.seed, recipe.sampling
@@ -167,7 +170,8 @@ class Run:
         fields = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
         print(
             f"batch {self.batch}  {progress:4.0%}  {self.seconds / 60:.1f} min  "
-            f"{notes / max(self.seconds, 1e-9):.0f} notes/s  nats/note: {fields}", flush=True,
+            f"{notes / max(self.seconds, 1e-9):.0f} notes/s  nats/note: {fields}",
+            flush=True,
         )
 
     # --- keeping
@@ -175,8 +179,13 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """What is known of the run, as JSON can tell it."""
         return {
-            "recipe": recipe_table(self.recipe), "genres": self.genres, "data_hash": self.shards.data_hash,
-            "batch": self.batch, "seconds": self.seconds, "best": self.best, "stream": self.stream.state,
+            "recipe": recipe_table(self.recipe),
+            "genres": self.genres,
+            "data_hash": self.shards.data_hash,
+            "batch": self.batch,
+            "seconds": self.seconds,
+            "best": self.best,
+            "stream": self.stream.state,
         }
 
     def save(self) -> None:
@@ -190,10 +199,14 @@ class Run:
     def _resume(self, path: Path) -> None:
         kept, facts = checkpoint.load(path)
         if facts["data_hash"] != self.shards.data_hash or tuple(facts["genres"]) != self.genres:
-            raise HocketError(f"{path} was trained on other data: give another --run folder, or the same data")
+            raise HocketError(
+                f"{path} was trained on other data: give another --run folder, or the same data"
+            )
         was, now = dict(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
         if was["model"] != now["model"] or was["train"]["lanes"] != now["train"]["lanes"]:
-            raise HocketError(f"{path} was made by another recipe: give another --run folder, or the same recipe")
+            raise HocketError(
+                f"{path} was made by another recipe: give another --run folder, or the same recipe"
+            )
         self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
         self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}
         self.state = tuple(kept[f"state.{i}"].to(self.device) for i in range(len(self.state)))

@@ -225,6 +225,7 @@ def decode_command(data: bytes) -> Envelope:
 def decode_report(data: bytes) -> AnyReport:
     """The report in `data`. Raises HocketError on anything else."""
     try:
-        return _reports.decode(data)
+        report: AnyReport = _reports.decode(data)
+        return report
     except msgspec.DecodeError as error:
         raise HocketError(f"not a report of this version: {error}") from error

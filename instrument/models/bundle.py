@@ -15,6 +15,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,47 @@ from instrument.models.onnxfile import MAX_BYTES, check_graph
 from instrument.models.runtime import ONNX_TYPES, Session
 
 _DENSE = frozenset(
-    "Add And Cast Clip Concat Constant Div Equal Expand Flatten Gather GatherND Gemm Greater GreaterOrEqual Identity Less MatMul Mul Not Pad "
-    "Relu Reshape ScatterElements Shape Sigmoid Slice Split Squeeze Sub Sum Tanh Transpose Unsqueeze Where "
-    "DequantizeLinear DynamicQuantizeLinear MatMulInteger QuantizeLinear".split()
+    [
+        "Add",
+        "And",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Constant",
+        "Div",
+        "Equal",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "GatherND",
+        "Gemm",
+        "Greater",
+        "GreaterOrEqual",
+        "Identity",
+        "Less",
+        "MatMul",
+        "Mul",
+        "Not",
+        "Pad",
+        "Relu",
+        "Reshape",
+        "ScatterElements",
+        "Shape",
+        "Sigmoid",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Sub",
+        "Sum",
+        "Tanh",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "MatMulInteger",
+        "QuantizeLinear",
+    ]
 )
 OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE}
 
@@ -42,7 +81,7 @@ class Bundle:
     def __init__(self, folder: Path, manifest: Manifest, sessions: dict[str, Session]) -> None:
         self.folder, self.manifest, self.sessions = folder, manifest, sessions
 
-    def golden(self) -> dict[str, NDArray]:
+    def golden(self) -> dict[str, NDArray[Any]]:
         """The arrays of the golden file. HocketError if it is damaged."""
         golden = self.manifest.golden
         data = _read(self.folder, golden.file, golden.sha256, MAX_GOLDEN)
@@ -101,7 +140,10 @@ def _read(folder: Path, name: str, sha256: str, limit: int) -> bytes:
 
 def _load(folder: Path, graph: Graph, data: bytes) -> Session:
     session = Session(data, f"{folder / graph.file}")
-    for ports, there, kind in ((graph.inputs, session.inputs, "input"), (graph.outputs, session.outputs, "output")):
+    for ports, there, kind in (
+        (graph.inputs, session.inputs, "input"),
+        (graph.outputs, session.outputs, "output"),
+    ):
         told = {p.name: (p.shape, ONNX_TYPES[p.type]) for p in ports}
         if told != there:
             differs = sorted(set(told.items()) ^ set(there.items()))[:1]

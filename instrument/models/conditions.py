@@ -26,7 +26,8 @@ def density_of(notes: NDArray[np.int32]) -> NDArray[np.float32]:
     begin = np.maximum(0, end - WINDOW)
     ticks = notes[:, 0]
     span = ticks[end - 1] - ticks[begin] + np.maximum(1, (ticks[-1] - ticks[0]) // max(1, n - 1))
-    return ((end - begin) * TICKS_PER_BEAT / np.maximum(span, 1)).astype(np.float32)
+    density: NDArray[np.float32] = ((end - begin) * TICKS_PER_BEAT / np.maximum(span, 1)).astype(np.float32)
+    return density
 
 
 def register_of(notes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -39,14 +40,16 @@ def register_of(notes: NDArray[np.int32]) -> NDArray[np.float32]:
     begin = np.maximum(0, end - WINDOW)
     counts = (count[end] - count[begin]).astype(np.float32)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return ((total[end] - total[begin]) / counts).astype(np.float32)
+        register: NDArray[np.float32] = ((total[end] - total[begin]) / counts).astype(np.float32)
+    return register
 
 
 def share(values: NDArray[np.float32], anchors: Sequence[float]) -> NDArray[np.float32]:
     """(..., 1 + len(anchors)): each value shared between the two nearest anchors; nan gives [1, 0, ...]."""
     values = np.asarray(values, np.float32)
     place = np.interp(values, anchors, np.arange(len(anchors)))
-    out = np.maximum(0, 1 - np.abs(place[..., None] - np.arange(-1, len(anchors)))).astype(np.float32)
+    shares = np.maximum(0, 1 - np.abs(place[..., None] - np.arange(-1, len(anchors))))
+    out: NDArray[np.float32] = shares.astype(np.float32)
     out[..., 0] = np.isnan(values)
     out[np.isnan(values), 1:] = 0
     return out

@@ -7,6 +7,8 @@ Graphs of a bundle: `step` (event, condition, states -> the heads' shares, state
 from __future__ import annotations
 
 import functools
+import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,13 @@ ROWS = 256
 FLAT = codec.FIELDS["velocity"]
 START = (codec.NO_NOTE, 0, 0, FLAT, len(Part), 4)  # what is seen before the first note
 LONGEST_REST = 192  # ticks without an onset while playing freely
-SIZES = (*(codec.FIELDS[f] for f in ("time", "part")), ROWS, codec.FIELDS["duration"], FLAT, codec.FIELDS["micro"])
+SIZES = (
+    *(codec.FIELDS[f] for f in ("time", "part")),
+    ROWS,
+    codec.FIELDS["duration"],
+    FLAT,
+    codec.FIELDS["micro"],
+)
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
@@ -45,7 +53,8 @@ class LstmPlayer:
         except KeyError as error:
             raise HocketError(f"bundle {manifest.slug!r} has no graph {error}: it is not whole") from error
         self._initial = {
-            s.input: np.full([1 if d < 0 else d for d in s.shape], s.initial, np.float32) for s in manifest.states
+            s.input: np.full([1 if d < 0 else d for d in s.shape], s.initial, np.float32)
+            for s in manifest.states
         }
         self._state_names = [(s.input, s.output) for s in manifest.states]
         self._outputs = list(self._step.outputs)
@@ -130,10 +139,15 @@ class LstmPlayer:
         echoes = codec.echo_notes(self._keys, tick, bar) if self._keys else [-1] * 4
         echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = self._parts(ask)
-        allowed = np.array([
-            p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any()) for p in range(5)
-        ])
-        part = choose(self._logits(1, shares, [time, position, metre, *echo_rows]), draws[1], temperature, 1.0, allowed)
+        allowed = np.array(
+            [
+                p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any())
+                for p in range(5)
+            ]
+        )
+        part = choose(
+            self._logits(1, shares, [time, position, metre, *echo_rows]), draws[1], temperature, 1.0, allowed
+        )
 
         # pitch
         drums = part == Part.DRUMS
@@ -151,7 +165,9 @@ class LstmPlayer:
         duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
         context = [time, position, metre, part, row, duration]
         velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], temperature, top_p)
-        micro = choose(self._logits(5, shares, [time, position, part, row, velocity]), draws[5], temperature, top_p)
+        micro = choose(
+            self._logits(5, shares, [time, position, part, row, velocity]), draws[5], temperature, top_p
+        )
         return Note(tick, micro - 4, row & 127, duration + 1, max(1, velocity * 4 + 2), part)
 
     # --- inside
@@ -169,15 +185,20 @@ class LstmPlayer:
         states = self._states[here]
         assert states is not None
         seen = np.array(self._seen[here], np.int64).reshape(1, 1, -1)
-        feeds = {"seen": seen, "condition": condition.reshape(1, 1, -1), **states}
+        feeds: dict[str, NDArray[Any]] = {"seen": seen, "condition": condition.reshape(1, 1, -1), **states}
         found = dict(zip(self._outputs, self._step.run(feeds), strict=True))
         self._after = {name: found[output] for name, output in self._state_names}
         shares = [found[f"share_{field}"] for field in codec.FIELDS]
         self._stepped = here, condition, shares
         return shares
 
-    def _logits(self, head: int, shares: list[NDArray[np.float32]], context: list[int]) -> NDArray[np.float32]:
-        feeds = {"share": shares[head], "context": np.array(context, np.int64).reshape(1, 1, -1)}
+    def _logits(
+        self, head: int, shares: list[NDArray[np.float32]], context: list[int]
+    ) -> NDArray[np.float32]:
+        feeds: dict[str, NDArray[Any]] = {
+            "share": shares[head],
+            "context": np.array(context, np.int64).reshape(1, 1, -1),
+        }
         return self._heads[head].run(feeds)[0][0, 0]  # type: ignore[no-any-return]
 
     def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
@@ -186,7 +207,7 @@ class LstmPlayer:
             ordinal += 1
         where = self._metres.locate(last_tick)
         flat = noise(self._seed, self._player, (where.bar, where.offset, ordinal), DRAWS[-1])
-        return [flat[a:b] for a, b in zip(DRAWS, DRAWS[1:], strict=False)]
+        return [flat[a:b] for a, b in itertools.pairwise(DRAWS)]
 
     def _condition(self, ask: Ask) -> NDArray[np.float32]:
         cached = self._condition_cache
@@ -194,11 +215,14 @@ class LstmPlayer:
             return cached[1]
         genre = np.zeros(1 + len(self.genres), np.float32)
         told = ask.knobs.get("genre", "none")
-        genre[self.genres.index(told) + 1 if told in self.genres else 0] = 1  # type: ignore[arg-type]
-        condition = np.concatenate([
-            genre, knob_share(float(ask.knobs.get("density", 0.0)), DENSITIES),
-            knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS),
-        ])
+        genre[self.genres.index(told) + 1 if told in self.genres else 0] = 1
+        condition = np.concatenate(
+            [
+                genre,
+                knob_share(float(ask.knobs.get("density", 0.0)), DENSITIES),
+                knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS),
+            ]
+        )
         self._condition_cache = ask.knobs, condition
         return condition
 
@@ -218,7 +242,9 @@ class LstmPlayer:
                 inside = _inside(ask.key, ask.scale)
                 if not (pitched & inside).any():  # a range narrower than the scale's steps: its nearest step
                     middle = (ask.low + ask.high) / 2
-                    pitched[int(np.argmin(np.where(inside, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = True
+                    pitched[int(np.argmin(np.where(inside, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = (
+                        True
+                    )
                 if not ask.chromatic or self._metres.locate(tick).offset % TICKS_PER_BEAT == 0:
                     pitched &= inside
         return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from instrument.errors import HocketError
 
 
 @functools.cache
-def _onnxruntime():  # type: ignore[no-untyped-def]  # noqa: ANN202 - a module
+def _onnxruntime():  # type: ignore[no-untyped-def]
     try:
         import onnxruntime
     except ImportError as error:
@@ -37,10 +38,12 @@ class Session:
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise HocketError(f"{name} does not load: {line[:200]}") from error
         self.inputs = {i.name: (tuple(_dim(d) for d in i.shape), i.type) for i in self._session.get_inputs()}
-        self.outputs = {o.name: (tuple(_dim(d) for d in o.shape), o.type) for o in self._session.get_outputs()}
+        self.outputs = {
+            o.name: (tuple(_dim(d) for d in o.shape), o.type) for o in self._session.get_outputs()
+        }
         self._names = [o.name for o in self._session.get_outputs()]
 
-    def run(self, feeds: dict[str, NDArray]) -> list[NDArray]:
+    def run(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """All outputs, in the graph's order."""
         return self._session.run(self._names, feeds)  # type: ignore[no-any-return]
 

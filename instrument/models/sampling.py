@@ -25,8 +25,12 @@ def noise(seed: int, player: int, counters: tuple[int, int, int], size: int) -> 
 
 
 def choose(
-    logits: NDArray[np.float32], draws: NDArray[np.float32], temperature: float = 1.0, top_p: float = 1.0,
-    allowed: NDArray[np.bool_] | None = None, after: NDArray[np.bool_] | None = None,
+    logits: NDArray[np.float32],
+    draws: NDArray[np.float32],
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    allowed: NDArray[np.bool_] | None = None,
+    after: NDArray[np.bool_] | None = None,
 ) -> int:
     """A value 0..len(logits) - 1, or -1 if nothing is left.
 

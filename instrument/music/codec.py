@@ -32,7 +32,19 @@ TIME, PART, PITCH, DURATION, VELOCITY, MICRO = range(6)
 
 # The metres a model knows; index 0 is unmetered, the last stands for every other.
 METRES: tuple[tuple[int, int] | None, ...] = (
-    None, (2, 4), (3, 4), (4, 4), (6, 8), (3, 8), (2, 2), (9, 8), (12, 8), (5, 4), (6, 4), (3, 2), (0, 0),
+    None,
+    (2, 4),
+    (3, 4),
+    (4, 4),
+    (6, 8),
+    (3, 8),
+    (2, 2),
+    (9, 8),
+    (12, 8),
+    (5, 4),
+    (6, 4),
+    (3, 2),
+    (0, 0),
 )
 POSITIONS = 146  # 0..144 within a bar (longer bars share the last), 145 = unmetered
 UNMETERED = POSITIONS - 1

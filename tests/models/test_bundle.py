@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper
 
 from instrument.errors import HocketError
 from instrument.models.bundle import OPERATORS, open_bundle
-from instrument.models.catalog import find_model, list_models
+from instrument.models.catalog import find_model, list_models, open_note_bundle
 from instrument.models.manifest import read_manifest
 from instrument.models.onnxfile import check_graph
 
@@ -26,6 +27,15 @@ def bundle(tmp_path, monkeypatch) -> Path:
     """A copy of the shipped bundle in a player's folder."""
     monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "home"))
     return Path(shutil.copytree(SHIPPED, tmp_path / "copy"))
+
+
+def refusal(do) -> str:
+    """What a named error says, "" if there is none; any other exception fails the test."""
+    try:
+        do()
+    except HocketError as error:
+        return str(error) or "nothing"
+    return ""
 
 
 def edit(folder: Path, change) -> None:
@@ -55,13 +65,20 @@ def test_the_shipped_bundle_gives_its_golden_output():
     states = {s.input: np.full([1, s.shape[1]], s.initial, np.float32) for s in bundle.manifest.states}
     step = bundle.sessions["step"]
     for i in range(golden["seen"].shape[1]):
-        feeds = {"seen": golden["seen"][:, i : i + 1], "condition": golden["condition"][:, i : i + 1], **states}
+        feeds = {
+            "seen": golden["seen"][:, i : i + 1],
+            "condition": golden["condition"][:, i : i + 1],
+            **states,
+        }
         found = dict(zip(step.outputs, step.run(feeds), strict=True))
         states = {s.input: found[s.output] for s in bundle.manifest.states}
         for field in codec.FIELDS:
             context = golden[f"context_{field}"][:, i : i + 1]
             (logits,) = bundle.sessions[field].run({"share": found[f"share_{field}"], "context": context})
-            assert np.abs(logits[0, 0] - golden[f"logits_{field}"][0, i]).max() < bundle.manifest.golden.tolerance
+            assert (
+                np.abs(logits[0, 0] - golden[f"logits_{field}"][0, i]).max()
+                < bundle.manifest.golden.tolerance
+            )
 
 
 def test_a_whole_bundle_from_a_stranger_is_probed_once_and_opens(bundle, tmp_path):
@@ -91,8 +108,6 @@ def test_the_size_is_within_its_budget():
 def test_a_manifest_that_is_wrong_is_named(bundle, change, says):
     edit(bundle, change)
     with pytest.raises(HocketError, match=says):
-        from instrument.models.catalog import open_note_bundle
-
         open_note_bundle(open_bundle(bundle, trusted=True))
 
 
@@ -142,22 +157,17 @@ def test_a_thousand_mutated_graphs_are_refused_or_harmless(bundle):
     for _ in range(1000):
         data = bytearray(whole)
         for _ in range(rng.randint(1, 8)):
-            data[rng.randrange(min(len(data), 3000)) if rng.random() < 0.7 else rng.randrange(len(data))] = (
-                rng.randrange(256)
-            )
+            among = min(len(data), 3000) if rng.random() < 0.7 else len(data)  # mostly where the structure is
+            data[rng.randrange(among)] = rng.randrange(256)
         if rng.random() < 0.2:
             del data[rng.randrange(len(data)) :]
-        try:
-            check_graph(bytes(data), OPERATORS["lstm"], "mutant")
+        said = refusal(partial(check_graph, bytes(data), OPERATORS["lstm"], "mutant"))
+        assert not said or "mutant" in said
+        if not said:
             passed.append(bytes(data))
-        except HocketError as error:
-            assert "mutant" in str(error)
     for data in passed[:6]:  # what the look lets pass is loaded by a child, whatever that does to it
         put_graph(bundle, data)
-        try:
-            open_bundle(bundle)
-        except HocketError as error:
-            assert "\n" not in str(error)
+        assert "\n" not in refusal(partial(open_bundle, bundle))
 
 
 def test_a_thousand_mutated_manifests_give_named_errors(bundle):
@@ -170,15 +180,13 @@ def test_a_thousand_mutated_manifests_give_named_errors(bundle):
             at = rng.randrange(len(data))
             data[at : at + rng.randint(0, 3)] = bytes(rng.randrange(256) for _ in range(rng.randint(0, 3)))
         path.write_bytes(data)
-        try:
-            read_manifest(bundle)
-        except HocketError as error:
-            assert str(path) in str(error)
+        said = refusal(partial(read_manifest, bundle))
+        assert not said or str(path) in said
 
 
 def test_unknown_and_broken_models_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HOCKET_HOME", str(tmp_path))
-    with pytest.raises(HocketError, match="unknown model 'nope': choose one of .*lstm-band"):
+    with pytest.raises(HocketError, match=r"unknown model 'nope': choose one of .*lstm-band"):
         find_model("nope")
     from instrument.paths import models_dirs
 

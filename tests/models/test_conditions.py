@@ -10,7 +10,9 @@ from instrument.models.conditions import DENSITIES, REGISTERS, density_of, knob_
 @given(st.floats(-10, 200), st.sampled_from([DENSITIES, REGISTERS]))
 def test_a_value_is_shared_between_neighbours(value, anchors):
     row = share(np.array([value], np.float32), anchors)[0]
-    assert row[0] == 0 and abs(row.sum() - 1) < 1e-5 and (row > 0).sum() <= 2
+    assert row[0] == 0
+    assert abs(row.sum() - 1) < 1e-5
+    assert (row > 0).sum() <= 2
 
 
 @given(st.floats(0, 8), st.floats(0, 0.1))

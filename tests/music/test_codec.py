@@ -11,7 +11,11 @@ from instrument.music.timebase import Metre, MetreMap
 METRE = st.sampled_from([(4, 4), (3, 4), (6, 8), (2, 4), (5, 4), (7, 8)])
 NOTES = st.lists(
     st.tuples(
-        st.integers(0, 600), st.integers(-4, 3), st.integers(0, 127), st.integers(1, 1000), st.integers(1, 127),
+        st.integers(0, 600),
+        st.integers(-4, 3),
+        st.integers(0, 127),
+        st.integers(1, 1000),
+        st.integers(1, 127),
         st.integers(0, 4),
     ),
     min_size=1,
@@ -32,7 +36,8 @@ def test_round_trip_on_the_grid(rows):
     assert (np.diff(notes[:, 0], prepend=notes[0, 0]) <= codec.MAX_GAP).all()
     events = codec.encode(notes, int(notes[0, 0]))
     for i, size in enumerate(codec.FIELDS.values()):
-        assert events[:, i].min() >= 0 and events[:, i].max() < size
+        assert events[:, i].min() >= 0
+        assert events[:, i].max() < size
     assert (codec.decode(events, int(notes[0, 0])) == notes).all()
     assert (codec.to_grid(notes) == notes).all()
 

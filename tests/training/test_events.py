@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.models.catalog import open_note_bundle
 from instrument.models.bundle import open_bundle
+from instrument.models.catalog import open_note_bundle
 from instrument.models.players import Ask
 from instrument.music import codec
 from instrument.music.notes import Piece, tidy
@@ -16,19 +16,22 @@ from training.data.events import features
 BUNDLE = Path(__file__).parents[2] / "models_onnx" / "lstm-band"
 
 
-def piece(metres=(Metre(0, 4, 4), Metre(384, 3, 4))) -> Piece:
+CHANGING = (Metre(0, 4, 4), Metre(384, 3, 4))
+
+
+def piece(metres=CHANGING) -> Piece:
     """A piece with chords, drums and repeats."""
     rng = np.random.default_rng(3)
     rows = []
     for bar in range(12):
         for tick in (0, 12, 24, 48, 60, 72):
-            for pitch in rng.choice([48, 52, 55, 60, 64], rng.integers(1, 4), replace=False):
-                rows.append((bar * 96 + tick, 0, pitch, 12, int(rng.integers(20, 120)), 1))
+            chord = rng.choice([48, 52, 55, 60, 64], rng.integers(1, 4), replace=False)
+            rows += [(bar * 96 + tick, 0, pitch, 12, int(rng.integers(20, 120)), 1) for pitch in chord]
             rows.append((bar * 96 + tick, 2, 36 + int(tick == 24), 6, 90, 3))
     return Piece(codec.to_grid(tidy(np.array(rows, np.int32))), metres)
 
 
-@pytest.mark.parametrize("metres", [(Metre(0, 4, 4), Metre(384, 3, 4)), (Metre(0, 6, 8),), ()])
+@pytest.mark.parametrize("metres", [CHANGING, (Metre(0, 6, 8),), ()])
 def test_the_player_sees_what_training_saw(metres):
     played = piece(metres)
     _, player = open_note_bundle(open_bundle(BUNDLE, trusted=True))
@@ -44,9 +47,14 @@ def test_targets_are_the_notes_and_flat_velocities_are_told_apart():
     told = features(played)
     assert (told.target[:, codec.TIME].cumsum() == played.notes[:, 0]).all()
     assert (told.target[:, codec.PITCH] & 127 == played.notes[:, 2]).all()
-    constant = Piece(played.notes * np.array([1, 1, 1, 1, 0, 1]) + np.array([0, 0, 0, 0, 82, 0]), played.metres)
-    assert (features(Piece(constant.notes.astype(np.int32), played.metres)).target[:, codec.VELOCITY] == 32).all()
-    assert (told.target[2:, codec.VELOCITY] < 32).any() and not told.flat[-1]
+    constant = Piece(
+        played.notes * np.array([1, 1, 1, 1, 0, 1]) + np.array([0, 0, 0, 0, 82, 0]), played.metres
+    )
+    assert (
+        features(Piece(constant.notes.astype(np.int32), played.metres)).target[:, codec.VELOCITY] == 32
+    ).all()
+    assert (told.target[2:, codec.VELOCITY] < 32).any()
+    assert not told.flat[-1]
 
 
 def test_live_play_and_teacher_forcing_agree():
@@ -71,7 +79,9 @@ def test_live_play_and_teacher_forcing_agree():
     for i, note in enumerate(played.as_notes()[:40]):
         shares = player._need_step(player._condition(Ask()))
         gaps = told.gaps[i].tolist()
-        mine, measured = (_softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy()))
+        mine, measured = (
+            _softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy())
+        )
         # 8-bit products of one row and of many are scaled apart
         assert np.abs(mine - measured).sum() / 2 < 0.05
         player.feed(note)

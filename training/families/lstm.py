@@ -71,7 +71,6 @@ class Network(nn.Module):
         shares = self.heads.shares(self.dropout(output), condition)
         told = contexts(batch)
         logits = {
-            name: self.heads.logits(name, share, told[name])
-            for name, share in zip(told, shares, strict=True)
+            name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)
         }
         return logits, state

@@ -68,7 +68,10 @@ def graphs(network: Network) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], l
         "step": (
             Step(network),
             (seen, condition, *states),
-            [Port("seen", "event", (-1, 1, seen.shape[-1]), "int64"), Port("condition", "condition", (-1, 1, size))]
+            [
+                Port("seen", "event", (-1, 1, seen.shape[-1]), "int64"),
+                Port("condition", "condition", (-1, 1, size)),
+            ]
             + [Port(name, "state", (-1, config.units)) for name in names],
             [Port(f"share_{field}", "hidden", (-1, 1, config.head)) for field in FIELDS]
             + [Port(f"{name}_after", "state", (-1, config.units)) for name in names],
@@ -82,7 +85,10 @@ def graphs(network: Network) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], l
         found[field] = (
             HeadGraph(network, field),
             (torch.zeros(lanes, 1, config.head), torch.zeros(lanes, 1, columns, dtype=torch.int64)),
-            [Port("share", "hidden", (-1, 1, config.head)), Port("context", "context", (-1, 1, columns), "int64")],
+            [
+                Port("share", "hidden", (-1, 1, config.head)),
+                Port("context", "context", (-1, 1, columns), "int64"),
+            ],
             [Port(f"logits_{i}", "logits", (-1, 1, classes))],
         )
     return found

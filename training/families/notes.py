@@ -178,14 +178,9 @@ def conditions(
     local[~keep[:, 2], :, 1] = torch.nan
     parts = [
         F.one_hot(genre.long(), genres + 1).float(),
-        torch.from_numpy(share_log(local[..., 0])),
+        torch.from_numpy(share(local[..., 0].numpy(), DENSITIES)),
         torch.from_numpy(share(local[..., 1].numpy(), REGISTERS)),
     ]
     out = torch.cat(parts, -1)
     assert out.shape[-1] == condition_size(genres)
     return out.to(device)
-
-
-def share_log(density: Tensor):  # noqa: ANN201 - numpy array (..., 9)
-    """Densities shared between the anchors."""
-    return share(density.numpy(), DENSITIES)
