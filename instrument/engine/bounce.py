@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from instrument.engine.arrangement import GENRE, arrange, arrangement_messages
+from instrument.engine.band import NONE, Seat
 from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
 from instrument.engine.performance import Played
 from instrument.engine.render import Rendering
 from instrument.engine.scheduler import Agenda, strikes
-from instrument.engine.takes import Take, Turn
+from instrument.engine.takes import Input, Take, Turn
 from instrument.engine.voices import open_voice
 from instrument.engine.wavfile import WavFile
 from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
-from instrument.music.notes import Note, Piece
+from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import MICRO_STEPS, MetreMap
 
 FORMATS = (".mid", ".wav")
@@ -39,7 +41,8 @@ def bounce(rendering: Rendering, path: Path | str) -> None:
     where it cannot be written."""
     path = check_out(path)
     if path.suffix.lower() == ".mid":
-        write_midi(piece_of(rendering.played, rendering.take, rendering.metres, rendering.end), path)
+        piece = piece_of(rendering.played, rendering.take, rendering.metres, rendering.end)
+        write_midi(piece, path, programs_of(rendering.take))
     else:
         _write_wav(rendering, path)
 
@@ -61,6 +64,22 @@ def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float)
             tempos[round(entry.tick)] = float(entry.value)
     kept = tuple(metre for metre in metres.metres if metre.tick < end)
     return Piece(rows, kept, tuple(tempos.items()))
+
+
+def arrangements(take: Take) -> list[tuple[int, dict[Part, Seat]]]:
+    """What the parts play, and from which tick on: the band changes with the genre."""
+    patch = take.header.patch
+    genre = patch.players[0].knobs.get(GENRE, NONE) if patch.players else NONE
+    arranged = {0: arrange(str(genre), patch.voices)}
+    for entry in take.entries:
+        if isinstance(entry, Input) and entry.player == 0 and GENRE in entry.knobs:
+            arranged[entry.floor] = arrange(str(entry.knobs[GENRE]), patch.voices)
+    return list(arranged.items())
+
+
+def programs_of(take: Take) -> dict[int, int]:
+    """General MIDI program of every part, as a performance begins."""
+    return {part: seat.program for part, seat in arrangements(take)[0][1].items()}
 
 
 def _write_wav(rendering: Rendering, path: Path) -> None:
@@ -90,6 +109,9 @@ def _post(rendering: Rendering, mixer: Mixer) -> None:
     for entry in rendering.take.entries:
         if isinstance(entry, Turn) and entry.knob == "level":
             mixer.post(frame(entry.tick), Fader(MASTER, float(entry.value)))
+    for at, arranged in arrangements(rendering.take):
+        for message in arrangement_messages(arranged):
+            mixer.post(frame(at), message)
     agenda = Agenda()
     agenda.add(strikes(rendering.played))
     for tick, message in agenda.take(rendering.end):

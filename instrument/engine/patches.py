@@ -32,12 +32,12 @@ class PlayerPatch(msgspec.Struct, frozen=True):
 class VoicePatch(msgspec.Struct, frozen=True):
     """How a part sounds where it is not as the genre says; None leaves it so.
 
-    program: General MIDI, 0..127; pan: -1 left .. 1 right; level: dB.
+    program: General MIDI, 0..127; pan: -1 left .. 1 right; level: dB, at most 0.
     """
 
     program: Annotated[int, Meta(ge=0, le=127)] | None = None
     pan: Annotated[float, Meta(ge=-1, le=1)] | None = None
-    level: Annotated[float, Meta(ge=-60, le=12)] | None = None
+    level: Annotated[float, Meta(ge=-60, le=0)] | None = None
 
 
 class Routing(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import soundfile
+from mido import MidiFile
 
 from instrument.engine.bounce import RATE, bounce, check_out, piece_of
 from instrument.engine.render import Options, Rendering, render
@@ -36,6 +37,7 @@ def test_a_midi_file_has_the_notes_and_is_the_same_each_time(tmp_path):
     for name in ("one.mid", "two.MID"):
         bounce(what, tmp_path / name)
     assert (tmp_path / "one.mid").read_bytes() == (tmp_path / "two.MID").read_bytes()
+    assert any(message.type == "program_change" for message in MidiFile(tmp_path / "one.mid"))
     piece = read_midi(tmp_path / "one.mid", aligned=False)
     assert len(piece) == len(what.played)
     starts = sorted(max(0, note.tick * 8 + note.micro) for _, note in what.played)
