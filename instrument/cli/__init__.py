@@ -101,9 +101,31 @@ def render(
 ) -> None:
     """Render to a file: no device, faster than it sounds, the same again for the same options."""
     if verify and not take:
-        raise typer.BadParameter("needs a take: give --take FILE", param_hint="--verify")
+        raise typer.BadParameter("there is nothing to verify: give --take FILE too", param_hint="--verify")
     if out is None and not verify:
         raise typer.BadParameter("say where to: --out FILE.mid or FILE.wav", param_hint="--out")
+    from instrument.engine.bounce import bounce, check_out
+    from instrument.engine.render import Options, differences
+    from instrument.engine.render import render as rendered
+    from instrument.engine.takes import load_take
+    from instrument.models.catalog import open_note_player
+
+    report: dict[str, Any] = {}
+    if out is not None:
+        check_out(out)
+        options = Options(
+            model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take
+        )
+        rendering = rendered(options, open_note_player)
+        bounce(rendering, out)
+        report |= {"out": str(out), "notes": len(rendering.played), "seconds": round(rendering.seconds, 6)}
+    if verify:
+        found = differences(load_take(take), open_note_player)
+        report |= {"verified": not found, "differences": found}
+    if as_json:
+        _print_json(report)
+    if verify and report["differences"]:
+        raise HocketError(f"the take is not what was heard: {'; '.join(report['differences'])}")
 
 
 @app.command()
