@@ -90,8 +90,9 @@ class Selector(QComboBox):
                     self.setItemData(row, problem, Qt.ItemDataRole.ToolTipRole)
         self.setCurrentIndex(self.findData(current))
 
-    def forget_items(self) -> None:
-        """Have the next `show_items` write everything anew."""
+    def show_busy(self, text: str) -> None:
+        """Show `text` in place of what was picked, until the next `show_items`."""
+        self.setItemText(self.currentIndex(), text)
         self._data = ()
 
     def _pick(self, _text: str) -> None:
@@ -280,7 +281,6 @@ class SeedBox(QWidget):
         row.setSpacing(theme.px(2))
         row.addWidget(self.box, 1)
         row.addWidget(dice)
-        self.setFocusProxy(self.box)
 
     @property
     def held(self) -> bool:

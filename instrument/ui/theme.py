@@ -34,7 +34,7 @@ ON_ACCENT = "#0D1512"
 PARTS = ("#FFD479", "#58C4E0", "#A08CFF", "#F5809B", "#B7C0CC")
 PART_NAMES = ("Melody", "Chords", "Bass", "Drums", "Other")
 
-CAPTION, BODY, HEADING, DISPLAY = 11, 13, 15, 26
+CAPTION, BODY, HEADING, DISPLAY = 11, 13, 15, 24
 CONTROL = 30  # height of what is pressed or typed in, borders included
 ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import msgspec
 from PySide6.QtCore import QSettings, Qt
@@ -251,12 +251,14 @@ class Window(QMainWindow):
     def show_description(self, description: Description) -> None:
         """Show what there is to choose from, and the values of the knobs."""
         self._description = description
-        if (description.knobs, description.players) != self._knobs_shown:
-            self._knobs_shown = (description.knobs, description.players)
+        if (description.knobs, len(description.players)) != self._knobs_shown:
+            self._knobs_shown = (description.knobs, len(description.players))
+            focused = self._focused()
             self._make_controls(description)
+            if focused in (names := self._named()):
+                names[focused].setFocus()
         for player, selector in enumerate(self.models):
             selector.show_items(model_items(description.models), description.players[player])
-            selector.setEnabled(True)
         self.board.show_values(description.values, self.link.under_way)
         self.roll.show_values(description.values)
         self.transport.show_description(description)
@@ -299,15 +301,20 @@ class Window(QMainWindow):
         self._panels.addWidget(instrument_panel(self.board, rest))
         self._order_tabs()
 
+    def _named(self) -> dict[object, QWidget]:
+        """The controls that are made anew with the knobs, by names that outlive them."""
+        return dict(chain(enumerate(self.models), self.board.controls.items()))
+
+    def _focused(self) -> object:
+        return next((name for name, widget in self._named().items() if widget.hasFocus()), None)
+
     def _order_tabs(self) -> None:
         widgets = list(_in_reading_order(self))
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
 
     def _load_model(self, slug: str, player: int) -> None:
-        selector = self.models[player]
-        selector.setEnabled(False)
-        selector.setItemText(selector.currentIndex(), "Loading\u2026")
+        self.models[player].show_busy("Loading\u2026")
         self.link.send(LoadModel(slug, player))
 
     def _answered(self, command: AnyCommand) -> None:
@@ -318,8 +325,6 @@ class Window(QMainWindow):
     def _refused(self, error: str, command: AnyCommand | None) -> None:
         self.banner.notify(error)
         if self._description is not None and isinstance(command, LoadModel | SetKnob | LoadPatch):
-            for selector in self.models:
-                selector.forget_items()
             self.show_description(self._description)
 
     def _engine_changed(self, state: State) -> None:

@@ -1,0 +1,66 @@
+"""A window in a process of its own, with an engine that stands in. Driven from outside by mouse and keys.
+
+Writes JSON lines to standard output: first where on the screen things are, then every command the engine got.
+A line on standard input with a path saves a picture of the window there and answers with the path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+
+import msgspec
+from PySide6.QtCore import QPoint, QSettings, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+
+from instrument.ui import theme
+from instrument.ui.window import Window
+from tests.ui.stand_in import EngineStandIn
+
+
+def say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def main(settings: str) -> None:
+    app = QApplication(sys.argv[:1])
+    theme.apply(app)
+    engine = EngineStandIn()
+    window = Window(lambda first: engine, QSettings(settings, QSettings.Format.IniFormat))
+    told = 0
+
+    def centre(widget: QWidget) -> list[float]:
+        at = widget.mapToGlobal(widget.rect().center()) * widget.devicePixelRatioF()
+        return [at.x(), at.y()]
+
+    def tell() -> None:
+        nonlocal told
+        if not window.models or not window.roll.score.notes.plan:
+            return
+        if not told:
+            told = 1
+            places = {f"{player}/{id}": centre(made) for (player, id), made in window.board.controls.items()}
+            say({**places, "play": centre(window.transport.play), "pid": os.getpid()})
+        for command in engine.sent[told - 1 :]:
+            told += 1
+            say([type(command).__name__, msgspec.to_builtins(command)])
+        if select.select([sys.stdin], [], [], 0)[0]:
+            path = sys.stdin.readline().strip()
+            if path:
+                window.screen().grabWindow(0).save(path)
+                say(path)
+
+    timer = QTimer()
+    timer.timeout.connect(tell)
+    timer.start(20)
+    window.move(QPoint(0, 0))
+    window.show()
+    window.start()
+    app.exec()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
