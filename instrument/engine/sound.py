@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from instrument.engine.arrangement import arrange, arrangement_messages, genre_of
 from instrument.engine.knobs import INSTRUMENT, knob_name
 from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
 from instrument.engine.performance import Performance, Played
@@ -20,6 +22,8 @@ LEAD_S = 0.030  # sound mixed ahead of the device
 AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
 STALE_S = 0.1  # a note that is later than this is not played any more
 _SMOOTH = 0.05  # of `load`: share of the last round
+
+Setting = tuple[bytes | Fader, ...]  # programs, pans and levels of all parts
 
 
 class Sound:
@@ -35,7 +39,8 @@ class Sound:
         self.load = 0.0
         self.problem = ""
         self._tempo: TempoMap | None = None
-        self._level_db = 0.0
+        self._setting: Setting = ()  # as it was last made
+        self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
         self._recorders: tuple[SoundRecorder, ...] = ()
         self._posting = threading.Lock()
         self._closed = False
@@ -55,11 +60,14 @@ class Sound:
         self._tempo = tempo
 
     def arrange(self, performance: Performance) -> None:
-        """As `Output.arrange`."""
-        level = float(performance.values[knob_name(INSTRUMENT, "level")])
-        if level != self._level_db:
-            self._level_db = level
-            self._mixer.post(0, Fader(MASTER, level))
+        """As `Output.arrange`: another band or level holds from the floor on."""
+        values = performance.values
+        band = arrange(genre_of(values), performance.patch.voices)
+        level = Fader(MASTER, float(values[knob_name(INSTRUMENT, "level")]))
+        setting: Setting = (*arrangement_messages(band), level)
+        if setting != self._setting:
+            self._setting = setting
+            self._settings.append((performance.floor, setting))
 
     def reach_ns(self) -> int:
         """As `Output.reach_ns`."""
@@ -117,7 +125,7 @@ class Sound:
             self._device = audio
             self._latest = 0  # frame of the last event posted
             self._mixer = Mixer(audio.rate, voice)
-            self._mixer.post(0, Fader(MASTER, self._level_db))
+            self._settings.appendleft((0, self._setting))
             self._mixed = 0
             self._base = audio.status().written
 
@@ -150,14 +158,23 @@ class Sound:
         """Enter what is heard in the next block into the mixer."""
         tempo = self._tempo
         if tempo is None:
+            self._set_until(float("inf"))
             return
         start = audio.heard_ns(self._base + self._mixed)
         frame_ns = (audio.heard_ns(self._base + self._mixed + BLOCK) - start) / BLOCK
-        for tick, message in self.agenda.take(tempo.tick(start + (BLOCK + AHEAD) * frame_ns)):
+        until = tempo.tick(start + (BLOCK + AHEAD) * frame_ns)
+        self._set_until(until)
+        for tick, message in self.agenda.take(until):
             frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)
             if frame > self._mixed - STALE_S * self._mixer.rate or message[0] & 0xF0 != 0x90:
                 self._latest = max(self._latest, frame)
                 self._mixer.post(frame, message)
+
+    def _set_until(self, tick: float) -> None:
+        """Make the settings that hold from before `tick`."""
+        while self._settings and self._settings[0][0] < tick:
+            for event in self._settings.popleft()[1]:
+                self._mixer.post(self._mixed, event)
 
 
 class SoundRecorder(WavRecorder):
