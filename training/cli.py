@@ -20,6 +20,22 @@ def training() -> None:
 
 
 @app.command()
+def prepare(
+    source: Annotated[Path, typer.Argument(help="a folder with manifest.csv, or any folder of .mid files")],
+    out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/midi"),
+    jobs: Annotated[int, typer.Option(min=0, help="processes at a time, 0 = one a processor")] = 0,
+    drums_only: Annotated[float, typer.Option(min=0, help="weight of drum performances, 0 leaves them out")] = 1.0,
+    realised: Annotated[float, typer.Option(min=0, help="weight of machine-made accompaniments")] = 1.0,
+    licence: Annotated[str, typer.Option(help="regular expression for the licences weighed by --licence-weight")] = "",
+    licence_weight: Annotated[float, typer.Option(min=0, help="weight of pieces of these licences")] = 0.0,
+) -> None:
+    """Read MIDI files into shards to train on. Stopped at any moment, the same command goes on where it was."""
+    from training.data.prepare import prepare as prepare_shards
+
+    prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight)
+
+
+@app.command()
 def fit(
     recipe: Annotated[Path, typer.Option(help="a file of training/recipes, or your own")],
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
@@ -58,6 +74,43 @@ def export(
     folder = export_bundle(checkpoint, out)
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{folder}: {size / 2**20:.2f} MiB")
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
+    data: Annotated[Path, typer.Option(help="what `prepare` made")] = Path("data/midi"),
+    midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to hold against, instead of --data")] = None,
+    split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
+    pieces: Annotated[int, typer.Option(min=4, max=64, help="pieces of each genre to generate and compare")] = 16,
+    seeds: Annotated[int, typer.Option(min=1, max=16, help="long runs of each genre")] = 1,
+    run: Annotated[Path | None, typer.Option(help="folder of the training run, for its loss curve")] = None,
+    card: Annotated[bool, typer.Option(help="write figures into CARD.md, pictures into docs/models")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder of pictures [artifacts/SLUG, or docs/models/SLUG]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+) -> None:
+    """Measure a bundle: likelihood, likeness to held-out pieces, key lock, long runs. It takes some minutes."""
+    import json
+
+    import torch
+    from rich.console import Console
+
+    from training.evaluation import evaluate as evaluation
+    from training.evaluation.report import print_tables
+
+    torch.set_num_threads(1)
+    with evaluation.held_out(data, midi, split) as held:
+        done = evaluation.evaluate(evaluation.find_bundle(bundle), held, pieces, range(1, seeds + 1))
+    folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
+    pictures = evaluation.show(done, folder, run)
+    if card:
+        evaluation.write_cards(done, pictures)
+    if as_json:
+        print(json.dumps(done.figures, indent=1))
+    else:
+        print_tables(done.figures, Console())
+    for name, path in pictures.items():
+        print(f"{name}: {path}", file=sys.stderr)
 
 
 def main() -> None:

@@ -27,7 +27,6 @@ from training.evaluation.yardstick import Score, score_pieces
 from training.families import notes as note_family
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
 
-SAVE_SECONDS = 120.0
 PRINT_SECONDS = 30.0
 
 
@@ -100,7 +99,7 @@ class Run:
                 self.validate(log)
                 self.save()
                 validated = saved = time.perf_counter()
-            elif now - saved > SAVE_SECONDS:
+            elif now - saved > train.save_seconds:
                 self.save()
                 saved = time.perf_counter()
         self.validate(log)

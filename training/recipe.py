@@ -32,7 +32,8 @@ class Train:
     `warmup` batches, then down a cosine to a fiftieth; decay: of weights; clip: gradient norm; average: decay
     of the moving average of the weights, which is what is validated and exported; told_*: how often genre,
     density, register are told rather than "none"; fresh: how often a lane's state is forgotten;
-    valid_pieces, valid_notes: of each genre, for validation; valid_minutes: between validations."""
+    valid_pieces, valid_notes: of each genre, for validation; valid_minutes: between validations; save_seconds: between
+    checkpoints."""
 
     batches: int = 6000
     lanes: int = 32
@@ -49,6 +50,7 @@ class Train:
     valid_pieces: int = 8
     valid_notes: int = 384
     valid_minutes: float = 4.0
+    save_seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)

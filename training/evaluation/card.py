@@ -9,7 +9,8 @@ from instrument.models.manifest import read_manifest
 
 
 def write_card(folder: Path, figures: dict[str, Any]) -> None:
-    """Write CARD.md in `folder`. figures: sections of measured figures, title -> table (row -> values) or text."""
+    """Write CARD.md in `folder`. figures: sections of measured figures, title ->
+    text, table (row -> values), or a list of these."""
     manifest = read_manifest(folder)
     made = manifest.provenance
     size = sum((folder / g.file).stat().st_size for g in manifest.graphs)
@@ -24,7 +25,9 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         *_table({k: {"": v} for k, v in made.metrics.items()}), "",
     ]
     for title, content in figures.items():
-        lines += [f"## {title}", "", *([content] if isinstance(content, str) else _table(content)), ""]
+        lines += [f"## {title}", ""]
+        for block in content if isinstance(content, list) else [content]:
+            lines += [*([block] if isinstance(block, str) else _table(block)), ""]
     lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
     (folder / "CARD.md").write_text("\n".join(lines))
 

@@ -94,24 +94,38 @@ def score_pieces(
 @torch.no_grad()
 def score(predictor: Predictor, pieces: Sequence[tuple[str, Piece]], genres: tuple[str, ...]) -> Score:
     """Score (genre, piece) pairs that are on the grid."""
-    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
     found: dict[str, list[NDArray[np.float64]]] = {}
-    for begin in range(0, len(order), LANES):
-        group = [pieces[i] for i in order[begin : begin + LANES]]
-        told = [features(piece) for _, piece in group]
+    for group in by_length(pieces):
         sums = np.zeros((len(group), len(SCORED)))
-        state = predictor.initial(len(group))
-        numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
-        keep = torch.from_numpy(np.stack([numbers >= 0, numbers < -1, numbers < -1], 1))
-        for at, batch, valid in _windows(told, np.maximum(numbers, 0)):
-            condition = note_family.conditions(batch, len(genres), keep)
-            logits, state = predictor(batch, condition, state)
+        for at, batch, valid, logits in predictions(predictor, group, genres):
             steps = [_velocities(piece, at, valid.shape[1]) for _, piece in group]
             nats = _nats(note_family.masked(logits, batch), batch, torch.from_numpy(np.stack(steps)))
             sums += (nats.double() * torch.from_numpy(valid)[..., None]).sum(1).numpy()
         for (genre, piece), total in zip(group, sums, strict=True):
             found.setdefault(genre, []).append(total / (len(piece) - 1))
     return Score({genre: np.stack(found[genre]) for genre in sorted(found)})
+
+
+def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, Piece]]]:
+    """Groups of up to `LANES` pieces of about the same length."""
+    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
+    for begin in range(0, len(order), LANES):
+        yield [pieces[i] for i in order[begin : begin + LANES]]
+
+
+def predictions(
+    predictor: Predictor, group: Sequence[tuple[str, Piece]], genres: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
+    """What is predicted for the notes of some pieces side by side, genre told alone: the number of the
+    window's first note, the batch, which of its steps (lanes, steps) are scored, and the logits."""
+    told = [features(piece) for _, piece in group]
+    numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
+    keep = torch.from_numpy(np.stack([numbers >= 0, numbers < -1, numbers < -1], 1))
+    state = predictor.initial(len(group))
+    for at, batch, valid in _windows(told, np.maximum(numbers, 0)):
+        condition = note_family.conditions(batch, len(genres), keep)
+        logits, state = predictor(batch, condition, state)
+        yield at, batch, valid, logits
 
 
 def _windows(

@@ -1,0 +1,40 @@
+"""Having a bundle play: the notes that the instrument would play alone, with nobody at the knobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from instrument.models.manifest import Manifest
+from instrument.models.players import Ask, NotePlayer
+from instrument.music.notes import Note, Piece
+from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
+
+MOST_NOTES = 48  # a beat; what plays more is stopped, so that an evaluation ends
+COMMON_TIME = (Metre(0, 4, 4),)
+
+Knobs = dict[str, float | str]
+
+
+def default_knobs(manifest: Manifest, **changed: float | str) -> Knobs:
+    """Every knob of a model at its default, but for those changed, as far as the model has them."""
+    knobs: Knobs = {knob.id: knob.default for knob in manifest.knobs}
+    return knobs | {name: value for name, value in changed.items() if name in knobs}
+
+
+def play(
+    player: NotePlayer, knobs: Knobs, seed: int, ticks: int, metres: tuple[Metre, ...] = COMMON_TIME, **asked: Any
+) -> Piece:
+    """What it plays before tick `ticks`. asked: other fields of `Ask`, such as key and scale."""
+    player.reset(seed, 0, MetreMap(metres))
+    ask = Ask(knobs=knobs, **asked)
+    notes: list[Note] = []
+    while len(notes) < MOST_NOTES * ticks // TICKS_PER_BEAT:
+        note = player.propose(ask)
+        if note.tick >= ticks:
+            break
+        player.feed(note)
+        player.forget_before(player.count)
+        notes.append(note)
+    return Piece(np.array(notes, np.int32).reshape(-1, 6), metres)

@@ -1,0 +1,112 @@
+"""Pictures of an evaluation, as small PNG files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from instrument.errors import HocketError
+from instrument.music.notes import Part, Piece
+from instrument.music.timebase import TICKS_PER_BEAT
+from training.evaluation.features import bar_ticks
+
+matplotlib.use("agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = {
+    Part.MELODY: "#d1495b", Part.CHORDS: "#3a7ca5", Part.BASS: "#6a4c93", Part.DRUMS: "#8d99ae", Part.OTHER: "#2a9d8f",
+}
+DRUM_SHIFT = 24  # drums are drawn so far down, below the bass
+PALETTE = 48  # colours: enough for lines and text, a third of the size
+
+
+def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
+    """Write a picture of (genre, generated, real) pieces side by side, in one manner."""
+    figure, axes = plt.subplots(len(rows), 2, figsize=(10, 1.9 * len(rows)), squeeze=False, sharey="row")
+    for (genre, made, real), pair in zip(rows, axes, strict=True):
+        for axis, piece, kind in zip(pair, (made, real), ("generated", "held out"), strict=True):
+            _roll(axis, piece)
+            axis.set_title(f"{genre}, {kind}", fontsize=9, loc="left")
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in COLOURS.values()]
+    figure.legend(handles, [p.name.lower() for p in COLOURS], loc="lower center", ncol=len(COLOURS), fontsize=8,
+                  frameon=False)
+    figure.tight_layout(rect=(0, 0.2 / len(rows), 1, 1))
+    _save(figure, path)
+
+
+def loss_curve(path: Path, run: Path) -> None:
+    """Write the curves of a run: nats a note while training, by field on the validation split, by batch.
+    HocketError if the folder holds no run."""
+    try:
+        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise HocketError(f"{run} holds no run's log.jsonl ({error}): give a folder that `fit` made") from error
+    if not lines:
+        raise HocketError(f"{run / 'log.jsonl'} is empty: train longer")
+    figure, axis = plt.subplots(figsize=(7.5, 4))
+    batches = [line["batch"] for line in lines]
+    trained = _trained(run)
+    if trained:
+        axis.plot(*zip(*trained, strict=True), color="#bbbbbb", linewidth=1, label="training, own codec")
+    axis.plot(batches, [sum(line["valid"].values()) for line in lines], "k.-", label="validation, yardstick")
+    for field in lines[0]["valid"]:
+        axis.plot(batches, [line["valid"][field] for line in lines], ".-", linewidth=1, markersize=3, label=field)
+    axis.set_xlabel("batch")
+    axis.set_ylabel("nats a note")
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, ncol=2, frameon=False)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _trained(run: Path) -> list[tuple[int, float]]:
+    """(batch, nats a note) of the training curve as TensorBoard has it; of a batch logged twice, the last."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    found: dict[int, float] = {}
+    for path in sorted(run.glob("events.out.tfevents.*")):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.tag == "train/total":
+                    found[event.step] = float(value.tensor.float_val[0])
+    return sorted(found.items())
+
+
+def _roll(axis: Axes, piece: Piece) -> None:
+    bar = bar_ticks(piece)
+    first = int(piece.notes[0, 0]) if len(piece) else 0
+    start = first - (first - piece.metres[0].tick) % bar if piece.metres else first
+    for part, colour in COLOURS.items():
+        notes = piece.notes[piece.notes[:, 5] == part]
+        drums = part == Part.DRUMS
+        pitch = notes[:, 2] - (DRUM_SHIFT if drums else 0)
+        length = np.full(len(notes), TICKS_PER_BEAT // 6) if drums else notes[:, 3]
+        axis.barh(pitch, length / bar, left=(notes[:, 0] - start) / bar, height=0.9, color=colour, linewidth=0)
+    last = int(piece.notes[-1, 0]) if len(piece) else bar
+    bars = (last - start) // bar + 1
+    axis.set_xlim(0, bars)
+    axis.set_xticks(range(bars + 1))
+    axis.grid(axis="x", alpha=0.3)
+    axis.tick_params(labelsize=7)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=80)
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
+    except OSError as error:
+        raise HocketError(f"{path} cannot be written ({error.strerror or error})") from error
+    finally:
+        plt.close(figure)
