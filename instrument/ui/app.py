@@ -4,51 +4,68 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 
 from instrument.errors import HocketError
 
 # What an engine that takes the place of a dead one is not told where it finds an autosave: that knows better.
 _SAVED = frozenset(("model", "patch"))
+_PROBE_S = 3.0  # to see whether a display answers
+_RECORDING = frozenset(("record",))  # nor ever this: it would write over what was recorded
 
 
-def run_window(
-    options: Mapping[str, str] | None = None, keep: bool = False, seconds: float = 0, record: str = ""
-) -> int:
+def run_window(options: Mapping[str, str] | None = None, keep: bool = False, seconds: float = 0) -> int:
     """Open the window, start or find the engine, and return 0 when the window was closed.
 
     options: for an engine that is started here, as `EngineClient.connect` takes them; keep: closing the window
-    leaves the engine playing; seconds: close by itself after so long, 0 = never; record: a file to record to
-    from the start (.wav, .mid or .take.json).
+    leaves the engine playing; seconds: close by itself after so long, 0 = never.
     Raises HocketError where there is no display, and where the engine cannot be started.
     """
     check_display()
+    from instrument.engine.client import EngineClient
+    from instrument.paths import state_dir
+
+    state, given, began = state_dir(), dict(options or {}), time.time()
+    first_client: Future[EngineClient] = Future()
+
+    def connect(first: bool) -> EngineClient:
+        if first:
+            return first_client.result()
+        saved = any(file.stat().st_mtime >= began for file in state.glob("autosave*"))
+        known = _RECORDING | (_SAVED if saved else frozenset())
+        left = {name: value for name, value in given.items() if name not in known}
+        return EngineClient.connect(keep=keep, options=left)
+
+    def connect_first() -> None:
+        try:
+            first_client.set_result(EngineClient.connect(keep=keep, options=given))
+        except (HocketError, OSError) as error:
+            first_client.set_exception(error)
+
+    # The engine starts while Qt is being imported: both take a second.
+    threading.Thread(target=connect_first, name="engine-start", daemon=True).start()
+
     from PySide6.QtCore import QSettings, QTimer
     from PySide6.QtWidgets import QApplication
 
-    from instrument.engine.client import EngineClient
-    from instrument.paths import state_dir
     from instrument.ui import theme
     from instrument.ui.window import Window
-
-    given = dict(options or {})
-    began = time.time()
-
-    def connect(first: bool) -> EngineClient:
-        saved = not first and any(file.stat().st_mtime >= began for file in state_dir().glob("autosave*"))
-        options = {name: value for name, value in given.items() if not saved or name not in _SAVED}
-        return EngineClient.connect(keep=keep, options=options)
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("hocket")
     app.setApplicationDisplayName("Hocket")
     app.setDesktopFileName("hocket")
-    settings = QSettings(str(state_dir() / "window.ini"), QSettings.Format.IniFormat)
+    settings = QSettings(str(state / "window.ini"), QSettings.Format.IniFormat)
     theme.apply(app, _zoom(settings))
-    window = Window(connect, settings, keep, record, str(state_dir() / "engine.log"))
+    window = Window(connect, settings, keep, str(state / "engine.log"))
     if seconds > 0:
         QTimer.singleShot(round(seconds * 1000), window.close)
     # Python sees signals between two steps of its own; the window's timer takes such steps 30 times a second.
@@ -66,8 +83,38 @@ def check_display() -> None:
     """Raise HocketError where a window cannot be: Qt would abort the process without one word of ours."""
     if sys.platform in ("darwin", "win32") or os.environ.get("QT_QPA_PLATFORM"):
         return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    x, wayland = os.environ.get("DISPLAY", ""), os.environ.get("WAYLAND_DISPLAY", "")
+    if not x and not wayland:
         raise HocketError("no display: neither DISPLAY nor WAYLAND_DISPLAY is set; play with --headless")
+    if not (wayland and _wayland_answers(wayland)) and not (x and _x_answers(x)):
+        named = " and ".join(filter(None, (x, wayland)))
+        raise HocketError(f"no display: nobody answers at {named}; play with --headless")
+
+
+def _wayland_answers(name: str) -> bool:
+    return _answers(socket.AF_UNIX, str(Path(os.environ.get("XDG_RUNTIME_DIR", "/"), name)))
+
+
+def _x_answers(name: str) -> bool:
+    """name: as in DISPLAY, ":0", "unix:0.0", "localhost:10.0"."""
+    host, _, rest = name.rpartition(":")
+    number = rest.partition(".")[0]
+    if not number.isdecimal():
+        return False
+    if host in ("", "unix"):
+        path = f"/tmp/.X11-unix/X{number}"
+        return any(
+            _answers(socket.AF_UNIX, start + path) for start in ("\0", "")
+        )  # abstract, then in the folder
+    return _answers(socket.AF_INET, (host, 6000 + int(number)))
+
+
+def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    with suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_S)
+        probe.connect(address)
+        return True
+    return False
 
 
 def _zoom(settings: object) -> float:

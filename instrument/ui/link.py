@@ -189,8 +189,8 @@ class EngineLink(QObject):
         def connect() -> None:
             try:
                 client = self._connect(first)
-            except HocketError as error:
-                self._connected.put(error)
+            except (HocketError, OSError) as error:
+                self._connected.put(HocketError(str(error)))
                 return
             if self._closed.is_set():
                 _leave(client, self._quits)

@@ -61,18 +61,15 @@ _PART_IDS = tuple(part.name.lower() for part in Part)
 
 
 class Window(QMainWindow):
-    """Hocket's window. keep: closing it leaves the engine playing; record: a file to record to at once; log: where
-    the engine writes, for who wants to know why it stopped."""
+    """Hocket's window. keep: closing it leaves the engine playing; log: where the engine writes,
+    for who wants to know why it stopped."""
 
-    def __init__(
-        self, connect: Connect, settings: QSettings, keep: bool = False, record: str = "", log: str = ""
-    ) -> None:
+    def __init__(self, connect: Connect, settings: QSettings, keep: bool = False, log: str = "") -> None:
         super().__init__()
         self.setWindowTitle("Hocket")
         self.keep = keep
         self.error = ""  # why the engine could not be started the first time
         self._settings = settings
-        self._record = record
         self._log = log
         self._score = Score()
         self._description: Description | None = None
@@ -338,8 +335,6 @@ class Window(QMainWindow):
             self.roll.show_hint("Press Space to play")
             if self._ever_ran:
                 self.banner.notify("The engine stopped and was started again with what it saved last.")
-            elif self._record:
-                self.link.send(Record(self._record))
             self._ever_ran = True
         elif state == State.RESTARTING:
             self.banner.offer("The engine stopped unexpectedly. Starting it again\u2026")

@@ -1,0 +1,130 @@
+"""The window and a real engine: the two meet, the engine is killed and comes back, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from instrument.engine.client import EngineClient
+from instrument.errors import HocketError
+from instrument.ui import theme
+from instrument.ui.app import run_window
+from instrument.ui.knob import Knob
+from instrument.ui.link import State
+from instrument.ui.window import Window
+from tests.support.engine import OPTIONS, ROOT, end, there
+
+Story = Callable[[Window], Iterator[Callable[[], object]]]
+PATIENCE_MS = 40_000
+STEP_MS = 30
+
+
+class Teller:
+    """Runs a story inside the window's own event loop: it goes on whenever what it waits for is so."""
+
+    def __init__(self, story: Story) -> None:
+        self.finished = False
+        self.failure: BaseException | None = None
+        self._story = story
+        self._steps: Iterator[Callable[[], object]] | None = None
+        self._awaited: Callable[[], object] = lambda: True
+        self._left = PATIENCE_MS
+        self._window: Window | None = None
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._go_on)
+        self._timer.start(STEP_MS)
+
+    def _go_on(self) -> None:
+        try:
+            self._left -= STEP_MS
+            if self._steps is None:
+                windows = [
+                    w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()
+                ]
+                if windows:
+                    self._window = windows[0]
+                    self._steps = self._story(self._window)
+            elif self._awaited():
+                self._awaited = next(self._steps)
+            assert self._left > 0, "waited in vain"
+        except StopIteration:
+            self._end(True)
+        except BaseException as failure:  # noqa: BLE001 - told by the test
+            self.failure = failure
+            self._end(False)
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def _end(self, finished: bool) -> None:
+        self.finished = finished
+        self.stop()
+        if self._window is not None:
+            self._window.close()
+
+
+def tell(story: Story, **options: str) -> None:
+    teller = Teller(story)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        run_window({**OPTIONS, **options})
+    finally:
+        teller.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if teller.failure:
+        raise teller.failure
+    assert teller.finished
+
+
+@pytest.fixture(autouse=True)
+def scale_player(monkeypatch: pytest.MonkeyPatch, qapp: QApplication) -> Iterator[None]:
+    """A small model, importable by the engine; afterwards the theme is as other tests want it."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    yield
+    theme.apply(qapp)
+
+
+def engine_of(window: Window) -> Any:
+    client = window.link._client
+    assert isinstance(client, EngineClient)
+    return client.process
+
+
+def test_the_engine_is_killed_and_the_window_brings_it_and_the_music_back() -> None:
+    engines = []
+
+    def story(window: Window) -> Iterator[Callable[[], object]]:
+        yield lambda: window.link.state == State.RUNNING and (0, "temperature") in window.board.controls
+        engines.append(engine_of(window))
+        yield lambda: len(window.roll.score.notes.plan) > 3
+        window.play_or_stop()
+        yield lambda: window.transport.playing and len(window.roll.score.notes.committed) > 3
+        knob = window.board.controls[0, "temperature"]
+        assert isinstance(knob, Knob)
+        knob.setValue(80)
+        yield lambda: not window.link.under_way(0, "temperature")
+        os.kill(engines[0].pid, signal.SIGKILL)
+        yield lambda: window.link.state == State.RESTARTING
+        yield lambda: window.link.state == State.RUNNING
+        engines.append(engine_of(window))
+        assert "started again" in window.banner.text
+        yield lambda: window.transport.playing and len(window.roll.score.notes.committed) > 3
+        window.play_or_stop()
+        yield lambda: not window.transport.playing
+
+    tell(story)
+    assert engines[0].pid != engines[1].pid
+    assert end(engines[1]) == 0
+    assert not there(engines[1].pid)
+
+
+def test_an_engine_that_cannot_start_is_an_error_of_one_line() -> None:
+    with pytest.raises(HocketError, match=r"unknown model 'nope': choose one of"):
+        tell(lambda window: iter([lambda: False]), model="nope")
