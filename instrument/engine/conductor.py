@@ -3,7 +3,6 @@ the outputs will need."""
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections import deque
@@ -17,18 +16,19 @@ from msgspec.structs import replace
 from instrument.engine.knobs import INSTRUMENT, knob_name
 from instrument.engine.messages import KnobInfo, NoteReport, Value
 from instrument.engine.patches import Patch
-from instrument.engine.performance import EARLIEST, RECOVERED, BundleInfo, OpenPlayer, Performance, Played
+from instrument.engine.performance import RECOVERED, BundleInfo, OpenPlayer, Performance, Played
 from instrument.engine.transport import Transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
 from instrument.models.players import NotePlayer
-from instrument.music.timebase import TempoMap, ns_per_tick
+from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
 
 Result = TypeVar("Result")
 
-MARGIN_NS = 10_000_000  # notes are committed this much before an output takes them
+MARGIN_NS = 7_000_000  # notes are committed this much before an output takes them
 START_NS = 20_000_000  # from Play to the first tick, beyond what the outputs need
 JUMP_NS = 500_000_000  # longer than this without a turn of the loop: the machine slept, and the music waits
+LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
 AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
 _TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
@@ -166,8 +166,6 @@ class Conductor:
         if self.transport.playing:
             return
         self._plan(24)
-        gc.collect()
-        gc.freeze()
         now = self._turned = self._clock.now()
         self.transport = self.transport.started(now + self.reach_ns() + START_NS)
         self._retime()
@@ -193,7 +191,7 @@ class Conductor:
         self.transport = self.transport.measured(self.performance.metres)
         self._arranged()
         tempo = self.transport.tempo
-        return int(tempo.ns(self.performance.floor - EARLIEST)) if tempo else self._clock.now()
+        return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model, best loaded before by `Players.load`."""
@@ -237,7 +235,6 @@ class Conductor:
         self._retime()
         self._silence()
         if played:
-            gc.unfreeze()
             self.ended(last)
         self.players.take_back(self._seated)
         self.performance, self._seated = staged or self._stage(last.current_patch())

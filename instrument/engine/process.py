@@ -8,6 +8,7 @@ One instance a state folder. It ends on `Quit`, SIGTERM and SIGINT, and by itsel
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -116,6 +117,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
     if options.record:
         control.record(options.record)
     _end_on_signals_and_errors(control)
+    gc.collect()
+    gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
     for part in (scheduler, sound, conductor):
         part.start()
     status = control.run()

@@ -13,9 +13,10 @@ from instrument.engine.knobs import INSTRUMENT, knob_name
 from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
 from instrument.engine.performance import Performance, Played
 from instrument.engine.scheduler import Agenda, strikes
-from instrument.engine.voices import open_voice
+from instrument.engine.voices import Voice, open_voice
 from instrument.engine.wavfile import WavRecorder
 from instrument.io.ports import AudioOutput
+from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
 LEAD_S = 0.030  # sound mixed ahead of the device
@@ -120,6 +121,7 @@ class Sound:
     def _build(self, audio: AudioOutput) -> None:
         """A mixer for the rate of a device, whose next frame is the mixer's first."""
         voice = open_voice(audio.rate)
+        _warm_up(voice)
         self.problem = voice.name if voice.name.startswith("plain") else ""
         with self._posting:
             self._device = audio
@@ -175,6 +177,14 @@ class Sound:
         while self._settings and self._settings[0][0] < tick:
             for event in self._settings.popleft()[1]:
                 self._mixer.post(self._mixed, event)
+
+
+def _warm_up(voice: Voice) -> None:
+    """A first note makes and loads much: better now than when it is to sound."""
+    for channel in CHANNELS.values():
+        voice.note_on(channel, 60, 1)
+        voice.render(BLOCK)
+    voice.all_off()
 
 
 class SoundRecorder(WavRecorder):
