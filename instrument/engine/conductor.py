@@ -203,9 +203,8 @@ class Conductor:
         self.performance.patch = replace(self.performance.patch, **fields)
         self._arranged()
 
-    def use(self, patch: Patch) -> Patch:
-        """Begin anew with a patch; the music goes on if it plays. The patch as it was taken. HocketError leaves
-        everything as it was."""
+    def use(self, patch: Patch) -> None:
+        """Begin anew with a patch; the music goes on if it plays. HocketError leaves everything as it was."""
         staged = self._stage(patch)
         playing = self.transport.playing
         if playing:
@@ -213,7 +212,6 @@ class Conductor:
         self._begin(staged)
         if playing:
             self.play()
-        return self.picture.patch
 
     def reach_ns(self) -> int:
         """How long before it is heard the outputs want a note."""

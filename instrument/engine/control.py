@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -22,6 +22,7 @@ from instrument.engine.messages import (
     Description,
     Envelope,
     Hello,
+    KnobInfo,
     LoadModel,
     LoadPatch,
     ModelInfo,
@@ -44,6 +45,7 @@ from instrument.engine.sound import Sound
 from instrument.errors import HocketError
 from instrument.io.audio import list_devices, open_audio
 from instrument.io.midi import VIRTUAL, list_ports, open_midi
+from instrument.io.ports import AudioStatus, MidiStatus
 from instrument.models.catalog import Entry, list_models
 
 Taken = TypeVar("Taken")
@@ -55,6 +57,7 @@ AUTOSAVE_S = 15.0
 DESCRIBE_S = 0.2  # descriptions follow one another no faster
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
 ALONE_S = 1.0  # how long one without clients that does not play stays
+TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
 ANSWER_S = 2.0  # how long the notes thread may take for what takes no time
 
 Act = Callable[[Peer, Any], Future[Any] | None]
@@ -87,7 +90,7 @@ class Control:
         self._end: tuple[str, int] | None = None
         self._alone_since = time.monotonic() + FIRST_CLIENT_S
         self._changed = False  # since the last description
-        self._loaded = conductor.picture.patch
+        self._loaded = self._as_kept()
         self._saved: Patch | None = None
         self._models: tuple[ModelInfo, ...] = ()
         self._devices: tuple[str, ...] = ()
@@ -201,7 +204,8 @@ class Control:
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
         def load() -> None:
             patch = load_patch(command.name)
-            self._loaded = self._conductor.call(lambda: self._conductor.use(patch)).result(ANSWER_S)
+            self._conductor.call(lambda: self._conductor.use(patch)).result(ANSWER_S)
+            self._loaded = patch
 
         return self._working.submit(load)
 
@@ -271,10 +275,17 @@ class Control:
             players=tuple(player.model for player in patch.players),
             patches=list_patches(),
             patch=patch.name,
-            patch_changed=patch != self._loaded,
+            patch_changed=differs(patch, self._loaded, knobs),
             audio_devices=self._devices,
             midi_ports=self._ports,
         )
+
+    def _as_kept(self) -> Patch:
+        """The patch that we began with, as its file has it."""
+        patch = self._conductor.picture.patch
+        with suppress(HocketError):
+            return load_patch(patch.name) if patch.name in list_patches() else patch
+        return patch
 
     def _tell(self) -> None:
         if not self._server.peers:
@@ -306,22 +317,37 @@ class Control:
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
-                banners=tuple(
-                    filter(
-                        None,
-                        (
-                            *self.banners,
-                            audio_banner(audio),
-                            midi_banner(midi),
-                            conductor.problem,
-                            sound.problem,
-                            self._recordings.problem,
-                            self._problem,
-                        ),
-                    )
-                ),
+                banners=self._all_banners(audio, midi),
             )
         )
+
+    def _all_banners(self, audio: AudioStatus, midi: MidiStatus) -> tuple[str, ...]:
+        found = (
+            *self.banners,
+            audio_banner(audio),
+            midi_banner(midi),
+            self._conductor.problem,
+            TOO_SLOW if self._conductor.performance.thinned else "",
+            self._sound.problem,
+            self._recordings.problem,
+            self._problem,
+        )
+        return tuple(filter(None, found))
+
+
+def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
+    """Whether a patch sounds otherwise than the one that is kept, whose knobs may be left at their defaults."""
+    given = [(patch.knobs, kept.knobs)] + [
+        (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
+    ]
+    turned = any(
+        given[info.player + 1][0].get(info.id, info.default)
+        != given[info.player + 1][1].get(info.id, info.default)
+        for info in knobs
+        if info.player + 1 < len(given)
+    )
+    models = [player.model for player in patch.players] != [player.model for player in kept.players]
+    return turned or models or patch.voices != kept.voices
 
 
 def taken(queue: deque[Taken]) -> Iterator[Taken]:

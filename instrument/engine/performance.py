@@ -116,6 +116,11 @@ class Performance:
         """The commit horizon: everything before this tick has been committed."""
         return self._floor
 
+    @property
+    def thinned(self) -> bool:
+        """Whether a model is too slow for all that it would play."""
+        return any(THINNING[level][0] for level in self._thinning)
+
     def current_patch(self) -> Patch:
         """The patch with the knobs and models as they are now."""
         return Patch(

@@ -48,7 +48,8 @@ def test_a_client_is_told_everything_at_once(start_engine):
     assert told.values["-1/tempo"] == 112  # as "First light" has it
     assert {"tempo", "key", "scale", "temperature"} <= {knob.id for knob in told.knobs}
     assert "First light" in told.patches
-    assert not told.patch_changed
+    assert told.patch == "First light"
+    assert told.patch_changed  # another model plays it here
     engine.until(lambda: engine.plan, what="ghosts before Play")
     assert not engine.telemetry.playing
 
@@ -169,6 +170,7 @@ def test_a_patch_comes_back_after_a_restart(start_engine):
     engine = start_engine()
     engine.client.ask(SetKnob("temperature", 0.5))
     engine.client.ask(SavePatch("Mine"))
+    engine.until(lambda: engine.description.patch == "Mine" and not engine.description.patch_changed)
     engine.client.ask(SetKnob("tempo", 77))
     engine.client.ask(Quit())
     end(engine.client.process)
@@ -178,6 +180,7 @@ def test_a_patch_comes_back_after_a_restart(start_engine):
     assert again.description.values["-1/tempo"] == 77
     assert again.description.values["0/temperature"] == 0.5
     assert again.description.patch == "Mine"
+    assert again.description.patch_changed
     again.client.ask(LoadPatch("Mine"))
     again.until(lambda: again.description.values["-1/tempo"] == 112)
 
