@@ -32,8 +32,8 @@ class Train:
     `warmup` batches, then down a cosine to a fiftieth; decay: of weights; clip: gradient norm; average: decay
     of the moving average of the weights, which is what is validated and exported; told_*: how often genre,
     density, register are told rather than "none"; fresh: how often a lane's state is forgotten;
-    valid_pieces, valid_notes: of each genre, for validation; valid_minutes: between validations; save_seconds: between
-    checkpoints."""
+    valid_pieces, valid_notes: of each genre, for validation; valid_minutes: between validations;
+    save_seconds: between checkpoints."""
 
     batches: int = 6000
     lanes: int = 32
