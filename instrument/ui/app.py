@@ -53,9 +53,10 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     threading.Thread(target=connect_first, name="engine-start", daemon=True).start()
 
     from PySide6.QtCore import QSettings, QTimer
+    from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
-    from instrument.ui import theme
+    from instrument.ui import icons, theme
     from instrument.ui.window import Window
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -63,6 +64,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     app.setApplicationName("hocket")
     app.setApplicationDisplayName("Hocket")
     app.setDesktopFileName("hocket")
+    app.setWindowIcon(QIcon(icons.logo(256)))
     settings = QSettings(str(state / "window.ini"), QSettings.Format.IniFormat)
     theme.apply(app, _zoom(settings))
     window = Window(connect, settings, keep, str(state / "engine.log"))

@@ -28,6 +28,9 @@ from PySide6.QtWidgets import (
     QListView,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -115,9 +118,18 @@ class Selector(QComboBox):
         self.view().setMinimumWidth(max(self.width(), min(longest + theme.px(48), theme.px(420))))
         super().showPopup()
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()  # a model or a device is not changed in passing
+
     def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self)
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        room = self.width() - theme.px(38)
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideRight, room
+        )
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         at = QPointF(self.width() - theme.px(15), self.height() / 2)
         icons.chevron(painter, at, theme.MUTED if self.isEnabled() else theme.FAINT)
 
@@ -147,6 +159,9 @@ class Choice(Selector):
         """Back to the default."""
         self.show_value(str(self.info.default))
         self.turned.emit(str(self.info.default))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        QComboBox.wheelEvent(self, event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         control_menu(self, self.info, pretty(str(self.info.default)), self.reset).popup(event.globalPos())

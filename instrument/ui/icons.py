@@ -88,6 +88,24 @@ def icon(name: str, colour: str = theme.TEXT) -> QIcon:
     return made
 
 
+def logo(side: int) -> QPixmap:
+    """Two voices handing a melody back and forth, on a square of `side` pixels."""
+    pixmap = QPixmap(side, side)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.scale(side / 16, side / 16)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.colour(theme.RAISED))
+    painter.drawRoundedRect(QRectF(0, 0, 16, 16), 4, 4)
+    for x, y, wide, part in ((2.2, 3.4, 3.6, 0), (5.8, 6.7, 2.2, 1), (8.0, 3.4, 2.2, 0), (10.2, 6.7, 3.6, 1),
+                             (2.2, 10.0, 3.6, 2), (8.0, 10.0, 5.8, 2)):  # fmt: skip
+        painter.setBrush(theme.colour(theme.PARTS[part]))
+        painter.drawRoundedRect(QRectF(x + 0.15, y, wide - 0.3, 2.4), 0.8, 0.8)
+    painter.end()
+    return pixmap
+
+
 def chevron(painter: QPainter, centre: QPointF, colour: str) -> None:
     """A small arrow pointing down, for what opens a list."""
     wide, high = theme.px(4), theme.px(2)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 52, 24
 _SMALL = 9.5  # type
+_BLACK_LENGTH = 0.62  # of a key
 _BLACK = frozenset((1, 3, 6, 8, 10))
 _WHITE_KEY, _BLACK_KEY, _KEY_NAME = "#4A525E", "#1B1F25", "#C3CAD4"
 
@@ -67,6 +68,7 @@ class Keys(QWidget):
             if drums:
                 self._name_lane(painter, row, theme.PARTS[part])
             elif (box := self._key(row)).bottom() <= roll.lane.height():
+                box.setWidth(box.width() * _BLACK_LENGTH)  # the names stay legible
                 painter.fillRect(box, theme.colour(theme.PARTS[part]))
 
     def _draw_face(self) -> QPixmap:
@@ -84,7 +86,9 @@ class Keys(QWidget):
         for pitch in range(max(0, int(bottom)), min(127, int(top)) + 1):
             box = self._key(pitch)
             if pitch % 12 in _BLACK:
-                painter.fillRect(QRectF(0, box.top(), width * 0.62, box.height()), theme.colour(_BLACK_KEY))
+                painter.fillRect(
+                    QRectF(0, box.top(), width * _BLACK_LENGTH, box.height()), theme.colour(_BLACK_KEY)
+                )
             if pitch % 12 in (0, 5):
                 painter.fillRect(QRectF(0, box.bottom() - 1, width, 1), theme.colour(theme.ROLL))
             if pitch % 12 == 0:

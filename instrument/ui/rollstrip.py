@@ -81,7 +81,8 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
         for note in self.score.sounding:
             if (note.part == Part.DRUMS) == self.drums:
                 painter.setBrush(_BRIGHT[note.part])
-                painter.drawRects(self._rounded(note, tick, row))
+                played = now - note.tick - note.micro / MICRO_STEPS
+                painter.drawRects(self._rounded(note, tick, row, played))
         painter.setPen(_PLAYHEAD)
         painter.drawLine(QLineF(now, view.top(), now, view.bottom()))
 
@@ -150,16 +151,16 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
                 if (note.part == Part.DRUMS) == self.drums:
                     self._ghosts.setdefault(note.part, []).append(self._box(note, tick, row))
 
-    def _box(self, note: NoteReport, tick: float, row: float) -> QRectF:
-        """Where a note is drawn; tick, row: how much of them a pixel is."""
+    def _box(self, note: NoteReport, tick: float, row: float, most: float = _FAR) -> QRectF:
+        """Where a note is drawn; tick, row: how much of them a pixel is; most: ticks of its length to draw."""
         x = note.tick + note.micro / MICRO_STEPS
         if self.drums:  # a stroke has no length worth showing
             return QRectF(x, drum_lane(note.pitch) + 2 * row, 5 * tick, 1 - 4 * row)
-        return QRectF(x, note.pitch + row, max(note.duration - tick, 3 * tick), 1 - row)
+        return QRectF(x, note.pitch + row, max(min(note.duration - tick, most), 3 * tick), 1 - row)
 
-    def _rounded(self, note: NoteReport, tick: float, row: float) -> tuple[QRectF, ...]:
+    def _rounded(self, note: NoteReport, tick: float, row: float, most: float = _FAR) -> tuple[QRectF, ...]:
         """The box with its corners cut by a pixel: as good as rounded, and a hundredth of the price."""
-        box = self._box(note, tick, row)
+        box = self._box(note, tick, row, most)
         if box.height() < 4 * row:
             return (box,)
         return box.adjusted(0, row, 0, -row), box.adjusted(tick, 0, -tick, 0)

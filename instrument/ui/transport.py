@@ -71,7 +71,11 @@ class TransportBar(QFrame):
         self._tapper = Tapper(clock)
         self.tempo: NumberBox | None = None
 
-        name = QLabel("hocket")
+        mark, name = QLabel(), QLabel("hocket")
+        picture = icons.logo(round(theme.px(24) * self.devicePixelRatioF()))
+        picture.setDevicePixelRatio(self.devicePixelRatioF())
+        mark.setPixmap(picture)
+        mark.setFixedHeight(theme.px(theme.CONTROL))
         name.setStyleSheet(f"font-size: {theme.px(20)}px; font-weight: 600; letter-spacing: -0.4px;")
         name.setFixedHeight(theme.px(theme.CONTROL))
         self.play = Button("Play", "Start the music (Space)", icons.icon("play", theme.ON_ACCENT), "play")
@@ -107,7 +111,8 @@ class TransportBar(QFrame):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(theme.px(20), theme.px(10), theme.px(16), theme.px(12))
         self._row.setSpacing(theme.px(8))
-        self._add(name, 20)
+        self._add(mark)
+        self._add(name, 16)
         self._add(self.play)
         self._add(self.record)
         self._add(Field("Record", self.kind, 88), 12)

@@ -231,7 +231,7 @@ def test_what_sounds_is_brighter_and_its_key_is_lit(roll: PianoRoll, clock: Cloc
     clock.now = 0.04
     paint(roll)
     assert roll.score.sounding == [note(48, 64, 24)]
-    assert pixel(roll, 60, 64.5).lightness() > pixel(roll, 12, 60.5).lightness()
+    assert pixel(roll, 49.5, 64.5).lightness() > pixel(roll, 60, 64.5).lightness()
     key = roll.grab().toImage().pixelColor(10, roll._view.y() + round(roll.y_of(64.5, roll.lane)))
     assert key == QColor(theme.PARTS[Part.MELODY])
 
