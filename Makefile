@@ -11,7 +11,7 @@ play: ready-play
 	@$(BIN)/hocket play $(ARGS)
 
 test: ready-test
-	@$(MAKE) --no-print-directory lint check
+	@$(MAKE) --no-print-directory --keep-going lint check
 
 check:
 	$(BIN)/python -m pytest --cov $(ARGS)
