@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from instrument.engine.knobs import INSTRUMENT, knob_name
 from instrument.engine.messages import KnobInfo, NoteReport, Value
-from instrument.engine.patches import Patch
+from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.performance import RECOVERED, BundleInfo, OpenPlayer, Performance, Played
 from instrument.engine.transport import Transport
 from instrument.errors import HocketError
@@ -194,9 +194,12 @@ class Conductor:
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model, best loaded before by `Players.load`."""
-        self.performance.load(slug, player)
-        self._arranged()
+        """Give a player another model, best loaded before by `Players.load`; where there is none, the first."""
+        if self.performance.lines:
+            self.performance.load(slug, player)
+            self._arranged()
+        else:
+            self.use(replace(self.picture.patch, players=(PlayerPatch(slug),)))
 
     def label(self, **fields: Any) -> None:
         """Set fields of the patch that no note depends on: name, routing, voices."""

@@ -121,15 +121,17 @@ def run(options: argparse.Namespace, state: Path) -> int:
     gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
     for part in (scheduler, sound, conductor):
         part.start()
-    status = control.run()
-    threading.Timer(QUIT_S, os._exit, [1]).start()
-    conductor.close()
-    control.save()
-    if options.trace:
-        write_trace(Path(options.trace), conductor, scheduler, sound, control)
-    scheduler.close()
-    sound.close()
-    server.close()
+    try:
+        status = control.run()
+    finally:
+        threading.Timer(QUIT_S, os._exit, [1]).start()
+        conductor.close()
+        control.save()
+        if options.trace:
+            write_trace(Path(options.trace), conductor, scheduler, sound, control)
+        scheduler.close()
+        sound.close()
+        server.close()
     return status
 
 
@@ -147,7 +149,7 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
     except HocketError as error:
         if options.patch:
             raise
-        patch, banner = Patch(), f"begins anew: {error}"
+        patch, banner = load_patch(DEFAULT), f"begins anew: {error}"
     if options.model:
         first = next((player for player in patch.players if player.model == options.model), None)
         patch = replace(patch, players=(first or PlayerPatch(options.model), *patch.players[1:]))

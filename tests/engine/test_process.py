@@ -228,6 +228,22 @@ def test_a_recording_survives_the_death_of_the_engine(start_engine, tmp_path):
     assert differences(load_take(take), open_scale) == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize("suffix", [".take.json", ".wav"])
+def test_a_full_disk_is_told(start_engine, tmp_path, suffix):
+    full = tmp_path / f"full{suffix}"
+    full.symlink_to("/dev/full")
+    engine = start_engine()
+    engine.client.ask(Play())
+    try:
+        engine.client.ask(Record(str(full)))
+    except HocketError as error:
+        assert "full" in str(error)  # noqa: PT017  (others only find out when they flush)
+    else:
+        engine.until(lambda: any("full" in banner for banner in engine.telemetry.banners))
+    engine.hear(2)
+
+
 def test_it_ends_by_itself_when_no_client_is_left(start_engine):
     engine = start_engine()
     engine.client.close()
