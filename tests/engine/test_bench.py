@@ -1,0 +1,69 @@
+"""What `hocket bench` computes, and that a whole run measures all it promises."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from instrument.engine.bench import jitter_ms, percentiles, private_home, resident_mb
+from tests.support.engine import ROOT
+
+SHAPE = {
+    "note_models": {"lstm-band": {"ms_per_note": ("p50", "p99")}},
+    "dispatch_jitter_ms": {"loaded": ("p50", "p99", "max"), "control": ("p50", "p99", "max")},
+    "knob_to_note_ms": ("p50", "p95"),
+    "audio": ("blocks", "device_xruns", "starved_blocks", "control_starved_blocks"),
+    "startup": ("engine_s", "first_note_s", "window_s"),
+    "memory_mb": ("engine", "window", "device"),
+}
+
+
+def shape(table):
+    if isinstance(table, dict) and any(isinstance(value, dict) for value in table.values()):
+        return {name: shape(value) for name, value in table.items()}
+    return tuple(table)
+
+
+def test_percentiles():
+    assert percentiles([1, 2, 3, 4, 5], 50, 100) == {"p50": 3, "max": 5}
+    assert percentiles([], 50, 99) == {"p50": None, "p99": None}
+
+
+def test_jitter_is_what_varies():
+    sends = [(0, 500_000), (10_000_000, 2_000_000), (20_000_000, 0)]
+    assert jitter_ms(sends, None) == [0.5, 2, 0]
+    assert jitter_ms(sends, [7_000_000, 17_000_000, 28_000_000]) == [0, 0, 1]
+    assert jitter_ms([], []) == []
+
+
+def test_the_home_is_private_and_given_back(monkeypatch):
+    monkeypatch.setenv("HOCKET_HOME", "/before")
+    with private_home() as home:
+        assert os.environ["HOCKET_HOME"] == str(home)
+    assert os.environ["HOCKET_HOME"] == "/before"
+    assert not home.exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="told by /proc")
+def test_memory_is_told():
+    assert 5 < resident_mb(os.getpid()) < 5000
+    assert resident_mb(0) is None
+
+
+def test_a_run_measures_all_that_is_promised(jack):
+    """The whole of it, on a JACK server; the figures themselves depend on the machine."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from instrument.cli import main; main()", "bench", "--json", "--seconds", "3"],
+        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert shape(report) == SHAPE
+    for figures in (
+        report["note_models"]["lstm-band"]["ms_per_note"], report["dispatch_jitter_ms"]["loaded"],
+        report["knob_to_note_ms"], report["audio"], report["startup"], report["memory_mb"],
+    ):  # fmt: skip
+        assert all(isinstance(value, (int, float)) and value >= 0 for value in figures.values()), report
+    assert report["audio"]["blocks"] > 100
