@@ -206,7 +206,8 @@ class NoteStream:
             if current is None:
                 current = self._current[lane] = self._draw(lane, self.excerpt[lane])
             piece, genre = current
-            begin = self.offset[lane]
+            begin = min(self.offset[lane], len(piece) - 1)  # shorter than it was, if the recipe changed
+            self.offset[lane] = begin
             take = min(need, len(piece) - begin)
             chunk = {name: getattr(piece, name)[begin : begin + take] for name in Features.__slots__}
             chunk["genre"] = np.full(take, genre, np.int32)
