@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -119,7 +120,6 @@ class Live:
         self._trace = home / "live.json"
         self._turned: list[int] = []  # when a knob was sent, ns
         self._told: set[int] = set()  # ticks whose deadlines the control process has
-        self._tick, self._bpm = 0.0, 120.0
 
     def measure(self, seconds: float) -> dict[str, Any]:
         """Play for `seconds`; the figures."""
@@ -127,7 +127,11 @@ class Live:
         began = time.perf_counter_ns()
         window = spawn(WINDOW, output=subprocess.PIPE)
         sleeper, stream = (spawn(CONTROLS, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
-        receiver = _receiver(client)
+        shown = _first_line(window)
+        for process in (sleeper, stream):
+            _first_line(process)
+        before = _telemetry(client)
+        receiver = _receiver(before)
         try:
             client.ask(Play())
             self._play(client, sleeper, seconds)
@@ -140,7 +144,7 @@ class Live:
             if receiver:
                 receiver.close()
             _quit(client)
-            shown, slept, streamed = (_finish(process) for process in (window, sleeper, stream))
+            _, slept, streamed = (_finish(process) for process in (window, sleeper, stream))
         measured = json.loads(self._trace.read_text("utf-8"))
         took = [(at - sent) / 1e6 for sent, at in zip(self._turned, measured["knobs"], strict=False)]
         audio = measured["audio"]
@@ -152,12 +156,12 @@ class Live:
             "knob_to_note_ms": percentiles(took, 50, 95),
             "audio": {
                 "blocks": audio["blocks"],
-                "device_xruns": audio["xruns"],
-                "starved_blocks": audio["starved"],
+                "device_xruns": audio["xruns"] - before.xruns,
+                "starved_blocks": audio["starved"] - before.starved,
                 "control_starved_blocks": streamed,
             },
             "memory_mb": memory,
-            "window_s": round((shown - began) / 1e9, 3) if shown else None,
+            "window_s": round((int(shown) - began) / 1e9, 3) if shown else None,
         }
 
     def _play(self, client: EngineClient, sleeper: subprocess.Popen[bytes], seconds: float) -> None:
@@ -200,16 +204,34 @@ def jitter_ms(sends: Sequence[tuple[int, int]], received: Sequence[int] | None) 
     return list(np.abs(off - np.median(off)) / 1e6) if count else []
 
 
-def _receiver(client: EngineClient) -> JackMidiInput | None:
-    """A JACK port connected to the engine's, where it has one."""
+def _telemetry(client: EngineClient) -> Telemetry:
+    """The state of the engine. HocketError if it does not tell."""
+    client.poll()
     ends = time.monotonic() + 5
     while time.monotonic() < ends:
         client.wait(0.1)
         for report in client.poll():
             if isinstance(report, Telemetry):
-                port, _, backend = report.midi.rpartition(" ")
-                return JackMidiInput("Hocket bench", port) if backend == "(jack)" else None
-    return None
+                return report
+    raise HocketError("the engine tells nothing: see engine.log in its state folder")
+
+
+def _receiver(telemetry: Telemetry) -> JackMidiInput | None:
+    """A JACK port connected to the engine's, where it has one."""
+    port, _, backend = telemetry.midi.rpartition(" ")
+    return JackMidiInput("Hocket bench", port) if backend == "(jack)" else None
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> str:
+    """What a child says first; empty if it ends or says nothing in time."""
+    lines: list[bytes] = []
+    assert process.stdout is not None
+    reader = threading.Thread(
+        target=lambda pipe: lines.append(pipe.readline()), args=(process.stdout,), daemon=True
+    )
+    reader.start()
+    reader.join(PATIENCE_S)
+    return lines[0].decode().strip() if lines else ""
 
 
 def _memory(client: EngineClient, window: subprocess.Popen[bytes]) -> Figures:

@@ -4,7 +4,8 @@ wake late or starve a stream.
     python -m instrument.engine.benchcontrols sleep     wakes at the deadlines (ns) on standard input, a line each
     python -m instrument.engine.benchcontrols stream    keeps an idle audio stream fed
 
-Each ends with its standard input and prints JSON: the latenesses in ns; the count of starved blocks.
+Each prints a line when it is ready, ends with its standard input, and prints JSON: the latenesses in ns; the count of
+starved blocks.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def sleep() -> list[int]:
         ended.set()
 
     threading.Thread(target=listen, daemon=True).start()
+    print("ready", flush=True)
     late = []
     while not ended.is_set():
         if deadlines and deadlines[0] < clock.now() + SOON_NS:
@@ -60,6 +62,7 @@ def stream() -> int:
 
     threading.Thread(target=listen, daemon=True).start()
     silence = np.zeros((BLOCK, 2), np.float32)
+    print("ready", flush=True)
     while not ended.wait(BLOCK / audio.rate / 2):
         for _ in range(audio.free(int(LEAD_S * audio.rate)) // BLOCK):
             audio.write(silence)

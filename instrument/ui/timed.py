@@ -1,5 +1,5 @@
-"""The window, timed: `python -m instrument.ui.timed` opens it and, when its input ends, closes it and prints the
-`perf_counter_ns` of its first picture. For `hocket bench`."""
+"""The window, timed: `python -m instrument.ui.timed` opens it, prints the `perf_counter_ns` of its first picture,
+and ends with its input. For `hocket bench`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from instrument.ui.app import run_window
 
 
 class FirstPicture(QObject):
-    """Notes when something is painted for the first time."""
+    """Says when something is painted for the first time."""
 
-    ns: int | None = None
+    seen = False
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Paint and self.ns is None:
-            self.ns = time.perf_counter_ns()
+        if event.type() == QEvent.Type.Paint and not self.seen:
+            self.seen = True
+            print(time.perf_counter_ns(), flush=True)
         return False
 
 
@@ -37,7 +38,6 @@ def main() -> None:
 
     def wait() -> None:
         sys.stdin.read()
-        print(first.ns or "null", flush=True)
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()
