@@ -19,7 +19,7 @@ OPTIONS = {
     "audio": "null",
     "midi": "null",
     "players": "tests.support.players:open_scale",
-    "model": "scale",
+    "patch": str(ROOT / "tests" / "support" / "fast.json"),
     "linger": "1",
 }
 
@@ -82,7 +82,8 @@ def start_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartEngine]:
     started: list[EngineClient] = []
 
     def start(keep: bool = False, **options: str) -> Watcher:
-        client = EngineClient.connect(keep=keep, options={**OPTIONS, **options})
+        given = {name: value for name, value in {**OPTIONS, **options}.items() if value}
+        client = EngineClient.connect(keep=keep, options=given)
         started.append(client)
         return Watcher(client)
 
