@@ -26,48 +26,18 @@ from training import checkpoint
 from training.data.prepare import prepare
 from training.export import ALLOWED_LOSS, PARITY, export
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "training" / "recipes"
 SMOKE = RECIPES / "lstm-smoke.toml"
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("collection")
-    prepare(write_corpus(folder / "mid"), folder / "shards", jobs=1)
-    return folder / "shards"
-
-
-@pytest.fixture(scope="module")
-def recipe(data) -> Recipe:
-    chosen = read_recipe(SMOKE)
-    return dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
-
-
-@pytest.fixture(scope="module")
-def run(recipe, tmp_path_factory) -> Path:
-    """A run that nobody interrupted."""
-    folder = tmp_path_factory.mktemp("run")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    Run(recipe, folder).fit()
-    torch.set_num_threads(before)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def bundle(run, tmp_path_factory) -> Bundle:
-    return open_bundle(export(run / "best.safetensors", tmp_path_factory.mktemp("bundles")), trusted=True)
+def bundle(bundle_folder) -> Bundle:
+    return open_bundle(bundle_folder, trusted=True)
 
 
 def killed_run(data: Path, folder: Path) -> int:

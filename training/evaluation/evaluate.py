@@ -41,8 +41,8 @@ PLAIN = {"temperature": 1.0, "top_p": 1.0}  # draws from the model as it is
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Real pieces to hold a bundle against. pieces: held out; others: real pieces for the floor; from:
-    what they are called."""
+    """Real pieces to hold a bundle against. pieces: held out; others: real pieces for the floor (where they
+    are too few, the other half of `pieces`); name: what they are called."""
 
     shards: Shards
     pieces: list[PieceInfo]
@@ -75,7 +75,7 @@ def find_bundle(name: str) -> Bundle:
 @contextmanager
 def held_out(data: Path, midi: Path | None, split: str) -> Iterator[Held]:
     """The pieces of a split of prepared data, or all those of a folder of .mid files, without drum-only
-    and realised ones. The floor is another split, or of a folder the other half."""
+    and realised ones. The floor is another split, or of a folder its other half."""
     if split not in SPLITS:
         raise HocketError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
     if midi is None:
@@ -144,7 +144,7 @@ def _features(
     rows: dict[str, dict[str, Any]] = {name: {} for name in settings}
     for genre in done.manifest.genres:
         infos, more = held.of(genre)
-        if not more:
+        if len(more) < FEWEST:
             infos, more = infos[::2], infos[1::2]
         real, others = (excerpts(held.shards, group, pieces) for group in (infos, more))
         measured, floor = ([m for m in map(measure, group) if m is not None] for group in (real, others))
