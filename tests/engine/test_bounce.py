@@ -66,11 +66,14 @@ def test_the_level_is_heard(tmp_path):
     assert np.abs(soft[later:]).max() == pytest.approx(np.abs(loud[later:]).max() / 10, rel=0.05)
 
 
-@pytest.mark.parametrize(("name", "says"), [
-    ("x.mp3", r"ends in \.mid or \.wav"),
-    ("x", r"ends in \.mid or \.wav"),
-    ("none/x.wav", "there is no folder"),
-])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("x.mp3", r"ends in \.mid or \.wav"),
+        ("x", r"ends in \.mid or \.wav"),
+        ("none/x.wav", "there is no folder"),
+    ],
+)
 def test_where_nothing_can_be_written(tmp_path, name, says):
     with pytest.raises(HocketError, match=says):
         check_out(tmp_path / name)

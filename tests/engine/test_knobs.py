@@ -35,41 +35,49 @@ def test_a_player_has_his_model_s_knobs_and_the_instrument_its_own():
     assert TABLE.find("tempo", 1).player == INSTRUMENT
     assert TABLE.find("tempo", INSTRUMENT).player == INSTRUMENT
     assert [info.id for info in TABLE.of(0)] == [knob.id for knob in KNOBS]
-    with pytest.raises(HocketError, match=r"unknown knob 'volume': choose one of bass, .*, temperature, tempo"):
+    with pytest.raises(
+        HocketError, match=r"unknown knob 'volume': choose one of bass, .*, temperature, tempo"
+    ):
         TABLE.find("volume")
     with pytest.raises(HocketError, match="unknown knob 'temperature'"):
         TABLE.find("temperature", INSTRUMENT)
 
 
-@pytest.mark.parametrize(("knob", "value", "taken"), [
-    ("tempo", "96.5", 96.5),
-    ("tempo", 20, 20.0),
-    ("seed", 12.4, 12.0),
-    ("low", "48", 48.0),
-    ("key", "bb", "Bb"),
-    ("scale", "Harmonic Minor", "harmonic minor"),
-    ("drums", "off", 0.0),
-    ("drums", True, 1.0),
-    ("drums", 1.0, 1.0),
-    ("metre", "6/8", "6/8"),
-])
+@pytest.mark.parametrize(
+    ("knob", "value", "taken"),
+    [
+        ("tempo", "96.5", 96.5),
+        ("tempo", 20, 20.0),
+        ("seed", 12.4, 12.0),
+        ("low", "48", 48.0),
+        ("key", "bb", "Bb"),
+        ("scale", "Harmonic Minor", "harmonic minor"),
+        ("drums", "off", 0.0),
+        ("drums", True, 1.0),
+        ("drums", 1.0, 1.0),
+        ("metre", "6/8", "6/8"),
+    ],
+)
 def test_values_are_taken(knob, value, taken):
     assert checked(TABLE.find(knob), value) == taken
 
 
-@pytest.mark.parametrize(("knob", "value", "says"), [
-    ("tempo", 19.9, "tempo cannot be 19.9: give 20 to 400 bpm"),
-    ("tempo", "fast", "tempo cannot be fast: give 20 to 400 bpm"),
-    ("tempo", float("nan"), "tempo cannot be nan"),
-    ("tempo", float("inf"), "tempo cannot be inf"),
-    ("tempo", None, "tempo cannot be None"),
-    ("tempo", [1], "tempo cannot be"),
-    ("key", "H", "key cannot be 'H': choose one of C, Db"),
-    ("key", 3, "key cannot be '3'"),
-    ("metre", "7/8", "metre cannot be '7/8': choose one of 4/4"),
-    ("drums", 0.5, r"drums cannot be '0.5': give 0 \(off\) or 1 \(on\)"),
-    ("seed", -1, "seed cannot be -1: give 0 to 999999"),
-])
+@pytest.mark.parametrize(
+    ("knob", "value", "says"),
+    [
+        ("tempo", 19.9, "tempo cannot be 19.9: give 20 to 400 bpm"),
+        ("tempo", "fast", "tempo cannot be fast: give 20 to 400 bpm"),
+        ("tempo", float("nan"), "tempo cannot be nan"),
+        ("tempo", float("inf"), "tempo cannot be inf"),
+        ("tempo", None, "tempo cannot be None"),
+        ("tempo", [1], "tempo cannot be"),
+        ("key", "H", "key cannot be 'H': choose one of C, Db"),
+        ("key", 3, "key cannot be '3'"),
+        ("metre", "7/8", "metre cannot be '7/8': choose one of 4/4"),
+        ("drums", 0.5, r"drums cannot be '0.5': give 0 \(off\) or 1 \(on\)"),
+        ("seed", -1, "seed cannot be -1: give 0 to 999999"),
+    ],
+)
 def test_values_are_refused_with_what_is_allowed(knob, value, says):
     with pytest.raises(HocketError, match=says) as error:
         checked(TABLE.find(knob), value)
@@ -77,7 +85,14 @@ def test_values_are_refused_with_what_is_allowed(knob, value, says):
 
 
 def test_what_is_asked_of_a_model():
-    values = DEFAULTS | {"key": "G", "scale": "dorian", "chromatic": 0.25, "low": 72.0, "high": 48.0, "bass": 0.0}
+    values = DEFAULTS | {
+        "key": "G",
+        "scale": "dorian",
+        "chromatic": 0.25,
+        "low": 72.0,
+        "high": 48.0,
+        "bass": 0.0,
+    }
     ask = ask_from(values, {"temperature": 0.8}, 17)
     assert ask.knobs == {"temperature": 0.8}
     assert (ask.floor, ask.key, ask.scale, ask.chromatic) == (17, 7, "dorian", 0.25)
@@ -99,7 +114,9 @@ def test_settings_that_set_nothing(text):
         parse_setting(text)
 
 
-@pytest.mark.parametrize("text", ["tempo=90", "x:tempo=90", "-1:tempo=90", "nan:tempo=90", ":tempo=90", "1e9:tempo=3"])
+@pytest.mark.parametrize(
+    "text", ["tempo=90", "x:tempo=90", "-1:tempo=90", "nan:tempo=90", ":tempo=90", "1e9:tempo=3"]
+)
 def test_settings_without_a_beat(text):
     with pytest.raises(HocketError, match="BEAT:KNOB=VALUE"):
         parse_timed_setting(text)

@@ -3,13 +3,22 @@ from hypothesis import strategies as st
 
 from instrument.engine.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
 
-calls = st.lists(st.one_of(
-    st.tuples(st.just("on"), st.floats(0, 100), st.integers(0, 15), st.integers(0, 127), st.integers(0, 127),
-              st.floats(-5, 1e6)),
-    st.tuples(st.just("off"), st.integers(0, 15), st.integers(0, 127)),
-    st.tuples(st.just("due"), st.floats(0, 200)),
-    st.tuples(st.just("release_all")),
-), max_size=60)
+calls = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("on"),
+            st.floats(0, 100),
+            st.integers(0, 15),
+            st.integers(0, 127),
+            st.integers(0, 127),
+            st.floats(-5, 1e6),
+        ),
+        st.tuples(st.just("off"), st.integers(0, 15), st.integers(0, 127)),
+        st.tuples(st.just("due"), st.floats(0, 200)),
+        st.tuples(st.just("release_all")),
+    ),
+    max_size=60,
+)
 
 
 def on(key: int, channel: int = 0, velocity: int = 90) -> bytes:

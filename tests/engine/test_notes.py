@@ -214,12 +214,15 @@ def test_a_model_is_loaded_while_it_plays_and_keeps_its_knobs():
     assert performance.advance(400)
 
 
-@pytest.mark.parametrize(("knob", "value", "player", "says"), [
-    ("loudness", 1, 0, "unknown knob 'loudness'"),
-    ("temperature", 9, 0, "0.1 to 2"),
-    ("tempo", 10, 0, "20 to 400 bpm"),
-    ("temperature", 1, 7, "unknown knob"),
-])
+@pytest.mark.parametrize(
+    ("knob", "value", "player", "says"),
+    [
+        ("loudness", 1, 0, "unknown knob 'loudness'"),
+        ("temperature", 9, 0, "0.1 to 2"),
+        ("tempo", 10, 0, "20 to 400 bpm"),
+        ("temperature", 1, 7, "unknown knob"),
+    ],
+)
 def test_a_knob_that_cannot_be_turned_says_why_and_nothing_happens(knob, value, player, says):
     performance = Performance(SOLO, open_scale)
     before = dict(performance.values)

@@ -94,19 +94,22 @@ def test_names_that_no_file_can_have(name):
         save_patch(MINE, name)
 
 
-@pytest.mark.parametrize(("text", "says"), [
-    ("", "damaged"),
-    ("[]", "damaged"),
-    ("{", "damaged"),
-    ("{}", "version None"),
-    ('{"version": 99}', "version 99, but 1 to 1 are known: update Hocket"),
-    ('{"version": "1"}', "version '1'"),
-    ('{"version": 1, "players": [{}]}', "missing required field `model`"),
-    ('{"version": 1, "knobs": {"tempo": []}}', "knobs"),
-    ('{"version": 1, "routing": {"channels": {"bass": 17}}}', "<= 16"),
-    ('{"version": 1, "voices": {"zither": {}}}', "zither"),
-    ("[" * 100_000, "damaged"),
-])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "damaged"),
+        ("[]", "damaged"),
+        ("{", "damaged"),
+        ("{}", "version None"),
+        ('{"version": 99}', "version 99, but 1 to 1 are known: update Hocket"),
+        ('{"version": "1"}', "version '1'"),
+        ('{"version": 1, "players": [{}]}', "missing required field `model`"),
+        ('{"version": 1, "knobs": {"tempo": []}}', "knobs"),
+        ('{"version": 1, "routing": {"channels": {"bass": 17}}}', "<= 16"),
+        ('{"version": 1, "voices": {"zither": {}}}', "zither"),
+        ("[" * 100_000, "damaged"),
+    ],
+)
 def test_a_damaged_patch_is_refused_in_one_line(tmp_path, text, says):
     path = tmp_path / "bad.json"
     path.write_text(text)
@@ -131,10 +134,14 @@ def test_older_patches_are_brought_up_to_date(tmp_path, monkeypatch):
     path = tmp_path / "old.json"
     path.write_text('{"version": 1, "speed": 90}')
     monkeypatch.setattr(patches, "VERSION", 3)
-    monkeypatch.setattr(patches, "MIGRATIONS", {
-        1: lambda fields: {"tempo": fields["speed"]},
-        2: lambda fields: {"knobs": {"tempo": fields["tempo"]}},
-    })
+    monkeypatch.setattr(
+        patches,
+        "MIGRATIONS",
+        {
+            1: lambda fields: {"tempo": fields["speed"]},
+            2: lambda fields: {"knobs": {"tempo": fields["tempo"]}},
+        },
+    )
     patch = load_patch(str(path))
     assert (patch.version, patch.knobs) == (3, {"tempo": 90})
 

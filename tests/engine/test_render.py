@@ -40,7 +40,9 @@ def test_it_lasts_as_long_as_asked():
 
 def test_knobs_are_set_before_and_turned_in_between():
     plain = rendered(bars=8, seed=1)
-    turned = rendered(bars=8, seed=1, ats=["16:scale=major", "16:key=G", "8:tempo=60"], sets=["temperature=1"])
+    turned = rendered(
+        bars=8, seed=1, ats=["16:scale=major", "16:key=G", "8:tempo=60"], sets=["temperature=1"]
+    )
     before = [note for _, note in turned.played if note.tick < 16 * 24]
     assert before == [note for _, note in plain.played if note.tick < 16 * 24]
     after = [note.pitch % 12 for _, note in turned.played if note.tick >= 16 * 24 and note.part != Part.DRUMS]
@@ -60,8 +62,13 @@ def test_a_knob_turned_after_the_end_is_not_turned():
 
 def test_of_a_patch_everything_is_taken(tmp_path):
     path = str(tmp_path / "duo.json")
-    save_patch(Patch(knobs={"tempo": 90, "scale": "blues"},
-                     players=(PlayerPatch("scale", {"density": 3}), PlayerPatch("scale-2"))), path)
+    save_patch(
+        Patch(
+            knobs={"tempo": 90, "scale": "blues"},
+            players=(PlayerPatch("scale", {"density": 3}), PlayerPatch("scale-2")),
+        ),
+        path,
+    )
     duo = rendered(model="", patch=path, bars=4)
     assert {player for player, _ in duo.played} == {0, 1}
     assert duo.tempo.bpm(0) == pytest.approx(90)
@@ -110,33 +117,39 @@ def take(tmp_path) -> str:
 
 def test_a_take_is_rendered_to_what_was_heard(take):
     whole = rendered(model="", take=take)
-    heard = sorted((each for each in whole.take.heard() if each[1].tick < whole.end), key=lambda each: each[1].order)
+    heard = sorted(
+        (each for each in whole.take.heard() if each[1].tick < whole.end), key=lambda each: each[1].order
+    )
     assert len(heard) > 50
     assert [each for each in whole.played if each[1].tick < whole.end - 1] == [
-        each for each in heard if each[1].tick < whole.end - 1]
+        each for each in heard if each[1].tick < whole.end - 1
+    ]
     short = rendered(model="", take=take, bars=2)
     assert short.played == whole.played[: len(short.played)]
     assert short.end < whole.end
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({"model": "gone"}, "unknown model 'gone': choose one of scale"),
-    ({"seconds": 0}, "--seconds 0 is not possible: give more than 0"),
-    ({"seconds": float("nan")}, "--seconds nan"),
-    ({"seconds": 1e9}, "--seconds 1e"),
-    ({"bars": 0}, "--bars 0 is not possible: give 1 to"),
-    ({"tempo": 1000}, "tempo cannot be 1000: give 20 to 400 bpm"),
-    ({"seed": -1}, "seed cannot be -1"),
-    ({"sets": ["colour=red"]}, "unknown knob 'colour': choose one of"),
-    ({"sets": ["temperature"]}, "KNOB=VALUE"),
-    ({"ats": ["4:key=H"], "seconds": 1}, "key cannot be 'H'"),
-    ({"ats": ["x:key=C"]}, "BEAT:KNOB=VALUE"),
-    ({"patch": "gone"}, "no patch 'gone'"),
-    ({"prompt": "gone.mid"}, "gone.mid cannot be read"),
-    ({"take": "gone.take.json", "model": ""}, "cannot read the take"),
-    ({"take": "x.take.json"}, "--model cannot be given with --take"),
-    ({"take": "x.take.json", "model": "", "seed": 0}, "--seed cannot be given with --take"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"model": "gone"}, "unknown model 'gone': choose one of scale"),
+        ({"seconds": 0}, "--seconds 0 is not possible: give more than 0"),
+        ({"seconds": float("nan")}, "--seconds nan"),
+        ({"seconds": 1e9}, "--seconds 1e"),
+        ({"bars": 0}, "--bars 0 is not possible: give 1 to"),
+        ({"tempo": 1000}, "tempo cannot be 1000: give 20 to 400 bpm"),
+        ({"seed": -1}, "seed cannot be -1"),
+        ({"sets": ["colour=red"]}, "unknown knob 'colour': choose one of"),
+        ({"sets": ["temperature"]}, "KNOB=VALUE"),
+        ({"ats": ["4:key=H"], "seconds": 1}, "key cannot be 'H'"),
+        ({"ats": ["x:key=C"]}, "BEAT:KNOB=VALUE"),
+        ({"patch": "gone"}, "no patch 'gone'"),
+        ({"prompt": "gone.mid"}, "gone.mid cannot be read"),
+        ({"take": "gone.take.json", "model": ""}, "cannot read the take"),
+        ({"take": "x.take.json"}, "--model cannot be given with --take"),
+        ({"take": "x.take.json", "model": "", "seed": 0}, "--seed cannot be given with --take"),
+    ],
+)
 def test_what_cannot_be_rendered_says_why(options, says):
     with pytest.raises(HocketError, match=says) as error:
         rendered(**options)

@@ -56,7 +56,9 @@ def test_notes_sound_when_they_are_to_be_heard(sound):
     assert len(heard) == len(ticks)
     late = (heard - start) / MS - np.array(ticks) / 24 * 250
     assert np.abs(np.median(late)) < 6, late  # the attack, and the voice's grain
-    if not sound.audio.status().starved:  # else the null device knows but roughly when earlier frames were heard
+    if (
+        not sound.audio.status().starved
+    ):  # else the null device knows but roughly when earlier frames were heard
         assert np.ptp(late) < 2
 
 

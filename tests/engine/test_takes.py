@@ -17,7 +17,11 @@ from tests.support.players import ScaleBundle, ScalePlayer, open_scale
 
 TRIO = Patch(
     knobs={"seed": 3, "tempo": 100, "key": "G", "scale": "minor"},
-    players=(PlayerPatch("scale"), PlayerPatch("scale-2", {"density": 5}), PlayerPatch("scale", {"register": 7})),
+    players=(
+        PlayerPatch("scale"),
+        PlayerPatch("scale-2", {"density": 5}),
+        PlayerPatch("scale", {"register": 7}),
+    ),
 )
 MODELS = ("scale", "scale-2")
 
@@ -148,24 +152,37 @@ def test_time_is_in_the_take():
     performance.set("tempo", 200, tick=300)
     performance.stop(400.5)
     assert performance.take.entries[-4:] == [
-        Turn(101.0, "tempo", 50.0), Turn(101.0, "level", -6.0), Turn(300.0, "tempo", 200.0), Stopped(400.5)]
+        Turn(101.0, "tempo", 50.0),
+        Turn(101.0, "level", -6.0),
+        Turn(300.0, "tempo", 200.0),
+        Stopped(400.5),
+    ]
     tempo = tempo_map(performance.take)
     assert [round(tempo.bpm(tick)) for tick in (0, 101, 300)] == [100, 50, 200]
     assert tempo.ns(101 + 24) - tempo.ns(101) == pytest.approx(60e9 / 50)
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    (lambda lines: lines[:0], "is empty"),
-    (lambda lines: [b"{}", *lines[1:]], "version None"),
-    (lambda lines: [lines[0].replace(b'"version":1,"name"', b'"version":{},"name"'), *lines[1:]], "damaged"),
-    (lambda lines: [lines[0], b"{}", *lines[1:]], "damaged in line 2"),
-    (lambda lines: [lines[0], b'{"type":"input","player":-1,"count":0,"floor":0}'], "damaged in line 2"),
-    (lambda lines: [lines[0], b'{"type":"input","player":0,"count":0,"floor":9999999999}'], "damaged in line 2"),
-    (lambda lines: [lines[0], b"[7,0,0,60,1,90,0]"], "there is no player 7"),
-    (lambda lines: [lines[0], b"[0,0,0,128,1,90,0]"], "is not possible"),
-    (lambda lines: [lines[0], b"[0,0,0,60,1,90]"], "damaged in line 2"),
-    (lambda lines: [lines[0], b"\xff\xfe"], "damaged in line 2"),
-])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda lines: lines[:0], "is empty"),
+        (lambda lines: [b"{}", *lines[1:]], "version None"),
+        (
+            lambda lines: [lines[0].replace(b'"version":1,"name"', b'"version":{},"name"'), *lines[1:]],
+            "damaged",
+        ),
+        (lambda lines: [lines[0], b"{}", *lines[1:]], "damaged in line 2"),
+        (lambda lines: [lines[0], b'{"type":"input","player":-1,"count":0,"floor":0}'], "damaged in line 2"),
+        (
+            lambda lines: [lines[0], b'{"type":"input","player":0,"count":0,"floor":9999999999}'],
+            "damaged in line 2",
+        ),
+        (lambda lines: [lines[0], b"[7,0,0,60,1,90,0]"], "there is no player 7"),
+        (lambda lines: [lines[0], b"[0,0,0,128,1,90,0]"], "is not possible"),
+        (lambda lines: [lines[0], b"[0,0,0,60,1,90]"], "damaged in line 2"),
+        (lambda lines: [lines[0], b"\xff\xfe"], "damaged in line 2"),
+    ],
+)
 def test_a_damaged_take_is_refused_with_its_line(tmp_path, change, says):
     path = tmp_path / "bad.take.json"
     lines = saved(played(30), path).split(b"\n")[:-1]

@@ -1,0 +1,81 @@
+"""What a built-in voice is, and how MIDI reaches it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHANNELS, DRUM_CHANNEL = 16, 9
+FADE_S = 0.020  # faders take this long, so that none is heard
+
+# MIDI controllers that every voice knows.
+VOLUME, PAN, SUSTAIN, REVERB, SOUND_OFF, NOTES_OFF = 7, 10, 64, 91, 120, 123
+
+
+class Voice(Protocol):
+    """A synthesiser of 16 MIDI channels, channel 9 (counted from 0) the drums. Not for several threads at once.
+
+    name: what plays, as shown to the player; grain: what is asked for takes effect at the next frame that is a
+    multiple of this, counted in frames rendered.
+    """
+
+    name: str
+    grain: int
+
+    def note_on(self, channel: int, key: int, velocity: int) -> None:
+        """Start a note: key 0..127, velocity 1..127."""
+        ...
+
+    def note_off(self, channel: int, key: int) -> None:
+        """Release a note."""
+        ...
+
+    def program(self, channel: int, number: int) -> None:
+        """General MIDI program 0..127 of the notes to come; on channel 9 the drum kit."""
+        ...
+
+    def control(self, channel: int, number: int, value: int) -> None:
+        """A MIDI controller, value 0..127: volume (7), pan (10), sustain pedal (64), reverb send (91), all notes
+        off (123, they ring out) and all sound off (120, they do not); others may be ignored."""
+        ...
+
+    def bend(self, channel: int, value: int) -> None:
+        """Pitch bend -8192..8191, two semitones either way."""
+        ...
+
+    def fade(self, channel: int, gain: float) -> None:
+        """Move the channel's fader to an amplitude 0..1, over `FADE_S`."""
+        ...
+
+    def all_off(self) -> None:
+        """Silent at once, reverberation too. Programs, controllers and faders stay."""
+        ...
+
+    def render(self, frames: int) -> NDArray[np.float32]:
+        """The next frames, (n, 2). The sound does not depend on how it is cut into calls."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...
+
+
+def perform(voice: Voice, message: bytes) -> None:
+    """Let a voice do what a short MIDI message says. Other kinds of message are ignored."""
+    if len(message) < 2:
+        return
+    kind, channel = message[0] & 0xF0, message[0] & 0x0F
+    first, second = message[1], message[2] if len(message) > 2 else 0
+    match kind:
+        case 0x90 if second:
+            voice.note_on(channel, first, second)
+        case 0x80 | 0x90:
+            voice.note_off(channel, first)
+        case 0xB0:
+            voice.control(channel, first, second)
+        case 0xC0:
+            voice.program(channel, first)
+        case 0xE0:
+            voice.bend(channel, (first | second << 7) - 8192)

@@ -1,0 +1,37 @@
+"""The serial number of an Ogg stream, which encoders draw at random: set, so that files can be compared."""
+
+from __future__ import annotations
+
+
+def with_serial(stream: bytes, serial: int) -> bytes:
+    """An Ogg stream under another serial number (libsndfile draws it at random), checksums made anew."""
+    out, at = bytearray(stream), 0
+    while at < len(out):
+        segments = out[at + 26]
+        size = 27 + segments + sum(out[at + 27 : at + 27 + segments])
+        out[at + 14 : at + 18] = serial.to_bytes(4, "little")
+        out[at + 22 : at + 26] = bytes(4)
+        out[at + 22 : at + 26] = ogg_checksum(bytes(out[at : at + size])).to_bytes(4, "little")
+        at += size
+    return bytes(out)
+
+
+def _checksums() -> list[int]:
+    table = []
+    for byte in range(256):
+        value = byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)) & 0xFFFFFFFF
+        table.append(value)
+    return table
+
+
+CHECKSUMS = _checksums()
+
+
+def ogg_checksum(page: bytes) -> int:
+    """The CRC-32 of an Ogg page: polynomial 0x04C11DB7, not reflected."""
+    value = 0
+    for byte in page:
+        value = (value << 8 & 0xFFFFFFFF) ^ CHECKSUMS[value >> 24 ^ byte]
+    return value
