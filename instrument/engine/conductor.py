@@ -298,10 +298,11 @@ class Conductor:
 
     def _plan_one(self) -> bool:
         """Plan one note; False if all is planned."""
-        performance = self.performance
-        bars = 2 * performance.metres.locate(performance.floor).metre.bar_ticks  # type: ignore[union-attr]
-        ahead = max(bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
-        return self._plan(performance.floor + ahead, most=1)
+        floor, metres = self.performance.floor, self.performance.metres
+        bar = metres.locate(floor).bar
+        two_bars = metres.start_of(bar + 2) - metres.start_of(bar)
+        ahead = max(two_bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
+        return self._plan(floor + ahead, most=1)
 
     def _plan(self, until: float, most: int = 100) -> bool:
         """Plan up to `most` notes, as far as `until`; False if there are none to plan."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,17 +74,16 @@ class Control:
         conductor: Conductor,
         scheduler: Scheduler,
         sound: Sound,
-        keep: bool,
         linger_s: float,
     ) -> None:
-        """keep: stay without clients; linger_s: how long to play on when all have vanished."""
+        """linger_s: how long to play on when all clients have vanished without a word."""
         self.banners: list[str] = []
         self.knob_instants: deque[int] = deque(maxlen=10_000)
         self._server = server
         self._conductor = conductor
         self._scheduler = scheduler
         self._sound = sound
-        self._keep = keep
+        self._keep = False  # a client wants us to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
         self._working = ThreadPoolExecutor(1, "work")
@@ -178,7 +178,10 @@ class Control:
     def _answer(self, peer: Peer, number: int, future: Future[Any]) -> None:
         self._changed = True
         error = future.exception()
+        if isinstance(error, TimeoutError):
+            error = HocketError(f"the players did not answer within {ANSWER_S:g} s: try again")
         if error and not isinstance(error, HocketError):
+            traceback.print_exception(error)
             self.end(f"internal error: {error!r}", 1)
         peer.reply(number, str(error) if error else "")
 
@@ -204,6 +207,8 @@ class Control:
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
         def load() -> None:
             patch = load_patch(command.name)
+            for player in patch.players:
+                self._conductor.players.load(player.model)
             self._conductor.call(lambda: self._conductor.use(patch)).result(ANSWER_S)
             self._loaded = patch
 

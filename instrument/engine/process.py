@@ -54,7 +54,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--record", default="", metavar="FILE", help="record to a .mid, .wav or .take.json file"
     )
-    options.add_argument("--keep", action="store_true", help="stay when no client is left")
     options.add_argument(
         "--linger",
         type=float,
@@ -112,7 +111,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         scheduler.close()
         sound.close()
         raise
-    control = Control(server, conductor, scheduler, sound, options.keep, options.linger)
+    control = Control(server, conductor, scheduler, sound, options.linger)
     control.banners = [text for text in (patch_banner, models_banner, audio_banner, midi_banner) if text]
     if options.record:
         control.record(options.record)

@@ -114,14 +114,13 @@ class Scheduler:
     """An `Output` of the conductor: sends to a MIDI port when it is due, from a thread of its own.
 
     late: note-ons handed over more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns of
-    the last note-ons; channels: MIDI channel 0..15 of each part; offset_ns: added to every deadline.
+    the last note-ons; channels: MIDI channel 0..15 of each part.
     """
 
     def __init__(self, clock: Clock, port: MidiOutput) -> None:
         self.agenda = Agenda()
         self.port = port
         self.channels: Mapping[Part, int] = CHANNELS
-        self.offset_ns = 0
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
@@ -193,10 +192,10 @@ class Scheduler:
         tempo = self._tempo
         if tempo is None:
             return None
-        early = self._early() - self.offset_ns
+        early = self._early()
         with self._sending:
             for tick, message in self.agenda.take(tempo.tick(self._clock.now() + early)):
-                self._send(message, int(tempo.ns(tick)) + self.offset_ns)
+                self._send(message, int(tempo.ns(tick)))
         tick_next = self.agenda.next()
         return None if tick_next is None else int(tempo.ns(tick_next)) - early
 
