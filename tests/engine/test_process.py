@@ -34,10 +34,10 @@ from instrument.engine.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
 from instrument.paths import state_dir
-from tests.support.engine import children, end, kill, start_engine, there
+from tests.support.engine import children, end, engine, kill, running_engine, start_engine, there
 from tests.support.players import open_scale
 
-__all__ = ["start_engine"]  # the fixture
+__all__ = ["engine", "running_engine", "start_engine"]  # fixtures
 
 
 def test_a_client_is_told_everything_at_once(start_engine):
@@ -54,8 +54,7 @@ def test_a_client_is_told_everything_at_once(start_engine):
     assert not engine.telemetry.playing
 
 
-def test_play_commits_what_was_planned(start_engine):
-    engine = start_engine()
+def test_play_commits_what_was_planned(engine):
     engine.until(lambda: len(engine.plan) > 8)
     ghosts = list(engine.plan)
     engine.client.ask(Play())
@@ -65,8 +64,7 @@ def test_play_commits_what_was_planned(start_engine):
     assert engine.telemetry.bar >= 1
 
 
-def test_stop_begins_anew_with_the_same_notes(start_engine):
-    engine = start_engine()
+def test_stop_begins_anew_with_the_same_notes(engine):
     engine.client.ask(Play())
     engine.hear(6)
     engine.client.ask(Stop())
@@ -78,8 +76,7 @@ def test_stop_begins_anew_with_the_same_notes(start_engine):
     assert engine.committed[:6] == first
 
 
-def test_a_knob_is_answered_shown_and_obeyed(start_engine):
-    engine = start_engine()
+def test_a_knob_is_answered_shown_and_obeyed(engine):
     engine.client.ask(Play())
     engine.client.ask(SetKnob("high", 50))
     engine.client.ask(SetKnob("drums", 0))
@@ -108,8 +105,7 @@ BAD_COMMANDS = [
 ]
 
 
-def test_bad_commands_get_one_clear_line(start_engine):
-    engine = start_engine()
+def test_bad_commands_get_one_clear_line(engine):
     engine.client.ask(Play())
     for command, words in BAD_COMMANDS:
         with pytest.raises(HocketError) as failure:
@@ -119,15 +115,13 @@ def test_bad_commands_get_one_clear_line(start_engine):
     engine.hear(1)
 
 
-def test_what_is_no_command_is_refused_and_harms_nobody(start_engine):
-    engine = start_engine()
+def test_what_is_no_command_is_refused_and_harms_nobody(engine):
     engine.client._connection.send_bytes(b"\x80\x04nonsense")
     engine.until(lambda: any(isinstance(r, Reply) and r.error for r in engine.reports))
     engine.client.ask(Play())
 
 
-def test_a_stranger_without_the_key_is_not_let_in(start_engine):
-    engine = start_engine()
+def test_a_stranger_without_the_key_is_not_let_in(engine):
     family, address = instance.address(state_dir())
     with pytest.raises((multiprocessing.AuthenticationError, OSError, EOFError)):
         multiprocessing.connection.Client(address, family, authkey=b"guess")
@@ -136,18 +130,17 @@ def test_a_stranger_without_the_key_is_not_let_in(start_engine):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_there_is_one_engine_and_it_takes_several_clients(start_engine):
-    engine = start_engine()
-    other = start_engine()
-    assert other.client.process is None
-    other.client.ask(SetKnob("tempo", 90))
+def test_there_is_one_engine_and_it_takes_several_clients(engine):
+    other = EngineClient.connect()
+    assert other.process is None
+    other.ask(SetKnob("tempo", 90))
     engine.until(lambda: engine.description.values["-1/tempo"] == 90)
     with pytest.raises(HocketError, match="already running"):
         instance.lock(state_dir())
+    other.close()
 
 
-def test_tempo_changes_keep_the_music_in_step(start_engine):
-    engine = start_engine()
+def test_tempo_changes_keep_the_music_in_step(engine):
     engine.client.ask(Play())
     for bpm in (60, 200, 90, 300):
         engine.client.ask(SetKnob("tempo", bpm))
@@ -157,8 +150,7 @@ def test_tempo_changes_keep_the_music_in_step(start_engine):
     assert ticks == sorted(ticks)
 
 
-def test_another_model_takes_over_while_playing(start_engine):
-    engine = start_engine()
+def test_another_model_takes_over_while_playing(engine):
     engine.client.ask(Play())
     engine.hear(2)
     engine.client.ask(LoadModel("scale-2"))
@@ -185,9 +177,8 @@ def test_a_patch_comes_back_after_a_restart(start_engine):
     again.until(lambda: again.description.values["-1/tempo"] == 300)
 
 
-def test_a_take_of_a_live_performance_renders_to_the_same_notes(start_engine, tmp_path):
+def test_a_take_of_a_live_performance_renders_to_the_same_notes(engine, tmp_path):
     take, midi = tmp_path / "live.take.json", tmp_path / "live.mid"
-    engine = start_engine()
     engine.client.ask(Record(str(take)))
     engine.client.ask(Record(str(midi)))
     engine.client.ask(Play())
@@ -229,10 +220,9 @@ def test_a_recording_survives_the_death_of_the_engine(start_engine, tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 @pytest.mark.parametrize("suffix", [".take.json", ".wav"])
-def test_a_full_disk_is_told(start_engine, tmp_path, suffix):
+def test_a_full_disk_is_told(engine, tmp_path, suffix):
     full = tmp_path / f"full{suffix}"
     full.symlink_to("/dev/full")
-    engine = start_engine()
     engine.client.ask(Play())
     try:
         engine.client.ask(Record(str(full)))
@@ -275,8 +265,7 @@ def test_signals_end_it_clean(start_engine, number):
     assert not engine.client.alive
 
 
-def test_a_client_that_never_listens_holds_nobody_up(start_engine):
-    engine = start_engine()
+def test_a_client_that_never_listens_holds_nobody_up(engine):
     family, address = instance.address(state_dir())
     deaf = multiprocessing.connection.Client(address, family, authkey=instance.authkey(state_dir()))
     engine.client.ask(Play())
@@ -286,16 +275,14 @@ def test_a_client_that_never_listens_holds_nobody_up(start_engine):
     deaf.close()
 
 
-def test_panic_goes_on_playing(start_engine):
-    engine = start_engine()
+def test_panic_goes_on_playing(engine):
     engine.client.ask(Play())
     engine.hear(3)
     engine.client.ask(Panic())
     engine.hear(3)
 
 
-def test_describe_is_answered(start_engine):
-    engine = start_engine()
+def test_describe_is_answered(engine):
     engine.client.ask(Hello())
     engine.client.ask(Describe(), 15)
     engine.until(lambda: engine.description)

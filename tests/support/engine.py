@@ -5,14 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from instrument.engine.client import EngineClient
-from instrument.engine.messages import AnyReport, Description, NoteReport, Quit, Telemetry
+from instrument.engine.messages import (
+    AnyReport,
+    Description,
+    LoadPatch,
+    NoteReport,
+    Quit,
+    Record,
+    Stop,
+    Telemetry,
+)
+from instrument.errors import HocketError
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {
@@ -95,6 +107,33 @@ def start_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartEngine]:
     for client in started:
         if client.process:
             end(client.process)
+
+
+@pytest.fixture(scope="module")
+def running_engine() -> Iterator[str]:
+    """An engine for all tests of a module that need no fresh one; its home."""
+    with tempfile.TemporaryDirectory(prefix="hocket-") as home, pytest.MonkeyPatch.context() as patching:
+        patching.setenv("HOCKET_HOME", home)
+        patching.setenv("PYTHONPATH", str(ROOT))
+        client = EngineClient.connect(options=OPTIONS)
+        yield home
+        client.send(Quit())
+        client.close()
+        assert client.process
+        end(client.process)
+
+
+@pytest.fixture
+def engine(running_engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
+    """A client of that engine, which stands still and has its first patch."""
+    monkeypatch.setenv("HOCKET_HOME", running_engine)
+    client = EngineClient.connect(spawn=False)
+    client.ask(Stop())
+    client.ask(LoadPatch(OPTIONS["patch"]))
+    yield Watcher(client)
+    with suppress(HocketError):  # a recording that failed, as its test wanted
+        client.ask(Record(""))
+    client.close()
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 10.0) -> int:
