@@ -41,11 +41,11 @@ def choose(
     if allowed is not None:
         scores = np.where(allowed, scores, FLOOR)
     if top_p < 1.0:
-        order = np.argsort(-scores)
-        likely = np.exp(scores[order] - scores[order[0]])
-        mass = np.cumsum(likely)
-        out = order[1:][mass[:-1] >= top_p * mass[-1]]
-        scores[out] = FLOOR
+        likely = np.exp(scores - scores.max())
+        ranked = np.sort(likely)[::-1]
+        mass = np.cumsum(ranked)
+        least = ranked[np.searchsorted(mass, top_p * mass[-1])]
+        scores = np.where(likely >= least, scores, FLOOR)
     scores = scores + draws
     if after is not None:
         scores = np.where(after, scores, FLOOR)
