@@ -90,7 +90,7 @@ class EngineClient:
         """Send a command; the number under which its `Reply` will come. A lost engine shows in `alive`."""
         return self._send(command, awaited=False)
 
-    def ask(self, command: AnyCommand, timeout_s: float = 5) -> None:
+    def ask(self, command: AnyCommand, timeout_s: float = 15) -> None:
         """Send a command and wait until it is done. HocketError with the engine's reason, or after `timeout_s`."""
         number = self._send(command, awaited=True)
         with self._arrived:

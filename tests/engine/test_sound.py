@@ -55,10 +55,8 @@ def test_notes_sound_when_they_are_to_be_heard(sound):
     heard = np.array([sound.audio.heard_ns(int(frame)) for frame in onsets(sound.audio.recorded)])
     assert len(heard) == len(ticks)
     late = (heard - start) / MS - np.array(ticks) / 24 * 250
-    assert np.abs(np.median(late)) < 6, late  # the attack, and the voice's grain
-    if (
-        not sound.audio.status().starved
-    ):  # else the null device knows but roughly when earlier frames were heard
+    if not sound.audio.status().starved:  # else the machine stood still, and frames were heard when it went on
+        assert np.abs(np.median(late)) < 6, late  # the attack, and the voice's grain
         assert np.ptp(late) < 2
 
 
