@@ -47,7 +47,7 @@ RATE = 32000  # frames a second at most
 STEP, STEP_ASIDE = 5, 10  # semitones between the roots of neighbouring zones, at least
 LOOPED, LOOPED_ASIDE = 1.8, 1.2  # seconds at which a loop ends, at most
 UNLOOPED = 2.2  # seconds a sample without loop lasts, at most
-SUSTAINED = 2.0  # decibels a second: what falls more slowly does not decay
+SUSTAINED = 3.0  # decibels: what falls less before it loops is only uneven
 QUALITY = 0.25  # of Vorbis: 0 worst, 1 best
 STREAM = 25  # seconds of a Vorbis stream, about
 TAIL = 1200  # frames for which a sample goes on past its loop
@@ -60,12 +60,12 @@ SLOWEST = 4000  # timecents (10 s): layers with a slower attack than this are dr
 
 # Programs that get the finer figures; the others are there so that nothing is silent.
 BAND = {
-    0, 1, 3, 4, 5, 11, 16, 18, 19, 21, 22, 24, 25, 26, 27, 29, 30, 32, 33, 34, 35, 38, 39, 40, 42, 45, 46, 48, 52,
+    0, 1, 3, 4, 5, 11, 16, 18, 19, 21, 22, 24, 25, 26, 27, 29, 30, 32, 33, 34, 35, 36, 38, 39, 40, 42, 45, 46, 48, 52,
     56, 57, 60, 61, 65, 66, 68, 70, 71, 73, 80, 81, 89,
 }  # fmt: skip
 # Instruments (by name) that need other figures than either.
 STEPS = {"Piano": 4, "Strings": 6, "Ahh Choir": 6, "Pizzicato": 6}
-SECONDS = {"Piano": 3.2, "Electric Piano": 2.4}
+SECONDS = {"Piano": 3.2, "Electric Piano": 4.5}
 
 NOTICE = (
     "Cut from MuseScore_General (MIT): Copyright (c) 2018-2021 S. Christian Collins; based on Fluid (R3) "
@@ -229,16 +229,17 @@ def set_decay(zone: Zone, inherited: Zone, sample: Sample) -> None:
     hold, per_second = seconds(Gen.HOLD), 100 / seconds(Gen.DECAY)
     floor = zone.get(Gen.SUSTAIN, inherited.get(Gen.SUSTAIN, 0)) / 10
     early, late = (min(floor, per_second * max(0.0, at - hold)) for at in (first, last))
-    rate = (drop + late - early) / (last - first)
-    if rate < SUSTAINED and floor < 90:
+    drop += late - early
+    sustained = floor < 90
+    if sustained and drop < SUSTAINED:
         return
-    rate = max(rate, 1.0)
+    rate = max(drop / (last - first), 1.0)
     # The sample plays faster on higher keys, and so do its hold and decay: 100 timecents a key, 0 at key 60.
     shift = 100 * (60 - zone.get(Gen.ROOT, sample.key))
     zone[Gen.KEY_TO_HOLD] = zone[Gen.KEY_TO_DECAY] = 100
     zone[Gen.HOLD] = int(np.clip(1200 * np.log2(first) - shift, -12000, 5000))
     zone[Gen.DECAY] = int(np.clip(1200 * np.log2(100 / rate) - shift, -12000, 8000))
-    zone[Gen.SUSTAIN] = 1000
+    zone[Gen.SUSTAIN] = round(10 * (floor + drop)) if sustained else 1000
 
 
 def crop(sample: Sample, looped: bool) -> None:

@@ -20,35 +20,32 @@ def to_db(gain: float) -> float:
 
 
 class Ramp:
-    """A gain that moves to a new value in a straight line over a number of frames."""
+    """A gain that moves to a new value over a number of frames, gently at both ends."""
 
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
-        self._target = value
-        self._left = 0
+        self._from = self._target = value
+        self._frames = self._done = 0
 
     def move(self, target: float, frames: int) -> None:
-        """Begin to move; a movement under way is taken up where it is."""
-        self._target, self._left = target, max(0, frames)
-        if self._left == 0:
-            self.value = target
+        """Begin to move, over at least one frame; a movement under way is taken up where it is."""
+        self._from, self._target = self.value, target
+        self._frames, self._done = max(1, frames), 0
 
     @property
     def moving(self) -> bool:
         """True until the target is reached."""
-        return self._left > 0
+        return self._done < self._frames
 
     def take(self, frames: int) -> float | NDArray[np.float64]:
         """The gain of the next `frames` frames: a number where it does not move, else an array (frames, 1)."""
-        if self._left == 0:
+        if not self.moving:
             return self.value
-        step = (self._target - self.value) / self._left
-        count = min(frames, self._left)
-        gains = np.full((frames, 1), self._target)
-        gains[:count, 0] = self.value + step * np.arange(1, count + 1)
-        self._left -= count
-        self.value = self._target if self._left == 0 else float(gains[count - 1, 0])
-        return gains
+        done = np.minimum(self._done + np.arange(1, frames + 1), self._frames) / self._frames
+        gains = self._from + (self._target - self._from) * done**2 * (3 - 2 * done)
+        self._done += frames
+        self.value = float(gains[-1]) if self.moving else self._target
+        return gains[:, None]
 
 
 class Limiter:

@@ -14,7 +14,7 @@ from instrument.engine.gain import Frames, Ramp
 from instrument.engine.voice import CHANNELS, DRUM_CHANNEL
 
 Wave = NDArray[np.float32]
-POLYPHONY = 40
+POLYPHONY = 40  # notes, with those that are ending
 TABLE_BITS = 13
 TABLE = 1 << TABLE_BITS  # frames of a wave table, in which the top bits of a 32 bit phase point
 INAUDIBLE = 1e-7
@@ -50,7 +50,7 @@ TIMBRES = (  # one a family of eight General MIDI programs
     Timbre(_HOLLOW, 0.02, 0.5, 0.8, 0.20),  # reed
     Timbre(_SOFT, 0.03, 0.5, 0.85, 0.25),  # pipe
     Timbre(_BRIGHT, 0.004, 0.4, 0.6, 0.15),  # synth lead
-    Timbre(_SOFT, 0.15, 1.0, 0.9, 1.20),  # synth pad
+    Timbre(_SOFT, 0.25, 1.0, 0.9, 1.20),  # synth pad
     Timbre(_HOLLOW, 0.01, 1.0, 0.3, 0.90),  # synth effects
     Timbre(_STRUCK, 0.002, 0.5, 0.0, 0.30),  # ethnic
     Timbre((1, 0.2, 0.5, 0.3), 0.001, 0.25, 0.0, 0.30),  # percussive
@@ -196,9 +196,7 @@ class PlainVoice:
         drums = channel == DRUM_CHANNEL
         if not drums:
             self._end(lambda tone: tone.channel == channel and tone.key == key, STEAL_S)
-        sounding = [tone for tone in self._tones if not tone.ends]
-        if len(sounding) >= POLYPHONY:
-            self._end(lambda tone: tone is sounding[0], STEAL_S)
+        self._make_room()
         family = self._programs[channel] // 8
         loud = LEVEL * (velocity / 127) ** 1.7
         if drums:
@@ -276,6 +274,14 @@ class PlainVoice:
 
     def close(self) -> None:
         """As `Voice.close`."""
+
+    def _make_room(self) -> None:
+        """End the oldest note, one that is ending anyway if there is; in a flood, without a fade."""
+        lasting = [tone for tone in self._tones if len(tone.ends) < 2]
+        if len(lasting) >= POLYPHONY:
+            oldest = next((tone for tone in lasting if tone.ends), lasting[0])
+            oldest.ends += [(oldest.age, max(1, round(STEAL_S * self.rate)))] * 2
+        del self._tones[: max(0, len(self._tones) - 2 * POLYPHONY)]
 
     def _end(self, which: Callable[[Tone], bool], seconds: float | None = None) -> None:
         """Let the tones end: in their timbre's time, or in these seconds."""

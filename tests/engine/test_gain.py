@@ -35,10 +35,11 @@ def test_decibels() -> None:
     assert to_db(0) == -120
 
 
-def test_a_ramp_is_a_line_and_then_a_number() -> None:
+def test_a_ramp_is_gentle_and_then_a_number() -> None:
     ramp = Ramp(1.0)
+    assert ramp.take(3) == 1.0
     ramp.move(0.0, 4)
-    assert ramp.take(3)[:, 0].tolist() == [0.75, 0.5, 0.25]
+    assert ramp.take(3)[:, 0].tolist() == [0.84375, 0.5, 0.15625]
     assert ramp.moving
     assert ramp.take(3)[:, 0].tolist() == [0.0, 0.0, 0.0]
     assert not ramp.moving
@@ -49,8 +50,9 @@ def test_a_ramp_turns_where_it_is() -> None:
     ramp = Ramp(0.0)
     ramp.move(1.0, 10)
     ramp.take(5)
-    ramp.move(0.0, 5)
-    assert ramp.take(5)[:, 0] == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
+    assert ramp.value == 0.5
+    ramp.move(0.0, 2)
+    assert ramp.take(2)[:, 0] == pytest.approx([0.25, 0.0])
 
 
 def test_quiet_sound_passes_bit_for_bit() -> None:

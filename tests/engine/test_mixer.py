@@ -71,18 +71,19 @@ def perform_something(mixer: Mixer) -> None:
 
 
 def test_onsets_fall_on_their_frames(opened: Opened) -> None:
-    frames = (1000, 4800 + 17, 9600 + 63, 14400 + 300)
+    frames = (1000, 20000 + 17, 40000 + 63, 60000 + 300)
     mixer = Mixer(RATE, opened())
     mixer.post(0, program(0, 115))
     for frame in frames:
         mixer.post(frame, on(0, 80, 127))
-        mixer.post(frame + 2000, bytes((0xB0, 120, 0)))
-    sound = blocks(mixer, 80)
-    first = onset(sound[frames[0] - 100 :]) - 100  # the sample's own start, and FluidSynth's grid
+        mixer.post(frame + 2000, off(0, 80))
+    sound = blocks(mixer, 320)
+    grain = mixer.voice.grain
     for frame in frames:
-        late = onset(sound[frame - 100 :]) - 100
-        assert abs(late - first) <= (0 if mixer.voice.grain == 1 else mixer.voice.grain), frame
-        assert -mixer.voice.grain // 2 <= late <= mixer.voice.grain // 2 + 48
+        stroke = sound[frame - 500 : frame + 2000]
+        late = onset(np.where(np.abs(stroke) > 0.05 * np.abs(stroke).max(), stroke, 0)) - 500
+        on_grid = (frame + grain // 2) // grain * grain - frame
+        assert on_grid <= late <= on_grid + 80, frame  # the sample's own start
     mixer.voice.close()
 
 
@@ -191,7 +192,7 @@ def test_faders_are_not_heard(strip: str) -> None:
     for db in (SILENCE_DB, 0.0, -6.0):
         mixer.post(mixer.horizon + 100, Fader(strip, db))
         sound.append(blocks(mixer, 8))
-    assert roughness(np.concatenate(sound)).max() < 1.5 * usual
+    assert roughness(np.concatenate(sound)).max() < usual + 1e-5
     assert peak_db(sound[0][-BLOCK:]) < SILENT
     assert peak_db(sound[2][-2 * BLOCK :]) == pytest.approx(-12.04, abs=0.1)
 
@@ -233,7 +234,7 @@ def test_any_thread_may_post() -> None:
     mixer = Mixer(RATE, PlainVoice(RATE))
 
     def post(channel: int) -> None:
-        for i in range(300):
+        for i in range(100):
             mixer.post(mixer.horizon + i, on(channel, 30 + i % 60))
             mixer.post(mixer.horizon + i + 1, off(channel, 30 + i % 60))
 
@@ -244,7 +245,7 @@ def test_any_thread_may_post() -> None:
         mixer.render()
     for thread in threads:
         thread.join(10)
-    blocks(mixer, 400)
+    blocks(mixer, 300)
     assert peak_db(blocks(mixer, 4)) < SILENT
 
 
