@@ -14,6 +14,8 @@ from instrument.engine.gain import Frames, Ramp
 from instrument.engine.voice import CHANNELS, FADE_S, NOTES_OFF, SOUND_OFF, SUSTAIN
 from instrument.errors import HocketError
 
+RATES = range(8000, 96001)  # hertz; at others it would play out of tune
+
 
 class FluidVoice:
     """FluidSynth, rendering where it is called: no driver, no thread of its own."""
@@ -36,7 +38,9 @@ class FluidVoice:
     )
 
     def __init__(self, rate: int, font: Path) -> None:
-        """HocketError where FluidSynth is missing, or cannot read the font."""
+        """HocketError where FluidSynth is missing, cannot read the font, or does not know the sample rate."""
+        if rate not in RATES:
+            raise HocketError(f"FluidSynth plays at {RATES[0]} to {RATES[-1]} Hz, not at {rate}")
         library = _library()
         self.name = f"FluidSynth ({font.name})"
         self.rate = rate

@@ -241,6 +241,7 @@ def test_which_voice_plays_and_why(
     broken.write_bytes(b"RIFF of nothing")
     assert "broken.sf2 is no sound font" in open_voice(RATE, broken).name
     assert isinstance(open_voice(RATE, tmp_path / "missing.sf2"), PlainVoice)
+    assert "not at 192000" in open_voice(192_000).name
     monkeypatch.setitem(sys.modules, "fluidsynth", None)
     voice = open_voice(RATE)
     assert isinstance(voice, PlainVoice)
