@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +14,18 @@ from rich.table import Table
 from training.evaluation import features, longrun
 
 Rows = dict[str, dict[str, Any]]
+
+
+class Section(NamedTuple):
+    """A table with its words. brief: the rows for a card, which is a part of the bundle and kept short, where
+    they are not all."""
+
+    title: str
+    caption: str
+    rows: Rows
+    brief: Rows | None = None
+
+
 GRID = (
     "24 ticks a beat, the first 1,500 notes of a piece, its genre told and nothing else; pitch with part; "
     "mean of the genres' means."
@@ -99,21 +111,25 @@ def long_summary(figures: dict[str, Any]) -> str:
     return f"{sum(judged)} of {len(judged)} figures within bounds; {whole} of {len(figures['long_runs'])} runs in all."
 
 
-def sections(figures: dict[str, Any]) -> list[tuple[str, str, Rows]]:
-    """(title, caption, rows) of everything that was measured."""
+def sections(figures: dict[str, Any]) -> list[Section]:
+    """Everything that was measured."""
+    obeyed = [row["obeyed"] for row in figures["key_lock"]]
+    by_feature = feature_rows(figures)
     return [
-        (f"Yardstick, nats a note ({figures['held_out']})", GRID, yardstick_rows(figures)),
-        ("Nats a note by field of the codec", "Microtiming and velocities as they are.", figures["nats"]),
-        ("Likeness of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
-        ("By feature", "OA with default knobs / OA of other real pieces.", feature_rows(figures)),
-        ("Key lock", "Share of the pitched notes in the scale.", lock_rows(figures)),
-        ("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
+        Section(f"Yardstick, nats a note ({figures['held_out']})", GRID, yardstick_rows(figures)),
+        Section("Nats a note by field of the codec", "Microtiming and velocities as they are.", figures["nats"]),
+        Section("Likeness of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
+        Section("By feature", "OA with default knobs / OA of other real pieces.", by_feature,
+                {name: row for name, row in by_feature.items() if name == "mean"}),
+        Section("Key lock", f"Share of the pitched notes in the scale; obeyed in {sum(obeyed)} of {len(obeyed)}.",
+                lock_rows(figures), {}),
+        Section("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
     ]
 
 
 def print_tables(figures: dict[str, Any], console: Console) -> None:
     """All tables, for people."""
-    for title, caption, rows in sections(figures):
+    for title, caption, rows, _ in sections(figures):
         table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", title_style="bold")
         columns = _columns(rows)
         table.add_column("")
@@ -126,10 +142,12 @@ def print_tables(figures: dict[str, Any], console: Console) -> None:
 
 
 def card_sections(figures: dict[str, Any], pictures: dict[str, Path], folder: Path) -> dict[str, Any]:
-    """What goes into CARD.md: title -> text or table. folder: the card's, from which pictures are linked."""
+    """What goes into CARD.md: title -> caption and table, or text. folder: the card's, from which pictures
+    are linked."""
     found: dict[str, Any] = {}
-    for title, caption, rows in sections(figures):
-        found[title] = [caption, {name: {c: _cell(v) for c, v in row.items()} for name, row in rows.items()}]
+    for title, caption, rows, brief in sections(figures):
+        table = rows if brief is None else brief
+        found[title] = [caption, {name: {c: _cell(v) for c, v in row.items()} for name, row in table.items()}]
     links = [f"![{name}]({os.path.relpath(path, folder)})" for name, path in pictures.items()]
     return found | ({"Pictures": "\n\n".join(links)} if links else {})
 
