@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,23 @@ SIZES = (
     codec.FIELDS["micro"],
 )
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
+NOTES_OF_KEY = 32  # half-life, in notes, of what the player remembers of its key
+IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, to whom is sure of the key
+BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
+
+
+class Memory(NamedTuple):
+    """What a player keeps in mind beside the network's state, which in training never saw more than
+    a thousand notes: left alone for ten minutes it would lose its key or repeat itself for ever.
+
+    tones: (12,) how much each pitch class was heard of late; since: for each echo, the bar since which the music
+    repeats it; deaf: the bar up to which echoes are not listened to.
+    """
+
+    tones: NDArray[np.float64]
+    since: tuple[int, ...]
+    deaf: int
 
 
 class LstmPlayer:
@@ -74,6 +90,8 @@ class LstmPlayer:
         self._seen: list[tuple[int, ...]] = [(*START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
         # _states[i]: before the step on what was seen i-th; None where it was forgotten
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
+        # _memory[i]: after i notes
+        self._memory = [Memory(np.zeros(12), (0,) * len(codec.ECHO_BARS), -1)]
         self._stepped: tuple[int, NDArray[np.float32], list[NDArray[np.float32]]] | None = None
 
     def feed(self, note: Note) -> None:
@@ -89,6 +107,7 @@ class LstmPlayer:
         self._keys.append(note.order)
         self._seen.append((row, event[0], duration, velocity, part, micro, position, metre, *matches))
         self._states.append(self._after)
+        self._memory.append(self._remembered(note, matches))
 
     def rewind(self, count: int) -> None:
         """Go back to the state after `count` notes."""
@@ -97,6 +116,7 @@ class LstmPlayer:
         if self._states[count] is None:
             raise ValueError(f"the state after {count} notes was forgotten")
         del self._notes[count:], self._keys[count:], self._seen[count + 1 :], self._states[count + 1 :]
+        del self._memory[count + 1 :]
         self._stepped = None
 
     def forget_before(self, count: int) -> None:
@@ -119,7 +139,8 @@ class LstmPlayer:
         # time
         where = self._metres.locate(last_tick)
         bar = where.metre.bar_ticks if where.metre else 0
-        gaps = codec.echo_gaps(self._keys, bar) if self._keys else [codec.NO_GAP] * 4
+        listens = bool(self._keys) and where.bar > self._memory[-1].deaf
+        gaps = codec.echo_gaps(self._keys, bar) if listens else [codec.NO_GAP] * 4
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
@@ -136,7 +157,7 @@ class LstmPlayer:
 
         # part
         position, metre, bar = codec.tick_context(tick, self._metres)
-        echoes = codec.echo_notes(self._keys, tick, bar) if self._keys else [-1] * 4
+        echoes = codec.echo_notes(self._keys, tick, bar) if listens else [-1] * 4
         echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = self._parts(ask)
         allowed = np.array(
@@ -164,9 +185,10 @@ class LstmPlayer:
         context = [time, position, metre, part, row, *echo_rows, *lengths]
         duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
         context = [time, position, metre, part, row, duration]
-        velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], temperature, top_p)
+        # the touch is no matter of adventure: temperature leaves it alone
+        velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], 1.0, top_p)
         micro = choose(
-            self._logits(5, shares, [time, position, part, row, velocity]), draws[5], temperature, top_p
+            self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p
         )
         return Note(tick, micro - 4, row & 127, duration + 1, max(1, velocity * 4 + 2), part)
 
@@ -226,6 +248,18 @@ class LstmPlayer:
         self._condition_cache = ask.knobs, condition
         return condition
 
+    def _remembered(self, note: Note, matches: list[int]) -> Memory:
+        """The memory after `note`."""
+        tones, since, deaf = self._memory[-1]
+        if note.part != Part.DRUMS:
+            tones = tones * 0.5 ** (1 / NOTES_OF_KEY)
+            tones[note.pitch % 12] += 1
+        bar = self._metres.locate(note.tick).bar
+        since = tuple(start if match else bar + 1 for start, match in zip(since, matches, strict=True))
+        if deaf < bar and bar - min(since) >= BORED_AFTER:
+            deaf = bar + 1
+        return Memory(tones, since, deaf)
+
     def _parts(self, ask: Ask) -> frozenset[int]:
         return (self.can_play & ask.parts) or self.can_play
 
@@ -250,9 +284,12 @@ class LstmPlayer:
         return rows
 
     def _key_bias(self, ask: Ask) -> NDArray[np.float32]:
-        """What is added to the logits of steps outside the scale: the less, the freer `chromatic` is."""
+        """What is added to the logits of steps outside the scale, or where none is set, outside the keys
+        that the last notes may be in: the less, the freer `chromatic` is."""
         bias = np.zeros(ROWS, np.float32)
-        if ask.scale != "chromatic":
+        if ask.scale == "chromatic":
+            bias[:DRUM_ROW] = (1 - ask.chromatic) * _key_logits(self._memory[-1].tones)[np.arange(DRUM_ROW) % 12]
+        else:
             bias[:DRUM_ROW][~_inside(ask.key, ask.scale)] = -OFF_BEAT_LOGIT * (1 - ask.chromatic)
         return bias
 
@@ -261,3 +298,16 @@ class LstmPlayer:
 def _inside(key: int, scale: str) -> NDArray[np.bool_]:
     """Which of 128 pitches belong to the scale."""
     return scale_mask(key, scale)[np.arange(DRUM_ROW) % 12]
+
+
+# log probability of each pitch class in each of the twelve major keys (and so their relative minors)
+_MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])
+_PROFILES = np.where(_MAJOR, IN_KEY, 1.0) / np.where(_MAJOR, IN_KEY, 1.0).sum(1, keepdims=True)
+
+
+def _key_logits(tones: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(12,) log probability of each pitch class, over that of chance, given which were heard of late."""
+    fit = np.log(_PROFILES) @ tones
+    keys = np.exp(fit - fit.max())
+    logits: NDArray[np.float64] = np.log(keys / keys.sum() @ _PROFILES * 12)
+    return logits
