@@ -90,6 +90,10 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
     HocketError if a bundle is not the one the take was played by, naming both, or if the take is damaged.
     """
     performance = Performance(take.header.patch, open_player)
+    if len(take.header.bundles) != len(performance.bundles):
+        raise HocketError(
+            f"the take names {len(take.header.bundles)} bundles for {len(performance.bundles)} players: it is damaged"
+        )
     for wanted, found in zip(take.header.bundles, performance.bundles, strict=True):
         expect_bundle(wanted, found)
     counts = Counter(player for player, _ in take.heard())
