@@ -19,14 +19,11 @@ from instrument.models.conditions import DENSITIES, REGISTERS, knob_share
 from instrument.models.players import Ask
 from instrument.models.sampling import choose, noise
 from instrument.music import codec
+from instrument.music.codec import DRUM_ROW, FLAT, ROWS
 from instrument.music.harmony import scale_mask
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
-DRUM_ROW = 128
-ROWS = 256
-FLAT = codec.FIELDS["velocity"]
-START = (codec.NO_NOTE, 0, 0, FLAT, len(Part), 4)  # what is seen before the first note
 LONGEST_REST = 192  # ticks without an onset while playing freely
 SIZES = (
     *(codec.FIELDS[f] for f in ("time", "part")),
@@ -87,7 +84,7 @@ class LstmPlayer:
         self._seed, self._player, self._metres = seed, player, metres
         self._notes: list[Note] = []
         self._keys: list[int] = []
-        self._seen: list[tuple[int, ...]] = [(*START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
+        self._seen: list[tuple[int, ...]] = [(*codec.START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
         # _states[i]: before the step on what was seen i-th; None where it was forgotten
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
         # _memory[i]: after i notes
@@ -97,15 +94,15 @@ class LstmPlayer:
     def feed(self, note: Note) -> None:
         """Take `note` as played."""
         last = self._notes[-1].tick if self._notes else 0
-        _, part, pitch, duration, velocity, micro = event = codec.encode_note(note, last)
-        row = pitch + (DRUM_ROW if part == Part.DRUMS else 0)
+        time, part, _, duration, velocity, micro = codec.encode_note(note, last)
+        row = note.order & 255
         position, metre, bar = codec.tick_context(note.tick, self._metres)
-        echoes = codec.echo_notes(self._keys, note.tick, bar) if self._keys else [-1] * 4
+        echoes = codec.echo_notes(self._keys, note.tick, bar)
         matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
         self._need_step(None)
         self._notes.append(note)
         self._keys.append(note.order)
-        self._seen.append((row, event[0], duration, velocity, part, micro, position, metre, *matches))
+        self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
         self._states.append(self._after)
         self._memory.append(self._remembered(note, matches))
 
@@ -139,8 +136,8 @@ class LstmPlayer:
         # time
         where = self._metres.locate(last_tick)
         bar = where.metre.bar_ticks if where.metre else 0
-        listens = bool(self._keys) and where.bar > self._memory[-1].deaf
-        gaps = codec.echo_gaps(self._keys, bar) if listens else [codec.NO_GAP] * 4
+        listened_to = self._keys if where.bar > self._memory[-1].deaf else []
+        gaps = codec.echo_gaps(listened_to, bar)
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
@@ -157,7 +154,7 @@ class LstmPlayer:
 
         # part
         position, metre, bar = codec.tick_context(tick, self._metres)
-        echoes = codec.echo_notes(self._keys, tick, bar) if listens else [-1] * 4
+        echoes = codec.echo_notes(listened_to, tick, bar)
         echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = self._parts(ask)
         allowed = np.array(
@@ -181,7 +178,7 @@ class LstmPlayer:
         row = choose(logits, draws[2], temperature, top_p, rows)
 
         # duration, velocity, micro
-        lengths = [self._seen[j + 1][2] if j >= 0 else codec.FIELDS["duration"] for j in echoes]
+        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
         context = [time, position, metre, part, row, *echo_rows, *lengths]
         duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
         context = [time, position, metre, part, row, duration]
@@ -190,7 +187,7 @@ class LstmPlayer:
         micro = choose(
             self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p
         )
-        return Note(tick, micro - 4, row & 127, duration + 1, max(1, velocity * 4 + 2), part)
+        return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
 
     # --- inside
 

@@ -49,11 +49,18 @@ METRES: tuple[tuple[int, int] | None, ...] = (
 POSITIONS = 146  # 0..144 within a bar (longer bars share the last), 145 = unmetered
 UNMETERED = POSITIONS - 1
 
+# A pitch and a drum as one number, a row: pitched 0..127, drums above.
+DRUM_ROW = 128
+ROWS = 256
+FLAT = FIELDS["velocity"]  # the velocity class "as constant as so far"
+NO_DURATION = FIELDS["duration"]
+
 # How many bars back an echo is looked for, and the values that say there is none.
 ECHO_BARS = (1, 2, 4, 8)
 ECHO_MAX_GAP = 96
 NO_GAP = ECHO_MAX_GAP + 1
-NO_NOTE = 256
+NO_NOTE = ROWS
+START = (NO_NOTE, 0, 0, FLAT, len(Part), 4)  # row, time, duration, velocity, part, micro seen before a piece
 
 
 def to_grid(notes: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -149,7 +156,9 @@ def tick_context(tick: int, metres: MetreMap) -> tuple[int, int, int]:
 
 def echo_gaps(keys: Sequence[int], bar_ticks: int) -> list[int]:
     """For each of `ECHO_BARS`, the gap in ticks (0..96) from the last note to where its echo's successor
-    falls, or `NO_GAP`. keys: `Note.order` of all notes so far, ascending."""
+    falls, or `NO_GAP`. keys: `Note.order` of all notes so far, ascending; none have no echo."""
+    if not keys:
+        return [NO_GAP] * len(ECHO_BARS)
     last = keys[-1]
     gaps = []
     for bars in ECHO_BARS:
@@ -165,7 +174,7 @@ def echo_gaps(keys: Sequence[int], bar_ticks: int) -> list[int]:
 def echo_notes(keys: Sequence[int], tick: int, bar_ticks: int) -> list[int]:
     """For each of `ECHO_BARS`, the index of the note at the same place that many bars before `tick` (in a
     chord being built, the first above the last note), or -1. keys as in `echo_gaps`."""
-    above = (keys[-1] & 255) if tick == keys[-1] >> 8 else -1
+    above = (keys[-1] & 255) if keys and tick == keys[-1] >> 8 else -1
     found = []
     for bars in ECHO_BARS:
         then = tick - bars * bar_ticks

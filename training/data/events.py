@@ -15,10 +15,6 @@ from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.data.shards import PieceInfo, Shards
 
-# What stands for "start of the piece" in each input field.
-BOS = {"pitch": codec.NO_NOTE, "part": len(Part), "velocity": codec.FIELDS["velocity"]}
-FLAT = codec.FIELDS["velocity"]  # the velocity class "as constant as so far"
-NO_DURATION = codec.FIELDS["duration"]
 ECHOES = len(codec.ECHO_BARS)
 
 
@@ -68,18 +64,18 @@ def features(piece: Piece, dynamic: bool = False) -> Features:
     flat = np.concatenate([[True], constant[:-1]])
     if dynamic:
         constant, flat = np.zeros(n, bool), np.zeros(n, bool)
-    target[constant, codec.VELOCITY] = FLAT
+    target[constant, codec.VELOCITY] = codec.FLAT
 
     gaps = np.full((n, ECHOES), codec.NO_GAP, np.int32)
     echoes = np.full((n, ECHOES), -1, np.int32)
     gaps[1:] = codec.all_echo_gaps(keys, context[1:, 2])[:-1]
     echoes[1:] = codec.all_echo_notes(keys, context[1:, 2])
     echo_pitch = np.where(echoes < 0, codec.NO_NOTE, pitch[echoes]).astype(np.int32)
-    echo_duration = np.where(echoes < 0, NO_DURATION, events[echoes, codec.DURATION]).astype(np.int32)
+    echo_duration = np.where(echoes < 0, codec.NO_DURATION, events[echoes, codec.DURATION]).astype(np.int32)
     matches = (echo_pitch == pitch[:, None]).astype(np.int32)
 
     seen = np.zeros((n, 12), np.int32)
-    seen[0, :8] = BOS["pitch"], 0, 0, BOS["velocity"], BOS["part"], 4, context[0, 0], context[0, 1]
+    seen[0, :8] = *codec.START, *context[0, :2]
     seen[1:, 0] = pitch[:-1]
     seen[1:, 1] = events[:-1, codec.TIME]
     seen[1:, 2] = events[:-1, codec.DURATION]

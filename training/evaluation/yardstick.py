@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instrument.music import codec
+from instrument.music.codec import FLAT
 from instrument.music.notes import Piece
-from training.data.events import FLAT, Features, features
+from training.data.events import Features, features
 from training.data.shards import PieceInfo, Shards
 from training.families import notes as note_family
 

@@ -16,14 +16,12 @@ from instrument.models.conditions import DENSITIES, REGISTERS, condition_size, s
 from instrument.music import codec
 
 FIELDS = codec.FIELDS
-DRUM_ROWS = 128
-PITCHES = 256  # pitched 0..127, drums 128..255
-CLASSES = {**FIELDS, "pitch": PITCHES, "velocity": FIELDS["velocity"] + 1}
+CLASSES = {**FIELDS, "pitch": codec.ROWS, "velocity": codec.FLAT + 1}
 NEVER = -30.0  # added to the logit of what cannot be
 
 # (values, width) of each embedding
 TABLES = {
-    "pitch": (PITCHES + 1, 48),
+    "pitch": (codec.ROWS + 1, 48),
     "time": (FIELDS["time"], 32),
     "duration": (FIELDS["duration"] + 1, 32),
     "velocity": (FIELDS["velocity"] + 1, 12),
@@ -140,12 +138,12 @@ def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Ten
     tells drums from pitches; velocities that vary no longer are flat."""
     target = batch["target"]
     last = batch["seen"][..., 0]
-    last = torch.where((target[..., 0] == 0) & (last < PITCHES), last, -1).unsqueeze(-1)
+    last = torch.where((target[..., 0] == 0) & (last < codec.ROWS), last, -1).unsqueeze(-1)
     parts = torch.arange(CLASSES["part"], device=last.device)
-    pitches = torch.arange(PITCHES, device=last.device)
+    pitches = torch.arange(codec.ROWS, device=last.device)
     drums = (target[..., 1] == codec.Part.DRUMS).unsqueeze(-1)
-    no_part = (last >= DRUM_ROWS) & (parts != codec.Part.DRUMS)
-    no_pitch = (pitches <= last) | ((pitches >= DRUM_ROWS) != drums)
+    no_part = (last >= codec.DRUM_ROW) & (parts != codec.Part.DRUMS)
+    no_pitch = (pitches <= last) | ((pitches >= codec.DRUM_ROW) != drums)
     velocities = torch.arange(CLASSES["velocity"], device=last.device)
     no_flat = (velocities == CLASSES["velocity"] - 1) & ~batch["flat"].unsqueeze(-1)
     return {
