@@ -28,10 +28,9 @@ from training.data.shards import Shards
 from training.evaluation.card import write_card
 from training.evaluation.predictor import BundlePredictor
 from training.evaluation.yardstick import Score, score_pieces
-from training.families import lstm_export
 from training.families import notes as note_family
-from training.fit import load_network, tensors, valid_pieces
-from training.recipe import Recipe
+from training.fit import load_network, valid_pieces
+from training.recipe import FAMILIES, Recipe
 
 OPSET = 20
 PARITY = 1e-4
@@ -54,7 +53,7 @@ def export(checkpoint: Path, out: Path) -> Path:
         )
     genres = tuple(facts["genres"])
     models = {
-        id: _to_onnx(*graph[:2], graph[2], graph[3]) for id, graph in lstm_export.graphs(network).items()
+        id: _to_onnx(*graph[:2], graph[2], graph[3]) for id, graph in FAMILIES[recipe.family].graphs(network).items()
     }
     folder = out / recipe.slug
     building = folder.with_name(f".{folder.name}.building")
@@ -121,7 +120,7 @@ def example(
     told = features(piece, dynamic=True)
     rows = {n: getattr(told, n)[None, :GOLDEN_STEPS] for n in told.__slots__}
     rows["genre"] = np.full((1, rows["target"].shape[1]), max(0, genres.index(info.genre)), np.int32)
-    batch = tensors(rows)
+    batch = note_family.tensors(rows)
     return batch, note_family.conditions(batch, len(genres), torch.ones(1, 3, dtype=torch.bool))
 
 
@@ -222,7 +221,7 @@ def _describe(
 ) -> None:
     graphs = tuple(
         Graph(id, f"{id}.onnx", _sha256(folder / f"{id}.onnx"), tuple(graph[2]), tuple(graph[3]))
-        for id, graph in lstm_export.graphs(network).items()  # type: ignore[arg-type]
+        for id, graph in FAMILIES[recipe.family].graphs(network).items()  # type: ignore[arg-type]
     )
     genres = tuple(facts["genres"])
     golden = folder / "golden.npz"
@@ -260,7 +259,7 @@ def _describe(
             "CC BY-SA 4.0" if shipped else "as the data it was trained on",
             graphs,
             Golden(golden.name, _sha256(golden), GOLDEN_TOLERANCE),
-            states=lstm_export.states(network),
+            states=FAMILIES[recipe.family].states(network),
             codec=dict(codec.FIELDS),
             condition_genres=genres,  # type: ignore[arg-type]
             genres=offered,

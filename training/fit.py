@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
@@ -28,12 +26,6 @@ from training.families import notes as note_family
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
 
 PRINT_SECONDS = 30.0
-
-
-def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
-    """A batch of a `NoteStream` as tensors of the types a network takes."""
-    kinds = {"flat": torch.bool, "local": torch.float32}
-    return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
 
 
 class Run:
@@ -120,7 +112,7 @@ class Run:
             rng.random((train.lanes, 3)) < (train.told_genre, train.told_density, train.told_register)
         )
         stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
-        batch = tensors(self.stream.next(train.steps))
+        batch = note_family.tensors(self.stream.next(train.steps))
         condition = note_family.conditions(batch, len(self.genres), keep, self.device)
         batch = {name: value.to(self.device) for name, value in batch.items()}
         state = tuple(s * stay[None, :, None] for s in self.state)

@@ -63,8 +63,7 @@ def test_live_play_and_teacher_forcing_agree():
 
     from instrument.models.lstm import LstmPlayer
     from training.evaluation.predictor import BundlePredictor
-    from training.families.notes import conditions
-    from training.fit import tensors
+    from training.families.notes import conditions, tensors
 
     played = piece((Metre(0, 4, 4),))
     bundle = open_bundle(BUNDLE, trusted=True)

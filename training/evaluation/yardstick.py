@@ -142,11 +142,10 @@ def _windows(
             for piece in told:
                 row = getattr(piece, name)[at : at + size]
                 rows.append(np.pad(row, [(0, size - len(row))] + [(0, 0)] * (row.ndim - 1)))
-            kind = {"flat": torch.bool, "local": torch.float32}.get(name, torch.int64)
-            batch[name] = torch.from_numpy(np.stack(rows)).to(kind)
-        batch["genre"] = torch.from_numpy(np.repeat(genres[:, None], size, 1))
+            batch[name] = np.stack(rows)
+        batch["genre"] = np.repeat(genres[:, None], size, 1)
         where = at + np.arange(size)
-        yield at, batch, (where[None] < lengths[:, None]) & (where[None] > 0)
+        yield at, note_family.tensors(batch), (where[None] < lengths[:, None]) & (where[None] > 0)
 
 
 def _velocities(piece: Piece, at: int, size: int) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ gate, as a bonus on the logit of the echoed value: a pointer network in miniatur
 from __future__ import annotations
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -110,6 +111,12 @@ class Heads(nn.Module):
             if name == "time":  # a gap of "96 or more" is no value to copy
                 echoed = torch.where(echoed >= codec.ECHO_MAX_GAP, CLASSES["time"], echoed)
         return head(share, self.embeddings(head.names, context), echoed)
+
+
+def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
+    """A batch of `Features`, lanes stacked, as tensors of the types a network takes."""
+    kinds = {"flat": torch.bool, "local": torch.float32}
+    return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
 
 
 def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
