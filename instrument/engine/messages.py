@@ -110,7 +110,8 @@ class Reply(Report, frozen=True):
 class KnobInfo(msgspec.Struct, frozen=True):
     """A knob as the window draws it. kind: "number", "choice" (value is one of choices) or "switch" (0/1).
 
-    curve: "linear" or "log"; step: smallest change, 0 = continuous; player -1: the instrument's own.
+    curve: "linear" or "log"; step: smallest change, 0 = continuous; zero: what 0 is called where it is no amount
+    ("free"); player -1: the instrument's own.
     """
 
     id: str
@@ -125,6 +126,7 @@ class KnobInfo(msgspec.Struct, frozen=True):
     curve: str = "linear"
     help: str = ""
     player: int = 0
+    zero: str = ""
 
 
 class ModelInfo(msgspec.Struct, frozen=True):

@@ -51,7 +51,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A knob of the model; the window, MIDI learn and OSC are built from these.
 
-    kind: "number", "choice" (value is one of choices) or "switch" (0 or 1); step 0 = continuous.
+    kind: "number", "choice" (value is one of choices) or "switch" (0 or 1); step 0 = continuous; zero: what 0 is
+    called where it is no amount ("free").
     """
 
     id: Slug | Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -65,6 +66,7 @@ class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     choices: tuple[str, ...] = ()
     curve: Literal["linear", "log"] = "linear"
     help: str = ""
+    zero: Annotated[str, Meta(max_length=16)] = ""
 
 
 class Provenance(msgspec.Struct, frozen=True):

@@ -55,6 +55,8 @@ class Scale:
         """`value` as a player reads it, with its unit or, where there is no room, without."""
         if self.info.unit == _NOTE_UNIT:
             return note_name(round(value))
+        if value == 0 and self.info.zero:
+            return self.info.zero
         number = f"{value:.{self._decimals}f}".replace("-", "\u2212")
         return f"{number} {self.info.unit}" if unit and self.info.unit else number
 
@@ -67,6 +69,8 @@ class Scale:
         typed = text.replace("\u2212", "-").replace(",", ".").strip()
         if self.info.unit == _NOTE_UNIT and (pitch := _pitch(typed)) is not None:
             number: float = pitch
+        elif typed and typed.casefold() == self.info.zero.casefold():
+            number = 0.0
         else:
             try:
                 number = float(typed.removesuffix(self.info.unit).strip() if self.info.unit else typed)

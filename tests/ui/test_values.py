@@ -15,7 +15,8 @@ TEMPO = Scale(KnobInfo("tempo", "Tempo", unit="bpm", low=20.0, high=400.0, defau
 PITCH = Scale(KnobInfo("low", "Lowest", unit="note", low=0, high=127, step=1, default=0))
 LEVEL = Scale(KnobInfo("level", "Level", unit="dB", low=-60.0, high=6.0, default=0.0))
 DETUNE = Scale(KnobInfo("detune", "Detune", unit="ct", low=-50.0, high=50.0, default=0.0))
-SCALES = (TEMPERATURE, TEMPO, PITCH, LEVEL, DETUNE)
+DENSITY = Scale(KnobInfo("density", "Density", low=0.0, high=8.0, step=0.1, default=0.0, zero="free"))
+SCALES = (TEMPERATURE, TEMPO, PITCH, LEVEL, DETUNE, DENSITY)
 
 
 @given(st.sampled_from(SCALES), st.floats(0, 1))
@@ -55,6 +56,8 @@ def test_a_notch_is_a_hundredth_of_the_way_but_at_least_a_step() -> None:
         (LEVEL, -6.5, "−6.5 dB"),
         (PITCH, 60, "C4"),
         (PITCH, 127, "G9"),
+        (DENSITY, 0.0, "free"),
+        (DENSITY, 0.1, "0.1"),
     ],
 )
 def test_values_read_as_players_say_them(scale: Scale, value: float, text: str) -> None:
