@@ -41,6 +41,7 @@ def fit(
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="stop after so much training in all")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="checkpoint whose weights to begin with")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
@@ -58,7 +59,7 @@ def fit(
     chosen = read_recipe(recipe)
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
-    Run(chosen, run or Path("runs") / chosen.slug, device).fit(minutes)
+    Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)
 
 
 @app.command()

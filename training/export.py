@@ -121,7 +121,7 @@ def example(
     rows = {n: getattr(told, n)[None, :GOLDEN_STEPS] for n in told.__slots__}
     rows["genre"] = np.full((1, rows["target"].shape[1]), max(0, genres.index(info.genre)), np.int32)
     batch = note_family.tensors(rows)
-    return batch, note_family.conditions(batch, len(genres), torch.ones(1, 3, dtype=torch.bool))
+    return batch, note_family.conditions(batch, len(genres), torch.ones(1, 4, dtype=torch.bool))
 
 
 # --- graphs

@@ -29,9 +29,12 @@ PRINT_SECONDS = 30.0
 
 
 class Run:
-    """One training run in `folder`; made anew, or taken up where it was left."""
+    """One training run in `folder`; made anew (from the weights of checkpoint `start`, if one is given),
+    or taken up where it was left."""
 
-    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu") -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: str = "cpu", start: Path | None = None
+    ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.family = FAMILIES[recipe.family]
         shards = Shards.open(recipe.data.folder)
@@ -62,8 +65,11 @@ class Run:
         self.batch = 0
         self.seconds = 0.0
         self.best = math.inf
+        self.ancestry: list[dict[str, Any]] = []
         if (folder / "last.safetensors").exists():
             self._resume(folder / "last.safetensors")
+        elif start is not None:
+            self._start_from(start)
 
     # --- the loop
 
@@ -109,7 +115,8 @@ class Run:
         rng = np.random.default_rng((self.recipe.seed, 1 << 20, self.batch))
         torch.manual_seed(int(rng.integers(1 << 31)))
         keep = torch.from_numpy(
-            rng.random((train.lanes, 3)) < (train.told_genre, train.told_density, train.told_register)
+            rng.random((train.lanes, 4))
+            < (train.told_genre, train.told_density, train.told_register, train.told_parts)
         )
         stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
         batch = note_family.tensors(self.stream.next(train.steps))
@@ -177,6 +184,7 @@ class Run:
             "seconds": self.seconds,
             "best": self.best,
             "stream": self.stream.state,
+            "ancestry": self.ancestry,
         }
 
     def save(self) -> None:
@@ -204,6 +212,29 @@ class Run:
         checkpoint.restore_optimiser(self.optimiser, self.network, kept)
         self.stream.restore(facts["stream"])
         self.batch, self.seconds, self.best = facts["batch"], facts["seconds"], facts["best"]
+        self.ancestry = facts.get("ancestry", [])
+
+    def _start_from(self, path: Path) -> None:
+        """Begin with the weights of another run. Conditions that it did not know, which come last, are
+        unheard at first: their weights are 0."""
+        kept, facts = checkpoint.load(path)
+        if tuple(facts["genres"]) != self.genres:
+            raise HocketError(f"{path} knows the genres {', '.join(facts['genres'])}: the data must have the same")
+        theirs, mine = checkpoint.prefixed(kept, "weights"), self.network.state_dict()
+        for name, weight in mine.items():
+            old = theirs.get(name)
+            if old is None or old.dim() != weight.dim() or any(
+                a > b for a, b in zip(old.shape, weight.shape, strict=True)
+            ) or old.shape[:1] != weight.shape[:1]:
+                raise HocketError(f"{path} is another model: give the recipe that it was made by")
+            weight.zero_()
+            weight[tuple(slice(0, n) for n in old.shape)] = old
+        self.network.load_state_dict(mine)
+        self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
+        self.ancestry = [
+            *facts.get("ancestry", []),
+            {name: facts[name] for name in ("recipe", "data_hash", "batch", "seconds", "best")},
+        ]
 
 
 def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:

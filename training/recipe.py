@@ -31,7 +31,7 @@ class Train:
     """batches: length of the run; lanes x steps: notes a batch; rate: peak learning rate, warmed up over
     `warmup` batches, then down a cosine to a fiftieth; decay: of weights; clip: gradient norm; average: decay
     of the moving average of the weights, which is what is validated and exported; told_*: how often genre,
-    density, register are told rather than "none"; fresh: how often a lane's state is forgotten;
+    density, register, parts are told rather than "none"; fresh: how often a lane's state is forgotten;
     valid_pieces, valid_notes: of each genre, for validation; valid_minutes: between validations;
     save_seconds: between checkpoints."""
 
@@ -46,6 +46,7 @@ class Train:
     told_genre: float = 0.9
     told_density: float = 0.5
     told_register: float = 0.5
+    told_parts: float = 0.7
     fresh: float = 0.03
     valid_pieces: int = 8
     valid_notes: int = 384

@@ -1,12 +1,14 @@
-"""The conditions of a note model as numbers: genre, density and register, each with a setting "none".
+"""The conditions of a note model as numbers: genre, density, register and parts, each with a setting
+"none", and the key it heard.
 
-A condition vector is [none, genre...] + [none, 8 densities] + [none, 8 registers]; a value between two
-anchors is shared out between them, so every knob is continuous and genres can be blended.
+A condition vector is [none, genre...] + [none, 8 densities] + [none, 8 registers] + [none, 5 parts] + [12
+tones]; a value between two anchors is shared out between them, so every knob is continuous and genres can
+be blended. The tones are what the player remembers of the pitch classes before the note to come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,10 @@ from instrument.music.timebase import TICKS_PER_BEAT
 DENSITIES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 7.0, 11.0)  # notes a beat
 REGISTERS = (40.0, 47.0, 53.0, 58.0, 63.0, 68.0, 74.0, 81.0)  # mean pitch
 WINDOW = 32  # notes over which density and register are taken
+PARTS = 1 + len(Part)
+TONES = 12
+TONE_MEMORY = 32  # half-life of a tone, in pitched notes
+TONE_BLOCK = 1024
 
 
 def density_of(notes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -57,7 +63,44 @@ def share(values: NDArray[np.float32], anchors: Sequence[float]) -> NDArray[np.f
 
 def condition_size(genres: int) -> int:
     """Length of a condition vector."""
-    return 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS)
+    return 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS) + PARTS + TONES
+
+
+def parts_share(parts: Iterable[int]) -> NDArray[np.float32]:
+    """(6,): none, then which parts play; none alone for no parts."""
+    out = np.zeros(PARTS, np.float32)
+    out[[1 + part for part in parts] or [0]] = 1
+    return out
+
+
+def remember_tone(tones: NDArray[np.float64], pitch: int) -> NDArray[np.float64]:
+    """The tones (12,) after a pitched note: what was there fades, its pitch class grows by one."""
+    tones = tones * 0.5 ** (1 / TONE_MEMORY)
+    tones[pitch % 12] += 1
+    return tones
+
+
+def tones_of(notes: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n, 12): the tones before each of the notes (n, 6), by `remember_tone`."""
+    pitched = notes[:, 5] != Part.DRUMS
+    struck = np.eye(TONES)[notes[pitched, 2] % 12]
+    fade = 0.5 ** (1 / TONE_MEMORY)
+    after = np.zeros((len(struck) + 1, TONES))
+    for begin in range(0, len(struck), TONE_BLOCK):  # in blocks, whose powers stay within bounds
+        block = struck[begin : begin + TONE_BLOCK]
+        powers = fade ** np.arange(1, len(block) + 1)[:, None]
+        after[begin + 1 : begin + 1 + len(block)] = powers * (
+            after[begin] + np.cumsum(block / powers, 0)
+        )
+    return after[np.cumsum(pitched) - pitched]
+
+
+def tone_share(tones: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(..., 12): the tones as a condition, each about its share among twelve; the fewer were heard, the
+    less they say."""
+    total = tones.sum(-1, keepdims=True)
+    out: NDArray[np.float32] = (tones * 12 / (total + 4)).astype(np.float32)
+    return out
 
 
 def knob_share(value: float, anchors: Sequence[float]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.conditions import density_of, register_of
+from instrument.models.conditions import PARTS, density_of, parts_share, register_of, tone_share, tones_of
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.data.shards import PieceInfo, Shards
@@ -28,7 +28,9 @@ class Features:
     gaps: int32 (n, 4) `codec.echo_gaps`; place: int32 (n, 2) position and metre of the note predicted;
     echo_pitch, echo_duration: int32 (n, 4) of its echoes; target: int32 (n, 6) columns as
     `codec.FIELDS` but with pitch 0..255 and velocity 0..32; flat: bool (n,) whether the velocity may
-    still be FLAT; local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows.
+    still be FLAT; mute: bool (n,) whether the velocity is made up, and not to be learnt;
+    local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
+    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `tone_share` of what was before.
     """
 
     seen: NDArray[np.int32]
@@ -38,15 +40,18 @@ class Features:
     echo_duration: NDArray[np.int32]
     target: NDArray[np.int32]
     flat: NDArray[np.bool_]
+    mute: NDArray[np.bool_]
     local: NDArray[np.float32]
+    parts: NDArray[np.float32]
+    tones: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.target)
 
 
-def features(piece: Piece, dynamic: bool = False) -> Features:
+def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Features:
     """The features of a piece with at least one note. dynamic: its velocities are known to vary, as while
-    playing, so none is FLAT."""
+    playing, so none is FLAT. mute: they were made up."""
     notes = codec.to_grid(piece.notes)
     n = len(notes)
     first = int(notes[0, 0])
@@ -85,7 +90,31 @@ def features(piece: Piece, dynamic: bool = False) -> Features:
     seen[1:, 6:8] = context[1:-1, :2]
     seen[1:, 8:] = matches[:-1]
     local = np.stack([density_of(notes), register_of(notes)], 1)
-    return Features(seen, gaps, context[1:, :2], echo_pitch, echo_duration, target, flat, local)
+    parts = np.broadcast_to(parts_share(np.unique(notes[:, 5])), (n, PARTS))
+    return Features(
+        seen,
+        gaps,
+        context[1:, :2],
+        echo_pitch,
+        echo_duration,
+        target,
+        flat,
+        np.full(n, mute),
+        local,
+        parts,
+        tone_share(tones_of(notes)),
+    )
+
+
+def touched(piece: Piece, rng: np.random.Generator) -> Piece:
+    """A copy with made-up velocities that wander, for a piece written without any: while playing, a model
+    hears its own touch, which tells nothing of the notes."""
+    notes = np.array(piece.notes)
+    wander = np.cumsum(rng.normal(0, 3, len(notes)))
+    wander -= np.linspace(0, wander[-1], len(notes))
+    velocity = rng.uniform(50, 100) + 12 * np.tanh(wander / 12) + rng.normal(0, 5, len(notes))
+    notes[:, 4] = np.clip(np.rint(velocity), 1, 127)
+    return Piece(notes, piece.metres)
 
 
 def vary(piece: Piece, rng: np.random.Generator, transpose: int = 6) -> Piece:
@@ -175,8 +204,9 @@ class NoteStream:
             begin = int(rng.integers(0, len(piece) - longest // 2)) if rng.random() < 0.6 else 0
             piece = Piece(piece.notes[begin : begin + longest], piece.metres)
         piece = vary(piece, rng, self.sampling.transpose)
-        dynamic = not info.velocity_constant and rng.random() < 0.5
-        return features(piece, dynamic), genre
+        dynamic = bool(rng.random() < 0.5)
+        mute = dynamic and info.velocity_constant
+        return features(touched(piece, rng) if mute else piece, dynamic, mute), genre
 
     @property
     def state(self) -> dict[str, list[int]]:

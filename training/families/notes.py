@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from instrument.models.conditions import DENSITIES, REGISTERS, condition_size, share
+from instrument.models.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
 from instrument.music import codec
 
 FIELDS = codec.FIELDS
@@ -115,7 +115,7 @@ class Heads(nn.Module):
 
 def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
     """A batch of `Features`, lanes stacked, as tensors of the types a network takes."""
-    kinds = {"flat": torch.bool, "local": torch.float32}
+    kinds = {"flat": torch.bool, "mute": torch.bool} | dict.fromkeys(("local", "parts", "tones"), torch.float32)
     return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
 
 
@@ -162,30 +162,36 @@ def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Ten
 
 
 def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Negative log likelihood of every target, nats, (lanes, steps) a field."""
+    """Negative log likelihood of every target, nats, (lanes, steps) a field; 0 for velocities made up."""
     logits = masked(logits, batch)
-    return {
+    found = {
         name: F.cross_entropy(
             logits[name].flatten(0, -2).float(), batch["target"][..., i].flatten(), reduction="none"
         ).view(batch["target"].shape[:-1])
         for i, name in enumerate(FIELDS)
     }
+    return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
 
 def conditions(
     batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Condition vectors (lanes, steps, size). keep: bool (lanes, 3), whether genre, density and register
-    are told in that lane or are "none"."""
+    """Condition vectors (lanes, steps, size). keep: bool (lanes, 4), whether genre, density, register and
+    parts are told in that lane or are "none"."""
     genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)
     local = batch["local"].clone()
     local[~keep[:, 1], :, 0] = torch.nan
     local[~keep[:, 2], :, 1] = torch.nan
-    parts = [
-        F.one_hot(genre.long(), genres + 1).float(),
-        torch.from_numpy(share(local[..., 0].numpy(), DENSITIES)),
-        torch.from_numpy(share(local[..., 1].numpy(), REGISTERS)),
-    ]
-    out = torch.cat(parts, -1)
+    parts = torch.where(keep[:, None, 3:], batch["parts"], torch.from_numpy(parts_share(())))
+    out = torch.cat(
+        [
+            F.one_hot(genre.long(), genres + 1).float(),
+            torch.from_numpy(share(local[..., 0].numpy(), DENSITIES)),
+            torch.from_numpy(share(local[..., 1].numpy(), REGISTERS)),
+            parts,
+            batch["tones"],
+        ],
+        -1,
+    )
     assert out.shape[-1] == condition_size(genres)
     return out.to(device)
