@@ -23,9 +23,8 @@ class Scale:
     def snap(self, value: float) -> float:
         """The nearest value the knob can have."""
         low, high, step = self.info.low, self.info.high, self.info.step
-        if step > 0:
-            value = low + round((value - low) / step) * step
-        return min(max(value, low), high)
+        value = min(max(value, low), high)
+        return min(low + round((value - low) / step) * step, high) if step > 0 else value
 
     def place(self, value: float) -> float:
         """Where on the dial `value` lies, 0..1."""
