@@ -41,10 +41,21 @@ def bounce(rendering: Rendering, path: Path | str) -> None:
     where it cannot be written."""
     path = check_out(path)
     if path.suffix.lower() == ".mid":
-        piece = piece_of(rendering.played, rendering.take, rendering.metres, rendering.end)
-        write_midi(piece, path, programs_of(rendering.take))
+        write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path)
     else:
         _write_wav(rendering, path)
+
+
+def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path) -> None:
+    """Write what was played of a take before the tick `end` to a .mid file that sounds with the band's own
+    instruments. HocketError where it cannot be written."""
+    setup = [
+        (at, message)
+        for at, arranged in arrangements(take)
+        if at < end or not at
+        for message in arrangement_messages(arranged)
+    ]
+    write_midi(piece_of(played, take, metres, end), path, setup)
 
 
 def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float) -> Piece:
@@ -75,11 +86,6 @@ def arrangements(take: Take) -> list[tuple[int, dict[Part, Seat]]]:
         if isinstance(entry, Input) and entry.player == 0 and GENRE in entry.knobs:
             arranged[entry.floor] = arrange(str(entry.knobs[GENRE]), patch.voices)
     return list(arranged.items())
-
-
-def programs_of(take: Take) -> dict[int, int]:
-    """General MIDI program of every part, as a performance begins."""
-    return {part: seat.program for part, seat in arrangements(take)[0][1].items()}
 
 
 def _write_wav(rendering: Rendering, path: Path) -> None:

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from instrument.engine.bounce import piece_of
+from instrument.engine.bounce import write_notes
 from instrument.engine.performance import Performance
 from instrument.engine.takes import SUFFIX, TakeRecorder
 from instrument.errors import HocketError
-from instrument.music.midifile import write_midi
 
 REWRITE_S = 15.0  # a MIDI file has its lengths in front and is written anew as a whole
 
@@ -51,7 +50,7 @@ class MidiRecorder:
         """As `Recorder.close`."""
         take, metres = self._performance.take, self._performance.metres
         end = self._performance.floor if take.stopped is None else take.stopped
-        write_midi(piece_of(take.heard(), take, metres, end), self.path)
+        write_notes(take.heard(), take, metres, end, self.path)
 
 
 class Recordings:

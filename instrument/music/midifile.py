@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import mido
@@ -32,7 +32,6 @@ CHANNELS: Mapping[Part, int] = {
     Part.OTHER: 3,
     Part.DRUMS: DRUM_CHANNEL,
 }
-NO_PROGRAMS: Mapping[int, int] = {}
 
 
 def read_midi(source: Path | str | bytes, *, aligned: bool = True) -> Piece:
@@ -52,20 +51,21 @@ def read_midi(source: Path | str | bytes, *, aligned: bool = True) -> Piece:
     return align(piece).piece if aligned else piece
 
 
-def write_midi(piece: Piece, path: Path | str, programs: Mapping[int, int] = NO_PROGRAMS) -> None:
+def write_midi(piece: Piece, path: Path | str, setup: Iterable[tuple[int, bytes]] = ()) -> None:
     """Write a Standard MIDI File: 192 ticks a quarter note, so that microtiming is exact, one track a part.
 
-    programs: General MIDI program (0..127) of a part. A note that is struck again while it sounds ends
-    there; one that would start before the file does starts with it. Raises HocketError if it cannot.
+    setup: (tick, short MIDI message), programs and controllers of the parts' channels. A note that is struck
+    again while it sounds ends there; one that would start before the file does starts with it. Raises
+    HocketError if it cannot.
     """
-    path = Path(path)
+    path, setup = Path(path), list(setup)
     try:
         file = mido.MidiFile(type=1, ticks_per_beat=STEPS_PER_BEAT, charset="utf-8")
         file.tracks.append(_conductor(piece))
         for part in CHANNELS:
             rows = piece.notes[piece.notes[:, 5] == part]
             if len(rows):
-                file.tracks.append(_part_track(rows, part, programs.get(part)))
+                file.tracks.append(_part_track(rows, part, setup))
         data = io.BytesIO()
         file.save(file=data)
     except ValueError as error:  # mido checks every value's range
@@ -172,7 +172,7 @@ def _conductor(piece: Piece) -> mido.MidiTrack:
     return _track("Hocket", [(tick * MICRO_STEPS, message) for tick, message in timed])
 
 
-def _part_track(rows: NDArray[np.int32], part: Part, program: int | None) -> mido.MidiTrack:
+def _part_track(rows: NDArray[np.int32], part: Part, setup: list[tuple[int, bytes]]) -> mido.MidiTrack:
     channel = CHANNELS[part]
     starts = np.maximum(rows[:, 0].astype(np.int64) * MICRO_STEPS + rows[:, 1], 0)
     ends = starts + rows[:, 3].astype(np.int64) * MICRO_STEPS
@@ -185,9 +185,8 @@ def _part_track(rows: NDArray[np.int32], part: Part, program: int | None) -> mid
         timed.append((start, mido.Message("note_on", channel=channel, note=pitch, velocity=int(rows[i, 4]))))
         timed.append((end, mido.Message("note_off", channel=channel, note=pitch)))
     timed.sort(key=lambda item: (item[0], item[1].type == "note_on"))
-    if program is not None:
-        timed.insert(0, (0, mido.Message("program_change", channel=channel, program=program)))
-    return _track(part.name.capitalize(), timed)
+    first = [(tick * MICRO_STEPS, mido.Message.from_bytes(m)) for tick, m in setup if m[0] & 0x0F == channel]
+    return _track(part.name.capitalize(), [*first, *timed])
 
 
 def _track(name: str, timed: list[tuple[int, mido.Message]]) -> mido.MidiTrack:

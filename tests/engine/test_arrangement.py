@@ -1,6 +1,6 @@
 from instrument.engine.arrangement import arrange, arrangement_messages, genre_of
 from instrument.engine.band import seats
-from instrument.engine.bounce import arrangements, programs_of
+from instrument.engine.bounce import arrangements
 from instrument.engine.patches import Patch, PlayerPatch, VoicePatch
 from instrument.engine.performance import Performance
 from instrument.music.midifile import CHANNELS
@@ -37,5 +37,5 @@ def test_it_changes_with_the_genre_where_the_take_says():
     performance.set("genre", "march")
     assert genre_of(performance.values) == "march"
     assert [tick for tick, _ in arrangements(performance.take)] == [0, performance.floor]
-    assert programs_of(performance.take)[Part.MELODY] == 72
+    assert arrangements(performance.take)[0][1][Part.MELODY].program == 72
     assert genre_of({}) == "none"

@@ -3,7 +3,8 @@ import pytest
 import soundfile
 from mido import MidiFile
 
-from instrument.engine.bounce import RATE, bounce, check_out, piece_of
+from instrument.engine.arrangement import arrangement_messages
+from instrument.engine.bounce import RATE, arrangements, bounce, check_out, piece_of
 from instrument.engine.render import Options, Rendering, render
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
@@ -42,6 +43,21 @@ def test_a_midi_file_has_the_notes_and_is_the_same_each_time(tmp_path):
     assert len(piece) == len(what.played)
     starts = sorted(max(0, note.tick * 8 + note.micro) for _, note in what.played)
     assert sorted((piece.notes[:, 0] * 8 + piece.notes[:, 1]).tolist()) == starts
+
+
+def test_a_midi_file_sounds_with_the_band_also_when_the_genre_changes(tmp_path):
+    what = rendered(bars=4, sets=["genre=march"], ats=["8:genre=waltz"])
+    bounce(what, tmp_path / "band.mid")
+    told = set()
+    for track in MidiFile(tmp_path / "band.mid").tracks:
+        ticks = np.cumsum([message.time for message in track])
+        told |= {(tick // 8, bytes(message.bytes())) for tick, message in zip(ticks, track, strict=True)
+                 if message.type in ("program_change", "control_change")}  # fmt: skip
+    parts = {note.part for _, note in what.played}
+    (zero, first), (turned, second) = arrangements(what.take)
+    assert (zero, turned) == (0, 8 * 24)
+    assert told == {(at, message) for at, seats in ((zero, first), (turned, second))
+                    for message in arrangement_messages({part: seats[part] for part in parts})}  # fmt: skip
 
 
 def test_a_wav_file_lasts_as_asked_sounds_and_is_the_same_each_time(tmp_path):

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from mido import MidiFile
 
 from instrument.engine import instance
+from instrument.engine.bounce import arrangements
 from instrument.engine.client import EngineClient
 from instrument.engine.messages import (
     Bye,
@@ -32,7 +34,7 @@ from instrument.engine.patches import autosaved
 from instrument.engine.render import differences
 from instrument.engine.takes import load_take
 from instrument.errors import HocketError
-from instrument.music.midifile import read_midi
+from instrument.music.midifile import CHANNELS, read_midi
 from instrument.paths import state_dir
 from tests.support.engine import children, end, engine, kill, running_engine, start_engine, there
 from tests.support.players import open_scale
@@ -203,6 +205,10 @@ def test_a_take_of_a_live_performance_renders_to_the_same_notes(engine, tmp_path
     assert differences(heard, open_scale) == []
     sounded = sum(note.tick < heard.stopped for _, note in heard.heard())
     assert abs(len(read_midi(midi, aligned=False)) - sounded) <= 1  # the last may fall on the very end
+    told = {(m.channel, m.program) for m in MidiFile(midi) if m.type == "program_change"}
+    programs = {(CHANNELS[part], seat.program) for part, seat in arrangements(heard)[0][1].items()}
+    assert told
+    assert told <= programs
     engine.until(lambda: not engine.telemetry.recording)
 
 

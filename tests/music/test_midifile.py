@@ -86,13 +86,15 @@ def _written(piece: Piece) -> bytes:
 
 def test_parts_have_their_channels_and_programs(tmp_path):
     piece = piece_of([(24 * i, 0, 60 + i, 24, 80, part) for i, part in enumerate(Part)])
-    write_midi(piece, tmp_path / "a.mid", {Part.BASS: 33, Part.MELODY: 73})
+    write_midi(piece, tmp_path / "a.mid", [(0, b"\xc2\x21"), (0, b"\xc0\x49"), (12, b"\xb0\x07\x50")])
     file = mido.MidiFile(tmp_path / "a.mid")
     assert file.ticks_per_beat == 192
     channels = {t.name: {m.channel for m in t if not m.is_meta} for t in file.tracks[1:]}
     assert channels == {part.name.capitalize(): {CHANNELS[part]} for part in Part}
     programs = {m.channel: m.program for t in file.tracks for m in t if m.type == "program_change"}
     assert programs == {2: 33, 0: 73}
+    volume = [m for m in file.tracks[1] if m.type == "control_change"]
+    assert [(m.control, m.value) for m in volume] == [(7, 80)]
 
 
 def test_a_piece_without_notes_can_be_written_but_not_read(tmp_path):
