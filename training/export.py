@@ -25,12 +25,14 @@ from instrument.music import codec
 from instrument.music.notes import Part
 from training.data.events import features, vary
 from training.data.shards import Shards
+from training.data.traits import traits
 from training.evaluation.card import write_card
 from training.evaluation.predictor import BundlePredictor
 from training.evaluation.yardstick import Score, score_pieces
 from training.families import notes as note_family
-from training.fit import load_network, valid_pieces
+from training.fit import load_network
 from training.recipe import FAMILIES, Recipe
+from training.tasks.notes import valid_pieces
 
 OPSET = 20
 PARITY = 1e-4
@@ -264,6 +266,7 @@ def _describe(
             condition_genres=genres,  # type: ignore[arg-type]
             genres=offered,
             parts=tuple(int(p) for p in Part),
+            traits={genre: traits(shards, genre, used) for genre in offered},
             knobs=knobs(offered),
             provenance=Provenance(
                 facts["data_hash"],
@@ -306,7 +309,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             high=8.0,
             default=0.0,
             step=0.1,
-            help="How many notes a beat, from sparse to dense; 0 leaves it to the model.",
+            help="How many notes a beat, from sparse to dense; 0 leaves it to the genre.",
         ),
         Knob(
             "register",

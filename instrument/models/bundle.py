@@ -81,6 +81,12 @@ class Bundle:
     def __init__(self, folder: Path, manifest: Manifest, sessions: dict[str, Session]) -> None:
         self.folder, self.manifest, self.sessions = folder, manifest, sessions
 
+    def session(self, graph: str) -> Session:
+        """The graph of that id; HocketError if there is none."""
+        if graph not in self.sessions:
+            raise HocketError(f"bundle {self.manifest.slug!r} has no graph {graph!r}: it is not whole")
+        return self.sessions[graph]
+
     def golden(self) -> dict[str, NDArray[Any]]:
         """The arrays of the golden file. HocketError if it is damaged."""
         golden = self.manifest.golden

@@ -61,6 +61,16 @@ def share(values: NDArray[np.float32], anchors: Sequence[float]) -> NDArray[np.f
     return out
 
 
+def density_at(knob: float) -> float:
+    """Notes a beat at a position 1..8 of the density knob."""
+    return float(np.interp(knob, np.arange(1, 1 + len(DENSITIES)), DENSITIES))
+
+
+def density_knob(density: float) -> float:
+    """The position 1..8 of the density knob for so many notes a beat."""
+    return float(np.interp(density, DENSITIES, np.arange(1, 1 + len(DENSITIES))))
+
+
 def condition_size(genres: int) -> int:
     """Length of a condition vector."""
     return 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS) + PARTS + TONES
@@ -92,7 +102,8 @@ def tones_of(notes: NDArray[np.int32]) -> NDArray[np.float64]:
         after[begin + 1 : begin + 1 + len(block)] = powers * (
             after[begin] + np.cumsum(block / powers, 0)
         )
-    return after[np.cumsum(pitched) - pitched]
+    before: NDArray[np.float64] = after[np.cumsum(pitched) - pitched]
+    return before
 
 
 def tone_share(tones: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -1,310 +1,66 @@
-"""The recurrent note model while playing: one step a note, then a head a field, each constrained.
-
-Graphs of a bundle: `step` (event, condition, states -> the heads' shares, states) and one a field of
-`codec.FIELDS` (share and context -> logits). Shapes have a free number of lanes; playing uses one.
-"""
+"""The recurrent note model while playing: an `EventPlayer` whose states are kept by note."""
 
 from __future__ import annotations
 
-import functools
-import itertools
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.conditions import DENSITIES, REGISTERS, knob_share
-from instrument.models.players import Ask
-from instrument.models.sampling import choose, noise
+from instrument.models.eventplayer import EventPlayer
 from instrument.music import codec
-from instrument.music.codec import DRUM_ROW, FLAT, ROWS
-from instrument.music.harmony import scale_mask
-from instrument.music.notes import Note, Part
-from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
-
-LONGEST_REST = 192  # ticks without an onset while playing freely
-SIZES = (
-    *(codec.FIELDS[f] for f in ("time", "part")),
-    ROWS,
-    codec.FIELDS["duration"],
-    FLAT,
-    codec.FIELDS["micro"],
-)
-DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
-NOTES_OF_KEY = 32  # half-life, in notes, of what the player remembers of its key
-IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, to whom is sure of the key
-BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
-OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
 
-class Memory(NamedTuple):
-    """What a player keeps in mind beside the network's state, which in training never saw more than
-    a thousand notes: left alone for ten minutes it would lose its key or repeat itself for ever.
-
-    tones: (12,) how much each pitch class was heard of late; since: for each echo, the bar since which the music
-    repeats it; deaf: the bar up to which echoes are not listened to.
-    """
-
-    tones: NDArray[np.float64]
-    since: tuple[int, ...]
-    deaf: int
-
-
-class LstmPlayer:
-    """A `NotePlayer` on a bundle of family lstm."""
+class LstmBackbone:
+    """The states of the step graph, one set a note. Going back is taking an older set."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        manifest = bundle.manifest
-        self.genres = manifest.condition_genres
-        self.can_play = frozenset(manifest.parts) or frozenset(int(p) for p in Part)
-        try:
-            self._step = bundle.sessions["step"]
-            self._heads = [bundle.sessions[field] for field in codec.FIELDS]
-        except KeyError as error:
-            raise HocketError(f"bundle {manifest.slug!r} has no graph {error}: it is not whole") from error
+        self._session = bundle.session("step")
+        self._outputs = list(self._session.outputs)
+        self._names = [(s.input, s.output) for s in bundle.manifest.states]
         self._initial = {
             s.input: np.full([1 if d < 0 else d for d in s.shape], s.initial, np.float32)
-            for s in manifest.states
+            for s in bundle.manifest.states
         }
-        self._state_names = [(s.input, s.output) for s in manifest.states]
-        self._outputs = list(self._step.outputs)
-        self._condition_cache: tuple[dict[str, float | str], NDArray[np.float32]] | None = None
-        self.reset(0, 0, MetreMap())
+        self.reset()
 
-    @property
-    def count(self) -> int:
-        """Notes fed so far."""
-        return len(self._notes)
-
-    def reset(self, seed: int, player: int, metres: MetreMap) -> None:
-        """Forget everything; draws come from `seed` and `player` from now on."""
-        self._seed, self._player, self._metres = seed, player, metres
-        self._notes: list[Note] = []
-        self._keys: list[int] = []
-        self._seen: list[tuple[int, ...]] = [(*codec.START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
-        # _states[i]: before the step on what was seen i-th; None where it was forgotten
+    def reset(self) -> None:
+        """See `Backbone`."""
+        # _states[i]: after i advances; None where it was forgotten
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
-        # _memory[i]: after i notes
-        self._memory = [Memory(np.zeros(12), (0,) * len(codec.ECHO_BARS), -1)]
-        self._stepped: tuple[int, NDArray[np.float32], list[NDArray[np.float32]]] | None = None
 
-    def feed(self, note: Note) -> None:
-        """Take `note` as played."""
-        last = self._notes[-1].tick if self._notes else 0
-        time, part, _, duration, velocity, micro = codec.encode_note(note, last)
-        row = note.order & 255
-        position, metre, bar = codec.tick_context(note.tick, self._metres)
-        echoes = codec.echo_notes(self._keys, note.tick, bar)
-        matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
-        self._need_step(None)
-        self._notes.append(note)
-        self._keys.append(note.order)
-        self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
+    def step(self, seen: Sequence[int], condition: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """See `Backbone`."""
+        states = self._states[-1]
+        assert states is not None
+        event = np.array(seen, np.int64).reshape(1, 1, -1)
+        feeds: dict[str, NDArray[Any]] = {"seen": event, "condition": condition.reshape(1, 1, -1), **states}
+        found = dict(zip(self._outputs, self._session.run(feeds), strict=True))
+        self._after = {name: found[output] for name, output in self._names}
+        return [found[f"share_{field}"] for field in codec.FIELDS]
+
+    def advance(self) -> None:
+        """See `Backbone`."""
         self._states.append(self._after)
-        self._memory.append(self._remembered(note, matches))
 
     def rewind(self, count: int) -> None:
-        """Go back to the state after `count` notes."""
-        if not 0 <= count <= len(self._notes):
-            raise ValueError(f"cannot rewind to {count} of {len(self._notes)} notes")
+        """See `Backbone`."""
         if self._states[count] is None:
             raise ValueError(f"the state after {count} notes was forgotten")
-        del self._notes[count:], self._keys[count:], self._seen[count + 1 :], self._states[count + 1 :]
-        del self._memory[count + 1 :]
-        self._stepped = None
+        del self._states[count + 1 :]
 
     def forget_before(self, count: int) -> None:
-        """States before `count` notes will not be asked for again."""
+        """See `Backbone`."""
         for i in range(min(count, len(self._states)) - 1, -1, -1):
             if self._states[i] is None:
                 break
             self._states[i] = None
 
-    def propose(self, ask: Ask) -> Note:
-        """The next note, not yet fed."""
-        shares = self._need_step(self._condition(ask))
-        temperature = float(ask.knobs.get("temperature", 1.0))
-        top_p = float(ask.knobs.get("top_p", 1.0))
-        last = self._notes[-1] if self._notes else None
-        last_tick = last.tick if last else 0
-        draws = self._draws(last_tick)
-        above = (last.order & 255) + 1 if last else 0
 
-        # time
-        where = self._metres.locate(last_tick)
-        bar = where.metre.bar_ticks if where.metre else 0
-        listened_to = self._keys if where.bar > self._memory[-1].deaf else []
-        gaps = codec.echo_gaps(listened_to, bar)
-        times = np.ones(codec.FIELDS["time"], bool)
-        times[LONGEST_REST + 1 :] = False
-        if last is not None and not self._rows(ask, last_tick)[above:].any():
-            times[0] = False
-        after = np.arange(len(times)) + last_tick >= ask.floor
-        if ask.latest is not None:
-            after &= np.arange(len(times)) + last_tick <= max(ask.latest, ask.floor)
-        time = choose(self._logits(0, shares, gaps), draws[0], temperature, top_p, times, after)
-        tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
-        rows = self._rows(ask, tick)
-        if last is not None and tick == last_tick:
-            rows[:above] = False
-        time = min(tick - last_tick, codec.MAX_GAP)
+class LstmPlayer(EventPlayer):
+    """A `NotePlayer` on a bundle of family lstm."""
 
-        # part
-        position, metre, bar = codec.tick_context(tick, self._metres)
-        echoes = codec.echo_notes(listened_to, tick, bar)
-        echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
-        parts = self._parts(ask)
-        allowed = np.array(
-            [
-                p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any())
-                for p in range(5)
-            ]
-        )
-        part = choose(
-            self._logits(1, shares, [time, position, metre, *echo_rows]), draws[1], temperature, 1.0, allowed
-        )
-
-        # pitch
-        drums = part == Part.DRUMS
-        rows[: DRUM_ROW if drums else 0] = False
-        if not drums:
-            rows[DRUM_ROW:] = False
-        logits = self._logits(2, shares, [time, position, metre, part, *echo_rows])
-        if not drums:
-            logits = logits + self._key_bias(ask)
-        row = choose(logits, draws[2], temperature, top_p, rows)
-
-        # duration, velocity, micro
-        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
-        context = [time, position, metre, part, row, *echo_rows, *lengths]
-        duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
-        context = [time, position, metre, part, row, duration]
-        # the touch is no matter of adventure: temperature leaves it alone
-        velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], 1.0, top_p)
-        micro = choose(
-            self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p
-        )
-        return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
-
-    # --- inside
-
-    def _need_step(self, condition: NDArray[np.float32] | None) -> list[NDArray[np.float32]]:
-        """Run the step on what was seen last, unless it was run already with this condition (None: with
-        whichever it was, if any). Leaves the states after it in `_after`."""
-        here = len(self._notes)
-        if self._stepped is not None and self._stepped[0] == here:
-            used = self._stepped[1]
-            if condition is None or np.array_equal(used, condition):
-                return self._stepped[2]
-        if condition is None:
-            condition = self._stepped[1] if self._stepped is not None else self._condition(Ask())
-        states = self._states[here]
-        assert states is not None
-        seen = np.array(self._seen[here], np.int64).reshape(1, 1, -1)
-        feeds: dict[str, NDArray[Any]] = {"seen": seen, "condition": condition.reshape(1, 1, -1), **states}
-        found = dict(zip(self._outputs, self._step.run(feeds), strict=True))
-        self._after = {name: found[output] for name, output in self._state_names}
-        shares = [found[f"share_{field}"] for field in codec.FIELDS]
-        self._stepped = here, condition, shares
-        return shares
-
-    def _logits(
-        self, head: int, shares: list[NDArray[np.float32]], context: list[int]
-    ) -> NDArray[np.float32]:
-        feeds: dict[str, NDArray[Any]] = {
-            "share": shares[head],
-            "context": np.array(context, np.int64).reshape(1, 1, -1),
-        }
-        return self._heads[head].run(feeds)[0][0, 0]  # type: ignore[no-any-return]
-
-    def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
-        ordinal = 0
-        while ordinal < len(self._notes) and self._notes[-1 - ordinal].tick == last_tick:
-            ordinal += 1
-        where = self._metres.locate(last_tick)
-        flat = noise(self._seed, self._player, (where.bar, where.offset, ordinal), DRAWS[-1])
-        return [flat[a:b] for a, b in itertools.pairwise(DRAWS)]
-
-    def _condition(self, ask: Ask) -> NDArray[np.float32]:
-        cached = self._condition_cache
-        if cached is not None and cached[0] is ask.knobs:
-            return cached[1]
-        genre = np.zeros(1 + len(self.genres), np.float32)
-        told = ask.knobs.get("genre", "none")
-        genre[self.genres.index(told) + 1 if told in self.genres else 0] = 1
-        condition = np.concatenate(
-            [
-                genre,
-                knob_share(float(ask.knobs.get("density", 0.0)), DENSITIES),
-                knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS),
-            ]
-        )
-        self._condition_cache = ask.knobs, condition
-        return condition
-
-    def _remembered(self, note: Note, matches: list[int]) -> Memory:
-        """The memory after `note`."""
-        tones, since, deaf = self._memory[-1]
-        if note.part != Part.DRUMS:
-            tones = tones * 0.5 ** (1 / NOTES_OF_KEY)
-            tones[note.pitch % 12] += 1
-        bar = self._metres.locate(note.tick).bar
-        since = tuple(start if match else bar + 1 for start, match in zip(since, matches, strict=True))
-        if deaf < bar and bar - min(since) >= BORED_AFTER:
-            deaf = bar + 1
-        return Memory(tones, since, deaf)
-
-    def _parts(self, ask: Ask) -> frozenset[int]:
-        return (self.can_play & ask.parts) or self.can_play
-
-    def _rows(self, ask: Ask, tick: int) -> NDArray[np.bool_]:
-        """Which of the 256 rows (pitches, then drums) may sound at `tick`. Steps outside the scale may only
-        off the beat, and only if `chromatic` lets them."""
-        parts = self._parts(ask)
-        rows = np.zeros(ROWS, bool)
-        rows[DRUM_ROW:] = Part.DRUMS in parts
-        if parts - {Part.DRUMS}:
-            pitched = rows[:DRUM_ROW]
-            pitched[max(0, ask.low) : min(127, ask.high) + 1] = True
-            if ask.scale != "chromatic":
-                inside = _inside(ask.key, ask.scale)
-                if not (pitched & inside).any():  # a range narrower than the scale's steps: its nearest step
-                    middle = (ask.low + ask.high) / 2
-                    pitched[int(np.argmin(np.where(inside, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = (
-                        True
-                    )
-                if not ask.chromatic or self._metres.locate(tick).offset % TICKS_PER_BEAT == 0:
-                    pitched &= inside
-        return rows
-
-    def _key_bias(self, ask: Ask) -> NDArray[np.float32]:
-        """What is added to the logits of steps outside the scale, or where none is set, outside the keys
-        that the last notes may be in: the less, the freer `chromatic` is."""
-        bias = np.zeros(ROWS, np.float32)
-        if ask.scale == "chromatic":
-            bias[:DRUM_ROW] = (1 - ask.chromatic) * _key_logits(self._memory[-1].tones)[np.arange(DRUM_ROW) % 12]
-        else:
-            bias[:DRUM_ROW][~_inside(ask.key, ask.scale)] = -OFF_BEAT_LOGIT * (1 - ask.chromatic)
-        return bias
-
-
-@functools.cache
-def _inside(key: int, scale: str) -> NDArray[np.bool_]:
-    """Which of 128 pitches belong to the scale."""
-    return scale_mask(key, scale)[np.arange(DRUM_ROW) % 12]
-
-
-# log probability of each pitch class in each of the twelve major keys (and so their relative minors)
-_MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])
-_PROFILES = np.where(_MAJOR, IN_KEY, 1.0) / np.where(_MAJOR, IN_KEY, 1.0).sum(1, keepdims=True)
-
-
-def _key_logits(tones: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(12,) log probability of each pitch class, over that of chance, given which were heard of late."""
-    fit = np.log(_PROFILES) @ tones
-    keys = np.exp(fit - fit.max())
-    logits: NDArray[np.float64] = np.log(keys / keys.sum() @ _PROFILES * 12)
-    return logits
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle, LstmBackbone(bundle))

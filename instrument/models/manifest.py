@@ -69,6 +69,15 @@ class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zero: Annotated[str, Meta(max_length=16)] = ""
 
 
+class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the music of a genre is, in what a model was trained on: its notes a beat, the parts
+    that play in it, and how much likelier a pitch class inside the key is than one outside."""
+
+    density: Annotated[float, Meta(gt=0)]
+    parts: tuple[Annotated[int, Meta(ge=0, le=4)], ...]
+    in_key: Annotated[float, Meta(ge=1)]
+
+
 class Provenance(msgspec.Struct, frozen=True):
     """Where a model came from: data (hash and datasets), commit, seed, hours of training, figures."""
 
@@ -105,6 +114,7 @@ class Manifest(msgspec.Struct, frozen=True):
     condition_genres: tuple[str, ...] = ()
     genres: tuple[str, ...] = ()
     parts: tuple[int, ...] = ()
+    traits: dict[str, Traits] = {}
     latent: int = 0
     knobs: tuple[Knob, ...] = ()
     provenance: Provenance = Provenance()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.conditions import PARTS, density_of, parts_share, register_of, tone_share, tones_of
+from instrument.models.conditions import density_of, parts_share, register_of, tone_share, tones_of
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.data.shards import PieceInfo, Shards
@@ -90,7 +90,7 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
     seen[1:, 6:8] = context[1:-1, :2]
     seen[1:, 8:] = matches[:-1]
     local = np.stack([density_of(notes), register_of(notes)], 1)
-    parts = np.broadcast_to(parts_share(np.unique(notes[:, 5])), (n, PARTS))
+    parts = np.tile(parts_share(np.unique(notes[:, 5])), (n, 1))
     return Features(
         seen,
         gaps,

@@ -1,0 +1,45 @@
+"""A sense of key: which scale steps are in, and which keys the last notes may have been in."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.music.codec import DRUM_ROW
+from instrument.music.harmony import scale_mask
+
+IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, where the genre does not tell
+_MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])  # and so their relative minors
+
+
+@functools.cache
+def inside(key: int, scale: str) -> NDArray[np.bool_]:
+    """(128,) which pitches belong to the scale."""
+    return scale_mask(key, scale)[np.arange(DRUM_ROW) % 12]
+
+
+def key_logits(tones: NDArray[np.float64], in_key: float = IN_KEY) -> NDArray[np.float64]:
+    """(12,) log probability of each pitch class, over that of chance, after hearing the tones (12,), where
+    notes inside the key are `in_key` times as likely as those outside."""
+    profiles = _profiles(in_key)
+    fit = np.log(profiles) @ tones
+    keys = np.exp(fit - fit.max())
+    logits: NDArray[np.float64] = np.log(keys / keys.sum() @ profiles * 12)
+    return logits
+
+
+def in_key_ratio(tones: NDArray[np.float64]) -> tuple[float, float]:
+    """How many of the tones (..., 12) lie inside the major key that fits each row best, and how many
+    outside."""
+    counts = tones.reshape(-1, 12)
+    within = (counts @ _MAJOR.T).max(1)
+    return float(within.sum()), float((counts.sum(1) - within).sum())
+
+
+@functools.cache
+def _profiles(in_key: float) -> NDArray[np.float64]:
+    weights = np.where(_MAJOR, in_key, 1.0)
+    profiles: NDArray[np.float64] = weights / weights.sum(1, keepdims=True)
+    return profiles
