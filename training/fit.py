@@ -1,4 +1,4 @@
-"""Training a note model: plain PyTorch, seeded, resumable after any kill.
+"""Training a model: plain PyTorch, seeded, resumable after any kill. What is learnt is its task's (`training.tasks`).
 
 A run is a folder: `last.safetensors` (all that resuming needs), `best.safetensors` (the averaged weights
 that validated best), `log.jsonl` and TensorBoard's files.
@@ -19,11 +19,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
 from training import checkpoint
-from training.data.events import NoteStream
-from training.data.shards import PieceInfo, Shards
-from training.evaluation.yardstick import Score, score_pieces
-from training.families import notes as note_family
+from training.data.shards import Shards
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
+from training.tasks import Score, Task
 
 PRINT_SECONDS = 30.0
 
@@ -47,7 +45,6 @@ class Run:
             raise HocketError(f"no training pieces in {recipe.data.folder}: prepare more data")
         self.shards = shards
         self.genres = tuple(sorted({p.genre for p in pieces}))
-        self.valid = valid_pieces(shards, recipe)
         torch.manual_seed(recipe.seed)
         self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
@@ -58,10 +55,7 @@ class Run:
             weight_decay=recipe.train.decay,
             fused=True,
         )
-        self.stream = NoteStream(
-            shards, pieces, self.genres, recipe.train.lanes, recipe.seed, recipe.sampling
-        )
-        self.state = self.network.initial(recipe.train.lanes)
+        self.task: Task = self.family.Task(recipe, shards, pieces, self.genres, device)
         self.batch = 0
         self.seconds = 0.0
         self.best = math.inf
@@ -105,7 +99,7 @@ class Run:
         log.close()
 
     def step(self, progress: float) -> dict[str, float]:
-        """One batch; returns nats a note by field."""
+        """One batch; returns its losses by name, "total" first."""
         train = self.recipe.train
         rate = train.rate * min(1.0, (self.batch + 1) / train.warmup)
         rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
@@ -114,37 +108,25 @@ class Run:
         # Every batch has its own counter-based draws, so a resumed run repeats an unbroken one.
         rng = np.random.default_rng((self.recipe.seed, 1 << 20, self.batch))
         torch.manual_seed(int(rng.integers(1 << 31)))
-        keep = torch.from_numpy(
-            rng.random((train.lanes, 4))
-            < (train.told_genre, train.told_density, train.told_register, train.told_parts)
-        )
-        stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
-        batch = note_family.tensors(self.stream.next(train.steps))
-        condition = note_family.conditions(batch, len(self.genres), keep, self.device)
-        batch = {name: value.to(self.device) for name, value in batch.items()}
-        state = tuple(s * stay[None, :, None] for s in self.state)
         self.network.train()
         mixed = torch.autocast("cuda", torch.bfloat16) if self.device == "cuda" else nullcontext()
         with mixed:
-            logits, state = self.network(batch, condition, state)
-        nats = {name: value.mean() for name, value in note_family.nats(logits, batch).items()}
-        loss = sum(nats.values())
+            losses = self.task.losses(self.network, rng, progress)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.clip)
         self.optimiser.step()
-        self.state = tuple(s.detach() for s in state)
         keep_share = min(train.average, (self.batch + 1) / (self.batch + 10))
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 self.average[name].lerp_(parameter, 1 - keep_share)
         self.batch += 1
-        return {"total": float(loss.detach())} | {n: float(v.detach()) for n, v in nats.items()}
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     def validate(self, log: SummaryWriter | None = None) -> Score:
-        """The yardstick on the validation split with the averaged weights; keeps the best."""
+        """The task's validation of the averaged weights; keeps the best."""
         network = self.averaged()
-        score = score_pieces(network, self.shards, self.valid, self.genres, self.recipe.train.valid_notes)
+        score = self.task.validate(network)
         line = {"batch": self.batch, "minutes": round(self.seconds / 60, 2), "valid": score.mean_by_field()}
         print(f"valid  batch {self.batch}  {score.line()}", flush=True)
         with (self.folder / "log.jsonl").open("a") as file:
@@ -164,11 +146,11 @@ class Run:
         return network.eval()
 
     def _print(self, means: dict[str, float], progress: float) -> None:
-        notes = self.batch * self.recipe.train.lanes * self.recipe.train.steps
+        rate = self.batch * self.task.size / max(self.seconds, 1e-9)
         fields = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
         print(
             f"batch {self.batch}  {progress:4.0%}  {self.seconds / 60:.1f} min  "
-            f"{notes / max(self.seconds, 1e-9):.0f} notes/s  nats/note: {fields}",
+            f"{rate:.0f} {self.task.unit}/s  {fields}",
             flush=True,
         )
 
@@ -183,7 +165,7 @@ class Run:
             "batch": self.batch,
             "seconds": self.seconds,
             "best": self.best,
-            "stream": self.stream.state,
+            "stream": self.task.place,
             "ancestry": self.ancestry,
         }
 
@@ -191,7 +173,7 @@ class Run:
         """Write last.safetensors."""
         kept = {f"weights.{n}": p for n, p in self.network.named_parameters()}
         kept |= {f"average.{n}": p for n, p in self.average.items()}
-        kept |= {f"state.{i}": s for i, s in enumerate(self.state)}
+        kept |= {f"state.{i}": s for i, s in enumerate(self.task.memory)}
         kept |= checkpoint.optimiser_tensors(self.optimiser, self.network)
         checkpoint.save(self.folder / "last.safetensors", kept, self.facts())
 
@@ -208,9 +190,9 @@ class Run:
             )
         self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
         self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}
-        self.state = tuple(kept[f"state.{i}"].to(self.device) for i in range(len(self.state)))
+        memory = checkpoint.prefixed(kept, "state")
         checkpoint.restore_optimiser(self.optimiser, self.network, kept)
-        self.stream.restore(facts["stream"])
+        self.task.restore(facts["stream"], tuple(memory[str(i)] for i in range(len(memory))))
         self.batch, self.seconds, self.best = facts["batch"], facts["seconds"], facts["best"]
         self.ancestry = facts.get("ancestry", [])
 
@@ -235,15 +217,6 @@ class Run:
             *facts.get("ancestry", []),
             {name: facts[name] for name in ("recipe", "data_hash", "batch", "seconds", "best")},
         ]
-
-
-def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:
-    """Up to `valid_pieces` pieces of each genre, without drum-only and realised ones."""
-    chosen: list[PieceInfo] = []
-    pieces = shards.select(split=split, drums_only=False, realised=False)
-    for genre in sorted({p.genre for p in pieces}):
-        chosen += [p for p in pieces if p.genre == genre][: recipe.train.valid_pieces]
-    return chosen
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from instrument.errors import HocketError
-from training.data.events import Sampling
 from training.families import lstm
 
 FAMILIES = {"lstm": lstm}
@@ -27,45 +26,18 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
-class Train:
-    """batches: length of the run; lanes x steps: notes a batch; rate: peak learning rate, warmed up over
-    `warmup` batches, then down a cosine to a fiftieth; decay: of weights; clip: gradient norm; average: decay
-    of the moving average of the weights, which is what is validated and exported; told_*: how often genre,
-    density, register, parts are told rather than "none"; fresh: how often a lane's state is forgotten;
-    valid_pieces, valid_notes: of each genre, for validation; valid_minutes: between validations;
-    save_seconds: between checkpoints."""
-
-    batches: int = 6000
-    lanes: int = 32
-    steps: int = 128
-    rate: float = 2e-3
-    warmup: int = 150
-    decay: float = 0.01
-    clip: float = 1.0
-    average: float = 0.998
-    told_genre: float = 0.9
-    told_density: float = 0.5
-    told_register: float = 0.5
-    told_parts: float = 0.7
-    fresh: float = 0.03
-    valid_pieces: int = 8
-    valid_notes: int = 384
-    valid_minutes: float = 4.0
-    save_seconds: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides a training run."""
+    """Everything that decides a training run. sampling, train: `Sampling` and `Train` of the family's task;
+    model: its `Config`."""
 
     slug: str
     name: str
     family: str
     seed: int = 1
     data: Data = field(default_factory=Data)
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Any = None
     model: Any = None
-    train: Train = field(default_factory=Train)
+    train: Any = None
 
 
 def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -96,7 +68,8 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
     family = table.get("family")
     if family not in FAMILIES:
         raise HocketError(f"{where}: unknown family {family!r}; choose one of {', '.join(FAMILIES)}")
-    parts = {"data": Data, "sampling": Sampling, "model": FAMILIES[family].Config, "train": Train}
+    task = FAMILIES[family].Task
+    parts = {"data": Data, "sampling": task.Sampling, "model": FAMILIES[family].Config, "train": task.Train}
     for key, cls in parts.items():
         table[key] = _fill(cls, dict(table.get(key, {})), f"{where} [{key}]")
     return _fill(Recipe, table, where)

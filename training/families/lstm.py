@@ -15,7 +15,9 @@ from instrument.models.conditions import condition_size
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from training.families.notes import ECHOES, FIELDS, HEADS, SEEN, Heads, contexts, width
+from training.tasks.notes import NoteTask
 
+Task = NoteTask
 State = tuple[Tensor, Tensor]
 
 

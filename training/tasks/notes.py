@@ -1,0 +1,96 @@
+"""Learning notes in sequence: the task of the LSTM and the Transformer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training import tasks
+from training.data import events
+from training.data.shards import PieceInfo, Shards
+from training.evaluation.yardstick import Score, score_pieces
+from training.families import notes as note_family
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Train(tasks.Train):
+    """steps: notes of a lane in a batch; told_*: how often genre, density, register, parts are told rather than
+    "none"; fresh: how often a lane's state is forgotten; valid_pieces, valid_notes: of each genre, for
+    validation."""
+
+    steps: int = 128
+    told_genre: float = 0.9
+    told_density: float = 0.5
+    told_register: float = 0.5
+    told_parts: float = 0.7
+    fresh: float = 0.03
+    valid_pieces: int = 8
+    valid_notes: int = 384
+
+
+class NoteTask:
+    """A `Task`: batches of note events with their conditions, nats a note, the yardstick.
+
+    The network's states, (layers, lanes, ...) each, go on from batch to batch.
+    """
+
+    Train = Train
+    Sampling = events.Sampling
+    unit = "notes"
+
+    def __init__(
+        self, recipe: Recipe, shards: Shards, pieces: list[PieceInfo], genres: tuple[str, ...], device: str = "cpu"
+    ) -> None:
+        self.train, self.shards, self.genres, self.device = recipe.train, shards, genres, device
+        self.size = self.train.lanes * self.train.steps
+        self.stream = events.NoteStream(shards, pieces, genres, self.train.lanes, recipe.seed, recipe.sampling)
+        self.valid = valid_pieces(shards, recipe)
+        self.memory: tuple[Tensor, ...] = ()
+
+    def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+        """Nats a note, in all and by field."""
+        train = self.train
+        keep = torch.from_numpy(
+            rng.random((train.lanes, 4))
+            < (train.told_genre, train.told_density, train.told_register, train.told_parts)
+        )
+        stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
+        batch = note_family.tensors(self.stream.next(train.steps))
+        condition = note_family.conditions(batch, len(self.genres), keep, self.device)
+        batch = {name: value.to(self.device) for name, value in batch.items()}
+        before = self.memory or network.initial(train.lanes)
+        state = tuple(s * stay.view(1, -1, *[1] * (s.dim() - 2)) for s in before)
+        logits, state = network(batch, condition, state)
+        self.memory = tuple(s.detach() for s in state)
+        nats = {name: value.mean() for name, value in note_family.nats(logits, batch).items()}
+        return {"total": sum(nats.values())} | nats
+
+    def validate(self, network: nn.Module) -> Score:
+        """The yardstick."""
+        return score_pieces(network, self.shards, self.valid, self.genres, self.train.valid_notes)
+
+    @property
+    def place(self) -> Any:
+        """The stream's."""
+        return self.stream.state
+
+    def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
+        """Go on where these were taken."""
+        self.stream.restore(place)
+        self.memory = tuple(m.to(self.device) for m in memory)
+
+
+def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:
+    """Up to `valid_pieces` pieces of each genre, without drum-only and realised ones."""
+    chosen: list[PieceInfo] = []
+    pieces = shards.select(split=split, drums_only=False, realised=False)
+    for genre in sorted({p.genre for p in pieces}):
+        chosen += [p for p in pieces if p.genre == genre][: recipe.train.valid_pieces]
+    return chosen
