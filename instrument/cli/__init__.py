@@ -65,6 +65,9 @@ def play(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
     audio: Annotated[str, typer.Option(metavar="DEVICE|null", help="Audio device.")] = "",
     midi: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to send to.")] = "",
+    midi_offset: Annotated[
+        float | None, typer.Option(metavar="MS", help="Send MIDI so much later; negative: earlier.")
+    ] = None,
     record: Annotated[
         str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")
     ] = "",
@@ -75,6 +78,8 @@ def play(
 
     given = {"model": model, "patch": patch, "audio": audio, "midi": midi, "record": _absolute(record)}
     options = {name: value for name, value in given.items() if value}
+    if midi_offset is not None:
+        options["midi-offset"] = f"{midi_offset:g}"
     if not headless:
         headless = not play_in_window(options, keep, seconds)
     if headless:

@@ -134,8 +134,9 @@ def _apply(client: EngineClient, options: Mapping[str, str]) -> None:
         commands["patch"] = LoadPatch(patch)
     if model := options.get("model"):
         commands["model"] = LoadModel(model)
-    if "audio" in options or "midi" in options:
-        commands["devices"] = SetDevice(options.get("audio"), options.get("midi"))
+    offset = float(options["midi-offset"]) if "midi-offset" in options else None
+    if offset is not None or "audio" in options or "midi" in options:
+        commands["devices"] = SetDevice(options.get("audio"), options.get("midi"), offset)
     if record := options.get("record"):
         commands["record"] = Record(record)
     for command in commands.values():

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from instrument.engine.conductor import Conductor
-from instrument.engine.devices import audio_banner, audio_text, midi_banner, midi_text
+from instrument.engine.devices import AUDIO, MIDI, Devices, audio_text, midi_text
 from instrument.engine.messages import (
     AnyCommand,
     Bye,
@@ -38,15 +38,19 @@ from instrument.engine.messages import (
     Stop,
     Telemetry,
 )
-from instrument.engine.patches import Patch, autosave, list_patches, load_patch, save_patch
+from instrument.engine.patches import (
+    Patch,
+    autosave,
+    check_offset,
+    list_patches,
+    load_patch,
+    save_patch,
+)
 from instrument.engine.recording import Recordings
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.server import Peer, Server
 from instrument.engine.sound import Sound
 from instrument.errors import HocketError
-from instrument.io.audio import list_devices, open_audio
-from instrument.io.midi import VIRTUAL, list_ports, open_midi
-from instrument.io.ports import AudioStatus, MidiStatus
 from instrument.models.catalog import Entry, list_models
 
 Taken = TypeVar("Taken")
@@ -74,6 +78,7 @@ class Control:
         conductor: Conductor,
         scheduler: Scheduler,
         sound: Sound,
+        devices: Devices,
         linger_s: float,
     ) -> None:
         """linger_s: how long to play on when all clients have vanished without a word."""
@@ -83,6 +88,7 @@ class Control:
         self._conductor = conductor
         self._scheduler = scheduler
         self._sound = sound
+        self._devices = devices
         self._keep = False  # a client wants us to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
@@ -93,11 +99,10 @@ class Control:
         self._loaded = self._as_kept()
         self._saved: Patch | None = None
         self._models: tuple[ModelInfo, ...] = ()
-        self._devices: tuple[str, ...] = ()
-        self._ports: tuple[str, ...] = ()
         self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
         conductor.ended = self._recordings.finish
+        devices.seen = self._describe_anew
         self._actions: dict[type[AnyCommand], Act] = {
             Hello: self._hello,
             Play: lambda _, __: conductor.call(conductor.play),
@@ -109,12 +114,12 @@ class Control:
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
-            Describe: lambda _, __: self._working.submit(self._look_around),
+            Describe: self._look_around,
             Quit: lambda _, __: self.end("asked to quit"),
         }
         self._duties: list[tuple[float, Callable[[], None]]] = [
             (FRAME_S, self._tell),
-            (POLL_S, self._poll),
+            (POLL_S, devices.poll),
             (RECORD_S, self._recordings.update),
             (AUTOSAVE_S, self.save),
             (DESCRIBE_S, self._describe),
@@ -129,7 +134,6 @@ class Control:
     def run(self) -> int:
         """Until the end; the exit status."""
         self._look_at_models()
-        self._working.submit(self._look_around)
         now = time.monotonic()
         due = [now] * len(self._duties)
         while self._end is None:
@@ -209,7 +213,10 @@ class Control:
             patch = load_patch(command.name)
             for player in patch.players:
                 self._conductor.players.load(player.model)
-            self._conductor.call(lambda: self._conductor.use(patch)).result(ANSWER_S)
+            now = self._conductor.picture.patch.routing  # devices are not changed in passing
+            routing = replace(patch.routing, audio=now.audio, midi=now.midi, offset_ms=now.offset_ms)
+            here = replace(patch, routing=routing)
+            self._conductor.call(lambda: self._conductor.use(here)).result(ANSWER_S)
             self._loaded = patch
 
         return self._working.submit(load)
@@ -227,24 +234,27 @@ class Control:
         return self._conductor.call(lambda: self.record(command.path))
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
+        given = {AUDIO: command.audio, MIDI: command.midi, "offset_ms": command.offset_ms}
+        chosen = {field: value for field, value in given.items() if value is not None}
+        check_offset(command.offset_ms or 0.0)
+
         def change() -> None:
-            if command.audio is not None:
-                self._sound.use(open_audio(command.audio or None))
-            if command.midi is not None:
-                self._scheduler.use(open_midi(command.midi or VIRTUAL))
-            self.banners = []
-            routing = self._conductor.picture.patch.routing
-            wanted = {"audio": command.audio, "midi": command.midi}
-            routing = replace(routing, **{kind: name for kind, name in wanted.items() if name is not None})
+            for kind in (AUDIO, MIDI):
+                if kind in chosen:
+                    self._devices.use(kind, str(chosen[kind]))
+            routing = replace(self._conductor.picture.patch.routing, **chosen)
             self._conductor.call(lambda: self._conductor.label(routing=routing)).result(ANSWER_S)
 
-        return self._working.submit(change)
+        return self._devices.call(change)
+
+    def _look_around(self, _: Peer, __: Describe) -> Future[None]:
+        def look() -> None:
+            self._look_at_models()
+            self._devices.look_around()
+
+        return self._devices.call(look)
 
     # Duties
-
-    def _poll(self) -> None:
-        self._scheduler.poll()
-        self._sound.poll()
 
     def _count_clients(self) -> None:
         now = time.monotonic()
@@ -256,14 +266,7 @@ class Control:
     def _look_at_models(self) -> None:
         self._models = tuple(map(model_info, list_models()))
 
-    def _look_around(self) -> None:
-        """See what models and devices there are; takes a second."""
-        self._look_at_models()
-        for name, look in (("_devices", list_devices), ("_ports", list_ports)):
-            try:
-                setattr(self, name, tuple(look()))
-            except HocketError:
-                setattr(self, name, ())  # that there are none is told by the banners
+    def _describe_anew(self) -> None:
         self._changed = True
 
     def _describe(self) -> None:
@@ -281,8 +284,9 @@ class Control:
             patches=list_patches(),
             patch=patch.name,
             patch_changed=differs(patch, self._loaded, knobs),
-            audio_devices=self._devices,
-            midi_ports=self._ports,
+            audio_devices=self._devices.there[AUDIO],
+            midi_ports=self._devices.there[MIDI],
+            offset_ms=patch.routing.offset_ms,
         )
 
     def _as_kept(self) -> Patch:
@@ -322,15 +326,14 @@ class Control:
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
-                banners=self._all_banners(audio, midi),
+                banners=self._all_banners(),
             )
         )
 
-    def _all_banners(self, audio: AudioStatus, midi: MidiStatus) -> tuple[str, ...]:
+    def _all_banners(self) -> tuple[str, ...]:
         found = (
             *self.banners,
-            audio_banner(audio),
-            midi_banner(midi),
+            *self._devices.banners,
             self._conductor.problem,
             TOO_SLOW if self._conductor.performance.thinned else "",
             self._sound.problem,

@@ -1,11 +1,145 @@
-"""Opening devices: the one that was asked for, else the next best, and a banner that says so."""
+"""The devices in use: those that were asked for, or the next best until they are there."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from instrument.engine.scheduler import Scheduler
+from instrument.engine.sound import Sound
 from instrument.errors import HocketError
-from instrument.io.audio import NULL, NullAudio, open_audio
-from instrument.io.midi import VIRTUAL, NullMidi, open_midi
+from instrument.io.audio import NULL, NullAudio, list_devices, open_audio
+from instrument.io.glance import glance
+from instrument.io.midi import VIRTUAL, NullMidi, check_port, list_ports, open_midi
 from instrument.io.ports import AudioOutput, AudioStatus, MidiOutput, MidiStatus
+
+Result = TypeVar("Result")
+
+AUDIO, MIDI = "audio", "midi"
+RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # waits between tries to open what is missing; the last is kept
+TOLD_S = 10.0  # how long it is told that a device was found
+
+
+@dataclass
+class Wish:
+    """A device that was asked for ("" = any) and is not there. problem: what the player sees meanwhile."""
+
+    name: str
+    problem: str
+    tries: int = 0
+    due: float = 0.0
+
+
+class Devices:
+    """Keeps sound and MIDI on the devices that were asked for: one that is missing is taken when it appears.
+
+    Devices are opened one after another in a thread of its own; nothing that plays waits for it. there: names
+    of the devices there are, by kind.
+    """
+
+    def __init__(
+        self, sound: Sound, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.there: dict[str, tuple[str, ...]] = {AUDIO: (), MIDI: ()}
+        self.seen: Callable[[], None] = lambda: None  # told when `there` is new
+        self._sound = sound
+        self._scheduler = scheduler
+        self._clock = clock
+        self._work = ThreadPoolExecutor(1, "devices")
+        self._trying: Future[None] | None = None
+        self._wishes: dict[str, Wish] = {}
+        self._found: dict[str, tuple[str, float]] = {}  # by kind: what is told of it, and until when
+        self._glanced: object = None
+
+    @property
+    def banners(self) -> tuple[str, ...]:
+        """What the player should know."""
+        now = self._clock()
+        return (
+            *(wish.problem for wish in list(self._wishes.values())),
+            audio_banner(self._sound.audio.status()),
+            midi_banner(self._scheduler.port.status()),
+            *(text for text, until in list(self._found.values()) if now < until),
+        )
+
+    def wish(self, kind: str, name: str, problem: str) -> None:
+        """A device is missing; another plays in its place."""
+        self._wishes[kind] = Wish(name, problem)
+
+    def call(self, do: Callable[[], Result]) -> Future[Result]:
+        """Have something done between two openings."""
+        return self._work.submit(do)
+
+    def use(self, kind: str, name: str) -> None:
+        """Change to a device, which takes a while: through `call`. HocketError, with nothing changed, if it is
+        not there."""
+        if kind == AUDIO:
+            self._sound.use(open_audio(name or None))
+        else:
+            self._use_port(name or VIRTUAL)
+        self._wishes.pop(kind, None)
+
+    def poll(self) -> None:
+        """Keep the devices alive, and look out for those that are missing. Call it a few times a second."""
+        self._scheduler.poll()
+        self._sound.poll()
+        if self._trying:
+            if not self._trying.done():
+                return
+            self._trying.result()
+        now, seen = self._clock(), glance()
+        changed, self._glanced = seen != self._glanced, seen
+        wishes = list(self._wishes.items())
+        for _, wish in wishes if changed else []:
+            wish.due, wish.tries = now, 0
+        due = [(kind, wish) for kind, wish in wishes if now >= wish.due]
+        self._trying = self.call(lambda: self._try(due, changed)) if due or changed else None
+
+    def look_around(self) -> None:
+        """See what devices there are, which takes a second: through `call`."""
+        for kind, look in ((AUDIO, list_devices), (MIDI, list_ports)):
+            try:
+                self.there[kind] = tuple(look())
+            except (HocketError, OSError):
+                self.there[kind] = ()  # that there are none is told by the banners
+        self.seen()
+
+    def close(self) -> None:
+        """Open nothing any more."""
+        self._work.shutdown(wait=False, cancel_futures=True)
+
+    def _use_port(self, name: str) -> None:
+        check_port(name)
+        last = self._scheduler.port.status()
+        try:
+            self._scheduler.use(lambda: open_midi(name))
+        except HocketError:
+            self._scheduler.use(lambda: best_midi(NULL if last.backend == NULL else VIRTUAL)[0])
+            raise
+
+    def _try(self, due: list[tuple[str, Wish]], changed: bool) -> None:
+        for kind, wish in due:
+            if self._wishes.get(kind) is not wish:
+                continue  # something else was asked for meanwhile
+            try:
+                self.use(kind, wish.name)
+            except (HocketError, OSError):
+                wish.due = self._clock() + RETRY_S[min(wish.tries, len(RETRY_S) - 1)]
+                wish.tries += 1
+            else:
+                self._found[kind] = self._now_used(kind), self._clock() + TOLD_S
+                changed = True
+        if changed:
+            self.look_around()
+
+
+    def _now_used(self, kind: str) -> str:
+        if kind == AUDIO:
+            return f"there it is: now playing to {self._sound.audio.status().device}"
+        return f"there it is: now sending to {self._scheduler.port.status().port}"
 
 
 def best_audio(wanted: str) -> tuple[AudioOutput, str]:
@@ -14,12 +148,13 @@ def best_audio(wanted: str) -> tuple[AudioOutput, str]:
     for name in dict.fromkeys((wanted, "")):
         try:
             audio = open_audio(name or None)
-            return audio, problem and f"{problem}; playing to {audio.status().device}"
+            return audio, problem and f"{problem}; playing to {audio.status().device} until it appears"
         except HocketError as error:
             problem = problem or str(error)
     audio = NullAudio()
     audio.start()
-    return audio, f"no audio device, playing to the null device: {problem}"
+    awaited = f"until {wanted} appears" if wanted else "until the first appears"
+    return audio, f"no audio device, playing to the null device {awaited}: {problem}"
 
 
 def best_midi(wanted: str) -> tuple[MidiOutput, str]:
@@ -28,10 +163,10 @@ def best_midi(wanted: str) -> tuple[MidiOutput, str]:
     for name in dict.fromkeys((wanted or VIRTUAL, VIRTUAL)):
         try:
             midi = open_midi(name)
-            return midi, problem and f"{problem}; sending to {midi.status().port}"
+            return midi, problem and f"{problem}; sending to {midi.status().port} until it appears"
         except HocketError as error:
             problem = problem or str(error)
-    return NullMidi(), f"no MIDI port, sending to nobody: {problem}"
+    return NullMidi(), f"no MIDI port, sending to nobody until there is one: {problem}"
 
 
 def audio_banner(status: AudioStatus) -> str:

@@ -69,10 +69,14 @@ class Record(Command, frozen=True):
 
 
 class SetDevice(Command, frozen=True):
-    """Use another audio device or MIDI port; None leaves it as it is."""
+    """Use another audio device or MIDI port; None leaves it as it is.
+
+    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier.
+    """
 
     audio: str | None = None
     midi: str | None = None
+    offset_ms: float | None = None
 
 
 class Describe(Command, frozen=True):
@@ -154,6 +158,7 @@ class Description(Report, frozen=True):
     patch_changed: bool
     audio_devices: tuple[str, ...]
     midi_ports: tuple[str, ...]
+    offset_ms: float = 0.0  # of the MIDI port
 
 
 class NoteReport(msgspec.Struct, frozen=True, array_like=True):

@@ -17,6 +17,7 @@ VERSION = 1
 MIGRATIONS: Migrations = {}
 DEFAULT = "First light"  # what a new player hears
 SUFFIX = ".json"
+MOST_OFFSET_MS = 500  # of the MIDI port, either way
 FORBIDDEN = frozenset('/\\:*?"<>|')  # in names: not all file systems take them
 
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
@@ -41,10 +42,12 @@ class VoicePatch(msgspec.Struct, frozen=True):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """Where to: devices by name, empty = whatever there is; channels: part -> MIDI channel, 1..16."""
+    """Where to: devices by name, empty = whatever there is; channels: part -> MIDI channel, 1..16; offset_ms: how
+    much later than the built-in voices the MIDI port sends, negative = earlier."""
 
     audio: str = ""
     midi: str = ""
+    offset_ms: Annotated[float, Meta(ge=-MOST_OFFSET_MS, le=MOST_OFFSET_MS)] = 0.0
     channels: dict[PartName, Annotated[int, Meta(ge=1, le=16)]] = {}
 
 
@@ -57,6 +60,14 @@ class Patch(msgspec.Struct, frozen=True):
     players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=16)] = ()
     voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
+
+
+def check_offset(ms: float) -> None:
+    """HocketError for an offset of the MIDI port that cannot be."""
+    if not -MOST_OFFSET_MS <= ms <= MOST_OFFSET_MS:  # also refuses nan
+        raise HocketError(
+            f"a MIDI offset of {ms:g} ms is not possible: give {-MOST_OFFSET_MS} to {MOST_OFFSET_MS}"
+        )
 
 
 def list_patches() -> tuple[str, ...]:

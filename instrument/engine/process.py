@@ -27,8 +27,8 @@ from instrument.engine import instance
 from instrument.engine.client import ANOTHER_RUNS
 from instrument.engine.conductor import Conductor, Players
 from instrument.engine.control import Control
-from instrument.engine.devices import best_audio, best_midi
-from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, load_patch
+from instrument.engine.devices import AUDIO, MIDI, Devices, best_audio, best_midi
+from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, check_offset, load_patch
 from instrument.engine.performance import OpenPlayer
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.server import Server
@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--patch", default="", help="patch to begin with; else the state of the last time")
     options.add_argument("--audio", default="", help='audio device, or "null"; else as in the patch')
     options.add_argument("--midi", default="", help='MIDI port, "virtual" or "null"; else as in the patch')
+    options.add_argument(
+        "--midi-offset", type=float, metavar="MS", help="send MIDI so much later; else as in the patch"
+    )
     options.add_argument(
         "--record", default="", metavar="FILE", help="record to a .mid, .wav or .take.json file"
     )
@@ -97,13 +100,14 @@ def run(options: argparse.Namespace, state: Path) -> int:
     server = Server(state)  # clients may come; they are answered once all is ready
     players = Players(_named(options.players))
     patch, patch_banner = first_patch(options)
+    audio, midi = options.audio or patch.routing.audio, options.midi or patch.routing.midi
     with ThreadPoolExecutor(3, "opening") as opening:
-        hearing = opening.submit(open_sound, options.audio or patch.routing.audio)
-        sending = opening.submit(best_midi, options.midi or patch.routing.midi)
+        hearing = opening.submit(open_sound, audio)
+        sending = opening.submit(best_midi, midi)
         loading = opening.submit(load_models, patch, players, bool(options.model or options.patch))
     sound, audio_banner = hearing.result()
-    midi, midi_banner = sending.result()
-    scheduler = Scheduler(clock, midi)
+    port, midi_banner = sending.result()
+    scheduler = Scheduler(clock, port)
     try:
         patch, models_banner = loading.result()
         conductor = Conductor(clock, players, patch, (scheduler, sound))
@@ -111,8 +115,12 @@ def run(options: argparse.Namespace, state: Path) -> int:
         scheduler.close()
         sound.close()
         raise
-    control = Control(server, conductor, scheduler, sound, options.linger)
-    control.banners = [text for text in (patch_banner, models_banner, audio_banner, midi_banner) if text]
+    devices = Devices(sound, scheduler)
+    for kind, wanted, missing in ((AUDIO, audio, audio_banner), (MIDI, midi, midi_banner)):
+        if missing:
+            devices.wish(kind, wanted, missing)
+    control = Control(server, conductor, scheduler, sound, devices, options.linger)
+    control.banners = [text for text in (patch_banner, models_banner) if text]
     if options.record:
         control.record(options.record)
     _end_on_signals_and_errors(control)
@@ -124,6 +132,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         status = control.run()
     finally:
         threading.Timer(QUIT_S, os._exit, [1]).start()
+        devices.close()
         conductor.close()
         control.save()
         if options.trace:
@@ -152,6 +161,9 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
     if options.model:
         first = next((player for player in patch.players if player.model == options.model), None)
         patch = replace(patch, players=(first or PlayerPatch(options.model), *patch.players[1:]))
+    if options.midi_offset is not None:
+        check_offset(options.midi_offset)
+        patch = replace(patch, routing=replace(patch.routing, offset_ms=options.midi_offset))
     return patch, banner
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instrument.engine.ledger import NOTE_ON, Ledger
 from instrument.engine.performance import Performance, Played
-from instrument.io.midi import all_notes_off
+from instrument.io.midi import NullMidi, all_notes_off
 from instrument.io.ports import Clock, MidiOutput
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
@@ -124,6 +124,7 @@ class Scheduler:
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
+        self._offset = 0  # ns from when a note is heard to when the port sends it
         self._tempo: TempoMap | None = None
         self._sending = threading.Lock()
         self._latest = 0  # deadline of the last message handed over
@@ -149,10 +150,12 @@ class Scheduler:
             Part[name.upper()]: channel - 1 for name, channel in performance.patch.routing.channels.items()
         }
         self.channels = {**CHANNELS, **chosen}
+        self._offset = round(performance.patch.routing.offset_ms * 1e6)
+        self.agenda.poke()
 
     def reach_ns(self) -> int:
         """As `Output.reach_ns`."""
-        return self._early()
+        return max(0, self._early())
 
     def silence(self) -> None:
         """As `Output.silence`."""
@@ -170,8 +173,13 @@ class Scheduler:
             with self._sending:
                 self._send_now([*self.agenda.release(), *all_notes_off()])
 
-    def use(self, port: MidiOutput) -> None:
-        """Send to another port from now on; the last one is closed."""
+    def use(self, open_port: Callable[[], MidiOutput]) -> None:
+        """Send to another port from now on. It is opened when the last one has been closed, as both may have the
+        same name. HocketError if it does not open: then there is none."""
+        self._change(NullMidi(self._clock))
+        self._change(open_port())
+
+    def _change(self, port: MidiOutput) -> None:
         with self._sending:
             last, messages = self.port, self.agenda.release()
             self._send_now(messages)
@@ -195,15 +203,17 @@ class Scheduler:
         early = self._early()
         with self._sending:
             for tick, message in self.agenda.take(tempo.tick(self._clock.now() + early)):
-                self._send(message, int(tempo.ns(tick)))
+                self._send(message, int(tempo.ns(tick)) + self._offset)
         tick_next = self.agenda.next()
         return None if tick_next is None else int(tempo.ns(tick_next)) - early
 
     def _early(self) -> int:
-        return EARLY_NS if self.port.stamps else 0
+        """How long before it is heard by our clock a note is handed over; negative: after."""
+        return (EARLY_NS if self.port.stamps else 0) - self._offset
 
     def _send(self, message: bytes, ns: int) -> None:
-        self._latest = max(self._latest, ns)
+        """Never before what a port with stamps already holds: the offset may just have become smaller."""
+        ns = self._latest = max(self._latest, ns)
         self.port.send(message, ns)
         if message[0] & 0xF0 == NOTE_ON:
             lateness = self._clock.now() - ns

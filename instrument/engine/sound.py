@@ -131,12 +131,20 @@ class Sound:
             self._mixed = 0
             self._base = audio.status().written
 
+    def _go_on(self, audio: AudioOutput) -> None:
+        """Mix on for another device: what sounds goes on there, unless its rate is another."""
+        if audio.rate != self._mixer.rate:
+            self._mixer.voice.close()
+            self._build(audio)
+        else:
+            self._device = audio
+            self._base = audio.status().written - self._mixed
+
     def _run(self) -> None:
         while not self._closed:
             audio = self.audio
             if audio is not self._device or audio.rate != self._mixer.rate:
-                self._mixer.voice.close()
-                self._build(audio)
+                self._go_on(audio)
             began = time.perf_counter()
             free = audio.free(int(LEAD_S * audio.rate))
             for _ in range(free // BLOCK):

@@ -17,15 +17,20 @@ JACK_MODULE = "instrument.io.jackmidi"
 _SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
 
 
+def jack_sockets() -> list[str]:
+    """Where the JACK server's socket would be."""
+    if sys.platform == "win32":
+        return []
+    server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
+    return [f"{folder}/jack_{server}_{os.getuid()}_0" for folder in _SOCKET_FOLDERS]
+
+
 def jack_is_running() -> bool:
     """Whether a JACK server takes clients. Asks its socket and not its library, which can hang."""
-    if sys.platform == "win32":
-        return False
-    server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
-    for folder in _SOCKET_FOLDERS:
+    for path in jack_sockets():
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(0.1)
-            if client.connect_ex(f"{folder}/jack_{server}_{os.getuid()}_0") == 0:
+            if client.connect_ex(path) == 0:
                 return True
     return False
 

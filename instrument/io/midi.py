@@ -18,7 +18,17 @@ from instrument.io.midiring import all_notes_off
 from instrument.io.names import pick
 from instrument.io.ports import Clock, MidiOutput, MidiStatus
 
-__all__ = ["NAME", "NULL", "VIRTUAL", "NullMidi", "RtMidiOutput", "all_notes_off", "list_ports", "open_midi"]
+__all__ = [
+    "NAME",
+    "NULL",
+    "VIRTUAL",
+    "NullMidi",
+    "RtMidiOutput",
+    "all_notes_off",
+    "check_port",
+    "list_ports",
+    "open_midi",
+]
 
 NAME = "Hocket"
 VIRTUAL, NULL = "virtual", "null"
@@ -185,6 +195,12 @@ def list_ports() -> list[str]:
     if jack_is_running():
         return list(json.loads(ask(JACK_MODULE, "--list", "out", seconds=5.0)))
     return _enumerator.ports()
+
+
+def check_port(port: str) -> None:
+    """HocketError if `open_midi` would not find the port of this name."""
+    if port not in (VIRTUAL, NULL):
+        pick(port, list_ports(), "one MIDI port", _otherwise())
 
 
 def open_midi(port: str, name: str = NAME) -> MidiOutput:

@@ -67,6 +67,7 @@ class Selector(QComboBox):
     """A list to choose from; Enter or a click opens it, arrows and wheel step through it."""
 
     picked = Signal(str)  # by the player, never by `show_items`
+    opened = Signal()
 
     def __init__(self, name: str, help: str = "") -> None:
         super().__init__()
@@ -117,6 +118,7 @@ class Selector(QComboBox):
         longest = max((self.fontMetrics().horizontalAdvance(text) for _, text, _ in self._data), default=0)
         self.view().setMinimumWidth(max(self.width(), min(longest + theme.px(48), theme.px(420))))
         super().showPopup()
+        self.opened.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # a model or a device is not changed in passing

@@ -7,16 +7,29 @@ from typing import NamedTuple
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
-from instrument.engine.messages import Description, Telemetry
+from instrument.engine.messages import Description, KnobInfo, Telemetry
+from instrument.engine.patches import MOST_OFFSET_MS
 from instrument.ui import theme
-from instrument.ui.controls import Field, Selector
+from instrument.ui.controls import Field, NumberBox, Selector
 from instrument.ui.meters import Health
+
+_OFFSET = KnobInfo(
+    "midi-offset",
+    "MIDI offset",
+    unit="ms",
+    low=-MOST_OFFSET_MS,
+    high=MOST_OFFSET_MS,
+    step=1,
+    help="Send MIDI so many milliseconds later than the built-in voices play; below zero: earlier",
+)
 
 
 class Footer(QFrame):
-    """Devices to choose from, and `Health`."""
+    """Devices to choose from, and `Health`. opened: the player is looking at a list of devices."""
 
     audio_picked, midi_picked = Signal(str), Signal(str)
+    offset_turned = Signal(float)
+    opened = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,18 +39,24 @@ class Footer(QFrame):
         self.health = Health()
         self._devices: tuple[str, ...] = ()
         self._ports: tuple[str, ...] = ()
+        self.offset = NumberBox(_OFFSET)
         self.audio.picked.connect(self.audio_picked)
         self.midi.picked.connect(self.midi_picked)
+        self.offset.turned.connect(self.offset_turned)
+        for selector in (self.audio, self.midi):
+            selector.opened.connect(self.opened)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(16), theme.px(8), theme.px(16), theme.px(10))
         row.setSpacing(theme.px(12))
         row.addWidget(Field("Audio", self.audio, 210))
         row.addWidget(Field("MIDI", self.midi, 210))
+        row.addWidget(Field("Offset, ms", self.offset, 64))
         row.addStretch(1)
         row.addWidget(self.health)
 
     def show_description(self, description: Description) -> None:
-        """Take the lists of devices."""
+        """Take the lists of devices, and the offset."""
+        self.offset.show_value(description.offset_ms)
         self._devices, self._ports = description.audio_devices, description.midi_ports
 
     def show_telemetry(self, report: Telemetry) -> None:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from instrument.engine.messages import (
     AnyCommand,
+    Describe,
     Description,
     LoadModel,
     LoadPatch,
@@ -113,6 +114,8 @@ class Window(QMainWindow):
         self.footer = Footer()
         self.footer.audio_picked.connect(lambda name: self.link.send(SetDevice(audio=name)))
         self.footer.midi_picked.connect(lambda name: self.link.send(SetDevice(midi=name)))
+        self.footer.offset_turned.connect(lambda ms: self.link.send(SetDevice(offset_ms=ms)))
+        self.footer.opened.connect(lambda: self.link.send(Describe()))
         self.models: list[Selector] = []
 
         stage = QFrame()

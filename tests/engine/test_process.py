@@ -36,7 +36,7 @@ from instrument.engine.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import CHANNELS, read_midi
 from instrument.paths import state_dir
-from tests.support.engine import children, end, engine, kill, running_engine, start_engine, there
+from tests.support.engine import OPTIONS, children, end, engine, kill, running_engine, start_engine, there
 from tests.support.players import open_scale
 
 __all__ = ["engine", "running_engine", "start_engine"]  # fixtures
@@ -104,6 +104,8 @@ BAD_COMMANDS = [
     (Record("/nowhere/song.wav"), "/nowhere"),
     (SetDevice(audio="no such device"), "device"),
     (SetDevice(midi="no such port"), "no"),
+    (SetDevice(offset_ms=900), "-500 to 500"),
+    (SetDevice(offset_ms=float("nan")), "-500 to 500"),
 ]
 
 
@@ -158,6 +160,17 @@ def test_another_model_takes_over_while_playing(engine):
     engine.client.ask(LoadModel("scale-2"))
     engine.until(lambda: engine.description.players == ("scale-2",))
     engine.hear(3)
+
+
+def test_the_offset_of_the_midi_port_is_told_kept_and_stays_with_the_port(start_engine):
+    engine = start_engine(**{"midi-offset": "-20"})
+    engine.until(lambda: engine.description.offset_ms == -20)
+    engine.client.ask(SetDevice(offset_ms=35))
+    engine.until(lambda: engine.description.offset_ms == 35)
+    engine.client.ask(LoadPatch(OPTIONS["patch"]))
+    engine.client.ask(Quit())
+    end(engine.client.process)
+    assert autosaved().routing.offset_ms == 35
 
 
 def test_a_patch_comes_back_after_a_restart(start_engine):

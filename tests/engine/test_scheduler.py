@@ -2,10 +2,13 @@ import threading
 
 import pytest
 
+from instrument.engine.patches import Patch, PlayerPatch, Routing
+from instrument.engine.performance import Performance
 from instrument.engine.scheduler import EARLY_NS, LATE_NS, Agenda, Scheduler, Strike
 from instrument.io.clocks import ManualClock, SystemClock
 from instrument.io.midi import NullMidi
 from instrument.music.timebase import TempoMap
+from tests.support.players import open_scale
 
 BEAT = 500_000_000  # at 120 beats a minute
 MS = 1_000_000
@@ -73,6 +76,45 @@ def test_a_port_with_stamps_gets_them_early_and_with_their_time():
     clock.advance(BEAT - EARLY_NS + 1)
     scheduler.send_due()
     assert list(port.messages) == [(BEAT, bytes((0x90, 60, 100)))]
+
+
+def with_offset(ms):
+    """A performance whose MIDI is sent so much later."""
+    patch = Patch(players=(PlayerPatch("scale"),), routing=Routing(offset_ms=ms))
+    return Performance(patch, open_scale)
+
+
+@pytest.mark.parametrize("offset", [-120, 30])
+@pytest.mark.parametrize("stamps", [False, True])
+def test_the_offset_of_the_port_is_added_to_its_deadlines(offset, stamps):
+    clock = ManualClock(0)
+    port = NullMidi(clock, stamps=stamps)
+    scheduler = scheduler_on(clock, port, BEAT)
+    reach = scheduler.reach_ns()
+    scheduler.arrange(with_offset(offset))
+    assert scheduler.reach_ns() == max(0, reach - offset * MS)
+    scheduler.agenda.add([strike(0)])
+    due = scheduler.send_due()
+    assert due == BEAT + offset * MS - reach
+    assert not port.messages
+    clock.advance(due + 1)
+    scheduler.send_due()
+    assert [ns for ns, _ in port.messages] == [pytest.approx(BEAT + offset * MS, abs=1)]
+    assert scheduler.late == 0
+
+
+def test_a_smaller_offset_lets_no_note_end_before_it_starts():
+    clock = ManualClock(0)
+    port = NullMidi(clock, stamps=True)
+    scheduler = scheduler_on(clock, port, BEAT)
+    scheduler.arrange(with_offset(300))
+    scheduler.agenda.add([strike(0, duration=1)])
+    clock.advance(BEAT + 300 * MS - EARLY_NS + 1)
+    scheduler.send_due()
+    scheduler.arrange(with_offset(-300))
+    scheduler.send_due()
+    assert [m[0] for _, m in port.messages] == [0x90, 0x80]
+    assert not sounding(port.messages)
 
 
 def test_silence_comes_after_what_a_port_with_stamps_already_holds():
@@ -143,7 +185,7 @@ def test_another_port_takes_over_and_the_last_is_left_silent(stage):
     clock.advance(BEAT + 1)
     scheduler.send_due()
     other = NullMidi(clock)
-    scheduler.use(other)
+    scheduler.use(lambda: other)
     assert not sounding(port.messages)
     assert port.status().state == "closed"
     clock.advance(2 * BEAT)

@@ -12,6 +12,7 @@ from instrument.engine.messages import (
     AnyCommand,
     AnyReport,
     Bye,
+    Describe,
     Description,
     KnobInfo,
     LoadModel,
@@ -96,6 +97,7 @@ class EngineStandIn:
         self.sent: list[AnyCommand] = []
         self.refusals: dict[type, str] = {}
         self.answers = True  # False: replies stay out
+        self.offset = 0.0
         self.banners: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
         self.patch, self.patch_changed, self.patches = (
@@ -169,7 +171,7 @@ class EngineStandIn:
         """Send a description."""
         self._reports.append(Description(
             MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
-            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"),
+            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
@@ -220,11 +222,13 @@ class EngineStandIn:
                 self.patch, self.patch_changed = name, False
                 self.patches = tuple(sorted({*self.patches, name}))
                 self.describe()
-            case SetDevice(audio, midi):
+            case SetDevice(audio, midi, offset):
                 self.audio, self.midi = audio or self.audio, midi or self.midi
+                self.offset = self.offset if offset is None else offset
+                self.describe()
             case Record(path):
                 self.recording = path
-            case Panic() | Quit():
+            case Panic() | Quit() | Describe():
                 pass
 
     def _changed(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QInputDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from instrument.engine.messages import (
+    Describe,
     KnobInfo,
     LoadModel,
     LoadPatch,
@@ -271,6 +272,25 @@ def test_devices_in_use_and_others(qtbot: QtBot, window: Window, engine: EngineS
     qtbot.waitUntil(
         lambda: (audio.currentText(), midi.currentText()) == ("No sound", "No port"), timeout=5000
     )
+
+
+def test_the_offset_of_the_midi_port(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
+    offset = window.footer.offset
+    qtbot.keyClick(offset, Qt.Key.Key_Up)
+    offset.lineEdit().selectAll()
+    qtbot.keyClicks(offset, "-35")
+    qtbot.keyClick(offset, Qt.Key.Key_Return)
+    assert engine.commands(SetDevice) == [SetDevice(offset_ms=1), SetDevice(offset_ms=-35)]
+    engine.offset = 12
+    engine.describe()
+    qtbot.waitUntil(lambda: offset.value() == 12, timeout=5000)
+    assert engine.commands(SetDevice)[2:] == []
+
+
+def test_a_list_of_devices_that_is_opened_is_looked_up_anew(window: Window, engine: EngineStandIn) -> None:
+    window.footer.midi.showPopup()
+    window.footer.midi.hidePopup()
+    assert engine.commands(Describe) == [Describe()]
 
 
 # What it shows

@@ -1,0 +1,158 @@
+"""Devices that are not there at the start, and come later: a real JACK server, started after the engine."""
+
+import time
+
+import numpy as np
+import pytest
+
+from instrument.engine import devices as module
+from instrument.engine.devices import MIDI, RETRY_S, Devices, best_audio, best_midi
+from instrument.engine.messages import Play, Stop
+from instrument.engine.scheduler import Scheduler
+from instrument.engine.sound import Sound
+from instrument.errors import HocketError
+from instrument.io.clocks import SystemClock
+from instrument.io.glance import glance
+from instrument.io.midi import NullMidi
+from tests.support.engine import start_engine
+from tests.support.jack import JackProbe, wait_for
+
+__all__ = ["start_engine"]  # the fixture
+
+
+@pytest.fixture
+def no_jack(jack):
+    """The server that these tests would use, not yet started."""
+    jack.stop()
+    return jack
+
+
+def test_what_appears_after_the_start_is_taken_while_the_music_plays(no_jack, start_engine, tmp_path):
+    engine = start_engine(audio="", midi="")
+    engine.until(lambda: engine.telemetry.audio == engine.telemetry.midi == "null")
+    told = " ".join(engine.telemetry.banners)
+    assert "until the first appears" in told
+    assert "until there is one" in told
+    engine.client.ask(Play())
+    engine.hear(3)
+
+    no_jack.start()
+    engine.until(lambda: engine.telemetry.midi == "Hocket:out (jack)", 15, "the port on JACK")
+    engine.until(lambda: engine.telemetry.audio.endswith("48000 Hz"), 15, "the device on JACK")
+    engine.until(lambda: any("now playing to" in banner for banner in engine.telemetry.banners))
+    engine.until(lambda: not any("until" in banner for banner in engine.telemetry.banners))
+    engine.until(lambda: engine.description.audio_devices, what="the list of devices")
+    with JackProbe() as probe:
+        probe.connect("Hocket:out", "probe:midi_in")
+        wait_for(lambda: any(m[0] & 0xF0 == 0x90 for _, m in probe.events()), what="notes at the port")
+        client = next(name.partition(":")[0] for name in probe.ports() if name.endswith(":out_0"))
+        probe.listen(client)
+        engine.hear(8)
+        engine.client.ask(Stop())
+        recording = probe.finish(tmp_path)
+    assert np.abs(recording.sound).max() > 0.01
+    ticks = [note.tick for note in engine.committed]
+    assert ticks == sorted(ticks), "the music went on"
+
+
+def test_a_port_that_was_asked_for_is_taken_when_it_appears(jack, start_engine):
+    engine = start_engine(midi="probe:midi_in")
+    engine.until(lambda: any("sending to Hocket:out until it appears" in b for b in engine.telemetry.banners))
+    with JackProbe() as probe:
+        wait_for(lambda: probe.connections("probe:midi_in") == ["Hocket:out"], what="the connection")
+        engine.until(lambda: not any("until" in banner for banner in engine.telemetry.banners))
+
+
+class Rig:
+    """Devices wound by hand, which open when they are allowed to."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.tries, self.there, self.glance = 0.0, [], set(), 0
+        audio, _ = best_audio("null")
+        self.sound, self.scheduler = Sound(audio), Scheduler(SystemClock(), NullMidi())
+        self.devices = Devices(self.sound, self.scheduler, lambda: self.now)
+        monkeypatch.setattr(module, "glance", lambda: self.glance)
+        monkeypatch.setattr(module, "open_midi", self.open)
+        monkeypatch.setattr(module, "check_port", self.check)
+        monkeypatch.setattr(module, "list_devices", list)
+        monkeypatch.setattr(module, "list_ports", lambda: sorted(self.there))
+
+    def check(self, name):
+        self.tries.append(self.now)
+        if name not in self.there:
+            raise HocketError(f"{name} is not there")
+
+    def open(self, name):
+        return NullMidi()
+
+    def turn(self):
+        """Poll until what it began is done."""
+        self.devices.poll()
+        wait_for(lambda: self.devices._trying is None or self.devices._trying.done(), 5)
+
+
+@pytest.fixture
+def rig(monkeypatch):
+    rig = Rig(monkeypatch)
+    yield rig
+    rig.devices.close()
+    rig.sound.close()
+
+
+def test_tries_become_rarer_until_something_changes(rig):
+    rig.devices.wish(MIDI, "Keys", "no Keys")
+    for _ in range(400):
+        rig.now += 0.25
+        rig.turn()
+    assert len(rig.tries) <= 4 + 100 / RETRY_S[-1] + len(RETRY_S)
+    waits = np.diff(rig.tries)
+    assert (np.diff(waits[1:]) >= 0).all()
+    rig.glance, count = 1, len(rig.tries)
+    rig.turn()
+    assert len(rig.tries) == count + 1, "at once"
+    assert "no Keys" in rig.devices.banners
+
+
+def test_it_is_told_that_it_was_found_and_then_no_more(rig):
+    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.there.add("Keys")
+    rig.turn()
+    assert rig.devices.there[MIDI] == ("Keys",)
+    assert [text for text in rig.devices.banners if text] == ["there it is: now sending to null"]
+    rig.now += 60
+    rig.turn()
+    assert not any(rig.devices.banners)
+    assert len(rig.tries) == 1
+
+
+def test_another_choice_makes_it_forget_the_wish(rig):
+    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.there.add("Synth")
+    rig.devices.call(lambda: rig.devices.use(MIDI, "Synth")).result(5)
+    rig.there.add("Keys")
+    rig.now += 60
+    rig.turn()
+    assert len(rig.tries) == 1
+    with pytest.raises(HocketError, match="Piano"):
+        rig.devices.use(MIDI, "Piano")
+    assert not any(rig.devices.banners)
+
+
+def test_nothing_asked_for_but_silence_is_never_looked_for():
+    for best in (best_audio, best_midi):
+        device, banner = best("null")
+        assert banner == ""
+        device.close()
+
+
+def test_a_glance_sees_a_server_come_and_costs_nothing(no_jack):
+    before = glance()
+    assert glance() == before
+    no_jack.start()
+    assert glance() != before
+    began = time.process_time()
+    for _ in range(100):
+        glance()
+    assert time.process_time() - began < 0.25
+
+
