@@ -299,7 +299,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             low=0.1,
             high=2.0,
             default=1.0,
-            step=0.01,
+            step=0.05,
             help="How adventurous: low repeats what is likely, high surprises.",
         ),
         Knob(
@@ -308,7 +308,8 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             low=0.0,
             high=8.0,
             default=0.0,
-            step=0.1,
+            step=0.25,
+            zero="free",
             help="How many notes a beat, from sparse to dense; 0 leaves it to the genre.",
         ),
         Knob(
@@ -317,7 +318,8 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             low=0.0,
             high=8.0,
             default=0.0,
-            step=0.1,
+            step=0.25,
+            zero="free",
             help="How high it plays, from low to high; 0 leaves it to the model.",
         ),
         Knob(

@@ -259,9 +259,9 @@ class EventPlayer:
         told = ask.knobs.get("genre", "none")
         genre[self.genres.index(told) + 1 if told in self.genres else 0] = 1
         density = float(ask.knobs.get("density", 0.0))
-        if not density and traits:
-            density = density_knob(traits.density)
-        if density:
+        if density < 1 and traits:
+            density += (1 - density) * density_knob(traits.density)
+        if density >= 1:
             wanted = density_at(density)
             pace = memory.played * TICKS_PER_BEAT / memory.span if memory.span > PACE_MEMORY else wanted
             density = density_knob(wanted * min(max(wanted / pace, PACE_LEAST), PACE_MOST))

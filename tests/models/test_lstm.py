@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from instrument.models.bundle import open_bundle
-from instrument.models.lstm import LONGEST_REST, LstmPlayer
+from instrument.models.eventplayer import LONGEST_REST
+from instrument.models.lstm import LstmPlayer
 from instrument.models.players import Ask
 from instrument.music.harmony import scale_mask
 from instrument.music.notes import Note, Part

@@ -71,12 +71,12 @@ def test_live_play_and_teacher_forcing_agree():
     rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.zeros((1, len(told)), np.int32)}
     batch = tensors(rows)
     predictor = BundlePredictor(bundle)
-    condition = conditions(batch, predictor.genres, torch.zeros(1, 3, dtype=torch.bool))
+    condition = conditions(batch, predictor.genres, torch.zeros(1, 4, dtype=torch.bool))
     logits, _ = predictor(batch, condition, predictor.initial(1))
     player = LstmPlayer(bundle)
     player.reset(0, 0, MetreMap(played.metres))
     for i, note in enumerate(played.as_notes()[:40]):
-        shares = player._need_step(player._condition(Ask()))
+        shares = player._need_step(Ask())
         gaps = told.gaps[i].tolist()
         mine, measured = (
             _softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy())

@@ -132,10 +132,9 @@ def test_the_first_note_is_not_scored_and_nothing_after_is_left_out(network, pie
     genre, one = pieces[3]
     found = score(network, [(genre, one)], tuple(GENRES))
     told = features(one)
-    batch = {n: torch.from_numpy(getattr(told, n)[None]).long() for n in told.__slots__ if n != "local"}
-    batch |= {"flat": torch.from_numpy(told.flat[None]), "local": torch.from_numpy(told.local[None])}
-    batch["genre"] = torch.full((1, len(told)), tuple(GENRES).index(genre))
-    condition = note_family.conditions(batch, 2, torch.tensor([[True, False, False]]))
+    rows = {n: getattr(told, n)[None] for n in told.__slots__}
+    batch = note_family.tensors(rows | {"genre": np.full((1, len(told)), tuple(GENRES).index(genre))})
+    condition = note_family.conditions(batch, 2, torch.tensor([[True, False, False, False]]))
     with torch.no_grad():
         logits, _ = network(batch, condition, network.initial(1))
         loss = {name: value[0, 1:].mean().item() for name, value in note_family.nats(logits, batch).items()}
