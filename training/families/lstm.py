@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from instrument.models.conditions import condition_size
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
-from training.families.notes import ECHOES, FIELDS, HEADS, SEEN, Heads, contexts, width
+from training.families.notes import ECHOES, FIELDS, SEEN, Graph, Heads, contexts, head_graphs, width
 from training.tasks.notes import NoteTask
 
 Task = NoteTask
@@ -116,19 +116,7 @@ class Step(nn.Module):
         return (*self.network.heads.shares(x[:, None], condition), *after)
 
 
-class HeadGraph(nn.Module):
-    """One head: share (lanes, 1, hidden), context (lanes, 1, columns) -> logits (lanes, 1, classes)."""
-
-    def __init__(self, network: Network, name: str) -> None:
-        super().__init__()
-        self.heads, self.name = network.heads, name
-
-    def forward(self, share: Tensor, context: Tensor) -> Tensor:
-        """See the class."""
-        return self.heads.logits(self.name, share, context)
-
-
-def graphs(network: Network) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], list[Port], list[Port]]]:
+def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
     config, size = network.config, condition_size(network.genres)
     lanes = 2
@@ -136,34 +124,18 @@ def graphs(network: Network) -> dict[str, tuple[nn.Module, tuple[Tensor, ...], l
     seen = torch.zeros(lanes, 1, len(SEEN) + ECHOES, dtype=torch.int64)
     condition = torch.zeros(lanes, 1, size)
     states = [torch.zeros(lanes, config.units) for _ in names]
-    found: dict[str, tuple[nn.Module, tuple[Tensor, ...], list[Port], list[Port]]] = {
-        "step": (
-            Step(network),
-            (seen, condition, *states),
-            [
-                Port("seen", "event", (-1, 1, seen.shape[-1]), "int64"),
-                Port("condition", "condition", (-1, 1, size)),
-            ]
-            + [Port(name, "state", (-1, config.units)) for name in names],
-            [Port(f"share_{field}", "hidden", (-1, 1, config.head)) for field in FIELDS]
-            + [Port(f"{name}_after", "state", (-1, config.units)) for name in names],
-        )
-    }
-    for i, field in enumerate(FIELDS):
-        columns = len(HEADS[field])
-        classes = network.heads.logits(
-            field, torch.zeros(1, 1, config.head), torch.zeros(1, 1, columns, dtype=torch.int64)
-        ).shape[-1]
-        found[field] = (
-            HeadGraph(network, field),
-            (torch.zeros(lanes, 1, config.head), torch.zeros(lanes, 1, columns, dtype=torch.int64)),
-            [
-                Port("share", "hidden", (-1, 1, config.head)),
-                Port("context", "context", (-1, 1, columns), "int64"),
-            ],
-            [Port(f"logits_{i}", "logits", (-1, 1, classes))],
-        )
-    return found
+    step = (
+        Step(network),
+        (seen, condition, *states),
+        [
+            Port("seen", "event", (-1, 1, seen.shape[-1]), "int64"),
+            Port("condition", "condition", (-1, 1, size)),
+        ]
+        + [Port(name, "state", (-1, config.units)) for name in names],
+        [Port(f"share_{field}", "hidden", (-1, 1, config.head)) for field in FIELDS]
+        + [Port(f"{name}_after", "state", (-1, config.units)) for name in names],
+    )
+    return {"step": step} | head_graphs(network)
 
 
 def states(network: Network) -> tuple[StatePair, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.models.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
+from instrument.models.manifest import Port
 from instrument.music import codec
 
 FIELDS = codec.FIELDS
@@ -111,6 +112,40 @@ class Heads(nn.Module):
             if name == "time":  # a gap of "96 or more" is no value to copy
                 echoed = torch.where(echoed >= codec.ECHO_MAX_GAP, CLASSES["time"], echoed)
         return head(share, self.embeddings(head.names, context), echoed)
+
+
+class HeadGraph(nn.Module):
+    """One head for export: share (lanes, 1, hidden), context (lanes, 1, columns) -> logits (lanes, 1, classes)."""
+
+    def __init__(self, heads: Heads, name: str) -> None:
+        super().__init__()
+        self.heads, self.name = heads, name
+
+    def forward(self, share: Tensor, context: Tensor) -> Tensor:
+        """See the class."""
+        return self.heads.logits(self.name, share, context)
+
+
+Graph = tuple[nn.Module, tuple[Tensor, ...], list[Port], list[Port]]  # module, example inputs, ports in and out
+
+
+def head_graphs(network: nn.Module) -> dict[str, Graph]:
+    """The graphs of a network's `Heads`, one a field."""
+    heads: Heads = network.heads
+    found: dict[str, Graph] = {}
+    for i, field in enumerate(FIELDS):
+        columns = len(HEADS[field])
+        share, context = torch.zeros(2, 1, heads.hidden), torch.zeros(2, 1, columns, dtype=torch.int64)
+        found[field] = (
+            HeadGraph(heads, field),
+            (share, context),
+            [
+                Port("share", "hidden", (-1, 1, heads.hidden)),
+                Port("context", "context", (-1, 1, columns), "int64"),
+            ],
+            [Port(f"logits_{i}", "logits", (-1, 1, CLASSES[field]))],
+        )
+    return found
 
 
 def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
