@@ -1,0 +1,130 @@
+"""Phrases of whole bars on sixteenth steps, as MusicVAE learns them (Roberts et al., 2018).
+
+A phrase is a row of tokens, one a step (`instrument.music.phrases`): of melodies pitch, note-off or hold; of drums
+a set of nine kinds. Phrases are cut from pieces in 4/4 at every `hop` bars; equal ones are kept once, and what a
+held-out split shares with training is taken out of it, whatever its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from instrument.music import phrases
+from instrument.music.notes import Part
+from instrument.music.phrases import HOLD, OFF, STEP_TICKS, STEPS_A_BAR, Shape
+from training.data.shards import PieceInfo, Shards
+
+BAR_TICKS = STEP_TICKS * STEPS_A_BAR
+ON_GRID = 1.0  # ticks from a sixteenth step
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """tokens: int16 (n, steps); genre: int16 (n,) number of its genre, -1 = none of those named."""
+
+    tokens: NDArray[np.int16]
+    genre: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def chosen(self, which: NDArray) -> Phrases:
+        """Those of `which`, numbers or a mask."""
+        return Phrases(self.tokens[which], self.genre[which])
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """hop: bars from one phrase to the next; transpose: semitones that melodies are moved by at most; onsets: steps
+    with an onset that a phrase has at least, a bar; rest: longest stretch without one, in steps; on_grid: share of
+    a piece's onsets that must fall on sixteenths; realised: whether machine-made parts count."""
+
+    hop: int = 1
+    transpose: int = 6
+    onsets: float = 1.5
+    rest: int = 16
+    on_grid: float = 0.8
+    realised: bool = False
+
+
+def collect(
+    shards: Shards, pieces: Sequence[PieceInfo], genres: tuple[str, ...], shape: Shape, sampling: Sampling
+) -> Phrases:
+    """All phrases of these pieces, equal ones once."""
+    rows, numbers = [np.zeros((0, shape.steps), np.int16)], [np.zeros(0, np.int16)]
+    for info in pieces:
+        if info.realised and not sampling.realised:
+            continue
+        found = cut(shards.notes(info), info.metres, shape, sampling)
+        rows.append(found)
+        numbers.append(np.full(len(found), genres.index(info.genre) if info.genre in genres else -1, np.int16))
+    tokens = np.concatenate(rows)
+    _, first = np.unique(tokens, axis=0, return_index=True)
+    return Phrases(tokens, np.concatenate(numbers)).chosen(np.sort(first))
+
+
+def cut(
+    notes: NDArray[np.int32], metres: Sequence[tuple[int, int, int]], shape: Shape, sampling: Sampling
+) -> NDArray[np.int16]:
+    """The phrases (n, steps) of one piece."""
+    notes = notes[notes[:, 5] == (Part.DRUMS if shape.drums else Part.MELODY)]
+    found = [np.zeros((0, shape.steps), np.int16)]
+    ends = [*(m[0] for m in metres[1:]), int(notes[-1, 0]) + BAR_TICKS if len(notes) else 0]
+    for (begin, numerator, denominator), end in zip(metres, ends, strict=False):
+        if (numerator, denominator) not in ((4, 4), (2, 2)):
+            continue
+        inside = notes[(notes[:, 0] >= begin - STEP_TICKS // 2) & (notes[:, 0] < end - STEP_TICKS // 2)]
+        bars = -(-(end - begin) // BAR_TICKS)
+        if not len(inside) or bars < shape.bars:
+            continue
+        first = int(inside[0, 0] - begin + STEP_TICKS // 2) // BAR_TICKS  # bars of rest before it say nothing
+        begin, bars = begin + first * BAR_TICKS, bars - first
+        onsets = inside[:, 0] - begin + inside[:, 1] / 8
+        off = np.abs(onsets - np.rint(onsets / STEP_TICKS) * STEP_TICKS)
+        if bars < shape.bars or (off <= ON_GRID).mean() < sampling.on_grid:
+            continue
+        whole = phrases.tokens(inside, begin, bars * STEPS_A_BAR, shape.drums)
+        windows = sliding_window_view(whole, shape.steps)[:: sampling.hop * STEPS_A_BAR]
+        found.append(windows if shape.drums else canonical(windows))
+    tokens = np.concatenate(found)
+    onset = shape.onsets(tokens)
+    places = np.arange(shape.steps)
+    last = np.maximum.accumulate(np.where(onset, places, -1), 1)
+    rest = np.maximum((places - last).max(1), shape.steps - 1 - last[:, -1])
+    return tokens[(onset.sum(1) >= sampling.onsets * shape.bars) & (rest <= sampling.rest)]
+
+
+def canonical(tokens: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Melodies (n, steps) whose first event is an onset: what ends before it began outside."""
+    begun = np.cumsum(tokens < OFF, 1) > 0
+    return np.where(begun, tokens, HOLD).astype(np.int16)
+
+
+def without(held: Phrases, seen: Phrases, shape: Shape) -> Phrases:
+    """Those of `held` that `seen` has in no key."""
+    mine, theirs = (keyless(p.tokens, shape) for p in (held, seen))
+    width = mine.dtype.itemsize * mine.shape[1]
+    mine, theirs = (np.ascontiguousarray(a).view(f"V{width}")[:, 0] for a in (mine, theirs))
+    return held.chosen(~np.isin(mine, theirs))
+
+
+def keyless(tokens: NDArray[np.int16], shape: Shape) -> NDArray[np.int16]:
+    """The same for phrases that are transpositions of each other: melodies from their first pitch on."""
+    if shape.drums:
+        return tokens
+    first = np.take_along_axis(tokens, np.argmax(tokens < OFF, 1)[:, None], 1)
+    return np.where(tokens < OFF, tokens - first + 256, tokens).astype(np.int16)
+
+
+def transposed(tokens: NDArray[np.int16], most: int, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Melodies (n, steps), each moved by -most .. most - 1 semitones, as far as pitches allow."""
+    pitched = tokens < OFF
+    low = np.where(pitched, tokens, OFF).min(1)
+    high = np.where(pitched, tokens, -1).max(1)
+    shift = np.clip(rng.integers(-most, most, len(tokens)), -low, OFF - 1 - high)
+    return np.where(pitched, tokens + shift[:, None], tokens).astype(np.int16)

@@ -1,0 +1,170 @@
+"""MusicVAE: phrases of whole bars as points of a latent space (Roberts et al., 2018).
+
+A bidirectional LSTM reads a phrase and tells a Gaussian. A point of it is decoded step by step: a conductor LSTM
+says something of each *segment* (a bar, or less), and a decoder LSTM starts every segment from that and is fed it
+at every step (hierarchical); without a conductor, one LSTM goes from end to end and is fed the point itself (flat):
+the phrase is one segment, so both export and play alike.
+
+Two departures, for training that takes an hour of two processor cores: the posterior reads the encoder at every
+segment and not at its two ends alone, and every LSTM is told the place of its step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from instrument.music.phrases import Shape
+from training.tasks.phrases import PhraseTask
+
+Task = PhraseTask
+State = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """kind: melody or drums; bars: of a phrase; latent: size of z; embedding: of a token; encoder, decoder: units
+    of these LSTMs; reading: width of what the posterior reads at a segment; layers: of the decoder; segment: steps
+    that are read and conducted at once; conductor: its units, 0 for a flat decoder; context: width of what it says
+    of a segment."""
+
+    kind: str = "melody"
+    bars: int = 2
+    latent: int = 128
+    embedding: int = 64
+    encoder: int = 128
+    reading: int = 96
+    decoder: int = 256
+    layers: int = 1
+    segment: int = 16
+    conductor: int = 256
+    context: int = 128
+
+    @property
+    def shape(self) -> Shape:
+        """What it reads and writes."""
+        return Shape(self.kind, self.bars)
+
+    @property
+    def segments(self) -> int:
+        """How often the decoder starts anew in a phrase."""
+        return self.shape.steps // self.segment if self.conductor else 1
+
+
+class Network(nn.Module):
+    """The model. Token `vocabulary` stands for one that is not told, as before the first."""
+
+    def __init__(self, config: Config, genres: int) -> None:
+        super().__init__()
+        self.config, self.genres, self.shape = config, genres, config.shape
+        self.unknown = self.shape.vocabulary
+        parts = self.shape.steps // config.segment
+        self.tokens = nn.Embedding(self.shape.vocabulary + 1, config.embedding)
+        self.places = nn.Embedding(self.shape.steps // config.segments, config.embedding)
+        self.encoder = nn.LSTM(config.embedding, config.encoder, bidirectional=True, batch_first=True)
+        self.reading = nn.Linear(2 * config.encoder, config.reading)
+        self.posterior = nn.Linear(parts * config.reading, 2 * config.latent)
+        context = config.latent
+        if config.conductor:
+            context = config.context
+            self.parts = nn.Embedding(parts, config.embedding)
+            self.begin = nn.Linear(config.latent, 2 * config.conductor)
+            self.conductor = nn.LSTM(config.latent + config.embedding, config.conductor, batch_first=True)
+            self.say = nn.Linear(config.conductor, config.context)
+        self.start = nn.Linear(context, 2 * config.layers * config.decoder)
+        self.decoder = nn.LSTM(config.embedding + context, config.decoder, config.layers, batch_first=True)
+        self.out = nn.Linear(config.decoder, self.shape.vocabulary)
+        for table in (m for m in self.modules() if isinstance(m, nn.Embedding)):
+            nn.init.normal_(table.weight, std=0.3)
+        for lstm in (m for m in self.modules() if isinstance(m, nn.LSTM)):
+            for name, weight in lstm.named_parameters():
+                if "weight_hh" in name:
+                    for gate in weight.data.chunk(4):
+                        nn.init.orthogonal_(gate)
+                elif "bias_ih" in name:
+                    weight.data.zero_()
+                    weight.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0  # remember at first
+                elif "bias_hh" in name:
+                    weight.data.zero_()
+
+    def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log of the deviation, (lanes, latent) each, of phrases (lanes, steps)."""
+        places = torch.arange(tokens.shape[1], device=tokens.device) % self.places.num_embeddings
+        read, _ = self.encoder(self.tokens(tokens) + self.places(places))
+        forward, backward = read.unflatten(1, (-1, self.config.segment)).chunk(2, -1)
+        told = self.reading(torch.cat([forward[:, :, -1], backward[:, :, 0]], -1))
+        mean, deviation = self.posterior(told.flatten(1)).chunk(2, -1)
+        return mean, deviation.clamp(-8, 2)
+
+    def conduct(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Contexts (lanes, segments, width) of z (lanes, latent), and the states that the decoder starts each
+        segment from, (lanes, segments, layers, units) each."""
+        config = self.config
+        contexts = z[:, None]
+        if config.conductor:
+            first, cell = torch.tanh(self.begin(z))[None].chunk(2, -1)
+            points = contexts.expand(-1, config.segments, -1)
+            parts = self.parts.weight.expand(len(z), -1, -1)
+            said, _ = self.conductor(torch.cat([points, parts], -1), (first.contiguous(), cell.contiguous()))
+            contexts = torch.tanh(self.say(said))
+        states = torch.tanh(self.start(contexts)).unflatten(-1, (2, config.layers, config.decoder))
+        return contexts, states[:, :, 0], states[:, :, 1]
+
+    def decode(self, inputs: Tensor, contexts: Tensor, states: State) -> tuple[Tensor, State]:
+        """Logits (lanes, steps, vocabulary) of the tokens that follow inputs (lanes, steps) within a segment
+        from its start, given its context (lanes, width); states (layers, lanes, units)."""
+        places = self.places(torch.arange(inputs.shape[1], device=inputs.device))
+        told = contexts[:, None].expand(-1, inputs.shape[1], -1)
+        output, states = self.decoder(torch.cat([self.tokens(inputs) + places, told], -1), states)
+        return self.out(output), states
+
+    def forward(self, z: Tensor, inputs: Tensor) -> Tensor:
+        """Logits (lanes, steps, vocabulary) when the tokens before are told: inputs (lanes, steps)."""
+        contexts, hidden, cell = self.conduct(z)
+        segments = self.config.segments
+        states = tuple(s.flatten(0, 1).transpose(0, 1).contiguous() for s in (hidden, cell))
+        parts = inputs.unflatten(1, (segments, -1)).flatten(0, 1)
+        logits, _ = self.decode(parts, contexts.flatten(0, 1), states)
+        return logits.unflatten(0, (-1, segments)).flatten(1, 2)
+
+    def before(self, tokens: Tensor) -> Tensor:
+        """The token before each of tokens (lanes, steps)."""
+        first = torch.full_like(tokens[:, :1], self.unknown)
+        return torch.cat([first, tokens[:, :-1]], 1)
+
+    def step(self, token: Tensor, place: Tensor, context: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, ...]:
+        """One step: token before and place in the segment (lanes,), context (lanes, width), hidden and cell
+        (lanes, layers, units) -> logits (lanes, vocabulary), hidden, cell. Gates are written out, so that it
+        exports as products that quantise well."""
+        x = torch.cat([self.tokens(token) + self.places(place), context], -1)
+        after: list[list[Tensor]] = [[], []]
+        for i in range(self.config.layers):
+            weights = [getattr(self.decoder, f"{n}_l{i}") for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            both = torch.cat(weights[:2], 1).t()
+            gates = torch.cat([x, hidden[:, i]], -1) @ both + (weights[2] + weights[3])
+            enter, forget, value, leave = gates.chunk(4, -1)
+            memory = torch.sigmoid(forget) * cell[:, i] + torch.sigmoid(enter) * torch.tanh(value)
+            x = torch.sigmoid(leave) * torch.tanh(memory)
+            after[0].append(x)
+            after[1].append(memory)
+        return self.out(x), torch.stack(after[0], 1), torch.stack(after[1], 1)
+
+    @torch.no_grad()
+    def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """Phrases (lanes, steps) drawn step by step from z (lanes, latent)."""
+        contexts, hidden, cell = self.conduct(z)
+        length = self.places.num_embeddings
+        token = torch.full((len(z),), self.unknown, device=z.device)
+        drawn = []
+        for segment in range(self.config.segments):
+            states = tuple(s[:, segment] for s in (hidden, cell))
+            for place in range(length):
+                logits, *states = self.step(
+                    token, torch.full_like(token, place), contexts[:, segment], *states
+                )
+                shares = torch.softmax(logits / temperature, -1)
+                token = torch.multinomial(shares.cpu(), 1, generator=generator)[:, 0].to(z.device)
+                drawn.append(token)
+        return torch.stack(drawn, 1)
