@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
+from instrument.errors import HocketError
 from instrument.models.players import Ask, NotePlayer
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
 CONTEXT = 64  # notes a player is given again when its seed, its metre or its model changes
+REWOUND = 32  # committed notes at most that come after one that is heard late, as a live note is
 
 
 class Line:
@@ -99,8 +103,32 @@ class Line:
             self._player.feed(note)
         self._take(notes)
 
+    def listen(self, note: Note) -> None:
+        """Take a live note as played by this line too, at its place among those committed. Drops the plan.
+
+        The player does not hear what it played itself at that tick, or what lies too far back.
+        """
+        self.change(self.ask, self.spacing)
+        recent = list(self._recent)
+        at = bisect(recent, note.order, key=lambda each: each.order)
+        later = recent[at:]
+        self.count += 1
+        if (at and recent[at - 1].order == note.order) or len(later) > REWOUND:
+            self._offset += 1
+            return
+        self._player.rewind(self._player.count - len(later))
+        for each in (note, *later):
+            with suppress(HocketError):  # asked first, so that it is taken in under the knobs that hold now
+                self._player.propose(self.ask)
+            self._player.feed(each)
+        self._recent = deque((*recent[:at], note, *later), maxlen=CONTEXT)
+        self._forget()
+
     def _take(self, notes: Sequence[Note]) -> None:
         if notes:
             self.count += len(notes)
             self._recent.extend(notes)
-            self._player.forget_before(self.count - self._offset)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._player.forget_before(self._player.count - len(self.plan) - REWOUND)

@@ -21,7 +21,7 @@ from instrument.engine.knobs import (
 from instrument.engine.messages import Value
 from instrument.engine.notes import Line
 from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.takes import Bundle, Header, Input, Stopped, Take, Turn
+from instrument.engine.takes import Bundle, Header, Input, Released, Stopped, Take, Turn
 from instrument.engine.transport import metre_map
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
@@ -84,6 +84,7 @@ class Performance:
         self._open = open_player
         self._floor = 0
         self._due: list[Played] = []
+        self._held: dict[tuple[int, int], Played] = {}  # live notes by pitch and part
 
         opened = [open_player(seat.model) for seat in patch.players]
         self._bundles = [bundle for bundle, _ in opened]
@@ -199,8 +200,25 @@ class Performance:
         for line in self.lines:
             self._input(line, floor, prompt=tuple(notes) if line is begun else ())
 
+    def listen(self, note: Note, player: int = 0) -> None:
+        """A person plays a note, now or a moment ago: the player hears it and plans anew. It sounds already, so
+        it does not come out of `advance`, but it is in the take."""
+        self._input(self._line(player), self._floor, live=(note,))
+        self._held[note.pitch, note.part] = player, note
+
+    def release(self, pitch: int, part: int, tick: float) -> Note | None:
+        """That note ended: as it sounded. None if it was not held."""
+        if (pitch, part) not in self._held:
+            return None
+        player, note = self._held.pop((pitch, part))
+        note = note._replace(duration=max(1, round(tick - note.tick)))
+        self.take.entries.append(Released(player, note.tick, pitch, Part(part), note.duration))
+        return note
+
     def stop(self, tick: float) -> None:
         """The transport stopped: the take is complete."""
+        for pitch, part in list(self._held):
+            self.release(pitch, part, tick)
         self.take.entries.append(Stopped(float(tick)))
 
     def planned(self, until: float) -> list[Played]:
@@ -241,6 +259,9 @@ class Performance:
         if event.prompt:
             line.hear(event.prompt)
             self._play(line, event.prompt)
+        for note in event.live:
+            line.listen(note)
+            self.take.hear(event.player, note)
 
     def play(self, player: int, count: int) -> None:
         """Have a player play on until `count` notes are committed, whatever the time: to replay a take."""

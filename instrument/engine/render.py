@@ -11,7 +11,7 @@ from instrument.engine.knobs import INSTRUMENT, checked, parse_setting, parse_ti
 from instrument.engine.messages import Value
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, load_patch
 from instrument.engine.performance import EARLIEST, OpenPlayer, Performance, Played, expect_bundle
-from instrument.engine.takes import Input, Stopped, Take, Turn, load_take
+from instrument.engine.takes import Input, Released, Stopped, Take, Turn, load_take
 from instrument.engine.transport import METRES
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
@@ -99,9 +99,11 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
     counts = Counter(player for player, _ in take.heard())
     for entry in take.entries:
         match entry:
-            case Input() if entry.count <= counts[entry.player]:  # else a recording that broke off
+            case Input() if entry.heard <= counts[entry.player]:  # else a recording that broke off
                 performance.play(entry.player, entry.count)
                 performance.apply(entry)
+            case Released():
+                performance.take.entries.append(entry)
             case Turn():
                 performance.set(entry.knob, entry.value, INSTRUMENT, entry.tick)
             case Stopped():
@@ -199,7 +201,7 @@ def _end(performance: Performance, options: Options, start: int) -> float:
         ends.append(tempo.tick(tempo.ns(start) + options.seconds * 1e9))
     if options.take:
         stopped = performance.take.stopped
-        last = max((note.tick + note.duration for _, note in performance.take.heard()), default=0)
+        last = max((note.tick + note.duration for _, note in performance.take.sounded()), default=0)
         ends.append(last if stopped is None else stopped)
     return min(ends) if ends else tempo.tick(tempo.ns(start) + DEFAULT_SECONDS * 1e9)
 
@@ -211,7 +213,8 @@ def _play_to(performance: Performance, tick: int) -> None:
 
 
 def _rendering(performance: Performance, end: float) -> Rendering:
-    played = [(player, note) for player, note in performance.take.heard() if note.tick + note.micro / MICRO_STEPS < end]
+    sounded = performance.take.sounded()
+    played = [(player, note) for player, note in sounded if note.tick + note.micro / MICRO_STEPS < end]
     played.sort(key=lambda each: each[1].order)
     return Rendering(played, end, performance.take, performance.current_patch(), performance.metres,
                      tempo_map(performance.take))

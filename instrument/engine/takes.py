@@ -51,7 +51,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
 
     player: whose notes; count: notes that player had committed; floor: from now on no onset of theirs before
     this tick; spacing: least ticks between their onsets (thinning); knobs: what was turned, by id; bundle: a
-    new model; prompt: notes given to the player as if played.
+    new model; prompt: notes given to the player as if played; live: notes of a person, which the player heard.
     """
 
     player: Count
@@ -61,6 +61,22 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     knobs: dict[str, Value] = {}
     bundle: Bundle | None = None
     prompt: tuple[Note, ...] = ()
+    live: tuple[Note, ...] = ()
+
+    @property
+    def heard(self) -> int:
+        """Notes the player has committed or been given when it is over."""
+        return self.count + len(self.prompt) + len(self.live)
+
+
+class Released(msgspec.Struct, frozen=True, tag="released"):
+    """A live note, named by onset, pitch and part, was held for so many ticks."""
+
+    player: Count
+    tick: Tick
+    pitch: Annotated[int, Meta(ge=0, le=127)]
+    part: Part
+    duration: Annotated[int, Meta(ge=1, le=1 << 30)]
 
 
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
@@ -77,7 +93,7 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     tick: Position
 
 
-Entry = Input | Turn | Stopped
+Entry = Input | Released | Turn | Stopped
 _WIDTH = 1 + len(COLUMNS)  # of a note heard: player, then the columns of `Note`
 _heard_lines = msgspec.json.Decoder(tuple[int, int, int, int, int, int, int])
 _entry_lines = msgspec.json.Decoder(Entry)
@@ -113,6 +129,18 @@ class Take:
         for i in range(start, self.heard_count if stop is None else stop):
             player, *note = self._heard[i * _WIDTH : (i + 1) * _WIDTH]
             yield player, Note(*note)
+
+
+    def sounded(self) -> Iterator[tuple[int, Note]]:
+        """As `heard`, live notes with the length for which they were held."""
+        held: dict[tuple[int, int, int, int], int] = {
+            (entry.player, entry.tick, entry.pitch, entry.part): entry.duration
+            for entry in self.entries
+            if isinstance(entry, Released)
+        }
+        for player, note in self.heard():
+            length = held.get((player, note.tick, note.pitch, note.part), note.duration) if held else note.duration
+            yield player, note._replace(duration=length)
 
 
 class TakeRecorder:
@@ -194,7 +222,7 @@ def _read_line(take: Take, line: bytes) -> None:
     else:
         entry = _entry_lines.decode(line)
         if isinstance(entry, Input):
-            for note in entry.prompt:
+            for note in (*entry.prompt, *entry.live):
                 _possible(note)
         take.entries.append(entry)
 

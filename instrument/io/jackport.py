@@ -139,7 +139,7 @@ class JackMidiOutput(_JackPort):
 
 
 class JackMidiInput(_JackPort):
-    """Messages that arrive at a JACK port, with the time of the frame on which they came."""
+    """A `MidiInput`: messages that arrive at a JACK port, with the time of the frame on which they came."""
 
     def __init__(self, name: str, connect: str = "") -> None:
         """As `JackMidiOutput`."""
@@ -156,8 +156,13 @@ class JackMidiInput(_JackPort):
         """The full name of the port."""
         return self._ring.text("port")
 
+    def status(self) -> MidiStatus:
+        """As `MidiInput.status`."""
+        self._check()
+        return MidiStatus(self.port, "jack", "open" if self._child else "lost", 0, 0, self._detail)
+
     def read(self) -> list[tuple[int, bytes]]:
-        """(ns, message) of what arrived since the last call, at most the last 4,096."""
+        """As `MidiInput.read`; at most the last 4,096."""
         pairs, self._taken = self._ring.pairs.pull(self._taken)
         return [(ns, unpack(word)) for ns, word in pairs]
 

@@ -28,6 +28,8 @@ __all__ = [
     "check_port",
     "list_ports",
     "open_midi",
+    "open_rtmidi",
+    "system_backend",
 ]
 
 NAME = "Hocket"
@@ -102,7 +104,7 @@ class RtMidiOutput:
         backend: one of `BACKENDS`, the system's if empty. Raises HocketError when that cannot be."""
         self._wanted = port
         self._name = name
-        self._backend = backend or _backend()
+        self._backend = backend or system_backend()
         self._lock = threading.Lock()
         self._sent = self._late = 0
         self._next_try = 0
@@ -153,7 +155,7 @@ class RtMidiOutput:
             self._state = "closed"
 
     def _open(self) -> tuple[Any, str]:
-        out = _midi_out(self._backend, self._name)
+        out = open_rtmidi("MidiOut", self._backend, self._name)
         if not self._wanted:
             out.open_virtual_port(self._name)
             return out, self._name
@@ -183,7 +185,7 @@ class _Enumerator:
     def ports(self) -> list[str]:
         with self._lock:
             if self._out is None:
-                self._out = _midi_out(_backend(), f"{NAME} list")
+                self._out = open_rtmidi("MidiOut", system_backend(), f"{NAME} list")
             return list(self._out.get_ports())
 
 
@@ -225,7 +227,7 @@ def open_midi(port: str, name: str = NAME) -> MidiOutput:
     return RtMidiOutput(wanted, name)
 
 
-def _backend() -> str:
+def system_backend() -> str:
     """The system's own MIDI."""
     return {"darwin": "coremidi", "win32": "winmm"}.get(sys.platform, "alsa")
 
@@ -243,12 +245,13 @@ def _rtmidi() -> Any:
     return rtmidi
 
 
-def _midi_out(backend: str, name: str) -> Any:
-    """An rtmidi output, not yet open."""
+def open_rtmidi(kind: str, backend: str, name: str) -> Any:
+    """An rtmidi client whose port is not yet open. kind: "MidiOut" or "MidiIn". HocketError where there is no
+    MIDI."""
     rtmidi = _rtmidi()
     if backend == "alsa" and not os.path.exists(_SEQUENCER):  # asked first, as ALSA itself is loud about it
         raise HocketError(f"no MIDI: {_SEQUENCER} is missing; load it (sudo modprobe snd-seq) or start JACK")
     try:
-        return rtmidi.MidiOut(getattr(rtmidi, BACKENDS[backend]), name)
+        return getattr(rtmidi, kind)(getattr(rtmidi, BACKENDS[backend]), name)
     except rtmidi.RtMidiError as error:
         raise HocketError(f"no MIDI ({backend}): {str(error).strip()}") from error

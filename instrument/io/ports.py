@@ -125,3 +125,23 @@ class MidiOutput(Protocol):
     def close(self) -> None:
         """All notes off on every channel, then release everything."""
         ...
+
+
+class MidiInput(Protocol):
+    """Where MIDI of a person comes from."""
+
+    def read(self) -> list[tuple[int, bytes]]:
+        """(ns, short message) of what arrived since the last call, in order; ns (`perf_counter_ns`): when."""
+        ...
+
+    def poll(self) -> bool:
+        """Keep the port alive; True when it was reopened since the last call."""
+        ...
+
+    def status(self) -> MidiStatus:
+        """As of an output, but that nothing is sent. Cheap; callable from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...

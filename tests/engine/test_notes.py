@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instrument.engine.notes import CONTEXT, Line
+from instrument.engine.notes import CONTEXT, REWOUND, Line
 from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.performance import THINNING, Performance
 from instrument.engine.takes import Input
 from instrument.errors import HocketError
 from instrument.models.players import Ask
 from instrument.music.harmony import scale_mask
-from instrument.music.notes import Part
+from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 from tests.support.live import actions, perform
 from tests.support.players import ScalePlayer, open_scale
@@ -94,6 +94,44 @@ def test_a_line_restarts_with_the_notes_it_remembers():
     assert ahead.extend().order > notes[-1].order
 
 
+def test_a_live_note_is_heard_at_its_place_and_changes_what_comes():
+    def on_stage() -> Line:
+        made = line()
+        while made.known < 200:
+            made.extend()
+        made.commit(100)
+        made.change(Ask(floor=100))
+        return made
+
+    alone, listening = on_stage(), on_stage()
+    count = listening.count
+    live = [Note(listening._recent[-2].tick, 0, 61, 12, 90, Part.MELODY), Note(99, 0, 61, 12, 90, Part.MELODY)]
+    for note in live:
+        listening.listen(note)
+    assert listening.count == count + 2
+    assert set(live) <= set(listening._player._notes)
+    assert [each.order for each in listening._recent] == sorted(each.order for each in listening._recent)
+    again = on_stage()
+    again.extend()  # more was planned when it came: that changes nothing
+    for note in live:
+        again.listen(note)
+    given = [[each.take(20) for _ in range(3)] for each in (alone, listening, again)]
+    assert given[1] == given[2]
+    assert given[0] != given[1]
+
+
+def test_a_live_note_that_was_played_already_or_is_long_past_is_not_heard_twice():
+    playing = line()
+    committed = playing.take(REWOUND + 20)
+    for note in (committed[-3], committed[1]._replace(tick=0, pitch=127)):
+        before = (playing._player.count, list(playing._recent), playing.count)
+        playing.listen(note)
+        assert (playing._player.count, list(playing._recent), playing.count - 1) == before
+    playing.take(5)
+    playing.change(Ask(floor=playing.known))
+    playing.take(5)
+
+
 def test_neither_planning_nor_committing_costs_more_as_a_performance_grows():
     player = ScalePlayer()
     ahead = Line(player, 1, 0, MetreMap(), Ask())
@@ -116,7 +154,8 @@ def test_nothing_starts_before_its_floor_and_onset_ticks_come_whole(what):
 
     def heard(player, note):
         inputs = [entry for entry in take.entries if isinstance(entry, Input) and entry.player == player]
-        assert note.tick >= max((entry.floor for entry in inputs), default=0)
+        if not (inputs and note in inputs[-1].live):  # a person plays when they please
+            assert note.tick >= max((entry.floor for entry in inputs), default=0)
         hear(player, note)
 
     take.hear = heard

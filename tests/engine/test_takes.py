@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.performance import Performance
 from instrument.engine.render import differences, replay, tempo_map
-from instrument.engine.takes import Input, Stopped, Take, TakeRecorder, Turn, load_take
+from instrument.engine.takes import Input, Released, Stopped, Take, TakeRecorder, Turn, load_take
 from instrument.errors import HocketError
 from tests.support.live import actions, perform, random_actions
 from tests.support.players import ScaleBundle, ScalePlayer, open_scale
@@ -26,9 +26,9 @@ TRIO = Patch(
 MODELS = ("scale", "scale-2")
 
 
-def played(actions: int = 150, seed: int = 1) -> Take:
+def played(actions: int = 150, seed: int = 1, live: float = 0.0) -> Take:
     performance = Performance(TRIO, open_scale)
-    perform(performance, random_actions(seed, actions), MODELS)
+    perform(performance, random_actions(seed, actions, live=live), MODELS)
     return performance.take
 
 
@@ -59,6 +59,23 @@ def test_a_long_performance_with_knob_moves_is_rendered_to_the_same_notes(tmp_pa
     assert sorted(again.take.heard()) == sorted(take.heard())
 
 
+def test_live_notes_are_in_the_take_are_heard_by_the_player_and_last_as_long_as_they_were_held(tmp_path):
+    take = played(400, live=0.3)
+    saved(take, tmp_path / "live.take.json")
+    loaded = load_take(tmp_path / "live.take.json")
+    assert loaded.entries == take.entries
+    assert differences(loaded, open_scale) == []
+    live = [note for entry in take.entries if isinstance(entry, Input) for note in entry.live]
+    held = {(e.tick, e.pitch): e.duration for e in take.entries if isinstance(e, Released)}
+    assert len(live) > 30
+    assert set(live) <= {note for _, note in take.heard()}
+    sounded = {(note.tick, note.pitch): note.duration for _, note in take.sounded()}
+    assert held.items() <= sounded.items()
+
+    deaf = played(400)
+    assert [note for _, note in deaf.heard()] != [note for _, note in take.heard() if note not in live]
+
+
 def test_a_take_comes_back_as_it_was_saved(tmp_path):
     take = played()
     saved(take, tmp_path / "one.take.json")
@@ -75,7 +92,7 @@ def test_a_recording_that_breaks_off_anywhere_keeps_what_was_recorded(tmp_path):
     path = tmp_path / "crash.take.json"
     recorder = TakeRecorder(path, performance.take)
     for part in range(4):
-        perform(performance, random_actions(part, 25, 0.2), MODELS)
+        perform(performance, random_actions(part, 25, 0.2, live=0.2), MODELS)
         recorder.update()
     data = path.read_bytes()
     heard = list(performance.take.heard())

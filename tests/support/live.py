@@ -9,24 +9,36 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from instrument.engine.performance import Performance, Played
+from instrument.music.notes import Note, Part
 
 AHEAD = 192
 
 Action = tuple[str, float, float]  # what, and two numbers 0..1 that say how
 
 actions = st.lists(
-    st.tuples(st.sampled_from(("plan", "plan", "advance", "advance", "turn", "mute", "load")),
+    st.tuples(st.sampled_from(("plan", "plan", "advance", "advance", "turn", "mute", "load", "listen", "let go")),
               st.floats(0, 1), st.floats(0, 1)),
     min_size=5, max_size=60,
 )
 
 
-def random_actions(seed: int, count: int, turns: float = 0.05) -> list[Action]:
-    """A performance of `count` actions, of which a share of `turns` turns a knob."""
+def random_actions(seed: int, count: int, turns: float = 0.05, live: float = 0.0) -> list[Action]:
+    """A performance of `count` actions, of which a share of `turns` turns a knob, and of `live` starts or ends a
+    live note."""
     draw = random.Random(seed)
-    kinds = ("turn", "plan", "advance")
-    weights = (turns, 0.7 - turns, 0.3)
+    kinds = ("turn", "plan", "advance", "listen", "let go")
+    weights = (turns, 0.7 - turns - live, 0.3, live * 0.6, live * 0.4)
     return [(draw.choices(kinds, weights)[0], draw.random(), draw.random()) for _ in range(count)]
+
+
+def play_along(performance: Performance, kind: str, first: float, second: float) -> None:
+    """What a person does, a little before the last of the notes that are committed."""
+    if kind == "listen":
+        tick = max(0, performance.floor - round(20 * first))
+        performance.listen(Note(tick, 0, 60 + int(12 * second), 12, 90, Part.MELODY))
+    else:
+        for pitch, part in list(performance._held)[:1]:
+            performance.release(pitch, part, performance.floor + 50 * first)
 
 
 def perform(
@@ -54,6 +66,8 @@ def perform(
             performance.set(info.id, value, info.player)
         elif kind == "mute":
             performance.set(("melody", "chords", "bass", "drums")[int(3 * first)], round(second))
+        elif kind in ("listen", "let go"):
+            play_along(performance, kind, first, second)
         elif kind == "load" and models:
             performance.load(models[int(second * (len(models) - 1))], 0)
     performance.stop(horizon)
