@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from instrument.errors import HocketError
-from training.families import lstm
+from training.families import lstm, musicvae, transformer
 
-FAMILIES = {"lstm": lstm}
+FAMILIES = {"lstm": lstm, "transformer": transformer, "musicvae": musicvae}
 T = TypeVar("T")
 
 
