@@ -86,7 +86,7 @@ def evaluate(
     pieces: Annotated[int, typer.Option(min=4, max=64, help="pieces of each genre to generate and compare")] = 16,
     seeds: Annotated[int, typer.Option(min=1, max=16, help="long runs of each genre")] = 1,
     run: Annotated[Path | None, typer.Option(help="folder of the training run, for its loss curve")] = None,
-    card: Annotated[bool, typer.Option(help="write figures into CARD.md, pictures into docs/models")] = False,
+    card: Annotated[bool, typer.Option(help="write CARD.md, docs/models.md, and pictures and examples")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of pictures [artifacts/SLUG, or docs/models/SLUG]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
 ) -> None:
@@ -97,6 +97,7 @@ def evaluate(
     from rich.console import Console
 
     from training.evaluation import evaluate as evaluation
+    from training.evaluation.overview import write_overview
     from training.evaluation.report import print_tables
 
     torch.set_num_threads(1)
@@ -105,7 +106,9 @@ def evaluate(
     folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
     pictures = evaluation.show(done, folder, run)
     if card:
-        evaluation.write_cards(done, pictures)
+        evaluation.write_cards(done, pictures, folder)
+        if out is None:
+            write_overview(folder.parent)
     if as_json:
         print(json.dumps(done.figures, indent=1))
     else:

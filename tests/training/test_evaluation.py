@@ -31,6 +31,7 @@ from training.evaluation.longrun import (
     bar_contents,
     figures,
     judge,
+    long_figures,
     long_run,
     longest_loop,
 )
@@ -305,7 +306,7 @@ def test_real_windows_bound_a_long_run(shards):
     assert set(bounds) == set(FIGURES)
     assert bounds["density"] == (17 / 4, 17 / 4)
     assert bounds["gap"] == (0.0, 2.0)
-    found = long_run(Scripted([60]), {}, 1, reference)
+    found = long_figures(long_run(Scripted([60]), {}, 1, reference), reference)
     within = judge(found, bounds)
     assert not within["entropy"]  # one pitch
     assert not within["loop"]
@@ -316,7 +317,7 @@ def test_real_windows_bound_a_long_run(shards):
 def test_few_real_pieces_bound_nothing(shards):
     reference = Reference(shards, "tango", (*GENRES, "tango"))
     assert reference.bounds == {}
-    assert judge(long_run(Scripted([60]), {}, 1, reference), {}) == {}
+    assert judge(long_figures(long_run(Scripted([60]), {}, 1, reference), reference), {}) == {}
 
 
 def test_windows_of_no_genre_are_of_all(shards):
@@ -423,7 +424,15 @@ def test_evaluate_from_end_to_end(short, bundle_folder, data, run, tmp_path):
     assert "## Yardstick" in card
     assert "piano-rolls.png" in card
     assert "## Trained on" in card
-    assert {p.name for p in tmp_path.iterdir()} == {"piano-rolls.png", "loss.png"}
+    assert {p.name for p in tmp_path.iterdir()} == {"piano-rolls.png", "loss.png", "figures.json"}
+    assert json.loads((tmp_path / "figures.json").read_text()) == found | {"examples": {}}
+    assert [r["genre"] for r in found["form"]] == ["march", "march", "waltz", "waltz"]
+    assert {"1", "2", "4"} <= set(found["form"][0]["bounds"])
+    assert {"key kept", "level", "range"} <= set(found["analysis"][0]["figures"])
+    assert set(found["obedience"]) == {"density", "register"}
+    assert found["metre"]["waltz"]["3/4"]["real"] == 1.0
+    assert found["switching"] == {}  # of the two genres, one has bars of four beats
+    assert found["cost"]["bytes"] > 10_000
     assert (bundle_folder / "manifest.json").read_bytes() == manifest_before
 
 
@@ -432,7 +441,8 @@ def test_evaluate_on_a_folder_of_midi_files(short, bundle_folder, corpus, tmp_pa
     command = ["evaluate", "--bundle", bundle_folder, "--midi", corpus, "--pieces", 4, "--out", tmp_path]
     done = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False, env={"COLUMNS": "160"})
     assert done.exit_code == 0
-    for shown in ("Yardstick", "march", "Likeness", "Key lock", "Long runs"):
+    for shown in ("Yardstick", "march", "Likeness", "Key lock", "Density and register", "Metre", "Form", "Long runs",
+                  "Cost"):
         assert shown in done.stdout
     assert (bundle_folder / "CARD.md").read_bytes() == card
 

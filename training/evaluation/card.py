@@ -22,17 +22,18 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         "## Made", "",
         f"{made.minutes:g} minutes of training, seed {made.seed}, data `{made.data_hash[:16]}`, "
         f"commit `{made.commit[:12]}`.", "",
-        *_table({k: {"": v} for k, v in made.metrics.items()}), "",
+        *table({k: {"": v} for k, v in made.metrics.items()}), "",
     ]
     for title, content in figures.items():
         lines += [f"## {title}", ""]
         for block in content if isinstance(content, list) else [content]:
-            lines += [*([block] if isinstance(block, str) else _table(block)), ""]
+            lines += [*([block] if isinstance(block, str) else table(block)), ""]
     lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
     (folder / "CARD.md").write_text("\n".join(lines))
 
 
-def _table(rows: dict[str, Any]) -> list[str]:
+def table(rows: dict[str, Any]) -> list[str]:
+    """Lines of a table, row -> column -> value, in Markdown."""
     if not rows:
         return []
     columns: list[str] = []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
-from instrument.models.bundle import Bundle, open_bundle
+from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.catalog import find_model, open_note_bundle
 from instrument.models.manifest import Manifest
 from instrument.models.players import NotePlayer
@@ -21,14 +21,21 @@ from training.data.prepare import prepare
 from training.data.shards import PieceInfo, Shards
 from training.evaluation.card import write_card
 from training.evaluation.comparison import compare
+from training.evaluation.cost import time_notes
+from training.evaluation.examples import write_examples
 from training.evaluation.features import measure
 from training.evaluation.generation import Knobs, default_knobs
+from training.evaluation.genres import genre_ear
 from training.evaluation.keylock import key_lock
 from training.evaluation.likelihood import field_nats
-from training.evaluation.longrun import long_runs
+from training.evaluation.longrun import judged, long_runs
+from training.evaluation.obedience import obedience
+from training.evaluation.overview import keep_figures
 from training.evaluation.predictor import BundlePredictor
 from training.evaluation.report import card_sections
 from training.evaluation.samples import excerpts, like
+from training.evaluation.survey import analyses, forms, key_estimator, metres, real_pieces
+from training.evaluation.switching import switching
 from training.evaluation.yardstick import score_pieces
 
 SPLITS = ("train", "valid", "test")
@@ -37,6 +44,8 @@ FEWEST = 4  # real pieces without which a genre is not compared
 NATS_PIECES = 40  # of each genre, for the nats by the codec's fields
 SHOWN = 4  # genres with a piano roll
 PLAIN = {"temperature": 1.0, "top_p": 1.0}  # draws from the model as it is
+SWITCHES = 3  # from each genre to each other
+EARS = Path("artifacts/ears")  # classifiers of genre, kept for the next evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,8 @@ def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[i
     done = Evaluation(manifest, bundle.folder)
     seconds: dict[str, float] = {}
     done.figures = {
-        "bundle": manifest.slug, "bundle_hash": manifest.bundle_hash, "data_hash": held.shards.data_hash,
+        "bundle": manifest.slug, "name": manifest.name, "family": manifest.family, "version": manifest.version,
+        "bundle_hash": manifest.bundle_hash, "data_hash": held.shards.data_hash,
         "held_out": held.name, "pieces": len(held.pieces), "knobs": default_knobs(manifest), "seconds": seconds,
     }
 
@@ -114,6 +124,8 @@ def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[i
         seconds[name] = round(time.perf_counter() - begin, 1)
         print(f" {seconds[name]:.0f} s", file=sys.stderr, flush=True)
 
+    with stage("cost", "time a note"):
+        done.figures["cost"] = time_notes(player, manifest) | {"bytes": bundle_bytes(bundle.folder)}
     predictor, genres = BundlePredictor(bundle), tuple(manifest.condition_genres)
     with stage("yardstick", f"yardstick, {len(held.pieces)} pieces"):
         score = score_pieces(predictor, held.shards, held.pieces, genres)
@@ -132,9 +144,30 @@ def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[i
         done.figures["features"] = _features(done, player, held, settings, pieces)
     with stage("key_lock", "key lock"):
         done.figures["key_lock"] = key_lock(player, manifest)
+    with stage("obedience", "density and register"):
+        done.figures["obedience"] = obedience(player, manifest)
+    with stage("switching", "switches of genre"):
+        done.figures["switching"] = _switching(player, manifest, held)
     with stage("long_runs", "long runs"):
-        done.figures["long_runs"] = long_runs(player, manifest, held.shards, default_knobs(manifest), seeds)
+        runs = long_runs(player, manifest, held.shards, default_knobs(manifest), seeds)
+        done.figures["long_runs"] = judged(runs)
+    with stage("analysis", "tempo, metre, key, loudness and form"):
+        real = {genre: real_pieces(held.shards, [*held.of(genre)[0], *held.of(genre)[1]]) for genre in manifest.genres}
+        done.figures |= {
+            "analysis": analyses(runs, real), "form": forms(runs, real), "key_estimator": key_estimator(real),
+            "metre": metres(player, manifest, default_knobs(manifest), runs, real),
+        }
     return done
+
+
+def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, Any]:
+    """Empty where there are no genres to switch, or too few pieces to tell them apart."""
+    try:
+        ear = genre_ear(held.shards, manifest.genres, EARS)
+    except HocketError as error:
+        print(f" {error} ...", end="", file=sys.stderr, flush=True)
+        return {}
+    return switching(player, manifest, ear, SWITCHES)
 
 
 def _features(
@@ -173,6 +206,9 @@ def show(done: Evaluation, folder: Path, run: Path | None) -> dict[str, Path]:
     return written
 
 
-def write_cards(done: Evaluation, pictures: dict[str, Path]) -> None:
-    """Write the figures into the bundle's CARD.md."""
+def write_cards(done: Evaluation, pictures: dict[str, Path], folder: Path) -> None:
+    """Write the figures into the bundle's CARD.md, and all of them, with two examples, into `folder`, from
+    which the overview of all models is made."""
+    examples = write_examples(done.manifest, done.folder, folder)
     write_card(done.folder, card_sections(done.figures, pictures, done.folder))
+    keep_figures(folder, done.figures | {"examples": examples})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,14 +26,22 @@ def default_knobs(manifest: Manifest, **changed: float | str) -> Knobs:
 
 
 def play(
-    player: NotePlayer, knobs: Knobs, seed: int, ticks: int, metres: tuple[Metre, ...] = COMMON_TIME, **asked: Any
+    player: NotePlayer, knobs: Knobs, seed: int, ticks: int, metres: tuple[Metre, ...] = COMMON_TIME,
+    turns: Sequence[tuple[int, Knobs]] = (), **asked: Any,
 ) -> Piece:
-    """What it plays before tick `ticks`. asked: other fields of `Ask`, such as key and scale."""
+    """What it plays before tick `ticks`. turns: (tick, knobs) in order of time, as they are from that tick on;
+    what was planned from there on is dropped, as the instrument does. asked: other fields of `Ask`, such as
+    key and scale."""
     player.reset(seed, 0, MetreMap(metres))
     ask = Ask(knobs=knobs, **asked)
     notes: list[Note] = []
+    to_come = list(turns)
     while len(notes) < MOST_NOTES * ticks // TICKS_PER_BEAT:
         note = player.propose(ask)
+        if to_come and note.tick >= to_come[0][0]:
+            floor, turned = to_come.pop(0)
+            ask = replace(ask, knobs=turned, floor=floor)
+            continue
         if note.tick >= ticks:
             break
         player.feed(note)

@@ -8,6 +8,7 @@ come back to anything, fall silent.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -121,19 +122,23 @@ class Reference:
         return bounds | {"loop": (0.0, bounds["loop"][1]), "gap": (0.0, LONGEST_GAP)}
 
 
-def long_run(player: NotePlayer, knobs: Knobs, seed: int, reference: Reference) -> dict[str, float]:
-    """Figures of minutes 8 to 10 of a render at the genre's tempo: means over windows of the reference's
-    length, but the longest gap of all."""
-    per_minute = reference.bpm * TICKS_PER_BEAT
-    start, end = (int(minute * per_minute) for minute in MINUTES)
-    notes = play(player, knobs, seed, end).notes
+def long_run(player: NotePlayer, knobs: Knobs, seed: int, reference: Reference) -> Piece:
+    """Ten minutes at the genre's tempo, in common time."""
+    end = int(MINUTES[1] * reference.bpm * TICKS_PER_BEAT)
+    return play(player, knobs, seed, end)
+
+
+def long_figures(piece: Piece, reference: Reference) -> dict[str, float]:
+    """Figures of minutes 8 to 10 of a long run: means over windows of the reference's length, but the longest
+    gap of all."""
+    start, end = (int(minute * reference.bpm * TICKS_PER_BEAT) for minute in MINUTES)
     count = max(1, (end - start) // reference.span)
     rows = [
-        figures(notes, start + i * reference.span, start + (i + 1) * reference.span, COMMON_TIME)
+        figures(piece.notes, start + i * reference.span, start + (i + 1) * reference.span, COMMON_TIME)
         for i in range(count)
     ]
     means = {name: float(np.mean([row[name] for row in rows])) for name in FIGURES}
-    return means | {"gap": figures(notes, start, end, COMMON_TIME)["gap"]}
+    return means | {"gap": figures(piece.notes, start, end, COMMON_TIME)["gap"]}
 
 
 def judge(found: dict[str, float], bounds: dict[str, tuple[float, float]]) -> dict[str, bool]:
@@ -141,24 +146,42 @@ def judge(found: dict[str, float], bounds: dict[str, tuple[float, float]]) -> di
     return {name: low <= found[name] <= high for name, (low, high) in bounds.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class LongRun:
+    """Ten minutes of one genre, with the real music that it is held against."""
+
+    genre: str
+    seed: int
+    reference: Reference
+    piece: Piece
+
+
 def long_runs(
     player: NotePlayer, manifest: Manifest, shards: Shards, knobs: Knobs, seeds: Sequence[int],
-    genres: Sequence[str] = (),
-) -> list[dict[str, Any]]:
-    """Long runs of every genre the model offers, and of none: each with its bounds and whether it kept to
-    them."""
-    rows = []
-    for genre in genres or (ANY_GENRE, *manifest.genres):
+) -> list[LongRun]:
+    """Long runs of every genre the model offers, and of none."""
+    runs = []
+    for genre in (ANY_GENRE, *manifest.genres):
         reference = Reference(shards, genre, manifest.genres)
-        bounds = reference.bounds
-        for seed in seeds:
-            found = long_run(player, {**knobs, "genre": genre}, seed, reference)
-            rows.append({
-                "genre": genre, "seed": seed, "bpm": reference.bpm, "beats": reference.span // TICKS_PER_BEAT,
-                "windows": len(reference.windows), "figures": {n: round(v, 4) for n, v in found.items()},
-                "bounds": {n: [round(v, 4) for v in both] for n, both in bounds.items()},
-                "within": judge(found, bounds),
-            })
+        runs += [
+            LongRun(genre, seed, reference, long_run(player, {**knobs, "genre": genre}, seed, reference))
+            for seed in seeds
+        ]
+    return runs
+
+
+def judged(runs: Sequence[LongRun]) -> list[dict[str, Any]]:
+    """The figures of long runs, each with its bounds and whether it kept to them."""
+    rows = []
+    for run in runs:
+        found, bounds = long_figures(run.piece, run.reference), run.reference.bounds
+        rows.append({
+            "genre": run.genre, "seed": run.seed, "bpm": run.reference.bpm,
+            "beats": run.reference.span // TICKS_PER_BEAT, "windows": len(run.reference.windows),
+            "figures": {n: round(v, 4) for n, v in found.items()},
+            "bounds": {n: [round(v, 4) for v in both] for n, both in bounds.items()},
+            "within": judge(found, bounds),
+        })
     return rows
 
 

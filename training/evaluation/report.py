@@ -35,6 +35,31 @@ CLOSENESS = (
     "(OA, 1 = alike) and Kullback-Leibler divergence (KLD, 0 = alike), beside what other real pieces reach."
 )
 LONG = "Figures of minutes 8 to 10 of a render, and in brackets the 5th to 95th percentile of real pieces."
+BESIDE = "in brackets the 10th to 90th percentile of held-out pieces"
+ANALYSIS = (
+    f"Ten minutes of play, default knobs, common time; {BESIDE}. Tempo as felt; metre: share of 16 bars whose "
+    "estimated metre is the one asked for; key kept: share of 8 bars with the commonest key signature; range: "
+    "semitones, 5th to 95th percentile; pitch drift: semitones, and level: times as loud, the last 30 % against the "
+    "first."
+)
+METRE = (
+    "Share of the windows of 16 bars in which the metre estimated from the notes is the one that real pieces are "
+    "written in (their number), and that the model was asked for: early → late in its play."
+)
+FORM = (
+    "Mean similarity of bars to those so many bars before (sixteenths and pitches struck in both, as a share of those "
+    f"struck in either) over three minutes; {BESIDE}."
+)
+KNOBS = (
+    "Knobs turned to every position in turn; what it asks for, and the median of the genres in the four bars after. "
+    "Spearman's rank correlation: "
+)
+SWITCHES = (
+    "How often a classifier of two bars' pitches and rhythms names the genre: of real pieces it was not trained on; "
+    "after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
+    "real pieces."
+)
+COST = "Everything that a note takes, in one thread, on the machine as busy as it was."
 SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
 SHORT = {
     "pitch count": "pitches", "note count": "notes", "pitch range": "range", "mean interval": "interval",
@@ -111,6 +136,75 @@ def long_summary(figures: dict[str, Any]) -> str:
     return f"{sum(judged)} of {len(judged)} figures within bounds; {whole} of {len(figures['long_runs'])} runs in all."
 
 
+def beside_rows(found: list[dict[str, Any]], name: str = "{}") -> Rows:
+    """Figures with their bounds in brackets and a cross where they are outside, by genre and seed. name: of the
+    columns."""
+    rows: Rows = {}
+    for run in found:
+        cells = rows[f"{run['genre']} {run['seed']}"] = {}
+        for figure, value in run["figures"].items():
+            cell = f"{value:.2f}"
+            if figure in run["bounds"]:
+                low, high = run["bounds"][figure]
+                cell += f" ({low:.2f} to {high:.2f})" + ("" if run["within"][figure] else " ✗")
+            cells[name.format(figure)] = cell
+    return rows
+
+
+def within(found: list[dict[str, Any]]) -> str:
+    """How many figures were within their bounds, in words."""
+    judged = [ok for run in found for ok in run["within"].values()]
+    return f"{sum(judged)} of {len(judged)}"
+
+
+def metre_rows(figures: dict[str, Any]) -> Rows:
+    """Agreement with the metre by genre and metre, of real and generated music."""
+    rows: Rows = {}
+    for genre, own in figures["metre"].items():
+        for metre, found in own.items():
+            cells = rows.setdefault(genre, {})
+            cells[f"{metre} real"] = f"{_share(found['real'])} ({found['pieces']})"
+            cells[f"{metre} played"] = f"{_share(found['early'])} → {_share(found['late'])}"
+    means: dict[str, Any] = {}
+    for metre in dict.fromkeys(metre for own in figures["metre"].values() for metre in own):
+        own = [found[metre] for found in figures["metre"].values()]
+        real = [f["real"] for f in own for _ in range(f["pieces"])]
+        means[f"{metre} real"] = f"{_share(_mean(real) if real else None)} ({len(real)})"
+        halves = [[f[half] for f in own if f[half] is not None] for half in ("early", "late")]
+        means[f"{metre} played"] = " → ".join(_share(_mean(half) if half else None) for half in halves)
+    return rows | ({"mean": means} if rows else {})
+
+
+def knob_rows(figures: dict[str, Any]) -> Rows:
+    """What each position of a knob asks for, and what came."""
+    return {
+        f"{knob}, {kind}": {
+            at: "–" if both[kind] is None else f"{both[kind]:.1f}" for at, both in found["positions"].items()
+        }
+        for knob, found in figures["obedience"].items() for kind in ("asked", "measured")
+    }
+
+
+def knob_summary(figures: dict[str, Any]) -> str:
+    """Rank correlations by knob and genre, in words."""
+    return "; ".join(
+        f"{knob} {found['spearman']:.2f} (" + ", ".join(f"{g} {rho:.2f}" for g, rho in found["by_genre"].items()) + ")"
+        for knob, found in figures["obedience"].items()
+    )
+
+
+def switch_rows(figures: dict[str, Any]) -> Rows:
+    """Switches by the genre switched to."""
+    numbers = ("real", "bars 1-2", "bars 3-4", "unswitched", "share")
+    rows: Rows = {
+        genre: {n: _share(found[n]) for n in numbers}
+        | {"heard": _mark(found["heard"]), "instead": found["instead"], "switches": found["switches"]}
+        for genre, found in figures["switching"].items()
+    }
+    means = {n: _share(_mean(found[n] for found in figures["switching"].values())) for n in numbers if rows}
+    return rows | ({"mean": means} if rows else {})
+
+
 def sections(figures: dict[str, Any]) -> list[Section]:
     """Everything that was measured."""
     obeyed = [row["obeyed"] for row in figures["key_lock"]]
@@ -123,7 +217,15 @@ def sections(figures: dict[str, Any]) -> list[Section]:
                 {name: row for name, row in by_feature.items() if name == "mean"}),
         Section("Key lock", f"Share of the pitched notes in the scale; obeyed in {sum(obeyed)} of {len(obeyed)}.",
                 lock_rows(figures), {}),
+        Section("Density and register", f"{KNOBS}{knob_summary(figures)}.", knob_rows(figures)),
+        Section("Switches of genre", SWITCHES, switch_rows(figures)),
+        Section("Metre", METRE, metre_rows(figures)),
+        Section("Tempo, key, range and loudness",
+                f"{ANALYSIS} {within(figures['analysis'])} within. {_key_words(figures)}".strip(),
+                beside_rows(figures["analysis"])),
+        Section("Form", f"{FORM} {within(figures['form'])} within.", beside_rows(figures["form"], "{} bars")),
         Section("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
+        Section("Cost", COST, cost_rows(figures)),
     ]
 
 
@@ -150,6 +252,23 @@ def card_sections(figures: dict[str, Any], pictures: dict[str, Path], folder: Pa
         found[title] = [caption, {name: {c: _cell(v) for c, v in row.items()} for name, row in table.items()}]
     links = [f"![{name}]({os.path.relpath(path, folder)})" for name, path in pictures.items()]
     return found | ({"Pictures": "\n\n".join(links)} if links else {})
+
+
+def cost_rows(figures: dict[str, Any]) -> Rows:
+    """Time and bytes."""
+    found = figures["cost"]
+    return {"": {"ms a note, p50": found["p50"], "p99": found["p99"], "MiB": f"{found['bytes'] / 2**20:.2f}"}}
+
+
+def _key_words(figures: dict[str, Any]) -> str:
+    found = figures["key_estimator"]
+    if not found["windows"]:
+        return ""
+    return f"The estimated key signature is right in {found['right']:.0%} of {found['windows']} annotated windows."
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _with_mean(rows: Rows) -> Rows:

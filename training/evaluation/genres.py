@@ -1,0 +1,229 @@
+"""Telling the genre of two bars of notes by ear: a small classifier, trained on real music.
+
+It hears pitches and rhythms alone, all pitched parts as one, and is deaf to what merely tells the data sets
+apart: velocities, parts and instruments, drums (whole genres have none in this data), the key (pitch classes
+are turned to the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of
+two wide). It hears bars of four beats, so that a metre that is typical of a genre does not give it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.music.notes import Part, Piece
+from instrument.music.timebase import TICKS_PER_BEAT, Metre
+from training.data.shards import Shards
+from training.evaluation.analysis import key_fits
+
+BAR = 4 * TICKS_PER_BEAT
+BARS = 2
+GRID = TICKS_PER_BEAT // 4
+FEWEST = 4  # pitched notes in two bars, with fewer of which a genre cannot be told
+LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
+TRAINED, HELD = 1600, 400  # windows of a genre that are learnt from, and tried
+PER_PIECE = 24
+HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 30, 256, 0.3, 1e-3, 3e-3
+VERSION = 1  # of what is heard; one more when `hear` or the training changes
+INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
+GAPS = np.array([1, 2, 3, 4, 6, 8, 16])
+OCTAVES = np.arange(24, 108, 6)
+
+
+def hear(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
+    """What is heard of two bars of four beats from tick `start` on, as numbers; None with fewer than
+    `FEWEST` pitched notes in them."""
+    notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] != Part.DRUMS)]
+    if len(notes) < FEWEST:
+        return None
+    onset = np.minimum((notes[:, 0] - start + GRID // 2) // GRID, BARS * 16 - 1)
+    pitch = notes[:, 2].astype(np.int64)
+    order = np.lexsort((pitch, onset))
+    onset, pitch, length = onset[order], pitch[order], notes[order, 3]
+    times, first, count = np.unique(onset, return_index=True, return_counts=True)
+    top, bottom = np.maximum.reduceat(pitch, first), np.minimum.reduceat(pitch, first)
+    lengths = np.clip(np.rint(np.log2(length / GRID)), -1, 4).astype(int) + 1
+    classes = np.bincount(pitch % 12, np.minimum(length, BAR), 12)
+    best = int(np.argmax(key_fits(classes)))
+    together = [(pitch[i + 1 : i + n] - pitch[i]) % 12 for i, n in zip(first, count, strict=True) if n > 1]
+    bars = [set(zip(onset[onset // 16 == b] % 16, pitch[onset // 16 == b], strict=True)) for b in range(BARS)]
+    struck = [{time for time, _ in bar} for bar in bars]
+    return np.concatenate([
+        [np.log(len(notes)), np.log(len(times)), count.mean(), count.std(), pitch.mean() / 12, pitch.std() / 6,
+         np.ptp(pitch) / 12, top.mean() / 12, bottom.mean() / 12, np.ptp(top) / 12, np.ptp(bottom) / 12,
+         len(np.unique(pitch)) / len(pitch), len(np.unique(pitch % 12)) / 12, length.sum() / (BARS * BAR),
+         _alike(*bars), _alike(*struck), best >= 12],
+        _shares(np.bincount(times % 16, minlength=16)),
+        _shares(np.bincount(np.minimum(count, 6), minlength=7)),
+        _shares(np.bincount(lengths, minlength=6)),
+        _shares(np.bincount(np.searchsorted(GAPS, np.diff(times)), minlength=len(GAPS) + 1)),
+        _steps(top), _steps(bottom),
+        _shares(np.roll(classes, -(best % 12))),
+        _shares(np.bincount(np.concatenate([*together, np.zeros(0, int)]).astype(int), minlength=12)),
+        _shares(np.bincount(np.searchsorted(OCTAVES, pitch), minlength=len(OCTAVES) + 1)),
+    ]).astype(np.float32)
+
+
+def _steps(line: NDArray[np.int64]) -> NDArray[np.float64]:
+    steps = np.clip(np.diff(line), INTERVALS[0], INTERVALS[-1])
+    return _shares(np.bincount(np.searchsorted(INTERVALS, steps), minlength=len(INTERVALS)))
+
+
+def _shares(counts: NDArray) -> NDArray[np.float64]:
+    return counts / max(counts.sum(), 1e-9)
+
+
+def _alike(a: set, b: set) -> float:
+    return len(a & b) / max(1, len(a | b))
+
+
+def windows(piece: Piece, most: int) -> Iterator[int]:
+    """Starts of up to `most` windows of two whole bars of four beats, spread evenly over a piece; none where it
+    has no such bars or no beat grid."""
+    if not len(piece):
+        return
+    starts: list[int] = []
+    ends = [*(m.tick for m in piece.metres[1:]), int(piece.notes[-1, 0]) + BAR]
+    for metre, end in zip(piece.metres, ends, strict=False):
+        if _common(metre):
+            first = metre.tick + max(0, int(piece.notes[0, 0]) - metre.tick) // BAR * BAR
+            starts += range(first, end - BARS * BAR + 1, BAR)
+    count = min(most, len(starts))
+    yield from (starts[i * len(starts) // count] for i in range(count))
+
+
+def _common(metre: Metre) -> bool:
+    return metre.bar_ticks == BAR and metre.denominator in (2, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class GenreEar:
+    """The trained classifier. weights: mean and deviation of what is heard, then two layers; recall: for each
+    genre the share of the windows of held-out real pieces that are told right (mean of the pieces), among
+    all of `genres`; pieces: how many held-out pieces that was measured on."""
+
+    genres: tuple[str, ...]
+    weights: tuple[NDArray[np.float32], ...]
+    recall: dict[str, float]
+    pieces: dict[str, int]
+
+    def tell(self, notes: NDArray[np.int32], start: int) -> str | None:
+        """The genre of the two bars from tick `start` on; None if there are too few notes to tell."""
+        heard = hear(notes, start)
+        return None if heard is None else self.genres[int(self._scores(heard[None])[0].argmax())]
+
+    def _scores(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
+        mean, deviation, first, bias, second, last = self.weights
+        hidden = np.maximum((heard - mean) / deviation @ first + bias, 0)
+        scores: NDArray[np.float32] = hidden @ second + last
+        return scores
+
+
+def genre_ear(shards: Shards, genres: Sequence[str], folder: Path | None = None) -> GenreEar:
+    """The classifier of these genres, trained on the train split and tried on all else, without drum-only and
+    machine-made pieces; genres with too few pieces are left out. folder: where it is kept for the next time.
+    HocketError if fewer than two genres are left."""
+    key = hashlib.sha256(f"{VERSION} {shards.data_hash} {','.join(genres)}".encode()).hexdigest()[:16]
+    path = folder / f"genres-{key}.npz" if folder else None
+    if path and path.is_file():
+        return _load(path)
+    heard = {split: _collect(shards, genres, split == "train") for split in ("train", "held")}
+    known = tuple(g for g in genres if all(len(heard[s][g]) >= LEAST_PIECES for s in heard))
+    if len(known) < 2:
+        raise HocketError(
+            f"{shards.folder} has too few pieces in four beats to tell genres apart: {LEAST_PIECES} are needed of each"
+        )
+    weights = _train([_mixed(heard["train"][g], TRAINED) for g in known])
+    ear = GenreEar(known, weights, {}, {})
+    for number, genre in enumerate(known):
+        told = [(ear._scores(own).argmax(1) == number).sum() / size for own, size in heard["held"][genre]]
+        ear.recall[genre], ear.pieces[genre] = round(float(np.mean(told)), 4), len(told)
+    if path:
+        _save(path, ear)
+    return ear
+
+
+Heard = dict[str, list[tuple[NDArray[np.float32], int]]]
+
+
+def _collect(shards: Shards, genres: Sequence[str], train: bool) -> Heard:
+    """For each genre, of each piece: what is heard of its windows, and how many these were, with those that
+    have too few notes."""
+    found: Heard = {}
+    for genre in genres:
+        infos = [
+            p for p in shards.select(genres=[genre], drums_only=False, realised=False)
+            if (p.split == "train") == train and any(_common(Metre(*m)) for m in p.metres)
+        ]
+        found[genre] = []
+        most = TRAINED if train else HELD
+        each = min(PER_PIECE, max(4, -(-2 * most // max(1, len(infos)))))
+        wanted = min(len(infos), 2 * most // each)
+        for info in (infos[i * len(infos) // wanted] for i in range(wanted)):
+            piece = shards.piece(info)
+            notes = np.array(piece.notes)
+            starts = list(windows(piece, each))
+            rows = [row for start in starts if (row := hear(notes, start)) is not None]
+            if rows:
+                found[genre].append((np.stack(rows), len(starts)))
+    return found
+
+
+def _mixed(pieces: list[tuple[NDArray[np.float32], int]], most: int) -> NDArray[np.float32]:
+    rows = np.concatenate([rows for rows, _ in pieces])
+    return rows[np.random.default_rng(1).permutation(len(rows))[:most]]
+
+
+def _train(groups: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
+    """Two layers, trained on as many windows of every group a round."""
+    heard = np.concatenate(groups)
+    mean, deviation = heard.mean(0), heard.std(0) + 1e-2
+    x = torch.from_numpy((heard - mean) / deviation)
+    y = torch.from_numpy(np.repeat(np.arange(len(groups)), [len(g) for g in groups]))
+    draws = 1 / torch.tensor([float(len(g)) for g in groups])[y]
+    generator = torch.Generator().manual_seed(1)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        net = torch.nn.Sequential(
+            torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(DROPOUT),
+            torch.nn.Linear(HIDDEN, len(groups)),
+        )
+        steps = EPOCHS * max(1, len(x) // BATCH)
+        optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+        for _ in range(steps):
+            rows = torch.multinomial(draws, BATCH, replacement=True, generator=generator)
+            loss = torch.nn.functional.cross_entropy(net(x[rows]), y[rows], label_smoothing=0.05)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    first, second = net[0], net[3]
+    layers = [first.weight.T, first.bias, second.weight.T, second.bias]
+    return mean, deviation, *(np.ascontiguousarray(layer.detach().numpy()) for layer in layers)
+
+
+def _save(path: Path, ear: GenreEar) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez(
+        part, *ear.weights, genres=list(ear.genres), recall=list(ear.recall.values()), pieces=list(ear.pieces.values())
+    )
+    part.replace(path)
+
+
+def _load(path: Path) -> GenreEar:
+    with np.load(path, allow_pickle=False) as kept:
+        genres = tuple(str(g) for g in kept["genres"])
+        return GenreEar(
+            genres, tuple(kept[f"arr_{i}"] for i in range(6)),
+            dict(zip(genres, kept["recall"].tolist(), strict=True)),
+            dict(zip(genres, kept["pieces"].tolist(), strict=True)),
+        )

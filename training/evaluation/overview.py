@@ -1,0 +1,97 @@
+"""docs/models.md: all models side by side, from the figures that the evaluation of each left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from instrument.errors import HocketError
+from training.evaluation.card import table
+from training.evaluation.report import closeness_rows, within
+
+FIGURES = "figures.json"
+OA, KLD = ("OA default knobs", "OA real"), ("KLD default knobs", "KLD real")
+INTRODUCTION = """# The note models
+
+Measured by `python -m training evaluate --bundle SLUG --card`, which also wrote this page. Nats a note on held-out
+pieces of the test split (the fewer the better; mean of the genres); OA and KLD: likeness of what it plays to held-out
+pieces, and of other real pieces to these; key lock: locks obeyed; density and register: Spearman's rank correlation of
+the knob with what came; genre heard: genres whose switch is heard within two bars, of those offered; within: figures of
+analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as busy as it
+was."""
+
+
+def keep_figures(folder: Path, figures: dict[str, Any]) -> None:
+    """Write an evaluation's figures into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_overview(folder: Path) -> Path:
+    """Write FOLDER.md, the overview of all models with figures in FOLDER/SLUG; returns its path. HocketError
+    if one of them cannot be read."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob(f"*/{FIGURES}")):
+        try:
+            found[path.parent.name] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise HocketError(f"{path} cannot be read ({error}): evaluate that bundle again with --card") from error
+    lines = [INTRODUCTION, "", *table({_link(slug, own): summary(own) for slug, own in found.items()}), ""]
+    nats = {slug: own["yardstick"] for slug, own in found.items() if "yardstick" in own}
+    if nats:
+        by_field = {slug: {**own["by_field"], "total": own["total"]} for slug, own in nats.items()}
+        by_genre: dict[str, dict[str, float]] = {}
+        for slug, own in nats.items():
+            for genre, row in own["by_genre"].items():
+                by_genre.setdefault(genre, {})[slug] = row["total"]
+        lines += ["## Nats a note by field", "", *table(by_field), ""]
+        lines += ["## Nats a note by genre", "", *table(dict(sorted(by_genre.items()))), ""]
+    for slug, own in found.items():
+        lines += [f"## {own['name']}", "", *_shown(folder, slug, own)]
+    path = folder.with_suffix(".md")
+    path.write_text("\n".join(lines).rstrip() + "\n")
+    return path
+
+
+def summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """One row of the overview: what of it was measured. An evaluation adds columns of its own as `overview`."""
+    row: dict[str, Any] = {"family": figures["family"]}
+    if "yardstick" in figures:
+        row["nats"] = f"{figures['yardstick']['total']:.3f}"
+    if likeness := closeness_rows(figures).get("mean") if "features" in figures else None:
+        for name, columns in (("OA (real)", OA), ("KLD (real)", KLD)):
+            row[name] = "{:.2f} ({:.2f})".format(*(likeness[column] for column in columns))
+    if "key_lock" in figures:
+        row["key lock"] = _of([lock["obeyed"] for lock in figures["key_lock"]])
+    for knob, found in figures.get("obedience", {}).items():
+        row[knob] = f"{found['spearman']:.2f}"
+    if figures.get("switching"):
+        row["genre heard"] = _of([found["heard"] for found in figures["switching"].values()])
+    judged = [run for name in ("analysis", "form", "long_runs") for run in figures.get(name, [])]
+    if judged:
+        row["within"] = within(judged)
+    row |= figures.get("overview", {})
+    if "cost" in figures:
+        row |= {"ms": f"{figures['cost']['p50']:.2f}", "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}"}
+    return row
+
+
+def _shown(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
+    lines = []
+    if (folder / slug / "piano-rolls.png").is_file():
+        lines += [f"![What {figures['name']} plays, beside held-out pieces]({folder.name}/{slug}/piano-rolls.png)", ""]
+    if figures.get("examples"):
+        lines += ["Two examples, and how to make them again (with `--out FILE.wav`, to listen to):", ""]
+        for name, command in figures["examples"].items():
+            lines.append(f"- [{name}]({folder.name}/{slug}/{name}): `{command}`")
+        lines.append("")
+    return lines
+
+
+def _link(slug: str, figures: dict[str, Any]) -> str:
+    return f"[{figures['name']}](../models_onnx/{slug}/CARD.md)"
+
+
+def _of(marks: list[bool]) -> str:
+    return f"{sum(marks)} of {len(marks)}"
