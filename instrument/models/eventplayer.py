@@ -47,8 +47,10 @@ SIZES = (
 )
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 PACE_MEMORY = 384.0  # ticks over which the player's own density is taken
-PACE_LEAST, PACE_MOST = 0.5, 2.0  # how far it is told to make up for what it strayed
+PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it strayed
 BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
+PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
+OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
 KEY_SENSE = 0.5  # how far the player leans on the key it hears, beyond what the network does
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
@@ -58,7 +60,8 @@ class Memory(NamedTuple):
     a thousand notes: left alone for ten minutes it would lose its key or repeat itself for ever.
 
     tones: (12,) how much each pitch class was heard of late; since: for each echo, the bar since which the music
-    repeats it; deaf: the bar up to which echoes are not listened to; played, span: notes and ticks of late.
+    repeats it; deaf: the bar up to which echoes are not listened to; played, span: notes and ticks of late;
+    last: the tick of each part's last onset.
     """
 
     tones: NDArray[np.float64]
@@ -66,6 +69,7 @@ class Memory(NamedTuple):
     deaf: int
     played: float
     span: float
+    last: tuple[int, ...]
 
 
 class Backbone(Protocol):
@@ -122,7 +126,7 @@ class EventPlayer:
         self._keys: list[int] = []
         self._seen: list[tuple[int, ...]] = [(*codec.START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
         # _memory[i]: after i notes
-        self._memory = [Memory(np.zeros(TONES), (0,) * len(codec.ECHO_BARS), -1, 0.0, 0.0)]
+        self._memory = [Memory(np.zeros(TONES), (0,) * len(codec.ECHO_BARS), -1, 0.0, 0.0, (0,) * len(Part))]
         self._stepped: tuple[NDArray[np.float32], list[NDArray[np.float32]]] | None = None
         self._asked = Ask()
         self._backbone.reset()
@@ -196,9 +200,8 @@ class EventPlayer:
                 for p in range(5)
             ]
         )
-        part = choose(
-            self._logits(1, shares, [time, position, metre, *echo_rows]), draws[1], temperature, 1.0, allowed
-        )
+        logits = self._logits(1, shares, [time, position, metre, *echo_rows]) + self._part_bias(ask, tick)
+        part = choose(logits, draws[1], temperature, 1.0, allowed)
 
         # pitch
         drums = part == Part.DRUMS
@@ -251,6 +254,23 @@ class EventPlayer:
     def _traits(self, ask: Ask) -> Traits | None:
         return self.bundle.manifest.traits.get(str(ask.knobs.get("genre", "none")))
 
+    def _band(self, ask: Ask) -> frozenset[int]:
+        """The parts that are told to play: those asked for that the genre has; none if neither tells."""
+        parts, traits = self._parts(ask), self._traits(ask)
+        usual = frozenset(traits.parts) if traits else frozenset()
+        return (parts & usual) or (parts if parts != self.can_play else frozenset())
+
+    def _part_bias(self, ask: Ask, tick: int) -> NDArray[np.float32]:
+        """What is added to the logits of the parts: who does not belong to the band is held back, who was
+        silent for long comes in the likelier."""
+        band = self._band(ask)
+        bias = np.zeros(len(Part), np.float32)
+        for part in Part if band else ():
+            bars = (tick - self._memory[-1].last[part]) / (4 * TICKS_PER_BEAT)
+            waited = min(max((bars - PATIENCE) * IMPATIENCE, 0.0), MOST_IMPATIENT)
+            bias[part] = waited if part in band else -OUTSIDER
+        return bias
+
     def _condition(self, ask: Ask) -> NDArray[np.float32]:
         """What the model is told. Density and parts that are free are told as the genre has them: a model
         left to itself would stray from them in ten minutes."""
@@ -265,24 +285,19 @@ class EventPlayer:
             wanted = density_at(density)
             pace = memory.played * TICKS_PER_BEAT / memory.span if memory.span > PACE_MEMORY else wanted
             density = density_knob(wanted * min(max(wanted / pace, PACE_LEAST), PACE_MOST))
-        parts = self._parts(ask)
-        if parts == self.can_play:
-            parts = frozenset(traits.parts) if traits else frozenset()
-        elif traits:
-            parts = (parts & frozenset(traits.parts)) or parts
         return np.concatenate(
             [
                 genre,
                 knob_share(density, DENSITIES),
                 knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS),
-                parts_share(parts),
+                parts_share(self._band(ask)),
                 tone_share(memory.tones),
             ]
         )
 
     def _remembered(self, note: Note, matches: list[int]) -> Memory:
         """The memory after `note`."""
-        tones, since, deaf, played, span = self._memory[-1]
+        tones, since, deaf, played, span, parts = self._memory[-1]
         if note.part != Part.DRUMS:
             tones = remember_tone(tones, note.pitch)
         bar = self._metres.locate(note.tick).bar
@@ -291,7 +306,8 @@ class EventPlayer:
             deaf = bar + 1
         gap = note.tick - self._notes[-2].tick if len(self._notes) > 1 else 0
         fade = 0.5 ** (gap / PACE_MEMORY)
-        return Memory(tones, since, deaf, played * fade + 1, span * fade + gap)
+        last = tuple(note.tick if part == note.part else tick for part, tick in enumerate(parts))
+        return Memory(tones, since, deaf, played * fade + 1, span * fade + gap, last)
 
     def _parts(self, ask: Ask) -> frozenset[int]:
         return (self.can_play & ask.parts) or self.can_play

@@ -4,7 +4,20 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrument.models.conditions import DENSITIES, REGISTERS, density_of, knob_share, register_of, share
+from instrument.models.conditions import (
+    DENSITIES,
+    REGISTERS,
+    density_at,
+    density_knob,
+    density_of,
+    knob_share,
+    parts_share,
+    register_of,
+    remember_tone,
+    share,
+    tone_share,
+    tones_of,
+)
 
 
 @given(st.floats(-10, 200), st.sampled_from([DENSITIES, REGISTERS]))
@@ -34,3 +47,29 @@ def test_density_and_register_of_notes():
     drums = notes.copy()
     drums[:, 5] = 3
     assert np.isnan(register_of(drums)).all()
+
+
+def test_a_density_has_its_place_on_the_knob():
+    for density in DENSITIES:
+        assert density_at(density_knob(density)) == density
+    assert density_knob(0.01) == 1
+    assert density_knob(99) == 8
+
+
+def test_parts_told_and_none():
+    assert parts_share(()).tolist() == [1, 0, 0, 0, 0, 0]
+    assert parts_share({0, 3}).tolist() == [0, 1, 0, 0, 1, 0]
+
+
+def test_tones_are_the_same_note_by_note_and_at_once():
+    rng = np.random.default_rng(3)
+    notes = np.zeros((2500, 6), np.int32)
+    notes[:, 2], notes[:, 5] = rng.integers(0, 128, 2500), rng.integers(0, 5, 2500)
+    at_once, tones = tones_of(notes), np.zeros(12)
+    for row, note in zip(at_once, notes, strict=True):
+        np.testing.assert_allclose(row, tones, atol=1e-9)
+        if note[5] != 3:
+            tones = remember_tone(tones, int(note[2]))
+    assert tone_share(np.zeros(12)).tolist() == [0] * 12
+    assert tone_share(tones).sum() < 12
+    assert not len(tones_of(notes[:0]))
