@@ -65,6 +65,9 @@ def play(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
     audio: Annotated[str, typer.Option(metavar="DEVICE|null", help="Audio device.")] = "",
     midi: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to send to.")] = "",
+    midi_in: Annotated[
+        str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to play along on.")
+    ] = "",
     midi_offset: Annotated[
         float | None, typer.Option(metavar="MS", help="Send MIDI so much later; negative: earlier.")
     ] = None,
@@ -77,6 +80,7 @@ def play(
     from instrument.cli.playing import play_headless, play_in_window
 
     given = {"model": model, "patch": patch, "audio": audio, "midi": midi, "record": _absolute(record)}
+    given["midi-in"] = midi_in
     options = {name: value for name, value in given.items() if value}
     if midi_offset is not None:
         options["midi-offset"] = f"{midi_offset:g}"

@@ -135,8 +135,9 @@ def _apply(client: EngineClient, options: Mapping[str, str]) -> None:
     if model := options.get("model"):
         commands["model"] = LoadModel(model)
     offset = float(options["midi-offset"]) if "midi-offset" in options else None
-    if offset is not None or "audio" in options or "midi" in options:
-        commands["devices"] = SetDevice(options.get("audio"), options.get("midi"), offset)
+    devices = SetDevice(options.get("audio"), options.get("midi"), offset, options.get("midi-in"))
+    if devices != SetDevice():
+        commands["devices"] = devices
     if record := options.get("record"):
         commands["record"] = Record(record)
     for command in commands.values():

@@ -13,6 +13,7 @@ from instrument.engine.patches import PartName, VoicePatch
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
+LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
 GENRE = "genre"  # the knob that says it; the first player leads the band
 
 
@@ -32,3 +33,8 @@ def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Sea
 def arrangement_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
     """What tells a General MIDI synthesiser so, each part on its channel: short MIDI messages."""
     return [message for part, seat in arranged.items() for message in seat_messages(CHANNELS[part], seat)]
+
+
+def live_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
+    """The same for what a person plays."""
+    return seat_messages(LIVE_CHANNEL, arranged[Part.MELODY])

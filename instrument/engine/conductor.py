@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -21,6 +21,7 @@ from instrument.engine.transport import Transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
 from instrument.models.players import NotePlayer
+from instrument.music.notes import Note, Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
 
 Result = TypeVar("Result")
@@ -32,7 +33,17 @@ LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
 AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
 _TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
+STRUCK = 12  # ticks that a live note is taken to last until it is known
 _SHOW_NS = 30_000_000  # between two pictures of the plan
+
+
+class Key(NamedTuple):
+    """A key that a person struck at an instant; velocity 0: released."""
+
+    ns: int
+    pitch: int
+    velocity: int
+    part: Part
 
 
 class Output(Protocol):
@@ -193,6 +204,25 @@ class Conductor:
         tempo = self.transport.tempo
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
+    def listen(self, keys: Iterable[Key]) -> None:
+        """A person strikes and releases keys, in order of time. Only what is played while time runs is music."""
+        tempo = self.transport.tempo
+        if tempo is None or not self.performance.lines:
+            return
+        struck = []
+        for key in keys:
+            at = max(0.0, tempo.tick(key.ns))
+            if key.velocity:
+                tick = round(at)
+                micro = min(MICRO_STEPS // 2 - 1, round((at - tick) * MICRO_STEPS))
+                struck.append(Note(tick, micro, key.pitch, STRUCK, key.velocity, key.part))
+            elif note := self.performance.release(key.pitch, key.part, at):
+                self._heard(note)
+        if struck:
+            self.performance.listen(struck)
+            for note in struck:
+                self._heard(note._replace(duration=1))  # it grows when it is released
+
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model, best loaded before by `Players.load`; where there is none, the first."""
         if self.performance.lines:
@@ -219,6 +249,10 @@ class Conductor:
     def reach_ns(self) -> int:
         """How long before it is heard the outputs want a note."""
         return max((output.reach_ns() for output in self._outputs), default=0)
+
+    def _heard(self, note: Note) -> None:
+        self.committed.append(NoteReport(0, *note))
+        self._planned = True
 
     def _stage(self, patch: Patch) -> Staged:
         given: list[tuple[BundleInfo, NotePlayer]] = []

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from instrument.engine.conductor import Conductor
-from instrument.engine.devices import AUDIO, MIDI, Devices, audio_text, midi_text
+from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
 from instrument.engine.messages import (
     AnyCommand,
     Bye,
@@ -214,8 +214,7 @@ class Control:
             for player in patch.players:
                 self._conductor.players.load(player.model)
             now = self._conductor.picture.patch.routing  # devices are not changed in passing
-            routing = replace(patch.routing, audio=now.audio, midi=now.midi, offset_ms=now.offset_ms)
-            here = replace(patch, routing=routing)
+            here = replace(patch, routing=replace(now, channels=patch.routing.channels))
             self._conductor.call(lambda: self._conductor.use(here)).result(ANSWER_S)
             self._loaded = patch
 
@@ -234,12 +233,17 @@ class Control:
         return self._conductor.call(lambda: self.record(command.path))
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
-        given = {AUDIO: command.audio, MIDI: command.midi, "offset_ms": command.offset_ms}
+        given = {
+            AUDIO: command.audio,
+            MIDI: command.midi,
+            MIDI_IN: command.midi_in,
+            "offset_ms": command.offset_ms,
+        }
         chosen = {field: value for field, value in given.items() if value is not None}
         check_offset(command.offset_ms or 0.0)
 
         def change() -> None:
-            for kind in (AUDIO, MIDI):
+            for kind in KINDS:
                 if kind in chosen:
                     self._devices.use(kind, str(chosen[kind]))
             routing = replace(self._conductor.picture.patch.routing, **chosen)
@@ -287,6 +291,7 @@ class Control:
             audio_devices=self._devices.there[AUDIO],
             midi_ports=self._devices.there[MIDI],
             offset_ms=patch.routing.offset_ms,
+            midi_inputs=self._devices.there[MIDI_IN],
         )
 
     def _as_kept(self) -> Patch:
@@ -327,6 +332,7 @@ class Control:
                 midi=midi_text(midi),
                 recording=self._recordings.text,
                 banners=self._all_banners(),
+                midi_in=self._devices.midi_in,
             )
         )
 

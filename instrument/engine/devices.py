@@ -8,24 +8,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from instrument.engine.listening import Listener
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.sound import Sound
 from instrument.errors import HocketError
 from instrument.io.audio import NULL, NullAudio, list_devices, open_audio
 from instrument.io.glance import glance
 from instrument.io.midi import VIRTUAL, NullMidi, check_port, list_ports, open_midi
-from instrument.io.ports import AudioOutput, AudioStatus, MidiOutput, MidiStatus
+from instrument.io.midiin import NullMidiInput, check_input, list_inputs, open_midi_in
+from instrument.io.ports import AudioOutput, AudioStatus, MidiInput, MidiOutput, MidiStatus
 
 Result = TypeVar("Result")
 
-AUDIO, MIDI = "audio", "midi"
+AUDIO, MIDI, MIDI_IN = KINDS = ("audio", "midi", "midi_in")
+_LISTS = {AUDIO: list_devices, MIDI: list_ports, MIDI_IN: list_inputs}
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # waits between tries to open what is missing; the last is kept
 TOLD_S = 10.0  # how long it is told that a device was found
 
 
 @dataclass
 class Wish:
-    """A device that was asked for ("" = any) and is not there. problem: what the player sees meanwhile."""
+    """A device that was asked for ("" = any) and is not there. problem: what the player sees meanwhile, empty where
+    nobody misses it."""
 
     name: str
     problem: str
@@ -34,19 +38,25 @@ class Wish:
 
 
 class Devices:
-    """Keeps sound and MIDI on the devices that were asked for: one that is missing is taken when it appears.
+    """Keeps sound, MIDI and what a person plays on the devices that were asked for: one that is missing is taken
+    when it appears.
 
     Devices are opened one after another in a thread of its own; nothing that plays waits for it. there: names
     of the devices there are, by kind.
     """
 
     def __init__(
-        self, sound: Sound, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic
+        self,
+        sound: Sound,
+        scheduler: Scheduler,
+        listener: Listener,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.there: dict[str, tuple[str, ...]] = {AUDIO: (), MIDI: ()}
+        self.there: dict[str, tuple[str, ...]] = dict.fromkeys(KINDS, ())
         self.seen: Callable[[], None] = lambda: None  # told when `there` is new
         self._sound = sound
         self._scheduler = scheduler
+        self._listener = listener
         self._clock = clock
         self._work = ThreadPoolExecutor(1, "devices")
         self._trying: Future[None] | None = None
@@ -62,8 +72,14 @@ class Devices:
             *(wish.problem for wish in list(self._wishes.values())),
             audio_banner(self._sound.audio.status()),
             midi_banner(self._scheduler.port.status()),
+            midi_banner(self._listener.port.status()),
             *(text for text, until in list(self._found.values()) if now < until),
         )
+
+    @property
+    def midi_in(self) -> str:
+        """What a person plays on, as the window shows it."""
+        return midi_text(self._listener.port.status())
 
     def wish(self, kind: str, name: str, problem: str) -> None:
         """A device is missing; another plays in its place."""
@@ -78,14 +94,18 @@ class Devices:
         not there."""
         if kind == AUDIO:
             self._sound.use(open_audio(name or None))
-        else:
+        elif kind == MIDI:
             self._use_port(name or VIRTUAL)
+        else:
+            check_input(name or VIRTUAL)
+            self._listener.use(lambda: open_midi_in(name or VIRTUAL))
         self._wishes.pop(kind, None)
 
     def poll(self) -> None:
         """Keep the devices alive, and look out for those that are missing. Call it a few times a second."""
         self._scheduler.poll()
         self._sound.poll()
+        self._listener.poll()
         if self._trying:
             if not self._trying.done():
                 return
@@ -100,7 +120,7 @@ class Devices:
 
     def look_around(self) -> None:
         """See what devices there are, which takes a second: through `call`."""
-        for kind, look in ((AUDIO, list_devices), (MIDI, list_ports)):
+        for kind, look in _LISTS.items():
             try:
                 self.there[kind] = tuple(look())
             except (HocketError, OSError):
@@ -130,16 +150,19 @@ class Devices:
                 wish.due = self._clock() + RETRY_S[min(wish.tries, len(RETRY_S) - 1)]
                 wish.tries += 1
             else:
-                self._found[kind] = self._now_used(kind), self._clock() + TOLD_S
                 changed = True
+                if wish.problem:
+                    self._found[kind] = f"there it is: {self._in_use(kind)}", self._clock() + TOLD_S
         if changed:
             self.look_around()
 
 
-    def _now_used(self, kind: str) -> str:
+    def _in_use(self, kind: str) -> str:
         if kind == AUDIO:
-            return f"there it is: now playing to {self._sound.audio.status().device}"
-        return f"there it is: now sending to {self._scheduler.port.status().port}"
+            return f"now playing to {self._sound.audio.status().device}"
+        if kind == MIDI:
+            return f"now sending to {self._scheduler.port.status().port}"
+        return f"now listening to {self._listener.port.status().port}"
 
 
 def best_audio(wanted: str) -> tuple[AudioOutput, str]:
@@ -153,8 +176,7 @@ def best_audio(wanted: str) -> tuple[AudioOutput, str]:
             problem = problem or str(error)
     audio = NullAudio()
     audio.start()
-    awaited = f"until {wanted} appears" if wanted else "until the first appears"
-    return audio, f"no audio device, playing to the null device {awaited}: {problem}"
+    return audio, f"{problem}; playing to nobody until {'it appears' if wanted else 'there is one'}"
 
 
 def best_midi(wanted: str) -> tuple[MidiOutput, str]:
@@ -166,7 +188,16 @@ def best_midi(wanted: str) -> tuple[MidiOutput, str]:
             return midi, problem and f"{problem}; sending to {midi.status().port} until it appears"
         except HocketError as error:
             problem = problem or str(error)
-    return NullMidi(), f"no MIDI port, sending to nobody until there is one: {problem}"
+    return NullMidi(), f"{problem}; sending to nobody until there is one"
+
+
+def best_input(wanted: str) -> tuple[MidiInput, str | None]:
+    """An open MIDI input, and None where it is `wanted` (a port's name, "" the virtual one, "null"), else a banner,
+    empty where no particular one was."""
+    try:
+        return open_midi_in(wanted or VIRTUAL), None
+    except HocketError as error:
+        return NullMidiInput(), f"{error}; listening to nobody until it appears" if wanted else ""
 
 
 def audio_banner(status: AudioStatus) -> str:

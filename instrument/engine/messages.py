@@ -69,7 +69,7 @@ class Record(Command, frozen=True):
 
 
 class SetDevice(Command, frozen=True):
-    """Use another audio device or MIDI port; None leaves it as it is.
+    """Use another audio device, MIDI port or MIDI input; None leaves it as it is.
 
     offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier.
     """
@@ -77,6 +77,7 @@ class SetDevice(Command, frozen=True):
     audio: str | None = None
     midi: str | None = None
     offset_ms: float | None = None
+    midi_in: str | None = None
 
 
 class Describe(Command, frozen=True):
@@ -159,6 +160,7 @@ class Description(Report, frozen=True):
     audio_devices: tuple[str, ...]
     midi_ports: tuple[str, ...]
     offset_ms: float = 0.0  # of the MIDI port
+    midi_inputs: tuple[str, ...] = ()
 
 
 class NoteReport(msgspec.Struct, frozen=True, array_like=True):
@@ -201,6 +203,7 @@ class Telemetry(Report, frozen=True):
     midi: str
     recording: str
     banners: tuple[str, ...]
+    midi_in: str = ""
 
 
 class Bye(Report, frozen=True):

@@ -103,25 +103,28 @@ class Line:
             self._player.feed(note)
         self._take(notes)
 
-    def listen(self, note: Note) -> None:
-        """Take a live note as played by this line too, at its place among those committed. Drops the plan.
+    def listen(self, notes: Sequence[Note]) -> None:
+        """Take live notes as played by this line too, each at its place among those committed. Drops the plan.
 
         The player does not hear what it played itself at that tick, or what lies too far back.
         """
         self.change(self.ask, self.spacing)
         recent = list(self._recent)
-        at = bisect(recent, note.order, key=lambda each: each.order)
-        later = recent[at:]
-        self.count += 1
-        if (at and recent[at - 1].order == note.order) or len(later) > REWOUND:
-            self._offset += 1
+        known = {note.order for note in recent}
+        earliest = recent[-REWOUND].order if len(recent) >= REWOUND else -1
+        heard = {note.order: note for note in notes if note.order not in known and note.order > earliest}
+        self.count += len(notes)
+        self._offset += len(notes) - len(heard)
+        if not heard:
             return
-        self._player.rewind(self._player.count - len(later))
-        for each in (note, *later):
-            with suppress(HocketError):  # asked first, so that it is taken in under the knobs that hold now
-                self._player.propose(self.ask)
-            self._player.feed(each)
-        self._recent = deque((*recent[:at], note, *later), maxlen=CONTEXT)
+        at = bisect(recent, min(heard), key=lambda each: each.order)
+        following = sorted((*heard.values(), *recent[at:]), key=lambda each: each.order)
+        self._player.rewind(self._player.count - len(recent[at:]))
+        with suppress(HocketError):  # asked first, so that all is taken in under the knobs that hold now
+            self._player.propose(self.ask)
+        for note in following:
+            self._player.feed(note)
+        self._recent = deque((*recent[:at], *following), maxlen=CONTEXT)
         self._forget()
 
     def _take(self, notes: Sequence[Note]) -> None:
@@ -131,4 +134,4 @@ class Line:
             self._forget()
 
     def _forget(self) -> None:
-        self._player.forget_before(self._player.count - len(self.plan) - REWOUND)
+        self._player.forget_before(max(0, self._player.count - len(self.plan) - REWOUND))

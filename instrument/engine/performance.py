@@ -200,14 +200,14 @@ class Performance:
         for line in self.lines:
             self._input(line, floor, prompt=tuple(notes) if line is begun else ())
 
-    def listen(self, note: Note, player: int = 0) -> None:
-        """A person plays a note, now or a moment ago: the player hears it and plans anew. It sounds already, so
-        it does not come out of `advance`, but it is in the take."""
-        self._input(self._line(player), self._floor, live=(note,))
-        self._held[note.pitch, note.part] = player, note
+    def listen(self, notes: Sequence[Note], player: int = 0) -> None:
+        """A person plays, now or a moment ago: the player hears it and plans anew. The notes sound already, so
+        they do not come out of `advance`, but they are in the take."""
+        self._input(self._line(player), self._floor, live=tuple(notes))
+        self._held |= {(note.pitch, note.part): (player, note) for note in notes}
 
     def release(self, pitch: int, part: int, tick: float) -> Note | None:
-        """That note ended: as it sounded. None if it was not held."""
+        """A live note ended: as it sounded. None if it was not held."""
         if (pitch, part) not in self._held:
             return None
         player, note = self._held.pop((pitch, part))
@@ -259,8 +259,9 @@ class Performance:
         if event.prompt:
             line.hear(event.prompt)
             self._play(line, event.prompt)
+        if event.live:
+            line.listen(event.live)
         for note in event.live:
-            line.listen(note)
             self.take.hear(event.player, note)
 
     def play(self, player: int, count: int) -> None:

@@ -27,7 +27,8 @@ from instrument.engine import instance
 from instrument.engine.client import ANOTHER_RUNS
 from instrument.engine.conductor import Conductor, Players
 from instrument.engine.control import Control
-from instrument.engine.devices import AUDIO, MIDI, Devices, best_audio, best_midi
+from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
+from instrument.engine.listening import Listener
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, check_offset, load_patch
 from instrument.engine.performance import OpenPlayer
 from instrument.engine.scheduler import Scheduler
@@ -51,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--patch", default="", help="patch to begin with; else the state of the last time")
     options.add_argument("--audio", default="", help='audio device, or "null"; else as in the patch')
     options.add_argument("--midi", default="", help='MIDI port, "virtual" or "null"; else as in the patch')
+    options.add_argument(
+        "--midi-in", default="", help='MIDI input, "virtual" or "null"; else as in the patch'
+    )
     options.add_argument(
         "--midi-offset", type=float, metavar="MS", help="send MIDI so much later; else as in the patch"
     )
@@ -101,12 +105,15 @@ def run(options: argparse.Namespace, state: Path) -> int:
     players = Players(_named(options.players))
     patch, patch_banner = first_patch(options)
     audio, midi = options.audio or patch.routing.audio, options.midi or patch.routing.midi
-    with ThreadPoolExecutor(3, "opening") as opening:
+    midi_in = options.midi_in or patch.routing.midi_in
+    with ThreadPoolExecutor(4, "opening") as opening:
         hearing = opening.submit(open_sound, audio)
         sending = opening.submit(best_midi, midi)
+        listening = opening.submit(best_input, midi_in)
         loading = opening.submit(load_models, patch, players, bool(options.model or options.patch))
     sound, audio_banner = hearing.result()
     port, midi_banner = sending.result()
+    keyboard, input_banner = listening.result()
     scheduler = Scheduler(clock, port)
     try:
         patch, models_banner = loading.result()
@@ -114,8 +121,12 @@ def run(options: argparse.Namespace, state: Path) -> int:
     except HocketError:
         scheduler.close()
         sound.close()
+        keyboard.close()
         raise
-    devices = Devices(sound, scheduler)
+    listener = Listener(keyboard, sound, conductor)
+    devices = Devices(sound, scheduler, listener)
+    if input_banner is not None:
+        devices.wish(MIDI_IN, midi_in, input_banner)
     for kind, wanted, missing in ((AUDIO, audio, audio_banner), (MIDI, midi, midi_banner)):
         if missing:
             devices.wish(kind, wanted, missing)
@@ -126,13 +137,14 @@ def run(options: argparse.Namespace, state: Path) -> int:
     _end_on_signals_and_errors(control)
     gc.collect()
     gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
-    for part in (scheduler, sound, conductor):
+    for part in (scheduler, sound, conductor, listener):
         part.start()
     try:
         status = control.run()
     finally:
         threading.Timer(QUIT_S, os._exit, [1]).start()
         devices.close()
+        listener.close()
         conductor.close()
         control.save()
         if options.trace:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from instrument.engine.ledger import NOTE_ON, Ledger
+from instrument.engine.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
 from instrument.engine.performance import Performance, Played
 from instrument.io.midi import NullMidi, all_notes_off
 from instrument.io.ports import Clock, MidiOutput
@@ -74,6 +74,14 @@ class Agenda:
                     strike = heapq.heappop(self._heap)[2]
                     taken += ((tick, message) for message in self._ledger.on(*strike))
         return taken
+
+    def live(self, tick: float, message: bytes) -> list[bytes]:
+        """Enter a short MIDI message of a person, now: what is to be played for it."""
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        with self._changed:
+            if kind == NOTE_ON and message[2]:
+                return self._ledger.on(tick, channel, message[1], message[2], LONGEST)
+            return self._ledger.off(channel, message[1]) if kind in (NOTE_ON, NOTE_OFF) else [message]
 
     def next(self) -> float | None:
         """The tick of the next start or end."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from instrument.engine.arrangement import arrange, arrangement_messages, genre_of
+from instrument.engine.arrangement import arrange, arrangement_messages, genre_of, live_messages
 from instrument.engine.knobs import INSTRUMENT, knob_name
 from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
 from instrument.engine.performance import Performance, Played
@@ -44,6 +44,8 @@ class Sound:
         self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
         self._recorders: tuple[SoundRecorder, ...] = ()
         self._posting = threading.Lock()
+        self._latest = 0  # frame of the last event posted
+        self._mixed = 0  # frames of this mixer
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="mix", daemon=True)
         self._build(audio)
@@ -65,7 +67,7 @@ class Sound:
         values = performance.values
         band = arrange(genre_of(values), performance.patch.voices)
         level = Fader(MASTER, float(values[knob_name(INSTRUMENT, "level")]))
-        setting: Setting = (*arrangement_messages(band), level)
+        setting: Setting = (*arrangement_messages(band), *live_messages(band), level)
         if setting != self._setting:
             self._setting = setting
             self._settings.append((performance.floor, setting))
@@ -87,6 +89,15 @@ class Sound:
         with self._posting:
             self.agenda.silence()
             self._mixer.panic()
+
+    def play(self, message: bytes) -> None:
+        """Play what a person does, a short MIDI message, as soon as can be. Any thread."""
+        tempo = self._tempo
+        tick = tempo.tick(time.perf_counter_ns()) if tempo else 0.0
+        with self._posting:
+            self._latest = max(self._latest, self._mixed)
+            for each in self.agenda.live(tick, message):
+                self._mixer.post(self._mixed, each)
 
     def poll(self) -> None:
         """Keep the device alive."""
@@ -125,7 +136,7 @@ class Sound:
         self.problem = voice.name if voice.name.startswith("plain") else ""
         with self._posting:
             self._device = audio
-            self._latest = 0  # frame of the last event posted
+            self._latest = 0
             self._mixer = Mixer(audio.rate, voice)
             self._settings.appendleft((0, self._setting))
             self._mixed = 0

@@ -27,7 +27,7 @@ _OFFSET = KnobInfo(
 class Footer(QFrame):
     """Devices to choose from, and `Health`. opened: the player is looking at a list of devices."""
 
-    audio_picked, midi_picked = Signal(str), Signal(str)
+    audio_picked, midi_picked, input_picked = Signal(str), Signal(str), Signal(str)
     offset_turned = Signal(float)
     opened = Signal()
 
@@ -36,21 +36,25 @@ class Footer(QFrame):
         self.setObjectName("bar")
         self.audio = Selector("Audio device", "Where the built-in voices play")
         self.midi = Selector("MIDI port", "Where the notes go; connect your synth or DAW to it")
+        self.input = Selector("Keyboard", "What you play along on: it sounds, and the model hears it")
         self.health = Health()
         self._devices: tuple[str, ...] = ()
         self._ports: tuple[str, ...] = ()
+        self._inputs: tuple[str, ...] = ()
         self.offset = NumberBox(_OFFSET)
         self.audio.picked.connect(self.audio_picked)
         self.midi.picked.connect(self.midi_picked)
+        self.input.picked.connect(self.input_picked)
         self.offset.turned.connect(self.offset_turned)
-        for selector in (self.audio, self.midi):
+        for selector in (self.audio, self.midi, self.input):
             selector.opened.connect(self.opened)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(16), theme.px(8), theme.px(16), theme.px(10))
         row.setSpacing(theme.px(12))
-        row.addWidget(Field("Audio", self.audio, 210))
-        row.addWidget(Field("MIDI", self.midi, 210))
+        row.addWidget(Field("Audio", self.audio, 210, 110), 8)
+        row.addWidget(Field("MIDI out", self.midi, 200, 110), 8)
         row.addWidget(Field("Offset, ms", self.offset, 64))
+        row.addWidget(Field("MIDI in", self.input, 200, 110), 8)
         row.addStretch(1)
         row.addWidget(self.health)
 
@@ -58,11 +62,13 @@ class Footer(QFrame):
         """Take the lists of devices, and the offset."""
         self.offset.show_value(description.offset_ms)
         self._devices, self._ports = description.audio_devices, description.midi_ports
+        self._inputs = description.midi_inputs
 
     def show_telemetry(self, report: Telemetry) -> None:
         """Show what is in use."""
         _show_in_use(self.audio, _AUDIO, self._devices, report.audio)
         _show_in_use(self.midi, _MIDI, self._ports, report.midi)
+        _show_in_use(self.input, _INPUT, self._inputs, report.midi_in)
         self.health.show_telemetry(report)
 
 
@@ -76,6 +82,11 @@ class _Standing(NamedTuple):
 
 _AUDIO = (_Standing("", "Default device", "default"), _Standing("null", "No sound", "null"))
 _MIDI = (_Standing("virtual", "Hocket, a virtual port", "Hocket"), _Standing("null", "No port", "null"))
+
+_INPUT = (
+    _Standing("virtual", "Hocket in, a virtual port", "Hocket in"),
+    _Standing("null", "No keyboard", "null"),
+)
 
 
 def _show_in_use(

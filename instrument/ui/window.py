@@ -114,6 +114,7 @@ class Window(QMainWindow):
         self.footer = Footer()
         self.footer.audio_picked.connect(lambda name: self.link.send(SetDevice(audio=name)))
         self.footer.midi_picked.connect(lambda name: self.link.send(SetDevice(midi=name)))
+        self.footer.input_picked.connect(lambda name: self.link.send(SetDevice(midi_in=name)))
         self.footer.offset_turned.connect(lambda ms: self.link.send(SetDevice(offset_ms=ms)))
         self.footer.opened.connect(lambda: self.link.send(Describe()))
         self.models: list[Selector] = []

@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 
 from instrument.engine import devices as module
-from instrument.engine.devices import MIDI, RETRY_S, Devices, best_audio, best_midi
+from instrument.engine.conductor import Conductor, Players
+from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio, best_midi
+from instrument.engine.listening import Listener
 from instrument.engine.messages import Play, Stop
+from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.sound import Sound
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
 from instrument.io.glance import glance
 from instrument.io.midi import NullMidi
+from instrument.io.midiin import NullMidiInput
 from tests.support.engine import start_engine
 from tests.support.jack import JackProbe, wait_for
+from tests.support.players import open_scale
 
 __all__ = ["start_engine"]  # the fixture
 
@@ -31,8 +36,8 @@ def test_what_appears_after_the_start_is_taken_while_the_music_plays(no_jack, st
     engine = start_engine(audio="", midi="")
     engine.until(lambda: engine.telemetry.audio == engine.telemetry.midi == "null")
     told = " ".join(engine.telemetry.banners)
-    assert "until the first appears" in told
-    assert "until there is one" in told
+    assert "playing to nobody until there is one" in told
+    assert "sending to nobody until there is one" in told
     engine.client.ask(Play())
     engine.hear(3)
 
@@ -70,12 +75,17 @@ class Rig:
         self.now, self.tries, self.there, self.glance = 0.0, [], set(), 0
         audio, _ = best_audio("null")
         self.sound, self.scheduler = Sound(audio), Scheduler(SystemClock(), NullMidi())
-        self.devices = Devices(self.sound, self.scheduler, lambda: self.now)
+        self.devices = Devices(self.sound, self.scheduler, self.listener(), lambda: self.now)
         monkeypatch.setattr(module, "glance", lambda: self.glance)
         monkeypatch.setattr(module, "open_midi", self.open)
         monkeypatch.setattr(module, "check_port", self.check)
-        monkeypatch.setattr(module, "list_devices", list)
-        monkeypatch.setattr(module, "list_ports", lambda: sorted(self.there))
+        lists = dict.fromkeys(KINDS, list) | {MIDI: lambda: sorted(self.there)}
+        monkeypatch.setattr(module, "_LISTS", lists)
+
+    def listener(self):
+        players = Players(open_scale)
+        patch = Patch(players=(PlayerPatch("scale"),))
+        return Listener(NullMidiInput(), self.sound, Conductor(SystemClock(), players, patch, ()))
 
     def check(self, name):
         self.tries.append(self.now)

@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {
     "audio": "null",
     "midi": "null",
+    "midi-in": "null",
     "players": "tests.support.players:open_scale",
     "patch": str(ROOT / "tests" / "support" / "fast.json"),
     "linger": "1",

@@ -35,7 +35,8 @@ def play_along(performance: Performance, kind: str, first: float, second: float)
     """What a person does, a little before the last of the notes that are committed."""
     if kind == "listen":
         tick = max(0, performance.floor - round(20 * first))
-        performance.listen(Note(tick, 0, 60 + int(12 * second), 12, 90, Part.MELODY))
+        pitches = (60 + int(12 * second), 75) if second > 0.5 else (60 + int(12 * second),)
+        performance.listen([Note(tick, 0, pitch, 12, 90, Part.MELODY) for pitch in pitches])
     else:
         for pitch, part in list(performance._held)[:1]:
             performance.release(pitch, part, performance.floor + 50 * first)

@@ -97,7 +97,7 @@ class EngineStandIn:
         self.sent: list[AnyCommand] = []
         self.refusals: dict[type, str] = {}
         self.answers = True  # False: replies stay out
-        self.offset = 0.0
+        self.offset, self.midi_in = 0.0, "Hocket in (alsa)"
         self.banners: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
         self.patch, self.patch_changed, self.patches = (
@@ -171,7 +171,7 @@ class EngineStandIn:
         """Send a description."""
         self._reports.append(Description(
             MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
-            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
+            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset, ("Keystation 49",),
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
@@ -189,6 +189,7 @@ class EngineStandIn:
             tuple(note for note in self._music if note.tick < self._committed_to + PLANNED),
             self.levels if self._started is not None else (-120.0, -120.0),
             self.load, self.starved, 0, 29.3, self.late, 4, 1.2, self.audio, self.midi, self.recording, self.banners,
+            self.midi_in,
         )  # fmt: skip
 
     @property
@@ -222,7 +223,8 @@ class EngineStandIn:
                 self.patch, self.patch_changed = name, False
                 self.patches = tuple(sorted({*self.patches, name}))
                 self.describe()
-            case SetDevice(audio, midi, offset):
+            case SetDevice(audio, midi, offset, midi_in):
+                self.midi_in = midi_in or self.midi_in
                 self.audio, self.midi = audio or self.audio, midi or self.midi
                 self.offset = self.offset if offset is None else offset
                 self.describe()

@@ -267,7 +267,12 @@ def test_devices_in_use_and_others(qtbot: QtBot, window: Window, engine: EngineS
     assert texts(midi) == ["Hocket (alsa)", "FluidSynth", "Midi Through", "No port"]
     qtbot.keyClick(audio, Qt.Key.Key_Down)
     qtbot.keyClick(midi, Qt.Key.Key_Down)
-    assert engine.commands(SetDevice) == [SetDevice(audio="Scarlett 2i2"), SetDevice(midi="FluidSynth")]
+    keyboard = window.footer.input
+    assert texts(keyboard) == ["Hocket in (alsa)", "Keystation 49", "No keyboard"]
+    qtbot.keyClick(keyboard, Qt.Key.Key_Down)
+    assert engine.commands(SetDevice) == [
+        SetDevice(audio="Scarlett 2i2"), SetDevice(midi="FluidSynth"), SetDevice(midi_in="Keystation 49"),
+    ]  # fmt: skip
     engine.audio, engine.midi = "null", "null"
     qtbot.waitUntil(
         lambda: (audio.currentText(), midi.currentText()) == ("No sound", "No port"), timeout=5000

@@ -1,0 +1,86 @@
+"""What a person plays: it sounds at once through the built-in voices, and the players hear it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from instrument.engine.arrangement import LIVE_CHANNEL
+from instrument.engine.conductor import Conductor, Key
+from instrument.engine.ledger import NOTE_OFF, NOTE_ON
+from instrument.engine.sound import Sound
+from instrument.engine.voice import DRUM_CHANNEL, SUSTAIN
+from instrument.io.midiin import NullMidiInput
+from instrument.io.ports import MidiInput
+from instrument.music.notes import Part
+
+READ_S = 0.003  # between two looks at the port
+_CONTROL, _BEND, _MODULATION = 0xB0, 0xE0, 1
+
+
+class Listener:
+    """Reads a MIDI input in a thread of its own. Channel 10 are drums, all others one melody instrument."""
+
+    def __init__(self, port: MidiInput, sound: Sound, conductor: Conductor) -> None:
+        self.port = port
+        self._sound = sound
+        self._conductor = conductor
+        self._held: set[tuple[int, int]] = set()  # (channel, pitch)
+        self._reading = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def poll(self) -> None:
+        """Keep the port alive; what was held when it was lost is released."""
+        self.port.poll()
+        if self._held and self.port.status().state != "open":
+            self._let_go()
+
+    def use(self, open_port: Callable[[], MidiInput]) -> None:
+        """Listen to another port from now on, opened when the last one has been closed. HocketError if it does not
+        open: then there is none."""
+        for change in (NullMidiInput, open_port):
+            opened = change()
+            with self._reading:
+                last, self.port = self.port, opened
+            last.close()
+            self._let_go()
+
+    def close(self) -> None:
+        """End the thread, close the port."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self.port.close()
+
+    def _run(self) -> None:
+        while not self._closed.wait(READ_S):
+            with self._reading:
+                arrived = self.port.read()
+            if arrived:
+                self._take(arrived)
+
+    def _let_go(self) -> None:
+        now = time.perf_counter_ns()
+        self._take([(now, bytes((NOTE_OFF | channel, pitch, 0))) for channel, pitch in list(self._held)])
+
+    def _take(self, arrived: list[tuple[int, bytes]]) -> None:
+        keys = []
+        for ns, message in arrived:
+            kind, first, second = message[0] & 0xF0, *(*message[1:3], 0, 0)[:2]
+            drums = message[0] & 0x0F == DRUM_CHANNEL
+            channel = DRUM_CHANNEL if drums else LIVE_CHANNEL
+            if kind in (NOTE_ON, NOTE_OFF):
+                velocity = second if kind == NOTE_ON else 0
+                (self._held.add if velocity else self._held.discard)((channel, first))
+                keys.append(Key(ns, first, velocity, Part.DRUMS if drums else Part.MELODY))
+            elif kind != _BEND and not (kind == _CONTROL and first in (SUSTAIN, _MODULATION)):
+                continue
+            self._sound.play(bytes((kind | channel, first, second)))
+        if keys:
+            self._conductor.call(lambda: self._conductor.listen(keys))
