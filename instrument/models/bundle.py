@@ -68,7 +68,8 @@ _DENSE = frozenset(
         "QuantizeLinear",
     ]
 )
-OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE}
+_ATTENTIVE = _DENSE | {"Cos", "LayerNormalization", "Mod", "Sin", "Softmax"}
+OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE, "transformer": _ATTENTIVE}
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30

@@ -10,9 +10,10 @@ from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.lstm import LstmPlayer
 from instrument.models.manifest import Manifest, read_manifest
 from instrument.models.players import NotePlayer
+from instrument.models.transformer import TransformerPlayer
 from instrument.paths import models_dirs
 
-NOTE_PLAYERS = {"lstm": LstmPlayer}
+NOTE_PLAYERS = {"lstm": LstmPlayer, "transformer": TransformerPlayer}
 
 
 @dataclass(frozen=True, slots=True)
