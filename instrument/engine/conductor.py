@@ -6,17 +6,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from instrument.engine.knobs import INSTRUMENT, knob_name
+from instrument.engine.knobs import INSTRUMENT, knob_name, value_at
 from instrument.engine.messages import KnobInfo, NoteReport, Value
 from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.performance import RECOVERED, BundleInfo, OpenPlayer, Performance, Played
+from instrument.engine.performance import RECOVERED, BundleInfo, Performance, Played
+from instrument.engine.players import Players
 from instrument.engine.transport import Transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
@@ -33,6 +34,7 @@ LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
 AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
 _TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
+LEARN_NS = 30_000_000_000  # how long a knob waits for its controller
 STRUCK = 12  # ticks that a live note is taken to last until it is known
 _SHOW_NS = 30_000_000  # between two pictures of the plan
 
@@ -74,34 +76,6 @@ class Output(Protocol):
         ...
 
 
-class Players:
-    """Opens note players and keeps those no longer in use, so that a new performance need not load again."""
-
-    def __init__(self, open_player: OpenPlayer) -> None:
-        self._open = open_player
-        self._lock = threading.Lock()
-        self._idle: list[tuple[BundleInfo, NotePlayer]] = []
-
-    def load(self, slug: str) -> None:
-        """Have a player of `slug` ready, so that giving it out takes no time. HocketError if that cannot be."""
-        opened = self._open(slug)
-        with self._lock:
-            self._idle.append(opened)
-
-    def give(self, slug: str) -> tuple[BundleInfo, NotePlayer]:
-        """A player that nobody else uses."""
-        with self._lock:
-            ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
-            if ready:
-                self._idle.remove(ready)
-        return ready or self._open(slug)
-
-    def take_back(self, players: list[tuple[BundleInfo, NotePlayer]]) -> None:
-        """These are free again; others that nobody wanted meanwhile are let go."""
-        with self._lock:
-            self._idle = players
-
-
 class Staged(NamedTuple):
     """A performance and the players it was given."""
 
@@ -121,7 +95,7 @@ class Conductor:
     """Plans, commits and hands over to its outputs; everything it is told to do goes through `call`.
 
     For other threads to read: transport, picture, plan, committed, ms_per_note, timings (ns of the last notes
-    planned), problem (why nothing is generated, if so).
+    planned), problem (why nothing is generated, if so), learning.
     """
 
     def __init__(self, clock: Clock, players: Players, patch: Patch, outputs: Sequence[Output]) -> None:
@@ -134,6 +108,7 @@ class Conductor:
         self.ms_per_note = 0.0
         self.timings: deque[int] = deque(maxlen=20_000)
         self.problem = ""
+        self._learning = ("", 0)  # a knob that is to be turned by a MIDI controller, and until when (ns) it waits
         self.ended: Callable[[Performance], None] = lambda performance: None  # told of one that stopped
         self._clock = clock
         self._outputs = outputs
@@ -145,6 +120,12 @@ class Conductor:
         self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
         self._pace()
         self._arranged()
+
+    @property
+    def learning(self) -> str:
+        """The knob that the next MIDI controller that is moved will turn, if there is one."""
+        name, until = self._learning
+        return name if self._clock.now() < until else ""
 
     def start(self) -> None:
         """Start the thread."""
@@ -204,6 +185,25 @@ class Conductor:
         tempo = self.transport.tempo
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
+    def learn(self, knob: str, player: int, on: bool) -> None:
+        """Have the controller that is moved next turn a knob, or none. HocketError for an unknown knob."""
+        info = self.performance.table.find(knob, player)
+        name = knob_name(info.player, info.id)
+        self._learning = (name, self._clock.now() + LEARN_NS) if on else ("", 0)
+        if not on:
+            self._bind({number: bound for number, bound in self._controllers.items() if bound != name})
+
+    def control(self, moved: Mapping[int, int]) -> None:
+        """A person moved controllers: number -> value 0..127."""
+        for number, value in moved.items():
+            if name := self.learning:
+                others = {other: bound for other, bound in self._controllers.items() if bound != name}
+                self._bind({**others, number: name})
+                self._learning = ("", 0)
+            info = self.performance.table.infos.get(self._controllers.get(number, ""))
+            if info:
+                self.set(info.id, value_at(info, value / 127), info.player)
+
     def listen(self, keys: Iterable[Key]) -> None:
         """A person strikes and releases keys, in order of time. Only what is played while time runs is music."""
         tempo = self.transport.tempo
@@ -249,6 +249,13 @@ class Conductor:
     def reach_ns(self) -> int:
         """How long before it is heard the outputs want a note."""
         return max((output.reach_ns() for output in self._outputs), default=0)
+
+    @property
+    def _controllers(self) -> dict[int, str]:
+        return self.performance.patch.routing.controllers
+
+    def _bind(self, controllers: dict[int, str]) -> None:
+        self.label(routing=replace(self.performance.patch.routing, controllers=controllers))
 
     def _heard(self, note: Note) -> None:
         self.committed.append(NoteReport(0, *note))

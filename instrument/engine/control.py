@@ -24,6 +24,7 @@ from instrument.engine.messages import (
     Envelope,
     Hello,
     KnobInfo,
+    Learn,
     LoadModel,
     LoadPatch,
     ModelInfo,
@@ -63,6 +64,7 @@ DESCRIBE_S = 0.2  # descriptions follow one another no faster
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
 ALONE_S = 1.0  # how long one without clients that does not play stays
 TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
+LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
 ANSWER_S = 2.0  # how long the notes thread may take for what takes no time
 
 Act = Callable[[Peer, Any], Future[Any] | None]
@@ -96,6 +98,7 @@ class Control:
         self._end: tuple[str, int] | None = None
         self._alone_since = time.monotonic() + FIRST_CLIENT_S
         self._changed = False  # since the last description
+        self._pictured = conductor.picture  # by the last description
         self._loaded = self._as_kept()
         self._saved: Patch | None = None
         self._models: tuple[ModelInfo, ...] = ()
@@ -114,6 +117,9 @@ class Control:
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
+            Learn: lambda _, learn: conductor.call(
+                lambda: conductor.learn(learn.knob, learn.player, learn.on)
+            ),
             Describe: self._look_around,
             Quit: lambda _, __: self.end("asked to quit"),
         }
@@ -274,8 +280,9 @@ class Control:
         self._changed = True
 
     def _describe(self) -> None:
-        if self._changed:
-            self._changed = False
+        picture = self._conductor.picture  # controllers turn knobs, too
+        if self._changed or picture is not self._pictured:
+            self._changed, self._pictured = False, picture
             self._server.broadcast(self._description())
 
     def _description(self) -> Description:
@@ -292,6 +299,7 @@ class Control:
             midi_ports=self._devices.there[MIDI],
             offset_ms=patch.routing.offset_ms,
             midi_inputs=self._devices.there[MIDI_IN],
+            controllers=patch.routing.controllers,
         )
 
     def _as_kept(self) -> Patch:
@@ -341,6 +349,7 @@ class Control:
             *self.banners,
             *self._devices.banners,
             self._conductor.problem,
+            LEARNING.format(self._conductor.learning.partition("/")[2]) if self._conductor.learning else "",
             TOO_SLOW if self._conductor.performance.thinned else "",
             self._sound.problem,
             self._recordings.problem,

@@ -114,6 +114,16 @@ def checked(info: KnobInfo, value: object) -> Value:
     return number
 
 
+def value_at(info: KnobInfo, place: float) -> Value:
+    """What a knob has at a place 0..1 of its way: numbers by their curve, choices and switches in equal shares."""
+    if info.kind == "choice":
+        return info.choices[min(int(place * len(info.choices)), len(info.choices) - 1)]
+    if info.kind == "switch":
+        return float(place >= 0.5)
+    low, high = info.low, info.high
+    return low * (high / low) ** place if info.curve == "log" and 0 < low < high else low + place * (high - low)
+
+
 def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0) -> Ask:
     """What checked knob values ask of a note model: the instrument's, and those of the player's own model."""
     parts = parts_on(instrument)

@@ -16,7 +16,9 @@ from instrument.io.ports import MidiInput
 from instrument.music.notes import Part
 
 READ_S = 0.003  # between two looks at the port
+TURN_S = 0.03  # between two turns of a knob by a controller
 _CONTROL, _BEND, _MODULATION = 0xB0, 0xE0, 1
+_CONTROLLERS = 120  # those from this number on are commands
 
 
 class Listener:
@@ -27,6 +29,8 @@ class Listener:
         self._sound = sound
         self._conductor = conductor
         self._held: set[tuple[int, int]] = set()  # (channel, pitch)
+        self._moved: dict[int, int] = {}  # controllers and where they are, not yet told
+        self._turned = 0.0
         self._reading = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
@@ -64,6 +68,19 @@ class Listener:
                 arrived = self.port.read()
             if arrived:
                 self._take(arrived)
+            if self._moved and time.monotonic() - self._turned > TURN_S:
+                self._turn()
+
+    def _turn(self) -> None:
+        moved, self._moved = self._moved, {}
+        self._turned = time.monotonic()
+        self._conductor.call(lambda: self._conductor.control(moved))
+
+    def _is_bound(self, controller: int) -> bool:
+        """Whether it turns a knob, or is about to."""
+        conductor = self._conductor
+        free = controller != SUSTAIN and controller < _CONTROLLERS
+        return free and bool(conductor.learning or controller in conductor.picture.patch.routing.controllers)
 
     def _let_go(self) -> None:
         now = time.perf_counter_ns()
@@ -79,6 +96,9 @@ class Listener:
                 velocity = second if kind == NOTE_ON else 0
                 (self._held.add if velocity else self._held.discard)((channel, first))
                 keys.append(Key(ns, first, velocity, Part.DRUMS if drums else Part.MELODY))
+            elif kind == _CONTROL and self._is_bound(first):
+                self._moved[first] = second
+                continue
             elif kind != _BEND and not (kind == _CONTROL and first in (SUSTAIN, _MODULATION)):
                 continue
             self._sound.play(bytes((kind | channel, first, second)))

@@ -80,6 +80,14 @@ class SetDevice(Command, frozen=True):
     midi_in: str | None = None
 
 
+class Learn(Command, frozen=True):
+    """Have the MIDI controller that is moved next turn a knob; `on` False: none turns it any more."""
+
+    knob: str
+    player: int = 0
+    on: bool = True
+
+
 class Describe(Command, frozen=True):
     """Ask for a `Description`."""
 
@@ -90,7 +98,7 @@ class Quit(Command, frozen=True):
 
 AnyCommand = (
     Hello | Play | Stop | Panic | SetKnob | LoadModel | LoadPatch | SavePatch | Record | SetDevice
-    | Describe | Quit
+    | Learn | Describe | Quit
 )
 
 
@@ -161,6 +169,7 @@ class Description(Report, frozen=True):
     midi_ports: tuple[str, ...]
     offset_ms: float = 0.0  # of the MIDI port
     midi_inputs: tuple[str, ...] = ()
+    controllers: dict[int, str] = {}  # number of a MIDI controller -> "player/knob"
 
 
 class NoteReport(msgspec.Struct, frozen=True, array_like=True):

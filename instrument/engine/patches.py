@@ -43,13 +43,15 @@ class VoicePatch(msgspec.Struct, frozen=True):
 
 class Routing(msgspec.Struct, frozen=True):
     """Where to: devices by name, empty = whatever there is; midi_in: what a person plays on; channels: part -> MIDI
-    channel, 1..16; offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier."""
+    channel, 1..16; offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier;
+    controllers: number of a MIDI controller -> the knob that it turns ("0/temperature")."""
 
     audio: str = ""
     midi: str = ""
     midi_in: str = ""
     offset_ms: Annotated[float, Meta(ge=-MOST_OFFSET_MS, le=MOST_OFFSET_MS)] = 0.0
     channels: dict[PartName, Annotated[int, Meta(ge=1, le=16)]] = {}
+    controllers: dict[Annotated[int, Meta(ge=0, le=119)], str] = {}
 
 
 class Patch(msgspec.Struct, frozen=True):

@@ -25,12 +25,13 @@ from msgspec.structs import replace
 
 from instrument.engine import instance
 from instrument.engine.client import ANOTHER_RUNS
-from instrument.engine.conductor import Conductor, Players
+from instrument.engine.conductor import Conductor
 from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
 from instrument.engine.listening import Listener
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, check_offset, load_patch
 from instrument.engine.performance import OpenPlayer
+from instrument.engine.players import Players
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.server import Server
 from instrument.engine.sound import Sound

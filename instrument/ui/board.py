@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QWidget
 
 from instrument.engine.messages import KnobInfo, ModelInfo, Value
 from instrument.ui import theme
@@ -19,19 +20,35 @@ _DIAL_STEPS = 1000  # a knob with more steps is typed rather than dialled
 
 
 class Board(QObject):
-    """All controls of the window by player and knob. `turned` carries what the player's hand did."""
+    """All controls of the window by player and knob. `turned` carries what the player's hand did; `learned` that a
+    MIDI controller is to turn a knob (True), or none any more.
+
+    controllers: "player/knob" -> number of the MIDI controller that turns it.
+    """
 
     turned = Signal(int, str, object)
+    learned = Signal(int, str, bool)
 
     def __init__(self) -> None:
         super().__init__()
         self.controls: dict[tuple[int, str], Control | Knob] = {}
+        self.controllers: dict[str, int] = {}
 
     def add(self, info: KnobInfo, control: Control | Knob) -> Control | Knob:
         """Enter a control."""
         self.controls[info.player, info.id] = control
+        (control.box if isinstance(control, SeedBox) else control).more = partial(self._offer_learning, info)
         control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
         return control
+
+    def _offer_learning(self, info: KnobInfo, menu: QMenu) -> None:
+        """Add to a control's context menu."""
+        menu.addSeparator()
+        menu.addAction("Learn a MIDI controller\u2026", lambda: self.learned.emit(info.player, info.id, True))
+        number = self.controllers.get(f"{info.player}/{info.id}")
+        if number is not None:
+            forget = f"Forget MIDI controller {number}"
+            menu.addAction(forget, lambda: self.learned.emit(info.player, info.id, False))
 
     def drop(self, keep: Iterable[tuple[int, str]]) -> None:
         """Forget all but these."""

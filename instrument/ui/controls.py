@@ -37,7 +37,7 @@ from PySide6.QtWidgets import (
 
 from instrument.engine.messages import KnobInfo
 from instrument.ui import icons, theme
-from instrument.ui.knob import control_menu
+from instrument.ui.knob import Extend, control_menu
 from instrument.ui.values import FINE, Scale
 
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -140,6 +140,7 @@ class Choice(Selector):
     """A `Selector` built from a `KnobInfo` of kind "choice"."""
 
     turned = Signal(str)
+    more: Extend | None = None
 
     def __init__(self, info: KnobInfo) -> None:
         super().__init__(info.label, info.help)
@@ -166,13 +167,15 @@ class Choice(Selector):
         QComboBox.wheelEvent(self, event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        control_menu(self, self.info, pretty(str(self.info.default)), self.reset).popup(event.globalPos())
+        default = pretty(str(self.info.default))
+        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
 
 
 class NumberBox(QDoubleSpinBox):
     """A number to type, drag up and down, or step: for what is too fine or too wide for a dial."""
 
     turned = Signal(float)
+    more: Extend | None = None
 
     def __init__(self, info: KnobInfo, decimals: int = 0) -> None:
         super().__init__()
@@ -217,7 +220,7 @@ class NumberBox(QDoubleSpinBox):
     def menu_at(self, at: QPoint) -> None:
         """Open the context menu."""
         default = self.scale.text(float(self.info.default))
-        control_menu(self, self.info, default, self.reset, self.selectAll).popup(at)
+        control_menu(self, self.info, default, self.reset, self.selectAll, self.more).popup(at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         notches = event.angleDelta().y() or event.angleDelta().x()
@@ -325,6 +328,7 @@ class Chip(QAbstractButton):
 
     turned = Signal(float)
     held = False
+    more: Extend | None = None
 
     def __init__(self, info: KnobInfo, dot: str = theme.ACCENT) -> None:
         super().__init__()
@@ -355,9 +359,8 @@ class Chip(QAbstractButton):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        control_menu(self, self.info, "on" if self.info.default else "off", self.reset).popup(
-            event.globalPos()
-        )
+        default = "on" if self.info.default else "off"
+        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
 
     def sizeHint(self) -> QSize:
         return QSize(self.fontMetrics().horizontalAdvance(self.text()) + theme.px(34), theme.px(24))

@@ -33,6 +33,8 @@ _LABEL, _FACE, _VALUE = 18, 60, 20  # heights of the three rows
 _WIDTH = 80
 _PERCENT = 100
 
+Extend = Callable[[QMenu], object]  # adds to a context menu
+
 
 class Knob(QDial):
     """A dial built from a `KnobInfo` of kind "number".
@@ -43,6 +45,7 @@ class Knob(QDial):
     """
 
     turned = Signal(float)
+    more: Extend | None = None
 
     def __init__(self, info: KnobInfo, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -159,7 +162,7 @@ class Knob(QDial):
     def menu(self) -> QMenu:
         """The context menu; it deletes itself when closed."""
         default = self.scale.text(float(self.info.default))
-        return control_menu(self, self.info, default, self.reset, self.type_value)
+        return control_menu(self, self.info, default, self.reset, self.type_value, self.more)
 
     def _step(self, notches: float, fine: bool) -> None:
         self._turn(self.scale.moved(self.exact, notches * (FINE if fine else 1.0)))
@@ -310,8 +313,10 @@ def control_menu(
     default: str,
     reset: Callable[[], object],
     type_value: Callable[[], object] | None = None,
+    more: Extend | None = None,
 ) -> QMenu:
-    """The context menu all controls share: what it does, reset, and where there is one, typing a value."""
+    """The context menu all controls share: what it does, reset, and where there is one, typing a value; `more` adds
+    to it."""
     menu = QMenu(widget)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     heading = menu.addAction(info.help or info.label)
@@ -320,4 +325,6 @@ def control_menu(
     menu.addAction(f"Reset to {default}", reset)
     if type_value is not None:
         menu.addAction("Type a value\u2026", type_value)
+    if more is not None:
+        more(menu)
     return menu

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from instrument.engine.knobs import value_at
 from instrument.engine.messages import KnobInfo
 from instrument.errors import HocketError
 from instrument.music.harmony import KEYS
@@ -38,9 +39,7 @@ class Scale:
 
     def value(self, place: float) -> float:
         """The value at a place on the dial."""
-        low, high = self.info.low, self.info.high
-        place = min(max(place, 0.0), 1.0)
-        return self.snap(low * (high / low) ** place if self._log else low + place * (high - low))
+        return self.snap(float(value_at(self.info, min(max(place, 0.0), 1.0))))
 
     def moved(self, value: float, notches: float) -> float:
         """`value` after some notches of the wheel: at least one step for every whole notch."""

@@ -25,6 +25,7 @@ from instrument.engine.messages import (
     AnyCommand,
     Describe,
     Description,
+    Learn,
     LoadModel,
     LoadPatch,
     Panic,
@@ -101,6 +102,7 @@ class Window(QMainWindow):
         self._knobs_shown: object = None
         self.board = Board()
         self.board.turned.connect(self.link.turn)
+        self.board.learned.connect(lambda player, knob, on: self.link.send(Learn(knob, player, on)))
         self.transport = TransportBar(self.board)
         self.transport.play_pressed.connect(self.play_or_stop)
         self.transport.panic_pressed.connect(self.panic)
@@ -261,6 +263,7 @@ class Window(QMainWindow):
         for player, selector in enumerate(self.models):
             selector.show_items(model_items(description.models), description.players[player])
         self.board.show_values(description.values, self.link.under_way)
+        self.board.controllers = {name: number for number, name in description.controllers.items()}
         self.roll.show_values(description.values)
         self.transport.show_description(description)
         self.footer.show_description(description)

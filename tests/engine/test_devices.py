@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from instrument.engine import devices as module
-from instrument.engine.conductor import Conductor, Players
+from instrument.engine.conductor import Conductor
 from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio, best_midi
 from instrument.engine.listening import Listener
 from instrument.engine.messages import Play, Stop
 from instrument.engine.patches import Patch, PlayerPatch
+from instrument.engine.players import Players
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.sound import Sound
 from instrument.errors import HocketError

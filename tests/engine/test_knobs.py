@@ -12,6 +12,7 @@ from instrument.engine.knobs import (
     checked,
     parse_setting,
     parse_timed_setting,
+    value_at,
 )
 from instrument.errors import HocketError
 from instrument.music.notes import Part
@@ -141,3 +142,15 @@ def test_a_value_is_taken_within_range_or_refused(info, value):
         assert info.low <= taken <= info.high
     elif info.kind == "choice":
         assert taken in info.choices
+
+
+@given(st.sampled_from((*INSTRUMENT_KNOBS, *TABLE.of(0))), st.floats(0, 1))
+def test_every_place_of_a_knob_is_a_value_it_takes(info, place):
+    checked(info, value_at(info, place))
+
+
+def test_the_ends_of_a_knob_are_at_the_ends_of_a_controller():
+    for info in (*INSTRUMENT_KNOBS, *TABLE.of(0)):
+        ends = (info.choices[0], info.choices[-1]) if info.choices else (info.low, info.high)
+        found = (value_at(info, 0), value_at(info, 1))
+        assert found == (ends if info.choices else pytest.approx(ends))

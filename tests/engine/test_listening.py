@@ -5,10 +5,11 @@ import time
 import pytest
 
 from instrument.engine.arrangement import LIVE_CHANNEL
-from instrument.engine.conductor import Conductor, Key, Players
+from instrument.engine.conductor import LEARN_NS, Conductor, Key
 from instrument.engine.listening import Listener
 from instrument.engine.messages import Play, Record, Stop
 from instrument.engine.patches import Patch, PlayerPatch
+from instrument.engine.players import Players
 from instrument.engine.render import Options, differences, render
 from instrument.engine.sound import Sound
 from instrument.engine.takes import Input, Released, load_take
@@ -122,6 +123,42 @@ def test_the_player_hears_it_where_it_was_played(stage):
     assert differences(take, open_scale) == []
     shown = [note for note in conductor.committed if note.pitch == 60 and note.tick == 84]
     assert [note.duration for note in shown] == [1, 24]
+
+
+def controller(number, value):
+    return bytes((0xB0, number, value))
+
+
+def test_two_controllers_learn_two_knobs_and_turn_them(stage):
+    conductor, messages = stage.conductor, stage.port.messages
+
+    def move(*what):
+        messages.extend((1, controller(*one)) for one in what)
+        wait_for(lambda: not messages and not stage.listener._moved, 5)
+
+    conductor.start()
+    values = lambda: conductor.picture.values  # noqa: E731
+    move((74, 127))
+    assert values()["0/temperature"] == 1.0, "nothing learned yet"
+    for knob, number in (("temperature", 74), ("genre", 1)):
+        conductor.call(lambda knob=knob: conductor.learn(knob, 0, True)).result(5)
+        move((number, 0))
+        wait_for(lambda: not conductor.learning)
+    assert conductor.picture.patch.routing.controllers == {74: "0/temperature", 1: "0/genre"}
+    move(*((74, value) for value in range(128)), (1, 127))
+    wait_for(lambda: (values()["0/temperature"], values()["0/genre"]) == (2.0, "march"), 5)
+
+    conductor.call(lambda: conductor.learn("density", 0, True)).result(5)
+    stage.clock.advance(LEARN_NS)
+    assert not conductor.learning, "it does not wait for ever"
+    conductor.call(lambda: conductor.learn("tempo", -1, True)).result(5)
+    move((74, 127))
+    wait_for(lambda: values()["-1/tempo"] == 400, 5)
+    conductor.call(lambda: conductor.learn("genre", 0, False)).result(5)
+    assert conductor.picture.patch.routing.controllers == {74: "-1/tempo"}
+    move((1, 0))
+    assert values()["0/genre"] == "march"
+    conductor.close()
 
 
 @pytest.fixture

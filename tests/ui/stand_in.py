@@ -15,6 +15,7 @@ from instrument.engine.messages import (
     Describe,
     Description,
     KnobInfo,
+    Learn,
     LoadModel,
     LoadPatch,
     ModelInfo,
@@ -97,6 +98,7 @@ class EngineStandIn:
         self.sent: list[AnyCommand] = []
         self.refusals: dict[type, str] = {}
         self.answers = True  # False: replies stay out
+        self.controllers: dict[int, str] = {}
         self.offset, self.midi_in = 0.0, "Hocket in (alsa)"
         self.banners: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
@@ -171,7 +173,8 @@ class EngineStandIn:
         """Send a description."""
         self._reports.append(Description(
             MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
-            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset, ("Keystation 49",),
+            ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
+            ("Keystation 49",), self.controllers,
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
@@ -230,7 +233,7 @@ class EngineStandIn:
                 self.describe()
             case Record(path):
                 self.recording = path
-            case Panic() | Quit() | Describe():
+            case Panic() | Quit() | Describe() | Learn():
                 pass
 
     def _changed(self) -> None:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAccessible
-from PySide6.QtWidgets import QApplication, QInputDialog, QWidget
+from PySide6.QtGui import QAccessible, QAction
+from PySide6.QtWidgets import QApplication, QInputDialog, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from instrument.engine.messages import (
     Describe,
     KnobInfo,
+    Learn,
     LoadModel,
     LoadPatch,
     Panic,
@@ -296,6 +297,30 @@ def test_a_list_of_devices_that_is_opened_is_looked_up_anew(window: Window, engi
     window.footer.midi.showPopup()
     window.footer.midi.hidePopup()
     assert engine.commands(Describe) == [Describe()]
+
+
+def test_a_knob_learns_a_midi_controller_from_its_menu(
+    qtbot: QtBot, window: Window, engine: EngineStandIn
+) -> None:
+    knob = window.board.controls[0, "temperature"]
+    assert isinstance(knob, Knob)
+
+    def entries() -> dict[str, QAction]:
+        return {action.text(): action for action in knob.menu().actions()}
+
+    entries()["Learn a MIDI controller\u2026"].trigger()
+    engine.controllers = {74: "0/temperature"}
+    engine.describe()
+    qtbot.waitUntil(lambda: "Forget MIDI controller 74" in entries(), timeout=5000)
+    entries()["Forget MIDI controller 74"].trigger()
+    assert engine.commands(Learn) == [Learn("temperature", 0), Learn("temperature", 0, on=False)]
+    assert not any("Learn" in action.text() for action in menu_of(window.footer.offset).actions())
+
+
+def menu_of(box: NumberBox) -> QMenu:
+    """Its context menu."""
+    box.menu_at(box.rect().center())
+    return box.findChildren(QMenu)[-1]
 
 
 # What it shows
