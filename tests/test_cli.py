@@ -76,7 +76,7 @@ def test_help_and_version(hocket):
     assert status == 0
     assert all(command in out for command in ("play", "render", "models", "doctor", "bench"))
     for command, options in {
-        "play": "--model --patch --headless --seconds --audio --midi --record",
+        "play": "--model --patch --headless --seconds --audio --midi --midi-in --midi-offset --record",
         "render": "--model --seconds --bars --tempo --seed --patch --take --verify --set --at --prompt --out",
         "models": "--json", "doctor": "--json", "bench": "--json --seconds",
     }.items():  # fmt: skip

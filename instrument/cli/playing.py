@@ -33,6 +33,7 @@ ONLY_FIRST = (
     "model",
     "patch",
     "record",
+    "midi-offset",
 )  # what an engine that is started again knows better, by its autosave
 
 

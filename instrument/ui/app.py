@@ -16,7 +16,7 @@ from pathlib import Path
 from instrument.errors import HocketError
 
 # What an engine that takes the place of a dead one is not told where it finds an autosave: that knows better.
-_SAVED = frozenset(("model", "patch"))
+_SAVED = frozenset(("model", "patch", "midi-offset"))
 _PROBE_S = 3.0  # to see whether a display answers
 _RECORDING = frozenset(("record",))  # nor ever this: it would write over what was recorded
 
