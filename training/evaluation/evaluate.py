@@ -16,7 +16,7 @@ from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.catalog import find_model, open_note_bundle
 from instrument.models.manifest import Manifest
 from instrument.models.players import NotePlayer
-from instrument.music.notes import Piece
+from instrument.music.notes import Part, Piece
 from training.data.prepare import prepare
 from training.data.shards import PieceInfo, Shards
 from training.evaluation.card import write_card
@@ -161,7 +161,9 @@ def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[i
 
 
 def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, Any]:
-    """Empty where there are no genres to switch, or too few pieces to tell them apart."""
+    """Empty where there are no genres to switch, no pitches to tell them by, or too few pieces to learn from."""
+    if len(manifest.genres) < 2 or set(manifest.parts) == {Part.DRUMS}:
+        return {}
     try:
         ear = genre_ear(held.shards, manifest.genres, EARS)
     except HocketError as error:
