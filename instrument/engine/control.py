@@ -332,7 +332,7 @@ class Control:
                 load=sound.load,
                 starved=audio.starved,
                 xruns=audio.xruns,
-                latency_ms=conductor.reach_ns() / 1e6,
+                latency_ms=sound.reach_ns() / 1e6,
                 late_notes=self._scheduler.late,
                 sounding=self._scheduler.agenda.sounding,
                 ms_per_note=conductor.ms_per_note,

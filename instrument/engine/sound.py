@@ -173,7 +173,7 @@ class Sound:
         self._mixed += BLOCK
         audio.write(block)
         for recorder in self._recorders:
-            recorder.write(block)
+            recorder.write(block, self._mixer.rate)
 
     def _post(self, audio: AudioOutput) -> None:
         """Enter what is heard in the next block into the mixer."""

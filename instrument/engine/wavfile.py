@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import soundfile
+import soxr
 
 from instrument.engine.gain import Frames
 from instrument.engine.mixer import BLOCK
@@ -69,18 +70,22 @@ class WavRecorder:
         """HocketError where the file cannot be written."""
         self.path = path
         self._file = WavFile(path, rate)
+        self._rate = rate
         self._room = int(BACKLOG_S * rate / BLOCK)
-        self._blocks: queue.Queue[Frames | None] = queue.Queue()
+        self._blocks: queue.Queue[tuple[Frames, int] | None] = queue.Queue()
         self._problem: HocketError | None = None
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
-    def write(self, frames: Frames) -> None:
-        """Append frames (n, 2), in pieces of about a `BLOCK`. Never waits, never raises."""
+    def write(self, frames: Frames, rate: int = 0) -> None:
+        """Append frames (n, 2), in pieces of about a `BLOCK`. Never waits, never raises.
+
+        rate: of these frames, 0 = the file's; they are brought to the file's.
+        """
         if self._problem is None and self._blocks.qsize() > self._room:
             self._problem = HocketError(f"the disk is too slow to record to {self.path}: its beginning is kept")
         if self._problem is None:
-            self._blocks.put(frames.copy())
+            self._blocks.put((frames.copy(), rate or self._rate))
 
     def update(self) -> None:
         """HocketError when the recording has failed; what was recorded until then is kept."""
@@ -96,9 +101,15 @@ class WavRecorder:
         self.update()
 
     def _run(self) -> None:
+        resampled: dict[int, soxr.ResampleStream] = {}
         try:
-            while (block := self._blocks.get()) is not None:
-                if self._problem is None:
+            while (item := self._blocks.get()) is not None:
+                block, rate = item
+                if rate != self._rate:
+                    if rate not in resampled:
+                        resampled = {rate: soxr.ResampleStream(rate, self._rate, 2, dtype="float32")}
+                    block = resampled[rate].resample_chunk(block)
+                if self._problem is None and len(block):
                     self._file.write(block)
             self._file.close()
         except HocketError as error:

@@ -11,9 +11,10 @@ import pytest
 from instrument.errors import HocketError
 from instrument.io.audio import DeviceAudio, NullAudio
 from instrument.io.clocks import ManualClock, SystemClock
-from instrument.io.jackport import JackMidiOutput
+from instrument.io.jackport import JackMidiInput, JackMidiOutput
 from instrument.io.midi import NullMidi, RtMidiOutput
-from instrument.io.ports import AudioOutput, Clock, MidiOutput
+from instrument.io.midiin import NullMidiInput, RtMidiInput
+from instrument.io.ports import AudioOutput, Clock, MidiInput, MidiOutput
 from tests.support.feeding import coded
 from tests.support.jack import wait_for
 
@@ -128,6 +129,45 @@ def test_midi_outputs(port: MidiOutput) -> None:
     port.close()
     assert port.status().state != "open"
     port.send(bytes((0x90, 60, 100)), 0)  # to nobody, without complaint
+
+
+@pytest.fixture(params=["null", "rtmidi", "jack"])
+def keyboard(request: pytest.FixtureRequest) -> Iterator[tuple[MidiInput, Callable[[bytes], None]]]:
+    """An input, and what plays on it."""
+    if request.param == "null":
+        null = NullMidiInput()
+        yield null, lambda message: null.messages.append((time.perf_counter_ns(), message))
+        null.close()
+        return
+    request.getfixturevalue("jack")
+    keys = JackMidiOutput("keys")
+    port = RtMidiInput("keys", backend="jack") if request.param == "rtmidi" else JackMidiInput("Hocket in", "keys:out")
+    wait_for(lambda: keys._ring.text("connections"), what="the connection")
+    yield port, lambda message: keys.send(message, 0)
+    port.close()
+    keys.close()
+
+
+def test_midi_inputs(keyboard: tuple[MidiInput, Callable[[bytes], None]]) -> None:
+    port, play = keyboard
+    assert port.status().state == "open"
+    assert port.status().port
+    assert port.status().backend
+    sent = [bytes((0x90, 60, 100)), bytes((0xB0, 7, 100)), bytes((0x80, 60, 0))]
+    began = time.perf_counter_ns()
+    for message in sent:
+        play(message)
+    got: list[tuple[int, bytes]] = []
+    wait_for(lambda: got.extend(port.read()) or len(got) >= 3)
+    assert [message for _, message in got] == sent
+    times = [ns for ns, _ in got]
+    assert times == sorted(times)
+    assert began - 20_000_000 < times[0] < time.perf_counter_ns() + 20_000_000
+    assert port.read() == []
+    assert port.poll() is False
+    port.close()
+    port.close()
+    assert port.status().state != "open"
 
 
 @pytest.mark.parametrize("clock", [SystemClock(), ManualClock()])

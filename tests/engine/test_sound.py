@@ -104,6 +104,34 @@ def test_what_sounds_is_recorded(sound, tmp_path):
         sound.record(tmp_path / "/nowhere/a.wav")
 
 
+def test_a_recording_keeps_its_rate_when_the_device_is_another(sound, tmp_path):
+    recorder = sound.record(tmp_path / "a.wav")
+    other = NullAudio(rate=44_100, keep=True)
+    other.start()
+    sound.use(other)
+    wait_for(lambda: len(other.recorded) > 1000)
+    before, first = recorder._file.frames, len(other.recorded)
+    wait_for(lambda: len(other.recorded) > first + 44_100)
+    recorder.close()
+    lasted = len(other.recorded) - first
+    assert abs((recorder._file.frames - before) - lasted * 48_000 / 44_100) < 4000
+    assert soundfile.info(tmp_path / "a.wav").samplerate == 48_000
+
+
+def test_a_device_of_the_same_rate_goes_on_with_what_sounds(sound):
+    begin(sound)
+    sound.strike([(0, Note(0, 0, 60, 2000, 100, Part.CHORDS))])
+    wait_for(lambda: max(sound.levels()) > -60)
+    mixer, other = sound._mixer, NullAudio(keep=True)
+    other.start()
+    sound.use(other)
+    wait_for(lambda: len(other.recorded) > 9600)
+    assert sound._mixer is mixer
+    assert np.abs(other.recorded[:4800]).max() > 0.001, "the note sounds on"
+    sound.strike([click(tick) for tick in range(0, 2400, 24)])
+    wait_for(lambda: np.abs(other.recorded[-4800:]).max() > 0.05, what="notes on the other device")
+
+
 def test_the_band_and_the_level_follow_the_knobs(sound):
     performance = Performance(Patch(players=(PlayerPatch("scale"),)), open_scale)
     sound.arrange(performance)
