@@ -69,11 +69,11 @@ _DENSE = frozenset(
     ]
 )
 _ATTENTIVE = _DENSE | {"Cos", "LayerNormalization", "Mod", "Sin", "Softmax"}
-OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE, "transformer": _ATTENTIVE}
+OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE, "transformer": _ATTENTIVE, "musicvae": _DENSE | {"LSTM"}}
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30
-MAX_GOLDEN = 16 << 20
+MAX_ARRAYS = 16 << 20
 
 
 class Bundle:
@@ -91,15 +91,25 @@ class Bundle:
     def golden(self) -> dict[str, NDArray[Any]]:
         """The arrays of the golden file. HocketError if it is damaged."""
         golden = self.manifest.golden
-        data = _read(self.folder, golden.file, golden.sha256, MAX_GOLDEN)
+        return self._arrays(golden.file, golden.sha256)
+
+    def latents(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the latents' file. HocketError if it is damaged, or there is none."""
+        file = self.manifest.latents
+        if file is None:
+            raise HocketError(f"bundle {self.manifest.slug!r} tells nothing of its latent space: it is not whole")
+        return self._arrays(file.file, file.sha256)
+
+    def _arrays(self, file: str, sha256: str) -> dict[str, NDArray[Any]]:
+        data = _read(self.folder, file, sha256, MAX_ARRAYS)
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                if sum(info.file_size for info in archive.infolist()) > 4 * MAX_GOLDEN:
-                    raise HocketError(f"{self.folder / golden.file} unpacks to too much: not a golden file")
+                if sum(info.file_size for info in archive.infolist()) > 4 * MAX_ARRAYS:
+                    raise HocketError(f"{self.folder / file} unpacks to too much: not a file of a bundle")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise HocketError(f"{self.folder / golden.file} is not a golden file: {error}") from error
+            raise HocketError(f"{self.folder / file} holds no arrays: {error}") from error
 
 
 def open_bundle(folder: Path, trusted: bool = False) -> Bundle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.lstm import LstmPlayer
 from instrument.models.manifest import Manifest, read_manifest
+from instrument.models.musicvae import MusicVaePlayer
 from instrument.models.players import NotePlayer
 from instrument.models.transformer import TransformerPlayer
 from instrument.paths import models_dirs
 
-NOTE_PLAYERS = {"lstm": LstmPlayer, "transformer": TransformerPlayer}
+NOTE_PLAYERS: dict[str, Callable[[Bundle], NotePlayer]] = {
+    "lstm": LstmPlayer, "transformer": TransformerPlayer, "musicvae": MusicVaePlayer,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,3 +43,26 @@ def _profiles(in_key: float) -> NDArray[np.float64]:
     weights = np.where(_MAJOR, in_key, 1.0)
     profiles: NDArray[np.float64] = weights / weights.sum(1, keepdims=True)
     return profiles
+
+
+@functools.cache
+def foldings(
+    key: int, scale: str, low: int, high: int, strict: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """(128,) which pitches may sound: those from low to high, if `strict` of the scale alone, or where none of it
+    lies there its step that is nearest; and (128,) for each pitch the one that stands for it: itself, or brought
+    into the range by octaves, then the nearest."""
+    pitches = np.arange(DRUM_ROW)
+    may = (pitches >= max(0, low)) & (pitches <= min(127, high))
+    steps = inside(key, scale) if strict else np.ones(DRUM_ROW, bool)
+    may &= steps
+    if not may.any():
+        may = pitches == np.argmin(np.where(steps, np.abs(pitches - (low + high) / 2), 999))
+    there = np.flatnonzero(may)
+    octaves = 12 * np.arange(-11, 12)[:, None]
+    moved = pitches + octaves
+    held = (moved >= there[0]) & (moved <= there[-1])
+    best = np.argmin(np.where(held, np.abs(octaves), 999), 0)
+    folded = np.where(held.any(0), moved[best, pitches], pitches)
+    to = there[np.argmin(np.abs(folded[:, None] - there), 1)]
+    return may, to

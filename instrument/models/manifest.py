@@ -79,7 +79,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where a model came from: data (hash and datasets), commit, seed, hours of training, figures."""
+    """Where a model came from: data (hash and datasets), commit, seed, minutes of training, figures; ancestry: the
+    same of what its training began with, the first model first."""
 
     data_hash: str = ""
     datasets: dict[str, str] = {}  # name -> licences
@@ -88,6 +89,7 @@ class Provenance(msgspec.Struct, frozen=True):
     minutes: float = 0.0
     recipe: dict[str, object] = {}
     metrics: dict[str, object] = {}
+    ancestry: tuple[dict[str, object], ...] = ()
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,8 +100,16 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tolerance: Annotated[float, Meta(gt=0, le=1)]
 
 
+class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of arrays (.npz)."""
+
+    file: PlainName
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Manifest(msgspec.Struct, frozen=True):
-    """Everything an instrument needs to know of a bundle. latent: size, 0 = none."""
+    """Everything an instrument needs to know of a bundle. latent: size, 0 = none; latents: what is known of
+    places in that space (`instrument.models.latent`)."""
 
     manifest_version: int
     slug: Slug
@@ -116,6 +126,7 @@ class Manifest(msgspec.Struct, frozen=True):
     parts: tuple[int, ...] = ()
     traits: dict[str, Traits] = {}
     latent: int = 0
+    latents: Arrays | None = None
     knobs: tuple[Knob, ...] = ()
     provenance: Provenance = Provenance()
 
@@ -128,8 +139,10 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def bundle_hash(self) -> str:
-        """Names the exact networks: SHA-256 over the hashes of all graphs."""
+        """Names the exact networks: SHA-256 over the hashes of all graphs, and of the latents."""
         text = "\n".join(f"{g.id} {g.sha256}" for g in self.graphs)
+        if self.latents:
+            text += f"\nlatents {self.latents.sha256}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 

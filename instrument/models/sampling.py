@@ -51,3 +51,12 @@ def choose(
         scores = np.where(after, scores, FLOOR)
     best = int(np.argmax(scores))
     return best if scores[best] > FLOOR / 2 else -1
+
+
+def normal(seed: int, player: int, counters: tuple[int, int, int], size: int) -> NDArray[np.float32]:
+    """`size` draws from the standard normal that depend on (seed, player, counters) alone (Box and Muller)."""
+    gumbel = noise(seed, player, counters, 2 * size).astype(np.float64)
+    uniform = np.exp(-np.exp(-gumbel))
+    radius = np.sqrt(-2 * np.log(uniform[:size]))
+    out: NDArray[np.float32] = (radius * np.cos(2 * np.pi * uniform[size:])).astype(np.float32)
+    return out

@@ -69,7 +69,8 @@ class Shape:
 
     def onsets(self, tokens: NDArray[np.int16]) -> NDArray[np.bool_]:
         """At which steps something starts."""
-        return tokens > 0 if self.drums else tokens < OFF
+        found: NDArray[np.bool_] = tokens > 0 if self.drums else tokens < OFF
+        return found
 
 
 def tokens(notes: NDArray[np.int32], begin: int, steps: int, drums: bool) -> NDArray[np.int16]:
@@ -82,7 +83,8 @@ def tokens(notes: NDArray[np.int32], begin: int, steps: int, drums: bool) -> NDA
         kind = KIND_OF[notes[:, 2]]
         struck = np.zeros((steps, len(KINDS)), bool)
         struck[step[kind >= 0], kind[kind >= 0]] = True
-        return (struck @ (1 << np.arange(len(KINDS)))).astype(np.int16)
+        sets: NDArray[np.int16] = (struck @ (1 << np.arange(len(KINDS)))).astype(np.int16)
+        return sets
     out = np.full(steps, HOLD, np.int16)
     if not len(notes):
         return out

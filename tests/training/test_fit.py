@@ -24,9 +24,10 @@ from instrument.music.timebase import Metre, MetreMap
 from tests.support.corpus import write_corpus
 from training import checkpoint
 from training.data.prepare import prepare
-from training.export import ALLOWED_LOSS, PARITY, export
+from training.export import PARITY, export
 from training.fit import Run
 from training.recipe import read_recipe
+from training.tasks.note_bundle import NoteBundling
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "training" / "recipes"
@@ -79,7 +80,7 @@ def test_training_makes_it_better(recipe, run, tmp_path):
 def test_the_bundle_matches_the_network(bundle):
     metrics = bundle.manifest.provenance.metrics
     assert metrics["parity"] <= PARITY
-    assert metrics["weights"] == "fp16" or metrics["nats_after"] - metrics["nats_before"] <= ALLOWED_LOSS
+    assert metrics["weights"] == "fp16" or metrics["nats_after"] - metrics["nats_before"] <= NoteBundling.allowed
     assert set(bundle.manifest.genres) == {"march", "waltz"}
 
 

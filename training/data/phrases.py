@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from instrument.models.latent import ATTRIBUTES
 from instrument.music import phrases
 from instrument.music.notes import Part
 from instrument.music.phrases import HOLD, OFF, STEP_TICKS, STEPS_A_BAR, Shape
@@ -21,6 +22,7 @@ from training.data.shards import PieceInfo, Shards
 
 BAR_TICKS = STEP_TICKS * STEPS_A_BAR
 ON_GRID = 1.0  # ticks from a sixteenth step
+WEAKNESS = np.tile([0, 3, 2, 3, 1, 3, 2, 3], 2)  # of the steps of a bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +130,22 @@ def transposed(tokens: NDArray[np.int16], most: int, rng: np.random.Generator) -
     high = np.where(pitched, tokens, -1).max(1)
     shift = np.clip(rng.integers(-most, most, len(tokens)), -low, OFF - 1 - high)
     return np.where(pitched, tokens + shift[:, None], tokens).astype(np.int16)
+
+
+def attributes(tokens: NDArray[np.int16], shape: Shape) -> dict[str, NDArray[np.float64]]:
+    """name -> values (n,) of phrases (n, steps): onsets a step; mean pitch; how weak the steps of onsets are, beyond
+    what their number tells; share of the time that notes sound. Drums have no pitch and no length."""
+    onset = shape.onsets(tokens)
+    count = np.maximum(1, onset.sum(1))
+    density = onset.mean(1)
+    weak = (onset * np.tile(WEAKNESS, shape.bars)).sum(1) / count
+    spread = density - density.mean()
+    weak = weak - spread * (spread @ weak) / max(float(spread @ spread), 1e-9)
+    found = {"density": density, "syncopation": weak}
+    if not shape.drums:
+        found["register"] = np.where(onset, tokens, 0).sum(1) / count
+        places = np.arange(shape.steps)
+        event = np.maximum.accumulate(np.where(tokens != shape.rest, places, -1), 1)
+        last = np.take_along_axis(tokens, np.maximum(event, 0), 1)
+        found["length"] = ((event >= 0) & shape.onsets(last)).mean(1)
+    return {name: found[name] for name in ATTRIBUTES if name in found}

@@ -16,11 +16,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from instrument.models.manifest import Port
+from instrument.models.manifest import State as StatePair
 from instrument.music.phrases import Shape
+from training.graphs import Graph
 from training.tasks.phrases import PhraseTask
 
 Task = PhraseTask
 State = tuple[Tensor, Tensor]
+QUIET = -2.0  # log deviation of the posterior at first: what z says is heard before it has to be brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,21 @@ class Network(nn.Module):
         self.decoder = nn.LSTM(config.embedding + context, config.decoder, config.layers, batch_first=True)
         self.out = nn.Linear(config.decoder, self.shape.vocabulary)
         for table in (m for m in self.modules() if isinstance(m, nn.Embedding)):
-            nn.init.normal_(table.weight, std=0.3)
+            nn.init.normal_(table.weight, std=0.7)
+        # Means that begin with a deviation of about 1, and tell in the logits: z is listened to from the start.
+        for layer in (m for m in self.modules() if isinstance(m, nn.Linear)):
+            loud = 1.0 if layer in (self.start, self.out) else 3.0
+            nn.init.normal_(layer.weight, std=loud * layer.in_features**-0.5)
+            nn.init.zeros_(layer.bias)
+        self.posterior.weight.data[config.latent :] *= 0.1
+        nn.init.constant_(self.posterior.bias.data[config.latent :], QUIET)
         for lstm in (m for m in self.modules() if isinstance(m, nn.LSTM)):
             for name, weight in lstm.named_parameters():
                 if "weight_hh" in name:
                     for gate in weight.data.chunk(4):
                         nn.init.orthogonal_(gate)
+                elif "weight_ih" in name:
+                    nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
                 elif "bias_ih" in name:
                     weight.data.zero_()
                     weight.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0  # remember at first
@@ -134,37 +147,128 @@ class Network(nn.Module):
         first = torch.full_like(tokens[:, :1], self.unknown)
         return torch.cat([first, tokens[:, :-1]], 1)
 
-    def step(self, token: Tensor, place: Tensor, context: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, ...]:
-        """One step: token before and place in the segment (lanes,), context (lanes, width), hidden and cell
-        (lanes, layers, units) -> logits (lanes, vocabulary), hidden, cell. Gates are written out, so that it
-        exports as products that quantise well."""
-        x = torch.cat([self.tokens(token) + self.places(place), context], -1)
-        after: list[list[Tensor]] = [[], []]
-        for i in range(self.config.layers):
-            weights = [getattr(self.decoder, f"{n}_l{i}") for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-            both = torch.cat(weights[:2], 1).t()
-            gates = torch.cat([x, hidden[:, i]], -1) @ both + (weights[2] + weights[3])
-            enter, forget, value, leave = gates.chunk(4, -1)
-            memory = torch.sigmoid(forget) * cell[:, i] + torch.sigmoid(enter) * torch.tanh(value)
-            x = torch.sigmoid(leave) * torch.tanh(memory)
-            after[0].append(x)
-            after[1].append(memory)
-        return self.out(x), torch.stack(after[0], 1), torch.stack(after[1], 1)
-
     @torch.no_grad()
     def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """Phrases (lanes, steps) drawn step by step from z (lanes, latent)."""
         contexts, hidden, cell = self.conduct(z)
+        step = Step(self)
         length = self.places.num_embeddings
         token = torch.full((len(z),), self.unknown, device=z.device)
         drawn = []
         for segment in range(self.config.segments):
             states = tuple(s[:, segment] for s in (hidden, cell))
             for place in range(length):
-                logits, *states = self.step(
-                    token, torch.full_like(token, place), contexts[:, segment], *states
-                )
+                logits, *states = step(token, torch.full_like(token, place), contexts[:, segment], *states)
                 shares = torch.softmax(logits / temperature, -1)
                 token = torch.multinomial(shares.cpu(), 1, generator=generator)[:, 0].to(z.device)
                 drawn.append(token)
         return torch.stack(drawn, 1)
+
+
+# --- export: the graphs of a bundle
+
+
+class Encoder(nn.Module):
+    """tokens (lanes, steps) -> mean and log deviation (lanes, latent)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        return self.network.encode(tokens)
+
+
+class Conductor(nn.Module):
+    """z (lanes, latent) -> contexts (lanes, segments, width), hidden and cell (lanes, segments, layers, units)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, z: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        return self.network.conduct(z)
+
+
+class Step(nn.Module):
+    """One step: token before and place in the segment (lanes,), context (lanes, width), hidden and cell (lanes,
+    layers, units) -> logits (lanes, vocabulary), hidden, cell. Gates are written out, so that each layer is one
+    product that quantises well."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = nn.ModuleList()
+        for i in range(network.config.layers):
+            weight_ih, weight_hh, bias_ih, bias_hh = (
+                getattr(network.decoder, f"{name}_l{i}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            layer = nn.Linear(weight_ih.shape[1] + weight_hh.shape[1], weight_ih.shape[0])
+            layer.weight.data = torch.cat([weight_ih, weight_hh], 1).detach().clone()
+            layer.bias.data = (bias_ih + bias_hh).detach().clone()
+            self.layers.append(layer)
+
+    def forward(
+        self, token: Tensor, place: Tensor, context: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, ...]:
+        """See the class."""
+        network = self.network
+        x = torch.cat([network.tokens(token) + network.places(place), context], -1)
+        after: list[list[Tensor]] = [[], []]
+        for i, layer in enumerate(self.layers):
+            enter, forget, value, leave = layer(torch.cat([x, hidden[:, i]], -1)).chunk(4, -1)
+            memory = torch.sigmoid(forget) * cell[:, i] + torch.sigmoid(enter) * torch.tanh(value)
+            x = torch.sigmoid(leave) * torch.tanh(memory)
+            after[0].append(x)
+            after[1].append(memory)
+        return network.out(x), torch.stack(after[0], 1), torch.stack(after[1], 1)
+
+
+def graphs(network: Network) -> dict[str, Graph]:
+    """id -> module, example inputs, ports in and out, for `training.export`."""
+    config, lanes = network.config, 2
+    token = torch.zeros(lanes, dtype=torch.int64)
+    contexts, hidden, cell = network.conduct(torch.zeros(lanes, config.latent))
+    width, states = contexts.shape[-1], (config.layers, config.decoder)
+    return {
+        "encoder": (
+            Encoder(network),
+            (torch.zeros(lanes, network.shape.steps, dtype=torch.int64),),
+            [Port("tokens", "event", (-1, network.shape.steps), "int64")],
+            [Port("mean", "latent", (-1, config.latent)), Port("deviation", "latent", (-1, config.latent))],
+        ),
+        "conductor": (
+            Conductor(network),
+            (torch.zeros(lanes, config.latent),),
+            [Port("z", "latent", (-1, config.latent))],
+            [
+                Port("contexts", "context", (-1, config.segments, width)),
+                Port("first_hidden", "state", (-1, config.segments, *states)),
+                Port("first_cell", "state", (-1, config.segments, *states)),
+            ],
+        ),
+        "step": (
+            Step(network),
+            (token, token.clone(), contexts[:, 0], hidden[:, 0], cell[:, 0]),
+            [
+                Port("token", "event", (-1,), "int64"),
+                Port("place", "event", (-1,), "int64"),
+                Port("context", "context", (-1, width)),
+                Port("hidden", "state", (-1, *states)),
+                Port("cell", "state", (-1, *states)),
+            ],
+            [
+                Port("logits", "logits", (-1, network.shape.vocabulary)),
+                Port("hidden_after", "state", (-1, *states)),
+                Port("cell_after", "state", (-1, *states)),
+            ],
+        ),
+    }
+
+
+def states(network: Network) -> tuple[StatePair, ...]:
+    """The state pairs of the step graph."""
+    shape = (-1, network.config.layers, network.config.decoder)
+    return tuple(StatePair(name, f"{name}_after", shape) for name in ("hidden", "cell"))

@@ -132,7 +132,15 @@ def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def score(network: nn.Module, rows: NDArray[np.int16], device: str = "cpu") -> Score:
+def told_accuracy(model: Any, rows: NDArray[np.int16]) -> float:
+    """Share of the steps of phrases (n, steps) whose likeliest token is right, told those before."""
+    tokens = torch.from_numpy(rows.astype(np.int64))
+    mean, _ = model.encode(tokens)
+    return float((model(mean, model.before(tokens)).argmax(-1) == tokens).float().mean())
+
+
+@torch.no_grad()
+def score(network: Any, rows: NDArray[np.int16], device: str = "cpu") -> Score:
     """Reconstruction of phrases (n, steps) from the means of their posteriors."""
     tokens = torch.from_numpy(rows.astype(np.int64)).to(device)
     mean, deviation = network.encode(tokens)

@@ -1,0 +1,174 @@
+"""How well a phrase model gives back held-out phrases, and how evenly its space can be crossed.
+
+Accuracy is the share of sixteenth steps whose token is right: told the tokens before, and free-running, both drawn
+at temperature 1 from the mean of the posterior. Held notes inflate it, so the baseline of the commonest token and
+the accuracy of steps with an onset stand beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
+from instrument.models.latent import REACH, Space, slerp
+from instrument.music.phrases import Shape
+from training.data import phrases
+from training.data.shards import Shards
+from training.recipe import recipe_from
+from training.tasks.phrases import held_out, score
+
+PATHS, POINTS = 24, 17  # paths between held-out phrases, points on each
+TEMPERATURE = 0.1  # of what is decoded on paths: next to the likeliest
+MOVED = 64  # phrases that a direction is tried on
+
+
+def reconstruction(bundle: Bundle, shards: Shards, split: str = "test", flat: Bundle | None = None) -> dict[str, Any]:
+    """All figures of a bundle of phrases; those of a flat one beside them, if it is given."""
+    manifest = bundle.manifest
+    shape = Shape("drums" if manifest.codec["drums"] else "melody", manifest.codec["bars"])
+    recipe = recipe_from(dict(manifest.provenance.recipe), manifest.slug)
+    pieces = shards.select(split="train", ship_only=recipe.data.ship_only)
+    seen = phrases.collect(shards, pieces, manifest.genres, shape, recipe.sampling)
+    held = held_out(shards, split, seen, manifest.genres, recipe)
+    if not len(held):
+        raise HocketError(f"{shards.folder} has no phrases in its {split} split: choose another split")
+    model = BundlePhrases(bundle)
+    print(f"{len(held)} phrases of the {split} split ...", file=sys.stderr)
+    rows = {"model": score(model, held.tokens).mean_by_field()}
+    if flat is not None:
+        rows["flat"] = score(BundlePhrases(flat), held.tokens).mean_by_field()
+    rows["commonest token"] = _commonest(seen.tokens, held.tokens, shape)
+    names = np.array([*manifest.genres, "other"])
+    for genre in np.unique(held.genre):
+        own = held.tokens[held.genre == genre]
+        rows[str(names[genre])] = {"phrases": len(own)} | score(model, own).mean_by_field()
+    space = Space.of(bundle)
+    return {
+        "phrases": len(held),
+        "accuracy": rows,
+        "smoothness": smoothness(model, held.tokens),
+        "directions": directions(model, space, held.tokens, shape),
+    }
+
+
+def _commonest(seen: NDArray[np.int16], held: NDArray[np.int16], shape: Shape) -> dict[str, float]:
+    right = held == np.bincount(seen.ravel()).argmax()
+    plain, onsets = round(float(right.mean()), 4), round(float(right[shape.onsets(held)].mean()), 4)
+    return {"told": plain, "free": plain, "told_onsets": onsets, "free_onsets": onsets}
+
+
+def smoothness(model: Any, rows: NDArray[np.int16]) -> dict[str, float]:
+    """Share of steps that differ (Hamming) from point to point along arcs between held-out phrases, the largest
+    such step of a path over its mean, and between the phrases at their ends."""
+    pairs = min(PATHS, len(rows) // 2)
+    chosen = rows[np.linspace(0, len(rows) - 1, 2 * pairs).astype(int)]
+    means = encode(model, chosen)
+    ends = zip(means[:pairs], means[pairs:], strict=True)
+    ways = [[slerp(a, b, t) for t in np.linspace(0, 1, POINTS)] for a, b in ends]
+    made = decode(model, np.concatenate(ways)).reshape(pairs, POINTS, -1)
+    steps = (made[:, 1:] != made[:, :-1]).mean(2)
+    apart = (made[:, 0] != made[:, -1]).mean(1)
+    moving = steps.mean(1) > 0
+    return {
+        "between neighbours": round(float(steps.mean()), 4),
+        "between ends": round(float(apart.mean()), 4),
+        "ends over neighbours": round(float(apart.mean() / max(steps.mean(), 1e-9)), 2),
+        "largest over mean": round(float((steps[moving].max(1) / steps[moving].mean(1)).mean()), 2),
+    }
+
+
+def directions(model: Any, space: Space, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
+    """For each attribute knob: the attribute of held-out phrases decoded with it at -1, 0 and 1, and its deviation
+    over held-out phrases."""
+    means = encode(model, rows[:MOVED])
+    found: dict[str, dict[str, float]] = {}
+    for name, direction in space.directions.items():
+        made = [decode(model, means + REACH * amount * direction) for amount in (-1, 0, 1)]
+        values = phrases.attributes(np.concatenate([*made, rows]), shape)[name]
+        ends = np.split(values, np.cumsum([len(m) for m in made]))
+        found[name] = {k: round(float(v.mean()), 3) for k, v in zip(("-1", "0", "1"), ends[:3], strict=True)}
+        found[name]["deviation"] = round(float(ends[3].std()), 3)
+    return found
+
+
+@torch.no_grad()
+def encode(model: Any, rows: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Means (n, latent) of phrases (n, steps)."""
+    return model.encode(torch.from_numpy(rows.astype(np.int64)))[0].numpy()
+
+
+def decode(model: Any, points: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Phrases (n, steps) at points (n, latent), next to the likeliest."""
+    generator = torch.Generator().manual_seed(0)
+    return model.sample(torch.from_numpy(points.astype(np.float32)), generator, TEMPERATURE).numpy().astype(np.int16)
+
+
+class BundlePhrases:
+    """A bundle of phrases that answers like a `Network`, many lanes at a time, run as the instrument runs it."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        told = bundle.manifest.codec
+        self.bundle, self.shape = bundle, Shape("drums" if told["drums"] else "melody", told["bars"])
+        self.segments, self.unknown = told["segments"], self.shape.vocabulary
+
+    def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Network`."""
+        mean, deviation = self._run("encoder", tokens)
+        return mean, deviation
+
+    def conduct(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Network`."""
+        contexts, hidden, cell = self._run("conductor", z)
+        return contexts, hidden, cell
+
+    def step(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """See `families.musicvae.Step`."""
+        return tuple(self._run("step", *inputs))
+
+    def before(self, tokens: Tensor) -> Tensor:
+        """See `Network`."""
+        return torch.cat([torch.full_like(tokens[:, :1], self.unknown), tokens[:, :-1]], 1)
+
+    def __call__(self, z: Tensor, inputs: Tensor) -> Tensor:
+        """Logits when the tokens before are told, as `Network`."""
+        return self._walk(z, lambda at, _: inputs[:, at])[0]
+
+    def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """See `Network`."""
+        unknown = torch.full((len(z),), self.unknown)
+
+        def draw(at: int, logits: Tensor | None) -> Tensor:
+            if logits is None:
+                return unknown
+            return torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)[:, 0]
+
+        logits, tokens = self._walk(z, draw)
+        return torch.cat([tokens[:, 1:], draw(0, logits[:, -1])[:, None]], 1)
+
+    def _walk(self, z: Tensor, token: Any) -> tuple[Tensor, Tensor]:
+        """token(step, logits before) -> the token before each step."""
+        contexts, hidden, cell = self.conduct(z)
+        length = self.shape.steps // self.segments
+        found: list[Tensor] = []
+        told: list[Tensor] = []
+        states = [hidden[:, 0], cell[:, 0]]
+        for at in range(self.shape.steps):
+            number, place = divmod(at, length)
+            if place == 0:
+                states = [hidden[:, number], cell[:, number]]
+            told.append(token(at, found[-1] if found else None))
+            logits, *states = self.step(told[-1], torch.full_like(told[-1], place), contexts[:, number], *states)
+            found.append(logits)
+        return torch.stack(found, 1), torch.stack(told, 1)
+
+    def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+        session = self.bundle.session(graph)
+        feeds = {name: np.ascontiguousarray(x.numpy()) for name, x in zip(session.inputs, inputs, strict=True)}
+        return [torch.from_numpy(found) for found in session.run(feeds)]
