@@ -149,6 +149,7 @@ class Devices:
             except (HocketError, OSError):
                 wish.due = self._clock() + RETRY_S[min(wish.tries, len(RETRY_S) - 1)]
                 wish.tries += 1
+                changed |= self._make_do(kind, wish)
             else:
                 changed = True
                 if wish.problem:
@@ -156,6 +157,23 @@ class Devices:
         if changed:
             self.look_around()
 
+
+    def _make_do(self, kind: str, wish: Wish) -> bool:
+        """Take any other device than none while one is missing; whether there was one."""
+        if kind == MIDI_IN or not wish.name or not self._is_null(kind):
+            return False
+        try:
+            self.use(kind, "")
+        except (HocketError, OSError):
+            return False
+        wish.problem = f"{wish.name!r} is not there: {self._in_use(kind)} until it appears"
+        self._wishes[kind] = wish
+        return True
+
+    def _is_null(self, kind: str) -> bool:
+        if kind == AUDIO:
+            return self._sound.audio.status().device == NULL
+        return self._scheduler.port.status().backend == NULL
 
     def _in_use(self, kind: str) -> str:
         if kind == AUDIO:

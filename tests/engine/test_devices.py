@@ -1,6 +1,7 @@
 """Devices that are not there at the start, and come later: a real JACK server, started after the engine."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,17 @@ def test_a_port_that_was_asked_for_is_taken_when_it_appears(jack, start_engine):
         engine.until(lambda: not any("until" in banner for banner in engine.telemetry.banners))
 
 
+class NamedMidi(NullMidi):
+    """A port that is there."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def status(self):
+        return replace(super().status(), port=self.name, backend="alsa")
+
+
 class Rig:
     """Devices wound by hand, which open when they are allowed to."""
 
@@ -89,12 +101,13 @@ class Rig:
         return Listener(NullMidiInput(), self.sound, Conductor(SystemClock(), players, patch, ()))
 
     def check(self, name):
-        self.tries.append(self.now)
+        if name != "virtual":
+            self.tries.append(self.now)
         if name not in self.there:
             raise HocketError(f"{name} is not there")
 
     def open(self, name):
-        return NullMidi()
+        return NamedMidi(name)
 
     def turn(self):
         """Poll until what it began is done."""
@@ -129,11 +142,27 @@ def test_it_is_told_that_it_was_found_and_then_no_more(rig):
     rig.there.add("Keys")
     rig.turn()
     assert rig.devices.there[MIDI] == ("Keys",)
-    assert [text for text in rig.devices.banners if text] == ["there it is: now sending to null"]
+    assert [text for text in rig.devices.banners if text] == ["there it is: now sending to Keys"]
     rig.now += 60
     rig.turn()
     assert not any(rig.devices.banners)
     assert len(rig.tries) == 1
+
+
+def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
+    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.there.add("virtual")
+    rig.turn()
+    assert rig.scheduler.port.name == "virtual"
+    told = [text for text in rig.devices.banners if text]
+    assert told == ["'Keys' is not there: now sending to virtual until it appears"]
+    rig.now += 60
+    rig.turn()
+    assert rig.scheduler.port.name == "virtual"
+    rig.there.add("Keys")
+    rig.now += 60
+    rig.turn()
+    assert rig.scheduler.port.name == "Keys"
 
 
 def test_another_choice_makes_it_forget_the_wish(rig):
