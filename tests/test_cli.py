@@ -182,7 +182,7 @@ def test_what_cannot_be_is_one_named_error(hocket, monkeypatch, tmp_path, argume
     [
         ("frob",), ("render",), ("render", "--seconds", "x", "--out", "a.mid"), ("render", "--nonsense"),
         ("render", "--verify"), ("play", "--headless", "--seconds", "-3"), ("play", "extra"),
-        ("models", "--seconds", "3"), ("bench", "--seconds", "0"),
+        ("models", "--seconds", "3"), ("bench", "--seconds", "0"), ("play", "--midi-offset", "900"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_status_2(hocket, arguments):

@@ -69,7 +69,7 @@ def play(
         str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to play along on.")
     ] = "",
     midi_offset: Annotated[
-        float | None, typer.Option(metavar="MS", help="Send MIDI so much later; negative: earlier.")
+        float | None, typer.Option(min=-500, max=500, metavar="MS", help="Send MIDI so much later; negative: earlier.")
     ] = None,
     record: Annotated[
         str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")
