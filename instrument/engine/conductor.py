@@ -209,19 +209,19 @@ class Conductor:
         tempo = self.transport.tempo
         if tempo is None or not self.performance.lines:
             return
-        struck = []
+        struck: list[Note] = []  # keys struck together are heard together
         for key in keys:
             at = max(0.0, tempo.tick(key.ns))
             if key.velocity:
                 tick = round(at)
                 micro = min(MICRO_STEPS // 2 - 1, round((at - tick) * MICRO_STEPS))
                 struck.append(Note(tick, micro, key.pitch, STRUCK, key.velocity, key.part))
-            elif note := self.performance.release(key.pitch, key.part, at):
-                self._heard(note)
-        if struck:
-            self.performance.listen(struck)
-            for note in struck:
-                self._heard(note._replace(duration=1))  # it grows when it is released
+            else:
+                self._hear(struck)
+                struck = []
+                if note := self.performance.release(key.pitch, key.part, at):
+                    self._show_heard(note)
+        self._hear(struck)
 
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model, best loaded before by `Players.load`; where there is none, the first."""
@@ -257,7 +257,13 @@ class Conductor:
     def _bind(self, controllers: dict[int, str]) -> None:
         self.label(routing=replace(self.performance.patch.routing, controllers=controllers))
 
-    def _heard(self, note: Note) -> None:
+    def _hear(self, notes: list[Note]) -> None:
+        if notes:
+            self.performance.listen(notes)
+        for note in notes:
+            self._show_heard(note._replace(duration=1))  # it grows when it is released
+
+    def _show_heard(self, note: Note) -> None:
         self.committed.append(NoteReport(0, *note))
         self._planned = True
 

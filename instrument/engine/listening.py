@@ -85,6 +85,7 @@ class Listener:
     def _let_go(self) -> None:
         now = time.perf_counter_ns()
         self._take([(now, bytes((NOTE_OFF | channel, pitch, 0))) for channel, pitch in list(self._held)])
+        self._take([(now, bytes((_CONTROL, SUSTAIN, 0)))])
 
     def _take(self, arrived: list[tuple[int, bytes]]) -> None:
         keys = []

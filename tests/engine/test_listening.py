@@ -117,8 +117,10 @@ def test_the_player_hears_it_where_it_was_played(stage):
     assert event.floor == conductor.performance.floor
     (released,) = [entry for entry in take.entries if isinstance(entry, Released)]
     assert (released.pitch, released.duration) == (60, 24)
+    conductor.listen([Key(struck, 67, 90, Part.MELODY), Key(struck + MS, 67, 0, Part.MELODY)])
+    assert take.entries[-1] == Released(0, 84, 67, Part.MELODY, 1), "struck and released at once"
     conductor.stop()
-    (_, second) = [entry for entry in take.entries if isinstance(entry, Released)]
+    (_, _, second) = [entry for entry in take.entries if isinstance(entry, Released)]
     assert second.pitch == 64, "what is still held ends with the take"
     assert differences(take, open_scale) == []
     shown = [note for note in conductor.committed if note.pitch == 60 and note.tick == 84]
