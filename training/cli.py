@@ -37,11 +37,12 @@ def prepare(
 
 @app.command()
 def fit(
-    recipe: Annotated[Path, typer.Option(help="a file of training/recipes, or your own")],
+    recipe: Annotated[Path | None, typer.Option(help="a file of training/recipes, or your own")] = None,
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="stop after so much training in all")] = None,
-    start: Annotated[Path | None, typer.Option("--from", help="checkpoint whose weights to begin with")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to go on from")] = None,
+    slug: Annotated[str | None, typer.Option(help="of the new model, where there is no recipe")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
@@ -51,12 +52,18 @@ def fit(
     import torch
 
     from training.fit import Run
-    from training.recipe import read_recipe
+    from training.recipe import read_recipe, tuned
+    from training.weights import starting_weights
 
     torch.set_num_threads(threads)
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise HocketError(f"device {device!r} is not there: use cpu, or cuda on a machine with a GPU")
-    chosen = read_recipe(recipe)
+    if recipe is not None:
+        chosen = read_recipe(recipe)
+    elif start is not None and slug is not None and data is not None:
+        chosen = tuned(starting_weights(start)[1]["recipe"], slug)
+    else:
+        raise HocketError("give a --recipe; or --from, --slug and --data, to go on with a model on music of your own")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
     Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)

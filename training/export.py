@@ -98,6 +98,7 @@ def export(checkpoint: Path, out: Path) -> Path:
             round(facts["seconds"] / 60, 1),
             facts["recipe"],
             metrics,
+            tuple(facts.get("ancestry", [])),
         )
         manifest = Manifest(
             manifest_version=VERSION,

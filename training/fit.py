@@ -20,18 +20,20 @@ from torch.utils.tensorboard import SummaryWriter
 from instrument.errors import HocketError
 from training import checkpoint
 from training.data.shards import Shards
+from training.families import notes as note_family
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
 from training.tasks import Score, Task
+from training.weights import starting_weights
 
 PRINT_SECONDS = 30.0
 
 
 class Run:
-    """One training run in `folder`; made anew (from the weights of checkpoint `start`, if one is given),
-    or taken up where it was left."""
+    """One training run in `folder`; made anew (from the weights of `start`, if that is given: a checkpoint, a
+    bundle's folder or its slug), or taken up where it was left."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, device: str = "cpu", start: Path | None = None
+        self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.family = FAMILIES[recipe.family]
@@ -196,27 +198,18 @@ class Run:
         self.batch, self.seconds, self.best = facts["batch"], facts["seconds"], facts["best"]
         self.ancestry = facts.get("ancestry", [])
 
-    def _start_from(self, path: Path) -> None:
-        """Begin with the weights of another run. Conditions that it did not know, which come last, are
-        unheard at first: their weights are 0."""
-        kept, facts = checkpoint.load(path)
-        if tuple(facts["genres"]) != self.genres:
-            raise HocketError(f"{path} knows the genres {', '.join(facts['genres'])}: the data must have the same")
-        theirs, mine = checkpoint.prefixed(kept, "weights"), self.network.state_dict()
-        for name, weight in mine.items():
-            old = theirs.get(name)
-            if old is None or old.dim() != weight.dim() or any(
-                a > b for a, b in zip(old.shape, weight.shape, strict=True)
-            ) or old.shape[:1] != weight.shape[:1]:
-                raise HocketError(f"{path} is another model: give the recipe that it was made by")
-            weight.zero_()
-            weight[tuple(slice(0, n) for n in old.shape)] = old
-        self.network.load_state_dict(mine)
+    def _start_from(self, start: str) -> None:
+        """Begin with the weights of another run or of a bundle."""
+        theirs, facts = starting_weights(start)
+        mine = self.network.state_dict()
+        theirs = note_family.adopted(theirs, mine, tuple(facts["genres"]), self.genres)
+        differ = [n for n, weight in mine.items() if n not in theirs or theirs[n].shape != weight.shape]
+        if facts["recipe"].get("family") != self.recipe.family or differ:
+            raise HocketError(f"{start} is another model: give the recipe that it was made by")
+        self.network.load_state_dict({name: theirs[name] for name in mine})
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        self.ancestry = [
-            *facts.get("ancestry", []),
-            {name: facts[name] for name in ("recipe", "data_hash", "batch", "seconds", "best")},
-        ]
+        told = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
+        self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in told if name in facts}]
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:

@@ -42,6 +42,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
         )
     assert program is not None
     model = program.model_proto
+    name_weights(model, module)
     for node in model.graph.node:  # the exporter's notes on where an operator came from: paths of this machine
         del node.metadata_props[:]
         node.doc_string = ""
@@ -50,6 +51,25 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
         del value.metadata_props[:]
     return model
+
+
+def name_weights(model: onnx.ModelProto, module: nn.Module) -> None:
+    """Name the initialisers that the exporter made of parameters, transposed or not, after these."""
+    known = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    names: dict[str, str] = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) != 2 or tensor.name in known:
+            continue
+        value = numpy_helper.to_array(tensor)
+        for name, parameter in known.items():
+            if np.array_equal(parameter.T, value) or np.array_equal(parameter, value):
+                names[tensor.name] = name
+                break
+    for tensor in model.graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = names.get(name, name)
 
 
 def as_is(model: onnx.ModelProto, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from training.families import lstm, musicvae, transformer
 
 FAMILIES = {"lstm": lstm, "transformer": transformer, "musicvae": musicvae}
 T = TypeVar("T")
+SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
+GENTLY = {"batches": 1000, "rate": 2e-4, "warmup": 50, "average": 0.99, "valid_minutes": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,16 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
     for key, cls in parts.items():
         table[key] = _fill(cls, dict(table.get(key, {})), f"{where} [{key}]")
     return _fill(Recipe, table, where)
+
+
+def tuned(parent: dict[str, Any], slug: str) -> Recipe:
+    """The recipe for going on with a model on music of one's own: that of its parent, taught gently."""
+    if not re.fullmatch(SLUG, slug):
+        raise HocketError(f"a model cannot be called {slug!r}: give small letters, digits and dashes")
+    train = {**parent["train"], **GENTLY}
+    data = {**parent["data"], "ship_only": False, "exclude": ()}
+    name = slug.replace("-", " ").capitalize()
+    return recipe_from({**parent, "slug": slug, "name": name, "data": data, "train": train}, f"the recipe of {slug}")
 
 
 def recipe_table(recipe: Recipe) -> dict[str, Any]:

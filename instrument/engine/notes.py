@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from instrument.errors import HocketError
-from instrument.models.players import Ask, NotePlayer
+from instrument.models.players import Ask, NotePlayer, feed_all
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
@@ -92,15 +92,13 @@ class Line:
         self.plan.clear()
         self._player: NotePlayer = player or self._player
         self._player.reset(seed, self.number, metres)
-        for note in self._recent:
-            self._player.feed(note)
+        feed_all(self._player, self._recent)
         self._offset = self.count - self._player.count
 
     def hear(self, notes: Sequence[Note]) -> None:
         """Take `notes`, in order and after all there are, as played by this line. Drops the plan."""
         self.change(self.ask, self.spacing)
-        for note in notes:
-            self._player.feed(note)
+        feed_all(self._player, notes)
         self._take(notes)
 
     def listen(self, notes: Sequence[Note]) -> None:

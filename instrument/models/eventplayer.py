@@ -133,17 +133,21 @@ class EventPlayer:
 
     def feed(self, note: Note) -> None:
         """Take `note` as played."""
+        self._need_step(self._asked)
+        self._backbone.advance()
+        self._hear(note)
+
+    def _hear(self, note: Note) -> None:
+        """Remember all of `note` that is not the backbone's matter."""
         last = self._notes[-1].tick if self._notes else 0
         time, part, _, duration, velocity, micro = codec.encode_note(note, last)
         row = note.order & 255
         position, metre, bar = codec.tick_context(note.tick, self._metres)
         echoes = codec.echo_notes(self._keys, note.tick, bar)
         matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
-        self._need_step(self._asked)
         self._notes.append(note)
         self._keys.append(note.order)
         self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
-        self._backbone.advance()
         self._stepped = None
         self._memory.append(self._remembered(note, matches))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
@@ -67,3 +68,22 @@ class NotePlayer(Protocol):
     def forget_before(self, count: int) -> None:
         """Notes before `count` are committed: what is only needed to rewind past them may be dropped."""
         ...
+
+
+@runtime_checkable
+class Prefilling(Protocol):
+    """A `NotePlayer` that takes many notes in at once, quicker than one by one."""
+
+    def prefill(self, notes: Sequence[Note]) -> None:
+        """Take `notes`, in order, as played."""
+        ...
+
+
+def feed_all(player: NotePlayer, notes: Sequence[Note]) -> None:
+    """Let `player` take `notes`, in order, as played. What it remembers depends on which notes come together, so a
+    take's are fed again in the same companies."""
+    if isinstance(player, Prefilling):
+        player.prefill(notes)
+    else:
+        for note in notes:
+            player.feed(note)

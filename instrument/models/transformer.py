@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instrument.models.bundle import Bundle
 from instrument.models.eventplayer import EventPlayer
 from instrument.music import codec
+from instrument.music.notes import Note
 
 TURN = 9216  # positions go round after so many notes or ticks, as in training
 SPARE = 3  # contexts of room beyond the one in use, so that rows are moved seldom
@@ -57,8 +58,8 @@ class TransformerBackbone:
         """See `Backbone`."""
         self._remember()
 
-    def prefill(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]]) -> None:
-        """See `Backbone`."""
+    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]]) -> None:
+        """Steps and advances, many at once; nobody asks for their shares."""
         for at in range(0, len(seen), CHUNK):
             self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]))
             self._remember()
@@ -111,9 +112,9 @@ class TransformerBackbone:
         while kept.shape[1] + max(steps, room // 2) > room:
             room *= 2
         rows = self._rows if room == self._rows.shape[1] else np.zeros((len(kept), room, kept.shape[2]), np.float32)
-        rows[:, : kept.shape[1]] = kept.copy()
+        rows[:, : self._count - keep] = kept.copy()
         self._rows, self._first = rows, keep
-        return kept.shape[1]
+        return self._count - keep
 
 
 def mask(past: int, steps: int, context: int) -> NDArray[np.float32]:
@@ -127,4 +128,14 @@ class TransformerPlayer(EventPlayer):
     """A `NotePlayer` on a bundle of family transformer."""
 
     def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle, TransformerBackbone(bundle))
+        self._attention = TransformerBackbone(bundle)
+        super().__init__(bundle, self._attention)
+
+    def prefill(self, notes: Sequence[Note]) -> None:
+        """See `players.Prefilling`."""
+        seen, conditions = [], []
+        for note in notes:
+            seen.append(self._seen[-1])
+            conditions.append(self._condition(self._asked))
+            self._hear(note)
+        self._attention.take_in(seen, conditions)

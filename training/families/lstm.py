@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from instrument.models.conditions import condition_size
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
-from training.families.notes import ECHOES, FIELDS, SEEN, Graph, Heads, contexts, head_graphs, width
+from training.families.notes import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
+from training.graphs import Graph
 from training.tasks.notes import NoteTask
 
 Task = NoteTask
@@ -146,3 +147,15 @@ def states(network: Network) -> tuple[StatePair, ...]:
         for i in range(config.layers)
         for kind in ("hidden", "cell")
     )
+
+
+def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's parameters from those of its graphs: the inverse of `Step`."""
+    out = {name: value for name, value in found.items() if not name.startswith("layers.")}
+    for name, weight in found.items():
+        if name.startswith("layers.") and name.endswith(".weight"):
+            i, units = int(name.split(".")[1]), weight.shape[0] // 4
+            out[f"lstm.weight_ih_l{i}"], out[f"lstm.weight_hh_l{i}"] = weight[:, :-units], weight[:, -units:]
+            out[f"lstm.bias_ih_l{i}"] = found[f"layers.{i}.bias"]
+            out[f"lstm.bias_hh_l{i}"] = torch.zeros(4 * units)
+    return out

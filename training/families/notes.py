@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from instrument.models.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
 from instrument.models.manifest import Port
 from instrument.music import codec
+from training.graphs import Graph
 
 FIELDS = codec.FIELDS
 CLASSES = {**FIELDS, "pitch": codec.ROWS, "velocity": codec.FLAT + 1}
@@ -126,9 +127,6 @@ class HeadGraph(nn.Module):
         return self.heads.logits(self.name, share, context)
 
 
-Graph = tuple[nn.Module, tuple[Tensor, ...], list[Port], list[Port]]  # module, example inputs, ports in and out
-
-
 def head_graphs(network: nn.Module) -> dict[str, Graph]:
     """The graphs of a network's `Heads`, one a field."""
     heads: Heads = network.heads
@@ -230,3 +228,25 @@ def conditions(
     )
     assert out.shape[-1] == condition_size(genres)
     return out.to(device)
+
+
+CONDITIONED = ("inputs.weight", "heads.share.weight")  # parameters whose last columns hear the condition
+
+
+def adopted(
+    weights: dict[str, Tensor], shapes: dict[str, Tensor], theirs: tuple[str, ...], mine: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """The weights of a network that is told the genres `theirs`, for one that is told `mine` and whose parameters
+    are like `shapes`: a genre that it does not know begins as "none". Conditions that it did not know, which come
+    last, are unheard at first: their weights are 0."""
+    if "heads.share.weight" not in weights:
+        return weights
+    columns = [theirs.index(genre) + 1 if genre in theirs else 0 for genre in mine]
+    out = dict(weights)
+    for name in CONDITIONED:
+        told = shapes[name].shape[1] - condition_size(len(mine))
+        before, condition = weights[name][:, :told], weights[name][:, told:]
+        rest = condition[:, 1 + len(theirs) :]
+        missing = shapes[name].shape[1] - told - 1 - len(mine) - rest.shape[1]
+        out[name] = torch.cat([before, condition[:, [0, *columns]], F.pad(rest, (0, missing))], 1)
+    return out

@@ -18,7 +18,8 @@ from instrument.models.conditions import condition_size
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.music import codec
-from training.families.notes import ECHOES, FIELDS, SEEN, Graph, Heads, contexts, head_graphs, width
+from training.families.notes import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
+from training.graphs import Graph
 from training.tasks.notes import NoteTask
 
 Task = NoteTask
@@ -256,3 +257,8 @@ def states(network: Network) -> tuple[StatePair, ...]:
     return tuple(
         StatePair(f"past_{i}", f"new_{i}", (-1, config.context - 1, remembered)) for i in range(config.layers)
     )
+
+
+def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's parameters from those of its graphs, which hold them as they are."""
+    return found

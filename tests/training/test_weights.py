@@ -1,0 +1,101 @@
+"""Going on from a model that is there: a bundle's weights back in a network, other genres, the recipe of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from instrument.errors import HocketError
+from instrument.models.conditions import condition_size
+from training import checkpoint
+from training.cli import app
+from training.families import notes as note_family
+from training.fit import Run, load_network
+from training.recipe import Recipe, recipe_table, tuned
+from training.weights import bundle_weights, starting_weights
+
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
+
+
+def test_a_bundle_gives_its_weights_back(run, bundle_folder):
+    """In 8 bits, of which 7 are used: none is further off than half a step, of which the largest has 64."""
+    network, _, _ = load_network(run / "best.safetensors")
+    found, facts = starting_weights(str(bundle_folder))
+    weights = network.state_dict()
+    for name, parameter in weights.items():
+        if "bias_" in name:  # the graphs hold the sum of the LSTM's two
+            continue
+        layer = [n for n in weights if ".weight_" in name and ".weight_" in n and n[-3:] == name[-3:]] or [name]
+        largest = max(float(weights[n].abs().max()) for n in layer)  # an LSTM's two are one in the graphs
+        assert (found[name] - parameter).abs().max() <= largest / 64 / 2 * 1.01, name
+    assert tuple(facts["genres"]) == ("march", "waltz")
+
+
+def test_a_run_goes_on_from_a_bundle_where_its_parent_was(recipe, run, bundle_folder, tmp_path):
+    parent = checkpoint.load(run / "best.safetensors")[1]
+    begun = Run(recipe, tmp_path, start=str(bundle_folder))
+    assert begun.validate().total == pytest.approx(parent["best"], abs=0.05)
+    (ancestor,) = begun.facts()["ancestry"]
+    assert ancestor["data_hash"] == parent["data_hash"]
+    assert ancestor["bundle"]
+    again = Run(recipe, tmp_path, start=str(bundle_folder))
+    again.step(0.0)
+    again.save()
+    assert Run(recipe, tmp_path).facts()["ancestry"] == [ancestor]
+
+
+def test_a_genre_that_is_new_begins_as_none_and_one_that_is_gone_is_let_go():
+    theirs, mine = ("jazz", "rock"), ("jazz", "mine", "polka")
+    old = torch.arange(5 + condition_size(2), dtype=torch.float32).repeat(3, 1)
+    shapes = {name: torch.zeros(3, 5 + condition_size(3)) for name in note_family.CONDITIONED}
+    found = note_family.adopted(dict.fromkeys(note_family.CONDITIONED, old), shapes, theirs, mine)
+    for value in found.values():
+        assert value.shape == (3, 5 + condition_size(3))
+        assert value[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 5, 5, *range(8, 5 + condition_size(2))]
+
+
+def test_conditions_that_the_parent_did_not_know_are_unheard():
+    old = torch.ones(3, 5 + condition_size(1) - 12)
+    shapes = {name: torch.zeros(3, 5 + condition_size(1)) for name in note_family.CONDITIONED}
+    found = note_family.adopted(dict.fromkeys(note_family.CONDITIONED, old), shapes, ("a",), ("a",))
+    assert found["inputs.weight"][:, -12:].abs().sum() == 0
+    assert found["inputs.weight"][:, :-12].min() == 1
+
+
+def test_another_model_is_not_taken_up(recipe, bundle_folder, tmp_path):
+    larger = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, units=32))
+    with pytest.raises(HocketError, match="another model"):
+        Run(larger, tmp_path, start=str(bundle_folder))
+    with pytest.raises(HocketError, match="unknown model 'nowhere'"):
+        starting_weights("nowhere")
+
+
+def test_a_damaged_bundle_is_named(bundle_folder, tmp_path):
+    with pytest.raises(HocketError, match="no bundle"):
+        bundle_weights(tmp_path)
+
+
+def test_one_s_own_recipe_is_the_parent_s_taught_gently(recipe: Recipe):
+    own = tuned(recipe_table(recipe), "my-songs")
+    assert (own.slug, own.name, own.family) == ("my-songs", "My songs", recipe.family)
+    assert own.model == recipe.model
+    assert own.train.rate < recipe.train.rate
+    assert not own.data.ship_only
+    with pytest.raises(HocketError, match="'My Songs'"):
+        tuned(recipe_table(recipe), "My Songs")
+
+
+def test_the_command_line_tunes_a_bundle(bundle_folder, data, tmp_path: Path):
+    told = ["fit", "--from", str(bundle_folder), "--data", str(data), "--run", str(tmp_path), "--threads", "1"]
+    done = CliRunner().invoke(app, told)
+    assert isinstance(done.exception, HocketError)
+    assert "--slug" in str(done.exception)
+    done = CliRunner().invoke(app, [*told, "--slug", "mine", "--minutes", "0.01"])
+    assert done.exit_code == 0, done.output
+    facts = checkpoint.load(tmp_path / "best.safetensors")[1]
+    assert facts["recipe"]["slug"] == "mine"
+    assert len(facts["ancestry"]) == 1

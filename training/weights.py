@@ -1,0 +1,78 @@
+"""The weights of a bundle, back as a network's: its graphs name every initialiser after the parameter it holds.
+
+Weights in 8 bits come back as they sound, value times scale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor
+
+from instrument.errors import HocketError
+from instrument.models.bundle import OPERATORS, check_file
+from instrument.models.catalog import find_model
+from instrument.models.manifest import read_manifest
+from training import checkpoint
+from training.recipe import FAMILIES
+
+PRODUCTS = ("MatMul", "MatMulInteger")
+STEP = "network."  # what a step graph calls the network that it is part of
+
+
+def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The parameters in a bundle's graphs by name, and its facts as a checkpoint tells them. Raises HocketError if
+    it is not whole."""
+    manifest = read_manifest(folder)
+    found: dict[str, Tensor] = {}
+    for graph in manifest.graphs:
+        data = check_file(folder, graph, OPERATORS.get(manifest.family, frozenset()))
+        model = onnx.ModelProto.FromString(data).graph
+        held = {t.name: numpy_helper.to_array(t) for t in model.initializer}
+        # what is multiplied from the right holds a parameter transposed
+        turned = {n.input[1].removesuffix("_quantized") for n in model.node if n.op_type in PRODUCTS}
+        for name in held:
+            base = name.removesuffix("_quantized").removesuffix("_half")
+            if base != name or np.issubdtype(held[name].dtype, np.floating):
+                value = _whole(held, name, base)
+                found[base.removeprefix(STEP)] = torch.from_numpy(np.array(value.T if base in turned else value))
+    provenance = manifest.provenance
+    if not provenance.recipe:
+        raise HocketError(f"{folder} tells no recipe: its weights cannot be taken up")
+    facts = {
+        "recipe": provenance.recipe,
+        "genres": manifest.condition_genres,
+        "data_hash": provenance.data_hash,
+        "bundle": manifest.bundle_hash,
+        "seconds": provenance.minutes * 60,
+        "ancestry": list(provenance.ancestry),
+    }
+    return found, facts
+
+
+def starting_weights(start: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The parameters and facts of a checkpoint, a bundle's folder or an installed bundle of that slug."""
+    path = Path(start)
+    if path.is_file():
+        kept, facts = checkpoint.load(path)
+        return checkpoint.prefixed(kept, "weights"), facts
+    found, facts = bundle_weights(path if path.is_dir() else find_model(start).path)
+    family = FAMILIES.get(str(facts["recipe"].get("family")))
+    if not hasattr(family, "restored"):
+        raise HocketError(f"{start} cannot be taken up as a bundle: give the checkpoint that it was exported from")
+    return family.restored(found), facts
+
+
+def _whole(held: dict[str, NDArray[Any]], name: str, base: str) -> NDArray[np.float32]:
+    """An initialiser as float32, from 8 or 16 bits too; a scale is one for all, or one a column."""
+    value = held[name].astype(np.float32)
+    if name.endswith("_quantized"):
+        zero = held[f"{base}_zero_point"].astype(np.float32) if f"{base}_zero_point" in held else np.float32(0)
+        value = (value - zero) * held[f"{base}_scale"]
+    return value
