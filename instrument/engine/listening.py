@@ -15,7 +15,6 @@ from instrument.io.midiin import NullMidiInput
 from instrument.io.ports import MidiInput
 from instrument.music.notes import Part
 
-READ_S = 0.003  # between two looks at the port
 TURN_S = 0.03  # between two turns of a knob by a controller
 _CONTROL, _BEND, _MODULATION = 0xB0, 0xE0, 1
 _CONTROLLERS = 120  # those from this number on are commands
@@ -63,7 +62,7 @@ class Listener:
         self.port.close()
 
     def _run(self) -> None:
-        while not self._closed.wait(READ_S):
+        while not self._closed.wait(self.port.pace_s):
             with self._reading:
                 arrived = self.port.read()
             if arrived:

@@ -141,6 +141,8 @@ class JackMidiOutput(_JackPort):
 class JackMidiInput(_JackPort):
     """A `MidiInput`: messages that arrive at a JACK port, with the time of the frame on which they came."""
 
+    pace_s = 0.003
+
     def __init__(self, name: str, connect: str = "") -> None:
         """As `JackMidiOutput`."""
         self._taken = 0

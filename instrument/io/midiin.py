@@ -26,6 +26,8 @@ _RETRY_NS = 1_000_000_000
 class NullMidiInput:
     """Nobody plays: the stand-in of every input. What is put into `messages`, (ns, message), arrives."""
 
+    pace_s = 0.05
+
     def __init__(self) -> None:
         self.messages: deque[tuple[int, bytes]] = deque()
         self._state = "open"
@@ -49,6 +51,8 @@ class NullMidiInput:
 
 class RtMidiInput:
     """A port of the system's own MIDI. A message counts as of the moment at which rtmidi hands it over."""
+
+    pace_s = 0.003
 
     def __init__(self, port: str = "", name: str = NAME_IN, backend: str = "") -> None:
         """As `RtMidiOutput`: port, or a virtual one called `name`."""

@@ -128,7 +128,9 @@ class MidiOutput(Protocol):
 
 
 class MidiInput(Protocol):
-    """Where MIDI of a person comes from."""
+    """Where MIDI of a person comes from. pace_s: how often it is worth reading."""
+
+    pace_s: float
 
     def read(self) -> list[tuple[int, bytes]]:
         """(ns, short message) of what arrived since the last call, in order; ns (`perf_counter_ns`): when."""
