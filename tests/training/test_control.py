@@ -157,9 +157,9 @@ def test_windows_are_whole_bars_of_four_beats():
     piece = written("hymn", 0, 8)
     assert list(windows(piece, 24)) == [96 * i for i in range(7)]
     assert list(windows(piece, 3)) == [0, 192, 384]
-    assert list(windows(Piece(piece.notes))) == []
+    assert list(windows(Piece(piece.notes), 24)) == []
     changing = Piece(piece.notes, (Metre(0, 3, 4), Metre(144, 4, 4), Metre(528, 12, 8)))
-    assert list(windows(changing)) == [144, 240, 336]
+    assert list(windows(changing, 24)) == [144, 240, 336]
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,19 @@
 It hears pitches and rhythms alone, all pitched parts as one, and is deaf to what merely tells the data sets
 apart: velocities, parts and instruments, drums (whole genres have none in this data), the key (pitch classes
 are turned to the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of
-two wide). It hears bars of four beats, so that a metre that is typical of a genre does not give it away.
+two wide). It hears bars of four beats, so that a metre that is typical of a genre does not give it away; and every data
+set weighs the same within a genre, so that the manner in which a set is written down (block chords under a melody,
+say, in lead sheets of four genres) tells less than the music.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,10 +32,10 @@ BARS = 2
 GRID = TICKS_PER_BEAT // 4
 FEWEST = 4  # pitched notes in two bars, with fewer of which a genre cannot be told
 LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
-TRAINED, HELD = 1600, 400  # windows of a genre that are learnt from, and tried
+TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
-HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 30, 256, 0.3, 1e-3, 3e-3
-VERSION = 1  # of what is heard; one more when `hear` or the training changes
+HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 15, 256, 0.3, 1e-3, 3e-3
+VERSION = 2  # of what is heard; one more when `hear` or the training changes
 INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
 GAPS = np.array([1, 2, 3, 4, 6, 8, 16])
 OCTAVES = np.arange(24, 108, 6)
@@ -140,23 +144,28 @@ def genre_ear(shards: Shards, genres: Sequence[str], folder: Path | None = None)
         raise HocketError(
             f"{shards.folder} has too few pieces in four beats to tell genres apart: {LEAST_PIECES} are needed of each"
         )
-    weights = _train([_mixed(heard["train"][g], TRAINED) for g in known])
-    ear = GenreEar(known, weights, {}, {})
+    ear = GenreEar(known, _train([heard["train"][g] for g in known]), {}, {})
     for number, genre in enumerate(known):
-        told = [(ear._scores(own).argmax(1) == number).sum() / size for own, size in heard["held"][genre]]
+        told = [(ear._scores(own.rows).argmax(1) == number).sum() / own.windows for own in heard["held"][genre]]
         ear.recall[genre], ear.pieces[genre] = round(float(np.mean(told)), 4), len(told)
     if path:
         _save(path, ear)
     return ear
 
 
-Heard = dict[str, list[tuple[NDArray[np.float32], int]]]
+class _Heard(NamedTuple):
+    """What is heard of a piece's windows; how many there were, with those that have too few notes."""
+
+    rows: NDArray[np.float32]
+    windows: int
+    dataset: str
 
 
-def _collect(shards: Shards, genres: Sequence[str], train: bool) -> Heard:
-    """For each genre, of each piece: what is heard of its windows, and how many these were, with those that
-    have too few notes."""
-    found: Heard = {}
+def _collect(shards: Shards, genres: Sequence[str], train: bool) -> dict[str, list[_Heard]]:
+    """For each genre, what is heard of some pieces: to train on, of as many of every data set as there are; else as
+    they come."""
+    rng = np.random.default_rng(1)
+    found: dict[str, list[_Heard]] = {}
     for genre in genres:
         infos = [
             p for p in shards.select(genres=[genre], drums_only=False, realised=False)
@@ -164,30 +173,41 @@ def _collect(shards: Shards, genres: Sequence[str], train: bool) -> Heard:
         ]
         found[genre] = []
         most = TRAINED if train else HELD
-        each = min(PER_PIECE, max(4, -(-2 * most // max(1, len(infos)))))
-        wanted = min(len(infos), 2 * most // each)
-        for info in (infos[i * len(infos) // wanted] for i in range(wanted)):
+        infos = [infos[i] for i in rng.permutation(len(infos))]
+        if train:
+            seen = Counter[str]()
+            turns = [seen.update([info.dataset]) or seen[info.dataset] for info in infos]
+            infos = [infos[i] for i in np.argsort(turns, kind="stable")]
+        each = min(PER_PIECE, max(4, -(-most // max(1, len(infos)))))
+        for info in infos[: most // each]:
             piece = shards.piece(info)
             notes = np.array(piece.notes)
             starts = list(windows(piece, each))
             rows = [row for start in starts if (row := hear(notes, start)) is not None]
             if rows:
-                found[genre].append((np.stack(rows), len(starts)))
+                found[genre].append(_Heard(np.stack(rows), len(starts), info.dataset))
     return found
 
 
-def _mixed(pieces: list[tuple[NDArray[np.float32], int]], most: int) -> NDArray[np.float32]:
-    rows = np.concatenate([rows for rows, _ in pieces])
-    return rows[np.random.default_rng(1).permutation(len(rows))[:most]]
+def _draws(pieces: list[_Heard]) -> NDArray[np.float32]:
+    """How often each window of a genre is drawn: every data set with `LEAST_PIECES` pieces as often as any other,
+    smaller ones in proportion."""
+    counts = Counter(piece.dataset for piece in pieces)
+    windows = Counter[str]()
+    for piece in pieces:
+        windows[piece.dataset] += len(piece.rows)
+    weights = [min(1.0, counts[p.dataset] / LEAST_PIECES) / windows[p.dataset] for p in pieces]
+    each = np.repeat(weights, [len(p.rows) for p in pieces])
+    return (each / each.sum()).astype(np.float32)
 
 
-def _train(groups: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
-    """Two layers, trained on as many windows of every group a round."""
-    heard = np.concatenate(groups)
+def _train(groups: list[list[_Heard]]) -> tuple[NDArray[np.float32], ...]:
+    """Two layers, trained on every group as often."""
+    heard = np.concatenate([piece.rows for group in groups for piece in group])
     mean, deviation = heard.mean(0), heard.std(0) + 1e-2
     x = torch.from_numpy((heard - mean) / deviation)
-    y = torch.from_numpy(np.repeat(np.arange(len(groups)), [len(g) for g in groups]))
-    draws = 1 / torch.tensor([float(len(g)) for g in groups])[y]
+    y = torch.from_numpy(np.repeat(np.arange(len(groups)), [sum(len(p.rows) for p in group) for group in groups]))
+    draws = torch.from_numpy(np.concatenate([_draws(group) for group in groups]))
     generator = torch.Generator().manual_seed(1)
     with torch.random.fork_rng():
         torch.manual_seed(1)
