@@ -26,8 +26,9 @@ from training import checkpoint
 from training.data.prepare import prepare
 from training.export import PARITY, export
 from training.fit import Run
-from training.recipe import read_recipe
+from training.recipe import FAMILIES, read_recipe
 from training.tasks.note_bundle import NoteBundling
+from training.tasks.notes import NoteTask
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "training" / "recipes"
@@ -131,13 +132,14 @@ def test_a_run_does_not_go_on_with_other_data_or_another_network(recipe, run, tm
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
 def test_every_recipe_makes_a_step(path, data, tmp_path):
     recipe = read_recipe(path)
+    notes = FAMILIES[recipe.family].Task is NoteTask
     small = dataclasses.replace(
         recipe, data=dataclasses.replace(recipe.data, folder=str(data)),
-        train=dataclasses.replace(recipe.train, lanes=2, steps=8),
+        train=dataclasses.replace(recipe.train, lanes=2, **{"steps": 8} if notes else {}),
     )
-    nats = Run(small, tmp_path).step(0.0)
-    assert set(nats) == {"total", *codec.FIELDS}
-    assert all(np.isfinite(value) for value in nats.values())
+    losses = Run(small, tmp_path).step(0.0)
+    assert set(losses) == {"total", *(codec.FIELDS if notes else ("nats", "bits"))}
+    assert all(np.isfinite(value) for value in losses.values())
 
 
 @pytest.mark.parametrize(("text", "reason"), [

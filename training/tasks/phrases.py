@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from instrument.errors import HocketError
 from training import tasks
 from training.data import phrases
 from training.data.shards import PieceInfo, Shards
@@ -83,6 +84,8 @@ class PhraseTask:
         self.shape = recipe.model.shape
         self.size = self.train.lanes
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, self.sampling)
+        if not len(self.phrases):
+            raise HocketError(f"no phrases of {self.shape.bars} bars of {self.shape.kind} in 4/4: prepare more data")
         self.valid = held_out(shards, "valid", self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres)).astype(float)
         each = np.maximum(counts, 1) ** (self.train.balance - 1)
