@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -96,6 +97,7 @@ def evaluate(
     card: Annotated[bool, typer.Option(help="write CARD.md, docs/models.md, and pictures and examples")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of pictures [artifacts/SLUG, or docs/models/SLUG]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
+    flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor to stand beside")] = None,
 ) -> None:
     """Measure a bundle: likelihood, likeness to held-out pieces, key lock, long runs. It takes some minutes."""
     import json
@@ -108,8 +110,12 @@ def evaluate(
     from training.evaluation.report import print_tables
 
     torch.set_num_threads(1)
+    opened = evaluation.find_bundle(bundle)
+    if opened.manifest.family == "musicvae":
+        _evaluate_phrases(opened, data, split, flat and evaluation.find_bundle(flat), card, as_json)
+        return
     with evaluation.held_out(data, midi, split) as held:
-        done = evaluation.evaluate(evaluation.find_bundle(bundle), held, pieces, range(1, seeds + 1))
+        done = evaluation.evaluate(opened, held, pieces, range(1, seeds + 1))
     folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
     pictures = evaluation.show(done, folder, run)
     if card:
@@ -122,6 +128,25 @@ def evaluate(
         print_tables(done.figures, Console())
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
+
+
+def _evaluate_phrases(
+    bundle: Bundle, data: Path, split: str, flat: Bundle | None, card: bool, as_json: bool
+) -> None:
+    import json
+
+    from training.data.shards import Shards
+    from training.evaluation import card as cards
+    from training.evaluation.reconstruction import reconstruction, sections
+
+    figures = reconstruction(bundle, Shards.open(data), split, flat)
+    if card:
+        cards.write_card(bundle.folder, sections(figures))
+    if as_json:
+        print(json.dumps(figures, indent=1))
+        return
+    for title, (said, rows) in sections(figures).items():
+        print("\n".join([f"## {title}", "", said, "", *cards.table(rows), ""]))
 
 
 def main() -> None:

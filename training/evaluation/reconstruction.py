@@ -64,6 +64,28 @@ def _commonest(seen: NDArray[np.int16], held: NDArray[np.int16], shape: Shape) -
     return {"told": plain, "free": plain, "told_onsets": onsets, "free_onsets": onsets}
 
 
+def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
+    """The figures as sections of a card."""
+    return {
+        "Reconstruction": [
+            f"Share of sixteenth steps given back rightly, of {figures['phrases']} held-out phrases that training has "
+            "in no key: told the steps before, and free-running, drawn at temperature 1 from the mean of the posterior; "
+            "of steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
+            "token.",
+            figures["accuracy"],
+        ],
+        "Crossing the space": [
+            f"Share of steps that change between neighbours of {POINTS} points on arcs between held-out phrases, "
+            "beside that between the ends; and the largest such change of a path over its mean.",
+            {"arcs": figures["smoothness"]},
+        ],
+        "Attribute knobs": [
+            "The attribute of held-out phrases with its knob at -1, 0 and 1; its deviation among real phrases.",
+            figures["directions"],
+        ],
+    }
+
+
 def smoothness(model: Any, rows: NDArray[np.int16]) -> dict[str, float]:
     """Share of steps that differ (Hamming) from point to point along arcs between held-out phrases, the largest
     such step of a path over its mean, and between the phrases at their ends."""
