@@ -28,7 +28,7 @@ from instrument.models.conditions import (
     remember_tone,
     tone_share,
 )
-from instrument.models.keysense import IN_KEY, inside, key_logits
+from instrument.models.keysense import IN_KEY, LEAST_ENTROPY, inside, key_logits
 from instrument.models.manifest import Traits
 from instrument.models.players import Ask
 from instrument.models.sampling import choose, noise
@@ -51,7 +51,7 @@ PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it s
 BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
 OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
-KEY_SENSE = 0.5  # how far the player leans on the key it hears, beyond what the network does
+KEY_SENSE = 0.25  # share of a genre's faith to its key that the player adds to what the network hears of it
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
 
@@ -342,8 +342,9 @@ class EventPlayer:
         bias = np.zeros(ROWS, np.float32)
         if ask.scale == "chromatic":
             traits = self._traits(ask)
-            heard = key_logits(self._memory[-1].tones, traits.in_key if traits else IN_KEY)
-            bias[:DRUM_ROW] = KEY_SENSE * (1 - ask.chromatic) * heard[np.arange(DRUM_ROW) % 12]
+            in_key = max(1.0, KEY_SENSE * (traits.in_key if traits else IN_KEY))
+            heard = key_logits(self._memory[-1].tones, in_key, traits.entropy if traits else LEAST_ENTROPY)
+            bias[:DRUM_ROW] = (1 - ask.chromatic) * heard[np.arange(DRUM_ROW) % 12]
         else:
             bias[:DRUM_ROW][~inside(ask.key, ask.scale)] = -OFF_BEAT_LOGIT * (1 - ask.chromatic)
         return bias

@@ -11,6 +11,9 @@ from instrument.music.codec import DRUM_ROW
 from instrument.music.harmony import scale_mask
 
 IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, where the genre does not tell
+LEAST_ENTROPY = 2.4  # bits that tones should have, where the genre does not tell
+SMOOTHING = 8.0  # notes in the expected shares that what was heard is mixed with
+NARROW = 0.5  # bits short of enough at which tones are evened out altogether
 _MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])  # and so their relative minors
 
 
@@ -20,14 +23,25 @@ def inside(key: int, scale: str) -> NDArray[np.bool_]:
     return scale_mask(key, scale)[np.arange(DRUM_ROW) % 12]
 
 
-def key_logits(tones: NDArray[np.float64], in_key: float = IN_KEY) -> NDArray[np.float64]:
+def key_logits(
+    tones: NDArray[np.float64], in_key: float = IN_KEY, least: float = 0.0
+) -> NDArray[np.float64]:
     """(12,) log probability of each pitch class, over that of chance, after hearing the tones (12,), where
-    notes inside the key are `in_key` times as likely as those outside."""
+    notes inside the key are `in_key` times as likely as those outside. Tones that have less entropy than
+    `least` bits are evened out: those that were heard too often are the less likely, the others the more."""
     profiles = _profiles(in_key)
     fit = np.log(profiles) @ tones
     keys = np.exp(fit - fit.max())
-    logits: NDArray[np.float64] = np.log(keys / keys.sum() @ profiles * 12)
+    expected = keys / keys.sum() @ profiles
+    heard = (tones + SMOOTHING * expected) / (tones.sum() + SMOOTHING)
+    narrow = min(max((least - entropy(heard)) / NARROW, 0.0), 1.0)
+    logits: NDArray[np.float64] = np.log(expected * 12) + narrow * np.log(expected / heard)
     return logits
+
+
+def entropy(shares: NDArray[np.float64]) -> float:
+    """Bits of entropy of some shares, which add up to one and are none of them 0."""
+    return float(-(shares * np.log2(shares)).sum())
 
 
 def in_key_ratio(tones: NDArray[np.float64]) -> tuple[float, float]:

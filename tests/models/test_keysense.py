@@ -26,3 +26,14 @@ def test_tones_inside_the_likeliest_key_and_outside():
 
 def test_steps_of_a_scale_over_all_pitches():
     assert inside(2, "major").sum() == sum(scale_mask(2, "major")[pitch % 12] for pitch in range(128))
+
+
+def test_few_tones_are_evened_out_within_their_key():
+    tones = np.where(C_MAJOR, 0.5, 0.0)
+    tones[[0, 7]] = 20.0
+    plain, evened = key_logits(tones, 8.0), key_logits(tones, 8.0, 2.6)
+    assert evened[4] > plain[4] + 0.3
+    assert evened[0] < plain[0] - 0.3
+    assert evened[C_MAJOR].max() > evened[~C_MAJOR].max() + 1
+    enough = np.where(C_MAJOR, 6.0, 0.0)
+    assert (key_logits(enough, 8.0) == key_logits(enough, 8.0, 2.6)).all()
