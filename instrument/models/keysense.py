@@ -28,14 +28,16 @@ def key_logits(
 ) -> NDArray[np.float64]:
     """(12,) log probability of each pitch class, over that of chance, after hearing the tones (12,), where
     notes inside the key are `in_key` times as likely as those outside. Tones that have less entropy than
-    `least` bits are evened out: those that were heard too often are the less likely, the others the more."""
+    `least` bits are evened out: of those in the key, those that were heard too often are the less likely, the
+    others the more."""
     profiles = _profiles(in_key)
     fit = np.log(profiles) @ tones
     keys = np.exp(fit - fit.max())
-    expected = keys / keys.sum() @ profiles
+    keys /= keys.sum()
+    expected = keys @ profiles
     heard = (tones + SMOOTHING * expected) / (tones.sum() + SMOOTHING)
     narrow = min(max((least - entropy(heard)) / NARROW, 0.0), 1.0)
-    logits: NDArray[np.float64] = np.log(expected * 12) + narrow * np.log(expected / heard)
+    logits: NDArray[np.float64] = np.log(expected * 12) + narrow * (keys @ _MAJOR) * np.log(expected / heard)
     return logits
 
 
