@@ -37,6 +37,8 @@ def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         held = {t.name: numpy_helper.to_array(t) for t in model.initializer}
         # what is multiplied from the right holds a parameter transposed
         turned = {n.input[1].removesuffix("_quantized") for n in model.node if n.op_type in PRODUCTS}
+        if any(name.startswith("val_") and name.endswith(("_quantized", "_half")) for name in held):
+            raise HocketError(f"{folder} was exported before weights had names: export its checkpoint again")
         for name in held:
             base = name.removesuffix("_quantized").removesuffix("_half")
             if base != name or np.issubdtype(held[name].dtype, np.floating):

@@ -163,6 +163,12 @@ def test_the_golden_file_is_met_step_by_step(bundle):
             )
 
 
+def test_a_run_goes_on_from_the_bundle(recipe, run, bundle, tmp_path):
+    begun = Run(recipe, tmp_path, start=str(bundle.folder))
+    best = checkpoint.load(run / "best.safetensors")[1]["best"]
+    assert begun.validate().total == pytest.approx(best, abs=0.05)
+
+
 # --- playing
 
 
