@@ -12,7 +12,9 @@ Graphs: `encoder` (tokens -> mean, deviation), `conductor` (z -> context and fir
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +35,6 @@ LONGEST_REST = 132  # ticks without an onset while playing freely
 SWAY = 4.0  # deviation of velocities about what is usual at their place
 FURTHEST = 64  # phrases in which a note is looked for
 KEPT = 6  # phrases whose decoding is kept
-VELOCITY = 1 << 42  # counter of the draws of velocities
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 SETS = (np.arange(1 << len(KINDS))[:, None] >> np.arange(len(KINDS)) & 1).astype(bool)  # (512, 9)
 
@@ -47,6 +48,35 @@ class Step(NamedTuple):
     offset: int
 
 
+@dataclass(slots=True)
+class Told:
+    """What was played in a phrase. ticks: of its steps; tokens: what was played at each; last: the step of the last
+    onset, -1 before the first; stop: of a melody, the step at which that note ends; seen: how many of the notes
+    it tells of."""
+
+    phrase: int
+    ticks: list[int]
+    tokens: list[int]
+    last: int = -1
+    stop: int = -1
+    seen: int = 0
+
+    def add(self, note: Note, drums: bool) -> None:
+        """Tell of the next note of the model's kind."""
+        at = bisect_left(self.ticks, note.tick - STEP_TICKS // 2)
+        self.last = at = min(at, len(self.ticks) - 1)
+        if drums:
+            kind = int(KIND_OF[note.pitch])
+            self.tokens[at] |= 1 << kind if kind >= 0 else 0
+            return
+        if at < self.stop < len(self.tokens):
+            self.tokens[self.stop] = HOLD  # the last note is cut short
+        self.tokens[at] = note.pitch
+        self.stop = max(at + 1, bisect_left(self.ticks, note.tick + note.duration - STEP_TICKS // 2))
+        if self.stop < len(self.tokens):
+            self.tokens[self.stop] = OFF
+
+
 class Decoding:
     """The decoder on its way through one phrase from point z. Logits are computed as they are asked for, and
     kept as long as the tokens before them stay what they are."""
@@ -58,6 +88,12 @@ class Decoding:
         self._places, self._segment, self._unknown = places, segment, unknown
         self._tokens: list[int] = []
         self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = {}
+
+    def tell(self, tokens: list[int]) -> None:
+        """The first tokens are these."""
+        if self._tokens[: len(tokens)] != tokens:
+            for at, token in enumerate(tokens):
+                self.put(at, token)
 
     def put(self, at: int, token: int) -> None:
         """Token number `at` is this; those before are known."""
@@ -124,9 +160,11 @@ class MusicVaePlayer:
         """Forget everything; draws come from `seed` and `player` from now on."""
         self._seed, self._player, self._metres = seed, player, metres
         self._notes: list[Note] = []
+        self._telling: Told | None = None
         self._decodings: dict[tuple[int, bytes], Decoding] = {}
         self._heard: dict[bytes, Point] = {}
         self._grids: dict[int, list[Step]] = {}
+        self._noise: dict[int, NDArray[np.float32]] = {}
 
     def feed(self, note: Note) -> None:
         """Take `note` as played."""
@@ -137,6 +175,7 @@ class MusicVaePlayer:
         if not 0 <= count <= len(self._notes):
             raise ValueError(f"cannot rewind to {count} of {len(self._notes)} notes")
         del self._notes[count:]
+        self._telling = None
 
     def forget_before(self, count: int) -> None:
         """Nothing but the notes themselves is kept by note."""
@@ -175,9 +214,9 @@ class MusicVaePlayer:
         """Where phrase number `phrase` stands."""
         heard = None
         if float(ask.knobs.get("follow", 0.0)) > 0 and phrase:
-            grid = self._grid(phrase - 1)
+            before = self._told(phrase - 1).tokens
             tokens = np.full(self.shape.steps, self.shape.rest, np.int16)
-            tokens[[step.place for step in grid]] = self._told(grid)[0]
+            tokens[[step.place for step in self._grid(phrase - 1)]] = before
             if self.shape.onsets(tokens).any():
                 heard = self._encoded(tokens)
         return self.space.point(ask.knobs, self._seed, self._player, phrase, heard)
@@ -210,33 +249,20 @@ class MusicVaePlayer:
             self._grids[phrase] = grid
         return self._grids[phrase]
 
-    def _told(self, grid: list[Step]) -> tuple[NDArray[np.int16], int, int]:
-        """What was played in a phrase, as tokens on its grid; the step of the last onset, -1 if there is none; and
-        of a melody the step at which that note ends."""
-        ticks = np.array([step.tick for step in grid])
-        begin, end = ticks[0] - STEP_TICKS // 2, ticks[-1] + STEP_TICKS
-        tokens = np.full(len(grid), self.shape.rest, np.int16)
-        own: list[Note] = []
-        for note in reversed(self._notes):
-            if note.tick < begin:
-                break
-            if note.tick < end and (note.part == Part.DRUMS) == self.shape.drums:
-                own.append(note)
-        last = stop = -1
-        for note in reversed(own):
-            at = int(np.argmin(np.abs(ticks - note.tick)))
-            if self.shape.drums:
-                kind = KIND_OF[note.pitch]
-                tokens[at] |= 1 << kind if kind >= 0 else 0
-            else:
-                if -1 < stop < at:
-                    tokens[stop] = OFF
-                tokens[at] = note.pitch
-                stop = max(at + 1, int(np.searchsorted(ticks, note.tick + note.duration - STEP_TICKS // 2)))
-            last = at
-        if -1 < stop < len(grid):
-            tokens[stop] = OFF
-        return tokens, last, stop
+    def _told(self, phrase: int) -> Told:
+        """What was played in a phrase."""
+        told = self._telling
+        if told is None or told.phrase != phrase:
+            grid = self._grid(phrase)
+            told = self._telling = Told(phrase, [step.tick for step in grid], [self.shape.rest] * len(grid))
+            told.seen = len(self._notes)
+            while told.seen and self._notes[told.seen - 1].tick >= told.ticks[0] - STEP_TICKS // 2:
+                told.seen -= 1
+        for note in self._notes[told.seen :]:
+            if note.tick < told.ticks[-1] + STEP_TICKS and (note.part == Part.DRUMS) == self.shape.drums:
+                told.add(note, self.shape.drums)
+        told.seen = len(self._notes)
+        return told
 
     def _next(self, phrase: int, ask: Ask, z: Point | None = None) -> Note | None:
         """The next note in this phrase, if there is one."""
@@ -249,24 +275,22 @@ class MusicVaePlayer:
             places = [step.place for step in grid]
             segment = self.shape.steps // self._segments
             self._decodings[key] = Decoding(self.bundle, point, places, segment, self.shape.vocabulary)
-        tokens, last, stop = self._told(grid)
         search = self._next_drum if self.shape.drums else self._next_pitch
-        return search(ask, grid, self._decodings[key], tokens.tolist(), last, stop)
+        return search(ask, grid, self._decodings[key], self._told(phrase))
 
-    def _next_pitch(
-        self, ask: Ask, grid: list[Step], decoding: Decoding, told: list[int], last: int, stop: int
-    ) -> Note | None:
-        sounding = False
+    def _next_pitch(self, ask: Ask, grid: list[Step], decoding: Decoding, told: Told) -> Note | None:
+        begin = max(0, told.stop)
+        decoding.tell(told.tokens[:begin])
+        sounding = begin > 0
         found: tuple[Step, int] | None = None
-        for at, step in enumerate(grid):
-            if at <= last or at < stop:
-                token = told[at]
-            else:
-                token = self._pitch_token(ask, step, decoding.logits(at), sounding, at == stop, found is None)
-                if found is None and token < OFF:
-                    found = step, token
-                elif found is not None and token != HOLD:
-                    return self._note(*found, step.tick)
+        for at in range(begin, len(grid)):
+            step = grid[at]
+            ending = at == told.stop
+            token = self._pitch_token(ask, step, decoding.logits(at), sounding, ending, found is None)
+            if found is None and token < OFF:
+                found = step, token
+            elif found is not None and token != HOLD:
+                return self._note(*found, step.tick)
             sounding = token < OFF or (sounding and token == HOLD)
             decoding.put(at, token)
         return self._note(*found, grid[-1].tick + STEP_TICKS) if found else None
@@ -280,8 +304,8 @@ class MusicVaePlayer:
         scores = logits.copy()
         if ask.scale != "chromatic":
             scores[:OFF][~inside(ask.key, ask.scale) & pitches] -= OFF_BEAT_LOGIT * (1 - ask.chromatic)
-        # what may not sound is meant for the nearest that may
-        np.logaddexp.at(scores, to[~pitches], scores[:OFF][~pitches])
+        if not pitches.all():  # what may not sound is meant for the nearest that may
+            np.logaddexp.at(scores, to[~pitches], scores[:OFF][~pitches])
         allowed, after = np.ones(len(scores), bool), np.ones(len(scores), bool)
         allowed[:OFF] = pitches
         allowed[OFF] = sounding
@@ -293,15 +317,15 @@ class MusicVaePlayer:
         token = self._choose(ask, scores, step, allowed, after)
         return token if token >= 0 else (OFF if ending else HOLD)
 
-    def _next_drum(
-        self, ask: Ask, grid: list[Step], decoding: Decoding, told: list[int], last: int, stop: int
-    ) -> Note | None:
+    def _next_drum(self, ask: Ask, grid: list[Step], decoding: Decoding, told: Told) -> Note | None:
         newest = self._notes[-1] if self._notes else None
-        for at, step in enumerate(grid):
-            above, token = -1, told[at]
-            if at == last and newest and newest.tick == step.tick >= ask.floor and newest.part == Part.DRUMS:
+        begin = max(0, told.last)
+        decoding.tell(told.tokens[:begin])
+        for at in range(begin, len(grid)):
+            step, above, token = grid[at], -1, told.tokens[at]
+            if at == told.last and newest and newest.tick == step.tick >= ask.floor and newest.part == Part.DRUMS:
                 above = newest.pitch  # more may be struck with it
-            elif at <= last:
+            elif at == told.last:
                 above = DRUM_KEYS[-1]
             if above < DRUM_KEYS[-1]:
                 token = self._drum_token(ask, step, decoding.logits(at), token, above)
@@ -326,9 +350,22 @@ class MusicVaePlayer:
     def _choose(
         self, ask: Ask, scores: NDArray[np.float32], step: Step, allowed: NDArray[np.bool_], after: NDArray[np.bool_]
     ) -> int:
-        draws = noise(self._seed, self._player, (step.bar, step.offset, 0), len(scores))
+        draws = self._draws(step)[: len(scores)]
         heat, top_p = (float(ask.knobs.get(name, 1.0)) for name in ("temperature", "top_p"))
         return choose(np.maximum(scores, FLOOR), draws, heat, top_p, allowed, after)
+
+    def _draws(self, step: Step) -> NDArray[np.float32]:
+        """Draws for the tokens of a step, and behind them two a row of the touch. Those of a bar come at once."""
+        if step.bar not in self._noise:
+            if len(self._noise) > KEPT * self.shape.bars:
+                self._noise.clear()
+            begin, end = self._metres.start_of(step.bar), self._metres.start_of(step.bar + 1)
+            width = self.shape.vocabulary + 2 * len(self.space.touch)
+            steps = -(-(end - begin) // STEP_TICKS)
+            flat = noise(self._seed, self._player, (step.bar, 0, 0), steps * width)
+            self._noise[step.bar] = flat.reshape(steps, width)
+        draws: NDArray[np.float32] = self._noise[step.bar][step.offset]
+        return draws
 
     def _onset(self, ask: Ask, step: Step) -> tuple[bool, bool]:
         """Whether the next onset can be at this step, and whether it must."""
@@ -339,6 +376,6 @@ class MusicVaePlayer:
 
     def _note(self, step: Step, pitch: int, end: int) -> Note:
         row = int(KIND_OF[pitch]) if self.shape.drums and len(self.space.touch) > 1 else 0
-        sway = noise(self._seed, self._player, (VELOCITY + step.bar, step.offset, pitch), 2)
-        velocity = self.space.touch[row, step.place % STEPS_A_BAR] + SWAY * (sway[0] - sway[1]) / 1.8
+        up, down = self._draws(step)[self.shape.vocabulary :].reshape(-1, 2)[row]
+        velocity = self.space.touch[row, step.place % STEPS_A_BAR] + SWAY * (up - down) / 1.8
         return Note(step.tick, 0, pitch, end - step.tick, int(np.clip(np.rint(velocity), 1, 127)), int(self.part))

@@ -69,8 +69,8 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     return {
         "Reconstruction": [
             f"Share of sixteenth steps given back rightly, of {figures['phrases']} held-out phrases that training has "
-            "in no key: told the steps before, and free-running, drawn at temperature 1 from the mean of the posterior; "
-            "of steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
+            "in no key: told the steps before, and free-running, drawn at temperature 1 from the posterior's mean; of "
+            "steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
             "token.",
             figures["accuracy"],
         ],
