@@ -28,7 +28,7 @@ from instrument.models.players import Ask
 from instrument.models.sampling import FLOOR, choose, noise
 from instrument.music import phrases
 from instrument.music.notes import Note, Part
-from instrument.music.phrases import DRUM_KEYS, HOLD, KIND_OF, KINDS, OFF, STEP_TICKS, STEPS_A_BAR, Shape
+from instrument.music.phrases import DRUM_KEYS, HOLD, KIND_OF, OFF, SETS, STEP_TICKS, STEPS_A_BAR, Shape
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
 LONGEST_REST = 132  # ticks without an onset while playing freely
@@ -36,7 +36,6 @@ SWAY = 4.0  # deviation of velocities about what is usual at their place
 FURTHEST = 64  # phrases in which a note is looked for
 KEPT = 6  # phrases whose decoding is kept
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
-SETS = (np.arange(1 << len(KINDS))[:, None] >> np.arange(len(KINDS)) & 1).astype(bool)  # (512, 9)
 
 
 class Step(NamedTuple):

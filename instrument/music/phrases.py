@@ -34,6 +34,7 @@ KINDS: tuple[tuple[int, tuple[int, ...]], ...] = (
 )
 DRUM_KEYS = tuple(key for key, _ in KINDS)
 DRUM_TOKENS = 1 << len(KINDS)
+SETS = (np.arange(DRUM_TOKENS)[:, None] >> np.arange(len(KINDS)) & 1).astype(bool)  # (512, 9) which kinds
 # (128,) kind of each percussion key; what is none of these is left out (-1)
 KIND_OF = np.full(128, -1, np.int64)
 for _kind, (_key, _others) in enumerate(KINDS):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from instrument.models.latent import ATTRIBUTES
 from instrument.music import phrases
 from instrument.music.notes import Part
-from instrument.music.phrases import HOLD, OFF, STEP_TICKS, STEPS_A_BAR, Shape
+from instrument.music.phrases import HOLD, KINDS, OFF, STEP_TICKS, STEPS_A_BAR, Shape
 from training.data.shards import PieceInfo, Shards
 
 BAR_TICKS = STEP_TICKS * STEPS_A_BAR
@@ -42,12 +42,14 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """hop: bars from one phrase to the next; transpose: semitones that melodies are moved by at most; onsets: steps
-    with an onset that a phrase has at least, a bar; rest: longest stretch without one, in steps; on_grid: share of
-    a piece's onsets that must fall on sixteenths; realised: whether machine-made parts count."""
+    """hop: bars from one phrase to the next; transpose: semitones that melodies are moved by at most; drop: how often
+    a kind is left out of a phrase of drums; onsets: steps with an onset that a phrase has at least, a bar; rest:
+    longest stretch without one, in steps; on_grid: share of a piece's onsets that must fall on sixteenths; realised:
+    whether machine-made parts count."""
 
     hop: int = 1
     transpose: int = 6
+    drop: float = 0.1
     onsets: float = 1.5
     rest: int = 16
     on_grid: float = 0.8
@@ -121,6 +123,15 @@ def keyless(tokens: NDArray[np.int16], shape: Shape) -> NDArray[np.int16]:
         return tokens
     first = np.take_along_axis(tokens, np.argmax(tokens < OFF, 1)[:, None], 1)
     return np.where(tokens < OFF, tokens - first + 256, tokens).astype(np.int16)
+
+
+def varied(tokens: NDArray[np.int16], shape: Shape, sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Phrases (n, steps) to learn from beside those that there are: melodies in other keys, drums without some
+    kinds."""
+    if not shape.drums:
+        return transposed(tokens, sampling.transpose, rng) if sampling.transpose else tokens
+    kept = (rng.random((len(tokens), len(KINDS))) >= sampling.drop) @ (1 << np.arange(len(KINDS)))
+    return (tokens & kept[:, None]).astype(np.int16)
 
 
 def transposed(tokens: NDArray[np.int16], most: int, rng: np.random.Generator) -> NDArray[np.int16]:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
-from instrument.music.phrases import Shape
+from instrument.music.phrases import KINDS, SETS, Shape
 from training.graphs import Graph
 from training.tasks.phrases import PhraseTask
 
@@ -87,6 +88,10 @@ class Network(nn.Module):
             loud = 1.0 if layer in (self.start, self.out) else 3.0
             nn.init.normal_(layer.weight, std=loud * layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
+        if self.shape.drums:  # sets of kinds begin as the sums of these
+            sets = torch.from_numpy(SETS.astype(np.float32))
+            self.tokens.weight.data[:-1] = sets @ torch.randn(len(KINDS), config.embedding) * 0.5
+            self.out.weight.data = sets @ torch.randn(len(KINDS), config.decoder) * config.decoder**-0.5
         self.posterior.weight.data[config.latent :] *= 0.1
         nn.init.constant_(self.posterior.bias.data[config.latent :], QUIET)
         for lstm in (m for m in self.modules() if isinstance(m, nn.LSTM)):

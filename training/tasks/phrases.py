@@ -95,9 +95,7 @@ class PhraseTask:
         """Nats a step: total, of the tokens, and all those of the divergence, in bits."""
         train = self.train
         drawn = rng.choice(len(self.phrases), train.lanes, p=self.shares)
-        rows = self.phrases.tokens[drawn]
-        if not self.shape.drums and self.sampling.transpose:
-            rows = phrases.transposed(rows, self.sampling.transpose, rng)
+        rows = phrases.varied(self.phrases.tokens[drawn], self.shape, self.sampling, rng)
         tokens = torch.from_numpy(rows.astype(np.int64)).to(self.device)
         mean, deviation = network.encode(tokens)
         z = mean + deviation.exp() * torch.randn_like(mean)
