@@ -99,6 +99,8 @@ def test_any_knob_turned_by_a_hundredth_changes_at_most_a_tenth_of_the_next_bar(
     ("C", "major", 0, 127), ("Eb", "minor pentatonic", 40, 90), ("F", "blues", 60, 72), ("B", "whole tone", 30, 50),
 ])
 def test_key_and_range_are_kept(model, key, scale, low, high):
+    if set(performance(model).bundles[0].parts) == {Part.DRUMS}:
+        pytest.skip("it plays drums alone")
     played = notes(model, 6, 3, f"key={key}", f"scale={scale}", f"low={low}", f"high={high}")
     inside = scale_mask(KEYS.index(key), scale)
     pitches = [note.pitch for note in played if note.part != Part.DRUMS]
