@@ -28,7 +28,7 @@ from instrument.models.conditions import (
     remember_tone,
     tone_share,
 )
-from instrument.models.keysense import IN_KEY, LEAST_ENTROPY, inside, key_logits
+from instrument.models.keysense import IN_KEY, LEAST_ENTROPY, evened, inside, key_logits
 from instrument.models.manifest import Traits
 from instrument.models.players import Ask
 from instrument.models.sampling import choose, noise
@@ -49,9 +49,12 @@ DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 PACE_MEMORY = 384.0  # ticks over which the player's own density is taken
 PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it strayed
 BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
+TOO_MANY = 1.5  # times the notes wanted, from where
+HASTE_HELD = 3.0  # logits are shifted, for each factor of e, to gaps towards a beat:
+HASTE = np.minimum(np.arange(codec.FIELDS["time"]) / TICKS_PER_BEAT, 1).astype(np.float32)
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
 OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
-KEY_SENSE = 0.25  # share of a genre's faith to its key that the player adds to what the network hears of it
+KEY_SENSE = 0.15  # share of a genre's faith to its key that the player adds to what the network hears of it
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
 
@@ -186,7 +189,8 @@ class EventPlayer:
         after = np.arange(len(times)) + last_tick >= ask.floor
         if ask.latest is not None:
             after &= np.arange(len(times)) + last_tick <= max(ask.latest, ask.floor)
-        time = choose(self._logits(0, shares, gaps), draws[0], temperature, top_p, times, after)
+        logits = self._logits(0, shares, gaps) + np.float32(self._haste(ask)) * HASTE
+        time = choose(logits, draws[0], temperature, top_p, times, after)
         tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
         rows = self._rows(ask, tick)
         if last is not None and tick == last_tick:
@@ -278,26 +282,43 @@ class EventPlayer:
     def _condition(self, ask: Ask) -> NDArray[np.float32]:
         """What the model is told. Density and parts that are free are told as the genre has them: a model
         left to itself would stray from them in ten minutes."""
-        memory, traits = self._memory[-1], self._traits(ask)
+        traits = self._traits(ask)
+        in_key, least = (traits.in_key, traits.entropy) if traits else (IN_KEY, LEAST_ENTROPY)
         genre = np.zeros(1 + len(self.genres), np.float32)
         told = ask.knobs.get("genre", "none")
         genre[self.genres.index(told) + 1 if told in self.genres else 0] = 1
-        density = float(ask.knobs.get("density", 0.0))
-        if density < 1 and traits:
-            density += (1 - density) * density_knob(traits.density)
+        density = self._density(ask)
         if density >= 1:
             wanted = density_at(density)
-            pace = memory.played * TICKS_PER_BEAT / memory.span if memory.span > PACE_MEMORY else wanted
-            density = density_knob(wanted * min(max(wanted / pace, PACE_LEAST), PACE_MOST))
+            density = density_knob(wanted * min(max(1 / self._strayed(wanted), PACE_LEAST), PACE_MOST))
         return np.concatenate(
             [
                 genre,
                 knob_share(density, DENSITIES),
                 knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS),
                 parts_share(self._band(ask)),
-                tone_share(memory.tones),
+                tone_share(evened(self._memory[-1].tones, in_key, least)),
             ]
         )
+
+    def _density(self, ask: Ask) -> float:
+        """The place 1..8 on the density knob that is wanted, the genre's where the knob is free; less than 1
+        where neither tells."""
+        density, traits = float(ask.knobs.get("density", 0.0)), self._traits(ask)
+        return density + (1 - density) * density_knob(traits.density) if density < 1 and traits else density
+
+    def _strayed(self, wanted: float) -> float:
+        """The density of late over the one that is wanted, in notes a beat."""
+        memory = self._memory[-1]
+        if memory.span <= PACE_MEMORY:
+            return 1.0
+        return memory.played * TICKS_PER_BEAT / memory.span / wanted
+
+    def _haste(self, ask: Ask) -> float:
+        """By how many logits a gap of a beat is favoured over none, because there are far too many notes."""
+        density = self._density(ask)
+        too_many = self._strayed(density_at(density)) if density >= 1 else 1.0
+        return HASTE_HELD * max(0.0, float(np.log(too_many / TOO_MANY)))
 
     def _remembered(self, note: Note, matches: list[int]) -> Memory:
         """The memory after `note`."""
@@ -343,7 +364,7 @@ class EventPlayer:
         if ask.scale == "chromatic":
             traits = self._traits(ask)
             in_key = max(1.0, KEY_SENSE * (traits.in_key if traits else IN_KEY))
-            heard = key_logits(self._memory[-1].tones, in_key, traits.entropy if traits else LEAST_ENTROPY)
+            heard = key_logits(self._memory[-1].tones, in_key)
             bias[:DRUM_ROW] = (1 - ask.chromatic) * heard[np.arange(DRUM_ROW) % 12]
         else:
             bias[:DRUM_ROW][~inside(ask.key, ask.scale)] = -OFF_BEAT_LOGIT * (1 - ask.chromatic)

@@ -13,7 +13,8 @@ from instrument.music.harmony import scale_mask
 IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, where the genre does not tell
 LEAST_ENTROPY = 2.4  # bits that tones should have, where the genre does not tell
 SMOOTHING = 8.0  # notes in the expected shares that what was heard is mixed with
-NARROW = 0.5  # bits short of enough at which tones are evened out altogether
+NARROW = 0.3  # bits short of enough at which what was heard would give way to what is expected
+MOST_EVENED = 0.7
 _MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])  # and so their relative minors
 
 
@@ -23,22 +24,31 @@ def inside(key: int, scale: str) -> NDArray[np.bool_]:
     return scale_mask(key, scale)[np.arange(DRUM_ROW) % 12]
 
 
-def key_logits(
-    tones: NDArray[np.float64], in_key: float = IN_KEY, least: float = 0.0
-) -> NDArray[np.float64]:
+def key_logits(tones: NDArray[np.float64], in_key: float = IN_KEY) -> NDArray[np.float64]:
     """(12,) log probability of each pitch class, over that of chance, after hearing the tones (12,), where
-    notes inside the key are `in_key` times as likely as those outside. Tones that have less entropy than
-    `least` bits are evened out: of those in the key, those that were heard too often are the less likely, the
-    others the more."""
+    notes inside the key are `in_key` times as likely as those outside."""
+    logits: NDArray[np.float64] = np.log(_expected(tones, in_key) * 12)
+    return logits
+
+
+def evened(tones: NDArray[np.float64], in_key: float, least: float) -> NDArray[np.float64]:
+    """The tones (12,), or where they have less entropy than `least` bits, mixed with as many of the keys that
+    they may be in: the narrower, the more."""
+    total = tones.sum()
+    expected = _expected(tones, in_key)
+    heard = (tones + SMOOTHING * expected) / (total + SMOOTHING)
+    narrow = min(max((least - entropy(heard)) / NARROW, 0.0), MOST_EVENED)
+    mixed: NDArray[np.float64] = (1 - narrow) * tones + narrow * total * expected
+    return mixed
+
+
+def _expected(tones: NDArray[np.float64], in_key: float) -> NDArray[np.float64]:
+    """(12,) the share of each pitch class in the keys that the tones may be in."""
     profiles = _profiles(in_key)
     fit = np.log(profiles) @ tones
     keys = np.exp(fit - fit.max())
-    keys /= keys.sum()
-    expected = keys @ profiles
-    heard = (tones + SMOOTHING * expected) / (tones.sum() + SMOOTHING)
-    narrow = min(max((least - entropy(heard)) / NARROW, 0.0), 1.0)
-    logits: NDArray[np.float64] = np.log(expected * 12) + narrow * (keys @ _MAJOR) * np.log(expected / heard)
-    return logits
+    shares: NDArray[np.float64] = keys / keys.sum() @ profiles
+    return shares
 
 
 def entropy(shares: NDArray[np.float64]) -> float:

@@ -72,7 +72,7 @@ class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the music of a genre is, in what a model was trained on: its notes a beat, the parts
     that play in it, how much likelier a pitch class inside the key is than one outside, and how many bits of
-    entropy its pitch classes have of late where they are few (the lower quartile)."""
+    entropy its pitch classes have over some dozens of notes (the median)."""
 
     density: Annotated[float, Meta(gt=0)]
     parts: tuple[Annotated[int, Meta(ge=0, le=4)], ...]

@@ -24,7 +24,7 @@ MOST_IN_KEY = 100.0
 def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
     """The traits of a genre, over up to 300 of its pieces with pitches: notes a beat in those with bars; the
     largest set of parts that a tenth of its pieces have (of equals the commonest); the ratio of pitch
-    classes inside the likeliest key to those outside, over windows of 32 notes; and the lower quartile of the
+    classes inside the likeliest key to those outside, over windows of 32 notes; and the median
     entropy of the tones that are remembered."""
     own = [p for p in pieces if p.genre == genre and not p.drums_only and not p.realised]
     own = own[:: -(-len(own) // PIECES) or 1]
@@ -49,5 +49,5 @@ def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
         round(float(notes_and_beats[0] / notes_and_beats[1]), 2) if notes_and_beats[1] else ANY_DENSITY,
         max(common, key=lambda band: (len(band), bands[band]), default=()),
         round(float(np.clip(ratio, 1.0, MOST_IN_KEY)), 1),
-        round(float(np.percentile(bits or [LEAST_ENTROPY], 25)), 2),
+        round(float(np.percentile(bits or [LEAST_ENTROPY], 50)), 2),
     )
