@@ -136,6 +136,6 @@ class TransformerPlayer(EventPlayer):
         seen, conditions = [], []
         for note in notes:
             seen.append(self._seen[-1])
-            conditions.append(self._condition(self._asked))
+            conditions.append(self._steering(self._asked).condition(self._heard[-1]))
             self._hear(note)
         self._attention.take_in(seen, conditions)

@@ -3,11 +3,9 @@
 import itertools
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from instrument.models.bundle import open_bundle
-from instrument.models.conditions import density_knob
 from instrument.models.eventplayer import LONGEST_REST
 from instrument.models.lstm import LstmPlayer
 from instrument.models.players import Ask
@@ -102,32 +100,3 @@ def test_no_long_silence_at_any_temperature(player):
     for temperature in (0.1, 2.0):
         notes = play(player, Ask(knobs={"temperature": temperature}), 60)
         assert max(b.tick - a.tick for a, b in itertools.pairwise(notes)) <= LONGEST_REST
-
-
-def test_the_band_is_the_genres_less_what_is_muted(player):
-    told = player.bundle.manifest.traits["chorale"].parts
-    chorale = {"genre": "chorale"}
-    assert player._band(Ask()) == frozenset()
-    assert player._band(Ask(knobs=chorale)) == frozenset(told)
-    assert player._band(Ask(knobs=chorale, parts=frozenset({told[0], Part.DRUMS}))) == {told[0]}
-    assert player._band(Ask(knobs=chorale, parts=frozenset({Part.DRUMS}))) == {Part.DRUMS}
-
-
-def test_a_free_density_is_the_genres(player):
-    player.reset(1, 0, METRES)
-    free, told = {"genre": "folk"}, density_knob(player.bundle.manifest.traits["folk"].density)
-    assert (player._condition(Ask(knobs=free)) == player._condition(Ask(knobs=free | {"density": told}))).all()
-    near = player._condition(Ask(knobs=free | {"density": 0.01}))
-    assert np.abs(near - player._condition(Ask(knobs=free))).max() < 0.05
-
-
-def test_who_strayed_from_the_density_is_told_to_make_up_for_it(player):
-    notes = [Note(6 * i, 0, 60 + i % 5, 6, 80, 0) for i in range(120)]
-    player.reset(1, 0, METRES)
-    at_first = player._condition(Ask(knobs={"density": 4.0}))
-    for note in notes:
-        player.feed(note)
-    places = np.arange(9) + len(player.genres) + 1
-    later = player._condition(Ask(knobs={"density": 4.0}))
-    assert at_first[places] @ np.arange(9) == pytest.approx(4)
-    assert later[places] @ np.arange(9) < 3

@@ -1,0 +1,95 @@
+"""How a player is kept on its course: what it is told follows from what was asked and what was heard."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from instrument.models.conditions import density_knob
+from instrument.models.manifest import VERSION, Golden, Graph, Manifest, Traits
+from instrument.models.players import Ask
+from instrument.models.steering import BORED_AFTER, PATIENCE, Heard, Steering
+from instrument.music.notes import Note, Part
+
+NO_HASH = hashlib.sha256(b"").hexdigest()
+CHORALE = Traits(density=3.0, parts=(0, 2, 4), in_key=12.0, entropy=2.9)
+MANIFEST = Manifest(
+    VERSION, "band", "Band", "lstm", "1", "", (Graph("step", "step.onnx", NO_HASH, (), ()),), Golden("g", NO_HASH, 0.1),
+    condition_genres=("chorale", "folk"), genres=("chorale",), parts=tuple(int(p) for p in Part),
+    traits={"chorale": CHORALE},
+)
+GENRE = {"genre": "chorale"}
+DENSITY = slice(3, 12)
+BAR = 96
+
+
+def heard(notes: list[Note], matches: tuple[int, ...] = (0, 0, 0, 0)) -> Heard:
+    """What is remembered of notes in common time."""
+    memory, last = Heard(), 0
+    for note in notes:
+        memory = memory.after(note, note.tick - last, note.tick // BAR, list(matches))
+        last = note.tick
+    return memory
+
+
+def line(gap: int, bars: int, part: int = Part.MELODY) -> list[Note]:
+    """Notes in C major, `gap` ticks apart."""
+    return [Note(i * gap, 0, 60 + (0, 4, 7, 5, 2)[i % 5], 6, 80, part) for i in range(bars * BAR // gap)]
+
+
+def test_the_band_is_the_genres_less_what_is_muted():
+    def band(**asked):
+        return Steering(MANIFEST, Ask(**asked)).band
+
+    assert band() == frozenset()
+    assert band(knobs=GENRE) == {0, 2, 4}
+    assert band(knobs=GENRE, parts=frozenset({0, 3})) == {0}
+    assert band(knobs=GENRE, parts=frozenset({3})) == {3}
+    assert band(parts=frozenset({3})) == {3}
+
+
+def test_a_free_density_is_the_genres_and_turning_it_up_starts_from_there():
+    def told(**knobs):
+        return Steering(MANIFEST, Ask(knobs=knobs)).condition(Heard())
+
+    free = told(**GENRE)
+    assert (free == told(**GENRE, density=density_knob(CHORALE.density))).all()
+    assert np.abs(told(**GENRE, density=0.01) - free).max() < 0.1
+    assert told(genre="folk")[DENSITY].tolist() == [1] + [0] * 8
+
+
+def test_who_strayed_from_the_density_is_told_to_make_up_for_it():
+    steer = Steering(MANIFEST, Ask(knobs={"density": 4.0}))
+    places = np.arange(9)
+    assert steer.condition(Heard())[DENSITY] @ places == pytest.approx(4)
+    assert steer.condition(heard(line(4, 8)))[DENSITY] @ places < 3
+    assert steer.condition(heard(line(48, 8)))[DENSITY] @ places > 5
+    assert not steer.time_bias(heard(line(12, 8))).any()
+    bias = steer.time_bias(heard(line(4, 8)))
+    assert bias[0] == 0
+    assert bias[24] == bias[300] > 1
+
+
+def test_who_was_silent_for_long_comes_in_and_outsiders_are_held_back():
+    steer = Steering(MANIFEST, Ask(knobs=GENRE))
+    melody = heard(line(24, 12))
+    bias = steer.part_bias(melody, 12 * BAR)
+    assert bias[Part.MELODY] == 0 < bias[Part.BASS]
+    assert bias[Part.DRUMS] < 0
+    assert not steer.part_bias(melody, PATIENCE * BAR)[[0, 2, 4]].any()
+    assert not Steering(MANIFEST, Ask()).part_bias(melody, 12 * BAR).any()
+
+
+def test_a_key_that_was_heard_is_leaned_towards_as_far_as_chromatic_lets_it():
+    memory = heard(line(12, 8))
+    strict, free = (Steering(MANIFEST, Ask(knobs=GENRE, chromatic=c)).pitch_bias(memory) for c in (0.0, 1.0))
+    assert strict[60] > strict[61] + 0.3
+    assert not free.any()
+    locked = Steering(MANIFEST, Ask(scale="major", key=2)).pitch_bias(memory)
+    assert locked[62] == 0 > locked[60]
+
+
+def test_echoes_are_not_listened_to_after_too_long_a_repetition():
+    assert heard(line(24, BORED_AFTER), (1, 0, 0, 0)).deaf == -1
+    assert heard(line(24, BORED_AFTER + 1), (1, 0, 0, 0)).deaf == BORED_AFTER + 1
+    assert heard(line(24, 30)).deaf == -1
