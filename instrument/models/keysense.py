@@ -13,8 +13,8 @@ from instrument.music.harmony import scale_mask
 IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, where the genre does not tell
 LEAST_ENTROPY = 2.4  # bits that tones should have, where the genre does not tell
 SMOOTHING = 8.0  # notes in the expected shares that what was heard is mixed with
-NARROW = 0.3  # bits short of enough at which what was heard would give way to what is expected
-MOST_EVENED = 0.7
+NARROW = 0.2  # bits short of enough at which what was heard would give way to what is expected
+MOST_EVENED = 0.9
 _MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])  # and so their relative minors
 
 
