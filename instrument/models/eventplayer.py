@@ -44,9 +44,12 @@ class Backbone(Protocol):
         """Forget everything."""
         ...
 
-    def step(self, seen: Sequence[int], condition: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """The heads' shares after what was seen last, under `condition`; nothing is remembered of it yet, so
-        it may be asked again under another."""
+    def step(
+        self, seen: Sequence[int], condition: NDArray[np.float32], context: int
+    ) -> list[NDArray[np.float32]]:
+        """The heads' shares after what was seen last, under `condition`, remembering the last `context`
+        advances alone: all there are, or those since it was last 0. Nothing is remembered of the step yet, so
+        it may be asked again."""
         ...
 
     def advance(self) -> None:
@@ -90,7 +93,7 @@ class EventPlayer:
         self._keys: list[int] = []
         self._seen: list[tuple[int, ...]] = [(*codec.START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
         self._heard = [Heard()]  # [i]: after i notes
-        self._stepped: tuple[NDArray[np.float32], list[NDArray[np.float32]]] | None = None
+        self._stepped: tuple[int, NDArray[np.float32], list[NDArray[np.float32]]] | None = None
         self._asked = Ask()
         self._steer = Steering(self.bundle.manifest, self._asked)
         self._backbone.reset()
@@ -107,14 +110,15 @@ class EventPlayer:
         time, part, _, duration, velocity, micro = codec.encode_note(note, last)
         row = note.order & 255
         position, metre, bar = codec.tick_context(note.tick, self._metres)
-        echoes = codec.echo_notes(self._keys, note.tick, bar)
-        matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
+        heard = self._hearing()
+        keys = self._keys[heard.begun :]
+        matches = [int(j >= 0 and keys[j] & 255 == row) for j in codec.echo_notes(keys, note.tick, bar)]
         self._notes.append(note)
         self._keys.append(note.order)
         self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
         self._stepped = None
         gap = note.tick - last if len(self._notes) > 1 else 0
-        self._heard.append(self._heard[-1].after(note, gap, self._metres.locate(note.tick).bar, matches))
+        self._heard.append(heard.after(note, gap, self._metres.locate(note.tick).bar, matches))
 
     def rewind(self, count: int) -> None:
         """Go back to the state after `count` notes."""
@@ -131,7 +135,7 @@ class EventPlayer:
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""
         shares = self._need_step(ask)
-        steer, heard = self._steer, self._heard[-1]
+        steer, heard = self._steer, self._hearing()
         temperature = float(ask.knobs.get("temperature", 1.0))
         top_p = float(ask.knobs.get("top_p", 1.0))
         last = self._notes[-1] if self._notes else None
@@ -142,7 +146,7 @@ class EventPlayer:
         # time
         where = self._metres.locate(last_tick)
         bar = where.metre.bar_ticks if where.metre else 0
-        listened_to = self._keys if where.bar > heard.deaf else []
+        listened_to = self._keys[heard.begun :] if where.bar > heard.deaf else []
         gaps = codec.echo_gaps(listened_to, bar)
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
@@ -162,7 +166,7 @@ class EventPlayer:
         # part
         position, metre, bar = codec.tick_context(tick, self._metres)
         echoes = codec.echo_notes(listened_to, tick, bar)
-        echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
+        echo_rows = [listened_to[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = steer.parts
         allowed = np.array(
             [
@@ -184,7 +188,7 @@ class EventPlayer:
         row = choose(logits, draws[2], temperature, top_p, rows)
 
         # duration, velocity, micro
-        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
+        lengths = [self._seen[heard.begun + j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
         context = [time, position, metre, part, row, *echo_rows, *lengths]
         duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
         context = [time, position, metre, part, row, duration]
@@ -197,12 +201,21 @@ class EventPlayer:
 
     # --- inside
 
+    def _hearing(self) -> Heard:
+        """What was heard, for going on as was asked last."""
+        return self._heard[-1].under(self._steer.genre, self.count, self._notes[-1].tick if self._notes else 0)
+
     def _need_step(self, ask: Ask) -> list[NDArray[np.float32]]:
-        """Run the step on what was seen last, unless it was run already under the same condition."""
-        condition = self._steering(ask).condition(self._heard[-1])
-        if self._stepped is None or not np.array_equal(self._stepped[0], condition):
-            self._stepped = condition, self._backbone.step(self._seen[-1], condition)
-        return self._stepped[1]
+        """Run the step on what was seen last, unless it was run already under the same condition. Where the
+        genre was switched, it is run as if a piece began here."""
+        steer, heard = self._steering(ask), self._hearing()
+        condition, context = steer.condition(heard), self.count - heard.begun
+        if self._stepped is None or self._stepped[0] != context or not np.array_equal(self._stepped[1], condition):
+            seen = self._seen[-1]
+            if self._notes and not context:
+                seen = (*codec.START, *codec.tick_context(self._notes[-1].tick, self._metres)[:2], 0, 0, 0, 0)
+            self._stepped = context, condition, self._backbone.step(seen, condition, context)
+        return self._stepped[2]
 
     def _logits(
         self, head: int, shares: list[NDArray[np.float32]], context: list[int]

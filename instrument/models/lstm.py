@@ -31,9 +31,11 @@ class LstmBackbone:
         # _states[i]: after i advances; None where it was forgotten
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
 
-    def step(self, seen: Sequence[int], condition: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def step(
+        self, seen: Sequence[int], condition: NDArray[np.float32], context: int
+    ) -> list[NDArray[np.float32]]:
         """See `Backbone`."""
-        states = self._states[-1]
+        states = self._states[-1] if context else self._initial
         assert states is not None
         event = np.array(seen, np.int64).reshape(1, 1, -1)
         feeds: dict[str, NDArray[Any]] = {"seen": event, "condition": condition.reshape(1, 1, -1), **states}

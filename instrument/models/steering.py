@@ -49,7 +49,8 @@ class Heard(NamedTuple):
 
     tones: (12,) how much each pitch class was heard of late; since: for each echo, the bar since which the music
     repeats it; deaf: the bar up to which echoes are not listened to; played, span: notes and ticks of late;
-    last: the tick of each part's last onset.
+    last: the tick of each part's last onset; genre: under which the notes were played; begun: how many notes
+    there were when that was switched to.
     """
 
     tones: NDArray[np.float64] = np.zeros(TONES)
@@ -58,6 +59,15 @@ class Heard(NamedTuple):
     played: float = 0.0
     span: float = 0.0
     last: tuple[int, ...] = (0,) * len(Part)
+    genre: str = ""
+    begun: int = 0
+
+    def under(self, genre: str, count: int, tick: int) -> Heard:
+        """The same for playing on in `genre`, after `count` notes, from `tick`. In another genre than so far
+        the player begins anew: it keeps its key, and forgets the rest."""
+        if genre == self.genre or not count:
+            return self._replace(genre=genre)
+        return Heard(self.tones, last=(tick,) * len(Part), genre=genre, begun=count)
 
     def after(self, note: Note, gap: int, bar: int, matches: list[int]) -> Heard:
         """The same after `note`, `gap` ticks after the one before it, in bar `bar`; matches: whether it
@@ -68,7 +78,14 @@ class Heard(NamedTuple):
         fade = 0.5 ** (gap / PACE_MEMORY)
         last = tuple(note.tick if part == note.part else tick for part, tick in enumerate(self.last))
         return Heard(
-            tones, since, bar + 1 if bored else self.deaf, self.played * fade + 1, self.span * fade + gap, last
+            tones,
+            since,
+            bar + 1 if bored else self.deaf,
+            self.played * fade + 1,
+            self.span * fade + gap,
+            last,
+            self.genre,
+            self.begun,
         )
 
     def strayed(self, wanted: float) -> float:
@@ -82,12 +99,12 @@ class Steering:
     """What was asked of a player of this manifest, and what follows from it and from what was heard.
 
     Density and parts that are free are the genre's own. band: the parts that are told to play, none if
-    neither the asker nor the genre tells; parts: those that may.
+    neither the asker nor the genre tells; parts: those that may; genre: the one asked for.
     """
 
     def __init__(self, manifest: Manifest, ask: Ask) -> None:
         genres = manifest.condition_genres
-        genre = str(ask.knobs.get("genre", "none"))
+        self.genre = genre = str(ask.knobs.get("genre", "none"))
         traits = manifest.traits.get(genre)
         can_play = frozenset(manifest.parts) or frozenset(int(p) for p in Part)
         self.parts = (can_play & ask.parts) or can_play

@@ -49,19 +49,23 @@ class TransformerBackbone:
     def _count(self) -> int:
         return len(self._ticks) - 1
 
-    def step(self, seen: Sequence[int], condition: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def step(
+        self, seen: Sequence[int], condition: NDArray[np.float32], context: int
+    ) -> list[NDArray[np.float32]]:
         """See `Backbone`."""
-        found = self._run([seen], condition[None])
+        found = self._run([seen], condition[None], context)
         return [found[i] for i in self._shares]
 
     def advance(self) -> None:
         """See `Backbone`."""
         self._remember()
 
-    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]]) -> None:
+    def take_in(
+        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
+    ) -> None:
         """Steps and advances, many at once; nobody asks for their shares."""
         for at in range(0, len(seen), CHUNK):
-            self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]))
+            self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]), context + at)
             self._remember()
 
     def rewind(self, count: int) -> None:
@@ -74,10 +78,12 @@ class TransformerBackbone:
         """See `Backbone`."""
         self._back = max(self._back, count)
 
-    def _run(self, seen: Sequence[Sequence[int]], conditions: NDArray[np.float32]) -> list[NDArray[Any]]:
+    def _run(
+        self, seen: Sequence[Sequence[int]], conditions: NDArray[np.float32], context: int
+    ) -> list[NDArray[Any]]:
         """The graph's outputs for some steps from the present one on; keeps what there is to remember."""
         steps, count = len(seen), self._count
-        past = min(count, self._context)
+        past = min(context, self._context)
         end = count - self._first
         events = np.array(seen, np.int64)
         ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])) % TURN
@@ -133,9 +139,10 @@ class TransformerPlayer(EventPlayer):
 
     def prefill(self, notes: Sequence[Note]) -> None:
         """See `players.Prefilling`."""
+        steer, context = self._steering(self._asked), self.count - self._hearing().begun
         seen, conditions = [], []
         for note in notes:
             seen.append(self._seen[-1])
-            conditions.append(self._steering(self._asked).condition(self._heard[-1]))
+            conditions.append(steer.condition(self._hearing()))
             self._hear(note)
-        self._attention.take_in(seen, conditions)
+        self._attention.take_in(seen, conditions, context)

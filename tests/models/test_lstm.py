@@ -100,3 +100,18 @@ def test_no_long_silence_at_any_temperature(player):
     for temperature in (0.1, 2.0):
         notes = play(player, Ask(knobs={"temperature": temperature}), 60)
         assert max(b.tick - a.tick for a, b in itertools.pairwise(notes)) <= LONGEST_REST
+
+
+def test_a_switch_of_genre_is_as_if_a_piece_began_and_can_be_taken_back(player):
+    pop, folk = (Ask(knobs={"genre": genre}) for genre in ("pop", "folk"))
+    one = play(player, pop, 60)
+    player.rewind(30)
+    other = more(player, folk, 30)
+    assert other != one[30:]
+    player.rewind(30)
+    assert more(player, folk, 30) == other
+    player.rewind(30)
+    assert more(player, pop, 30) == one[30:]
+    player.rewind(30)
+    player.propose(folk)
+    assert player._stepped[0] == 0

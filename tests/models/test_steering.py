@@ -93,3 +93,12 @@ def test_echoes_are_not_listened_to_after_too_long_a_repetition():
     assert heard(line(24, BORED_AFTER), (1, 0, 0, 0)).deaf == -1
     assert heard(line(24, BORED_AFTER + 1), (1, 0, 0, 0)).deaf == BORED_AFTER + 1
     assert heard(line(24, 30)).deaf == -1
+
+
+def test_another_genre_begins_anew_and_keeps_the_key():
+    played = heard(line(12, 10), (1, 0, 0, 0)).under("chorale", 0, 0)
+    assert played.under("chorale", 80, 960) == played
+    anew = played.under("folk", 80, 960)
+    assert (anew.tones == played.tones).all()
+    assert (anew.genre, anew.begun, anew.deaf, anew.played) == ("folk", 80, -1, 0)
+    assert set(anew.last) == {960}
