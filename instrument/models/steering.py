@@ -34,8 +34,8 @@ from instrument.music.timebase import TICKS_PER_BEAT
 
 PACE_MEMORY = 384.0  # ticks over which the player's own density is taken
 PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it strayed
-TOO_MANY = 1.5  # times the notes wanted, from where gaps are favoured
-HASTE_HELD = 3.0  # logits for a gap of a beat, for each factor of e beyond
+TOO_MANY = 1.3  # times the notes wanted, from where gaps are favoured
+HASTE_HELD = 6.0  # logits for a gap of a beat, for each factor of e beyond
 BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
 OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
