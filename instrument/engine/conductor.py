@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from msgspec.structs import replace
 
 from instrument.engine.knobs import INSTRUMENT, knob_name, value_at
-from instrument.engine.messages import KnobInfo, NoteReport, Value
+from instrument.engine.messages import Anchor, KnobInfo, NoteReport, Value
 from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.performance import RECOVERED, BundleInfo, Performance, Played
 from instrument.engine.players import Players
@@ -89,6 +89,7 @@ class Picture(NamedTuple):
     patch: Patch
     knobs: tuple[KnobInfo, ...]
     values: dict[str, Value]
+    pads: tuple[tuple[Anchor, ...] | None, ...]
 
 
 class Conductor:
@@ -103,6 +104,7 @@ class Conductor:
         self.players = players
         self.transport = Transport()
         self.performance, self._seated = self._stage(patch)
+        self.previous: Performance | None = None  # the one before this, once it has been played
         self.plan: tuple[NoteReport, ...] = ()
         self.committed: deque[NoteReport] = deque(maxlen=4096)
         self.ms_per_note = 0.0
@@ -231,6 +233,11 @@ class Conductor:
         else:
             self.use(replace(self.picture.patch, players=(PlayerPatch(slug),)))
 
+    def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
+        """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
+        self.performance.anchor(change(self.performance.pad(player)), player)
+        self._arranged()
+
     def label(self, **fields: Any) -> None:
         """Set fields of the patch that no note depends on: name, routing, voices."""
         self.performance.patch = replace(self.performance.patch, **fields)
@@ -284,6 +291,7 @@ class Conductor:
         self._silence()
         if played:
             self.ended(last)
+            self.previous = last
         self.players.take_back(self._seated)
         self.performance, self._seated = staged or self._stage(last.current_patch())
         self._pace()
@@ -293,7 +301,10 @@ class Conductor:
         """Something other than the notes changed: let others know, and try again what failed."""
         performance = self.performance
         self.picture = Picture(
-            performance.current_patch(), tuple(performance.table.infos.values()), dict(performance.values)
+            performance.current_patch(),
+            tuple(performance.table.infos.values()),
+            dict(performance.values),
+            performance.pads,
         )
         self.problem = ""
         self._planned = True

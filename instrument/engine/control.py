@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -14,16 +14,20 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from instrument.engine import pad
+from instrument.engine.anchoring import make_anchor
 from instrument.engine.conductor import Conductor
+from instrument.engine.describing import differs, model_info
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
 from instrument.engine.messages import (
+    AddAnchor,
     AnyCommand,
     Bye,
+    ChangeAnchor,
     Describe,
     Description,
     Envelope,
     Hello,
-    KnobInfo,
     Learn,
     LoadModel,
     LoadPatch,
@@ -33,6 +37,7 @@ from instrument.engine.messages import (
     Play,
     Quit,
     Record,
+    RemoveAnchor,
     SavePatch,
     SetDevice,
     SetKnob,
@@ -52,7 +57,7 @@ from instrument.engine.scheduler import Scheduler
 from instrument.engine.server import Peer, Server
 from instrument.engine.sound import Sound
 from instrument.errors import HocketError
-from instrument.models.catalog import Entry, list_models
+from instrument.models.catalog import list_models
 
 Taken = TypeVar("Taken")
 
@@ -119,6 +124,13 @@ class Control:
             SetDevice: self._set_device,
             Learn: lambda _, learn: conductor.call(
                 lambda: conductor.learn(learn.knob, learn.player, learn.on)
+            ),
+            AddAnchor: self._add_anchor,
+            ChangeAnchor: lambda _, to: conductor.call(
+                lambda: conductor.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
+            ),
+            RemoveAnchor: lambda _, one: conductor.call(
+                lambda: conductor.anchor(partial(pad.removed, name=one.name), one.player)
             ),
             Describe: self._look_around,
             Quit: lambda _, __: self.end("asked to quit"),
@@ -214,6 +226,15 @@ class Control:
 
         return self._working.submit(load)
 
+    def _add_anchor(self, _: Peer, command: AddAnchor) -> Future[None]:
+        def add() -> None:
+            conductor = self._conductor
+            performances = filter(None, (conductor.performance, conductor.previous))
+            with_it = partial(pad.added, anchor=make_anchor(command, performances))
+            conductor.call(lambda: conductor.anchor(with_it, command.player)).result(ANSWER_S)
+
+        return self._working.submit(add)
+
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
         def load() -> None:
             patch = load_patch(command.name)
@@ -286,7 +307,7 @@ class Control:
             self._server.broadcast(self._description())
 
     def _description(self) -> Description:
-        patch, knobs, values = self._conductor.picture
+        patch, knobs, values, pads = self._conductor.picture
         return Description(
             models=self._models,
             knobs=knobs,
@@ -300,6 +321,7 @@ class Control:
             offset_ms=patch.routing.offset_ms,
             midi_inputs=self._devices.there[MIDI_IN],
             controllers=patch.routing.controllers,
+            pads=pads,
         )
 
     def _as_kept(self) -> Patch:
@@ -358,40 +380,8 @@ class Control:
         return tuple(filter(None, found))
 
 
-def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch sounds otherwise than the one that is kept, whose knobs may be left at their defaults."""
-    given = [(patch.knobs, kept.knobs)] + [
-        (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
-    ]
-    turned = any(
-        given[info.player + 1][0].get(info.id, info.default)
-        != given[info.player + 1][1].get(info.id, info.default)
-        for info in knobs
-        if info.player + 1 < len(given)
-    )
-    models = [player.model for player in patch.players] != [player.model for player in kept.players]
-    return turned or models or patch.voices != kept.voices
-
-
 def taken(queue: deque[Taken]) -> Iterator[Taken]:
     """Everything in a queue that another thread fills, removed from it."""
     with suppress(IndexError):
         while True:
             yield queue.popleft()
-
-
-def model_info(entry: Entry) -> ModelInfo:
-    """A bundle as clients see it."""
-    manifest = entry.manifest
-    if manifest is None:
-        return ModelInfo(entry.path.name, "", entry.path.name, "", entry.bytes, problem=entry.problem)
-    return ModelInfo(
-        manifest.slug,
-        manifest.family,
-        manifest.name,
-        manifest.version,
-        entry.bytes,
-        tuple(manifest.genres),
-        manifest.licence,
-        entry.problem,
-    )

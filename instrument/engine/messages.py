@@ -5,11 +5,24 @@ Every message is a tagged struct; `encode` and `decode_command` / `decode_report
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
+from msgspec import Meta
 
 from instrument.errors import HocketError
 
 Value = float | str
+Place = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A point of a player's latent space (`models.latent.to_text`) on its pad, right (x) and up (y) from the middle."""
+
+    name: str
+    x: Place
+    y: Place
+    latent: Annotated[str, Meta(max_length=16384)] = ""
 
 
 class Command(msgspec.Struct, frozen=True, tag=True):
@@ -88,6 +101,34 @@ class Learn(Command, frozen=True):
     on: bool = True
 
 
+class AddAnchor(Command, frozen=True):
+    """Put an anchor on the latent pad of a player. source: "file" (what: path of a MIDI file), "phrase" (what was just
+    played, by a person or the player itself), "sample" (of the genre it is set to), "genre" (what: whose mean)."""
+
+    source: Literal["file", "phrase", "sample", "genre"]
+    x: Place
+    y: Place
+    what: str = ""
+    player: int = 0
+
+
+class ChangeAnchor(Command, frozen=True):
+    """Rename an anchor (to) or move it (x and y)."""
+
+    name: str
+    to: str = ""
+    x: Place | None = None
+    y: Place | None = None
+    player: int = 0
+
+
+class RemoveAnchor(Command, frozen=True):
+    """Take an anchor off a player's pad."""
+
+    name: str
+    player: int = 0
+
+
 class Describe(Command, frozen=True):
     """Ask for a `Description`."""
 
@@ -98,7 +139,7 @@ class Quit(Command, frozen=True):
 
 AnyCommand = (
     Hello | Play | Stop | Panic | SetKnob | LoadModel | LoadPatch | SavePatch | Record | SetDevice
-    | Learn | Describe | Quit
+    | Learn | AddAnchor | ChangeAnchor | RemoveAnchor | Describe | Quit
 )
 
 
@@ -170,6 +211,7 @@ class Description(Report, frozen=True):
     offset_ms: float = 0.0  # of the MIDI port
     midi_inputs: tuple[str, ...] = ()
     controllers: dict[int, str] = {}  # number of a MIDI controller -> "player/knob"
+    pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
 
 
 class NoteReport(msgspec.Struct, frozen=True, array_like=True):

@@ -34,6 +34,11 @@ class Line:
         self.restart(player, seed, metres)
 
     @property
+    def player(self) -> NotePlayer:
+        """Who plays it."""
+        return self._player
+
+    @property
     def known(self) -> int:
         """The tick up to which the line is planned: no further note will have its onset before it."""
         return max(self.ask.floor, self._next)

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from instrument.engine.messages import Value
+from instrument.engine.messages import Anchor, Value
+from instrument.engine.pad import MOST
 from instrument.engine.saved import Migrations, read_bytes, restored, write_whole
 from instrument.errors import HocketError
 from instrument.paths import assets_dir, patches_dir, state_dir
@@ -24,10 +25,11 @@ PartName = Literal["melody", "chords", "bass", "drums", "other"]
 
 
 class PlayerPatch(msgspec.Struct, frozen=True):
-    """One player: the slug of its model, and that model's knobs."""
+    """One player: the slug of its model, that model's knobs, and the anchors of its latent pad."""
 
     model: str
     knobs: dict[str, Value] = {}
+    anchors: Annotated[tuple[Anchor, ...], Meta(max_length=MOST)] = ()
 
 
 class VoicePatch(msgspec.Struct, frozen=True):

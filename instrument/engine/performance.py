@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import ceil
 from typing import Any, Protocol
 
+from instrument.engine.anchors import fits, fitting, has_space, on_pad
 from instrument.engine.knobs import (
     INSTRUMENT,
     RESTARTING,
@@ -18,7 +19,7 @@ from instrument.engine.knobs import (
     knob_name,
     parts_on,
 )
-from instrument.engine.messages import Value
+from instrument.engine.messages import Anchor, Value
 from instrument.engine.notes import Line
 from instrument.engine.patches import Patch, PlayerPatch
 from instrument.engine.takes import Bundle, Header, Input, Released, Stopped, Take, Turn
@@ -96,8 +97,11 @@ class Performance:
             name: checked(info, given.get(name, info.default)) for name, info in self.table.infos.items()
         }
         self.metres = metre_map(str(self.values[knob_name(INSTRUMENT, "metre")]))
+        self._anchors: list[tuple[Anchor, ...]] = []
         for number, (_, player) in enumerate(opened):
-            self.lines.append(Line(player, self.seed, number, self.metres, self._ask(number, 0)))
+            self._anchors.append(fitting(player, patch.players[number].anchors))
+            ask = self._ask(player, number, 0)
+            self.lines.append(Line(player, self.seed, number, self.metres, ask))
         self._thinning = [0] * len(self.lines)  # index into THINNING, by player
         self._resting = [self._is_muted(line.number) for line in self.lines]
         self.take = Take(Header(self.current_patch(), tuple(map(named, self._bundles))))
@@ -106,6 +110,19 @@ class Performance:
     def bundles(self) -> Sequence[BundleInfo]:
         """The models of the players, as they are now."""
         return self._bundles
+
+    @property
+    def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:
+        """The anchors of each player, None for one without a latent space."""
+        return tuple(
+            self._anchors[line.number] if has_space(line.player) else None for line in self.lines
+        )
+
+    def pad(self, player: int = 0) -> tuple[Anchor, ...]:
+        """The anchors of a player. HocketError for one without a latent space."""
+        if not has_space(self._line(player).player):
+            raise HocketError(f"player {player} has no latent pad: give it a model with one")
+        return self._anchors[player]
 
     @property
     def seed(self) -> int:
@@ -128,7 +145,8 @@ class Performance:
             name=self.patch.name,
             knobs=self._values_of(INSTRUMENT),
             players=tuple(
-                PlayerPatch(bundle.slug, self._values_of(i)) for i, bundle in enumerate(self._bundles)
+                PlayerPatch(bundle.slug, self._values_of(i), self._anchors[i])
+                for i, bundle in enumerate(self._bundles)
             ),
             voices=self.patch.voices,
             routing=self.patch.routing,
@@ -192,6 +210,11 @@ class Performance:
         opened = self._open(slug)
         self._input(line, self._floor, opened, bundle=named(opened[0]))
 
+    def anchor(self, anchors: Sequence[Anchor], player: int = 0) -> None:
+        """Give a player's latent pad these anchors. HocketError if it has no such pad, or one does not fit."""
+        if tuple(anchors) != self._anchors[self._line(player).number]:
+            self._input(self.lines[player], self._floor, anchors=tuple(anchors))
+
     def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
         """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line, where the
         others come in. The notes come out of `advance` like all others, so only before the first one."""
@@ -231,15 +254,12 @@ class Performance:
         opened: the model of `event.bundle`, if it is open already. HocketError if it is not the one it was.
         """
         line = self._line(event.player)
-        if line.count != event.count:
-            raise HocketError(f"player {event.player} has played {line.count} notes where the take says "
-                              f"{event.count}: it is damaged")
-        if event.prompt and (line.count or any(b.order <= a.order for a, b in pairwise(event.prompt))):
-            raise HocketError("the notes of a prompt come at the beginning and in order: it is damaged")
+        _check(event, line)
         bundle, player = None, None
         if event.bundle:
             bundle, player = opened or self._open(event.bundle.slug)
             expect_bundle(event.bundle, bundle)
+        seated = player or line.player
         turned = [(self.table.find(knob, event.player), value) for knob, value in event.knobs.items()]
         turned = [(info, checked(info, value)) for info, value in turned]
 
@@ -253,7 +273,9 @@ class Performance:
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
         self._resting[event.player] = self._is_muted(event.player)
-        line.change(self._ask(event.player, event.floor), event.spacing)
+        if event.anchors is not None:
+            self._anchors[event.player] = event.anchors
+        line.change(self._ask(seated, event.player, event.floor), event.spacing)
         if restart:
             line.restart(player, self.seed, self.metres)
         if event.prompt:
@@ -295,8 +317,9 @@ class Performance:
             self.take.hear(line.number, note)
             self._due.append((line.number, note))
 
-    def _ask(self, player: int, floor: int) -> Ask:
-        return ask_from(self._values_of(INSTRUMENT), self._values_of(player), floor)
+    def _ask(self, player: NotePlayer, number: int, floor: int) -> Ask:
+        told = on_pad(player, self._values_of(number), self._anchors[number])
+        return ask_from(self._values_of(INSTRUMENT), told, floor)
 
     def _values_of(self, player: int) -> dict[str, Value]:
         return {info.id: self.values[knob_name(player, info.id)] for info in self.table.of(player)}
@@ -306,8 +329,9 @@ class Performance:
         return not parts_on(self._values_of(INSTRUMENT)) & (set(self._bundles[player].parts) or set(Part))
 
     def _seat(self, player: int, bundle: BundleInfo) -> None:
-        """List the knobs anew for another bundle, keeping the values it can take."""
+        """List the knobs anew for another bundle, keeping the values it can take; its pad is empty."""
         self._bundles[player] = bundle
+        self._anchors[player] = ()
         self.table = KnobTable([bundle.knobs for bundle in self._bundles])
         values = {}
         for name, info in self.table.infos.items():
@@ -316,6 +340,17 @@ class Performance:
             except HocketError:
                 values[name] = info.default
         self.values = values
+
+
+def _check(event: Input, line: Line) -> None:
+    """HocketError if `event` cannot happen to `line` now."""
+    if line.count != event.count:
+        raise HocketError(f"player {event.player} has played {line.count} notes where the take says "
+                          f"{event.count}: it is damaged")
+    if event.prompt and (line.count or any(b.order <= a.order for a, b in pairwise(event.prompt))):
+        raise HocketError("the notes of a prompt come at the beginning and in order: it is damaged")
+    if not all(fits(line.player, anchor) for anchor in event.anchors or ()):
+        raise HocketError(f"the anchors are not of player {event.player}'s model: add them again")
 
 
 def named(bundle: BundleInfo) -> Bundle:

@@ -153,7 +153,9 @@ def _patch(options: Options) -> Patch:
     patch = load_patch(options.patch or DEFAULT)
     if not options.model:
         return patch
-    first = PlayerPatch(options.model, patch.players[0].knobs if patch.players else {})
+    first = patch.players[0] if patch.players else PlayerPatch(options.model)
+    if first.model != options.model:
+        first = PlayerPatch(options.model, first.knobs)
     return Patch(patch.version, patch.name, patch.knobs, (first, *patch.players[1:]), patch.voices, patch.routing)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from instrument.engine.messages import Value
+from instrument.engine.messages import Anchor, Value
 from instrument.engine.patches import Patch
 from instrument.engine.saved import Migrations, read_bytes, restored
 from instrument.errors import HocketError
@@ -51,7 +51,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
 
     player: whose notes; count: notes that player had committed; floor: from now on no onset of theirs before
     this tick; spacing: least ticks between their onsets (thinning); knobs: what was turned, by id; bundle: a
-    new model; prompt: notes given to the player as if played; live: notes of a person, which the player heard.
+    new model; prompt: notes given to the player as if played; live: notes of a person, which the player heard;
+    anchors: those of its latent pad from now on, None: as before.
     """
 
     player: Count
@@ -62,6 +63,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     bundle: Bundle | None = None
     prompt: tuple[Note, ...] = ()
     live: tuple[Note, ...] = ()
+    anchors: tuple[Anchor, ...] | None = None
 
     @property
     def heard(self) -> int:

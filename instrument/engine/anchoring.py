@@ -1,0 +1,102 @@
+"""Making anchors for the latent pad: of files, of what was just played, by chance, of genres. For a thread that
+nothing waits for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from instrument.engine.knobs import knob_name
+from instrument.engine.messages import AddAnchor, Anchor
+from instrument.engine.performance import Performance
+from instrument.engine.takes import Input, Released
+from instrument.errors import HocketError
+from instrument.models.latent import Point, to_text
+from instrument.models.musicvae import MusicVaePlayer
+from instrument.music.midifile import read_midi
+from instrument.music.notes import Note, Part
+from instrument.music.timebase import MetreMap
+
+RECENT = 4000  # notes, of all players, among which what was just played is looked for
+ANY = "none"  # the genre that is all of them
+
+
+def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Anchor:
+    """The anchor that is wanted. performances: the present one, and those before it, as far as what was played may be
+    asked for. HocketError for a player without a latent space, and where there is nothing to encode."""
+    performances = list(performances)
+    lines = performances[0].lines
+    player = lines[wanted.player].player if 0 <= wanted.player < len(lines) else None
+    if not isinstance(player, MusicVaePlayer):
+        raise HocketError(f"player {wanted.player} has no latent pad: give it a model with one")
+    name, point = _SOURCES[wanted.source](wanted, player, performances)
+    return Anchor(name, wanted.x, wanted.y, to_text(point))
+
+
+def just_played(performance: Performance, player: int, bars: int) -> list[Note]:
+    """The notes of the last `bars` bars and the one that is under way: a person's if there are any, else the
+    player's own."""
+    metres = performance.metres
+    start = metres.start_of(max(0, metres.locate(performance.floor).bar - bars))
+    entries = list(performance.take.entries)  # it grows while we look
+    lengths = {(e.tick, e.pitch, int(e.part)): e.duration for e in entries if isinstance(e, Released)}
+    live = chain.from_iterable(e.live for e in entries if isinstance(e, Input) and e.player == player)
+    played = [
+        note._replace(duration=lengths.get((note.tick, note.pitch, note.part), note.duration))
+        for note in live
+        if note.tick >= start
+    ]
+    if not played:
+        heard = performance.take.heard(max(0, performance.take.heard_count - RECENT))
+        played = [note for number, note in heard if number == player and note.tick >= start]
+    return sorted(played, key=lambda note: note.order)
+
+
+Source = Callable[[AddAnchor, MusicVaePlayer, Sequence[Performance]], tuple[str, Point]]
+
+
+def _file(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) -> tuple[str, Point]:
+    path = Path(wanted.what)
+    piece = read_midi(path)
+    try:
+        return path.stem, _encode(player, piece.as_notes(), MetreMap(piece.metres))
+    except HocketError as error:
+        raise HocketError(f"{path} cannot be an anchor: {error}") from error
+
+
+def _phrase(wanted: AddAnchor, player: MusicVaePlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
+    for performance in performances:
+        if notes := just_played(performance, wanted.player, player.shape.bars):
+            return "Phrase", _encode(player, notes, performance.metres)
+    raise HocketError("nothing has been played yet: play a bar or two, then capture them")
+
+
+def _sample(wanted: AddAnchor, player: MusicVaePlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
+    space = player.space
+    genre = str(performances[0].values.get(knob_name(wanted.player, "genre"), ANY))
+    row = space.genres.index(genre) + 1 if genre in space.genres else 0
+    spread = space.genre_spread[row] * np.random.default_rng().standard_normal(space.size)
+    return "Sample", space.genre_mean[row] + spread.astype(np.float32)
+
+
+def _genre(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) -> tuple[str, Point]:
+    genre = wanted.what
+    if genre != ANY and genre not in player.space.genres:
+        raise HocketError(f"unknown genre {genre!r}: choose one of {', '.join((ANY, *player.space.genres))}")
+    name = "All genres" if genre == ANY else genre.replace("_", " ").capitalize()
+    return name, player.space.anchor(genre)
+
+
+_SOURCES: dict[str, Source] = {"file": _file, "phrase": _phrase, "sample": _sample, "genre": _genre}
+
+
+def _encode(player: MusicVaePlayer, notes: Sequence[Note], metres: MetreMap) -> Point:
+    """As the player would, on a copy of its own: it may be playing. Of a band, what plays its part, if anyone does."""
+    alone = copy.copy(player)
+    alone.reset(0, 0, metres)
+    own = [note for note in notes if note.part == player.part]
+    return alone.encode(own or [note for note in notes if (note.part == Part.DRUMS) == player.shape.drums])
