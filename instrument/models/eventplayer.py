@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,15 @@ class Backbone(Protocol):
         ...
 
 
+class _Stepped(NamedTuple):
+    """The step on what was seen last: how it was asked for, and what came of it."""
+
+    steer: Steering
+    context: int
+    condition: NDArray[np.float32]
+    shares: list[NDArray[np.float32]]
+
+
 class EventPlayer:
     """A `NotePlayer` on a bundle whose graphs decide event by event."""
 
@@ -93,7 +102,7 @@ class EventPlayer:
         self._keys: list[int] = []
         self._seen: list[tuple[int, ...]] = [(*codec.START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
         self._heard = [Heard()]  # [i]: after i notes
-        self._stepped: tuple[int, NDArray[np.float32], list[NDArray[np.float32]]] | None = None
+        self._stepped: _Stepped | None = None
         self._asked = Ask()
         self._steer = Steering(self.bundle.manifest, self._asked)
         self._backbone.reset()
@@ -208,14 +217,21 @@ class EventPlayer:
     def _need_step(self, ask: Ask) -> list[NDArray[np.float32]]:
         """Run the step on what was seen last, unless it was run already under the same condition. Where the
         genre was switched, it is run as if a piece began here."""
-        steer, heard = self._steering(ask), self._hearing()
+        steer = self._steering(ask)
+        stepped = self._stepped
+        if stepped is not None and stepped.steer is steer:
+            return stepped.shares
+        heard = self._hearing()
         condition, context = steer.condition(heard), self.count - heard.begun
-        if self._stepped is None or self._stepped[0] != context or not np.array_equal(self._stepped[1], condition):
+        if stepped is not None and stepped.context == context and np.array_equal(stepped.condition, condition):
+            shares = stepped.shares
+        else:
             seen = self._seen[-1]
             if self._notes and not context:
                 seen = (*codec.START, *codec.tick_context(self._notes[-1].tick, self._metres)[:2], 0, 0, 0, 0)
-            self._stepped = context, condition, self._backbone.step(seen, condition, context)
-        return self._stepped[2]
+            shares = self._backbone.step(seen, condition, context)
+        self._stepped = _Stepped(steer, context, condition, shares)
+        return shares
 
     def _logits(
         self, head: int, shares: list[NDArray[np.float32]], context: list[int]

@@ -114,4 +114,4 @@ def test_a_switch_of_genre_is_as_if_a_piece_began_and_can_be_taken_back(player):
     assert more(player, pop, 30) == one[30:]
     player.rewind(30)
     player.propose(folk)
-    assert player._stepped[0] == 0
+    assert player._stepped.context == 0
