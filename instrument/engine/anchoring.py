@@ -63,7 +63,7 @@ def _file(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) -
     path = Path(wanted.what)
     piece = read_midi(path)
     try:
-        return path.stem, _encode(player, piece.as_notes(), MetreMap(piece.metres))
+        return path.stem.replace("_", " "), _encode(player, piece.as_notes(), MetreMap(piece.metres))
     except HocketError as error:
         raise HocketError(f"{path} cannot be an anchor: {error}") from error
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import nan
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from instrument.engine.messages import KnobInfo, Value
+from instrument.engine.pad import AXES
 from instrument.engine.transport import METRES
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
@@ -71,7 +72,10 @@ class KnobTable:
         self.infos: dict[str, KnobInfo] = {knob_name(INSTRUMENT, info.id): info for info in INSTRUMENT_KNOBS}
         for player, knobs in enumerate(models):
             for knob in knobs:
-                self.infos[knob_name(player, knob.id)] = KnobInfo(**asdict(knob), player=player)
+                info = KnobInfo(**asdict(knob), player=player)
+                if knob.id in AXES:  # the puck of the latent pad can stand anywhere
+                    info = replace(info, step=0.0)
+                self.infos[knob_name(player, knob.id)] = info
 
     def find(self, knob: str, player: int = 0) -> KnobInfo:
         """The knob of `player`, else the instrument's of that name. HocketError names those there are."""

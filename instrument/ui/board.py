@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QWidget
 
-from instrument.engine.messages import KnobInfo, ModelInfo, Value
+from instrument.engine.messages import Anchor, KnobInfo, ModelInfo, Value
+from instrument.engine.pad import AXES
 from instrument.ui import theme
 from instrument.ui.controls import Chip, Choice, Control, Field, SeedBox, Selector
 from instrument.ui.knob import Knob
+from instrument.ui.pad import LatentPad
 
 INSTRUMENT = -1
 _PITCHES = frozenset(("low", "high"))  # the instrument's knobs that are MIDI pitches: shown by name
+_WAYS = ("left and right", "down and up")  # of a pad's axes
 _DIAL_STEPS = 1000  # a knob with more steps is typed rather than dialled
 
 
@@ -32,6 +35,7 @@ class Board(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.controls: dict[tuple[int, str], Control | Knob] = {}
+        self.pads: dict[int, LatentPad] = {}
         self.controllers: dict[str, int] = {}
 
     def add(self, info: KnobInfo, control: Control | Knob) -> Control | Knob:
@@ -41,17 +45,38 @@ class Board(QObject):
         control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
         return control
 
-    def _offer_learning(self, info: KnobInfo, menu: QMenu) -> None:
+    def add_pad(self, player: int, knobs: Iterable[KnobInfo], name: str) -> LatentPad:
+        """The latent pad of a player in the place of two of its knobs."""
+        infos = {info.id: info for info in knobs}
+        genres = infos["genre"].choices if "genre" in infos else ("none",)
+        pad = self.pads[player] = LatentPad(player, name, genres)
+        pad.turned.connect(partial(self.turned.emit, player))
+        axes = [(infos[axis], way) for axis, way in zip(AXES, _WAYS, strict=True) if axis in infos]
+
+        def more(menu: QMenu) -> None:
+            for info, way in axes:
+                self._offer_learning(info, menu, f" for {way}")
+
+        pad.more = more
+        return pad
+
+    def show_anchors(self, pads: Sequence[Sequence[Anchor] | None]) -> None:
+        """Show the engine's anchors, player by player."""
+        for player, pad in self.pads.items():
+            pad.show_anchors(pads[player] or ())
+
+    def _offer_learning(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
         """Add to a control's context menu."""
         menu.addSeparator()
-        menu.addAction("Learn a MIDI controller\u2026", lambda: self.learned.emit(info.player, info.id, True))
+        menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
         number = self.controllers.get(f"{info.player}/{info.id}")
         if number is not None:
             forget = f"Forget MIDI controller {number}"
             menu.addAction(forget, lambda: self.learned.emit(info.player, info.id, False))
 
     def drop(self, keep: Iterable[tuple[int, str]]) -> None:
-        """Forget all but these."""
+        """Forget all but these, and the pads."""
+        self.pads = {}
         self.controls = {name: self.controls[name] for name in keep if name in self.controls}
 
     def show_values(self, values: Mapping[str, Value], under_way: Callable[[int, str], bool]) -> None:
@@ -60,6 +85,10 @@ class Board(QObject):
             value = values.get(f"{player}/{id}")
             if value is not None and not control.held and not under_way(player, id):
                 control.show_value(value)  # type: ignore[arg-type]
+        for player, pad in self.pads.items():
+            for axis in AXES:
+                if (value := values.get(f"{player}/{axis}")) is not None and not under_way(player, axis):
+                    pad.show_value(axis, float(value))
 
     def make(self, info: KnobInfo) -> Control | Knob:
         """The control that suits a knob."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain, pairwise
 
 import msgspec
@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QInputDialog,
-    QLayout,
     QMainWindow,
     QScrollArea,
     QVBoxLayout,
@@ -37,12 +36,14 @@ from instrument.engine.messages import (
     Stop,
     Telemetry,
 )
+from instrument.engine.pad import AXES
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.banner import Banner
 from instrument.ui.board import INSTRUMENT, Board, instrument_panel, model_items, player_panel
 from instrument.ui.controls import Chip, Selector
 from instrument.ui.footer import Footer
+from instrument.ui.layouts import clear, in_reading_order
 from instrument.ui.link import Connect, EngineLink, State
 from instrument.ui.meters import LevelMeter
 from instrument.ui.pianoroll import PianoRoll
@@ -132,6 +133,10 @@ class Window(QMainWindow):
         self._roll_column.addLayout(self._chips)
         self._roll_column.addWidget(self.roll, 1)
         stage_row.addLayout(self._roll_column, 1)
+        self._pads = QVBoxLayout()
+        self._pads.setContentsMargins(theme.px(8), theme.px(10), 0, 0)
+        self._pads.setSpacing(theme.px(10))
+        stage_row.addLayout(self._pads)
         meter = QVBoxLayout()
         meter.setContentsMargins(0, theme.px(14), 0, 0)
         meter.addWidget(self.level)
@@ -254,8 +259,9 @@ class Window(QMainWindow):
     def show_description(self, description: Description) -> None:
         """Show what there is to choose from, and the values of the knobs."""
         self._description = description
-        if (description.knobs, len(description.players)) != self._knobs_shown:
-            self._knobs_shown = (description.knobs, len(description.players))
+        padded = tuple(pad is not None for pad in description.pads)
+        if (description.knobs, len(description.players), padded) != self._knobs_shown:
+            self._knobs_shown = (description.knobs, len(description.players), padded)
             focused = self._focused()
             self._make_controls(description)
             if focused in (names := self._named()):
@@ -263,6 +269,7 @@ class Window(QMainWindow):
         for player, selector in enumerate(self.models):
             selector.show_items(model_items(description.models), description.players[player])
         self.board.show_values(description.values, self.link.under_way)
+        self.board.show_anchors(description.pads)
         self.board.controllers = {name: number for number, name in description.controllers.items()}
         self.roll.show_values(description.values)
         self.transport.show_description(description)
@@ -283,7 +290,7 @@ class Window(QMainWindow):
         own = {info.id: info for info in description.knobs if info.player == INSTRUMENT}
         self.board.drop((INSTRUMENT, id) for id in _IN_TRANSPORT)
         self.transport.show_knobs(*(own.get(id) for id in _IN_TRANSPORT))
-        _clear(self._chips)
+        clear(self._chips)
         self._chips.setSpacing(theme.px(6))
         self._chips.setContentsMargins(theme.px(52), theme.px(12), 0, theme.px(2))
         for part, id in enumerate(_PART_IDS):
@@ -292,13 +299,20 @@ class Window(QMainWindow):
                 self.board.add(own[id], chip)
                 self._chips.addWidget(chip)
         self._chips.addStretch(1)
-        _clear(self._panels)
+        clear(self._panels)
+        clear(self._pads)
         self.models = []
         for player in range(len(description.players)):
             selector = Selector("Model" if len(description.players) == 1 else f"Model of player {player + 1}")
             selector.picked.connect(lambda slug, player=player: self._load_model(slug, player))
             self.models.append(selector)
             knobs = [info for info in description.knobs if info.player == player]
+            if player < len(description.pads) and description.pads[player] is not None:
+                of = len(description.players)
+                pad = self.board.add_pad(player, knobs, "Latent pad" if of == 1 else f"Latent pad {player + 1}")
+                pad.asked.connect(self.link.send)
+                self._pads.addWidget(pad)
+                knobs = [info for info in knobs if info.id not in AXES]
             panel = player_panel(self.board, player, selector, knobs, len(description.players))
             self._panels.addWidget(panel, 1)
         rest = [info for id, info in own.items() if id not in (*_IN_TRANSPORT, *_PART_IDS)]
@@ -307,13 +321,14 @@ class Window(QMainWindow):
 
     def _named(self) -> dict[object, QWidget]:
         """The controls that are made anew with the knobs, by names that outlive them."""
-        return dict(chain(enumerate(self.models), self.board.controls.items()))
+        pads = ((f"pad {player}", pad) for player, pad in self.board.pads.items())
+        return dict(chain(enumerate(self.models), self.board.controls.items(), pads))
 
     def _focused(self) -> object:
         return next((name for name, widget in self._named().items() if widget.hasFocus()), None)
 
     def _order_tabs(self) -> None:
-        widgets = list(_in_reading_order(self))
+        widgets = list(in_reading_order(self))
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
 
@@ -365,32 +380,3 @@ class Window(QMainWindow):
         self._settings.setValue("geometry", self.saveGeometry())
         self.link.close(quit=not self.keep)
         super().closeEvent(event)
-
-
-def _in_reading_order(within: QWidget | None) -> Iterator[QWidget]:
-    """The widgets that take the keyboard, as they follow one another on the screen."""
-    if within is None:
-        return
-    if within.focusPolicy() & Qt.FocusPolicy.TabFocus:
-        yield within
-    elif isinstance(within, QScrollArea):
-        yield from _in_reading_order(within.widget())
-    elif (layout := within.layout()) is not None:
-        for widget in _laid_out(layout):
-            yield from _in_reading_order(widget)
-
-
-def _laid_out(layout: QLayout) -> Iterator[QWidget]:
-    for at in range(layout.count()):
-        item = layout.itemAt(at)
-        if item is not None and (widget := item.widget()) is not None:
-            yield widget
-        elif item is not None and (inner := item.layout()) is not None:
-            yield from _laid_out(inner)
-
-
-def _clear(layout: QHBoxLayout) -> None:
-    while (item := layout.takeAt(0)) is not None:
-        if (widget := item.widget()) is not None:
-            widget.hide()
-            widget.deleteLater()

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from instrument.engine import pad
 from instrument.engine.knobs import INSTRUMENT_KNOBS, checked, knob_name
 from instrument.engine.messages import (
+    AddAnchor,
+    Anchor,
     AnyCommand,
     AnyReport,
     Bye,
+    ChangeAnchor,
     Describe,
     Description,
     KnobInfo,
@@ -24,6 +28,7 @@ from instrument.engine.messages import (
     Play,
     Quit,
     Record,
+    RemoveAnchor,
     Reply,
     SavePatch,
     SetDevice,
@@ -55,6 +60,12 @@ PLAYER_KNOBS = (
     KnobInfo("density", "Density", "number", "notes/beat", 0.25, 12.0, 0.0, 3.0, curve="log", help="How many notes"),
     KnobInfo("register", "Register", "number", "st", -24.0, 24.0, 1.0, 0.0, help="How high it plays"),
 )  # fmt: skip
+PAD_KNOBS = (
+    PLAYER_KNOBS[0],
+    KnobInfo("x", "Pad X", low=-1.0),
+    KnobInfo("y", "Pad Y", low=-1.0),
+    KnobInfo("wander", "Wander", default=0.5, help="How far it strays"),
+)
 
 
 def _degree(step: int) -> int:
@@ -114,6 +125,7 @@ class EngineStandIn:
             "",
         )
         self.player_knobs = PLAYER_KNOBS
+        self.anchors: tuple[Anchor, ...] | None = None  # None: the player has no latent pad
         self.levels, self.load, self.starved, self.late = (-9.5, -11.0), 0.21, 0, 0
         self._clock = clock
         self._number = 0
@@ -174,7 +186,7 @@ class EngineStandIn:
         self._reports.append(Description(
             MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
             ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
-            ("Keystation 49",), self.controllers,
+            ("Keystation 49",), self.controllers, (self.anchors,),
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
@@ -233,8 +245,21 @@ class EngineStandIn:
                 self.describe()
             case Record(path):
                 self.recording = path
+            case AddAnchor() | ChangeAnchor() | RemoveAnchor():
+                self.anchors = self._changed_anchors(command)
+                self.describe()
             case Panic() | Quit() | Describe() | Learn():
                 pass
+
+    def _changed_anchors(self, command: AnyCommand) -> tuple[Anchor, ...]:
+        match command:
+            case AddAnchor(source, x, y, what):
+                return pad.added(self.anchors or (), Anchor(what or source, x, y))
+            case ChangeAnchor(name, to, x, y):
+                return pad.changed(self.anchors or (), name, to, x, y)
+            case RemoveAnchor(name):
+                return pad.removed(self.anchors or (), name)
+        raise AssertionError
 
     def _changed(self) -> None:
         self.patch_changed = True

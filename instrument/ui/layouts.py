@@ -1,0 +1,38 @@
+"""Walking through layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QBoxLayout, QLayout, QScrollArea, QWidget
+
+
+def in_reading_order(within: QWidget | None) -> Iterator[QWidget]:
+    """The widgets that take the keyboard, as they follow one another on the screen."""
+    if within is None:
+        return
+    if within.focusPolicy() & Qt.FocusPolicy.TabFocus:
+        yield within
+    elif isinstance(within, QScrollArea):
+        yield from in_reading_order(within.widget())
+    elif (layout := within.layout()) is not None:
+        for widget in _laid_out(layout):
+            yield from in_reading_order(widget)
+
+
+def _laid_out(layout: QLayout) -> Iterator[QWidget]:
+    for at in range(layout.count()):
+        item = layout.itemAt(at)
+        if item is not None and (widget := item.widget()) is not None:
+            yield widget
+        elif item is not None and (inner := item.layout()) is not None:
+            yield from _laid_out(inner)
+
+
+def clear(layout: QBoxLayout) -> None:
+    """Take everything out of a layout."""
+    while (item := layout.takeAt(0)) is not None:
+        if (widget := item.widget()) is not None:
+            widget.hide()
+            widget.deleteLater()
