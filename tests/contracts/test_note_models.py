@@ -7,7 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from instrument.engine.messages import KnobInfo
+from instrument.engine.anchoring import make_anchor
+from instrument.engine.messages import AddAnchor, KnobInfo
+from instrument.engine.pad import added
 from instrument.engine.patches import Patch, PlayerPatch, list_patches, load_patch
 from instrument.engine.performance import OpenPlayer, Performance
 from instrument.engine.render import Options, differences, render
@@ -47,6 +49,24 @@ def test_what_is_played_live_is_rendered_bit_for_bit(model):
     playing = performance(model, 2, seed=11)
     perform(playing, random_actions(5, 220, 0.12, live=0.06))
     assert playing.take.heard_count > 50
+    assert differences(playing.take, model[1]) == []
+
+
+def test_what_is_played_on_a_latent_pad_is_rendered_bit_for_bit(model):
+    playing = performance(model, 2, seed=12)
+    if playing.pads[0] is None:
+        pytest.skip("it has no latent space")
+    for place in ((-0.5, 0.5), (0.75, 0.1), (0.0, -0.75)):
+        playing.anchor(added(playing.pad(), make_anchor(AddAnchor("sample", *place), [playing])))
+    (x, y), alone = (playing.pad()[1].x, playing.pad()[1].y), performance(model, 2, seed=12)
+    alone.anchor(playing.pad()[1:2])
+    for knob, value in {"wander": 0.0, "x": x, "y": y}.items():
+        for one in (playing, alone):
+            one.set(knob, value)
+    for one in (playing, alone):
+        plan(one, 4 * BAR)
+    assert playing.planned(4 * BAR) == alone.planned(4 * BAR), "the puck on an anchor plays that anchor"
+    perform(playing, random_actions(6, 150, 0.2, live=0.05))
     assert differences(playing.take, model[1]) == []
 
 
