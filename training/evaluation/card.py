@@ -14,13 +14,15 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     manifest = read_manifest(folder)
     made = manifest.provenance
     size = sum((folder / g.file).stat().st_size for g in manifest.graphs)
+    before = sum(float(run["seconds"]) for run in made.ancestry) / 60  # type: ignore[arg-type]
+    begun = f", begun from the weights of {before:.0f} minutes before" if before else ""
     lines = [
         f"# {manifest.name} ({manifest.slug})", "",
         f"A note model of family `{manifest.family}`, version {manifest.version}, {size / 2**20:.2f} MiB of graphs.",
         f"Genres offered: {', '.join(manifest.genres)}.", "",
         f"Licence: {manifest.licence}, with the attributions below.", "",
         "## Made", "",
-        f"{made.minutes:g} minutes of training, seed {made.seed}, data `{made.data_hash[:16]}`, "
+        f"{made.minutes:g} minutes of training{begun}, seed {made.seed}, data `{made.data_hash[:16]}`, "
         f"commit `{made.commit[:12]}`.", "",
         *table({k: {"": v} for k, v in made.metrics.items()}), "",
     ]
