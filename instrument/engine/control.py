@@ -19,6 +19,7 @@ from instrument.engine.anchoring import make_anchor
 from instrument.engine.conductor import Conductor
 from instrument.engine.describing import differs, model_info
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
+from instrument.engine.knobs import knob_name
 from instrument.engine.messages import (
     AddAnchor,
     AnyCommand,
@@ -366,12 +367,19 @@ class Control:
             )
         )
 
+    def _learning(self) -> str:
+        learning = self._conductor.learning
+        if not learning:
+            return ""
+        labels = {knob_name(info.player, info.id): info.label for info in self._conductor.picture.knobs}
+        return LEARNING.format(labels.get(learning, learning))
+
     def _all_banners(self) -> tuple[str, ...]:
         found = (
             *self.banners,
             *self._devices.banners,
             self._conductor.problem,
-            LEARNING.format(self._conductor.learning.partition("/")[2]) if self._conductor.learning else "",
+            self._learning(),
             TOO_SLOW if self._conductor.performance.thinned else "",
             self._sound.problem,
             self._recordings.problem,

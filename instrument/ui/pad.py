@@ -120,7 +120,7 @@ class LatentPad(QWidget):
         return QSize(theme.px(264), theme.px(280))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(theme.px(264), theme.px(150))
+        return QSize(theme.px(264), theme.px(120))
 
     # -- moving
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -21,32 +20,16 @@ from instrument.engine.render import differences
 from instrument.engine.takes import TakeRecorder, load_take
 from instrument.errors import HocketError
 from instrument.models.latent import from_text, slerp, to_text
-from instrument.models.musicvae import MusicVaePlayer
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.live import perform, random_actions
-from tests.support.phrases import SMALL, TorchBundle, small_network
+from tests.support.phrases import SMALL, open_vae
 from tests.support.players import open_scale
 
 BAR = 96
 SIZE = SMALL["latent"]
 TUNE = [Note(12 * i, 0, 60 + (i * 7) % 12, 10, 90, Part.MELODY) for i in range(16)]
-
-
-def open_vae(slug: str):
-    """Two-bar melodies ("vae") and drums ("drums") from a small, untrained model."""
-    if slug not in ("vae", "drums"):
-        return open_scale(slug)
-    bundle = small_bundle(slug)
-    return bundle.manifest, MusicVaePlayer(bundle)
-
-
-@functools.cache
-def small_bundle(slug: str) -> TorchBundle:
-    bundle = TorchBundle(small_network(**({"kind": "drums"} if slug == "drums" else {})))
-    bundle.manifest = replace(bundle.manifest, slug=slug)
-    return bundle
 
 
 def anchor(name: str, x: float, y: float, seed: int | None = None, size: int = SIZE) -> Anchor:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from instrument.models.bundle import Bundle
 from instrument.models.latent import ATTRIBUTES
 from instrument.models.manifest import VERSION, Golden, Manifest
+from instrument.models.musicvae import MusicVaePlayer
 from instrument.music.phrases import HOLD, OFF
+from tests.support.players import open_scale
 from training.families.musicvae import Config, Network, graphs, states
 from training.tasks.phrase_bundle import knobs
 
@@ -56,6 +60,21 @@ class TorchBundle(Bundle):
 
     def latents(self) -> dict[str, NDArray]:
         return {name: array.astype(np.float32) for name, array in self.map.items()}
+
+
+def open_vae(slug: str):
+    """Two-bar melodies ("vae") and drums ("drums") from a small, untrained model."""
+    if slug not in ("vae", "drums"):
+        return open_scale(slug)
+    bundle = small_bundle(slug)
+    return bundle.manifest, MusicVaePlayer(bundle)
+
+
+@functools.cache
+def small_bundle(slug: str) -> TorchBundle:
+    bundle = TorchBundle(small_network(**({"kind": "drums"} if slug == "drums" else {})))
+    bundle.manifest = replace(bundle.manifest, slug=slug)
+    return bundle
 
 
 def _session(module: torch.nn.Module, _: object, ins: list, outs: list) -> SimpleNamespace:
