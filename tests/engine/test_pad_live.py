@@ -6,6 +6,7 @@ import pytest
 from instrument.engine.messages import (
     AddAnchor,
     ChangeAnchor,
+    Learn,
     Play,
     Record,
     RemoveAnchor,
