@@ -13,12 +13,15 @@ from msgspec.structs import replace
 from instrument.engine import pad
 from instrument.engine.anchoring import just_played, make_anchor
 from instrument.engine.anchors import latent_at, on_pad, sphere_mean
+from instrument.engine.conductor import Conductor
 from instrument.engine.messages import AddAnchor, Anchor
 from instrument.engine.patches import Patch, PlayerPatch, load_patch, save_patch
 from instrument.engine.performance import Performance
+from instrument.engine.players import Players
 from instrument.engine.render import differences
 from instrument.engine.takes import TakeRecorder, load_take
 from instrument.errors import HocketError
+from instrument.io.clocks import ManualClock
 from instrument.models.latent import from_text, slerp, to_text
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
@@ -322,3 +325,17 @@ def test_a_player_without_a_latent_space_has_no_pad():
     for player in (0, 1):
         with pytest.raises(HocketError, match="has no latent pad"):
             make_anchor(replace(wanted("sample"), player=player), [playing])
+
+
+def test_two_midi_controllers_move_the_puck():
+    patch = Patch(players=(PlayerPatch("vae", {"wander": 0.0}, THREE),))
+    conductor = Conductor(ManualClock(0), Players(open_vae), patch, ())
+    for number, axis in ((20, "x"), (21, "y")):
+        conductor.learn(axis, 0, True)
+        conductor.control({number: 64})
+    conductor.control({20: 127, 21: 0})
+    assert (conductor.picture.values["0/x"], conductor.picture.values["0/y"]) == (1.0, -1.0)
+    assert conductor.performance.lines[0].ask.knobs["latent"] == latent_at(THREE, 1.0, -1.0, SIZE)
+    assert conductor.picture.patch.routing.controllers == {20: "0/x", 21: "0/y"}
+    conductor.anchor(lambda anchors: pad.removed(anchors, "a"))
+    assert conductor.picture.pads == (THREE[1:],)
