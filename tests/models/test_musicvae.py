@@ -72,12 +72,12 @@ def test_rewinding_and_asking_again_changes_nothing(player):
 
 def test_whoever_is_told_the_last_notes_of_two_phrases_goes_on_alike(player):
     ask = Ask(knobs={"follow": 1.0})
-    one = play(player, ask, 200)
+    one = play(player, ask, 600)
     begin, at = (next(i for i, note in enumerate(one) if note.tick >= bars * 96) for bars in (2, 5))
     player.reset(1, 0, METRES)
     for note in one[begin:at]:
         player.feed(note)
-    assert more(player, ask, 200 - at) == one[at:]
+    assert more(player, ask, 600 - at) == one[at:]
 
 
 def test_a_moved_point_changes_what_is_not_committed_and_nothing_else(player):
