@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from instrument.engine.anchoring import make_anchor
@@ -92,12 +91,12 @@ def test_a_knob_turned_back_before_its_notes_are_committed_restores_the_ghosts(m
 
 def share_changed(model: tuple[str, OpenPlayer], info: KnobInfo, seeds: int) -> float:
     """Share of the next bar's notes that change in any way when a knob is turned by a hundredth of its
-    range, from anywhere, over seeds."""
+    range, from all over it, over seeds."""
     changed = total = 0
     turn = (info.high - info.low) / 100
     for seed in range(seeds):
         playing = performance(model, seed=seed)
-        value = np.random.default_rng(seed).uniform(info.low, info.high - turn)
+        value = info.low + (seed * 0.618034 % 1) * (info.high - turn - info.low)
         playing.set(info.id, value)
         plan(playing, 2 * BAR + 2)
         playing.advance(BAR)
@@ -112,7 +111,7 @@ def share_changed(model: tuple[str, OpenPlayer], info: KnobInfo, seeds: int) -> 
 def test_any_knob_turned_by_a_hundredth_changes_at_most_a_tenth_of_the_next_bar(model):
     for info in performance(model).table.of(0):
         if info.kind == "number":
-            assert share_changed(model, info, 60) <= 0.10, info.id
+            assert share_changed(model, info, 100) <= 0.10, info.id
 
 
 @pytest.mark.parametrize(("key", "scale", "low", "high"), [
