@@ -137,11 +137,13 @@ def _evaluate_phrases(
 
     from training.data.shards import Shards
     from training.evaluation import card as cards
+    from training.evaluation.overview import keep_phrase_figures
     from training.evaluation.reconstruction import reconstruction, sections
 
     figures = reconstruction(bundle, Shards.open(data), split, flat)
     if card:
         cards.write_card(bundle.folder, sections(figures))
+        keep_phrase_figures(bundle, figures, Path("docs/models"))
     if as_json:
         print(json.dumps(figures, indent=1))
         return

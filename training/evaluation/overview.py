@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
+from instrument.models.bundle import Bundle, bundle_bytes
+from instrument.models.catalog import open_note_bundle
 from training.evaluation.card import table
+from training.evaluation.cost import time_notes
+from training.evaluation.examples import write_examples
 from training.evaluation.report import closeness_rows, within
 
 FIGURES = "figures.json"
@@ -17,7 +21,8 @@ INTRODUCTION = """# The note models
 Measured by `python -m training evaluate --bundle SLUG --card`, which also wrote this page. Nats a note on held-out
 pieces of the test split (the fewer the better; mean of the genres); OA and KLD: likeness of what it plays to held-out
 pieces, and of other real pieces to these; key lock: locks obeyed; density and register: Spearman's rank correlation of
-the knob with what came; genre heard: genres whose switch is heard within two bars, of those offered; within: figures of
+the knob with what came; steps: of models of phrases, the share of held-out sixteenths that they give back, told those
+before and free-running; genre heard: genres whose switch is heard within two bars, of those offered; within: figures of
 analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as busy as it
 was."""
 
@@ -26,6 +31,20 @@ def keep_figures(folder: Path, figures: dict[str, Any]) -> None:
     """Write an evaluation's figures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FIGURES).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+
+
+def keep_phrase_figures(bundle: Bundle, figures: dict[str, Any], folder: Path) -> None:
+    """The figures of a bundle of phrases, with two examples, into FOLDER/SLUG, and the overview anew."""
+    manifest, player = open_note_bundle(bundle)
+    own = folder / manifest.slug
+    model = figures["accuracy"]["model"]
+    columns = {f"steps {name}": f"{model[name]:.3f}" for name in ("told", "free")}
+    keep_figures(own, {
+        "name": manifest.name, "family": manifest.family, **figures, "overview": columns,
+        "cost": time_notes(player, manifest) | {"bytes": bundle_bytes(bundle.folder)},
+        "examples": write_examples(manifest, bundle.folder, own),
+    })
+    write_overview(folder)
 
 
 def write_overview(folder: Path) -> Path:
