@@ -46,7 +46,7 @@ def notes(model: tuple[str, OpenPlayer], bars: int, seed: int = 1, *sets: str) -
 
 def test_what_is_played_live_is_rendered_bit_for_bit(model):
     playing = performance(model, 2, seed=11)
-    perform(playing, random_actions(5, 220, 0.12, live=0.06))
+    perform(playing, random_actions(5, 280, 0.12, live=0.06))
     assert playing.take.heard_count > 50
     assert differences(playing.take, model[1]) == []
 

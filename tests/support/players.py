@@ -28,9 +28,9 @@ GENRES = ("none", "waltz", "march")
 
 KNOBS = (
     Knob("genre", "Genre", "choice", default="none", choices=GENRES),
-    Knob("temperature", "Temperature", low=0.1, high=2.0, default=1.0),
-    Knob("density", "Density", low=0.0, high=8.0, default=0.0, step=0.1, zero="free"),
-    Knob("register", "Register", low=0.0, high=8.0, default=0.0, step=0.1, zero="free"),
+    Knob("temperature", "Temperature", low=0.1, high=2.0, default=1.0, step=0.05),
+    Knob("density", "Density", low=0.0, high=8.0, default=0.0, step=0.25, zero="free"),
+    Knob("register", "Register", low=0.0, high=8.0, default=0.0, step=0.25, zero="free"),
 )
 
 
