@@ -8,10 +8,11 @@ import sys
 import pytest
 
 from instrument.engine.bench import jitter_ms, percentiles, private_home, resident_mb
+from instrument.models.catalog import list_models
 from tests.support.engine import ROOT
 
 SHAPE = {
-    "note_models": {"lstm-band": {"ms_per_note": ("p50", "p99")}},
+    "note_models": {entry.slug: {"ms_per_note": ("p50", "p99")} for entry in list_models()},
     "dispatch_jitter_ms": {"loaded": ("p50", "p99", "max"), "control": ("p50", "p99", "max")},
     "knob_to_note_ms": ("p50", "p95"),
     "audio": ("blocks", "device_xruns", "starved_blocks", "control_starved_blocks"),

@@ -193,6 +193,9 @@ def test_unknown_and_broken_models_are_named(tmp_path, monkeypatch):
     broken = models_dirs()[-1] / "broken"
     broken.mkdir(parents=True)
     (broken / "manifest.json").write_text("{")
-    assert {e.slug: e.problem != "" for e in list_models()} == {"lstm-band": False, "broken": True}
+    found = {e.slug: e.problem != "" for e in list_models()}
+    assert found.pop("broken")
+    assert "lstm-band" in found
+    assert not any(found.values())
     with pytest.raises(HocketError, match="not a manifest"):
         find_model("broken")
