@@ -120,8 +120,8 @@ class EventPlayer:
         row = note.order & 255
         position, metre, bar = codec.tick_context(note.tick, self._metres)
         heard = self._hearing()
-        keys = self._keys[heard.begun :]
-        matches = [int(j >= 0 and keys[j] & 255 == row) for j in codec.echo_notes(keys, note.tick, bar)]
+        echoes = codec.echo_notes(self._keys, note.tick, bar, heard.begun)
+        matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
         self._notes.append(note)
         self._keys.append(note.order)
         self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
@@ -155,8 +155,8 @@ class EventPlayer:
         # time
         where = self._metres.locate(last_tick)
         bar = where.metre.bar_ticks if where.metre else 0
-        listened_to = self._keys[heard.begun :] if where.bar > heard.deaf else []
-        gaps = codec.echo_gaps(listened_to, bar)
+        listen = heard.begun if where.bar > heard.deaf else len(self._keys)  # from which note on
+        gaps = codec.echo_gaps(self._keys, bar, listen)
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
@@ -174,8 +174,8 @@ class EventPlayer:
 
         # part
         position, metre, bar = codec.tick_context(tick, self._metres)
-        echoes = codec.echo_notes(listened_to, tick, bar)
-        echo_rows = [listened_to[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
+        echoes = codec.echo_notes(self._keys, tick, bar, listen)
+        echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = steer.parts
         allowed = np.array(
             [
@@ -197,7 +197,7 @@ class EventPlayer:
         row = choose(logits, draws[2], temperature, top_p, rows)
 
         # duration, velocity, micro
-        lengths = [self._seen[heard.begun + j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
+        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
         context = [time, position, metre, part, row, *echo_rows, *lengths]
         duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
         context = [time, position, metre, part, row, duration]

@@ -65,7 +65,9 @@ class Heard(NamedTuple):
     def under(self, genre: str, count: int, tick: int) -> Heard:
         """The same for playing on in `genre`, after `count` notes, from `tick`. In another genre than so far
         the player begins anew: it keeps its key, and forgets the rest."""
-        if genre == self.genre or not count:
+        if genre == self.genre:
+            return self
+        if not count:
             return self._replace(genre=genre)
         return Heard(self.tones, last=(tick,) * len(Part), genre=genre, begun=count)
 

@@ -154,31 +154,32 @@ def tick_context(tick: int, metres: MetreMap) -> tuple[int, int, int]:
 # model as features (lookback, as in Magenta's Lookback RNN), they let a small network recall a phrase exactly.
 
 
-def echo_gaps(keys: Sequence[int], bar_ticks: int) -> list[int]:
+def echo_gaps(keys: Sequence[int], bar_ticks: int, begin: int = 0) -> list[int]:
     """For each of `ECHO_BARS`, the gap in ticks (0..96) from the last note to where its echo's successor
-    falls, or `NO_GAP`. keys: `Note.order` of all notes so far, ascending; none have no echo."""
-    if not keys:
+    falls, or `NO_GAP`. keys: `Note.order` of all notes so far, ascending; begin: the first of them that is
+    listened to; where there is none, nothing has an echo."""
+    if begin >= len(keys):
         return [NO_GAP] * len(ECHO_BARS)
     last = keys[-1]
     gaps = []
     for bars in ECHO_BARS:
         lag = bars * bar_ticks * 256
-        if not bar_ticks or last - lag < keys[0]:
+        if not bar_ticks or last - lag < keys[begin]:
             gaps.append(NO_GAP)
             continue
-        follower = keys[bisect_right(keys, last - lag)]
+        follower = keys[bisect_right(keys, last - lag, begin)]
         gaps.append(min((follower >> 8) - ((last - lag) >> 8), ECHO_MAX_GAP))
     return gaps
 
 
-def echo_notes(keys: Sequence[int], tick: int, bar_ticks: int) -> list[int]:
+def echo_notes(keys: Sequence[int], tick: int, bar_ticks: int, begin: int = 0) -> list[int]:
     """For each of `ECHO_BARS`, the index of the note at the same place that many bars before `tick` (in a
-    chord being built, the first above the last note), or -1. keys as in `echo_gaps`."""
+    chord being built, the first above the last note), or -1. keys, begin as in `echo_gaps`."""
     above = (keys[-1] & 255) if keys and tick == keys[-1] >> 8 else -1
     found = []
     for bars in ECHO_BARS:
         then = tick - bars * bar_ticks
-        j = bisect_right(keys, then * 256 + above) if bar_ticks else len(keys)
+        j = bisect_right(keys, then * 256 + above, begin) if bar_ticks else len(keys)
         found.append(j if j < len(keys) and keys[j] >> 8 == then else -1)
     return found
 
