@@ -156,23 +156,29 @@ class RtMidiOutput:
 
     def _open(self) -> tuple[Any, str]:
         out = open_rtmidi("MidiOut", self._backend, self._name)
-        if not self._wanted:
-            out.open_virtual_port(self._name)
-            return out, self._name
-        names = out.get_ports()
-        try:
-            number = pick(self._wanted, names, "one MIDI port", _otherwise())
-        except HocketError:
-            out.delete()
-            raise
-        out.open_port(number, self._name)
-        return out, names[number]
+        return out, connect(out, self._wanted, self._name, "one MIDI port", _otherwise())
 
     def _release(self) -> None:
         if self._out:
             self._out.close_port()
             self._out.delete()
             self._out = None
+
+
+def connect(client: Any, wanted: str, name: str, what: str, otherwise: str) -> str:
+    """Give an rtmidi client the port that is wanted, or if none is, a virtual one called `name`; which it has
+    got. Raises HocketError, the client let go, where there is no such port."""
+    if not wanted:
+        client.open_virtual_port(name)
+        return name
+    names = client.get_ports()
+    try:
+        number = pick(wanted, names, what, otherwise)
+    except HocketError:
+        client.delete()
+        raise
+    client.open_port(number, name)
+    return str(names[number])
 
 
 class _Enumerator:

@@ -13,7 +13,7 @@ from typing import Any
 from instrument.errors import HocketError
 from instrument.io.child import ask
 from instrument.io.jackport import JACK_MODULE, JackMidiInput, jack_is_running
-from instrument.io.midi import NAME, NULL, VIRTUAL, open_rtmidi, system_backend
+from instrument.io.midi import NAME, NULL, VIRTUAL, connect, open_rtmidi, system_backend
 from instrument.io.names import pick
 from instrument.io.ports import MidiInput, MidiStatus
 
@@ -103,17 +103,7 @@ class RtMidiInput:
     def _open(self) -> tuple[Any, str]:
         into = open_rtmidi("MidiIn", self._backend, self._name)
         into.set_callback(lambda event, _: self._arrived.append((time.perf_counter_ns(), bytes(event[0]))))
-        if not self._wanted:
-            into.open_virtual_port(self._name)
-            return into, self._name
-        names = into.get_ports()
-        try:
-            number = pick(self._wanted, names, "one MIDI input", NULL)
-        except HocketError:
-            into.delete()
-            raise
-        into.open_port(number, self._name)
-        return into, names[number]
+        return into, connect(into, self._wanted, self._name, "one MIDI input", NULL)
 
     def _release(self) -> None:
         if self._in:
