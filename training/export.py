@@ -14,7 +14,6 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.manifest import VERSION, Arrays, Golden, Graph, Manifest, Provenance, write_manifest
 from training import graphs
-from training.data.shards import PieceInfo, Shards
 from training.evaluation.card import write_card
 from training.fit import load_network
 from training.recipe import FAMILIES
@@ -25,15 +24,19 @@ from training.tasks.phrases import PhraseTask
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
+SMALLER = {"int8": graphs.int8, "fp16": graphs.fp16}
 BUNDLINGS = {NoteTask: NoteBundling, PhraseTask: PhraseBundling}
 
 
 class Bundling(Protocol):
-    """What of a bundle is its task's own; made of (network, recipe, genres, shards). figure: what `measure`
-    gives, the less the better; allowed: how much of it smaller weights may cost."""
+    """What of a bundle is its task's own; made of (network, recipe, genres). data_hash: of its data; figure: what
+    `measure` gives, the less the better; allowed: how much of it smaller weights may cost; smaller: names in
+    `SMALLER`, the ways to make them so that are tried, the last of which is taken if none is good enough."""
 
+    data_hash: str
     figure: str
     allowed: float
+    smaller: tuple[str, ...]
 
     def parity(self, bundle: Bundle) -> float:
         """Largest difference between what network and bundle compute."""
@@ -47,12 +50,12 @@ class Bundling(Protocol):
         """Inputs, and what the bundle makes of them."""
         ...
 
-    def used(self, pieces: list[PieceInfo]) -> list[PieceInfo]:
-        """Those of the training pieces that were learnt from."""
+    def licences(self) -> dict[str, str]:
+        """Data set -> licences, of what was learnt from."""
         ...
 
-    def fields(self, pieces: list[PieceInfo]) -> dict[str, Any]:
-        """Fields of the manifest, from the training pieces."""
+    def fields(self) -> dict[str, Any]:
+        """Fields of the manifest."""
         ...
 
     def latents(self) -> dict[str, np.ndarray]:
@@ -64,26 +67,18 @@ def export(checkpoint: Path, out: Path) -> Path:
     """Write the bundle of `checkpoint` to out/SLUG and return that folder. Raises HocketError when the
     graphs do not compute what the network computes."""
     network, recipe, facts = load_network(checkpoint)
-    shards = Shards.open(recipe.data.folder)
-    if shards.data_hash != facts["data_hash"]:
+    family = FAMILIES[recipe.family]
+    own: Bundling = BUNDLINGS[family.Task](network, recipe, tuple(facts["genres"]))
+    if own.data_hash != facts["data_hash"]:
         raise HocketError(
             f"{recipe.data.folder} is not the data {checkpoint} was trained on: prepare that again"
         )
-    family = FAMILIES[recipe.family]
-    own: Bundling = BUNDLINGS[family.Task](network, recipe, tuple(facts["genres"]), shards)
     modules: dict[str, graphs.Graph] = family.graphs(network)
     models = {id: graphs.to_onnx(graph) for id, graph in modules.items()}
     folder = out / recipe.slug
     building = folder.with_name(f".{folder.name}.building")
-    pieces = [
-        p
-        for p in shards.select(split="train", ship_only=recipe.data.ship_only)
-        if p.dataset not in recipe.data.exclude
-    ]
-    licences: dict[str, set[str]] = {}
-    for piece in own.used(pieces):
-        licences.setdefault(piece.dataset, set()).add(piece.licence)
-    fields = own.fields(pieces) | {"states": family.states(network)}
+    licences = own.licences()
+    fields = own.fields() | {"states": family.states(network)}
     latents = own.latents()
 
     def describe(metrics: dict[str, object], bundle: Bundle | None) -> None:
@@ -92,7 +87,7 @@ def export(checkpoint: Path, out: Path) -> Path:
             np.savez_compressed(building / name, **arrays)  # type: ignore[arg-type]
         told = Provenance(
             facts["data_hash"],
-            {name: "; ".join(sorted(those)) for name, those in sorted(licences.items())},
+            licences,
             _commit(),
             recipe.seed,
             round(facts["seconds"] / 60, 1),
@@ -133,8 +128,8 @@ def export(checkpoint: Path, out: Path) -> Path:
         )
     print(f"parity with torch: {exact:.1e} (allowed {PARITY:g})")
     before = own.measure(None)
-    for chosen, weights in (("int8", graphs.int8), ("fp16", graphs.fp16)):
-        bundle = build(weights)
+    for chosen in own.smaller:
+        bundle = build(SMALLER[chosen])
         after = own.measure(bundle)
         print(f"held-out {own.figure}: {before:.4f} in torch, {after:.4f} in {chosen}")
         if after - before <= own.allowed:

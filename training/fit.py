@@ -19,7 +19,6 @@ from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
 from training import checkpoint
-from training.data.shards import Shards
 from training.families import notes as note_family
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
 from training.tasks import Score, Task
@@ -37,27 +36,18 @@ class Run:
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.family = FAMILIES[recipe.family]
-        shards = Shards.open(recipe.data.folder)
-        pieces = [
-            p
-            for p in shards.select(split="train", ship_only=recipe.data.ship_only)
-            if p.dataset not in recipe.data.exclude
-        ]
-        if not pieces:
-            raise HocketError(f"no training pieces in {recipe.data.folder}: prepare more data")
-        self.shards = shards
-        self.genres = tuple(sorted({p.genre for p in pieces}))
+        self.task: Task = self.family.Task(recipe, device)
+        self.genres = self.task.genres
         torch.manual_seed(recipe.seed)
         self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             recipe.train.rate,
-            betas=(0.9, 0.98),
+            betas=recipe.train.betas,
             weight_decay=recipe.train.decay,
             fused=True,
         )
-        self.task: Task = self.family.Task(recipe, shards, pieces, self.genres, device)
         self.batch = 0
         self.seconds = 0.0
         self.best = math.inf
@@ -103,10 +93,8 @@ class Run:
     def step(self, progress: float) -> dict[str, float]:
         """One batch; returns its losses by name, "total" first."""
         train = self.recipe.train
-        rate = train.rate * min(1.0, (self.batch + 1) / train.warmup)
-        rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = train.rate_at(self.batch, progress)
         # Every batch has its own counter-based draws, so a resumed run repeats an unbroken one.
         rng = np.random.default_rng((self.recipe.seed, 1 << 20, self.batch))
         torch.manual_seed(int(rng.integers(1 << 31)))
@@ -163,7 +151,7 @@ class Run:
         return {
             "recipe": recipe_table(self.recipe),
             "genres": self.genres,
-            "data_hash": self.shards.data_hash,
+            "data_hash": self.task.data_hash,
             "batch": self.batch,
             "seconds": self.seconds,
             "best": self.best,
@@ -181,7 +169,7 @@ class Run:
 
     def _resume(self, path: Path) -> None:
         kept, facts = checkpoint.load(path)
-        if facts["data_hash"] != self.shards.data_hash or tuple(facts["genres"]) != self.genres:
+        if facts["data_hash"] != self.task.data_hash or tuple(facts["genres"]) != self.genres:
             raise HocketError(
                 f"{path} was trained on other data: give another --run folder, or the same data"
             )

@@ -6,8 +6,9 @@ A folder holds `notes-00000.npy`, ... (int32, (n, 6), the columns of `Note`) and
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Marker, Piece
 from instrument.music.timebase import Metre
+
+if TYPE_CHECKING:
+    from training.recipe import Data
 
 INDEX_VERSION = 1
 INDEX_NAME = "index.json"
@@ -138,3 +142,20 @@ class Shards:
             tuple(info.tempos),
             tuple(Marker(*m) for m in info.markers),
         )
+
+
+def training_pieces(data: Data) -> tuple[Shards, list[PieceInfo], tuple[str, ...]]:
+    """The shards of a recipe's data, the pieces to learn from, and their genres. HocketError if there are none."""
+    shards = Shards.open(data.folder)
+    pieces = [p for p in shards.select(split="train", ship_only=data.ship_only) if p.dataset not in data.exclude]
+    if not pieces:
+        raise HocketError(f"no training pieces in {data.folder}: prepare more data")
+    return shards, pieces, tuple(sorted({p.genre for p in pieces}))
+
+
+def licences(pieces: Iterable[PieceInfo]) -> dict[str, str]:
+    """Data set -> its licences, of pieces that were learnt from."""
+    found: dict[str, set[str]] = {}
+    for piece in pieces:
+        found.setdefault(piece.dataset, set()).add(piece.licence)
+    return {name: "; ".join(sorted(those)) for name, those in sorted(found.items())}

@@ -9,18 +9,18 @@
 - **phrases** (`tasks.phrases.PhraseTask`): bars of sixteenth steps, whole, in and out (MusicVAE).
 
 A task says which settings a recipe may give it: `Train` (a subclass of this one) for its [train] and `Sampling`
-for its [sampling]. Another task is another class beside these: `Run` and the recipes take it as it is.
+for its [sampling]. Another task is another class beside these: `Run` and the recipes take it as it is. What else
+it trains on its own (a critic, with an optimiser of its own) is kept by its `place` and `memory`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
-
-from training.data.shards import PieceInfo, Shards
 
 if TYPE_CHECKING:
     from training.recipe import Recipe
@@ -31,7 +31,7 @@ class Train:
     """batches: length of the run; lanes: excerpts a batch; rate: peak learning rate, warmed up over `warmup`
     batches, then down a cosine to a fiftieth; decay: of weights; clip: gradient norm; average: decay of the
     moving average of the weights, which is what is validated and exported; valid_minutes: between validations;
-    save_seconds: between checkpoints."""
+    save_seconds: between checkpoints; betas: of Adam."""
 
     batches: int = 6000
     lanes: int = 32
@@ -42,6 +42,12 @@ class Train:
     average: float = 0.998
     valid_minutes: float = 4.0
     save_seconds: float = 120.0
+    betas: tuple[float, float] = (0.9, 0.98)
+
+    def rate_at(self, batch: int, progress: float) -> float:
+        """The learning rate of a batch, `progress` (0..1) into the run."""
+        down = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.rate * min(1.0, (batch + 1) / self.warmup) * down
 
 
 class Score(Protocol):
@@ -62,16 +68,17 @@ class Score(Protocol):
 
 
 class Task(Protocol):
-    """See the module. unit: what `size`, the amount in a batch, counts."""
+    """See the module. unit: what `size`, the amount in a batch, counts; data_hash: names what it learns from;
+    genres: what a network may be told of it, in order."""
 
     Train: ClassVar[type[Train]]
     Sampling: ClassVar[type]
     unit: ClassVar[str]
     size: int
+    data_hash: str
+    genres: tuple[str, ...]
 
-    def __init__(
-        self, recipe: Recipe, shards: Shards, pieces: list[PieceInfo], genres: tuple[str, ...], device: str
-    ) -> None: ...
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None: ...
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """The next batch's losses; "total" is what is minimised. rng: this batch's own; progress: of the run,

@@ -13,7 +13,7 @@ from instrument.models.manifest import Knob
 from instrument.music import codec
 from instrument.music.notes import Part
 from training.data.events import features, vary
-from training.data.shards import PieceInfo, Shards
+from training.data.shards import PieceInfo, licences, training_pieces
 from training.data.traits import traits
 from training.evaluation.predictor import BundlePredictor
 from training.evaluation.yardstick import score_pieces
@@ -31,11 +31,14 @@ class NoteBundling:
 
     figure = "nats"
     allowed = 0.02  # nats a note
+    smaller = ("int8", "fp16")
 
-    def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...], shards: Shards) -> None:
-        self.network, self.recipe, self.genres, self.shards = network, recipe, genres, shards
+    def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
+        self.network, self.recipe, self.genres = network, recipe, genres
+        self.shards, self.pieces, _ = training_pieces(recipe.data)
+        self.data_hash = self.shards.data_hash
         chosen: dict[str, list[PieceInfo]] = {}
-        for piece in valid_pieces(shards, recipe):
+        for piece in valid_pieces(self.shards, recipe):
             own = chosen.setdefault(piece.genre, [])
             if len(own) < COMPARED["pieces"]:
                 own.append(piece)
@@ -70,15 +73,18 @@ class NoteBundling:
         arrays |= {f"context_{n}": c.numpy() for n, c in note_family.contexts(told).items()}
         return arrays | {f"logits_{n}": torch.cat([s[n] for s in steps], 1).numpy() for n in steps[0]}
 
-    def used(self, pieces: list[PieceInfo]) -> list[PieceInfo]:
-        """Those of the training pieces that it learnt from."""
+    def licences(self) -> dict[str, str]:
+        """Of the training pieces that it learnt from."""
         sampling = self.recipe.sampling
-        return [
-            p for p in pieces if (not p.drums_only or sampling.drums_only) and (not p.realised or sampling.realised)
-        ]
+        return licences(
+            p
+            for p in self.pieces
+            if (not p.drums_only or sampling.drums_only) and (not p.realised or sampling.realised)
+        )
 
-    def fields(self, pieces: list[PieceInfo]) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
+        pieces = self.pieces
         counts = {g: sum(p.genre == g and not p.drums_only and not p.realised for p in pieces) for g in self.genres}
         offered = tuple(g for g in self.genres if counts[g] >= OFFERED_PIECES) or self.genres
         return {

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training import tasks
 from training.data import events
-from training.data.shards import PieceInfo, Shards
+from training.data.shards import PieceInfo, Shards, training_pieces
 from training.evaluation.yardstick import Score, score_pieces
 from training.families import notes as note_family
 
@@ -45,10 +45,11 @@ class NoteTask:
     Sampling = events.Sampling
     unit = "notes"
 
-    def __init__(
-        self, recipe: Recipe, shards: Shards, pieces: list[PieceInfo], genres: tuple[str, ...], device: str = "cpu"
-    ) -> None:
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        """HocketError if the recipe's data is not there, or holds nothing to learn from."""
+        shards, pieces, genres = training_pieces(recipe.data)
         self.train, self.shards, self.genres, self.device = recipe.train, shards, genres, device
+        self.data_hash = shards.data_hash
         self.size = self.train.lanes * self.train.steps
         self.stream = events.NoteStream(shards, pieces, genres, self.train.lanes, recipe.seed, recipe.sampling)
         self.valid = valid_pieces(shards, recipe)

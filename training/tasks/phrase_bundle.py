@@ -15,7 +15,7 @@ from instrument.models.manifest import Knob
 from instrument.music.notes import Part
 from instrument.music.phrases import KIND_OF, KINDS, STEP_TICKS, STEPS_A_BAR, Shape
 from training.data import phrases
-from training.data.shards import PieceInfo, Shards
+from training.data.shards import licences, training_pieces
 from training.evaluation.reconstruction import BundlePhrases
 from training.families.musicvae import Step
 from training.recipe import Recipe
@@ -32,12 +32,13 @@ class PhraseBundling:
 
     figure = "errors"
     allowed = 0.01  # share of steps
+    smaller = ("int8", "fp16")
 
-    def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...], shards: Shards) -> None:
-        self.network, self.recipe, self.genres, self.shards = network, recipe, genres, shards
+    def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
+        self.network, self.recipe, self.genres = network, recipe, genres
         self.shape: Shape = recipe.model.shape
-        pieces = shards.select(split="train", ship_only=recipe.data.ship_only)
-        pieces = [p for p in pieces if p.dataset not in recipe.data.exclude]
+        shards, pieces, _ = training_pieces(recipe.data)
+        self.shards, self.pieces, self.data_hash = shards, pieces, shards.data_hash
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, recipe.sampling)
         self.held = held_out(shards, "valid", self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres))
@@ -75,17 +76,17 @@ class PhraseBundling:
         names = ("mean", "deviation", "contexts", "logits", "hidden", "cell")
         return {n: v.numpy() for n, v in zip(names, (mean, deviation, contexts, *logits), strict=True)}
 
-    def used(self, pieces: list[PieceInfo]) -> list[PieceInfo]:
-        """Those of the training pieces that it learnt from: with notes of its part, in 4/4."""
+    def licences(self) -> dict[str, str]:
+        """Of the training pieces that it learnt from: with notes of its part, in 4/4."""
         sampling = self.recipe.sampling
-        return [
+        return licences(
             p
-            for p in pieces
+            for p in self.pieces
             if (sampling.realised or not p.realised)
             and len(phrases.cut(self.shards.notes(p), p.metres, self.shape, sampling))
-        ]
+        )
 
-    def fields(self, pieces: list[PieceInfo]) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
         config = self.recipe.model
         return {

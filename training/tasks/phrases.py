@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from instrument.errors import HocketError
 from training import tasks
 from training.data import phrases
-from training.data.shards import PieceInfo, Shards
+from training.data.shards import Shards, training_pieces
 
 if TYPE_CHECKING:
     from training.recipe import Recipe
@@ -77,9 +77,10 @@ class PhraseTask:
     place: Any = None
     memory: tuple[Tensor, ...] = ()
 
-    def __init__(
-        self, recipe: Recipe, shards: Shards, pieces: list[PieceInfo], genres: tuple[str, ...], device: str = "cpu"
-    ) -> None:
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        """HocketError if the recipe's data is not there, or holds nothing to learn from."""
+        shards, pieces, genres = training_pieces(recipe.data)
+        self.genres, self.data_hash = genres, shards.data_hash
         self.train, self.sampling, self.device = recipe.train, recipe.sampling, device
         self.shape = recipe.model.shape
         self.size = self.train.lanes
