@@ -1,0 +1,1 @@
+"""Measures of sound: distances, pitch, ears (classifiers), and the evaluations of the sound models."""
