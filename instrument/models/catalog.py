@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
@@ -12,12 +14,37 @@ from instrument.models.lstm import LstmPlayer
 from instrument.models.manifest import Manifest, read_manifest
 from instrument.models.musicvae import MusicVaePlayer
 from instrument.models.players import NotePlayer
+from instrument.models.sounding import SoundModel
 from instrument.models.transformer import TransformerPlayer
 from instrument.paths import models_dirs
 
 NOTE_PLAYERS: dict[str, Callable[[Bundle], NotePlayer]] = {
     "lstm": LstmPlayer, "transformer": TransformerPlayer, "musicvae": MusicVaePlayer,
 }
+
+Kind = Literal["notes", "stream", "voice", ""]  # what a player with such a model does; "": it is none by itself
+
+
+class SoundFamily(NamedTuple):
+    """A family of sound models: what its models are, and the function ("module:name") that makes one of a loaded
+    bundle and the bundles it needs."""
+
+    kind: Kind
+    opened_by: str
+
+
+SOUND_FAMILIES: dict[str, SoundFamily] = {
+    "cmelgan": SoundFamily("stream", "instrument.models.cmelgan:open_stream"),
+    "ddsp": SoundFamily("voice", "instrument.models.ddsp:open_voice"),
+    "gansynth": SoundFamily("voice", "instrument.models.gansynth:open_voice"),
+}
+
+
+def kind_of(family: str) -> Kind:
+    """What a model of a family does as a player."""
+    if family in NOTE_PLAYERS:
+        return "notes"
+    return SOUND_FAMILIES[family].kind if family in SOUND_FAMILIES else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +61,11 @@ class Entry:
     def slug(self) -> str:
         """Its slug, or the folder's name where the manifest cannot be read."""
         return self.manifest.slug if self.manifest else self.path.name
+
+    @property
+    def kind(self) -> Kind:
+        """What it does as a player."""
+        return kind_of(self.manifest.family) if self.manifest else ""
 
 
 def list_models() -> list[Entry]:
@@ -71,10 +103,40 @@ def find_model(slug: str) -> Entry:
     raise HocketError(f"unknown model {slug!r}: choose one of {there}")
 
 
+def open_player(slug: str) -> tuple[Manifest, NotePlayer | SoundModel]:
+    """The model of that slug, ready to play, be it notes or sound."""
+    bundle = _open(slug)
+    known = bundle.manifest.family in SOUND_FAMILIES
+    return open_sound_bundle(bundle) if known else open_note_bundle(bundle)
+
+
 def open_note_player(slug: str) -> tuple[Manifest, NotePlayer]:
     """The model of that slug, ready to play notes."""
+    return open_note_bundle(_open(slug))
+
+
+def open_sound(slug: str) -> tuple[Manifest, SoundModel]:
+    """The model of that slug, ready to sound."""
+    return open_sound_bundle(_open(slug))
+
+
+def open_sound_bundle(bundle: Bundle) -> tuple[Manifest, SoundModel]:
+    """A loaded bundle as a sound model; the bundles it needs are opened. HocketError where one is missing."""
+    manifest = bundle.manifest
+    if manifest.family not in SOUND_FAMILIES:
+        raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it makes no sound by itself")
+    module, _, name = SOUND_FAMILIES[manifest.family].opened_by.partition(":")
+    try:
+        open_model = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise HocketError(f"family {manifest.family} is not played by this Hocket: update it") from error
+    model: SoundModel = open_model(bundle, *map(_open, manifest.needs))
+    return manifest, model
+
+
+def _open(slug: str) -> Bundle:
     entry = find_model(slug)
-    return open_note_bundle(open_bundle(entry.path, trusted=entry.shipped))
+    return open_bundle(entry.path, trusted=entry.shipped)
 
 
 def open_note_bundle(bundle: Bundle) -> tuple[Manifest, NotePlayer]:

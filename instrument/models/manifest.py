@@ -111,7 +111,7 @@ class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Manifest(msgspec.Struct, frozen=True):
     """Everything an instrument needs to know of a bundle. latent: size, 0 = none; latents: what is known of
-    places in that space (`instrument.models.latent`)."""
+    places in that space (`instrument.models.latent`); needs: bundles without which it cannot play (its vocoder)."""
 
     manifest_version: int
     slug: Slug
@@ -130,6 +130,7 @@ class Manifest(msgspec.Struct, frozen=True):
     latent: int = 0
     latents: Arrays | None = None
     knobs: tuple[Knob, ...] = ()
+    needs: Annotated[tuple[Slug, ...], Meta(max_length=4)] = ()
     provenance: Provenance = Provenance()
 
     def graph(self, id: str) -> Graph:
