@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import multiprocessing
 import os
 import re
 import shutil
@@ -16,20 +15,19 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from instrument.errors import HocketError
 from instrument.music.notes import Part, Piece
 from instrument.music.reading import RULES_VERSION
 from training.data import midi, sources
+from training.data.batches import CANNOT_WRITE, work_through
 from training.data.shards import INDEX_NAME, INDEX_VERSION, Index, PieceInfo, Shards, shard_name
 from training.data.sources import Source
 
@@ -38,7 +36,6 @@ BATCH_SECONDS = 120.0  # a batch takes a second or two; what takes this long han
 SHARD_NOTES = 2_000_000
 TEST_SHARE = VALID_SHARE = 0.05
 CACHE_NAME = ".cache"
-CANNOT_WRITE = 3  # exit status of a reading process
 SKIPPED_NAME = "skipped.csv"
 
 
@@ -142,48 +139,17 @@ def _read_all(
     folder: Path, batches: list[list[Source]], cache: Path, jobs: int, console: Console
 ) -> list[str]:
     """Read all batches that the cache lacks; returns the keys of their results in the order of files."""
-    context = multiprocessing.get_context("spawn")
-    todo = [batch for batch in batches if not _result(cache, _key(batch)).exists()]
-    keys = {batch[0].path: _key(batch) for batch in batches}
-    running: dict[int, tuple[BaseProcess, list[Source], float]] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        total, left = sum(map(len, batches)), sum(map(len, todo))
-        task = progress.add_task("reading", total=total, completed=total - left)
-        todo.reverse()
-        try:
-            while todo or running:
-                while todo and len(running) < jobs:
-                    batch = todo.pop()
-                    process = context.Process(target=_read_batch, args=(folder, batch, cache), daemon=True)
-                    process.start()
-                    running[process.sentinel] = (process, batch, time.monotonic())
-                wait(list(running), timeout=1.0)
-                for sentinel, (process, batch, began) in list(running.items()):
-                    if process.is_alive():
-                        if time.monotonic() - began > BATCH_SECONDS:
-                            process.kill()
-                        continue
-                    process.join()
-                    del running[sentinel]
-                    if _result(cache, _key(batch)).exists():
-                        progress.advance(task, len(batch))
-                    elif process.exitcode == CANNOT_WRITE:
-                        raise HocketError(f"{cache} cannot be written: is the disk full?")
-                    elif process.exitcode == 1:  # a Python error, no crash: it has been printed
-                        raise RuntimeError(f"reading failed in the batch from {batch[0].path}")
-                    elif len(batch) > 1:  # one of them kills its process: find out which
-                        half = len(batch) // 2
-                        todo += [batch[half:], batch[:half]]
-                        keys |= {part[0].path: _key(part) for part in (batch[:half], batch[half:])}
-                    else:
-                        _save(cache, batch, [Read(batch[0], "it makes the reader crash or hang")], [])
-                        progress.advance(task, 1)
-        finally:
-            for process, _, _ in running.values():
-                process.kill()
-                process.join()
-    return [key for _, key in sorted(keys.items())]
+    done = work_through(
+        batches,
+        partial(_read_batch, folder, cache=cache),
+        lambda batch: _result(cache, _key(batch)).exists(),
+        lambda source: _save(cache, [source], [Read(source, "it makes the reader crash or hang")], []),
+        jobs,
+        BATCH_SECONDS,
+        "reading",
+        console,
+    )
+    return [_key(batch) for batch in done]
 
 
 def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
