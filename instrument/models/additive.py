@@ -1,0 +1,122 @@
+"""Tones as partials and noise: what a frame of one is, and the sound of frames.
+
+A frame, `FRAME_RATE` of them a second, tells the levels of `LEVELS` = partials + bands, in decibels. Of the partials
+the first 48 have a level each, those above are read off between knots. Bands tell the power density of noise, in
+decibels of full scale squared a hertz. Nothing here depends on a sample rate but what is rendered, so a tone is the
+same at every one of them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+FRAME_RATE = 125
+KNOTS = np.array([*range(1, 49), 52, 56, 60, 64, 72, 80, 96, 112, 128])
+PARTIALS = len(KNOTS)
+HIGHEST = int(KNOTS[-1])  # partial
+NARROW = 40  # bands up to 8 kHz, growing from 100 to 350 Hz; above it wider ones
+EDGES = np.append(
+    3000 * np.expm1(np.linspace(0, np.log1p(8000 / 3000), NARROW + 1)), 8000 * 2.5 ** (np.arange(1, 11) / 10)
+)  # hertz
+BANDS = len(EDGES) - 1
+LEVELS = PARTIALS + BANDS
+CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
+PARTIAL_FLOOR, NOISE_FLOOR = -110.0, -145.0  # what counts as silence
+FLOOR = np.r_[np.full(PARTIALS, PARTIAL_FLOOR), np.full(BANDS, NOISE_FLOOR)].astype(np.float32)
+HEARD = 20000.0  # hertz: nothing sounds above
+BLOCK = 16  # samples that are a matrix product
+
+
+def frequency(pitch: float | Floats) -> Floats:
+    """Hertz of MIDI pitches."""
+    return 440.0 * 2 ** ((np.asarray(pitch, float) - 69) / 12)
+
+
+@cache
+def spread() -> NDArray[np.float32]:
+    """(partials told, all partials): what is told at knots @ this = of all, linear between knots."""
+    index = np.arange(1, HIGHEST + 1)
+    return np.array([np.interp(index, KNOTS, row) for row in np.eye(PARTIALS)], np.float32)
+
+
+@cache
+def band_shapes(bins: int, rate: int) -> NDArray[np.float32]:
+    """(bands, bins): densities of bands @ this = density at each of `bins` frequencies up to half the rate."""
+    hertz = np.linspace(0, rate / 2, bins)
+    shapes = np.array([np.interp(hertz, CENTRES, row) for row in np.eye(BANDS)])
+    shapes[:, (hertz < 20) | (hertz > HEARD)] = 0
+    return shapes.astype(np.float32)
+
+
+def amplitudes(levels: Floats) -> NDArray[np.float32]:
+    """Amplitudes (n, HIGHEST) of all partials, from the levels told (n, PARTIALS)."""
+    decibels = levels.astype(np.float32) @ spread()
+    return np.exp(decibels * np.float32(np.log(10) / 20))
+
+
+def ratios(cents: Floats) -> NDArray[np.float32]:
+    """Ratios (n, HIGHEST) of all partials to the tone's frequency, from cents (n, PARTIALS) that they are told to lie
+    off its multiples."""
+    off = cents.astype(np.float32) @ spread()
+    return np.arange(1, HIGHEST + 1, dtype=np.float32) * np.exp2(off / np.float32(1200))
+
+
+def audible(hertz: Floats, rate: int) -> NDArray[np.float32]:
+    """Gain of partials at these frequencies: they fade out below the highest that may sound, so that a tone can glide
+    across it."""
+    highest = min(HEARD, 0.46 * rate)
+    return np.clip((np.float32(highest) - hertz) * np.float32(20 / highest), 0, 1)
+
+
+def oscillate(
+    start: NDArray[Any], end: NDArray[Any], first: Floats, last: Floats, frames: int
+) -> NDArray[np.float32]:
+    """Samples (n, frames) of n sums of partials. start, end: their complex amplitudes (n, partials), from one to the
+    other in a line, both with the phases at the start; first, last: cycles a sample there, likewise.
+
+    Within a block of some samples each partial turns evenly, so that the sum over partials is a matrix product of how
+    they stand at the beginnings of blocks and how they turn within one; from block to block phases are exact.
+    """
+    count, blocks = len(start), -(-frames // BLOCK)
+    slope = (last - first) / frames
+    turn = np.exp(2j * np.pi * (first * BLOCK + slope * (BLOCK * BLOCK / 2))).astype(np.complex64)
+    gain = np.exp(2j * np.pi * slope * (BLOCK * BLOCK)).astype(np.complex64)
+    stand = np.empty((blocks, *start.shape), np.complex64)
+    stand[0] = 1
+    for block in range(1, blocks):
+        stand[block] = stand[block - 1] * turn
+        turn = turn * gain
+    within = np.empty((BLOCK, *start.shape), np.complex64)
+    within[0] = 1
+    within[1] = np.exp(1j * np.pi * (first + last))
+    for sample in range(2, BLOCK):
+        within[sample] = within[sample - 1] * within[1]
+    both = np.concatenate([stand * start.astype(np.complex64), stand * (end - start).astype(np.complex64)])
+    left = np.concatenate([both.real, -both.imag], 2).transpose(1, 0, 2)
+    right = np.concatenate([within.real, within.imag], 2).transpose(1, 2, 0)
+    sound = (left @ right).reshape(count, 2, blocks * BLOCK)[:, :, :frames]
+    return sound[:, 0] + sound[:, 1] * (np.arange(frames, dtype=np.float32) / np.float32(frames))
+
+
+def noise_frames(levels: Floats, phasors: NDArray[np.complex64], rate: int) -> NDArray[np.float32]:
+    """Frames of noise (n, size) under a sine window, of which two halves overlapped keep the power constant. levels:
+    of the bands (n, BANDS); phasors: (n, size // 2 + 1) on the unit circle."""
+    bins = phasors.shape[1]
+    size = 2 * (bins - 1)
+    power = np.exp(levels.astype(np.float32) * np.float32(np.log(10) / 10))
+    power[levels < NOISE_FLOOR + 1] = 0
+    density = power @ band_shapes(bins, rate)
+    frames = np.fft.irfft(phasors * np.sqrt(density * np.float32(size * rate / 2)), size)
+    return frames.astype(np.float32) * sine_window(size)
+
+
+@cache
+def sine_window(size: int) -> NDArray[np.float32]:
+    """sin over half a period."""
+    return np.sin(np.pi * (np.arange(size) + 0.5) / size).astype(np.float32)
