@@ -74,6 +74,15 @@ def audible(hertz: Floats, rate: int) -> NDArray[np.float32]:
     return np.clip((np.float32(highest) - hertz) * np.float32(20 / highest), 0, 1)
 
 
+def phasors(cycles: Floats) -> NDArray[np.complex64]:
+    """Points on the unit circle, that many times around it."""
+    angle = ((cycles - np.rint(cycles)) * (2 * np.pi)).astype(np.float32)
+    out = np.empty(angle.shape, np.complex64)
+    np.cos(angle, out=out.real)
+    np.sin(angle, out=out.imag)
+    return out
+
+
 def oscillate(
     start: NDArray[Any], end: NDArray[Any], first: Floats, last: Floats, frames: int
 ) -> NDArray[np.float32]:
@@ -85,8 +94,8 @@ def oscillate(
     """
     count, blocks = len(start), -(-frames // BLOCK)
     slope = (last - first) / frames
-    turn = np.exp(2j * np.pi * (first * BLOCK + slope * (BLOCK * BLOCK / 2))).astype(np.complex64)
-    gain = np.exp(2j * np.pi * slope * (BLOCK * BLOCK)).astype(np.complex64)
+    turn = phasors(first * BLOCK + slope * (BLOCK * BLOCK / 2))
+    gain = phasors(slope * (BLOCK * BLOCK))
     stand = np.empty((blocks, *start.shape), np.complex64)
     stand[0] = 1
     for block in range(1, blocks):
@@ -94,7 +103,7 @@ def oscillate(
         turn = turn * gain
     within = np.empty((BLOCK, *start.shape), np.complex64)
     within[0] = 1
-    within[1] = np.exp(1j * np.pi * (first + last))
+    within[1] = phasors((first + last) / 2)
     for sample in range(2, BLOCK):
         within[sample] = within[sample - 1] * within[1]
     both = np.concatenate([stand * start.astype(np.complex64), stand * (end - start).astype(np.complex64)])

@@ -19,6 +19,7 @@ from instrument.models.additive import (
     PARTIAL_FLOOR,
     frequency,
     oscillate,
+    phasors,
     spread,
 )
 
@@ -168,7 +169,7 @@ def _sound_of(found: NDArray[np.complex128], phase: Floats, order: Floats, rate:
         begin = centres[rows]
         first = (phase[begin + 1] - phase[begin])[:, None] * order
         last = (2 * (phase[begin + size] - phase[begin]) / size)[:, None] * order - first
-        turned = np.exp(2j * np.pi * (phase[begin][:, None] * order % 1))
+        turned = phasors(phase[begin][:, None] * order)
         sound = oscillate(found[rows] * turned, found[rows + 1] * turned, first, last, int(size))
         out[begin[:, None] + np.arange(size)] = sound
     return np.pad(out, (0, max(0, samples - len(out))))[:samples]
@@ -190,9 +191,11 @@ def noise_bands(residual: Floats, rate: int, count: int) -> Floats:
     hertz, power = _density(residual, rate, count, np.hanning(size + 1)[:-1])
     between = np.full_like(short, np.inf)
     for i, (centre, half) in enumerate(_bands()):
-        inside = np.abs(hertz - centre) <= half
         if centre + half < 0.5 * rate:
-            between[:, i] = np.log(np.quantile(power[:, inside], LOW, axis=1) / -np.log(1 - LOW))
+            inside = power[:, np.abs(hertz - centre) <= half]
+            rank = int(LOW * inside.shape[1])
+            share = (rank + 0.7) / (inside.shape[1] + 0.4)
+            between[:, i] = np.log(np.partition(inside, rank, 1)[:, rank] / -np.log(1 - share))
     levels = np.minimum(short, between) * (10 / np.log(10))
     levels[:, total == 0] = NOISE_FLOOR
     return np.maximum(levels, NOISE_FLOOR)

@@ -1,0 +1,38 @@
+"""What a network is told of a tone: the same numbers in training and playing."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOWEST_PITCH, HIGHEST_PITCH, PITCH_STEP = 20.0, 110.0, 2.5  # MIDI pitches
+PITCHES = np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1, PITCH_STEP)
+NOTE = len(PITCHES) + 3
+MATURE = 1.904  # seconds: no tone is told to be older
+FOLD = 1.3  # seconds: one that is held for longer goes to and fro between this and MATURE
+QUICK = 0.02  # seconds: ages below are told apart evenly, above by their ratio
+AGES = 28  # places on the scale of ages
+AGE = AGES + 1
+
+
+def note_features(pitch: NDArray[np.floating], velocity: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(n, NOTE) of MIDI pitches and velocities (n,): how near the pitch is to each of a row of places, the pitch
+    itself, the velocity and what is soft."""
+    near = np.exp(-(((pitch[:, None] - PITCHES) / (1.2 * PITCH_STEP)) ** 2))
+    rest = np.stack([(pitch - 64) / 24, (velocity - 80) / 30, np.maximum(0, (70 - velocity) / 30)], 1)
+    return np.concatenate([near, rest], 1).astype(np.float32)
+
+
+def age_features(age: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(n, AGE) of ages (n,) in seconds, MATURE at most."""
+    place = np.log1p(np.clip(age, 0, MATURE) / QUICK) / np.log1p(MATURE / QUICK)
+    near = np.exp(-(((place[:, None] * (AGES - 1) - np.arange(AGES)) / 1.2) ** 2))
+    return np.concatenate([near, place[:, None]], 1).astype(np.float32)
+
+
+def folded(age: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The age that a network is told of a tone of that age: beyond MATURE it goes back to FOLD and forth again, so
+    that a held tone stays alive."""
+    span = MATURE - FOLD
+    beyond = np.maximum(age - MATURE, 0) % (2 * span)
+    return np.where(age <= MATURE, age, MATURE - np.minimum(beyond, 2 * span - beyond))
