@@ -117,7 +117,7 @@ def render(
     from instrument.engine.render import Options, differences
     from instrument.engine.render import render as rendered
     from instrument.engine.takes import load_take
-    from instrument.models.catalog import open_note_player
+    from instrument.models.catalog import open_player
 
     report: dict[str, Any] = {}
     if out is not None:
@@ -125,11 +125,11 @@ def render(
         options = Options(
             model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take
         )
-        rendering = rendered(options, open_note_player)
+        rendering = rendered(options, open_player)
         bounce(rendering, out)
         report |= {"out": str(out), "notes": len(rendering.played), "seconds": round(rendering.seconds, 6)}
     if verify:
-        found = differences(load_take(take), open_note_player)
+        found = differences(load_take(take), open_player)
         report |= {"verified": not found, "differences": found}
     if as_json:
         _print_json(report)

@@ -29,8 +29,8 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
     """The anchor that is wanted. performances: the present one, and those before it, as far as what was played may be
     asked for. HocketError for a player without a latent space, and where there is nothing to encode."""
     performances = list(performances)
-    lines = performances[0].lines
-    player = lines[wanted.player].player if 0 <= wanted.player < len(lines) else None
+    line = performances[0].line(wanted.player)
+    player = line.player if line else None
     if not isinstance(player, MusicVaePlayer):
         raise HocketError(f"player {wanted.player} has no latent pad: give it a model with one")
     name, point = _SOURCES[wanted.source](wanted, player, performances)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from instrument.engine.arrangement import GENRE, arrange, arrangement_messages
 from instrument.engine.band import NONE, Seat
-from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
+from instrument.engine.ensemble import Ensemble, news
+from instrument.engine.mixer import BLOCK, MASTER, Event, Fader, Mixer
 from instrument.engine.performance import Played
 from instrument.engine.render import Rendering
 from instrument.engine.scheduler import Agenda, strikes
+from instrument.engine.sounds import scenes
 from instrument.engine.takes import Input, Take, Turn
 from instrument.engine.voices import open_voice
 from instrument.engine.wavfile import WavFile
@@ -94,8 +97,10 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
     try:
         mixer = Mixer(RATE, voice)
         _post(rendering, mixer)
+        seating = _Seating(rendering, mixer)
         left = round(rendering.seconds * RATE)
         while left > 0:
+            seating.go_on()
             block = mixer.render(min(BLOCK, left))
             left -= len(block)
             fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
@@ -103,6 +108,32 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
     finally:
         file.close()
         voice.close()
+
+
+class _Seating:
+    """Lets the sound players of a rendering come, go and turn their knobs as the mixer gets there."""
+
+    def __init__(self, rendering: Rendering, mixer: Mixer) -> None:
+        self._tempo, self._mixer = rendering.tempo, mixer
+        self._ensemble = Ensemble(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
+        self._scenes = deque(scenes(rendering.take, rendering.cast))
+        self._told: tuple[Event, ...] = ()
+        self._begun = False
+
+    def go_on(self) -> None:
+        """Arrange what holds from the next block on, or from within it."""
+        while self._scenes and self._frame(self._scenes[0][0]) < self._mixer.horizon + BLOCK:
+            tick, scene = self._scenes.popleft()
+            told = self._ensemble.arrange(scene, tick)
+            for event in news(told, self._told):
+                self._mixer.post(self._frame(tick), event)
+            self._told = told
+            if not self._begun:
+                self._ensemble.begin(0)
+                self._begun = True
+
+    def _frame(self, tick: float) -> int:
+        return round(self._tempo.ns(tick) / 1e9 * self._mixer.rate)
 
 
 def _post(rendering: Rendering, mixer: Mixer) -> None:

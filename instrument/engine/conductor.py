@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from instrument.engine.knobs import INSTRUMENT, knob_name, value_at
 from instrument.engine.messages import Anchor, KnobInfo, NoteReport, Value
 from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.performance import RECOVERED, BundleInfo, Performance, Played
+from instrument.engine.performance import RECOVERED, Opened, Performance, Played
 from instrument.engine.players import Players
+from instrument.engine.sounds import NOTES, moved_up
 from instrument.engine.transport import Transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
-from instrument.models.players import NotePlayer
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
 
@@ -80,7 +80,7 @@ class Staged(NamedTuple):
     """A performance and the players it was given."""
 
     performance: Performance
-    players: list[tuple[BundleInfo, NotePlayer]]
+    players: list[Opened]
 
 
 class Picture(NamedTuple):
@@ -90,6 +90,7 @@ class Picture(NamedTuple):
     knobs: tuple[KnobInfo, ...]
     values: dict[str, Value]
     pads: tuple[tuple[Anchor, ...] | None, ...]
+    kinds: tuple[str, ...]
 
 
 class Conductor:
@@ -209,7 +210,7 @@ class Conductor:
     def listen(self, keys: Iterable[Key]) -> None:
         """A person strikes and releases keys, in order of time. Only what is played while time runs is music."""
         tempo = self.transport.tempo
-        if tempo is None or not self.performance.lines:
+        if tempo is None or not self.performance.bundles:
             return
         struck: list[Note] = []  # keys struck together are heard together
         for key in keys:
@@ -226,12 +227,33 @@ class Conductor:
         self._hear(struck)
 
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model, best loaded before by `Players.load`; where there is none, the first."""
-        if self.performance.lines:
+        """Give a player another model, best loaded before by `Players.load`, or seat a new one behind the others. What
+        cannot be done while the music plays begins anew. HocketError if there can be no such player."""
+        kinds, players = self.performance.kinds, self.picture.patch.players
+        kind = self.players.kind(slug)
+        if not 0 <= player <= len(kinds):
+            raise HocketError(f"there is no player {player}: give 0 to {len(kinds)}")
+        for_sound = player == len(kinds) or kinds[player] != NOTES
+        if for_sound == (kind != NOTES):
             self.performance.load(slug, player)
             self._arranged()
         else:
-            self.use(replace(self.picture.patch, players=(PlayerPatch(slug),)))
+            seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
+            self.use(replace(self.picture.patch, players=seated))
+
+    def remove(self, player: int) -> None:
+        """Let a player go; those behind move up, and what turns their knobs with them. Players of notes, and those
+        before such, cannot leave while the music plays: it begins anew. HocketError if there is no such player."""
+        patch = self.picture.patch
+        if not 0 <= player < len(patch.players):
+            raise HocketError(f"there is no player {player}: give 0 to {len(patch.players) - 1}")
+        moved = {number: moved_up(name, player) for number, name in self._controllers.items()}
+        controllers = {number: name for number, name in moved.items() if name}
+        try:
+            self.performance.leave(player)
+        except HocketError:
+            self.use(replace(patch, players=(*patch.players[:player], *patch.players[player + 1 :])))
+        self._bind(controllers)
 
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
         """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
@@ -275,9 +297,9 @@ class Conductor:
         self._planned = True
 
     def _stage(self, patch: Patch) -> Staged:
-        given: list[tuple[BundleInfo, NotePlayer]] = []
+        given: list[Opened] = []
 
-        def give(slug: str) -> tuple[BundleInfo, NotePlayer]:
+        def give(slug: str) -> Opened:
             given.append(self.players.give(slug))
             return given[-1]
 
@@ -305,6 +327,7 @@ class Conductor:
             tuple(performance.table.infos.values()),
             dict(performance.values),
             performance.pads,
+            performance.kinds,
         )
         self.problem = ""
         self._planned = True

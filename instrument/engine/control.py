@@ -39,6 +39,7 @@ from instrument.engine.messages import (
     Quit,
     Record,
     RemoveAnchor,
+    RemovePlayer,
     SavePatch,
     SetDevice,
     SetKnob,
@@ -119,6 +120,7 @@ class Control:
             Panic: lambda _, __: conductor.call(conductor.panic),
             SetKnob: self._set,
             LoadModel: self._load_model,
+            RemovePlayer: lambda _, gone: conductor.call(lambda: conductor.remove(gone.player)),
             LoadPatch: self._load_patch,
             SavePatch: self._save_patch,
             Record: self._record,
@@ -308,7 +310,7 @@ class Control:
             self._server.broadcast(self._description())
 
     def _description(self) -> Description:
-        patch, knobs, values, pads = self._conductor.picture
+        patch, knobs, values, pads, kinds = self._conductor.picture
         return Description(
             models=self._models,
             knobs=knobs,
@@ -323,6 +325,7 @@ class Control:
             midi_inputs=self._devices.there[MIDI_IN],
             controllers=patch.routing.controllers,
             pads=pads,
+            kinds=kinds,
         )
 
     def _as_kept(self) -> Patch:
@@ -341,6 +344,8 @@ class Control:
         bar, beat = transport.bar_and_beat(tick)
         audio, midi = sound.audio.status(), self._scheduler.port.status()
         plan, shown = conductor.plan, self._shown
+        players = len(conductor.picture.kinds)
+        player_levels, voices_level = sound.peaks(players)
         self._shown = plan
         self._server.broadcast(
             Telemetry(
@@ -364,6 +369,10 @@ class Control:
                 recording=self._recordings.text,
                 banners=self._all_banners(),
                 midi_in=self._devices.midi_in,
+                player_levels=player_levels,
+                voices_level=voices_level,
+                underruns=sound.ensemble.underruns(players),
+                spectrum=sound.spectrum(),
             )
         )
 

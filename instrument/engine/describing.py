@@ -39,4 +39,5 @@ def model_info(entry: Entry) -> ModelInfo:
         tuple(manifest.genres),
         manifest.licence,
         entry.problem,
+        entry.kind,
     )

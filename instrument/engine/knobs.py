@@ -64,6 +64,12 @@ def knob_name(player: int, knob: str) -> str:
     return f"{player}/{knob}"
 
 
+def split_name(name: str) -> tuple[int, str]:
+    """(player, knob) of such a name; without a player it is the instrument's."""
+    player, slash, knob = name.rpartition("/")
+    return int(player) if slash else INSTRUMENT, knob
+
+
 class KnobTable:
     """All knobs there are: the instrument's, then those of each player's model."""
 

@@ -57,10 +57,18 @@ class SetKnob(Command, frozen=True):
 
 
 class LoadModel(Command, frozen=True):
-    """Give a player another bundle; unknown slugs are refused with the list of those there are."""
+    """Give a player another bundle, or one that is not there yet (the number after the last one's): it is added.
+    Unknown slugs are refused with the list of those there are. Sound comes and goes while the music plays; another
+    player of notes, or notes in the place of sound, begin anew as `LoadPatch` does."""
 
     slug: str
     player: int = 0
+
+
+class RemovePlayer(Command, frozen=True):
+    """Let a player go; those behind move up by one."""
+
+    player: int
 
 
 class LoadPatch(Command, frozen=True):
@@ -138,7 +146,7 @@ class Quit(Command, frozen=True):
 
 
 AnyCommand = (
-    Hello | Play | Stop | Panic | SetKnob | LoadModel | LoadPatch | SavePatch | Record | SetDevice
+    Hello | Play | Stop | Panic | SetKnob | LoadModel | RemovePlayer | LoadPatch | SavePatch | Record | SetDevice
     | Learn | AddAnchor | ChangeAnchor | RemoveAnchor | Describe | Quit
 )
 
@@ -184,7 +192,8 @@ class KnobInfo(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A bundle as `hocket models` lists it."""
+    """A bundle as `hocket models` lists it. kind: what it does as a player, "notes", "stream" or "voice"; empty: it is
+    none by itself."""
 
     slug: str
     family: str
@@ -194,6 +203,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     genres: tuple[str, ...] = ()
     licence: str = ""
     problem: str = ""
+    kind: str = ""
 
 
 class Description(Report, frozen=True):
@@ -212,6 +222,7 @@ class Description(Report, frozen=True):
     midi_inputs: tuple[str, ...] = ()
     controllers: dict[int, str] = {}  # number of a MIDI controller -> "player/knob"
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
+    kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
 
 
 class NoteReport(msgspec.Struct, frozen=True, array_like=True):
@@ -232,7 +243,10 @@ class Telemetry(Report, frozen=True):
     tick: transport position (fractional); bpm, bar, beat (counted from 1); plan: all planned notes
     when they changed since the last telemetry, else None; committed: notes committed since the last;
     levels: peak of left and right since the last, dBFS; load: share of the mixing deadline used, 0..1;
-    banners: states worth showing ("no audio device: playing to the null device").
+    banners: states worth showing ("no audio device: playing to the null device"); player_levels: as levels, of each
+    player that sounds by itself (others: -120), voices_level: of the built-in voices; underruns: how often the stream
+    of a player ran dry; spectrum: peaks of what leaves, in `engine.spectrum.BANDS` bands from low to high, a byte each
+    from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence.
     """
 
     playing: bool
@@ -255,6 +269,10 @@ class Telemetry(Report, frozen=True):
     recording: str
     banners: tuple[str, ...]
     midi_in: str = ""
+    player_levels: tuple[tuple[float, float], ...] = ()
+    voices_level: tuple[float, float] = (-120.0, -120.0)
+    underruns: tuple[int, ...] = ()
+    spectrum: bytes = b""
 
 
 class Bye(Report, frozen=True):

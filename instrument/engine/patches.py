@@ -19,6 +19,7 @@ MIGRATIONS: Migrations = {}
 DEFAULT = "First light"  # what a new player hears
 SUFFIX = ".json"
 MOST_OFFSET_MS = 500  # of the MIDI port, either way
+MOST_PLAYERS = 16
 FORBIDDEN = frozenset('/\\:*?"<>|')  # in names: not all file systems take them
 
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
@@ -62,7 +63,7 @@ class Patch(msgspec.Struct, frozen=True):
     version: int = VERSION
     name: str = ""
     knobs: dict[str, Value] = {}
-    players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=16)] = ()
+    players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=MOST_PLAYERS)] = ()
     voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
 

@@ -3,6 +3,7 @@ that what is heard live and what is rendered come out of the same code."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import ceil
@@ -21,14 +22,15 @@ from instrument.engine.knobs import (
 )
 from instrument.engine.messages import Anchor, Value
 from instrument.engine.notes import Line
-from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.takes import Bundle, Header, Input, Released, Stopped, Take, Turn
-from instrument.engine.transport import metre_map
+from instrument.engine.patches import MOST_PLAYERS, Patch, PlayerPatch
+from instrument.engine.sounds import Cast, Scene, Seat, kind, moved_up, with_strip, without
+from instrument.engine.takes import Bundle, Header, Input, Joined, Left, Released, Stopped, Take, Turn
+from instrument.engine.transport import bar_line, changed_metres, metre_map
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
 from instrument.models.players import Ask, NotePlayer
+from instrument.models.sounding import SoundModel
 from instrument.music.notes import Note, Part
-from instrument.music.timebase import Metre, MetreMap
 
 EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
 
@@ -64,7 +66,8 @@ class BundleInfo(Protocol):
         ...
 
 
-OpenPlayer = Callable[[str], tuple[BundleInfo, NotePlayer]]
+Opened = tuple[BundleInfo, NotePlayer | SoundModel]
+OpenPlayer = Callable[[str], Opened]
 
 
 class Performance:
@@ -76,20 +79,23 @@ class Performance:
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
-        """Seat the players of `patch`. open_player: slug -> (manifest, player), another player each time.
+        """Seat the players of `patch`. open_player: slug -> (manifest, model), another model each time.
 
         HocketError for an unknown slug or a value out of range; knobs no model has are passed over.
         """
         self.patch = patch
-        self.lines: list[Line] = []
+        self.lines: list[Line] = []  # of those who play notes
+        self.sounds: dict[int, SoundModel] = {}  # of those who sound by themselves, by player
         self._open = open_player
         self._floor = 0
         self._due: list[Played] = []
         self._held: dict[tuple[int, int], Played] = {}  # live notes by pitch and part
+        self._given: Counter[int] = Counter()  # notes of those who play none by themselves
 
         opened = [open_player(seat.model) for seat in patch.players]
         self._bundles = [bundle for bundle, _ in opened]
-        self.table = KnobTable([bundle.knobs for bundle in self._bundles])
+        self._kinds = [kind(model) for _, model in opened]
+        self._list_knobs()
         given = {knob_name(INSTRUMENT, knob): value for knob, value in patch.knobs.items()}
         for number, seat in enumerate(patch.players):
             given |= {knob_name(number, knob): value for knob, value in seat.knobs.items()}
@@ -97,13 +103,17 @@ class Performance:
             name: checked(info, given.get(name, info.default)) for name, info in self.table.infos.items()
         }
         self.metres = metre_map(str(self.values[knob_name(INSTRUMENT, "metre")]))
-        self._anchors: list[tuple[Anchor, ...]] = []
-        for number, (_, player) in enumerate(opened):
-            self._anchors.append(fitting(player, patch.players[number].anchors))
-            ask = self._ask(player, number, 0)
-            self.lines.append(Line(player, self.seed, number, self.metres, ask))
-        self._thinning = [0] * len(self.lines)  # index into THINNING, by player
-        self._resting = [self._is_muted(line.number) for line in self.lines]
+        self._anchors: list[tuple[Anchor, ...]] = [()] * len(opened)
+        for number, (_, model) in enumerate(opened):
+            if isinstance(model, SoundModel):
+                self.sounds[number] = model
+                continue
+            self._anchors[number] = fitting(model, patch.players[number].anchors)
+            ask = self._ask(model, number, 0)
+            self.lines.append(Line(model, self.seed, number, self.metres, ask))
+        self.cast = Cast(dict(self.sounds), [])
+        self._thinning = {line.number: 0 for line in self.lines}  # index into THINNING, by player
+        self._resting = {line.number: self._is_muted(line.number) for line in self.lines}
         self.take = Take(Header(self.current_patch(), tuple(map(named, self._bundles))))
 
     @property
@@ -112,15 +122,28 @@ class Performance:
         return self._bundles
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """What each player does: "notes", "stream" or "voice"."""
+        return tuple(self._kinds)
+
+    @property
+    def scene(self) -> Scene:
+        """The players who sound by themselves, as they are now."""
+        seats = [Seat(player, model, self._values_of(player)) for player, model in self.sounds.items()]
+        return Scene.of(seats, self._values_of(INSTRUMENT))
+
+    @property
     def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:
         """The anchors of each player, None for one without a latent space."""
+        spacious = {line.number for line in self.lines if has_space(line.player)}
         return tuple(
-            self._anchors[line.number] if has_space(line.player) else None for line in self.lines
+            anchors if number in spacious else None for number, anchors in enumerate(self._anchors)
         )
 
     def pad(self, player: int = 0) -> tuple[Anchor, ...]:
         """The anchors of a player. HocketError for one without a latent space."""
-        if not has_space(self._line(player).player):
+        line = self.line(player)
+        if line is None or not has_space(line.player):
             raise HocketError(f"player {player} has no latent pad: give it a model with one")
         return self._anchors[player]
 
@@ -137,7 +160,7 @@ class Performance:
     @property
     def thinned(self) -> bool:
         """Whether a model is too slow for all that it would play."""
-        return any(THINNING[level][0] for level in self._thinning)
+        return any(THINNING[level][0] for level in list(self._thinning.values()))
 
     def current_patch(self) -> Patch:
         """The patch with the knobs and models as they are now."""
@@ -196,37 +219,67 @@ class Performance:
         if self.values[name] == value:
             return value
         self.values[name] = value
-        if info.player == INSTRUMENT and info.id in UNHEEDED:
-            self.take.entries.append(Turn(float(self._floor if tick is None else tick), info.id, value))
+        of_all = info.player == INSTRUMENT
+        heeding = [line.number for line in self.lines if of_all or line.number == info.player]
+        if not heeding or (of_all and info.id in UNHEEDED):
+            at = float(self._floor if tick is None else tick)
+            self.take.entries.append(Turn(at, info.id if of_all else name, value))
+            if of_all and info.id == "metre":
+                self.metres = changed_metres(self.metres, str(value), ceil(at))
         else:
-            for line in self.lines:
-                if info.player in (INSTRUMENT, line.number):
-                    self._input(line, self._floor, knobs={info.id: value})
+            for number in heeding:
+                self._input(number, self._floor, knobs={info.id: value})
         return value
 
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model; knobs of the same name keep their values. HocketError if unknown."""
-        line = self._line(player)
+        """Give a player another model of its kind, or a sound model a seat behind all others; knobs of the same name
+        keep their values. HocketError if the model is unknown or cannot take that seat."""
         opened = self._open(slug)
-        self._input(line, self._floor, opened, bundle=named(opened[0]))
+        bundle, model = opened
+        if isinstance(model, SoundModel):
+            if player not in self.sounds and player != len(self._bundles):
+                raise HocketError(f"{slug} plays no notes: give it a seat of its own, {len(self._bundles)}")
+            self._join(player, bundle, model, float(self._floor))
+        else:
+            self._check_player(player)
+            if player in self.sounds:
+                raise HocketError(f"player {player} is a sound: {slug} cannot take its place while it plays")
+            self._input(player, self._floor, opened, bundle=named(bundle))
+
+    def leave(self, player: int, tick: float | None = None) -> None:
+        """Let a sound player go; those behind move up. HocketError for players of notes, who keep their seats."""
+        self._check_player(player)
+        behind = range(player, len(self._bundles))
+        if any(number not in self.sounds or self._given[number] for number in behind):
+            raise HocketError(f"player {player} cannot leave while it plays: it has notes, or one behind it has")
+        self.take.entries.append(Left(player, float(self._floor if tick is None else tick)))
+        for each in (self._bundles, self._kinds, self._anchors):
+            del each[player]
+        seats = without(self.scene.seats, player)
+        self.sounds = {seat.player: seat.model for seat in seats}
+        kept = {moved_up(name, player): value for name, value in self.values.items()}
+        self._list_knobs()
+        self.values = {name: kept[name] for name in self.table.infos}
 
     def anchor(self, anchors: Sequence[Anchor], player: int = 0) -> None:
         """Give a player's latent pad these anchors. HocketError if it has no such pad, or one does not fit."""
-        if tuple(anchors) != self._anchors[self._line(player).number]:
-            self._input(self.lines[player], self._floor, anchors=tuple(anchors))
+        self._check_player(player)
+        if tuple(anchors) != self._anchors[player]:
+            self._input(player, self._floor, anchors=tuple(anchors))
 
     def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
         """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line, where the
         others come in. The notes come out of `advance` like all others, so only before the first one."""
-        begun = self._line(player)
+        self._check_player(player)
         floor = bar_line(self.metres, max((note.tick + 1 for note in notes), default=0))
-        for line in self.lines:
-            self._input(line, floor, prompt=tuple(notes) if line is begun else ())
+        for number in sorted({player, *(line.number for line in self.lines)}):
+            self._input(number, floor, prompt=tuple(notes) if number == player else ())
 
     def listen(self, notes: Sequence[Note], player: int = 0) -> None:
         """A person plays, now or a moment ago: the player hears it and plans anew. The notes sound already, so
         they do not come out of `advance`, but they are in the take."""
-        self._input(self._line(player), self._floor, live=tuple(notes))
+        self._check_player(player)
+        self._input(player, self._floor, live=tuple(notes))
         self._held |= {(note.pitch, note.part): (player, note) for note in notes}
 
     def release(self, pitch: int, part: int, tick: float) -> Note | None:
@@ -248,17 +301,32 @@ class Performance:
         """The planned notes with onsets before `until`, player by player."""
         return [(line.number, note) for line in self.lines for note in line.plan if note.tick < until]
 
-    def apply(self, event: Input, opened: tuple[BundleInfo, NotePlayer] | None = None) -> None:
+    def join(self, joined: Joined) -> None:
+        """Let a sound player come in as it is told. HocketError if its model is not the one it was, or cannot."""
+        bundle, model = self._open(joined.bundle.slug)
+        expect_bundle(joined.bundle, bundle)
+        if not isinstance(model, SoundModel):
+            raise HocketError(f"{bundle.slug} makes no sound by itself: the take is damaged")
+        self._join(joined.player, bundle, model, joined.tick)
+
+    def apply(self, event: Input, opened: Opened | None = None) -> None:
         """Let `event` happen to its player, who has committed just `event.count` notes, and record it.
 
         opened: the model of `event.bundle`, if it is open already. HocketError if it is not the one it was.
         """
-        line = self._line(event.player)
+        self._check_player(event.player)
+        line = self.line(event.player)
+        if line is None:
+            self._give(event)
+            return
         _check(event, line)
         bundle, player = None, None
         if event.bundle:
-            bundle, player = opened or self._open(event.bundle.slug)
+            bundle, model = opened or self._open(event.bundle.slug)
             expect_bundle(event.bundle, bundle)
+            if isinstance(model, SoundModel):
+                raise HocketError(f"{bundle.slug} plays no notes: the take is damaged")
+            player = model
         seated = player or line.player
         turned = [(self.table.find(knob, event.player), value) for knob, value in event.knobs.items()]
         turned = [(info, checked(info, value)) for info, value in turned]
@@ -288,29 +356,60 @@ class Performance:
 
     def play(self, player: int, count: int) -> None:
         """Have a player play on until `count` notes are committed, whatever the time: to replay a take."""
-        line = self._line(player)
-        self._play(line, line.take(max(0, count - line.count)))
+        if line := self.line(player):
+            self._play(line, line.take(max(0, count - line.count)))
 
-    def _line(self, player: int) -> Line:
-        if not 0 <= player < len(self.lines):
-            raise HocketError(f"there is no player {player}: give 0 to {len(self.lines) - 1}")
-        return self.lines[player]
+    def line(self, player: int) -> Line | None:
+        """The notes of a player, None for one who plays none."""
+        return next((line for line in self.lines if line.number == player), None)
 
-    def _input(
-        self, line: Line, floor: int, opened: tuple[BundleInfo, NotePlayer] | None = None, **what: Any
-    ) -> None:
+    def _check_player(self, player: int) -> None:
+        if not 0 <= player < len(self._bundles):
+            raise HocketError(f"there is no player {player}: give 0 to {len(self._bundles) - 1}")
+
+    def _input(self, player: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
         """Commit what lies before `floor`, then let a change happen there."""
-        self._play(line, line.commit(floor, whole=True))
-        spacing = THINNING[self._thinning[line.number]][0]
-        self.apply(Input(line.number, line.count, floor, spacing, **what), opened)
+        count, spacing = self._given[player], 0
+        if line := self.line(player):
+            self._play(line, line.commit(floor, whole=True))
+            count, spacing = line.count, THINNING[self._thinning[player]][0]
+        self.apply(Input(player, count, floor, spacing, **what), opened)
+
+    def _give(self, event: Input) -> None:
+        """Notes for a player who plays none by itself: they are in the take, and the outputs play them."""
+        if event.bundle or event.knobs or event.anchors is not None or event.count != self._given[event.player]:
+            raise HocketError(f"player {event.player} plays no notes by itself: the take is damaged")
+        self.take.entries.append(event)
+        self._given[event.player] = event.heard
+        for note in event.live:
+            self.take.hear(event.player, note)
+        for note in event.prompt:
+            self.take.hear(event.player, note)
+            self._due.append((event.player, note))
+
+    def _join(self, player: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
+        """Seat a sound model, behind all others or in the place of one."""
+        if player == MOST_PLAYERS:
+            raise HocketError(f"there are {MOST_PLAYERS} players already, and no more can be: remove one first")
+        if player == len(self._bundles):
+            self._bundles.append(bundle)
+            self._kinds.append(kind(model))
+            self._anchors.append(())
+        elif player not in self.sounds:
+            raise HocketError(f"there is no sound player {player}: the take is damaged")
+        self._kinds[player] = kind(model)
+        self.sounds[player] = model
+        self.cast.joined.append(model)
+        self._seat(player, bundle)
+        self.take.entries.append(Joined(player, tick, named(bundle), self._values_of(player)))
 
     def _thin(self, line: Line, level: int, floor: int) -> None:
         """Go to a level of THINNING, from `floor` on."""
         before, self._thinning[line.number] = self._thinning[line.number], level
         if level > before:
-            self._input(line, floor + THINNING[level][1])
+            self._input(line.number, floor + THINNING[level][1])
         elif THINNING[level][0] != THINNING[before][0]:
-            self._input(line, floor)
+            self._input(line.number, floor)
 
     def _play(self, line: Line, notes: Iterable[Note]) -> None:
         for note in notes:
@@ -328,11 +427,15 @@ class Performance:
         """Whether all that a player could play is switched off."""
         return not parts_on(self._values_of(INSTRUMENT)) & (set(self._bundles[player].parts) or set(Part))
 
+    def _list_knobs(self) -> None:
+        knobs = [with_strip(bundle.knobs, does) for bundle, does in zip(self._bundles, self._kinds, strict=True)]
+        self.table = KnobTable(knobs)
+
     def _seat(self, player: int, bundle: BundleInfo) -> None:
         """List the knobs anew for another bundle, keeping the values it can take; its pad is empty."""
         self._bundles[player] = bundle
         self._anchors[player] = ()
-        self.table = KnobTable([bundle.knobs for bundle in self._bundles])
+        self._list_knobs()
         values = {}
         for name, info in self.table.infos.items():
             try:
@@ -363,17 +466,3 @@ def expect_bundle(wanted: Bundle, found: BundleInfo) -> None:
     if wanted.hash != found.bundle_hash:
         raise HocketError(f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
                           f"{found.slug} {found.bundle_hash[:12]}: install that version")
-
-
-def bar_line(metres: MetreMap, tick: int) -> int:
-    """The first bar line at or after `tick`."""
-    place = metres.locate(tick)
-    return metres.start_of(place.bar + (place.offset > 0))
-
-
-def changed_metres(metres: MetreMap, metre: str, tick: int) -> MetreMap:
-    """Another time signature from the first bar line at or after `tick`."""
-    start = bar_line(metres, tick)
-    (new,) = metre_map(metre).metres
-    kept = [old for old in metres.metres if old.tick < start]
-    return MetreMap((*kept, Metre(start, new.numerator, new.denominator)))

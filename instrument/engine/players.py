@@ -1,20 +1,20 @@
-"""Note players that are open, so that a new performance need not load again."""
+"""Models that are open, so that a new performance need not load again."""
 
 from __future__ import annotations
 
 import threading
 
-from instrument.engine.performance import BundleInfo, OpenPlayer
-from instrument.models.players import NotePlayer
+from instrument.engine.performance import Opened, OpenPlayer
+from instrument.engine.sounds import kind
 
 
 class Players:
-    """Opens note players and keeps those no longer in use, so that a new performance need not load again."""
+    """Opens models and keeps those no longer in use, so that a new performance need not load again."""
 
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
         self._lock = threading.Lock()
-        self._idle: list[tuple[BundleInfo, NotePlayer]] = []
+        self._idle: list[Opened] = []
 
     def load(self, slug: str) -> None:
         """Have a player of `slug` ready, so that giving it out takes no time. HocketError if that cannot be."""
@@ -22,7 +22,7 @@ class Players:
         with self._lock:
             self._idle.append(opened)
 
-    def give(self, slug: str) -> tuple[BundleInfo, NotePlayer]:
+    def give(self, slug: str) -> Opened:
         """A player that nobody else uses."""
         with self._lock:
             ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
@@ -30,7 +30,14 @@ class Players:
                 self._idle.remove(ready)
         return ready or self._open(slug)
 
-    def take_back(self, players: list[tuple[BundleInfo, NotePlayer]]) -> None:
+    def kind(self, slug: str) -> str:
+        """What a player of `slug` does. HocketError if it cannot be."""
+        opened = self.give(slug)
+        with self._lock:
+            self._idle.append(opened)
+        return kind(opened[1])
+
+    def take_back(self, players: list[Opened]) -> None:
         """These are free again; others that nobody wanted meanwhile are let go."""
         with self._lock:
             self._idle = players

@@ -35,6 +35,7 @@ from instrument.engine.players import Players
 from instrument.engine.scheduler import Scheduler
 from instrument.engine.server import Server
 from instrument.engine.sound import Sound
+from instrument.engine.sounds import NOTES
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
 from instrument.models.catalog import list_models
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--players",
-        default="instrument.models.catalog:open_note_player",
+        default="instrument.models.catalog:open_player",
         metavar="MODULE:NAME",
         help="what opens the models",
     )
@@ -181,15 +182,15 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
 
 
 def load_models(patch: Patch, players: Players, asked_for: bool) -> tuple[Patch, str]:
-    """Have the models of a patch ready. HocketError if one that was asked for is not there; one that was only
-    remembered gives way to the first there is, and a banner tells of it."""
+    """Have the models of a patch ready. HocketError if one that was asked for is not there; where it was only
+    remembered, the first of notes that there is plays alone, and a banner tells of it."""
     try:
         for player in patch.players:
             players.load(player.model)
     except HocketError as error:
         if asked_for:
             raise
-        there = [entry.manifest.slug for entry in list_models() if entry.manifest]
+        there = [entry.slug for entry in list_models() if entry.kind == NOTES]
         return replace(patch, players=tuple(PlayerPatch(slug) for slug in there[:1])), str(error)
     return patch, ""
 

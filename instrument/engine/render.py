@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from instrument.engine.knobs import INSTRUMENT, checked, parse_setting, parse_timed_setting
+from instrument.engine.knobs import INSTRUMENT, checked, parse_setting, parse_timed_setting, split_name
 from instrument.engine.messages import Value
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, load_patch
 from instrument.engine.performance import EARLIEST, OpenPlayer, Performance, Played, expect_bundle
-from instrument.engine.takes import Input, Released, Stopped, Take, Turn, load_take
+from instrument.engine.sounds import VOICE, Cast
+from instrument.engine.takes import Input, Joined, Left, Released, Stopped, Take, Turn, load_take
 from instrument.engine.transport import METRES
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, MetreMap, TempoMap
 
 DEFAULT_SECONDS = 30.0
+RINGING_S = 2.0  # after the last note of a file that only voices play
 MOST_SECONDS = 24 * 3600.0
 MOST_BARS = 50_000
 
@@ -46,7 +48,7 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """What was rendered. played: (player, note) by onset, none at or after `end` (ticks);
-    take: how it came about; patch: as it was in the end."""
+    take: how it came about; patch: as it was in the end; cast: who sounds by itself."""
 
     played: list[Played]
     end: float
@@ -54,6 +56,7 @@ class Rendering:
     patch: Patch
     metres: MetreMap
     tempo: TempoMap
+    cast: Cast
 
     @property
     def seconds(self) -> float:
@@ -105,7 +108,12 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
             case Released():
                 performance.take.entries.append(entry)
             case Turn():
-                performance.set(entry.knob, entry.value, INSTRUMENT, entry.tick)
+                player, knob = split_name(entry.knob)
+                performance.set(knob, entry.value, player, entry.tick)
+            case Joined():
+                performance.join(entry)
+            case Left():
+                performance.leave(entry.player, entry.tick)
             case Stopped():
                 performance.stop(entry.tick)
     for player, count in counts.items():
@@ -177,10 +185,16 @@ def _prepare(performance: Performance, options: Options) -> int:
         performance.set(knob, value, player)
     if piece is None:
         return 0
-    if not performance.lines:
+    if not performance.bundles:
         raise HocketError(f"nobody is there to go on from {options.prompt}: give a --model")
-    performance.prompt(piece.as_notes())
-    return performance.lines[0].known
+    notes = piece.as_notes()
+    if performance.lines:
+        performance.prompt(notes, performance.lines[0].number)
+        return performance.lines[0].known
+    if VOICE not in performance.kinds:
+        raise HocketError(f"nobody is there to play {options.prompt}: give a --model of notes or a voice")
+    performance.prompt(notes)
+    return 0
 
 
 def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, int, str, Value]]:
@@ -201,10 +215,12 @@ def _end(performance: Performance, options: Options, start: int) -> float:
         ends.append(float(metres.start_of(metres.locate(start).bar + options.bars)))
     if options.seconds is not None:
         ends.append(tempo.tick(tempo.ns(start) + options.seconds * 1e9))
+    last = max((note.tick + note.duration for _, note in performance.take.sounded()), default=0)
     if options.take:
         stopped = performance.take.stopped
-        last = max((note.tick + note.duration for _, note in performance.take.sounded()), default=0)
         ends.append(last if stopped is None else stopped)
+    elif options.prompt and not performance.lines:  # nobody goes on from it
+        ends.append(tempo.tick(tempo.ns(last) + RINGING_S * 1e9))
     return min(ends) if ends else tempo.tick(tempo.ns(start) + DEFAULT_SECONDS * 1e9)
 
 
@@ -219,4 +235,4 @@ def _rendering(performance: Performance, end: float) -> Rendering:
     played = [(player, note) for player, note in sounded if note.tick + note.micro / MICRO_STEPS < end]
     played.sort(key=lambda each: each[1].order)
     return Rendering(played, end, performance.take, performance.current_patch(), performance.metres,
-                     tempo_map(performance.take))
+                     tempo_map(performance.take), performance.cast)

@@ -8,11 +8,16 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from instrument.engine.arrangement import arrange, arrangement_messages, genre_of, live_messages
+from instrument.engine.ensemble import SILENT, Ensemble, news
+from instrument.engine.gain import Frames
 from instrument.engine.knobs import INSTRUMENT, knob_name
-from instrument.engine.mixer import BLOCK, MASTER, Fader, Mixer
+from instrument.engine.mixer import BLOCK, MASTER, VOICES, Event, Fader, Mixer
 from instrument.engine.performance import Performance, Played
 from instrument.engine.scheduler import Agenda, strikes
+from instrument.engine.spectrum import SIZE, spectrum
 from instrument.engine.voices import Voice, open_voice
 from instrument.engine.wavfile import WavRecorder
 from instrument.io.ports import AudioOutput
@@ -24,13 +29,13 @@ AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice
 STALE_S = 0.1  # a note that is later than this is not played any more
 _SMOOTH = 0.05  # of `load`: share of the last round
 
-Setting = tuple[bytes | Fader, ...]  # programs, pans and levels of all parts
+Setting = tuple[Event, ...]  # programs, pans and levels of all parts; what sound players are told
 
 
 class Sound:
     """An `Output` of the conductor: plays notes by the built-in voices, from a thread of its own.
 
-    load: share of the time it may take that mixing takes, 0..1; problem: what the player should know.
+    load: share of the time it may take that mixing takes, 0..1.
     """
 
     def __init__(self, audio: AudioOutput) -> None:
@@ -38,11 +43,16 @@ class Sound:
         self.agenda = Agenda()
         self.audio = audio
         self.load = 0.0
-        self.problem = ""
+        self._problem = ""
         self._tempo: TempoMap | None = None
-        self._setting: Setting = ()  # as it was last made
+        self._begins = False  # the transport has been started
+        self._place = (0, 0.0, 1.0)  # a frame of the mixer, when (ns) it is heard, and how long a frame lasts
+        self._band: Setting = ()  # as it was last made
+        self._told: Setting = ()  # the same of the sound players
         self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
         self._recorders: tuple[SoundRecorder, ...] = ()
+        self._recent: deque[Frames] = deque(maxlen=SIZE // BLOCK)  # blocks
+        self._ensemble: Ensemble | None = None
         self._posting = threading.Lock()
         self._latest = 0  # frame of the last event posted
         self._mixed = 0  # frames of this mixer
@@ -60,16 +70,21 @@ class Sound:
 
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
+        self._begins = tempo is not None and (self._begins or self._tempo is None)
         self._tempo = tempo
+        if tempo is None:
+            self.ensemble.stop()
 
     def arrange(self, performance: Performance) -> None:
-        """As `Output.arrange`: another band or level holds from the floor on."""
+        """As `Output.arrange`: another band or level holds from the floor on, and what sound players are told."""
         values = performance.values
-        band = arrange(genre_of(values), performance.patch.voices)
+        arranged = arrange(genre_of(values), performance.patch.voices)
         level = Fader(MASTER, float(values[knob_name(INSTRUMENT, "level")]))
-        setting: Setting = (*arrangement_messages(band), *live_messages(band), level)
-        if setting != self._setting:
-            self._setting = setting
+        band: Setting = (*arrangement_messages(arranged), *live_messages(arranged), level)
+        told = self.ensemble.arrange(performance.scene, performance.floor)
+        setting = (band if band != self._band else ()) + news(told, self._told)
+        self._band, self._told = band, told
+        if setting:
             self._settings.append((performance.floor, setting))
 
     def reach_ns(self) -> int:
@@ -108,6 +123,27 @@ class Sound:
         last, self.audio = self.audio, audio
         last.close()
 
+    @property
+    def ensemble(self) -> Ensemble:
+        """The players who sound by themselves."""
+        assert self._ensemble
+        return self._ensemble
+
+    @property
+    def problem(self) -> str:
+        """What the player should know."""
+        return "; ".join(filter(None, (self._problem, *self.ensemble.problems)))
+
+    def peaks(self, players: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, float]]:
+        """Peak of left and right of each player that sounds by itself, and of the voices, since the last call, dBFS."""
+        peaks = self._mixer.peaks()
+        return tuple(peaks.get(strip, SILENT) for strip in self.ensemble.strips(players)), peaks.get(VOICES, SILENT)
+
+    def spectrum(self) -> bytes:
+        """Of what left of late: see `engine.spectrum`."""
+        recent = list(self._recent)
+        return spectrum(np.concatenate(recent), self._mixer.rate) if recent else b""
+
     def levels(self) -> tuple[float, float]:
         """Peak of left and right since the last call, dBFS."""
         return self._mixer.meter().peak
@@ -127,20 +163,25 @@ class Sound:
         self._closed = True
         if self._thread.is_alive():
             self._thread.join(2)
+        self.ensemble.close()
         self.audio.close()
 
     def _build(self, audio: AudioOutput) -> None:
         """A mixer for the rate of a device, whose next frame is the mixer's first."""
         voice = open_voice(audio.rate)
         _warm_up(voice)
-        self.problem = voice.name if voice.name.startswith("plain") else ""
+        self._problem = voice.name if voice.name.startswith("plain") else ""
         with self._posting:
             self._device = audio
             self._latest = 0
             self._mixer = Mixer(audio.rate, voice)
-            self._settings.appendleft((0, self._setting))
+            self._settings.appendleft((0, (*self._band, *self._told)))
             self._mixed = 0
             self._base = audio.status().written
+            if self._ensemble:
+                self._ensemble.use(self._mixer)
+            else:
+                self._ensemble = Ensemble(self._mixer, self._tick_at, live=True)
 
     def _go_on(self, audio: AudioOutput) -> None:
         """Mix on for another device: what sounds goes on there, unless its rate is another."""
@@ -171,6 +212,7 @@ class Sound:
             self._post(audio)
         block = self._mixer.render(BLOCK)
         self._mixed += BLOCK
+        self._recent.append(block)
         audio.write(block)
         for recorder in self._recorders:
             recorder.write(block, self._mixer.rate)
@@ -183,6 +225,10 @@ class Sound:
             return
         start = audio.heard_ns(self._base + self._mixed)
         frame_ns = (audio.heard_ns(self._base + self._mixed + BLOCK) - start) / BLOCK
+        self._place = (self._mixed, start, frame_ns)
+        if self._begins:
+            self._begins = False
+            self.ensemble.begin(max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns)))
         until = tempo.tick(start + (BLOCK + AHEAD) * frame_ns)
         self._set_until(until)
         for tick, message in self.agenda.take(until):
@@ -190,6 +236,11 @@ class Sound:
             if frame > self._mixed - STALE_S * self._mixer.rate or message[0] & 0xF0 != 0x90:
                 self._latest = max(self._latest, frame)
                 self._mixer.post(frame, message)
+
+    def _tick_at(self, frame: int) -> float:
+        """The tick at which a frame of the mixer is heard; infinite while time stands."""
+        tempo, (known, start, frame_ns) = self._tempo, self._place
+        return tempo.tick(start + (frame - known) * frame_ns) if tempo else float("inf")
 
     def _set_until(self, tick: float) -> None:
         """Make the settings that hold from before `tick`."""

@@ -82,7 +82,8 @@ class Released(msgspec.Struct, frozen=True, tag="released"):
 
 
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
-    """A knob that changes time or sound but no note (tempo, level), and the tick from which it holds."""
+    """A knob that changes time or sound but no note, and the tick from which it holds. knob: the instrument's (tempo,
+    level), or a sound player's ("1/level")."""
 
     tick: Position
     knob: str
@@ -95,7 +96,23 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     tick: Position
 
 
-Entry = Input | Released | Turn | Stopped
+class Joined(msgspec.Struct, frozen=True, tag="joined"):
+    """A sound player came in behind the others, or in the place of one, with these knobs."""
+
+    player: Count
+    tick: Position
+    bundle: Bundle
+    knobs: dict[str, Value] = {}
+
+
+class Left(msgspec.Struct, frozen=True, tag="left"):
+    """A sound player left; those behind moved up by one."""
+
+    player: Count
+    tick: Position
+
+
+Entry = Input | Released | Turn | Stopped | Joined | Left
 _WIDTH = 1 + len(COLUMNS)  # of a note heard: player, then the columns of `Note`
 _heard_lines = msgspec.json.Decoder(tuple[int, int, int, int, int, int, int])
 _entry_lines = msgspec.json.Decoder(Entry)

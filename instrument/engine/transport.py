@@ -71,3 +71,17 @@ class Transport:
         place = self.metres.locate(int(tick))
         beat = TICKS_PER_BEAT * 4 // place.metre.denominator if place.metre else TICKS_PER_BEAT
         return place.bar + 1, place.offset // beat + 1
+
+
+def bar_line(metres: MetreMap, tick: int) -> int:
+    """The first bar line at or after `tick`."""
+    place = metres.locate(tick)
+    return metres.start_of(place.bar + (place.offset > 0))
+
+
+def changed_metres(metres: MetreMap, metre: str, tick: int) -> MetreMap:
+    """Another time signature from the first bar line at or after `tick`."""
+    start = bar_line(metres, tick)
+    (new,) = metre_map(metre).metres
+    kept = [old for old in metres.metres if old.tick < start]
+    return MetreMap((*kept, Metre(start, new.numerator, new.denominator)))

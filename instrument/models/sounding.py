@@ -41,8 +41,8 @@ class StreamModel(Protocol):
 
 @runtime_checkable
 class Tones(Protocol):
-    """A polyphony. Used by one thread at a time; the engine sees to it that no more than 16 tones are held, besides
-    those that ring out or are being cut.
+    """A polyphony. Used by one thread at a time; the engine sees to it that no more than 16 tones are held or ring out,
+    besides those that are being cut.
 
     Everything holds from the next frame that is rendered (or the model's next control frame, 6 ms later at most), and
     the sound does not depend on how it is cut into calls. No method may take longer than a millisecond or two (a
@@ -71,7 +71,8 @@ class Tones(Protocol):
         ...
 
     def render(self, frames: int) -> NDArray[np.float32]:
-        """The next frames, (n, 2), all tones together; one tone at velocity 127 peaks at about 0.25."""
+        """The next frames, (n, 2), all tones together; one tone at velocity 127 peaks at about 0.25. Called all the
+        time: it costs next to nothing while no tone sounds."""
         ...
 
     @property
