@@ -24,7 +24,7 @@ from training.tasks.phrases import PhraseTask
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
-SMALLER = {"int8": graphs.int8, "fp16": graphs.fp16}
+SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
 BUNDLINGS = {NoteTask: NoteBundling, PhraseTask: PhraseBundling}
 
 
