@@ -1,4 +1,4 @@
-"""`python -m training prepare | fit | export | evaluate`: from files to a measured bundle."""
+"""`python -m training prepare | prepare-audio | fit | export | evaluate`: from files to a measured bundle."""
 
 from __future__ import annotations
 
@@ -34,6 +34,29 @@ def prepare(
     from training.data.prepare import prepare as prepare_shards
 
     prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight)
+
+
+@app.command()
+def prepare_audio(
+    sources: Annotated[list[Path], typer.Argument(help="folders of sound, notes, MIDI, `prepare`'s; sound fonts")],
+    out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/stream"),
+    rate: Annotated[int, typer.Option(help="hertz")] = 44100,
+    seconds: Annotated[float, typer.Option(help="length of the windows that music is cut into")] = 10.0,
+    minutes: Annotated[float, typer.Option(help="training sound of each genre, 0 = all")] = 0.0,
+    genre: Annotated[list[str] | None, typer.Option(help="this genre alone (repeat it for more)")] = None,
+    font: Annotated[list[str] | None, typer.Option(help="sound font for MIDI (repeat it for more)")] = None,
+    notes: Annotated[str, typer.Option(help="a notes.csv: what a sound font shall play")] = "",
+    hold: Annotated[float, typer.Option(help="seconds that the key of a rendered note is held")] = 2.0,
+    licence: Annotated[str, typer.Option(help="of what names none")] = "",
+    all_licences: Annotated[bool, typer.Option("--all-licences", help="render music under the GPL too")] = False,
+    jobs: Annotated[int, typer.Option(min=0, help="processes at a time, 0 = one a processor")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of windows, sound fonts and ensembles")] = 1,
+) -> None:
+    """Make a corpus of sound to train on. Stopped at any moment, the same command goes on where it was."""
+    from training.data import audio
+
+    chosen = (rate, seconds, minutes, tuple(genre or ()), tuple(font or ()), notes, hold, licence, all_licences, seed)
+    audio.prepare_audio(sources, out, audio.Options(*chosen), jobs)
 
 
 @app.command()

@@ -28,7 +28,8 @@ class Clip(msgspec.Struct, frozen=True):
     path: in its source; dataset: where that comes from; split: train, valid or test, never two for one
     group; start, frames: where it lies in the sound file; group: the track or piece that it was cut from.
     Of single notes: instrument, MIDI pitch, MIDI velocity (-1 where unknown), and `held`, the frames until
-    the key was released (0 where unknown).
+    the key was released (0 where unknown). source_rate: hertz of the file it was read from, whose band ends
+    at half of that; 0 if it was rendered here.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Clip(msgspec.Struct, frozen=True):
     pitch: int = -1
     velocity: int = -1
     held: int = 0
+    source_rate: int = 0
 
 
 class Index(msgspec.Struct, frozen=True):

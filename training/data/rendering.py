@@ -25,6 +25,7 @@ PREROLL_S = 3.0  # what sounds before a window still rings in it
 CHANNELS = 16
 GAIN = 0.5
 VOLUME = 7  # the MIDI controller
+DRUM_BANK = 128
 ONLY_FONT = 1  # the number of a synthesiser's first sound font
 
 
@@ -123,6 +124,8 @@ class Renderer:
         before, frames = round((start - begin) * self.rate), round(seconds * self.rate)
         with self._fresh(font, room) as synth:
             for channel, program in score.programs.items():
+                bank = DRUM_BANK if channel == DRUM_CHANNEL else 0
+                self._calls.keep(self._open[font][1], ONLY_FONT, bank, program)  # loaded once, not every time
                 self._library.fluid_synth_program_change(synth, channel, program)
                 self._library.fluid_synth_cc(synth, channel, VOLUME, score.volumes[channel])
             return self._run(synth, sorted(events), before + frames)[before:]
@@ -134,6 +137,7 @@ class Renderer:
         and `tail` seconds more. preset: bank and program; HocketError where the font has no such."""
         events = [(0, 1, 0, pitch, velocity), (round(hold * self.rate), 0, 0, pitch, velocity)]
         with self._fresh(font, Room(level=0)) as synth:
+            self._calls.keep(self._open[font][1], ONLY_FONT, *preset)
             if self._library.fluid_synth_program_select(synth, 0, ONLY_FONT, *preset) < 0:
                 raise HocketError(f"{font.name} has no preset {preset[1]} in bank {preset[0]}")
             return self._run(synth, events, round((hold + tail) * self.rate))
@@ -235,6 +239,7 @@ class _Calls:
             ),
             "get": ("fluid_synth_get_sfont", pointer, (pointer, number)),
             "add": ("fluid_synth_add_sfont", number, (pointer, pointer)),
+            "keep": ("fluid_synth_pin_preset", number, (pointer, number, number, number)),
             "remove": ("fluid_synth_remove_sfont", number, (pointer, pointer)),
         }
         for name, (symbol, result, arguments) in named.items():

@@ -102,7 +102,7 @@ def _from_manifest(folder: Path, manifest: Path) -> list[Source]:
             raise HocketError(f"{manifest} has no column {error}") from error
         if None in (path, dataset, genre, split, licence) or split not in SPLITS:
             raise HocketError(f"{manifest}, line {line}: split is {split!r}, not one of {', '.join(SPLITS)}")
-        if not all(_is_inside(p) for p in (path, dataset)):
+        if not all(is_inside(p) for p in (path, dataset)):
             raise HocketError(f"{manifest}, line {line}: {path!r} is not inside the folder")
         if dataset not in members:
             members[dataset] = _members(folder / f"{dataset}.zip")
@@ -125,7 +125,8 @@ def _from_manifest(folder: Path, manifest: Path) -> list[Source]:
     return list(sources.values())
 
 
-def _is_inside(name: str) -> bool:
+def is_inside(name: str) -> bool:
+    """Whether a path that a file names leads nowhere but further into the folder it is in."""
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
