@@ -18,7 +18,7 @@ SLOWEST_S = 0.16  # to build up; below 80 Hz resonators are therefore wider than
 LENGTH_S = 0.75  # of their ringing that is computed
 AIR_HZ, AIR = 6500.0, 0.5  # above the resonators some of the sound passes as it is
 EVEN_S = 0.7  # over which the loudness is evened out, by at most:
-MOST = 6.0
+MOST = 3.0
 
 DUCK_BEFORE, DUCK_AFTER = 0.04, 0.6  # beats: the level falls so long before one, and is back so long after it
 
