@@ -1,0 +1,248 @@
+"""Ears: small classifiers trained on real sound, which tell the genre of ten seconds or the instrument of a note.
+
+What they are worth is measured beside them: `folds`, the share told right of sounds in folds by track or piece, all of
+them training data; `held_out`, of the valid and test splits. Their last hidden layer is the embedding of the Frechet
+distance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from training.data.corpus import Clip, Corpus
+from training.evaluation.sound.hearing import CLIP_SECONDS, Heard, hear_clip, hear_note
+
+EARS = Path("artifacts/ears")
+VERSION = 2  # of what is heard and how it is learnt
+HIDDEN, EMBEDDING, DROPOUT, DECAY, RATE = 128, 16, 0.4, 3e-2, 2e-3
+NOISE = 0.4  # added to what is heard while learning, in its deviations
+BATCH, STEPS, STEPS_IN_FOLDS = 64, 900, 500
+FOLDS = 4
+PER_LABEL = 240  # windows of a genre that are learnt from at most
+FEWEST_GROUPS = 3  # tracks of a genre, without which it cannot be learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What was heard: rows (n, d), and of each its label, its track or piece, and its split."""
+
+    rows: NDArray[np.float32]
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    splits: NDArray[np.str_]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Examples:
+        """Those chosen."""
+        return Examples(self.rows[chosen], self.labels[chosen], self.groups[chosen], self.splits[chosen])
+
+    @property
+    def held_out(self) -> Examples:
+        """Those of the valid and test splits."""
+        return self.where(self.splits != "train")
+
+    @property
+    def train(self) -> Examples:
+        """Those of the train split."""
+        return self.where(self.splits == "train")
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A trained classifier. weights: mean and deviation of what is heard, then matrix and bias of three layers.
+    figures: "folds" and "held_out" (shares told right: the mean of the labels), "by_label" (held out; folds where
+    none is), "heard" (how many sounds it was tried on)."""
+
+    labels: tuple[str, ...]
+    weights: tuple[NDArray[np.float32], ...]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The last hidden layer, (n, EMBEDDING), of what was heard (n, d)."""
+        mean, deviation, first, bias, second, second_bias = self.weights[:6]
+        hidden = np.maximum((rows - mean) / deviation @ first + bias, 0)
+        out: NDArray[np.float32] = hidden @ second + second_bias
+        return out
+
+    def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, labels) of what was heard (n, d)."""
+        scores = np.maximum(self.embed(rows), 0) @ self.weights[6] + self.weights[7]
+        e = np.exp(scores - scores.max(1, keepdims=True))
+        out: NDArray[np.float32] = e / e.sum(1, keepdims=True)
+        return out
+
+    def tell(self, rows: NDArray[np.float32]) -> list[str]:
+        """The likeliest label of each row."""
+        return [self.labels[i] for i in self.probabilities(rows).argmax(1)]
+
+    def recognised(self, examples: Examples) -> dict[str, float]:
+        """Label -> the share of its examples that is told right."""
+        right = np.array(self.tell(examples.rows)) == examples.labels
+        return {label: float(right[own].mean()) for label in self.labels if (own := examples.labels == label).any()}
+
+
+def genre_ear(corpus: Corpus, genres: Sequence[str], folder: Path | None = EARS) -> tuple[Ear, Examples]:
+    """The classifier of these genres by ten seconds of sound, and all that it heard of the corpus."""
+    heard = _kept(f"clips {corpus.data_hash} {','.join(genres)}", folder, lambda: _hear_clips(corpus, genres))
+    known = [str(g) for g in genres if len(set(heard.train.groups[heard.train.labels == g])) >= FEWEST_GROUPS]
+    if len(known) < 2:
+        raise HocketError(
+            f"{corpus.folder} has too few tracks to tell genres apart by: {FEWEST_GROUPS} are needed of two at least"
+        )
+    heard = heard.where(np.isin(heard.labels, known))
+    return _ear(heard, known, folder), heard
+
+
+def instrument_ear(corpus: Corpus, folder: Path | None = EARS) -> tuple[Ear, Examples]:
+    """The classifier of the instruments of a corpus of notes, and all that it heard of them."""
+    heard = _kept(f"notes {corpus.data_hash}", folder, lambda: _hear_notes(corpus))
+    known = sorted(map(str, set(heard.train.labels)))
+    if len(known) < 2:
+        raise HocketError(f"{corpus.folder} has too few instruments to tell apart: two at least are needed")
+    return _ear(heard, known, folder), heard
+
+
+# --- hearing a corpus
+
+
+def windows(clips: Sequence[Clip], rate: int, seconds: float = CLIP_SECONDS) -> list[tuple[Clip, int]]:
+    """Windows of ten seconds, side by side, of clips that are as long: (clip, first frame)."""
+    frames = int(seconds * rate)
+    return [(clip, start) for clip in clips for start in range(0, clip.frames - frames + 1, frames)]
+
+
+def spread(found: Sequence[Any], most: int) -> list[Any]:
+    """At most so many, evenly from the whole list."""
+    count = min(most, len(found))
+    return [found[i * len(found) // count] for i in range(count)]
+
+
+def _hear_clips(corpus: Corpus, genres: Sequence[str]) -> Examples:
+    frames = int(CLIP_SECONDS * corpus.rate)
+    rows, facts = [], []
+    for genre in genres:
+        for split in ("train", "valid", "test"):
+            found = windows(corpus.select(split=split, genres=[genre]), corpus.rate)
+            for clip, start in spread(found, PER_LABEL if split == "train" else PER_LABEL // 4):
+                rows.append(hear_clip(corpus.read(clip, start, frames), corpus.rate))
+                facts.append((genre, clip.group or clip.path, split))
+    return _examples(rows, facts)
+
+
+def _hear_notes(corpus: Corpus) -> Examples:
+    notes = [clip for clip in corpus.clips if clip.instrument and clip.pitch >= 0]
+    rows = [hear_note(corpus.read(clip), corpus.rate, clip.pitch) for clip in notes]
+    # Velocities of a pitch share a recording, and so may a neighbour's: a fold takes them together.
+    return _examples(rows, [(c.instrument, f"{c.instrument} {c.pitch // 2}", c.split) for c in notes])
+
+
+def _examples(rows: list[Heard], facts: list[tuple[str, str, str]]) -> Examples:
+    if not rows:
+        raise HocketError("the corpus has nothing to learn from: prepare more audio, or other genres")
+    labels, groups, splits = (np.array(column) for column in zip(*facts, strict=True))
+    return Examples(np.stack(rows), labels, groups, splits)
+
+
+# --- learning
+
+
+def _ear(heard: Examples, labels: Sequence[str], folder: Path | None) -> Ear:
+    digest = hashlib.sha256(np.ascontiguousarray(heard.rows).tobytes() + ",".join(heard.labels).encode()).hexdigest()
+    path = folder / f"ear-{VERSION}-{digest[:16]}.npz" if folder else None
+    if path and path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            weights = tuple(kept[f"arr_{i}"] for i in range(8))
+            return Ear(tuple(str(label) for label in kept["labels"]), weights, json.loads(str(kept["figures"])))
+    train, held = heard.train, heard.held_out
+    ear = Ear(tuple(labels), _learn(train, labels, STEPS))
+    in_folds = _folds(train, labels)
+    tried = ear.recognised(held)
+    ear.figures.update(
+        folds=float(np.mean(list(in_folds.values()))),
+        held_out=float(np.mean(list(tried.values()))) if tried else None,
+        by_label=in_folds | tried, heard={"train": len(train.rows), "held_out": len(held.rows)},
+    )
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npz")
+        np.savez(part, *ear.weights, labels=list(ear.labels), figures=json.dumps(ear.figures))
+        part.replace(path)
+    return ear
+
+
+def _folds(examples: Examples, labels: Sequence[str]) -> dict[str, float]:
+    """Label -> share told right when its track or piece was not learnt from."""
+    groups, of = np.unique(examples.groups, return_inverse=True)
+    fold = np.random.default_rng(0).permutation(len(groups))[of] % FOLDS
+    right = np.zeros(len(of), bool)
+    for number in range(FOLDS):
+        out = fold == number
+        if out.any() and not out.all():
+            told = Ear(tuple(labels), _learn(examples.where(~out), labels, STEPS_IN_FOLDS)).tell(examples.rows[out])
+            right[out] = np.array(told) == examples.labels[out]
+    return {label: float(right[examples.labels == label].mean()) for label in labels}
+
+
+def _learn(examples: Examples, labels: Sequence[str], steps: int) -> tuple[NDArray[np.float32], ...]:
+    """Three layers, taught every label as often, and every track of a label as often."""
+    mean, deviation = examples.rows.mean(0), examples.rows.std(0) + 0.1
+    x = torch.from_numpy((examples.rows - mean) / deviation)
+    numbers = {label: number for number, label in enumerate(labels)}
+    y = torch.tensor([numbers[str(label)] for label in examples.labels])
+    draws = torch.from_numpy(_draws(examples))
+    generator = torch.Generator().manual_seed(1)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        net = torch.nn.Sequential(
+            torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(DROPOUT),
+            torch.nn.Linear(HIDDEN, EMBEDDING), torch.nn.ReLU(), torch.nn.Linear(EMBEDDING, len(labels)),
+        )
+        optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
+        for _ in range(steps):
+            rows = torch.multinomial(draws, BATCH, replacement=True, generator=generator)
+            seen = x[rows] + NOISE * torch.randn(BATCH, x.shape[1], generator=generator)
+            loss = torch.nn.functional.cross_entropy(net(seen), y[rows], label_smoothing=0.05)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    layers = [array for i in (0, 3, 5) for array in (net[i].weight.T, net[i].bias)]
+    return mean, deviation, *(np.ascontiguousarray(layer.detach().numpy()) for layer in layers)
+
+
+def _draws(examples: Examples) -> NDArray[np.float32]:
+    """How often each example is drawn."""
+    _, group, in_group = np.unique(examples.groups, return_inverse=True, return_counts=True)
+    each = 1 / in_group[group]
+    for label in np.unique(examples.labels):
+        own = examples.labels == label
+        each[own] /= each[own].sum()
+    return (each / each.sum()).astype(np.float32)
+
+
+# --- what was heard is kept: it takes longer than learning from it
+
+
+def _kept(key: str, folder: Path | None, hear: Callable[[], Examples]) -> Examples:
+    if folder is None:
+        return hear()
+    path = folder / f"heard-{hashlib.sha256(f'{VERSION} {key}'.encode()).hexdigest()[:16]}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return Examples(kept["rows"], kept["labels"], kept["groups"], kept["splits"])
+    heard = hear()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(part, rows=heard.rows, labels=heard.labels, groups=heard.groups, splits=heard.splits)
+    part.replace(path)
+    return heard
