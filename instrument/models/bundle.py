@@ -69,7 +69,15 @@ _DENSE = frozenset(
     ]
 )
 _ATTENTIVE = _DENSE | {"Cos", "LayerNormalization", "Mod", "Sin", "Softmax"}
-OPERATORS: dict[str, frozenset[str]] = {"lstm": _DENSE, "transformer": _ATTENTIVE, "musicvae": _DENSE | {"LSTM"}}
+_SPECTRAL = _DENSE | {"Conv", "Exp", "Gelu", "LayerNormalization", "Pow", "Sqrt"}
+OPERATORS: dict[str, frozenset[str]] = {
+    "lstm": _DENSE,
+    "transformer": _ATTENTIVE,
+    "musicvae": _DENSE | {"LSTM"},
+    "ddsp": _DENSE,
+    "vocoder": _SPECTRAL,
+}
+UNPACKED = frozenset(["cmelgan", "vocoder", "gansynth", "ddsp"])  # families whose weights lie unpacked in memory
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30
@@ -124,7 +132,7 @@ def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
     contents = {g.id: check_file(folder, g, OPERATORS[manifest.family]) for g in manifest.graphs}
     if not trusted:
         _probe(folder, manifest)
-    sessions = {g.id: _load(folder, g, contents[g.id]) for g in manifest.graphs}
+    sessions = {g.id: _load(folder, g, contents[g.id], manifest.family in UNPACKED) for g in manifest.graphs}
     return Bundle(folder, manifest, sessions)
 
 
@@ -155,8 +163,8 @@ def _read(folder: Path, name: str, sha256: str, limit: int) -> bytes:
     return data
 
 
-def _load(folder: Path, graph: Graph, data: bytes) -> Session:
-    session = Session(data, f"{folder / graph.file}")
+def _load(folder: Path, graph: Graph, data: bytes, unpacked: bool) -> Session:
+    session = Session(data, f"{folder / graph.file}", unpacked)
     for ports, there, kind in (
         (graph.inputs, session.inputs, "input"),
         (graph.outputs, session.outputs, "output"),
