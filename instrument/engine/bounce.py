@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from instrument.engine.arrangement import GENRE, arrange, arrangement_messages
+from instrument.engine.arrangement import GENRE, LIVE_CHANNEL, arrange, arrangement_messages, live_messages
 from instrument.engine.band import NONE, Seat
 from instrument.engine.ensemble import Ensemble, news
 from instrument.engine.mixer import BLOCK, MASTER, Event, Fader, Mixer
@@ -20,7 +20,8 @@ from instrument.engine.takes import Input, Take, Turn
 from instrument.engine.voices import open_voice
 from instrument.engine.wavfile import WavFile
 from instrument.errors import HocketError
-from instrument.music.midifile import write_midi
+from instrument.models.sounding import VoiceModel
+from instrument.music.midifile import CHANNELS, write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import MICRO_STEPS, MetreMap
 
@@ -146,10 +147,21 @@ def _post(rendering: Rendering, mixer: Mixer) -> None:
     for entry in rendering.take.entries:
         if isinstance(entry, Turn) and entry.knob == "level":
             mixer.post(frame(entry.tick), Fader(MASTER, float(entry.value)))
+    by_hand = _by_hand(rendering)
     for at, arranged in arrangements(rendering.take):
-        for message in arrangement_messages(arranged):
+        for message in (*arrangement_messages(arranged), *(live_messages(arranged) if by_hand else ())):
             mixer.post(frame(at), message)
     agenda = Agenda()
-    agenda.add(strikes(rendering.played))
+    agenda.add(strikes(played for played in rendering.played if played not in by_hand))
+    agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
     for tick, message in agenda.take(rendering.end):
         mixer.post(frame(tick), message)
+
+
+def _by_hand(rendering: Rendering) -> list[Played]:
+    """The notes of a person, where a voice may play the keyboard; without one they sound as the melody does anyhow."""
+    if not any(isinstance(model, VoiceModel) for model in (*rendering.cast.first.values(), *rendering.cast.joined)):
+        return []
+    inputs = [entry for entry in rendering.take.entries if isinstance(entry, Input)]
+    live = {(entry.player, note.order) for entry in inputs for note in entry.live}
+    return [(player, note) for player, note in rendering.played if (player, note.order) in live]
