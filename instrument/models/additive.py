@@ -57,21 +57,21 @@ def band_shapes(bins: int, rate: int) -> NDArray[np.float32]:
 def amplitudes(levels: Floats) -> NDArray[np.float32]:
     """Amplitudes (n, HIGHEST) of all partials, from the levels told (n, PARTIALS)."""
     decibels = levels.astype(np.float32) @ spread()
-    return np.exp(decibels * np.float32(np.log(10) / 20))
+    return np.asarray(np.exp(decibels * np.float32(np.log(10) / 20)), np.float32)
 
 
 def ratios(cents: Floats) -> NDArray[np.float32]:
     """Ratios (n, HIGHEST) of all partials to the tone's frequency, from cents (n, PARTIALS) that they are told to lie
     off its multiples."""
     off = cents.astype(np.float32) @ spread()
-    return np.arange(1, HIGHEST + 1, dtype=np.float32) * np.exp2(off / np.float32(1200))
+    return np.asarray(np.arange(1, HIGHEST + 1) * np.exp2(off / 1200), np.float32)
 
 
 def audible(hertz: Floats, rate: int) -> NDArray[np.float32]:
     """Gain of partials at these frequencies: they fade out below the highest that may sound, so that a tone can glide
     across it."""
     highest = min(HEARD, 0.46 * rate)
-    return np.clip((np.float32(highest) - hertz) * np.float32(20 / highest), 0, 1)
+    return np.asarray(np.clip((highest - hertz) * (20 / highest), 0, 1), np.float32)
 
 
 def phasors(cycles: Floats) -> NDArray[np.complex64]:
@@ -92,25 +92,30 @@ def oscillate(
     Within a block of some samples each partial turns evenly, so that the sum over partials is a matrix product of how
     they stand at the beginnings of blocks and how they turn within one; from block to block phases are exact.
     """
-    count, blocks = len(start), -(-frames // BLOCK)
+    count, partials = start.shape
+    blocks = -(-frames // BLOCK)
     slope = (last - first) / frames
     turn = phasors(first * BLOCK + slope * (BLOCK * BLOCK / 2))
     gain = phasors(slope * (BLOCK * BLOCK))
-    stand = np.empty((blocks, *start.shape), np.complex64)
-    stand[0] = 1
+    stand = np.empty((count, blocks, partials), np.complex64)
+    stand[:, 0] = 1
     for block in range(1, blocks):
-        stand[block] = stand[block - 1] * turn
+        np.multiply(stand[:, block - 1], turn, out=stand[:, block])
         turn = turn * gain
-    within = np.empty((BLOCK, *start.shape), np.complex64)
-    within[0] = 1
-    within[1] = phasors((first + last) / 2)
-    for sample in range(2, BLOCK):
-        within[sample] = within[sample - 1] * within[1]
-    both = np.concatenate([stand * start.astype(np.complex64), stand * (end - start).astype(np.complex64)])
-    left = np.concatenate([both.real, -both.imag], 2).transpose(1, 0, 2)
-    right = np.concatenate([within.real, within.imag], 2).transpose(1, 2, 0)
-    sound = (left @ right).reshape(count, 2, blocks * BLOCK)[:, :, :frames]
-    return sound[:, 0] + sound[:, 1] * (np.arange(frames, dtype=np.float32) / np.float32(frames))
+    within = np.empty((count, BLOCK, partials), np.complex64)
+    within[:, 0] = 1
+    step, known = phasors((first + last) / -2), 1  # conjugate: the real part of a product is a product of pairs
+    while known < BLOCK:
+        np.multiply(within[:, :known], step[:, None], out=within[:, known : 2 * known])
+        step, known = step * step, 2 * known
+    both = np.empty((count, 2, blocks, partials), np.complex64)
+    np.multiply(stand, start.astype(np.complex64)[:, None], out=both[:, 0])
+    np.multiply(stand, (end - start).astype(np.complex64)[:, None], out=both[:, 1])
+    left = both.view(np.float32).reshape(count, 2 * blocks, 2 * partials)
+    sound = left @ within.view(np.float32).transpose(0, 2, 1)
+    sound = sound.reshape(count, 2, blocks * BLOCK)[:, :, :frames]
+    out: NDArray[np.float32] = sound[:, 0] + sound[:, 1] * (np.arange(frames, dtype=np.float32) / np.float32(frames))
+    return out
 
 
 def noise_frames(levels: Floats, phasors: NDArray[np.complex64], rate: int) -> NDArray[np.float32]:
@@ -122,7 +127,7 @@ def noise_frames(levels: Floats, phasors: NDArray[np.complex64], rate: int) -> N
     power[levels < NOISE_FLOOR + 1] = 0
     density = power @ band_shapes(bins, rate)
     frames = np.fft.irfft(phasors * np.sqrt(density * np.float32(size * rate / 2)), size)
-    return frames.astype(np.float32) * sine_window(size)
+    return np.asarray(frames * sine_window(size), np.float32)
 
 
 @cache

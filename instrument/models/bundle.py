@@ -76,6 +76,7 @@ OPERATORS: dict[str, frozenset[str]] = {
     "musicvae": _DENSE | {"LSTM"},
     "ddsp": _DENSE,
     "vocoder": _SPECTRAL,
+    "gansynth": _DENSE | {"Exp", "Log"},
 }
 UNPACKED = frozenset(["cmelgan", "vocoder", "gansynth", "ddsp"])  # families whose weights lie unpacked in memory
 

@@ -6,6 +6,7 @@ The frames are those that `instrument.models.additive` makes sound of.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def analyse(sound: Floats, rate: int, pitch: int) -> Frames:
     every = np.full((count, KNOTS[-1]), 10.0 ** (PARTIAL_FLOOR / 20))
     every[:, : len(order)] = np.maximum(np.abs(found), every[:, : len(order)])
     levels = np.concatenate([_at_knots(every), noise_bands(residual, rate, count)], 1)
-    known = np.r_[KNOTS <= len(order), EDGES[1:] < min(0.475 * rate, HEARD) * 1.06]
+    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, HEARD) * 1.06]
     offset = 1200 * np.log2(hertz / nominal)
     return Frames(levels.astype(np.float32), (cents + offset).astype(np.float32), tuning.astype(np.float32), known)
 
@@ -210,7 +211,7 @@ def _density(residual: Floats, rate: int, count: int, window: Floats) -> tuple[F
 
 
 def _bands() -> list[tuple[float, float]]:
-    return [((low + high) / 2, (high - low) / 2) for low, high in zip(EDGES[:-1], EDGES[1:], strict=True)]
+    return [((low + high) / 2, (high - low) / 2) for low, high in pairwise(EDGES)]
 
 
 def _centres(rate: int, count: int) -> NDArray[np.int64]:

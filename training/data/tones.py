@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.models.additive import BANDS, CENTRES, FLOOR, FRAME_RATE, LEVELS, PARTIALS
+from instrument.models.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from training.data.corpus import Clip, Corpus
 from training.data.partials import Frames, analyse
 
@@ -207,6 +207,3 @@ def widened(tone: Tone, whole: Tone) -> Tone:
     levels = np.where(new, np.maximum(whole.levels + np.median(off), FLOOR), tone.levels).astype(np.float16)
     loss = np.where(new, whole.loss, tone.loss)
     return Tone(levels, tone.cents, tone.usable, tone.tuning, tone.known | new, loss, tone.release)
-
-
-assert CENTRES[AGREEING.start - PARTIALS] > 3000 and AGREEING.stop <= LEVELS - (BANDS - 36)
