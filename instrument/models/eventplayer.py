@@ -34,6 +34,7 @@ SIZES = (
     FLAT,
     codec.FIELDS["micro"],
 )
+STYLED = (0, 1, 2, 3)  # fields in which a genre may be exaggerated; not the touch
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 
 
@@ -45,15 +46,15 @@ class Backbone(Protocol):
         ...
 
     def step(
-        self, seen: Sequence[int], condition: NDArray[np.float32], context: int
+        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
     ) -> list[NDArray[np.float32]]:
-        """The heads' shares after what was seen last, under `condition`, remembering the last `context`
-        advances alone: all there are, or those since it was last 0. Nothing is remembered of the step yet, so
-        it may be asked again."""
+        """The heads' shares (lanes, 1, hidden) after what was seen last, under each of `conditions` (lanes, size),
+        remembering the last `context` advances alone: all there are, or those since it was last 0. Nothing is
+        remembered of the step yet, so it may be asked again."""
         ...
 
     def advance(self) -> None:
-        """Remember what the last `step` was about."""
+        """Remember what the last `step` was about, under the first of its conditions."""
         ...
 
     def rewind(self, count: int) -> None:
@@ -70,7 +71,7 @@ class _Stepped(NamedTuple):
 
     steer: Steering
     context: int
-    condition: NDArray[np.float32]
+    conditions: NDArray[np.float32]
     shares: list[NDArray[np.float32]]
 
 
@@ -222,25 +223,26 @@ class EventPlayer:
         if stepped is not None and stepped.steer is steer:
             return stepped.shares
         heard = self._hearing()
-        condition, context = steer.condition(heard), self.count - heard.begun
-        if stepped is not None and stepped.context == context and np.array_equal(stepped.condition, condition):
+        conditions, context = steer.conditions(heard), self.count - heard.begun
+        if stepped is not None and stepped.context == context and np.array_equal(stepped.conditions, conditions):
             shares = stepped.shares
         else:
             seen = self._seen[-1]
             if self._notes and not context:
                 seen = (*codec.START, *codec.tick_context(self._notes[-1].tick, self._metres)[:2], 0, 0, 0, 0)
-            shares = self._backbone.step(seen, condition, context)
-        self._stepped = _Stepped(steer, context, condition, shares)
+            shares = self._backbone.step(seen, conditions, context)
+        self._stepped = _Stepped(steer, context, conditions, shares)
         return shares
 
     def _logits(
         self, head: int, shares: list[NDArray[np.float32]], context: list[int]
     ) -> NDArray[np.float32]:
+        share = shares[head] if head in STYLED else shares[head][:1]
         feeds: dict[str, NDArray[Any]] = {
-            "share": shares[head],
-            "context": np.array(context, np.int64).reshape(1, 1, -1),
+            "share": share,
+            "context": np.array([context] * len(share), np.int64)[:, None],
         }
-        return self._heads[head].run(feeds)[0][0, 0]  # type: ignore[no-any-return]
+        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0])
 
     def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
         ordinal = 0

@@ -32,15 +32,16 @@ class LstmBackbone:
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
 
     def step(
-        self, seen: Sequence[int], condition: NDArray[np.float32], context: int
+        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
     ) -> list[NDArray[np.float32]]:
         """See `Backbone`."""
         states = self._states[-1] if context else self._initial
         assert states is not None
-        event = np.array(seen, np.int64).reshape(1, 1, -1)
-        feeds: dict[str, NDArray[Any]] = {"seen": event, "condition": condition.reshape(1, 1, -1), **states}
+        lanes = len(conditions)
+        feeds: dict[str, NDArray[Any]] = {"seen": np.array([[seen]] * lanes, np.int64), "condition": conditions[:, None]}
+        feeds |= {name: state.repeat(lanes, 0) for name, state in states.items()}
         found = dict(zip(self._outputs, self._session.run(feeds), strict=True))
-        self._after = {name: found[output] for name, output in self._names}
+        self._after = {name: found[output][:1] for name, output in self._names}
         return [found[f"share_{field}"] for field in codec.FIELDS]
 
     def advance(self) -> None:

@@ -117,15 +117,36 @@ class Steering:
             density += (1 - density) * density_knob(traits.density)
         self._density = density  # less than 1: none, or not quite
         self._wanted = density_at(density)
-        self._genre = np.zeros(1 + len(genres), np.float32)
-        self._genre[genres.index(genre) + 1 if genre in genres else 0] = 1
+        self._genre = np.eye(1 + len(genres), dtype=np.float32)[genres.index(genre) + 1 if genre in genres else 0]
+        self.style = float(ask.knobs.get("style", 1.0)) if genre in genres else 1.0
         self._register = knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS)
         self._in_key, self._entropy = (traits.in_key, traits.entropy) if traits else (IN_KEY, LEAST_ENTROPY)
         self._scale = None if ask.scale == "chromatic" else inside(ask.key, ask.scale)
         self._strict = 1 - ask.chromatic
 
+    def conditions(self, heard: Heard) -> NDArray[np.float32]:
+        """What the network is told, (1, size); or where what it then chooses is to be exaggerated, (2, size): the
+        second time without the genre."""
+        told = self.condition(heard)
+        if self.style == 1:
+            return told[None]
+        plain = told.copy()
+        plain[: len(self._genre)] = np.arange(len(self._genre)) == 0
+        return np.stack([told, plain])
+
+    def styled(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits (classes,) of those (lanes, classes) under `conditions`: `style` times as far from what the
+        network would choose in no genre as when it is told of it (guidance without a classifier, Ho and Salimans
+        2022)."""
+        if len(logits) == 1:
+            one: NDArray[np.float32] = logits[0]
+            return one
+        told, plain = logits
+        out: NDArray[np.float32] = plain + np.float32(self.style) * (told - plain)
+        return out
+
     def condition(self, heard: Heard) -> NDArray[np.float32]:
-        """What the network is told."""
+        """What the network is told, (size,)."""
         density = self._density
         if density >= 1:
             made_up = min(max(1 / heard.strayed(self._wanted), PACE_LEAST), PACE_MOST)

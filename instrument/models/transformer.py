@@ -50,11 +50,11 @@ class TransformerBackbone:
         return len(self._ticks) - 1
 
     def step(
-        self, seen: Sequence[int], condition: NDArray[np.float32], context: int
+        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
     ) -> list[NDArray[np.float32]]:
-        """See `Backbone`."""
-        found = self._run([seen], condition[None], context)
-        return [found[i] for i in self._shares]
+        """See `Backbone`. Several conditions are steps at one place that do not attend to one another."""
+        found = self._run([seen] * len(conditions), conditions, context, side_by_side=True)
+        return [found[i].swapaxes(0, 1) for i in self._shares]
 
     def advance(self) -> None:
         """See `Backbone`."""
@@ -79,25 +79,32 @@ class TransformerBackbone:
         self._back = max(self._back, count)
 
     def _run(
-        self, seen: Sequence[Sequence[int]], conditions: NDArray[np.float32], context: int
+        self,
+        seen: Sequence[Sequence[int]],
+        conditions: NDArray[np.float32],
+        context: int,
+        side_by_side: bool = False,
     ) -> list[NDArray[Any]]:
-        """The graph's outputs for some steps from the present one on; keeps what there is to remember."""
+        """The graph's outputs for some steps, the present one and those that follow or stand `side_by_side` with
+        it; keeps what there is to remember."""
         steps, count = len(seen), self._count
         past = min(context, self._context)
         end = count - self._first
         events = np.array(seen, np.int64)
-        ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])) % TURN
-        position = np.stack([np.arange(count, count + steps) % TURN, ticks], 1)
+        later = np.zeros(steps, np.int64) if side_by_side else np.arange(steps)
+        ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])[later]) % TURN
+        position = np.stack([(count + later) % TURN, ticks], 1)
         feeds: dict[str, NDArray[Any]] = {
             "seen": events[None],
             "condition": conditions[None],
             "position": position[None],
-            "mask": self._clear[:, : past + 1] if steps == 1 else mask(past, steps, self._context),
+            "mask": self._clear[:, : past + 1] if steps == 1 else mask(past, later, self._context),
         }
         for rows, (name, _) in zip(self._rows, self._pairs, strict=True):
             feeds[name] = rows[None, end - past : end]
         found = self._session.run(feeds)
-        self._new = ticks, [found[i] for _, i in self._pairs]
+        kept = 1 if side_by_side else steps
+        self._new = ticks[:kept], [found[i][:, :kept] for _, i in self._pairs]
         return found
 
     def _remember(self) -> None:
@@ -123,11 +130,13 @@ class TransformerBackbone:
         return self._count - keep
 
 
-def mask(past: int, steps: int, context: int) -> NDArray[np.float32]:
-    """(steps, past + steps): what is added to the scores of steps after `past` remembered ones, so that each attends
-    to itself and the `context` before it."""
-    back = past + np.arange(steps)[:, None] - np.arange(past + steps)
-    return np.where((back >= 0) & (back <= context), np.float32(0), UNSEEN)
+def mask(past: int, later: NDArray[np.int64], context: int) -> NDArray[np.float32]:
+    """(steps, past + steps): what is added to the scores of steps that come `later` by so many than `past` remembered
+    ones, so that each attends to itself and the `context` before it, and to no other at its place."""
+    back = past + later[:, None] - np.concatenate([np.arange(past), past + later])
+    sees = (back >= 0) & (back <= context)
+    sees[:, past:] &= (back[:, past:] > 0) | np.eye(len(later), dtype=bool)
+    return np.where(sees, np.float32(0), UNSEEN)
 
 
 class TransformerPlayer(EventPlayer):

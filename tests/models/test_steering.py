@@ -58,6 +58,22 @@ def test_a_free_density_is_the_genres_and_turning_it_up_starts_from_there():
     assert told(genre="folk")[DENSITY].tolist() == [1] + [0] * 8
 
 
+def test_a_style_sets_what_it_chooses_in_a_genre_against_what_it_would_in_none():
+    steer = Steering(MANIFEST, Ask(knobs={**GENRE, "style": 3.0}))
+    told, plain = steer.conditions(heard(line(12, 2)))
+    assert told[:3].tolist() == [0, 1, 0]
+    assert plain[:3].tolist() == [1, 0, 0]
+    assert (told[3:] == plain[3:]).all()
+    assert steer.styled(np.array([[1.0, 2.0], [1.0, 1.0]], np.float32)).tolist() == [1.0, 4.0]
+
+
+@pytest.mark.parametrize("knobs", [{"style": 3.0}, GENRE, {**GENRE, "style": 1.0}])
+def test_without_a_genre_or_a_style_it_is_told_once(knobs):
+    steer = Steering(MANIFEST, Ask(knobs=knobs))
+    assert len(steer.conditions(Heard())) == 1
+    assert steer.styled(np.array([[1.0, 2.0]], np.float32)).tolist() == [1.0, 2.0]
+
+
 def test_who_strayed_from_the_density_is_told_to_make_up_for_it():
     steer = Steering(MANIFEST, Ask(knobs={"density": 4.0}))
     places = np.arange(9)

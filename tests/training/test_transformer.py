@@ -232,3 +232,17 @@ def test_a_prompt_taken_in_at_once_is_as_one_taken_in_note_by_note(player):
     player.rewind(50)
     feed_all(player, notes[50:70])
     assert player.count == 70
+
+
+def test_steps_under_two_conditions_are_those_under_each(player):
+    play(player, 100)
+    told = player._steer.condition(player._hearing())
+    both = np.stack([told, np.roll(told, 1)])
+    seen, backbone = player._seen[-1], player._attention
+    together = backbone.step(seen, both, 100)
+    after = [rows.copy() for rows in backbone._new[1]]
+    for lane in (1, 0):
+        for mine, theirs in zip(together, backbone.step(seen, both[lane : lane + 1], 100), strict=True):
+            np.testing.assert_allclose(mine[lane], theirs[0], atol=0.1)  # 8-bit products of many rows share a scale
+    for mine, theirs in zip(after, backbone._new[1], strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=0.1)

@@ -84,7 +84,7 @@ class Attentive:
                 "seen": events,
                 "condition": condition[:, at : at + AT_ONCE],
                 "position": position,
-                "mask": mask(past, steps, self.context),
+                "mask": mask(past, np.arange(steps), self.context),
             }
             found = dict(zip(self.step.outputs, self.step.run(feeds), strict=True))
             state = {"position": position[:, -1]}

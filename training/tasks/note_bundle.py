@@ -21,6 +21,7 @@ from training.families import notes as note_family
 from training.recipe import Recipe
 from training.tasks.notes import valid_pieces
 
+STYLE = 2.5  # a listener's ear knows the genre about as often as that of real pieces
 GOLDEN_STEPS = 8
 OFFERED_PIECES = 100  # pitched pieces by people that a genre needs to be offered
 COMPARED = {"pieces": 6, "notes": 320}  # of each genre, for the likelihood before and after
@@ -121,6 +122,15 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             default="none",
             choices=("none", *genres),
             help="What style the model plays in; none leaves it to what was played so far.",
+        ),
+        Knob(
+            "style",
+            "Style",
+            low=1.0,
+            high=4.0,
+            default=STYLE,
+            step=0.1,
+            help="How strongly it keeps to the genre: 1 as it learnt it, more exaggerates.",
         ),
         Knob(
             "temperature",
