@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -17,6 +17,7 @@ from instrument.ui.knob import Knob
 from instrument.ui.pad import LatentPad
 
 INSTRUMENT = -1
+NOTES, SOUNDS = ("notes",), ("voice", "stream")  # kinds of players: those that play notes, those that sound
 _PITCHES = frozenset(("low", "high"))  # the instrument's knobs that are MIDI pitches: shown by name
 _WAYS = ("left and right", "down and up")  # of a pad's axes
 _DIAL_STEPS = 1000  # a knob with more steps is typed rather than dialled
@@ -117,7 +118,7 @@ class Panel(QFrame):
         grid.setVerticalSpacing(theme.px(8))
         heading = QLabel(title.upper())
         heading.setProperty("role", "title")
-        column = _stack(grid, fields, 0)
+        column = stack(grid, fields, 0)
         row = QHBoxLayout()
         row.setSpacing(theme.px(2))
         for dial in dials:
@@ -125,14 +126,14 @@ class Panel(QFrame):
         if row.count():
             grid.addLayout(row, 1, column, 2, 1)
             column += 1
-        column = _stack(grid, last, column)
+        column = stack(grid, last, column)
         grid.addWidget(heading, 0, 0, 1, max(1, column))
         grid.setColumnStretch(column, 1)
         grid.setRowStretch(3, 1)
 
 
-def _stack(grid: QGridLayout, fields: Iterable[tuple[str, QWidget, float]], column: int) -> int:
-    """Fill columns of two from `column` on; the first column left free."""
+def stack(grid: QGridLayout, fields: Iterable[tuple[str, QWidget, float]], column: int) -> int:
+    """Put fields into a grid in columns of two from `column` on, below its first row; the column that is left free."""
     place = 0
     for place, (name, control, width) in enumerate(fields, start=1):
         row, beside = (place - 1) % 2, (place - 1) // 2
@@ -149,16 +150,20 @@ def instrument_panel(board: Board, knobs: Iterable[KnobInfo]) -> Panel:
     return Panel("Instrument", lists, dials, boxes)
 
 
-def player_panel(board: Board, player: int, models: Selector, knobs: Iterable[KnobInfo], of: int) -> Panel:
-    """One player: its model, and the knobs that model has. of: how many players there are."""
+def player_panel(board: Board, title: str, models: Selector, knobs: Iterable[KnobInfo]) -> Panel:
+    """One player of notes: its model, and the knobs that model has."""
     made = [(info, board.make(info)) for info in knobs]
     lists = [(info.label, control, 168) for info, control in made if isinstance(control, Choice)]
     dials = [control for _, control in made if isinstance(control, Knob)]
     boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
-    title = "Player" if of == 1 else f"Player {player + 1}"
     return Panel(title, [("Model", models, 168), *lists], dials, boxes)
 
 
-def model_items(models: Iterable[ModelInfo]) -> list[tuple[str, str, str]]:
-    """What a model list shows: (slug, name, why it cannot be chosen)."""
-    return [(model.slug, model.name or model.slug, model.problem) for model in models]
+def model_items(models: Iterable[ModelInfo], kinds: Container[str] = NOTES) -> list[tuple[str, str, str]]:
+    """What a list of the models of some kinds shows: (slug, name, why it cannot be chosen). One that is too broken to
+    say its kind is in all of them."""
+    return [
+        (model.slug, model.name or model.slug, model.problem)
+        for model in models
+        if model.kind in kinds or (model.problem and not model.kind)
+    ]

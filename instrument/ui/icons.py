@@ -54,6 +54,12 @@ def _close(p: QPainter) -> None:
     p.drawLine(QPointF(12, 4), QPointF(4, 12))
 
 
+def _add(p: QPainter) -> None:
+    _strokes(p)
+    p.drawLine(QPointF(8, 3), QPointF(8, 13))
+    p.drawLine(QPointF(3, 8), QPointF(13, 8))
+
+
 def _strokes(p: QPainter) -> None:
     pen = QPen(p.brush().color(), 1.6)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
@@ -64,7 +70,7 @@ def _strokes(p: QPainter) -> None:
 
 _PICTURES: dict[str, Draw] = {
     "play": _play, "stop": _stop, "record": _record, "panic": _panic, "dice": _dice, "menu": _menu,
-    "close": _close,
+    "close": _close, "add": _add,
 }  # fmt: skip
 
 

@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QBoxLayout, QLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLayout, QScrollArea, QWidget
+
+from instrument.ui import theme
+
+
+class Shelf(QScrollArea):
+    """A row of panels that scrolls sideways where there are too many; `row` holds them."""
+
+    def __init__(self, height: float) -> None:
+        super().__init__()
+        panels = QWidget()
+        self.row = QHBoxLayout(panels)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(theme.px(10))
+        self.setWidget(panels)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(theme.px(height))
 
 
 def in_reading_order(within: QWidget | None) -> Iterator[QWidget]:

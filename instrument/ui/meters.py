@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 from instrument.engine.messages import Telemetry
 from instrument.ui import theme
 
+SILENCE = (-120.0, -120.0)  # dBFS of left and right
 _FLOOR_DB, _TOP_DB = -54.0, 6.0
+_LOUD_DB = -5.0
 _FALL_DB_S = 24.0  # how fast the bar falls
 _HOLD_S = 1.5  # how long the peak stays
 _MARKS = (0, -6, -12, -24, -36, -48)
@@ -72,7 +74,7 @@ class LevelMeter(QWidget):
             return foot - share * (foot - top)
 
         shade = QLinearGradient(0, foot, 0, top)
-        for level, name in ((_FLOOR_DB, "#2B6B5A"), (-14, "#4DB797"), (-5, theme.WARN), (0, theme.RECORD)):
+        for level, name in ((_FLOOR_DB, "#2B6B5A"), (-14, "#4DB797"), (_LOUD_DB, theme.WARN), (0, theme.RECORD)):
             shade.setColorAt((y(_FLOOR_DB) - y(level)) / (foot - top), theme.colour(name))
         for side in range(2):
             x = left + side * (wide + gap)
@@ -94,6 +96,40 @@ class LevelMeter(QWidget):
         for mark in _MARKS:
             box = QRectF(x, y(mark) - theme.px(7), theme.px(24), theme.px(14))
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, str(abs(mark)))
+
+
+class StripMeter(QWidget):
+    """The louder side of one player in dBFS, as a line from left to right."""
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.perf_counter) -> None:
+        super().__init__()
+        self._clock = clock
+        self._then = clock()
+        self.bar = _FLOOR_DB
+        self.setAccessibleName(name)
+        self.setToolTip("Peak level in dBFS, before the instrument's own level")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_levels(self, levels: tuple[float, float]) -> None:
+        """Take the peaks, in dBFS, since the last call."""
+        now = self._clock()
+        fallen = _FALL_DB_S * max(0.0, now - self._then)
+        self._then = now
+        bar = max(min(max(levels), _TOP_DB), self.bar - fallen, _FLOOR_DB)
+        if bar != self.bar:
+            self.bar = bar
+            self.setAccessibleDescription(f"{bar:.0f} dBFS" if bar > _FLOOR_DB else "silent")
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.px(60), theme.px(3))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, whole = QPainter(self), QRectF(self.rect())
+        painter.fillRect(whole, theme.colour(theme.RAISED))
+        whole.setWidth(whole.width() * (self.bar - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB))
+        name = theme.RECORD if self.bar > 0 else theme.WARN if self.bar > _LOUD_DB else theme.ACCENT
+        painter.fillRect(whole, theme.colour(name))
 
 
 class Reading(QWidget):

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QMainWindow,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -36,30 +35,34 @@ from instrument.engine.messages import (
     Stop,
     Telemetry,
 )
-from instrument.engine.pad import AXES
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.banner import Banner
-from instrument.ui.board import INSTRUMENT, Board, instrument_panel, model_items, player_panel
+from instrument.ui.board import INSTRUMENT, Board
 from instrument.ui.controls import Chip, Selector
 from instrument.ui.footer import Footer
 from instrument.ui.layouts import clear, in_reading_order
 from instrument.ui.link import Connect, EngineLink, State
-from instrument.ui.meters import LevelMeter
+from instrument.ui.meters import SILENCE, LevelMeter
 from instrument.ui.pianoroll import PianoRoll
+from instrument.ui.players import Players
 from instrument.ui.score import Score
+from instrument.ui.sounds import STRIP_HEIGHT, AddSound
+from instrument.ui.spectrogram import Spectrogram
 from instrument.ui.transport import TransportBar
 
 _IN_TRANSPORT = ("tempo", "metre")
-_SILENCE = (-120.0, -120.0)
 _NOTHING_HAPPENS = {
     "playing": False,
     "committed": (),
     "plan": (),
-    "levels": _SILENCE,
+    "levels": SILENCE,
+    "player_levels": (),
+    "spectrum": b"",
     "recording": "",
     "banners": (),
 }
+_LOWEST = 600  # pixels that the window is high at least, without those that sound
 _PART_IDS = tuple(part.name.lower() for part in Part)
 
 
@@ -120,40 +123,37 @@ class Window(QMainWindow):
         self.footer.input_picked.connect(lambda name: self.link.send(SetDevice(midi_in=name)))
         self.footer.offset_turned.connect(lambda ms: self.link.send(SetDevice(offset_ms=ms)))
         self.footer.opened.connect(lambda: self.link.send(Describe()))
-        self.models: list[Selector] = []
+        self.players = Players(self.board)
+        self.players.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
+        self.players.asked.connect(self.link.send)
+        self.add_sound = AddSound()
+        self.add_sound.picked.connect(self._add_sound)
+        self.spectrogram = Spectrogram()
 
         stage = QFrame()
         stage.setObjectName("stage")
         stage_row = QHBoxLayout(stage)
         stage_row.setContentsMargins(theme.px(8), 0, theme.px(4), theme.px(10))
         stage_row.setSpacing(theme.px(6))
-        self._roll_column = QVBoxLayout()
-        self._roll_column.setSpacing(0)
         self._chips = QHBoxLayout()
-        self._roll_column.addLayout(self._chips)
-        self._roll_column.addWidget(self.roll, 1)
-        stage_row.addLayout(self._roll_column, 1)
-        self._pads = QVBoxLayout()
-        self._pads.setContentsMargins(theme.px(8), theme.px(10), 0, 0)
-        self._pads.setSpacing(theme.px(10))
-        stage_row.addLayout(self._pads)
+        self._chips.setSpacing(theme.px(6))
+        above_roll = QHBoxLayout()
+        above_roll.setContentsMargins(theme.px(52), theme.px(12), 0, theme.px(2))
+        above_roll.addLayout(self._chips)
+        above_roll.addStretch(1)
+        above_roll.addWidget(self.add_sound)
+        roll_column = QVBoxLayout()
+        roll_column.setSpacing(0)
+        roll_column.addLayout(above_roll)
+        roll_column.addWidget(self.roll, 5)
+        roll_column.addSpacing(theme.px(6))
+        roll_column.addWidget(self.spectrogram, 1)
+        stage_row.addLayout(roll_column, 1)
+        stage_row.addLayout(self.players.pads)
         meter = QVBoxLayout()
         meter.setContentsMargins(0, theme.px(14), 0, 0)
         meter.addWidget(self.level)
         stage_row.addLayout(meter)
-
-        self._panels = QHBoxLayout()
-        self._panels.setContentsMargins(0, 0, 0, 0)
-        self._panels.setSpacing(theme.px(10))
-        panels = QWidget()
-        panels.setLayout(self._panels)
-        self._scroll = QScrollArea()
-        self._scroll.setWidget(panels)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFixedHeight(theme.px(158))
 
         body = QWidget()
         middle = QVBoxLayout(body)
@@ -161,7 +161,8 @@ class Window(QMainWindow):
         middle.setSpacing(theme.px(10))
         middle.addWidget(self.banner)
         middle.addWidget(stage, 1)
-        middle.addWidget(self._scroll)
+        middle.addWidget(self.players.panel_shelf)
+        middle.addWidget(self.players.strip_shelf)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
@@ -170,7 +171,7 @@ class Window(QMainWindow):
         column.addWidget(body, 1)
         column.addWidget(self.footer)
         self.setCentralWidget(whole)
-        self.setMinimumHeight(theme.px(600))
+        self._fit()
 
     def _make_actions(self) -> list[QAction]:
         """Everything with a shortcut. What has a name is in the menu; without keys it is a line there."""
@@ -254,20 +255,26 @@ class Window(QMainWindow):
         if self._telemetry is not None:
             self.show_telemetry(self._telemetry)
 
+    @property
+    def models(self) -> list[Selector]:
+        """The lists of models, by player."""
+        return self.players.models
+
     # -- what the engine says
 
     def show_description(self, description: Description) -> None:
         """Show what there is to choose from, and the values of the knobs."""
         self._description = description
         padded = tuple(pad is not None for pad in description.pads)
-        if (description.knobs, len(description.players), padded) != self._knobs_shown:
-            self._knobs_shown = (description.knobs, len(description.players), padded)
+        wanted = (description.knobs, len(description.players), description.kinds, padded)
+        if wanted != self._knobs_shown:
+            self._knobs_shown = wanted
             focused = self._focused()
             self._make_controls(description)
             if focused in (names := self._named()):
                 names[focused].setFocus()
-        for player, selector in enumerate(self.models):
-            selector.show_items(model_items(description.models), description.players[player])
+        self.players.show_description(description)
+        self.add_sound.show_models(description.models, len(description.players))
         self.board.show_values(description.values, self.link.under_way)
         self.board.show_anchors(description.pads)
         self.board.controllers = {name: number for number, name in description.controllers.items()}
@@ -283,6 +290,8 @@ class Window(QMainWindow):
         self.transport.show_telemetry(report)
         self.roll.show_telemetry(report)
         self.level.show_levels(report.levels)
+        self.players.show_telemetry(report)
+        self.spectrogram.show_spectrum(report.spectrum)
         self.footer.show_telemetry(report)
         self.banner.show_states(report.banners)
 
@@ -291,38 +300,23 @@ class Window(QMainWindow):
         self.board.drop((INSTRUMENT, id) for id in _IN_TRANSPORT)
         self.transport.show_knobs(*(own.get(id) for id in _IN_TRANSPORT))
         clear(self._chips)
-        self._chips.setSpacing(theme.px(6))
-        self._chips.setContentsMargins(theme.px(52), theme.px(12), 0, theme.px(2))
         for part, id in enumerate(_PART_IDS):
             if id in own:
                 chip = Chip(own[id], theme.PARTS[part])
                 self.board.add(own[id], chip)
                 self._chips.addWidget(chip)
-        self._chips.addStretch(1)
-        clear(self._panels)
-        clear(self._pads)
-        self.models = []
-        for player in range(len(description.players)):
-            selector = Selector("Model" if len(description.players) == 1 else f"Model of player {player + 1}")
-            selector.picked.connect(lambda slug, player=player: self._load_model(slug, player))
-            self.models.append(selector)
-            knobs = [info for info in description.knobs if info.player == player]
-            if player < len(description.pads) and description.pads[player] is not None:
-                of = len(description.players)
-                pad = self.board.add_pad(player, knobs, "Latent pad" if of == 1 else f"Latent pad {player + 1}")
-                pad.asked.connect(self.link.send)
-                self._pads.addWidget(pad)
-                knobs = [info for info in knobs if info.id not in AXES]
-            panel = player_panel(self.board, player, selector, knobs, len(description.players))
-            self._panels.addWidget(panel, 1)
-        rest = [info for id, info in own.items() if id not in (*_IN_TRANSPORT, *_PART_IDS)]
-        self._panels.addWidget(instrument_panel(self.board, rest))
+        self.players.make(description, (own[id] for id in own if id not in (*_IN_TRANSPORT, *_PART_IDS)))
+        self._fit()
         self._order_tabs()
+
+    def _fit(self) -> None:
+        """Leave room for the roll."""
+        self.setMinimumHeight(theme.px(_LOWEST + (STRIP_HEIGHT if self.players.strips else 0)))
 
     def _named(self) -> dict[object, QWidget]:
         """The controls that are made anew with the knobs, by names that outlive them."""
         pads = ((f"pad {player}", pad) for player, pad in self.board.pads.items())
-        return dict(chain(enumerate(self.models), self.board.controls.items(), pads))
+        return dict(chain(self.players.widgets().items(), self.board.controls.items(), pads))
 
     def _focused(self) -> object:
         return next((name for name, widget in self._named().items() if widget.hasFocus()), None)
@@ -332,9 +326,9 @@ class Window(QMainWindow):
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
 
-    def _load_model(self, slug: str, player: int) -> None:
-        self.models[player].show_busy("Loading\u2026")
-        self.link.send(LoadModel(slug, player))
+    def _add_sound(self, slug: str) -> None:
+        self.add_sound.show_busy()
+        self.link.send(LoadModel(slug, len(self.models)))
 
     def _answered(self, command: AnyCommand) -> None:
         if isinstance(command, SetKnob) and self._description is not None:
@@ -351,7 +345,8 @@ class Window(QMainWindow):
         if not running and self._telemetry is not None:
             self.show_telemetry(msgspec.structs.replace(self._telemetry, **_NOTHING_HAPPENS))
         self.transport.setEnabled(running)
-        self._scroll.setEnabled(running)
+        for part in (self.players.panel_shelf, self.players.strip_shelf, self.add_sound):
+            part.setEnabled(running)
         if running:
             self.banner.offer("")
             self.roll.show_hint("Press Space to play")
@@ -372,7 +367,7 @@ class Window(QMainWindow):
 
     def _frame(self) -> None:
         if self.link.state != State.RUNNING:
-            self.level.show_levels(_SILENCE)
+            self.level.show_levels(SILENCE)
         self.roll.advance()
         self.banner.tick()
 

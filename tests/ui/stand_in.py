@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -29,6 +30,7 @@ from instrument.engine.messages import (
     Quit,
     Record,
     RemoveAnchor,
+    RemovePlayer,
     Reply,
     SavePatch,
     SetDevice,
@@ -37,22 +39,30 @@ from instrument.engine.messages import (
     Telemetry,
     Value,
 )
+from instrument.engine.spectrum import BANDS
 from instrument.errors import HocketError
 from instrument.music.notes import Part
 
 BAR = 96
+SILENT = (-120.0, -120.0)
 LEAD = 2  # ticks
 PLANNED = 2 * BAR + 24
 
 MODELS = (
     ModelInfo(
-        "hocket-lstm", "lstm", "Hocket LSTM", "1.0.0", 3_900_000, ("jazz", "pop", "classical"), "CC0-1.0"
+        "hocket-lstm", "lstm", "Hocket LSTM", "1.0.0", 3_900_000, ("jazz", "pop", "classical"), "CC0-1.0",
+        kind="notes",
     ),
-    ModelInfo("night-trio", "lstm", "Night Trio", "0.3.1", 2_100_000, ("jazz",), "CC0-1.0"),
+    ModelInfo("night-trio", "lstm", "Night Trio", "0.3.1", 2_100_000, ("jazz",), "CC0-1.0", kind="notes"),
     ModelInfo(
         "broken", "lstm", "Old Rhodes", "0.1.0", 0, problem="its hash is not the manifest's: get it again"
     ),
+    ModelInfo("glass", "ddsp", "Glass", "1.0.0", 1_400_000, kind="voice"),
+    ModelInfo("brass", "ddsp", "Brass", "1.0.0", 1_400_000, problem="its hash is wrong", kind="voice"),
+    ModelInfo("river", "cmelgan", "River", "1.0.0", 1_300_000, ("jazz", "folk"), kind="stream"),
+    ModelInfo("vocoder", "vocoder", "Vocoder", "1.0.0", 1_200_000),
 )
+KINDS = {model.slug: model.kind for model in MODELS}
 PLAYER_KNOBS = (
     KnobInfo("genre", "Genre", "choice", default="none", player=0, help="The style it plays in",
              choices=("none", "jazz", "pop", "classical", "folk", "electronic")),
@@ -66,6 +76,25 @@ PAD_KNOBS = (
     KnobInfo("y", "Pad Y", low=-1.0),
     KnobInfo("wander", "Wander", default=0.5, help="How far it strays"),
 )
+SOUND_KNOBS = {  # as the engine gives them: the model's own first
+    "glass": (
+        *(KnobInfo(id, id.capitalize(), low=-3.0, high=3.0, help="Another timbre") for id in ("colour", "breath")),
+        KnobInfo("blend", "Blend", default=0.5, help="From the first instrument to the second"),
+        KnobInfo("instrument", "Instrument", "choice", default="flute", choices=("flute", "cello", "horn")),
+        KnobInfo("level", "Level", unit="dB", low=-60.0, high=6.0, help="Loudness of this player"),
+        KnobInfo("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
+        KnobInfo("part", "Part", "choice", default="melody", choices=("melody", "chords", "keys", "all")),
+    ),
+    "river": (
+        KnobInfo("jazz", "Jazz", default=1.0),
+        KnobInfo("folk", "Folk"),
+        KnobInfo("motion", "Motion", default=0.3),
+        KnobInfo("level", "Level", unit="dB", low=-60.0, high=6.0, help="Loudness of this player"),
+        KnobInfo("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
+        KnobInfo("tune", "Tune"),
+        KnobInfo("duck", "Duck"),
+    ),
+}
 
 
 def _degree(step: int) -> int:
@@ -97,6 +126,19 @@ def bar_of_music(bar: int) -> Iterator[NoteReport]:
         yield NoteReport(0, start, 0, 49, 24, 96, Part.DRUMS)
 
 
+def _spectrum(tick: float) -> bytes:
+    """Partials of a tone that climbs a scale, beat by beat."""
+    tone = 22 + 2 * (int(tick) // 24 % 12)
+    fade = 1 - 0.4 * (tick % 24) / 24
+    levels = [30] * BANDS
+    for partial in range(1, 9):
+        band = tone + round(11 * math.log2(partial))
+        if band < BANDS:
+            levels[band] = int((215 - 14 * partial) * fade)
+            levels[band - 1] = max(levels[band - 1], int((150 - 12 * partial) * fade))
+    return bytes(levels)
+
+
 class EngineStandIn:
     """What `instrument.engine.client.EngineClient` looks like from the window, with an engine of no depth behind it.
 
@@ -125,6 +167,8 @@ class EngineStandIn:
             "",
         )
         self.player_knobs = PLAYER_KNOBS
+        self.sounds: list[str] = []  # slugs of the players that sound, which follow the one that plays notes
+        self.underruns = 0  # of each
         self.anchors: tuple[Anchor, ...] | None = None  # None: the player has no latent pad
         self.levels, self.load, self.starved, self.late = (-9.5, -11.0), 0.21, 0, 0
         self._clock = clock
@@ -140,7 +184,12 @@ class EngineStandIn:
 
     @property
     def knobs(self) -> tuple[KnobInfo, ...]:
-        return (*INSTRUMENT_KNOBS, *self.player_knobs)
+        own = (
+            msgspec.structs.replace(info, player=player)
+            for player, slug in enumerate(self.sounds, start=1)
+            for info in SOUND_KNOBS[slug]
+        )
+        return (*INSTRUMENT_KNOBS, *self.player_knobs, *own)
 
     # -- as EngineClient
 
@@ -184,9 +233,11 @@ class EngineStandIn:
     def describe(self) -> None:
         """Send a description."""
         self._reports.append(Description(
-            MODELS, self.knobs, dict(self.values), (self.slug,), self.patches, self.patch, self.patch_changed,
+            MODELS, self.knobs, dict(self.values), (self.slug, *self.sounds), self.patches, self.patch,
+            self.patch_changed,
             ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
-            ("Keystation 49",), self.controllers, (self.anchors,),
+            ("Keystation 49",), self.controllers, (self.anchors, *(None for _ in self.sounds)),
+            ("notes", *(KINDS[slug] for slug in self.sounds)),
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
@@ -202,9 +253,11 @@ class EngineStandIn:
             self._started is not None, tick, float(self.values["-1/tempo"]),
             int(tick) // BAR + 1, int(tick) % BAR // 24 + 1, committed,
             tuple(note for note in self._music if note.tick < self._committed_to + PLANNED),
-            self.levels if self._started is not None else (-120.0, -120.0),
+            self.levels if self._started is not None else SILENT,
             self.load, self.starved, 0, 29.3, self.late, 4, 1.2, self.audio, self.midi, self.recording, self.banners,
-            self.midi_in,
+            self.midi_in, (SILENT, *(self.levels for _ in self.sounds)), SILENT,
+            (0, *(self.underruns for _ in self.sounds)),
+            _spectrum(tick) if self._started is not None else b"",
         )  # fmt: skip
 
     @property
@@ -231,9 +284,8 @@ class EngineStandIn:
                     raise HocketError(f"unknown knob {knob!r} of player {player}")
                 self.values[knob_name(player, knob)] = checked(info, value)
                 self._changed()
-            case LoadModel(slug):
-                self.slug = slug
-                self._changed()
+            case LoadModel() | RemovePlayer():
+                self._seat(command)
             case LoadPatch(name) | SavePatch(name):
                 self.patch, self.patch_changed = name, False
                 self.patches = tuple(sorted({*self.patches, name}))
@@ -260,6 +312,18 @@ class EngineStandIn:
             case RemoveAnchor(name):
                 return pad.removed(self.anchors or (), name)
         raise AssertionError
+
+    def _seat(self, command: LoadModel | RemovePlayer) -> None:
+        """Other players than before. The values of those that sound are forgotten, as the engine would not do."""
+        match command:
+            case LoadModel(slug, 0):
+                self.slug = slug
+            case LoadModel(slug, player):
+                self.sounds[player - 1 : player] = [slug]
+            case RemovePlayer(player):
+                del self.sounds[player - 1]
+        self.values |= {knob_name(info.player, info.id): info.default for info in self.knobs if info.player > 0}
+        self._changed()
 
     def _changed(self) -> None:
         self.patch_changed = True

@@ -15,6 +15,7 @@ import msgspec
 from PySide6.QtCore import QPoint, QSettings, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
+from instrument.engine.messages import LoadModel
 from instrument.ui import theme
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn
@@ -29,6 +30,8 @@ def main(settings: str) -> None:
     app = QApplication(sys.argv[:1])
     theme.apply(app)
     engine = EngineStandIn()
+    engine.send(LoadModel("glass", 1))
+    engine.sent.clear()
     window = Window(lambda first: engine, QSettings(settings, QSettings.Format.IniFormat))
     told = 0
 

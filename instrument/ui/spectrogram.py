@@ -1,0 +1,135 @@
+"""What sounded of late, by pitch and time: a column for every report of the engine, the newest at the right."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from instrument.engine.spectrum import BANDS, HIGH_HZ, LOW_HZ
+from instrument.ui import theme
+
+LEFT = 52  # of names of frequencies, as wide as the roll's keyboard
+_STEP = 2  # pixels a column
+_NAMED = ((100, "100"), (1000, "1k"), (10_000, "10k"))
+# Shades by level (0..255, as the engine tells it), each lighter than the one before: it reads without colours, too.
+_SHADES = ((0, theme.ROLL), (48, theme.ROLL), (110, "#243A5E"), (155, "#2B7F8F"), (200, theme.ACCENT), (240, "#FFF6D6"))
+
+Pixels = NDArray[np.uint32]
+
+
+class Spectrogram(QWidget):
+    """Feed it `Telemetry.spectrum`. The picture goes round in memory: a report costs one column of it and two copies
+    to the screen, and nothing once all that is seen is silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: deque[bytes] = deque()  # the reports whose columns are seen, the oldest first
+        self._picture = QImage()
+        self._pixels: Pixels = np.zeros((0, 0), np.uint32)  # the picture's
+        self._face = QPixmap()
+        self._at = 0  # pixel of the picture where the next column goes
+        self._silent = 0  # columns, since the last with sound
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Spectrogram")
+        self.setAccessibleDescription("What is heard, from 40 Hz at the foot to 16 kHz, the newest at the right.")
+        self.setToolTip("What is heard: low at the foot, the newest at the right")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setMaximumHeight(self.sizeHint().height())
+
+    def show_spectrum(self, levels: bytes) -> None:
+        """Add a column: `engine.spectrum.BANDS` bytes from low to high, none for silence."""
+        if levels or self._silent < (self.seen.maxlen or 0):
+            self._silent = 0 if levels else self._silent + 1
+            self.seen.append(levels)
+            self._draw(levels)
+            self.update(self._area)
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.px(400), theme.px(72))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(theme.px(200), theme.px(36))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit()
+
+    @property
+    def _area(self) -> QRect:
+        """Where the picture is."""
+        left = theme.px(LEFT)
+        return QRect(left, 0, max(0, self.width() - left), self.height())
+
+    @property
+    def _step(self) -> int:
+        """Pixels of the picture a column."""
+        return max(1, round(theme.px(_STEP) * float(self.devicePixelRatioF())))
+
+    def _fit(self) -> None:
+        """Take another size, keeping what there is room for."""
+        density, area = self.devicePixelRatioF(), self._area
+        height, columns = round(area.height() * density), math.ceil(area.width() * density / self._step)
+        width = columns * self._step
+        self._pixels = np.full((height, width), _SHADE_OF[0], np.uint32)
+        self._picture = QImage(self._pixels.data, width, height, width * 4, QImage.Format.Format_RGB32)
+        self._picture.setDevicePixelRatio(density)
+        self._face = self._draw_face(density)
+        self._at = 0
+        self.seen = deque(self.seen, columns)
+        for levels in self.seen:
+            self._draw(levels)
+
+    def _draw(self, levels: bytes) -> None:
+        """Draw a column: where a row of pixels has several bands, the loudest of them."""
+        height, width = self._pixels.shape
+        if height and width:
+            told = np.frombuffer(levels.ljust(BANDS, b"\0"), np.uint8)
+            rows = np.maximum.reduceat(told, np.arange(height) * BANDS // height)[::-1]
+            self._pixels[:, self._at : self._at + self._step] = _SHADE_OF[rows][:, None]
+            self._at = (self._at + self._step) % width
+
+    def _draw_face(self, density: float) -> QPixmap:
+        """The names of frequencies: text is dear to paint."""
+        face = QPixmap(QSize(theme.px(LEFT), self.height()) * density)
+        face.setDevicePixelRatio(density)
+        face.fill(theme.colour(theme.ROLL))
+        painter = QPainter(face)
+        painter.setFont(theme.font(9.5))
+        painter.setPen(theme.colour(theme.MUTED))
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for hertz, name in _NAMED:
+            y = self.height() * (1 - math.log(hertz / LOW_HZ) / math.log(HIGH_HZ / LOW_HZ))
+            painter.drawText(QRectF(0, y - theme.px(7), theme.px(LEFT - 7), theme.px(14)), right, name)
+        painter.end()
+        return face
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, area, density = QPainter(self), self._area, self.devicePixelRatioF()
+        if self._pixels.shape[0] != round(area.height() * density):  # another screen
+            self._fit()
+        if event.rect().left() < area.left():
+            painter.drawPixmap(0, 0, self._face)
+        (height, width), turn = self._pixels.shape, self._at
+        right = area.left() + area.width()
+        newer = QRectF(right - turn / density, 0, turn / density, height / density)
+        older = QRectF(right - width / density, 0, (width - turn) / density, height / density)
+        painter.setClipRect(area)
+        painter.drawImage(older, self._picture, QRectF(turn, 0, width - turn, height))
+        if turn:
+            painter.drawImage(newer, self._picture, QRectF(0, 0, turn, height))
+
+
+def _shade_table() -> Pixels:
+    """The colour of each level."""
+    levels = [level for level, _ in _SHADES]
+    channels = [[getattr(QColor(name), channel)() for _, name in _SHADES] for channel in ("red", "green", "blue")]
+    red, green, blue = (np.interp(np.arange(256), levels, values).round().astype(np.uint32) for values in channels)
+    return np.asarray(0xFF000000 | red << 16 | green << 8 | blue, np.uint32)
+
+
+_SHADE_OF = _shade_table()
