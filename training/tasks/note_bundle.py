@@ -19,6 +19,7 @@ from training.evaluation.predictor import BundlePredictor
 from training.evaluation.yardstick import score_pieces
 from training.families import notes as note_family
 from training.recipe import Recipe
+from training.tasks.knobs import FOCUS, genre_knob, temperature_knob
 from training.tasks.notes import valid_pieces
 
 STYLE = 2.5  # a listener's ear knows the genre about as often as that of real pieces
@@ -115,14 +116,7 @@ class NoteBundling:
 def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
     """The knobs of a note model."""
     return (
-        Knob(
-            "genre",
-            "Genre",
-            "choice",
-            default="none",
-            choices=("none", *genres),
-            help="What style the model plays in; none leaves it to what was played so far.",
-        ),
+        genre_knob(genres, "What style the model plays in; none leaves it to what was played so far."),
         Knob(
             "style",
             "Style",
@@ -132,15 +126,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             step=0.1,
             help="How strongly it keeps to the genre: 1 as it learnt it, more exaggerates.",
         ),
-        Knob(
-            "temperature",
-            "Temperature",
-            low=0.1,
-            high=2.0,
-            default=1.0,
-            step=0.05,
-            help="How adventurous: low repeats what is likely, high surprises.",
-        ),
+        temperature_knob(1.0, "How adventurous: low repeats what is likely, high surprises."),
         Knob(
             "density",
             "Density",
@@ -161,13 +147,5 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             zero="free",
             help="How high it plays, from low to high; 0 leaves it to the model.",
         ),
-        Knob(
-            "top_p",
-            "Focus",
-            low=0.5,
-            high=1.0,
-            default=0.95,
-            step=0.01,
-            help="Share of the likely choices that are considered; 1 considers all.",
-        ),
+        FOCUS,
     )

@@ -19,6 +19,7 @@ from training.data.shards import licences, training_pieces
 from training.evaluation.reconstruction import BundlePhrases
 from training.families.musicvae import Step
 from training.recipe import Recipe
+from training.tasks.knobs import FOCUS, genre_knob, temperature_knob
 from training.tasks.phrases import held_out, told_accuracy
 
 EXAMPLES = 8
@@ -159,22 +160,9 @@ def knobs(genres: tuple[str, ...], found: Any) -> tuple[Knob, ...]:
     """The knobs of a phrase model with these attributes."""
     plain = {"step": 0.05, "low": -1.0, "high": 1.0}
     return (
-        Knob(
-            "genre",
-            "Genre",
-            "choice",
-            default="none",
-            choices=("none", *genres),
-            help="Whose phrases it sets out from; none takes them all together.",
-        ),
-        Knob(
-            "temperature",
-            "Temperature",
-            low=0.1,
-            high=2.0,
-            default=0.7,
-            step=0.05,
-            help="How exactly it plays what its place in the space says: low to the letter, high with surprises.",
+        genre_knob(genres, "Whose phrases it sets out from; none takes them all together."),
+        temperature_knob(
+            0.7, "How exactly it plays what its place in the space says: low to the letter, high with surprises."
         ),
         Knob("x", "Pad X", **plain, help="Where it stands, along what phrases differ in most."),
         Knob("y", "Pad Y", **plain, help="Where it stands, along what phrases differ in next."),
@@ -192,13 +180,5 @@ def knobs(genres: tuple[str, ...], found: Any) -> tuple[Knob, ...]:
             help="How far it sets out from what was just played instead.",
         ),
         *(Knob(name, name.capitalize(), **plain, help=HELP[name]) for name in ATTRIBUTES if name in found),
-        Knob(
-            "top_p",
-            "Focus",
-            low=0.5,
-            high=1.0,
-            default=0.95,
-            step=0.01,
-            help="Share of the likely choices that are considered; 1 considers all.",
-        ),
+        FOCUS,
     )
