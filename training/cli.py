@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -111,34 +111,43 @@ def export(
 @app.command()
 def evaluate(
     bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
-    data: Annotated[Path, typer.Option(help="what `prepare` made")] = Path("data/midi"),
+    data: Annotated[Path | None, typer.Option(help="what `prepare` made [data/midi, data/stream, data/notes]")] = None,
     midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to hold against, instead of --data")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
-    pieces: Annotated[int, typer.Option(min=4, max=64, help="pieces of each genre to generate and compare")] = 16,
+    pieces: Annotated[
+        int | None, typer.Option(min=2, max=512, help="of each genre to generate and compare [16]; or clips, or notes")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=16, help="long runs of each genre")] = 1,
     run: Annotated[Path | None, typer.Option(help="folder of the training run, for its loss curve")] = None,
     card: Annotated[bool, typer.Option(help="write CARD.md, docs/models.md, and pictures and examples")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of pictures [artifacts/SLUG, or docs/models/SLUG]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
     flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor to stand beside")] = None,
+    notes: Annotated[Path | None, typer.Option(help="of a vocoder: notes for its pitch [data/notes-full]")] = None,
 ) -> None:
-    """Measure a bundle: likelihood, likeness to held-out pieces, key lock, long runs. It takes some minutes."""
+    """Measure a bundle: likelihood, likeness to held-out pieces, key lock, long runs; of sound models, likeness to real
+    sound. It takes some minutes."""
     import json
 
     import torch
     from rich.console import Console
 
+    from instrument.models.catalog import NOTE_PLAYERS
     from training.evaluation import evaluate as evaluation
     from training.evaluation.overview import write_overview
     from training.evaluation.report import print_tables
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
+    if opened.manifest.family not in NOTE_PLAYERS:
+        _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
+        return
+    data = data or Path("data/midi")
     if opened.manifest.family == "musicvae":
         _evaluate_phrases(opened, data, split, flat and evaluation.find_bundle(flat), card, as_json)
         return
     with evaluation.held_out(data, midi, split) as held:
-        done = evaluation.evaluate(opened, held, pieces, range(1, seeds + 1))
+        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1))
     folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
     pictures = evaluation.show(done, folder, run)
     if card:
@@ -149,6 +158,30 @@ def evaluate(
         print(json.dumps(done.figures, indent=1))
     else:
         print_tables(done.figures, Console())
+    for name, path in pictures.items():
+        print(f"{name}: {path}", file=sys.stderr)
+
+
+def _evaluate_sound(
+    bundle: Bundle, data: Path | None, split: str, pieces: int | None, notes: Path | None, card: bool,
+    out: Path | None, as_json: bool,
+) -> None:
+    import json
+
+    from training.evaluation.overview import write_overview
+    from training.evaluation.sound import command as evaluation
+
+    done = evaluation.evaluate_sound(bundle, data, split, pieces, notes)
+    folder = out or Path("docs/models" if card else "artifacts") / bundle.manifest.slug
+    pictures = evaluation.show(done, folder)
+    if card:
+        evaluation.write_cards(done, bundle.folder, pictures, folder)
+        if out is None:
+            write_overview(folder.parent)
+    if as_json:
+        print(json.dumps(done.figures, indent=1))
+    else:
+        _print_sections(evaluation.sections(done.figures))
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
 
@@ -170,8 +203,16 @@ def _evaluate_phrases(
     if as_json:
         print(json.dumps(figures, indent=1))
         return
-    for title, (said, rows) in sections(figures).items():
-        print("\n".join([f"## {title}", "", said, "", *cards.table(rows), ""]))
+    _print_sections(sections(figures))
+
+
+def _print_sections(sections: dict[str, list[Any]]) -> None:
+    from training.evaluation.card import table
+
+    for title, blocks in sections.items():
+        print(f"## {title}\n")
+        for block in blocks:
+            print("\n".join([*([block] if isinstance(block, str) else table(block)), ""]))
 
 
 def main() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from instrument.models.manifest import read_manifest
+from instrument.models.catalog import kind_of
+from instrument.models.manifest import Manifest, read_manifest
+
+KINDS = {"notes": "A note model", "stream": "A sound model (an endless stream)", "voice": "A sound model (a voice)"}
+OTHER = "A part of sound models"
 
 
 def write_card(folder: Path, figures: dict[str, Any]) -> None:
@@ -18,8 +22,9 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     begun = f", begun from the weights of {before:.0f} minutes before" if before else ""
     lines = [
         f"# {manifest.name} ({manifest.slug})", "",
-        f"A note model of family `{manifest.family}`, version {manifest.version}, {size / 2**20:.2f} MiB of graphs.",
-        f"Genres offered: {', '.join(manifest.genres)}.", "",
+        f"{KINDS.get(kind_of(manifest.family), OTHER)} of family `{manifest.family}`, version {manifest.version}, "
+        f"{size / 2**20:.2f} MiB of graphs.",
+        *_offered(manifest), "",
         f"Licence: {manifest.licence}, with the attributions below.", "",
         "## Made", "",
         f"{made.minutes:g} minutes of training{begun}, seed {made.seed}, data `{made.data_hash[:16]}`, "
@@ -32,6 +37,13 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
             lines += [*([block] if isinstance(block, str) else table(block)), ""]
     lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
     (folder / "CARD.md").write_text("\n".join(lines))
+
+
+def _offered(manifest: Manifest) -> list[str]:
+    """What can be asked of it: genres, or instruments."""
+    if manifest.genres:
+        return [f"Genres offered: {', '.join(manifest.genres)}."]
+    return [f"Instruments: {', '.join(manifest.condition_genres)}."] if manifest.condition_genres else []
 
 
 def table(rows: dict[str, Any]) -> list[str]:
@@ -49,4 +61,6 @@ def table(rows: dict[str, Any]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -8,13 +8,14 @@ from typing import Any
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes
-from instrument.models.catalog import open_note_bundle
+from instrument.models.catalog import NOTE_PLAYERS, open_note_bundle
 from training.evaluation.card import table
 from training.evaluation.cost import time_notes
 from training.evaluation.examples import write_examples
 from training.evaluation.report import closeness_rows, within
 
 FIGURES = "figures.json"
+SPECTROGRAMS = "spectrograms.png"
 OA, KLD = ("OA default knobs", "OA real"), ("KLD default knobs", "KLD real")
 INTRODUCTION = """# The note models
 
@@ -25,6 +26,13 @@ the knob with what came; steps: of models of phrases, the share of held-out sixt
 before and free-running; genre heard: genres whose switch is heard within two bars, of those offered; within: figures of
 analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as busy as it
 was."""
+SOUND = """# The sound models
+
+Measured by the same command on real sound that they were not trained on; what is in brackets is the same figure of real
+sound, of the representation's own round trip, or its floor. Pitch: notes within 50 cents (swift-f0); recognised: by a
+classifier trained on real sound; NDB: share of bins that differ; STFT: multi-resolution distance from the real note,
+or as a share of Griffin-Lim's; Frechet: distance in that classifier's embedding; blend heard: Spearman's rank
+correlation of the knob with the class probability; × real time: one thread."""
 
 
 def keep_figures(folder: Path, figures: dict[str, Any]) -> None:
@@ -56,7 +64,8 @@ def write_overview(folder: Path) -> Path:
             found[path.parent.name] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise HocketError(f"{path} cannot be read ({error}): evaluate that bundle again with --card") from error
-    lines = [INTRODUCTION, "", *table({_link(slug, own): summary(own) for slug, own in found.items()}), ""]
+    notes, sound = ({s: o for s, o in found.items() if (o["family"] in NOTE_PLAYERS) == kind} for kind in (True, False))
+    lines = [INTRODUCTION, "", *table({_link(slug, own): summary(own) for slug, own in notes.items()}), ""]
     nats = {slug: own["yardstick"] for slug, own in found.items() if "yardstick" in own}
     if nats:
         by_field = {slug: {**own["by_field"], "total": own["total"]} for slug, own in nats.items()}
@@ -66,8 +75,12 @@ def write_overview(folder: Path) -> Path:
                 by_genre.setdefault(genre, {})[slug] = row["total"]
         lines += ["## Nats a note by field", "", *table(by_field), ""]
         lines += ["## Nats a note by genre", "", *table(dict(sorted(by_genre.items()))), ""]
-    for slug, own in found.items():
+    for slug, own in notes.items():
         lines += [f"## {own['name']}", "", *_shown(folder, slug, own)]
+    if sound:
+        lines += [SOUND, "", *table({_link(slug, own): sound_summary(own) for slug, own in sound.items()}), ""]
+        for slug, own in sound.items():
+            lines += [f"## {own['name']}", "", *_heard(folder, slug, own)]
     path = folder.with_suffix(".md")
     path.write_text("\n".join(lines).rstrip() + "\n")
     return path
@@ -94,6 +107,23 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     if "cost" in figures:
         row |= {"ms": f"{figures['cost']['p50']:.2f}", "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}"}
     return row
+
+
+def sound_summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """One row of the overview of sound models: their family's own figures, and the goals they meet."""
+    met = _of([goal["met"] for goal in figures["goals"].values()])
+    return {
+        "family": figures["family"], "goals met": met, **figures["overview"],
+        "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}",
+    }
+
+
+def _heard(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
+    lines = []
+    if (folder / slug / SPECTROGRAMS).is_file():
+        lines += [f"![What {figures['name']} sounds like]({folder.name}/{slug}/{SPECTROGRAMS})", ""]
+    examples = [f"[{name}]({folder.name}/{slug}/{name})" for name in figures.get("examples", ())]
+    return [*lines, f"To listen to: {', '.join(examples)}.", ""] if examples else lines
 
 
 def _shown(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:

@@ -39,7 +39,7 @@ def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
     figure.legend(handles, [p.name.lower() for p in COLOURS], loc="lower center", ncol=len(COLOURS), fontsize=8,
                   frameon=False)
     figure.tight_layout(rect=(0, 0.2 / len(rows), 1, 1))
-    _save(figure, path)
+    save_small(figure, path)
 
 
 def loss_curve(path: Path, run: Path) -> None:
@@ -65,7 +65,7 @@ def loss_curve(path: Path, run: Path) -> None:
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, ncol=2, frameon=False)
     figure.tight_layout()
-    _save(figure, path)
+    save_small(figure, path)
 
 
 def _trained(run: Path) -> list[tuple[int, float]]:
@@ -99,7 +99,8 @@ def _roll(axis: Axes, piece: Piece) -> None:
     axis.tick_params(labelsize=7)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_small(figure: Figure, path: Path) -> None:
+    """Write a picture in few colours and close it. HocketError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=80)
