@@ -12,9 +12,8 @@ import os
 import shutil
 import sys
 import time
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,45 +30,20 @@ from training.data.corpus import FULL_SCALE, SOUND_NAME, Clip, Corpus, CorpusWri
 from training.data.ensembles import ANY, ENSEMBLES
 from training.data.prepare import prepare
 from training.data.rendering import Renderer, Room, find_fonts, scored, scored_as_written
-from training.data.shards import Shards, licence_allows_shipping
+from training.data.shards import Shards
 from training.data.soundfiles import check_sound, decode, levelled
+from training.data.soundplan import Options, chance, plan, wanted
 from training.data.soundsources import Found, Item
 from training.data.sources import SPLITS
 
 RULES_VERSION = 1  # raise it when a change here or in what is used here gives other sound for the same source
 BATCH_ITEMS = 48
 BATCH_SECONDS = 900.0  # half a minute on a free processor
-SHORTEST_S = 3.0  # of windows
 SHORTEST_NOTE_S = 0.1
-SPARE = 1.1  # so much more is planned than wanted: some will be rejected
-HELD_OUT = 1 / 6  # as much as `minutes` for each of valid and test
-TEST_SHARE = VALID_SHARE = 0.1
 NOTE_PEAK = 0.9  # of the loudest note of an instrument
 TAIL_S = 1.0  # after the key of a rendered note was released
 FAINT = 2e-4  # where the tail of a rendered note ends
 CACHE_NAME, MIDI_NAME, REJECTED_NAME = ".cache", ".midi", "rejected.csv"
-
-
-class Options(msgspec.Struct, frozen=True):
-    """How a corpus is made.
-
-    rate: hertz; seconds: length of windows; minutes: of each genre's training sound, from recordings and from
-    rendered pieces each, 0 = all there is, and a sixth of that for valid and for test; genres: none but these;
-    fonts: sound fonts, none = those of this machine; notes: a notes.csv, of what a sound font as a source
-    shall play; hold: seconds until the key of a rendered note is released; licence: of what names none;
-    all_licences: render pieces under the GPL as well.
-    """
-
-    rate: int = 44100
-    seconds: float = 10.0
-    minutes: float = 0.0
-    genres: tuple[str, ...] = ()
-    fonts: tuple[str, ...] = ()
-    notes: str = ""
-    hold: float = 2.0
-    licence: str = ""
-    all_licences: bool = False
-    seed: int = 1
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -96,7 +70,7 @@ def prepare_audio(
     HocketError for bad input; files that cannot be had are listed in rejected.csv and left out.
     """
     options, jobs, started = options or Options(), jobs or os.cpu_count() or 1, time.monotonic()
-    _check(options)
+    options.check()
     console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     out = Path(out)
     try:
@@ -104,7 +78,7 @@ def prepare_audio(
         found = [
             _find(Path(source), out / MIDI_NAME / str(i), options, jobs) for i, source in enumerate(sources)
         ]
-        items, rejected = _plan([i for f in found for i in f.items], options)
+        items, rejected = plan([i for f in found for i in f.items], options)
         rejected = [r for f in found for r in f.rejected] + rejected
         fonts = (
             [str(font) for font in find_fonts(options.fonts)] if any(i.kind == "piece" for i in items) else []
@@ -132,23 +106,11 @@ def prepare_audio(
         )
         results = [(batch, _key(batch, options, fonts)) for batch in batches]
         corpus = _merge(results, cache, out, options, rejected, source_hash)
-        for folder in (cache, out / MIDI_NAME):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(cache)
     except OSError as error:
         raise HocketError(f"{out} cannot be written: {error}") from error
     _report(corpus, rejected, time.monotonic() - started, console)
     return corpus
-
-
-def _check(options: Options) -> None:
-    if not 8000 <= options.rate <= 96000:
-        raise HocketError(f"rate {options.rate} is not within 8000 to 96000 hertz")
-    if not SHORTEST_S <= options.seconds <= 600:
-        raise HocketError(f"windows of {options.seconds:g} s are not within {SHORTEST_S:g} to 600 seconds")
-    if options.minutes < 0 or not 0 < options.hold <= 30:
-        raise HocketError(
-            "minutes must be 0 (all) or above, and notes held for more than 0 and up to 30 seconds"
-        )
 
 
 def _nothing(sources: Sequence[Path], rejected: list[tuple[str, str]]) -> str:
@@ -165,7 +127,7 @@ def _finished(out: Path, source_hash: str) -> Corpus | None:
     return Corpus.open(out) if whole else None
 
 
-# Finding and planning -----------------------------------------------------------------------------
+# Finding -----------------------------------------------------------------------------
 
 
 def _find(source: Path, midi_cache: Path, options: Options, jobs: int) -> Found:
@@ -185,88 +147,6 @@ def _find(source: Path, midi_cache: Path, options: Options, jobs: int) -> Found:
             return soundsources.find_clips(source)
         case _:
             return soundsources.find_files(source)
-
-
-def _plan(items: list[Item], options: Options) -> tuple[list[Item], list[tuple[str, str]]]:
-    """The windows, notes and tones to make, a few windows more than the minutes wanted; and what is too short."""
-    if options.genres:
-        items = [i for i in items if i.genre in options.genres]
-    items = [msgspec.structs.replace(i, licence=i.licence or options.licence) for i in split(items)]
-    single = [i for i in items if i.kind in ("note", "tone")]
-    whole = [i for i in items if i.kind in ("recording", "piece")]
-    rejected = [
-        (i.path, f"it lasts {i.seconds:.2f} s: at least {SHORTEST_S:g} are needed")
-        for i in whole
-        if i.seconds < SHORTEST_S
-    ]
-    ranked = sorted(
-        ((round_, order, window) for i in whole for round_, order, window in _windows(i, options)),
-        key=lambda entry: entry[:2],
-    )
-    planned, taken = [], Counter[tuple[str, ...]]()
-    for _, _, window in ranked:
-        if _wanted(window, taken, options, SPARE):
-            planned.append(window)
-    return single + sorted(planned, key=lambda i: (i.kind, _budget_key(i))), rejected
-
-
-def split(items: list[Item]) -> list[Item]:
-    """Give items without a split that of their group, which a hash decides; never none to test and valid in
-    a genre with three groups or more."""
-    groups: dict[str, set[str]] = defaultdict(set)
-    for item in items:
-        if not item.split:
-            groups[item.genre].add(item.group)
-    splits: dict[tuple[str, str], str] = {}
-    for genre, names in groups.items():
-        ranked = sorted(names, key=_place)
-        for name in ranked:
-            place = _place(name)
-            test, valid = place < TEST_SHARE, place >= 1 - VALID_SHARE
-            splits[genre, name] = "test" if test else "valid" if valid else "train"
-        if len(ranked) >= 3:
-            splits[genre, ranked[0]], splits[genre, ranked[-1]] = "test", "valid"
-    return [msgspec.structs.replace(i, split=i.split or splits[i.genre, i.group]) for i in items]
-
-
-def _place(group: str) -> float:
-    return int(hashlib.sha256(group.encode()).hexdigest()[:12], 16) / 16**12
-
-
-def _windows(item: Item, options: Options) -> Iterator[tuple[int, float, Item]]:
-    """Windows of a recording or piece that lie side by side from a random place on: in random order, with
-    their rank in it and a random number."""
-    if item.seconds < SHORTEST_S:
-        return
-    rng = _random(item, options)
-    length = min(options.seconds, item.seconds)
-    count = int(item.seconds / length)
-    first = rng.uniform(0, item.seconds - count * length)
-    for rank, number in enumerate(rng.permutation(count)):
-        start = round(first + int(number) * length, 3)
-        yield rank, rng.random(), msgspec.structs.replace(item, start=start, seconds=length)
-
-
-def _random(item: Item, options: Options) -> np.random.Generator:
-    named = f"{item.dataset}/{item.path}@{item.start}".encode()
-    return np.random.default_rng([options.seed, zlib.crc32(named)])
-
-
-def _budget_key(item: Item) -> tuple[str, ...]:
-    """What may train a bundle that ships is counted apart."""
-    return item.kind, item.genre, item.split, str(licence_allows_shipping(item.licence))
-
-
-def _wanted(item: Item, taken: Counter[tuple[str, ...]], options: Options, spare: float = 1.0) -> bool:
-    """Whether there is room for a window within the minutes; if so it is counted, in milliseconds."""
-    if item.kind in ("note", "tone") or options.minutes == 0:
-        return True
-    share = 1.0 if item.split == "train" else HELD_OUT
-    key = _budget_key(item)
-    if taken[key] >= options.minutes * 60_000 * share * spare:
-        return False
-    taken[key] += round(item.seconds * 1000)
-    return True
 
 
 # Making, batch by batch ---------------------------------------------------------------------------
@@ -314,7 +194,8 @@ class _Maker:
             sound = _trimmed(
                 self.renderer.tone(
                     Path(item.folder), item.preset, item.pitch, item.velocity, item.hold, TAIL_S
-                )
+                ),
+                options.rate // 100,
             )
         else:
             sound = decode(Path(item.folder, item.path), options.rate)
@@ -333,7 +214,7 @@ class _Maker:
 
     def _piece(self, item: Item) -> NDArray[np.float32]:
         """A window of a piece, with a sound font, an ensemble and a room that chance chooses."""
-        rng = _random(item, self.options)
+        rng = chance(item, self.options)
         font = self.fonts[rng.integers(len(self.fonts))]
         ensembles = ENSEMBLES.get(item.genre, ANY)
         ensemble = ensembles[rng.integers(len(ensembles))]
@@ -345,11 +226,11 @@ class _Maker:
         return self.renderer.play(score, font, room, item.start, item.seconds)
 
 
-def _trimmed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A note up to where it has died away, faded out over the last 10 ms at most."""
+def _trimmed(sound: NDArray[np.float32], fade: int) -> NDArray[np.float32]:
+    """A note up to where it has died away, faded out over its last frames, `fade` of them."""
     audible = np.flatnonzero(np.abs(sound) > FAINT)
     end = int(audible[-1]) + 1 if len(audible) else 0
-    fade = min(end, 441)
+    fade = min(end, fade)
     sound[end - fade : end] *= np.linspace(1, 0, fade, dtype=np.float32)
     return sound[:end]
 
@@ -398,7 +279,7 @@ def _merge(
             if one.reason:
                 named = item.path if item.kind in ("note", "tone") else f"{item.path} at {item.start:.1f} s"
                 rejected.append((named, one.reason))
-            elif _wanted(item, taken, options):
+            elif wanted(item, taken, options):
                 peak = NOTE_PEAK * one.peak / loudest[item.instrument] if item.instrument else one.peak
                 writer.add(_clip(item, one.held), sound * np.float32(peak / FULL_SCALE))
                 written += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,8 @@ def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = No
     first = round(start * source.rate)
     count = source.frames - first if seconds is None else round(seconds * source.rate)
     margin = round(MARGIN_S * source.rate)
-    before = min(first, margin)
+    step = source.rate // math.gcd(source.rate, rate)  # where samples of both rates coincide
+    before = first - max(0, (first - margin) // step * step)
     try:
         with soundfile.SoundFile(str(path)) as file:
             file.seek(first - before)
