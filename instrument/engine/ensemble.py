@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from instrument.engine.arrangement import LIVE_CHANNEL
 from instrument.engine.mixer import Event, Fader, Guest, Mixer, Routes, Told
 from instrument.engine.neuralvoice import NeuralVoice
 from instrument.engine.sounds import PARTS, Scene, Seat
@@ -17,7 +18,7 @@ SILENT = (-120.0, -120.0)
 class Ensemble:
     """Seats the sound players of a scene at a mixer, each with a strip of its own, and tells them what their knobs say.
 
-    Any thread may call it.
+    Any thread may call it. keyed: a voice plays the keyboard.
     """
 
     def __init__(self, mixer: Mixer, tick_at: Callable[[int], float], live: bool) -> None:
@@ -30,6 +31,8 @@ class Ensemble:
         self._count = 0
         self._scene = Scene()
         self._playing = False
+        self._running: tuple[StreamSource, ...] = ()  # for `lacks`, which waits for nobody
+        self.keyed = False  # a voice plays the keyboard
         self._failed: dict[str, str] = {}  # voices that give nothing any more, and why
         self._lock = threading.RLock()
 
@@ -46,6 +49,7 @@ class Ensemble:
                 guest = self._seat(strip, seat, 0.0)
                 if isinstance(guest, StreamSource) and self._playing:
                     guest.resume()
+            self._running = tuple(self._streams)
 
     def arrange(self, scene: Scene, tick: float) -> tuple[Event, ...]:
         """Let a scene hold from a tick on: who is new takes a seat, who is not in it leaves it, now. What the mixer is
@@ -63,6 +67,8 @@ class Ensemble:
                         guest.begin(self._mixer.horizon, patient=True)
                 elif isinstance(stream := self._seated[id(seat.model)][2], StreamSource):
                     stream.strand.tell(tick, self._turned(seat))
+            self._running = tuple(self._streams)
+            self.keyed = any(LIVE_CHANNEL in PARTS[str(seat.values.get("part", "melody"))] for seat in scene.seats)
             return self._events()
 
     def begin(self, frame: int) -> None:
@@ -78,6 +84,10 @@ class Ensemble:
             self._playing = False
             for stream in self._streams:
                 stream.stop()
+
+    def lacks(self, frames: int) -> bool:
+        """Whether it is worth waiting a moment before so much is rendered: a chunk of a stream is about to come."""
+        return any(stream.lacks(frames) for stream in self._running)
 
     def close(self) -> None:
         """End all threads."""

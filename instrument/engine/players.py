@@ -6,6 +6,8 @@ import threading
 
 from instrument.engine.performance import Opened, OpenPlayer
 from instrument.engine.sounds import kind
+from instrument.engine.tuning import prepare
+from instrument.models.sounding import StreamModel
 
 
 class Players:
@@ -19,6 +21,8 @@ class Players:
     def load(self, slug: str) -> None:
         """Have a player of `slug` ready, so that giving it out takes no time. HocketError if that cannot be."""
         opened = self._open(slug)
+        if isinstance(opened[1], StreamModel):
+            prepare(opened[1].rate, opened[1].chunk)
         with self._lock:
             self._idle.append(opened)
 

@@ -25,6 +25,8 @@ from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
 LEAD_S = 0.030  # sound mixed ahead of the device
+KEYED_LEAD_S = 0.0225  # the same while a person plays a voice that is a sound model
+LEAST_S = 0.012  # as much lies ready at least while the mixer waits for a stream
 AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
 STALE_S = 0.1  # a note that is later than this is not played any more
 _SMOOTH = 0.05  # of `load`: share of the last round
@@ -198,13 +200,15 @@ class Sound:
             if audio is not self._device or audio.rate != self._mixer.rate:
                 self._go_on(audio)
             began = time.perf_counter()
-            free = audio.free(int(LEAD_S * audio.rate))
-            for _ in range(free // BLOCK):
+            lead = int((KEYED_LEAD_S if self.ensemble.keyed else LEAD_S) * audio.rate)
+            free, count = audio.free(lead), 0
+            while free >= BLOCK and not (lead - free > LEAST_S * audio.rate and self.ensemble.lacks(BLOCK)):
                 self._mix(audio)
-            if count := free // BLOCK:
+                free, count = free - BLOCK, count + 1
+            if count:
                 share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
                 self.load += _SMOOTH * (min(1.0, share) - self.load)
-            time.sleep(max(0.001, (BLOCK - free % BLOCK) / audio.rate))
+            time.sleep(max(0.001, (BLOCK - free) / audio.rate))
 
     def _mix(self, audio: AudioOutput) -> None:
         """One block more for the device."""

@@ -19,7 +19,7 @@ from instrument.engine.voice import FADE_S
 from instrument.errors import HocketError
 from instrument.models.sounding import StreamModel
 
-LEAD_S = 0.022  # sound that lies ready beyond what is mixed, at least, when the next chunk is begun
+LEAD_S = 0.016  # sound that lies ready beyond what is mixed, at least, when the next chunk is begun
 MOST_LEAD_S = 0.2  # the same on a machine that is slow
 SLACK = 2.0  # times the longest of the last chunks took, that lie ready
 HELD = 128  # frames kept back, to fade out with where a chunk is late
@@ -62,10 +62,6 @@ class Strand:
     def tell(self, tick: float, turned: Turned) -> None:
         """Turn knobs at a tick."""
         self._told.append((tick, turned))
-
-    def prepare(self) -> None:
-        """Compute now what the first chunk would wait for."""
-        self._tuner.prepare()
 
     def restart(self) -> None:
         """Begin with chunk 0, and all that was told so far."""
@@ -140,6 +136,11 @@ class Run:
     def ready(self) -> int:
         """Frames that are written and not yet read."""
         return self._written - self._read
+
+    def lacks(self, at: int, frames: int) -> bool:
+        """Whether sound that is wanted from frame `at` on is about to come, and would be missed if it were read now."""
+        awaited = not (self._dry and self._counted) and not (self.ended or self._stopping)
+        return awaited and at + frames > self._start and self.ready < frames + HELD
 
     @property
     def position(self) -> int:
@@ -224,6 +225,10 @@ class StreamSource:
         run = self._run
         return self._underruns + (run.underruns if run else 0)
 
+    def lacks(self, frames: int) -> bool:
+        """Whether it is worth waiting a moment before so much is rendered."""
+        return False
+
     def begin(self, frame: int, patient: bool = False) -> None:
         """Begin with chunk 0 at a frame of the mixer, or as soon as can be; what still sounds fades out."""
         self._begin(Run(frame, self.strand.rate, patient=patient))
@@ -296,6 +301,14 @@ class LiveStream(StreamSource):
         self._closed = True
         self._wanted.set()
 
+    def lacks(self, frames: int) -> bool:
+        """As `StreamSource.lacks`."""
+        run = self._run
+        lacking = run is not None and run.lacks(self._horizon(), frames)
+        if lacking:
+            self._wanted.set()
+        return lacking
+
     def join(self) -> None:
         """Wait until the thread has ended, so that another may have the model."""
         self.close()
@@ -316,7 +329,6 @@ class LiveStream(StreamSource):
             self._wanted.set()
 
     def _work(self) -> None:
-        self.strand.prepare()
         while not self._closed:
             run = self._run
             if run is None or run.ended or run.ready >= self._lead:

@@ -32,8 +32,7 @@ class Tuner:
 
     def __init__(self, rate: int, chunk: int) -> None:
         self._rate, self._chunk = rate, chunk
-        parts = -(-round(LENGTH_S * rate) // chunk)
-        self._spectra = np.zeros((parts, chunk + 1), np.complex64)  # of the last chunks, the latest first
+        self._spectra = np.zeros((_parts(rate, chunk), chunk + 1), np.complex64)  # of the last chunks, the latest first
         self._before = np.zeros(chunk, np.float32)
         self._tones: PitchClasses = ()
         self._strength = 0.0
@@ -58,10 +57,6 @@ class Tuner:
         mix = before + (strength - before) * rise
         return np.asarray(sound * (1 - mix) + wet * (gain + (self._gain - gain) * rise) * mix, np.float32)
 
-    def prepare(self) -> None:
-        """Compute now what the first chunk would wait for, some tenths of a second."""
-        _bank(self._rate, self._chunk, len(self._spectra))
-
     def _resonate(self, tones: PitchClasses) -> NDArray[np.float32]:
         responses = _responses(self._rate, self._chunk, len(self._spectra), tones)
         heard = np.fft.irfft((self._spectra * responses).sum(axis=0), 2 * self._chunk)
@@ -73,6 +68,15 @@ class Tuner:
         self._dry += share * (float(np.mean(np.square(dry))) - self._dry)
         self._wet += share * (float(np.mean(np.square(wet))) - self._wet)
         return min(MOST, float(np.sqrt(max(self._dry, 1e-9) / max(self._wet, 1e-9))))
+
+
+def prepare(rate: int, chunk: int) -> None:
+    """Compute the resonators, which takes some tenths of a second, so that no `Tuner` of this kind has to."""
+    _bank(rate, chunk, _parts(rate, chunk))
+
+
+def _parts(rate: int, chunk: int) -> int:
+    return -(-round(LENGTH_S * rate) // chunk)
 
 
 @functools.lru_cache(maxsize=8)

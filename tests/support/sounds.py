@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
+from instrument.models.players import Ask
+from instrument.music.notes import Note, Part
 from tests.support.players import ScaleBundle, ScalePlayer, open_scale
+from tests.support.soloists import CLICK_TICKS, ClickPlayer
 
 AMPLITUDE = 0.2
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,15 @@ class SineVoice:
         return SineTones(rate)
 
 
+class ScaleLine(ClickPlayer):
+    """C major up from middle C, a note every three sixteenths, without an end."""
+
+    def propose(self, ask: Ask) -> Note:
+        note = super().propose(ask)
+        step = note.tick // CLICK_TICKS
+        return Note(note.tick, 0, 60 + 12 * (step // 7 % 2) + MAJOR[step % 7], 12, 100, Part.MELODY)
+
+
 SOUNDS = {
     "sines": SineStream,
     "noise": NoiseStream,
@@ -153,7 +166,9 @@ SOUNDS = {
 
 
 def open_any(slug: str) -> tuple[ScaleBundle | SoundBundle, ScalePlayer | SineStream | SineVoice]:
-    """As `catalog.open_player`: the sounds here, and the notes of `open_scale`."""
+    """As `catalog.open_player`: the sounds here, a scale, and the notes of `open_scale`."""
+    if slug == "scale-line":
+        return ScaleBundle(slug, "c11c" * 15), ScaleLine()
     if slug in SOUNDS:
         return SoundBundle(slug, SOUNDS[slug].KNOBS), SOUNDS[slug]()
     return open_scale(slug)
