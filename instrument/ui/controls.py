@@ -205,7 +205,7 @@ class NumberBox(QDoubleSpinBox):
 
     def show_value(self, value: float) -> None:
         """Show what the engine says, without emitting `turned`."""
-        if not self.held:
+        if not self.held and value != self.value():  # else it would be painted again
             blocked = self.blockSignals(True)
             self.setValue(value)
             self.blockSignals(blocked)

@@ -24,8 +24,7 @@ _BAR = 4 * TICKS_PER_BEAT
 _ACROSS = (2 * _BAR, 16 * _BAR)  # ticks from edge to edge, at least and at most
 _ROW_PX = (3, 15)
 _FEWEST_ROWS = 30
-_LANE_PX, _LOW_LANE_PX = 13, 9
-_LOW = 300  # height from which down the roll is cramped
+_LANE_PX = ((300, 13), (170, 11), (0, 9))  # from a height of the roll on: a drum lane's
 _EASE = 0.15  # of the way to the pitches in use, every frame
 
 
@@ -166,8 +165,8 @@ class PianoRoll(QWidget):
     def _place_lanes(self) -> None:
         drums = self.score.notes.drums
         self.drum_lane.setVisible(drums)
-        lane = theme.px(_LOW_LANE_PX if self._view.height() < theme.px(_LOW) else _LANE_PX)
-        height = lane * len(DRUM_LANES) if drums else 0
+        lane = next(lane for least, lane in _LANE_PX if self._view.height() >= theme.px(least))
+        height = theme.px(lane) * len(DRUM_LANES) if drums else 0
         layout = self._view.ci.layout
         layout.setRowFixedHeight(1, height)
         layout.setRowSpacing(0, theme.px(6) if drums else 0)

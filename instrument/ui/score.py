@@ -25,6 +25,7 @@ class Score:
         self.playing = False
         self.root = 0
         self._playhead = Playhead()
+        self._scale = ("", "")  # key and scale as they are called
         self._in_scale = scale_mask(0, "major")
 
     def show_telemetry(self, report: Telemetry, now: float) -> None:
@@ -51,8 +52,10 @@ class Score:
         key, scale = str(values.get("-1/key", "C")), str(values.get("-1/scale", "chromatic"))
         locked = scale in SCALES and scale != "chromatic" and key in KEYS
         self.root = KEYS.index(key) if locked else 0
-        self._in_scale = scale_mask(self.root, scale if locked else "major")
-        self.scale_version += 1
+        if (key, scale) != self._scale:
+            self._scale = (key, scale)
+            self._in_scale = scale_mask(self.root, scale if locked else "major")
+            self.scale_version += 1
         self.bars.metre = str(values.get("-1/metre", self.bars.metre))
         if not self.playing and not self.notes.committed:
             self.bars.restart()

@@ -332,8 +332,9 @@ class Window(QMainWindow):
 
     def _answered(self, command: AnyCommand) -> None:
         if isinstance(command, SetKnob) and self._description is not None:
-            self._description.values[f"{command.player}/{command.knob}"] = command.value
-            self.board.show_values(self._description.values, self.link.under_way)
+            name = f"{command.player}/{command.knob}"
+            self._description.values[name] = command.value
+            self.board.show_values({name: command.value}, self.link.under_way)
 
     def _refused(self, error: str, command: AnyCommand | None) -> None:
         self.banner.notify(error)
