@@ -125,6 +125,27 @@ def test_the_engine_is_killed_and_the_window_brings_it_and_the_music_back() -> N
     assert not there(engines[1].pid)
 
 
+def test_a_sound_is_added_turned_seen_and_removed() -> None:
+    def story(window: Window) -> Iterator[Callable[[], object]]:
+        yield lambda: window.link.state == State.RUNNING and (0, "temperature") in window.board.controls
+        window.play_or_stop()
+        yield lambda: window.transport.playing
+        window.add_sound.picked.emit("sines")
+        yield lambda: 1 in window.players.strips
+        pitch, strip = window.board.controls[1, "pitch"], window.players.strips[1]
+        assert isinstance(pitch, Knob)
+        assert {(1, id) for id in ("level", "mute", "tune", "duck")} <= set(window.board.controls)
+        pitch.setValue(90)
+        yield lambda: not window.link.under_way(1, "pitch")
+        assert window.transport.playing, "sounds come while the music goes on"
+        yield lambda: strip.meter.bar > -30 and any(window.spectrogram.seen)
+        strip.remove.click()
+        yield lambda: not window.players.strips
+        assert window.transport.playing
+
+    tell(story, players="tests.support.sounds:open_any")
+
+
 def test_an_engine_that_cannot_start_is_an_error_of_one_line() -> None:
     with pytest.raises(HocketError, match=r"unknown model 'nope': choose one of"):
         tell(lambda window: iter([lambda: False]), model="nope")
