@@ -190,7 +190,7 @@ def bench(
     """Measure how fast notes, knobs and sound are on this machine."""
     from instrument.engine.bench import run_bench
 
-    typer.echo(f"hocket: measuring, for about {seconds + 15:g} s", err=True)
+    typer.echo(f"hocket: measuring, for about {2 * seconds + 60:g} s", err=True)
     report = run_bench(seconds)
     if as_json:
         _print_json(report)

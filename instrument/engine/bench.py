@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,40 +15,55 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from instrument.engine.benchsounds import time_stream, time_together, time_voice
+from instrument.engine.benchtools import (
+    CONTROLS,
+    PATIENCE_S,
+    Figures,
+    finish,
+    first_line,
+    percentiles,
+    quit_engine,
+    telemetry_of,
+)
 from instrument.engine.client import EngineClient
-from instrument.engine.messages import Play, Quit, SetKnob, Stop, Telemetry
+from instrument.engine.messages import Play, SetKnob, Stop, Telemetry
 from instrument.errors import HocketError
 from instrument.io.child import spawn
 from instrument.io.jackport import JackMidiInput
-from instrument.models.catalog import list_models, open_note_player
+from instrument.models.catalog import Kind, list_models, open_note_player
 from instrument.models.players import Ask
 from instrument.music.timebase import Metre, MetreMap, ns_per_tick
 
-WARM_UP, NOTES = 30, 400  # notes of every model that are played first, and that are counted
+WARM_UP, NOTES = 520, 200  # notes of every model that are played first, so that it has all its past; that are counted
 KNOB_EVERY_S = 0.35
 TOLD_AHEAD_NS = 150_000_000  # the control process hears of a deadline at least so long before
-PATIENCE_S = 30.0
-CONTROLS, WINDOW = "instrument.engine.benchcontrols", "instrument.ui.timed"
-
-Figures = dict[str, float | None]
+WINDOW = "instrument.ui.timed"
 
 
 def run_bench(seconds: float) -> dict[str, Any]:
     """Measure for about `seconds` of music and 15 seconds besides. The keys are those that `hocket bench --json`
     promises; what cannot be measured here is None. HocketError where there is nothing to measure."""
-    models = {
-        entry.slug: {"ms_per_note": time_notes(entry.slug)} for entry in list_models() if entry.manifest
-    }
+    models = {slug: {"ms_per_note": time_notes(slug)} for slug in _slugs("notes")}
     if not models:
         raise HocketError("no models are here to measure: put a bundle into models_onnx/")
     with private_home() as home:
         time_start(home)  # files into memory, so that the next is a warm start
         startup = time_start(home)
         live = Live(home).measure(seconds)
+        streams = {slug: time_stream(slug, home) for slug in _slugs("stream")}
+        voices = {slug: time_voice(slug, home) for slug in _slugs("voice")}
+        together = time_together([*list(models)[:1], *list(streams)[:1]], list(voices)[:1], home, seconds)
     startup["window_s"] = live.pop("window_s")
-    return {"note_models": models, **live, "startup": startup}
+    return {
+        "note_models": models, **live, "startup": startup, "streams": streams, "voices": voices, "together": together,
+    }  # fmt: skip
+
+
+def _slugs(kind: Kind) -> list[str]:
+    """The models of a kind that are here."""
+    return [entry.slug for entry in list_models() if entry.kind == kind and not entry.problem]
 
 
 def time_notes(slug: str) -> Figures:
@@ -65,14 +79,6 @@ def time_notes(slug: str) -> Figures:
         if i % 16 == 0:
             player.forget_before(player.count)
     return percentiles(np.array(taken[WARM_UP:]) / 1e6, 50, 99)
-
-
-def percentiles(values: Sequence[float] | NDArray[np.float64], *which: int) -> Figures:
-    """{"p50": ..., "max": ...}; 100 is called max. None where there are no values."""
-    names = ["max" if p == 100 else f"p{p}" for p in which]
-    if not len(values):
-        return dict.fromkeys(names)
-    return dict(zip(names, (round(float(v), 4) for v in np.percentile(values, which)), strict=True))
 
 
 @contextmanager
@@ -95,7 +101,7 @@ def time_start(home: Path) -> Figures:
     began = time.perf_counter_ns()
     client = EngineClient.connect(timeout_s=PATIENCE_S)
     answered = time.perf_counter_ns()
-    _quit(client)
+    quit_engine(client)
     trace = home / "start.json"
     program = (
         "import instrument.cli; from instrument.cli.playing import play_headless; "
@@ -127,10 +133,10 @@ class Live:
         began = time.perf_counter_ns()
         window = spawn(WINDOW, output=subprocess.PIPE)
         sleeper, stream = (spawn(CONTROLS, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
-        shown = _first_line(window)
+        shown = first_line(window)
         for process in (sleeper, stream):
-            _first_line(process)
-        before = _telemetry(client)
+            first_line(process)
+        before = telemetry_of(client)
         receiver = _receiver(before)
         try:
             client.ask(Play())
@@ -143,8 +149,8 @@ class Live:
         finally:
             if receiver:
                 receiver.close()
-            _quit(client)
-            _, slept, streamed = (_finish(process) for process in (window, sleeper, stream))
+            quit_engine(client)
+            _, slept, streamed = (finish(process) for process in (window, sleeper, stream))
         measured = json.loads(self._trace.read_text("utf-8"))
         took = [(at - sent) / 1e6 for sent, at in zip(self._turned, measured["knobs"], strict=False)]
         audio = measured["audio"]
@@ -204,34 +210,10 @@ def jitter_ms(sends: Sequence[tuple[int, int]], received: Sequence[int] | None) 
     return list(np.abs(off - np.median(off)) / 1e6) if count else []
 
 
-def _telemetry(client: EngineClient) -> Telemetry:
-    """The state of the engine. HocketError if it does not tell."""
-    client.poll()
-    ends = time.monotonic() + 5
-    while time.monotonic() < ends:
-        client.wait(0.1)
-        for report in client.poll():
-            if isinstance(report, Telemetry):
-                return report
-    raise HocketError("the engine tells nothing: see engine.log in its state folder")
-
-
 def _receiver(telemetry: Telemetry) -> JackMidiInput | None:
     """A JACK port connected to the engine's, where it has one."""
     port, _, backend = telemetry.midi.rpartition(" ")
     return JackMidiInput("Hocket bench", port) if backend == "(jack)" else None
-
-
-def _first_line(process: subprocess.Popen[bytes]) -> str:
-    """What a child says first; empty if it ends or says nothing in time."""
-    lines: list[bytes] = []
-    assert process.stdout is not None
-    reader = threading.Thread(
-        target=lambda pipe: lines.append(pipe.readline()), args=(process.stdout,), daemon=True
-    )
-    reader.start()
-    reader.join(PATIENCE_S)
-    return lines[0].decode().strip() if lines else ""
 
 
 def _memory(client: EngineClient, window: subprocess.Popen[bytes]) -> Figures:
@@ -270,27 +252,3 @@ def _command(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     return ""
-
-
-def _quit(client: EngineClient) -> None:
-    with suppress(HocketError):
-        client.ask(Quit())
-    client.close()
-    if client.process:
-        try:
-            client.process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            client.process.kill()
-            client.process.wait()
-
-
-def _finish(process: subprocess.Popen[bytes]) -> Any:
-    """Close a child's input, and read what it measured: JSON in its last line, None if it failed."""
-    try:
-        output, _ = process.communicate(timeout=5)
-        return json.loads(output.splitlines()[-1])
-    except (subprocess.TimeoutExpired, IndexError, ValueError):
-        return None
-    finally:
-        process.kill()
-        process.wait()

@@ -199,12 +199,13 @@ def write_trace(
     path: Path, conductor: Conductor, scheduler: Scheduler, sound: Sound, control: Control
 ) -> None:
     """What `hocket bench` wants to know and telemetry is too slow for. In ns: when each knob that was turned took
-    effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons."""
+    effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons. sound: see `Sound`."""
     audio = sound.audio.status()
     table = {
         "knobs": list(control.knob_instants),
         "notes": list(conductor.timings),
         "sends": list(scheduler.lateness),
+        "sound": {"begun": sound.begun, "recorded": sound.recorded},
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }
     path.write_text(json.dumps(table), "utf-8")

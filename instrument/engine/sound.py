@@ -25,7 +25,8 @@ from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
 LEAD_S = 0.030  # sound mixed ahead of the device
-KEYED_LEAD_S = 0.0225  # the same while a person plays a voice that is a sound model
+# The same while a person plays a voice that is a sound model, at first; and what is added whenever the device starved.
+KEYED_LEAD_S, MORE_S = 0.0135, 0.006
 LEAST_S = 0.012  # as much lies ready at least while the mixer waits for a stream
 AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
 STALE_S = 0.1  # a note that is later than this is not played any more
@@ -37,7 +38,8 @@ Setting = tuple[Event, ...]  # programs, pans and levels of all parts; what soun
 class Sound:
     """An `Output` of the conductor: plays notes by the built-in voices, from a thread of its own.
 
-    load: share of the time it may take that mixing takes, 0..1.
+    load: share of the time it may take that mixing takes, 0..1; begun: frame of the mixer at which streams began last;
+    recorded: of the last recording, its first frame of the mixer and when (ns) that is heard.
     """
 
     def __init__(self, audio: AudioOutput) -> None:
@@ -45,6 +47,8 @@ class Sound:
         self.agenda = Agenda()
         self.audio = audio
         self.load = 0.0
+        self.begun = 0
+        self.recorded = (0, 0)
         self._problem = ""
         self._tempo: TempoMap | None = None
         self._begins = False  # the transport has been started
@@ -53,6 +57,8 @@ class Sound:
         self._told: Setting = ()  # the same of the sound players
         self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
         self._recorders: tuple[SoundRecorder, ...] = ()
+        self._keyed_lead_s = KEYED_LEAD_S
+        self._starved: int | None = None  # blocks, when they were last counted
         self._recent: deque[Frames] = deque(maxlen=SIZE // BLOCK)  # blocks
         self._ensemble: Ensemble | None = None
         self._posting = threading.Lock()
@@ -200,7 +206,7 @@ class Sound:
             if audio is not self._device or audio.rate != self._mixer.rate:
                 self._go_on(audio)
             began = time.perf_counter()
-            lead = int((KEYED_LEAD_S if self.ensemble.keyed else LEAD_S) * audio.rate)
+            lead = int(self._lead_s(audio) * audio.rate)
             free, count = audio.free(lead), 0
             while free >= BLOCK and not (lead - free > LEAST_S * audio.rate and self.ensemble.lacks(BLOCK)):
                 self._mix(audio)
@@ -209,6 +215,16 @@ class Sound:
                 share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
                 self.load += _SMOOTH * (min(1.0, share) - self.load)
             time.sleep(max(0.001, (BLOCK - free) / audio.rate))
+
+    def _lead_s(self, audio: AudioOutput) -> float:
+        """How much sound is to lie ready."""
+        if not self.ensemble.keyed:
+            return LEAD_S
+        starved, before = audio.status().starved, self._starved
+        self._starved = starved
+        if before is not None and starved > before:
+            self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + MORE_S)
+        return self._keyed_lead_s
 
     def _mix(self, audio: AudioOutput) -> None:
         """One block more for the device."""
@@ -219,6 +235,9 @@ class Sound:
         self._recent.append(block)
         audio.write(block)
         for recorder in self._recorders:
+            if not recorder.begun:
+                recorder.begun = True
+                self.recorded = self._mixed - BLOCK, audio.heard_ns(self._base + self._mixed - BLOCK)
             recorder.write(block, self._mixer.rate)
 
     def _post(self, audio: AudioOutput) -> None:
@@ -232,7 +251,8 @@ class Sound:
         self._place = (self._mixed, start, frame_ns)
         if self._begins:
             self._begins = False
-            self.ensemble.begin(max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns)))
+            self.begun = max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns))
+            self.ensemble.begin(self.begun)
         until = tempo.tick(start + (BLOCK + AHEAD) * frame_ns)
         self._set_until(until)
         for tick, message in self.agenda.take(until):
@@ -267,6 +287,7 @@ class SoundRecorder(WavRecorder):
     def __init__(self, path: Path, rate: int, sound: Sound) -> None:
         """HocketError where the file cannot be written."""
         super().__init__(path, rate)
+        self.begun = False
         self._sound = sound
 
     def close(self) -> None:

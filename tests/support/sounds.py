@@ -114,20 +114,21 @@ class SineTones:
 
     def render(self, frames: int) -> NDArray[np.float32]:
         out = np.zeros(frames)
-        for i in range(0, frames, 16):  # gliding in short steps, whatever the call
-            count = min(16, frames - i)
-            step = 12 * count / self._rate / self.GLIDE_S
-            self._shift += float(np.clip(self._target - self._shift, -step, step))
-            self._bend += float(np.clip(self._bent - self._bend, -step, step))
-            for tone, (pitch, top, gain, slope, phase) in list(self._tones.items()):
-                gains = np.clip(gain + slope * np.arange(1, count + 1) / self._rate, 0, 1)
-                hertz = 440 * 2 ** ((pitch - 69 + self._shift + self._bend) / 12)
-                cycles = phase + hertz * np.arange(1, count + 1) / self._rate
-                out[i : i + count] += top * gains * np.sin(2 * np.pi * cycles)
-                self._tones[tone][2:] = [float(gains[-1]), slope, float(cycles[-1] % 1)]
-                if slope < 0 and gains[-1] == 0:
-                    del self._tones[tone]
+        t = np.arange(1, frames + 1) / self._rate
+        moved = self._glide(self._shift, self._target, t) + self._glide(self._bend, self._bent, t)
+        for tone, (pitch, top, gain, slope, phase) in list(self._tones.items()):
+            gains = np.clip(gain + slope * t, 0, 1)
+            cycles = phase + np.cumsum(440 * 2 ** ((pitch - 69 + moved) / 12) / self._rate)
+            out += top * gains * np.sin(2 * np.pi * cycles)
+            self._tones[tone][2:] = [float(gains[-1]), slope, float(cycles[-1] % 1)]
+            if slope < 0 and gains[-1] == 0:
+                del self._tones[tone]
+        self._shift = float(self._glide(self._shift, self._target, t)[-1])
+        self._bend = float(self._glide(self._bend, self._bent, t)[-1])
         return np.repeat(out[:, None], 2, axis=1).astype(np.float32)
+
+    def _glide(self, now: float, target: float, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return now + np.clip(target - now, -12 * t / self.GLIDE_S, 12 * t / self.GLIDE_S)
 
     @property
     def sounding(self) -> frozenset[int]:
