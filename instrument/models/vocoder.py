@@ -1,0 +1,138 @@
+"""The vocoder: log mels in, frame by frame; samples out, 23 ms after the middle of their frame.
+
+Its graph tells three parts of every bin: one of phases told outright (what begins), noise, and one whose phase runs
+on from the frame before, as fast as the partial that `peaks` finds there. All bins of a partial run on from the one
+bin that it is nearest to (Laroche and Dolson, 1999; Beauregard and others, 2015), so they stay together for as long
+as it is held; and since no two phases meet in one, the smallest differences do not grow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
+from instrument.models.peaks import Floats, Peaks
+from instrument.models.spectral import SILENCE, MelFormat, Sound, Spectra, StreamingIstft, hann
+
+PRIMED = 16  # frames of silence that a stream begins after
+NOTHING = 1e-15  # so small a magnitude has a phase too: 0
+
+
+class Vocoder:
+    """One stream. Not for several threads at once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """bundle: of the family vocoder. HocketError if it is not whole."""
+        manifest = bundle.manifest
+        try:
+            self.format = MelFormat.of(manifest.codec)
+            self.synthesis = Synthesis(self.format, manifest.codec["tonal"])
+            self._peaks = Peaks(self.format, manifest.codec["tonal"])
+        except (KeyError, ValueError) as error:
+            raise HocketError(
+                f"bundle {manifest.slug!r} tells no format of its mels: it is not whole"
+            ) from error
+        self.session = bundle.session("frames")
+        self._pairs = manifest.states
+        self.rate, self.hop, self.latency = self.format.rate, self.format.hop, self.synthesis.latency
+        self.reset()
+
+    def reset(self, seed: int = 0) -> None:
+        """Begin anew, after silence. seed: of its noise."""
+        self._states = {p.input: np.full(p.shape, p.initial, np.float32) for p in self._pairs}
+        self._run(np.full((PRIMED, self.format.mels), SILENCE, np.float32))
+        self.synthesis.reset(seed)
+
+    def push(self, log_mels: Floats) -> Sound:
+        """Samples (frames * hop,) of normalised log mels (frames, mels): sample n of all that came since `reset`
+        sounds at n - latency, where frame t is at t * hop. The same however the frames are cut into calls."""
+        if not len(log_mels):
+            return np.zeros(0, np.float32)
+        return self.synthesis.push(*self._run(np.asarray(log_mels, np.float32)))
+
+    def render(self, log_mels: Floats, seed: int = 0) -> Sound:
+        """The sound of a whole, in step with it: (frames * hop,) samples, the first at frame 0."""
+        self.reset(seed)
+        after = np.full((-(-self.latency // self.hop), self.format.mels), SILENCE, np.float32)
+        return self.push(np.concatenate([log_mels, after]))[self.latency :][: len(log_mels) * self.hop]
+
+    def _run(self, log_mels: Floats) -> tuple[Floats, Floats]:
+        """The parts, and how far above the bins their partials lie."""
+        places, offsets, lobes = self._peaks.find(log_mels)
+        fed = {"mels": log_mels[None], "places": places[None], "lobes": lobes[None]}
+        parts, *after = self.session.run(fed | self._states)
+        self._states = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
+        return parts[0], offsets
+
+
+class Synthesis:
+    """From the parts of spectra to samples; see the module."""
+
+    def __init__(self, format: MelFormat, tonal: int) -> None:
+        """tonal: bins that have a running part. ValueError if they are not among the format's."""
+        if not 1 < tonal <= format.bins:
+            raise ValueError(f"{tonal} tonal bins of {format.bins}")
+        self.format, self.tonal = format, tonal
+        self._istft = StreamingIstft(format.fft, format.hop)
+        self.latency = self._istft.latency
+        # Phases are counted from the middle of the window, where those of one partial's bins are equal.
+        self._middle = np.where(np.arange(format.bins) % 2, -1, 1).astype(np.float32)
+        self._bins = np.arange(tonal, dtype=np.float32)
+        self._noise_window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        """Begin anew. seed: of the noise."""
+        self._rng = np.random.default_rng(seed)
+        self._noise = self._rng.standard_normal(self.format.fft - self.format.hop, np.float32)
+        self._running = np.ones(self.tonal, np.complex64)
+        self._istft.reset()
+
+    def push(self, parts: Floats, offsets: Floats) -> Sound:
+        """The next samples (frames * hop,) of parts (frames, 3 bins + 2 tonal) and how far above their bins the
+        partials lie (frames, tonal), in bins."""
+        return self._istft.push(self.spectra(parts, offsets) * self._middle)
+
+    def spectra(self, parts: Floats, offsets: Floats) -> Spectra:
+        """The spectra (frames, bins), phases counted from the middle of the window."""
+        bins, tonal = self.format.bins, self.tonal
+        out = paired(parts[:, :bins], parts[:, bins : 2 * bins])
+        angle = np.float32(2 * np.pi * self.format.hop / self.format.fft) * (self._bins + offsets)
+        run = paired(parts[:, 3 * bins : -tonal], parts[:, -tonal:]) * paired(np.cos(angle), np.sin(angle))
+        running = self._running
+        for turn, source, spectrum in zip(run, self.sources(offsets), out, strict=True):
+            turn *= unit(running)[source]
+            running = spectrum[:tonal]
+            running += turn
+        self._running = running.copy()
+        out += parts[:, 2 * bins : 3 * bins] * self._noise_spectra(len(parts))
+        return out
+
+    def sources(self, offsets: Floats) -> NDArray[np.int64]:
+        """The bins that are nearest to the partials which lie so far above their bins (..., tonal)."""
+        return np.asarray(np.clip(np.rint(self._bins + offsets), 0, self.tonal - 1), np.int64)
+
+    def _noise_spectra(self, frames: int) -> Spectra:
+        """Those of endless white noise, of power one in every bin."""
+        format = self.format
+        fresh = self._rng.standard_normal(frames * format.hop, np.float32)
+        noise = np.concatenate([self._noise, fresh])
+        self._noise = noise[frames * format.hop :]
+        windows = np.lib.stride_tricks.sliding_window_view(noise, format.fft)[:: format.hop]
+        return np.fft.rfft(windows * self._noise_window).astype(np.complex64, copy=False) * self._middle
+
+
+def paired(real: Floats, imaginary: Floats) -> Spectra:
+    """Complex numbers of their two parts."""
+    out = np.empty(real.shape, np.complex64)
+    out.real, out.imag = real, imaginary
+    return out
+
+
+def unit(spectrum: Spectra) -> Spectra:
+    """The phases of a spectrum, as complex numbers of size one."""
+    some = spectrum + np.complex64(NOTHING)
+    some /= np.abs(some)
+    return some
