@@ -31,7 +31,7 @@ from training.data.ensembles import ANY, ENSEMBLES
 from training.data.prepare import prepare
 from training.data.rendering import Renderer, Room, find_fonts, scored, scored_as_written
 from training.data.shards import Shards
-from training.data.soundfiles import check_sound, decode, levelled
+from training.data.soundfiles import check_silence, decode, levelled
 from training.data.soundplan import Options, chance, plan, wanted
 from training.data.soundsources import Found, Item
 from training.data.sources import SPLITS
@@ -114,7 +114,7 @@ def prepare_audio(
 
 
 def _nothing(sources: Sequence[Path], rejected: list[tuple[str, str]]) -> str:
-    said = f"; the first that cannot be had: {': '.join(rejected[0])}" if rejected else ""
+    said = f"; the first that cannot be had: {', '.join(rejected[0])}" if rejected else ""
     return f"{', '.join(map(str, sources))}: there is nothing to take{said}"
 
 
@@ -186,7 +186,6 @@ class _Maker:
         options = self.options
         if item.kind == "recording":
             sound = decode(Path(item.folder, item.path), options.rate, item.start, item.seconds)
-            check_sound(sound)
             return levelled(sound, options.rate), 0
         if item.kind == "piece":
             return levelled(self._piece(item), options.rate), 0
@@ -203,7 +202,7 @@ class _Maker:
             raise HocketError(
                 f"it lasts {len(sound) / options.rate:.2f} s: at least {SHORTEST_NOTE_S} are needed"
             )
-        check_sound(sound)
+        check_silence(sound)
         return sound, min(len(sound), round(item.hold * options.rate))
 
     @property
@@ -286,7 +285,7 @@ def _merge(
     with (out / REJECTED_NAME).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("path", "reason"), *rejected])
     if not written:
-        raise HocketError(f"none of {len(rejected)} is left; the first: {': '.join(rejected[0])}")
+        raise HocketError(f"none of {len(rejected)} is left; the first: {', '.join(rejected[0])}")
     return writer.finish()
 
 

@@ -16,7 +16,7 @@ from instrument.errors import HocketError
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64")
 RATES = range(8000, 192001)
 MARGIN_S = 0.05  # read on both sides of a window, so that resampling does not begin within it
-SILENT_RMS = 1e-3
+SILENT_PEAK = 1e-3
 PAUSE_DB = -40  # below the mean level of a window
 CLIPPED_SHARE, CLIPPED_RUN = 1e-4, 4  # of samples that stand at the peak, so many side by side
 LEVEL_RMS = 0.08
@@ -59,35 +59,41 @@ def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = No
     try:
         with soundfile.SoundFile(str(path)) as file:
             file.seek(first - before)
-            sound = file.read(before + count + margin, dtype="float32", always_2d=True).mean(1)
+            samples = file.read(before + count + margin, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, RuntimeError) as error:
         raise HocketError(f"it is not readable as sound ({_brief(error)})") from error
-    if len(sound) - before < count // 2:
+    if len(samples) - before < count // 2:
         raise HocketError("it is damaged: it ends before it says")
-    if not np.isfinite(sound).all():
+    if not np.isfinite(samples).all():
         raise HocketError("it holds values that are no numbers")
+    check_clipping(samples)
+    sound = samples.mean(1)
     if source.rate != rate:
         sound = soxr.resample(sound, source.rate, rate, "HQ")
     skipped = round(before * rate / source.rate)
     return np.ascontiguousarray(sound[skipped : skipped + round(count * rate / source.rate)], np.float32)
 
 
-def check_sound(sound: NDArray[np.float32]) -> None:
-    """HocketError with the reason if a sound is silent or clipped."""
-    peak = float(np.abs(sound).max(initial=0.0))
-    if peak < SILENT_RMS:
-        raise HocketError("it is silent")
-    at_peak = np.abs(sound) >= 0.999 * peak
-    runs = np.convolve(at_peak, np.ones(CLIPPED_RUN, int), "valid") == CLIPPED_RUN
-    if peak >= 0.5 and runs.sum() > CLIPPED_SHARE * len(sound):
+def check_clipping(samples: NDArray[np.float32]) -> None:
+    """HocketError if (frames, channels) as they were recorded stand at their peak for a while, often."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    runs = at_peak = (np.abs(samples) >= 0.999 * peak).any(1)
+    for shift in range(1, CLIPPED_RUN):
+        runs = runs[:-1] & at_peak[shift:]
+    if peak >= 0.5 and runs.sum() > CLIPPED_SHARE * len(samples):
         raise HocketError("it is clipped")
+
+
+def check_silence(sound: NDArray[np.float32]) -> None:
+    """HocketError if there is nothing to hear."""
+    if float(np.abs(sound).max(initial=0.0)) < SILENT_PEAK:
+        raise HocketError("it is silent")
 
 
 def levelled(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """A window of music at the level that all have; HocketError if it is silent, all of it or more than half."""
+    check_silence(sound)
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
-    if rms < SILENT_RMS:
-        raise HocketError("it is silent")
     block = rate // 10
     blocks = sound[: len(sound) // block * block].reshape(-1, block)
     pauses = np.sqrt(np.mean(np.square(blocks, dtype=np.float64), 1)) < rms * 10 ** (PAUSE_DB / 20)
