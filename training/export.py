@@ -21,11 +21,13 @@ from training.tasks.note_bundle import NoteBundling
 from training.tasks.notes import NoteTask
 from training.tasks.phrase_bundle import PhraseBundling
 from training.tasks.phrases import PhraseTask
+from training.tasks.tone_bundle import ToneBundling
+from training.tasks.tones import ToneTask
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
 SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
-BUNDLINGS = {NoteTask: NoteBundling, PhraseTask: PhraseBundling}
+BUNDLINGS = {NoteTask: NoteBundling, PhraseTask: PhraseBundling, ToneTask: ToneBundling}
 
 
 class Bundling(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-LOWEST_PITCH, HIGHEST_PITCH, PITCH_STEP = 20.0, 110.0, 2.5  # MIDI pitches
-PITCHES = np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1, PITCH_STEP)
+PITCH_STEP = 1.5  # semitones: recordings for some keys each make up an instrument
+PITCHES = np.arange(20.0, 110.0, PITCH_STEP)
 NOTE = len(PITCHES) + 3
 MATURE = 1.904  # seconds: no tone is told to be older
 FOLD = 1.3  # seconds: one that is held for longer goes to and fro between this and MATURE
@@ -18,7 +18,7 @@ AGE = AGES + 1
 def note_features(pitch: NDArray[np.floating], velocity: NDArray[np.floating]) -> NDArray[np.float32]:
     """(n, NOTE) of MIDI pitches and velocities (n,): how near the pitch is to each of a row of places, the pitch
     itself, the velocity and what is soft."""
-    near = np.exp(-(((pitch[:, None] - PITCHES) / (1.2 * PITCH_STEP)) ** 2))
+    near = np.exp(-(((pitch[:, None] - PITCHES) / PITCH_STEP) ** 2))
     rest = np.stack([(pitch - 64) / 24, (velocity - 80) / 30, np.maximum(0, (70 - velocity) / 30)], 1)
     return np.concatenate([near, rest], 1).astype(np.float32)
 

@@ -30,7 +30,7 @@ class Config:
 
     latent: int = 8
     embedding: int = 32
-    note: int = 384
+    note: int = 448
     frame: int = 192
 
 
@@ -94,14 +94,12 @@ class Network(nn.Module):
         self.note = NoteNetwork(config, genres)
         self.frame = FrameNetwork(config)
         self.encoder = nn.Sequential(
-            nn.Linear(SUMMARY + config.embedding + NOTE, 256), nn.SiLU(), nn.Linear(256, 2 * config.latent)
+            nn.Linear(SUMMARY + NOTE, 256), nn.SiLU(), nn.Linear(256, 2 * config.latent)
         )
 
-    def encode(self, summary: Tensor, instrument: Tensor, note: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation (n, latent) of what a note (n, SUMMARY) has that instrument, pitch and velocity do
-        not tell."""
-        told = torch.cat([summary, self.note.embedding(instrument).detach(), note], -1)
-        mean, deviation = self.encoder(told).chunk(2, -1)
+    def encode(self, summary: Tensor, note: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log deviation (n, latent) of the timbre of a note (n, SUMMARY), told its pitch and velocity."""
+        mean, deviation = self.encoder(torch.cat([summary, note], -1)).chunk(2, -1)
         return mean, deviation.clamp(-5, 1)
 
 

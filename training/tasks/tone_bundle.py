@@ -92,12 +92,11 @@ class ToneBundling:
 
     @torch.no_grad()
     def latents(self) -> dict[str, np.ndarray]:
-        """directions (2, latent): where x and y go, those in which notes with the same labels differ most; range
+        """directions (2, latent): where x and y go, those in which notes differ most; range
         (instruments, 2): lowest and highest pitches that were heard of each."""
         task, rows = self.task, self.task.rows["train"]
-        told = [task.told(part) for part in np.array_split(rows, max(1, len(rows) // 256))]
-        parts = zip(np.array_split(rows, max(1, len(rows) // 256)), told, strict=True)
-        z = np.concatenate([self.network.encode(task.summaries(r), *t)[0].numpy() for r, t in parts])
+        parts = np.array_split(rows, max(1, len(rows) // 256))
+        z = np.concatenate([self.network.encode(task.summaries(r), task.told(r)[1])[0].numpy() for r in parts])
         _, sizes, directions = np.linalg.svd(z - z.mean(0), full_matrices=False)
         pitch = np.array([task.tones.clips[r].pitch for r in rows])
         mine = [pitch[task.instrument[rows] == i] for i in range(len(self.genres))]

@@ -2,7 +2,8 @@
 
 Losses are absolute decibels, on a scale of ten: of what is loud in a note fully, of what is far below it less, and of
 what lies below the floor nothing, as long as it is not louder. A share of the notes is told z = 0 instead of their
-own, so that the middle of the latent space is what is usual for the labels.
+own, so that the middle of the latent space is what is usual for the labels; of a share of the others, z alone tells
+the instrument. Labels nearly name a note: without that, z would have nothing to tell.
 """
 
 from __future__ import annotations
@@ -30,20 +31,24 @@ if TYPE_CHECKING:
 GLANCES = np.array([1, 3, 6, 12, 24, 48, 96, 180])  # frames that the encoder sees
 SUMMARY = len(GLANCES) * LEVELS
 EARLY = 30  # frames of which half of those drawn are
+NEPERS = float(np.log(10) / 10)  # of power, a decibel
 FLAT = 15.0  # decibels: levels are told to the encoder on this scale
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
     """lanes: notes a batch; frames: drawn of each; beta: weight of a nat of divergence; typical: share of notes that
-    are told z = 0; quiet: weight of what is `depth` decibels below a note's loudest partial and more."""
+    are told z = 0; unnamed: share of the others whose instrument is not told; quiet: weight of what is `depth`
+    decibels below a note's loudest partial and more; loudness: weight of the error of all partials together."""
 
     lanes: int = 96
     frames: int = 16
-    beta: float = 0.004
-    typical: float = 0.25
+    beta: float = 0.002
+    typical: float = 0.5
+    unnamed: float = 0.4
     quiet: float = 0.15
-    depth: float = 80.0
+    depth: float = 65.0
+    loudness: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Mean errors on held-out notes told z = 0: levels, weighted and not, in decibels; cents; tuning in cents; loss and
-    release in decibels a second."""
+    """Mean errors on held-out notes told z = 0: levels, weighted and not, and loudness in decibels; cents; tuning in
+    cents; loss and release in decibels a second."""
 
     weighted: float
+    loudness: float
     levels: float
     cents: float
     tuning: float
@@ -94,8 +100,6 @@ class ToneTask:
         self.size, self.latent = self.train.lanes, recipe.model.latent
         self.tones, self.genres, self.data_hash = tones_of(recipe)
         self.rows = {split: self._rows(split, recipe) for split in ("train", "valid")}
-        if not len(self.rows["train"]):
-            raise HocketError(f"{recipe.data.folder} holds no notes to learn: run `python -m training prepare-audio`")
         facts = note_facts(self.tones, self.genres)
         self.instrument, self.note, self.release = facts
         self.peak = np.array([_peak(self.tones, row) for row in range(len(self.tones))], np.float32)
@@ -120,13 +124,15 @@ class ToneTask:
         frames = np.concatenate(
             [rng.integers(0, EARLY, (len(rows), half)), rng.integers(0, SPAN, (len(rows), train.frames - half))], 1
         )
-        told = self.told(rows)
-        mean, deviation = network.encode(self.summaries(rows), *told)
+        instrument, note = self.told(rows)
+        mean, deviation = network.encode(self.summaries(rows), note)
         z = mean + deviation.exp() * torch.randn_like(mean)
-        z = z * (torch.rand(len(rows), 1, device=self.device) >= train.typical)
-        parts = self.errors(network, rows, frames, (*told, z))
+        typical = torch.rand(len(rows), 1, device=self.device) < train.typical
+        unnamed = (torch.rand(len(rows), 1, device=self.device) < train.unnamed) & ~typical
+        parts = self.errors(network, rows, frames, (instrument * ~unnamed, note, z * ~typical))
         nats = divergence(mean, deviation).mean()
-        total = parts["weighted"] + 0.1 * (parts["cents"] + parts["tuning"] + parts["loss"] + parts["release"])
+        total = parts["weighted"] + train.loudness * parts["loudness"]
+        total = total + 0.1 * (parts["cents"] + parts["tuning"] + parts["loss"] + parts["release"])
         return {"total": total + train.beta * nats, **{n: v for n, v in parts.items() if n != "levels"}, "nats": nats}
 
     def told(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -163,6 +169,7 @@ class ToneTask:
         part = loud[:, :PARTIALS]
         return {
             "weighted": (off * weight).sum() / weight.sum(),
+            "loudness": (_loudness(levels) - _loudness(wanted)).clamp(-30, 30).abs().mean() / 10,
             "levels": (off * known).sum() / known.sum(),
             "cents": (cents - drift).abs().mean() / 10,
             "tuning": ((tuning - tuned).abs() * part).sum() / part.sum() / 10,
@@ -186,12 +193,15 @@ class ToneTask:
 
 
 def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
-    """The notes that a recipe is about, the instruments among those it trains on, and the hash of the data."""
+    """The notes that a recipe is about, their instruments, and the hash of the data. HocketError if there are none to
+    train on."""
     corpus = Corpus.open(recipe.data.folder)
     full = Corpus.open(recipe.sampling.full) if recipe.sampling.full else None
-    tones = open_tones(corpus, full)
     train = corpus.select("train", ship_only=recipe.data.ship_only)
-    instruments = tuple(sorted({c.instrument for c in train if c.instrument} - set(recipe.data.exclude)))
+    instruments = tuple(sorted({c.instrument for c in train if c.instrument and c.pitch >= 0}))
+    if not instruments:
+        raise HocketError(f"{corpus.folder} holds no notes to learn: run `python -m training prepare-audio` on some")
+    tones = open_tones(corpus, full)
     kept = np.array([i for i, c in enumerate(tones.clips) if c.instrument in instruments], np.int64)
     data_hash = corpus.data_hash + (f"+{full.data_hash}" if full else "")
     return tones.chosen(kept), instruments, data_hash
@@ -211,6 +221,11 @@ def note_facts(
         heard = release[mine & ~np.isnan(release)]
         release[mine & np.isnan(release)] = np.median(heard) if len(heard) else 150.0
     return instrument, note_features(pitch, velocity), release
+
+
+def _loudness(levels: Tensor) -> Tensor:
+    """Decibels of all partials that are told together, of levels (..., LEVELS)."""
+    return torch.logsumexp(levels[..., :PARTIALS] * NEPERS, -1) / NEPERS
 
 
 def _peak(tones: Tones, row: int) -> NDArray[np.float32]:
