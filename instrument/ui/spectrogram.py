@@ -101,10 +101,11 @@ class Spectrogram(QWidget):
         painter = QPainter(face)
         painter.setFont(theme.font(9.5))
         painter.setPen(theme.colour(theme.MUTED))
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        right, half = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, theme.px(6)
         for hertz, name in _NAMED:
             y = self.height() * (1 - math.log(hertz / LOW_HZ) / math.log(HIGH_HZ / LOW_HZ))
-            painter.drawText(QRectF(0, y - theme.px(7), theme.px(LEFT - 7), theme.px(14)), right, name)
+            top = min(max(y - half, 0), self.height() - 2 * half)
+            painter.drawText(QRectF(0, top, theme.px(LEFT - 7), 2 * half), right, name)
         painter.end()
         return face
 

@@ -29,6 +29,7 @@ from instrument.engine.messages import (
     Panic,
     Play,
     Record,
+    RemovePlayer,
     SavePatch,
     SetDevice,
     SetKnob,
@@ -125,7 +126,7 @@ class Window(QMainWindow):
         self.footer.opened.connect(lambda: self.link.send(Describe()))
         self.players = Players(self.board)
         self.players.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
-        self.players.asked.connect(self.link.send)
+        self.players.asked.connect(self._ask)
         self.add_sound = AddSound()
         self.add_sound.picked.connect(self._add_sound)
         self.spectrogram = Spectrogram()
@@ -325,6 +326,11 @@ class Window(QMainWindow):
         widgets = list(in_reading_order(self))
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
+
+    def _ask(self, command: AnyCommand) -> None:
+        self.link.send(command)
+        if isinstance(command, RemovePlayer):
+            self.add_sound.setFocus()  # not the next strip's button, which would take its place
 
     def _add_sound(self, slug: str) -> None:
         self.add_sound.show_busy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
@@ -99,8 +99,12 @@ def test_another_model_takes_its_seat(qtbot: QtBot, window: Window, engine: Engi
 def test_sounds_go_and_those_behind_move_up(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     strip = add(qtbot, window, "Glass")
     add(qtbot, window, "River")
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    strip.remove.setFocus()
     qtbot.keyClick(strip.remove, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: len(window.models) == 2, timeout=PATIENCE_MS)
+    assert window.add_sound.hasFocus()
     assert engine.commands(RemovePlayer) == [RemovePlayer(1)]
     assert window.models[1].currentText() == "River"
     qtbot.mouseClick(window.players.strips[1].remove, Qt.MouseButton.LeftButton)
@@ -157,10 +161,14 @@ def test_strips_are_named_for_screen_readers_and_reached_by_tab(qtbot: QtBot, wi
     with qtbot.waitActive(window):
         window.activateWindow()
     window.models[1].setFocus()
-    reached: list[QWidget | None] = []
+    window.resize(1, 1)
+    reached: list[QWidget] = []
     for _ in range(9):
-        reached.append(QApplication.focusWidget())
+        reached.append(window.focusWidget())
         window.focusNextChild()
+        shelf = window.players.strip_shelf.viewport()
+        seen = QRect(reached[-1].mapTo(shelf, QPoint()), reached[-1].size())
+        assert shelf.rect().contains(seen), "the shelf scrolls along"
     inside = {control for (player, _), control in window.board.controls.items() if player == 1}
     assert inside | {window.models[1], strip.remove} == set(reached)
 
