@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -88,7 +88,15 @@ def list_models() -> list[Entry]:
                 size = 0
             entry = Entry(path, manifest, problem, size, shipped)
             entries.setdefault(entry.slug, entry)
-    return list(entries.values())
+    return [_with_needs(entry, entries) for entry in entries.values()]
+
+
+def _with_needs(entry: Entry, there: Mapping[str, Entry]) -> Entry:
+    """The entry, with a problem where bundles are missing that it needs."""
+    missing = [slug for slug in entry.manifest.needs if slug not in there] if entry.manifest else []
+    if entry.problem or not missing:
+        return entry
+    return replace(entry, problem=f"{entry.slug} needs {', '.join(missing)}: put that into the same folder too")
 
 
 def find_model(slug: str) -> Entry:
