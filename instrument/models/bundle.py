@@ -76,7 +76,8 @@ OPERATORS: dict[str, frozenset[str]] = {
     "musicvae": _DENSE | {"LSTM"},
     "ddsp": _DENSE,
     "vocoder": _SPECTRAL,
-    "gansynth": _DENSE | {"Exp", "Log"},
+    "gansynth": _DENSE | {"Exp", "Log", "Neg"},
+    "cmelgan": _DENSE | {"ArgMax", "Conv", "ConvTranspose", "LeakyRelu", "Reciprocal", "ReduceMean", "Sqrt"},
 }
 UNPACKED = frozenset(["cmelgan", "vocoder", "gansynth", "ddsp"])  # families whose weights lie unpacked in memory
 
