@@ -30,7 +30,7 @@ from instrument.engine.gain import to_gain
 from instrument.engine.messages import Panic, Play, Record, SetKnob, Stop, Telemetry, Value
 from instrument.engine.mixer import BLOCK
 from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.performance import OpenPlayer
+from instrument.engine.seating import OpenPlayer
 from instrument.engine.streams import Mono, Strand, Turned
 from instrument.errors import HocketError
 from instrument.io.child import spawn

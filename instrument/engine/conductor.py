@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from instrument.engine.knobs import INSTRUMENT, knob_name, value_at
 from instrument.engine.messages import Anchor, KnobInfo, NoteReport, Value
 from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.performance import RECOVERED, Opened, Performance, Played
+from instrument.engine.performance import RECOVERED, Performance, Played
 from instrument.engine.players import Players
+from instrument.engine.seating import Opened
 from instrument.engine.sounds import NOTES, moved_up
 from instrument.engine.transport import Transport
 from instrument.errors import HocketError

@@ -4,12 +4,11 @@ that what is heard live and what is rendered come out of the same code."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
-from instrument.engine.anchors import fits, fitting, has_space, on_pad
+from instrument.engine.anchors import fitting, has_space, on_pad
 from instrument.engine.knobs import (
     INSTRUMENT,
     RESTARTING,
@@ -23,11 +22,11 @@ from instrument.engine.knobs import (
 from instrument.engine.messages import Anchor, Value
 from instrument.engine.notes import Line
 from instrument.engine.patches import MOST_PLAYERS, Patch, PlayerPatch
+from instrument.engine.seating import BundleInfo, Opened, OpenPlayer, check_input, expect_bundle, named
 from instrument.engine.sounds import Cast, Scene, Seat, kind, moved_up, with_strip, without
-from instrument.engine.takes import Bundle, Header, Input, Joined, Left, Released, Stopped, Take, Turn
+from instrument.engine.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.transport import bar_line, changed_metres, metre_map
 from instrument.errors import HocketError
-from instrument.models.manifest import Knob
 from instrument.models.players import Ask, NotePlayer
 from instrument.models.sounding import SoundModel
 from instrument.music.notes import Note, Part
@@ -40,34 +39,6 @@ THINNING = ((0, 0), (0, 1), (1, 2), (6, 6), (12, 12), (24, 24), (24, 96))
 RECOVERED = 144  # ticks: a player planned this far ahead plays one step less thinly
 
 Played = tuple[int, Note]  # a player and his note
-
-
-class BundleInfo(Protocol):
-    """What a performance needs to know of a bundle: the manifest has it."""
-
-    @property
-    def slug(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def bundle_hash(self) -> str:
-        """Hash of all that is in it."""
-        ...
-
-    @property
-    def parts(self) -> Sequence[int]:
-        """The parts it can play; empty = all."""
-        ...
-
-    @property
-    def knobs(self) -> Sequence[Knob]:
-        """Its knobs."""
-        ...
-
-
-Opened = tuple[BundleInfo, NotePlayer | SoundModel]
-OpenPlayer = Callable[[str], Opened]
 
 
 class Performance:
@@ -319,7 +290,7 @@ class Performance:
         if line is None:
             self._give(event)
             return
-        _check(event, line)
+        check_input(event, line)
         bundle, player = None, None
         if event.bundle:
             bundle, model = opened or self._open(event.bundle.slug)
@@ -443,26 +414,3 @@ class Performance:
             except HocketError:
                 values[name] = info.default
         self.values = values
-
-
-def _check(event: Input, line: Line) -> None:
-    """HocketError if `event` cannot happen to `line` now."""
-    if line.count != event.count:
-        raise HocketError(f"player {event.player} has played {line.count} notes where the take says "
-                          f"{event.count}: it is damaged")
-    if event.prompt and (line.count or any(b.order <= a.order for a, b in pairwise(event.prompt))):
-        raise HocketError("the notes of a prompt come at the beginning and in order: it is damaged")
-    if not all(fits(line.player, anchor) for anchor in event.anchors or ()):
-        raise HocketError(f"the anchors are not of player {event.player}'s model: add them again")
-
-
-def named(bundle: BundleInfo) -> Bundle:
-    """A bundle as takes know it."""
-    return Bundle(bundle.slug, bundle.bundle_hash)
-
-
-def expect_bundle(wanted: Bundle, found: BundleInfo) -> None:
-    """HocketError, naming both, if a take was played by a bundle other than the one there."""
-    if wanted.hash != found.bundle_hash:
-        raise HocketError(f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
-                          f"{found.slug} {found.bundle_hash[:12]}: install that version")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from instrument.engine.performance import Opened, OpenPlayer
+from instrument.engine.seating import Opened, OpenPlayer
 from instrument.engine.sounds import kind
 from instrument.engine.tuning import prepare
 from instrument.models.sounding import StreamModel

@@ -30,13 +30,14 @@ from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
 from instrument.engine.listening import Listener
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, check_offset, load_patch
-from instrument.engine.performance import OpenPlayer
 from instrument.engine.players import Players
 from instrument.engine.scheduler import Scheduler
+from instrument.engine.seating import OpenPlayer
 from instrument.engine.server import Server
 from instrument.engine.sound import Sound
 from instrument.engine.sounds import NOTES
 from instrument.errors import HocketError
+from instrument.io import priority
 from instrument.io.clocks import SystemClock
 from instrument.models.catalog import list_models
 from instrument.paths import state_dir
@@ -139,6 +140,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     _end_on_signals_and_errors(control)
     gc.collect()
     gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
+    priority.hurry_all(priority.COMPUTES)  # not before: loading may take its time
     for part in (scheduler, sound, conductor, listener):
         part.start()
     try:

@@ -10,7 +10,8 @@ from math import ceil
 from instrument.engine.knobs import INSTRUMENT, checked, parse_setting, parse_timed_setting, split_name
 from instrument.engine.messages import Value
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, load_patch
-from instrument.engine.performance import EARLIEST, OpenPlayer, Performance, Played, expect_bundle
+from instrument.engine.performance import EARLIEST, Performance, Played
+from instrument.engine.seating import OpenPlayer, expect_bundle
 from instrument.engine.sounds import VOICE, Cast
 from instrument.engine.takes import Input, Joined, Left, Released, Stopped, Take, Turn, load_take
 from instrument.engine.transport import METRES

@@ -12,6 +12,7 @@ from instrument.engine.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
 from instrument.engine.performance import Performance, Played
 from instrument.io.midi import NullMidi, all_notes_off
 from instrument.io.ports import Clock, MidiOutput
+from instrument.io.priority import IN_TIME, hurry
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap
@@ -235,6 +236,7 @@ class Scheduler:
             self.port.send(message, ns)
 
     def _run(self) -> None:
+        hurry(IN_TIME)
         while not self._closed:
             version = self.agenda.version
             due = self.send_due()

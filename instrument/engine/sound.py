@@ -21,6 +21,7 @@ from instrument.engine.spectrum import SIZE, spectrum
 from instrument.engine.voices import Voice, open_voice
 from instrument.engine.wavfile import WavRecorder
 from instrument.io.ports import AudioOutput
+from instrument.io.priority import IN_TIME, hurry
 from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
@@ -201,6 +202,7 @@ class Sound:
             self._base = audio.status().written - self._mixed
 
     def _run(self) -> None:
+        hurry(IN_TIME)
         while not self._closed:
             audio = self.audio
             if audio is not self._device or audio.rate != self._mixer.rate:

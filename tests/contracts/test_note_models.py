@@ -11,8 +11,9 @@ from instrument.engine.knobs import checked
 from instrument.engine.messages import AddAnchor, KnobInfo
 from instrument.engine.pad import added
 from instrument.engine.patches import Patch, PlayerPatch, list_patches, load_patch
-from instrument.engine.performance import OpenPlayer, Performance
+from instrument.engine.performance import Performance
 from instrument.engine.render import Options, differences, render
+from instrument.engine.seating import OpenPlayer
 from instrument.models.catalog import list_models, open_note_player, open_player
 from instrument.music.harmony import KEYS, scale_mask
 from instrument.music.notes import Note, Part
