@@ -19,15 +19,24 @@ from training.fit import load_network
 from training.recipe import FAMILIES
 from training.tasks.note_bundle import NoteBundling
 from training.tasks.notes import NoteTask
+from training.tasks.notespectra import NoteSpectraTask
+from training.tasks.notespectra_bundle import NoteSpectraBundling
 from training.tasks.phrase_bundle import PhraseBundling
 from training.tasks.phrases import PhraseTask
+from training.tasks.stream_bundle import StreamBundling
+from training.tasks.streaming import StreamTask
 from training.tasks.tone_bundle import ToneBundling
 from training.tasks.tones import ToneTask
+from training.tasks.vocoder_bundle import VocoderBundling
+from training.tasks.vocoding import VocodingTask
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
 SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
-BUNDLINGS = {NoteTask: NoteBundling, PhraseTask: PhraseBundling, ToneTask: ToneBundling}
+BUNDLINGS = {
+    NoteTask: NoteBundling, PhraseTask: PhraseBundling, ToneTask: ToneBundling, VocodingTask: VocoderBundling,
+    NoteSpectraTask: NoteSpectraBundling, StreamTask: StreamBundling,
+}
 
 
 class Bundling(Protocol):
