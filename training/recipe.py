@@ -12,7 +12,10 @@ from typing import Any, TypeVar
 from instrument.errors import HocketError
 from training.families import cmelgan, ddsp, gansynth, lstm, musicvae, transformer, vocoder
 
-FAMILIES = {"lstm": lstm, "transformer": transformer, "musicvae": musicvae, "cmelgan": cmelgan, "ddsp": ddsp, "gansynth": gansynth, "vocoder": vocoder}
+FAMILIES = {
+    "lstm": lstm, "transformer": transformer, "musicvae": musicvae,
+    "cmelgan": cmelgan, "vocoder": vocoder, "gansynth": gansynth, "ddsp": ddsp,
+}
 T = TypeVar("T")
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
 GENTLY = {"batches": 1000, "rate": 2e-4, "warmup": 50, "average": 0.99, "valid_minutes": 1.0}
