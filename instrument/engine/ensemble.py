@@ -58,7 +58,11 @@ class Ensemble:
             self._scene = scene
             there = {id(seat.model) for seat in scene.seats}
             for key in [key for key in self._seated if key not in there]:
-                self._mixer.detach(self._seated.pop(key)[0])
+                strip, _, guest = self._seated.pop(key)
+                self._mixer.detach(strip)
+                self._failed.pop(strip, None)
+                if isinstance(guest, LiveStream):
+                    guest.close()  # what lies ready is enough to fade out
             for seat in scene.seats:
                 if id(seat.model) not in self._seated:
                     self._count += 1

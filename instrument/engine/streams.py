@@ -57,11 +57,14 @@ class Strand:
         self._tick_at = tick_at
         self._told: deque[tuple[float, Turned]] = deque(maxlen=1000)  # while it stands still, only the last matters
         self._now: Turned | None = None
+        self._last: Turned | None = None  # that was told
         self._begin()
 
     def tell(self, tick: float, turned: Turned) -> None:
         """Turn knobs at a tick."""
-        self._told.append((tick, turned))
+        if turned != self._last:
+            self._last = turned
+            self._told.append((tick, turned))
 
     def restart(self) -> None:
         """Begin with chunk 0, and all that was told so far."""
@@ -266,6 +269,7 @@ class StreamSource:
 
     def _begin(self, run: Run) -> None:
         self.stop()
+        self.problem = ""
         self._run = run
 
     def _fill(self, run: Run, frames: int) -> None:
