@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 import instrument
 from instrument.errors import HocketError
+from instrument.io.priority import DEVICE, hurry
 from instrument.io.shared import FAILED, RUNNING, SharedFile
 
 Memory = TypeVar("Memory", bound=SharedFile)
@@ -186,6 +187,7 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
                 pass
         end()
 
+    hurry(DEVICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: end())
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

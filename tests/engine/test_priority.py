@@ -1,0 +1,43 @@
+"""Real-time scheduling of the engine's process, where the system grants it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from instrument.engine.messages import LoadModel, Play
+from instrument.io.priority import COMPUTES, IN_TIME
+from tests.support.engine import Watcher, start_engine
+
+__all__ = ["start_engine"]  # the fixture
+
+
+def granted() -> bool:
+    """Whether this process may have a real-time priority."""
+    try:
+        import resource
+
+        return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_RTPRIO)[0] >= IN_TIME  # type: ignore[attr-defined]
+    except (ImportError, AttributeError):
+        return False
+
+
+@pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
+def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: Callable[..., Watcher]) -> None:
+    engine = start_engine(players="tests.support.sounds:open_any")
+    engine.until(lambda: engine.plan, what="ghosts")
+    engine.client.ask(LoadModel("sines", 1))
+    engine.client.ask(Play())
+    engine.until(lambda: engine.telemetry.player_levels[1:] > ((-60.0, -60.0),), what="the stream")
+    process = engine.client.process
+    assert process is not None
+    threads = [int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir()]
+    policies = {os.sched_getscheduler(thread) for thread in threads}
+    assert policies == {os.SCHED_RR}
+    priorities = Counter(os.sched_getparam(thread).sched_priority for thread in threads)
+    assert priorities[IN_TIME] == 2, "the scheduler's and the mixer's"
+    assert set(priorities) == {COMPUTES, IN_TIME}
