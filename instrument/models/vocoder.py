@@ -1,9 +1,9 @@
 """The vocoder: log mels in, frame by frame; samples out, 23 ms after the middle of their frame.
 
-Its graph tells three parts of every bin: one of phases told outright (what begins), noise, and one whose phase runs
-on from the frame before, as fast as the partial that `peaks` finds there. All bins of a partial run on from the one
-bin that it is nearest to (Laroche and Dolson, 1999; Beauregard and others, 2015), so they stay together for as long
-as it is held; and since no two phases meet in one, the smallest differences do not grow.
+Its graph tells the magnitude of every bin, and three parts of its phase: one told outright (what begins), noise, and
+one that runs on from the frame before, as fast as the partial that `peaks` finds there. All bins of a partial run on
+from the one bin that it is nearest to (Laroche and Dolson, 1999; Beauregard and others, 2015), so they stay together
+for as long as it is held; and since no two phases meet in one, the smallest differences do not grow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from instrument.models.peaks import Floats, Peaks
 from instrument.models.spectral import SILENCE, MelFormat, Sound, Spectra, StreamingIstft, hann
 
 PRIMED = 16  # frames of silence that a stream begins after
-NOTHING = 1e-15  # so small a magnitude has a phase too: 0
+FAINT = 1e-3  # parts of a phase that together are smaller make the bin fainter
 
 
 class Vocoder:
@@ -91,23 +91,25 @@ class Synthesis:
         self._istft.reset()
 
     def push(self, parts: Floats, offsets: Floats) -> Sound:
-        """The next samples (frames * hop,) of parts (frames, 3 bins + 2 tonal) and how far above their bins the
+        """The next samples (frames * hop,) of parts (frames, 4 bins + 2 tonal) and how far above their bins the
         partials lie (frames, tonal), in bins."""
         return self._istft.push(self.spectra(parts, offsets) * self._middle)
 
     def spectra(self, parts: Floats, offsets: Floats) -> Spectra:
         """The spectra (frames, bins), phases counted from the middle of the window."""
         bins, tonal = self.format.bins, self.tonal
-        out = paired(parts[:, :bins], parts[:, bins : 2 * bins])
+        magnitudes, real, imaginary, noise = (parts[:, i * bins : (i + 1) * bins] for i in range(4))
+        out = paired(real, imaginary)
         angle = np.float32(2 * np.pi * self.format.hop / self.format.fft) * (self._bins + offsets)
-        run = paired(parts[:, 3 * bins : -tonal], parts[:, -tonal:]) * paired(np.cos(angle), np.sin(angle))
+        run = paired(parts[:, 4 * bins : -tonal], parts[:, -tonal:]) * paired(np.cos(angle), np.sin(angle))
         running = self._running
         for turn, source, spectrum in zip(run, self.sources(offsets), out, strict=True):
             turn *= unit(running)[source]
             running = spectrum[:tonal]
             running += turn
         self._running = running.copy()
-        out += parts[:, 2 * bins : 3 * bins] * self._noise_spectra(len(parts))
+        out += noise * self._noise_spectra(len(parts))
+        out *= magnitudes / np.maximum(np.abs(out), np.float32(FAINT))
         return out
 
     def sources(self, offsets: Floats) -> NDArray[np.int64]:
@@ -132,7 +134,5 @@ def paired(real: Floats, imaginary: Floats) -> Spectra:
 
 
 def unit(spectrum: Spectra) -> Spectra:
-    """The phases of a spectrum, as complex numbers of size one."""
-    some = spectrum + np.complex64(NOTHING)
-    some /= np.abs(some)
-    return some
+    """Its phases, as complex numbers of size one."""
+    return np.asarray(spectrum / np.maximum(np.abs(spectrum), np.float32(FAINT)), np.complex64)

@@ -3,8 +3,8 @@
 ConvNeXt blocks and a spectral head after Vocos (Siuzdak, 2023), causal in time. A network that sees the same mels
 frame after frame says the same frame after frame, so it cannot hold a tone that does not repeat with the frames:
 phases *run* instead: `instrument.models.peaks` tells from the mels how fast, the head corrects it, and
-`instrument.models.vocoder` lets them run. Beside that part of a bin there are one of phases told outright, for
-what begins, and one of noise.
+`instrument.models.vocoder` lets them run. Beside that part of a bin's phase there are one told outright, for what
+begins, and one of noise.
 """
 
 from __future__ import annotations
@@ -99,29 +99,20 @@ class Network(nn.Module):
         return self.norm(x.transpose(1, 2)), tuple(after)
 
     def parts(self, x: Tensor, mels: Tensor, lobes: Tensor) -> tuple[Tensor, ...]:
-        """Of every frame: log magnitudes (lanes, frames, bins); then, as shares of these, the direct part (real,
-        imaginary), that of noise, and the running part (real, imaginary; the tonal bins only)."""
+        """Of every frame: log magnitudes (lanes, frames, bins); then what makes up the phase of a bin, of any scale:
+        the direct part (real, imaginary), that of noise, and the running part (real, imaginary; the tonal bins
+        only)."""
         log, real, imaginary, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
-        beyond = (0, FORMAT.bins - self.config.tonal)
-        log = log + self.envelope(mels) + F.pad(torch.sigmoid(gate) * lobes, beyond)
-        high = F.pad(run_real**2 + run_imaginary**2, beyond)
-        norm = torch.sqrt(real**2 + imaginary**2 + noise**2 + high + 1e-4)
-        return (
-            log.clamp(max=LOUDEST),
-            real / norm,
-            imaginary / norm,
-            noise / norm,
-            *(part / norm[..., : self.config.tonal] for part in (run_real, run_imaginary)),
-        )
+        lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal))
+        log = (log + self.envelope(mels) + lobes).clamp(max=LOUDEST)
+        return log, real, imaginary, noise, run_real, run_imaginary
 
     def forward(self, mels: Tensor, places: Tensor, lobes: Tensor, states: State) -> tuple[Tensor, State]:
-        """mels, places (lanes, frames, mels) and lobes (lanes, frames, tonal), of `Peaks.find` -> the parts times
-        their magnitudes, side by side (lanes, frames, 3 bins + 2 tonal): direct (real, imaginary), noise, running
-        (real, imaginary)."""
+        """mels, places (lanes, frames, mels) and lobes (lanes, frames, tonal), of `Peaks.find` -> side by side (lanes,
+        frames, 4 bins + 2 tonal): magnitudes, and the parts of phases."""
         x, states = self.trunk(mels, places, states)
-        log, *shares = self.parts(x, mels, lobes)
-        loud = log.exp()
-        return torch.cat([share * loud[..., : share.shape[-1]] for share in shares], -1), states
+        log, *parts = self.parts(x, mels, lobes)
+        return torch.cat([log.exp(), *parts], -1), states
 
 
 def envelope() -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +149,7 @@ def graphs(network: Network) -> dict[str, Graph]:
     sizes = {"mels": FORMAT.mels, "places": FORMAT.mels, "lobes": tonal}
     example = [torch.zeros(1, 4, size) for size in sizes.values()]
     ins = [Port(name, "condition", (1, -1, size)) for name, size in sizes.items()]
-    out = Port("parts", "hidden", (1, -1, 3 * FORMAT.bins + 2 * tonal))
+    out = Port("parts", "hidden", (1, -1, 4 * FORMAT.bins + 2 * tonal))
     return {
         "frames": (
             Frames(network),

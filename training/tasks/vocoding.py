@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from instrument.errors import HocketError
 from instrument.models.peaks import Peaks
 from instrument.models.spectral import SILENCE, MelFormat, Sound, griffin_lim, hann, log_mel, mel_of_spectra
-from instrument.models.vocoder import NOTHING, PRIMED, Synthesis
+from instrument.models.vocoder import FAINT, PRIMED, Synthesis
 from training import tasks
 from training.data.corpus import Clip, Corpus
 from training.evaluation.sound.distances import multi_resolution
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 RESOLUTIONS = (512, 1024, 2048)
+LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
 
 
@@ -150,15 +151,12 @@ class VocodingTask:
         x, _ = network.trunk(mels, places, network.initial(train.lanes))
         x, mels, offsets, lobes = (a[:, train.context :] for a in (x, mels, offsets, lobes))
         log, real, imaginary, hiss, *run = network.parts(x, mels, lobes)
-        loud = log.exp()
-        direct, running = torch.complex(real, imaginary) * loud, torch.complex(*run)
-        turned = running * advance(offsets, format)
+        direct, running = torch.complex(real, imaginary), torch.complex(*run) * advance(offsets, format)
         sources = nearest(offsets)
-        turn = turn_loss(turned, spectra[..., : config.tonal], sources)
-        low = loud[..., : config.tonal]
-        phases = run_phases(spectra[:, 0, : config.tonal], (turned * low).detach(), direct.detach(), sources)
-        tonal = direct + F.pad(turned * low * phases, (0, format.bins - config.tonal))
-        made = overlapped(torch.stack([tonal + hiss * loud * n for n in noise]), format)
+        turn = turn_loss(running, spectra[..., : config.tonal], sources)
+        phases = run_phases(spectra[:, 0, : config.tonal], running.detach(), direct.detach(), sources)
+        tonal = direct + F.pad(running * phases, (0, format.bins - config.tonal))
+        made = overlapped(torch.stack([unit(tonal + hiss * n) * log.exp() for n in noise]), format)
 
         skip = format.fft - format.hop  # where not all windows overlap yet
         start = train.context * format.hop + skip
@@ -252,8 +250,7 @@ def nearest(offsets: Tensor) -> Tensor:
 
 def unit(spectrum: Tensor) -> Tensor:
     """As `instrument.models.vocoder.unit`."""
-    some = spectrum + NOTHING
-    return some / some.abs()
+    return spectrum / spectrum.abs().clamp(min=FAINT)
 
 
 def run_phases(first: Tensor, running: Tensor, direct: Tensor, sources: Tensor) -> Tensor:
@@ -268,13 +265,13 @@ def run_phases(first: Tensor, running: Tensor, direct: Tensor, sources: Tensor) 
 
 def turn_loss(turned: Tensor, spectra: Tensor, sources: Tensor) -> Tensor:
     """How far the told advances (lanes, frames, tonal) are from those of spectra (lanes, frames + 1, tonal): the mean
-    chord on the unit circle, the louder bins the more (power 3/4 of their magnitude)."""
+    chord on the unit circle, the louder bins the more, and the lowest, where bands tell tones apart badly."""
     true = spectra[:, 1:] * unit(spectra[:, :-1]).gather(-1, sources).conj()
     size = true.abs()
-    weight = size**0.75
+    bins = torch.arange(size.shape[-1], device=size.device)
+    weight = size**0.75 * (1 + 4 * torch.exp(-bins / LOW))
     weight = weight / weight.mean((1, 2), keepdim=True).clamp(min=1e-3)
-    told = turned / torch.sqrt(turned.real**2 + turned.imag**2 + 1e-6)
-    gap = told - true / size.clamp(min=1e-9)
+    gap = unit(turned) - true / size.clamp(min=1e-9)
     return (torch.sqrt(gap.real**2 + gap.imag**2 + 1e-6) * weight).mean()
 
 
