@@ -342,6 +342,7 @@ class Performance:
         """Commit what lies before `floor`, then let a change happen there."""
         count, spacing = self._given[player], 0
         if line := self.line(player):
+            floor = max(floor, line.ask.floor)  # a model that was given a rest has it
             self._play(line, line.commit(floor, whole=True))
             count, spacing = line.count, THINNING[self._thinning[player]][0]
         self.apply(Input(player, count, floor, spacing, **what), opened)
