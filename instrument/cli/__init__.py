@@ -148,6 +148,7 @@ def models(as_json: Json = False) -> None:
         rows.append({
             "slug": entry.slug,
             "family": manifest.family if manifest else "",
+            "kind": entry.kind,
             "name": manifest.name if manifest else "",
             "version": manifest.version if manifest else "",
             "bytes": entry.bytes,
