@@ -240,21 +240,22 @@ class Grid:
         BANDS), and the number of the frame of noise (n,)."""
         n = len(level)
         out = np.exp(noise @ self.bands) * self.noise[numbers % NOISE_FRAMES]
-        at = frequency / np.float32(self.width)
         heard = (frequency < EDGE * TOP) & (frequency > 15) & (level > QUIET + 1)
+        most = int((heard.any(0) * np.arange(1, PARTIALS + 1)).max())
+        heard, at = heard[:, :most], frequency[:, :most] / np.float32(self.width)
         nearest = np.where(heard, np.rint(at), 0).astype(np.int64)
-        strength = np.where(heard, np.exp(level), 0) * np.exp(1j * phase)
+        strength = np.where(heard, np.exp(level[:, :most]), 0) * np.exp(np.complex64(1j) * phase[:, :most])
         # sin(pi (d + i)) is that of d, with the sign turned i times
-        away = np.where(heard, nearest - at, np.float32(0.25)).astype(np.float64)
-        away = np.where(np.abs(away) < 1e-5, 1e-5, away)
-        sine = np.sin(np.pi * away) / np.pi
-        wide = np.zeros((n, self.count + 2 * REACH + 2), np.complex128)
-        rows = np.arange(n)[:, None]
+        away = np.where(heard, nearest - at, 0).astype(np.float32)
+        away[np.abs(away) < 1e-3] = 1e-3  # the lobe is as flat there as it is high
+        strength *= np.sin(np.pi * away) / np.pi
+        wide = np.zeros((n, self.count + 2 * REACH + 2), np.complex64)
+        rows, columns = np.arange(n)[:, None], np.minimum(nearest, self.count) + REACH
         for beside in range(-REACH, REACH + 1):
-            d = away + beside
-            height = (sine if beside % 2 == 0 else -sine) / (d * (1 - d * d))
+            d = away + np.float32(beside)
+            height = (1 if beside % 2 == 0 else -1) / (d * (1 - d * d))
             # Partials lie a bin apart at least, above MIDI pitch 12; those that are not heard add nothing, at bin 0.
-            wide[rows, np.minimum(nearest, self.count) + beside + REACH] += strength * height
+            wide[rows, columns + beside] += strength * height
         out += wide[:, REACH : REACH + self.count]
         return np.asarray(out, np.complex64)
 

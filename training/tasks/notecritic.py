@@ -21,7 +21,7 @@ WIDTH = RATE / FFT
 class Critic(nn.Module):
     """Judges images (lanes, 4, frames, BINS)."""
 
-    def __init__(self, instruments: int, channels: int = 24) -> None:
+    def __init__(self, instruments: int, channels: int) -> None:
         super().__init__()
         c = channels
         self.layers = nn.ModuleList(

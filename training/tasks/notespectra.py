@@ -39,6 +39,7 @@ PARTS = 8  # of time, of a note's summary
 SEEN_PARTIALS = 40  # of a note's summary
 SUMMARY = PARTS * (SEEN_PARTIALS + ns.BANDS)
 MEDIAN = 0.5 * math.log(math.log(2))  # of the logarithm of noise's magnitude over its root mean square
+LOUD = 3.0  # weight of what is heard, over what is there
 RELEASED = ns.FFT // 2  # samples before the release at which a frame still sees none of it
 VERSION = 1  # of what is kept of notes
 ARRAYS = ("logs", "deviation", "sure", "usual", "summary", "valid")
@@ -58,16 +59,18 @@ class Sampling:
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
     """tuning: weight of frequencies; divergence: of the nats that the latent tells; critic: weight of the adversary,
-    0 for none; critic_rate: its learning rate; critic_lanes, critic_frames: notes a batch, and their frames, that it
-    sees; naming: weight of the pitch that it names; penalty: of its gradient, every `penalty_every` batches;
-    alone: batches in which it learns alone first; steps: how often the generator's rate is halved, 0 for a cosine."""
+    0 for none; critic_rate, critic_channels: its learning rate and size; critic_lanes, critic_frames: notes a batch,
+    and their frames, that it sees; naming: weight of the pitch that it names; penalty: of its gradient, every
+    `penalty_every` batches; alone: batches in which it learns alone first; steps: how often the generator's rate is
+    halved, 0 for a cosine."""
 
     tuning: float = 0.3
     divergence: float = 0.004
     critic: float = 0.0
     critic_rate: float = 4e-4
-    critic_lanes: int = 8
-    critic_frames: int = 48
+    critic_channels: int = 16
+    critic_lanes: int = 6
+    critic_frames: int = 32
     naming: float = 1.0
     penalty: float = 2.0
     penalty_every: int = 8
@@ -93,7 +96,7 @@ class Score:
     @property
     def total(self) -> float:
         """What is learnt to be less."""
-        return self.fine + self.coarse + 0.3 * self.tuning
+        return self.fine + LOUD * self.coarse + 0.3 * self.tuning
 
     def mean_by_field(self) -> dict[str, float]:
         """All figures."""
@@ -192,7 +195,7 @@ class NoteSpectraTask:
         self.critic: Critic | None = None
         if self.train.critic:
             torch.manual_seed(recipe.seed)
-            self.critic = Critic(len(self.genres))
+            self.critic = Critic(len(self.genres), self.train.critic_channels)
             self.optimiser = torch.optim.Adam(self.critic.parameters(), self.train.critic_rate, betas=(0.0, 0.99))
             self.batch = 0
 
@@ -210,7 +213,7 @@ class NoteSpectraTask:
         bins = np.sort(rng.choice(BINS, self.sampling.bins, replace=False))
         fine, coarse, tuning = differences(network, notes, rows, frames, z, bins)
         nats = (0.5 * (mean**2 + (2 * deviation).exp() - 1) - deviation).sum(-1).mean()
-        total = fine + coarse + train.tuning * tuning + train.divergence * nats
+        total = fine + LOUD * coarse + train.tuning * tuning + train.divergence * nats
         found = {"total": total, "fine": fine, "coarse": coarse, "tuning": tuning, "nats": nats}
         if self.critic is not None:
             found |= self._adversary(network, rng, progress)
