@@ -96,7 +96,7 @@ def start_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartEngine]:
 
     def start(keep: bool = False, **options: str) -> Watcher:
         given = {name: value for name, value in {**OPTIONS, **options}.items() if value}
-        client = EngineClient.connect(keep=keep, options=given)
+        client = EngineClient.connect(keep=keep, options=given, timeout_s=45)  # on a busy machine
         started.append(client)
         return Watcher(client)
 
