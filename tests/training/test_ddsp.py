@@ -114,9 +114,9 @@ def test_bands_that_a_low_rate_hides_come_from_a_higher_one(tmp_path):
     for name, rate, seconds in (("low", 16000, 1.0), ("high", 44100, 1.0)):
         writer = CorpusWriter(tmp_path / name, rate)
         time = np.arange(int(rate * seconds)) / rate
-        sound = 0.5 * sum(np.sin(2 * np.pi * 500 * k * time) / k for k in range(1, 40) if 500 * k < 0.45 * rate)
+        sound = 0.5 * sum(np.sin(2 * np.pi * 523.25 * k * time) / k for k in range(1, 40) if 523 * k < 0.45 * rate)
         sound = (sound + RNG(2).standard_normal(len(time)) * 1e-3) * (0.5 if name == "high" else 1)
-        writer.add(Clip("a", "x", "", "CC0-1.0", "train", instrument="a", pitch=71, velocity=90), sound)
+        writer.add(Clip("a", "x", "", "CC0-1.0", "train", instrument="a", pitch=72, velocity=90), sound)
         corpora[name] = writer.finish()
     alone = open_tones(corpora["low"])
     assert not alone.known[0, 20]

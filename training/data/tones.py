@@ -26,6 +26,7 @@ ENDING = 12  # frames at the end of a recording that may be faded
 STEADY = 3.0  # decibels a second that a driven tone may change by
 FASTEST = 300.0  # decibels a second
 AGREEING = slice(PARTIALS + 24, PARTIALS + 36)  # bands from 3.5 to 7 kHz, in which two rates have to agree
+EVERY = 2  # semitones: of the notes at a higher rate, which cost three times as much, those at multiples are heard
 SHORT = 0.12  # seconds below which nothing is learnt of a recording
 
 
@@ -180,7 +181,8 @@ def _take_apart(corpus: Corpus, clips: list[Clip], full: Corpus | None, folder: 
         n: np.lib.format.open_memmap(folder / f"{n}.npy", "w+", types.get(n, np.float16), (len(clips), *shape))
         for n, shape in shapes.items()
     }
-    whole = {(c.instrument, c.pitch, c.velocity): c for c in full.clips} if full else {}
+    heard = [c for c in full.clips if c.pitch % EVERY == 0] if full else []
+    whole = {(c.instrument, c.pitch, c.velocity): c for c in heard}
     for row, clip in enumerate(clips):
         if row % 100 == 0:
             print(f"notes taken apart: {row} of {len(clips)}", flush=True)

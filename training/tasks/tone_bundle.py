@@ -16,7 +16,7 @@ from training.tasks.tones import ToneTask
 
 EXAMPLES = 8
 AGES = np.array([0.0, 0.02, 0.3, 1.5])  # of which each example's frames are golden
-FAR = 2.0  # standard deviations: how far the knobs x and y go
+FAR = 1.2  # standard deviations: how far the knobs x and y go
 
 
 class BundleTones(nn.Module):

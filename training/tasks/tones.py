@@ -39,7 +39,8 @@ FLAT = 15.0  # decibels: levels are told to the encoder on this scale
 class Train(tasks.Train):
     """lanes: notes a batch; frames: drawn of each; beta: weight of a nat of divergence; typical: share of notes that
     are told z = 0; unnamed: share of the others whose instrument is not told; quiet: weight of what is `depth`
-    decibels below a note's loudest partial and more; loudness: weight of the error of all partials together."""
+    decibels below a note's loudest partial and more; loudness: weight of the error of all partials together; astray:
+    semitones by which the pitch that is told is off, so that those never heard are as their neighbours."""
 
     lanes: int = 96
     frames: int = 16
@@ -49,6 +50,7 @@ class Train(tasks.Train):
     quiet: float = 0.15
     depth: float = 65.0
     loudness: float = 0.3
+    astray: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ class ToneTask:
         self.size, self.latent = self.train.lanes, recipe.model.latent
         self.tones, self.genres, self.data_hash = tones_of(recipe)
         self.rows = {split: self._rows(split, recipe) for split in ("train", "valid")}
-        facts = note_facts(self.tones, self.genres)
-        self.instrument, self.note, self.release = facts
+        self.instrument, self.release = note_facts(self.tones, self.genres)
+        self.pitch, self.velocity = (
+            np.array([getattr(c, name) for c in self.tones.clips], float) for name in ("pitch", "velocity")
+        )
         self.peak = np.array([_peak(self.tones, row) for row in range(len(self.tones))], np.float32)
         self.ages = age_features(np.arange(SPAN) / FRAME_RATE)
         counts = np.bincount(self.instrument[self.rows["train"]], minlength=len(self.genres))
@@ -124,7 +128,9 @@ class ToneTask:
         frames = np.concatenate(
             [rng.integers(0, EARLY, (len(rows), half)), rng.integers(0, SPAN, (len(rows), train.frames - half))], 1
         )
-        instrument, note = self.told(rows)
+        instrument, _ = self.told(rows)
+        pitch = self.pitch[rows] + train.astray * rng.standard_normal(len(rows))
+        note = torch.from_numpy(note_features(pitch, self.velocity[rows])).to(self.device)
         mean, deviation = network.encode(self.summaries(rows), note)
         z = mean + deviation.exp() * torch.randn_like(mean)
         typical = torch.rand(len(rows), 1, device=self.device) < train.typical
@@ -138,7 +144,8 @@ class ToneTask:
     def told(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Labels of notes: instrument (n, instruments), 1 for one of them, and features (n, NOTE)."""
         instrument = nn.functional.one_hot(torch.from_numpy(self.instrument[rows]), len(self.genres)).float()
-        return instrument.to(self.device), torch.from_numpy(self.note[rows]).to(self.device)
+        note = note_features(self.pitch[rows], self.velocity[rows])
+        return instrument.to(self.device), torch.from_numpy(note).to(self.device)
 
     def summaries(self, rows: NDArray[np.int64]) -> Tensor:
         """What the encoder sees of notes: (n, SUMMARY)."""
@@ -207,20 +214,17 @@ def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
     return tones.chosen(kept), instruments, data_hash
 
 
-def note_facts(
-    tones: Tones, instruments: tuple[str, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Of each note its instrument's number, features and release. A release that was never heard is that of the
-    instruments that keep on sounding alike: driven ones, or those that ring."""
+def note_facts(tones: Tones, instruments: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Of each note its instrument's number and its release. A release that was never heard is that of the instruments
+    that keep on sounding alike: driven ones, or those that ring."""
     instrument = np.array([instruments.index(c.instrument) for c in tones.clips], np.int64)
-    pitch, velocity = (np.array([getattr(c, n) for c in tones.clips], float) for n in ("pitch", "velocity"))
     release = np.array(tones.release, np.float32)
     rings = tones.loss[:, 0] > 0
     for kind in (False, True):
         mine = rings == kind
         heard = release[mine & ~np.isnan(release)]
         release[mine & np.isnan(release)] = np.median(heard) if len(heard) else 150.0
-    return instrument, note_features(pitch, velocity), release
+    return instrument, release
 
 
 def _loudness(levels: Tensor) -> Tensor:
