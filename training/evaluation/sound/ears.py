@@ -92,7 +92,7 @@ class Ear:
 
 def genre_ear(corpus: Corpus, genres: Sequence[str], folder: Path | None = EARS) -> tuple[Ear, Examples]:
     """The classifier of these genres by ten seconds of sound, and all that it heard of the corpus."""
-    heard = _kept(f"clips {corpus.data_hash} {','.join(genres)}", folder, lambda: _hear_clips(corpus, genres))
+    heard = _kept(f"clips {corpus.data_hash}", folder, lambda: _hear_clips(corpus))
     known = [str(g) for g in genres if len(set(heard.train.groups[heard.train.labels == g])) >= FEWEST_GROUPS]
     if len(known) < 2:
         raise HocketError(
@@ -126,10 +126,10 @@ def spread(found: Sequence[Any], most: int) -> list[Any]:
     return [found[i * len(found) // count] for i in range(count)]
 
 
-def _hear_clips(corpus: Corpus, genres: Sequence[str]) -> Examples:
+def _hear_clips(corpus: Corpus) -> Examples:
     frames = int(CLIP_SECONDS * corpus.rate)
     rows, facts = [], []
-    for genre in genres:
+    for genre in sorted({clip.genre for clip in corpus.clips}):
         for split in ("train", "valid", "test"):
             found = windows(corpus.select(split=split, genres=[genre]), corpus.rate)
             for clip, start in spread(found, PER_LABEL if split == "train" else PER_LABEL // 4):
