@@ -35,6 +35,7 @@ from instrument.io.jackport import JackMidiInput
 from instrument.models.catalog import Kind, list_models, open_note_player
 from instrument.models.players import Ask
 from instrument.music.timebase import Metre, MetreMap, ns_per_tick
+from instrument.paths import models_dirs
 
 WARM_UP, NOTES = 520, 200  # notes of every model that are played first, so that it has all its past; that are counted
 KNOB_EVERY_S = 0.35
@@ -45,10 +46,10 @@ WINDOW = "instrument.ui.timed"
 def run_bench(seconds: float) -> dict[str, Any]:
     """Measure for about `seconds` of music and 15 seconds besides. The keys are those that `hocket bench --json`
     promises; what cannot be measured here is None. HocketError where there is nothing to measure."""
-    models = {slug: {"ms_per_note": time_notes(slug)} for slug in _slugs("notes")}
-    if not models:
-        raise HocketError("no models are here to measure: put a bundle into models_onnx/")
     with private_home() as home:
+        models = {slug: {"ms_per_note": time_notes(slug)} for slug in _slugs("notes")}
+        if not models:
+            raise HocketError("no models are here to measure: put a bundle into models_onnx/")
         time_start(home)  # files into memory, so that the next is a warm start
         startup = time_start(home)
         live = Live(home).measure(seconds)
@@ -83,10 +84,14 @@ def time_notes(slug: str) -> Figures:
 
 @contextmanager
 def private_home() -> Iterator[Path]:
-    """A state folder of our own, so that neither a running engine nor the player's autosave is touched."""
-    before = os.environ.get("HOCKET_HOME")
+    """A state folder of our own, so that neither a running engine nor the player's autosave is touched. The player's
+    models are there where the system links folders."""
+    before, models = os.environ.get("HOCKET_HOME"), models_dirs()[-1]
     with tempfile.TemporaryDirectory(prefix="hocket-bench-", ignore_cleanup_errors=True) as folder:
         os.environ["HOCKET_HOME"] = folder
+        if models.is_dir():
+            with suppress(OSError):
+                (Path(folder) / "models").symlink_to(models.resolve(), target_is_directory=True)
         try:
             yield Path(folder)
         finally:

@@ -21,7 +21,7 @@ from instrument.models.sounding import StreamModel
 
 LEAD_S = 0.016  # sound that lies ready beyond what is mixed, at least, when the next chunk is begun
 MOST_LEAD_S = 0.2  # the same on a machine that is slow
-SLACK = 2.0  # times the longest of the last chunks took, that lie ready
+SLACK = 1.1  # times the longest of the last chunks took, that lie ready
 HELD = 128  # frames kept back, to fade out with where a chunk is late
 REST_S = 0.05  # the thread looks around so often at least
 # Passes all up to 16 kHz and takes half a millisecond; "HQ" takes 18, as it works in large pieces.
@@ -296,7 +296,7 @@ class LiveStream(StreamSource):
         super().__init__(strand, horizon)
         self._wanted = threading.Event()
         self._closed = False
-        self._took: deque[float] = deque(maxlen=64)  # seconds that the last chunks took
+        self._took: deque[float] = deque(maxlen=32)  # seconds that the last chunks took
         self._thread = threading.Thread(target=self._work, name="stream", daemon=True)
         self._thread.start()
 
