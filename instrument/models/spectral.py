@@ -103,19 +103,19 @@ class StreamingIstft:
         self.fft, self.hop, self.latency = fft, hop, fft // 2
         square = (hann(fft).astype(np.float64) ** 2).reshape(-1, hop).sum(0)
         self._window = (hann(fft) / np.tile(square, fft // hop)).astype(np.float32)
-        self._tail = np.zeros(fft, np.float32)
+        self._tail = np.zeros((fft // hop, hop), np.float32)
 
     def push(self, spectra: Spectra) -> Sound:
         """The samples (frames * hop,) that spectra (frames, fft // 2 + 1) finish."""
-        frames = np.fft.irfft(spectra, self.fft).astype(np.float32) * self._window
-        out = np.empty((len(frames), self.hop), np.float32)
-        tail = self._tail
-        for frame, place in zip(frames, out, strict=True):
-            tail += frame
-            place[:] = tail[: self.hop]
-            tail[: -self.hop] = tail[self.hop :]
-            tail[-self.hop :] = 0
-        return out.reshape(-1)
+        count, parts = len(spectra), len(self._tail)
+        frames = np.fft.irfft(spectra, self.fft).astype(np.float32, copy=False) * self._window
+        frames = frames.reshape(count, parts, self.hop)
+        total = np.zeros((count + parts, self.hop), np.float32)
+        total[:parts] = self._tail
+        for i in reversed(range(parts)):  # the oldest first, so that sums are the same in any chunks
+            total[i : i + count] += frames[:, i]
+        self._tail = total[count:]
+        return total[:count].reshape(-1)
 
     def reset(self) -> None:
         """Forget what was pushed."""

@@ -119,10 +119,12 @@ class Synthesis:
     def _noise_spectra(self, frames: int) -> Spectra:
         """Those of endless white noise, of power one in every bin."""
         format = self.format
-        fresh = self._rng.standard_normal(frames * format.hop, np.float32)
-        noise = np.concatenate([self._noise, fresh])
+        noise = np.empty(format.fft - format.hop + frames * format.hop, np.float32)
+        noise[: len(self._noise)] = self._noise
+        self._rng.standard_normal(dtype=np.float32, out=noise[len(self._noise) :])
         self._noise = noise[frames * format.hop :]
-        windows = np.lib.stride_tricks.sliding_window_view(noise, format.fft)[:: format.hop]
+        size = noise.itemsize
+        windows = np.lib.stride_tricks.as_strided(noise, (frames, format.fft), (format.hop * size, size))
         return np.fft.rfft(windows * self._noise_window).astype(np.complex64, copy=False) * self._middle
 
 
