@@ -10,11 +10,12 @@ LOWEST, MIDDLE, HIGHEST = 24.0, 55.0, 100.0  # MIDI pitches
 
 
 def mixture(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float32]:
-    """One to four tones (samples,), sometimes with noise under them; peaks about 1."""
+    """Up to four tones (samples,), sometimes with noise under them, or noise alone; peaks about 1."""
     out = np.zeros(samples, np.float32)
-    for _ in range(rng.choice([1, 1, 2, 3, 4])):
+    tones = rng.choice([0, 1, 1, 2, 3, 4])
+    for _ in range(tones):
         out += tone(rng, samples, rate)
-    if rng.random() < 0.5:
+    if not tones or rng.random() < 0.5:
         out += np.float32(10 ** rng.uniform(-3, -0.7)) * noise(rng, samples)
     return out / np.float32(max(1e-3, np.abs(out).max()))
 
