@@ -50,7 +50,7 @@ class StreamBundling:
         largest = 0.0
         with torch.no_grad():
             for number in range(GOLDEN_FRAMES):
-                now = {k: torch.from_numpy(v[number]) for k, v in feeds.items()} | states
+                now = {k: torch.tensor(v[number]) for k, v in feeds.items()} | states
                 mine = step(*(now[p.name] for p in ins))
                 theirs = bundle.session("step").run({k: v.numpy() for k, v in now.items()})
                 largest = max(
@@ -104,7 +104,7 @@ class StreamBundling:
                 found, *after = bundle.session("step").run(now)
             else:
                 with torch.no_grad():
-                    found, *after = (x.numpy() for x in step(*(torch.from_numpy(now[p.name]) for p in ins)))
+                    found, *after = (x.numpy() for x in step(*(torch.tensor(now[p.name]) for p in ins)))
             mels.append(found)
             states = dict(zip(states, after, strict=True))
         return np.concatenate(mels, 1)
