@@ -50,17 +50,20 @@ TURNS, TURN_S = 14, 0.45  # how often a knob is turned, and the time between
 KEYS, KEY_S = 24, 0.2  # the same of keys
 TRIES = 3  # where the machine stood still, and nothing can be told from what was recorded
 AUDIBLE = 1e-3  # -60 dBFS
+SAME = 1e-3  # rendered again, a stream differs by less
 HEARD, WINDOW_S = 0.05, 0.005  # a knob is heard when the sound differs by this share, over so long
 KEYBOARD = "bench keys"
 HELD = tuple(range(40, 72, 2))  # sixteen keys
 
 
 class Recorded(NamedTuple):
-    """What an engine recorded: mono sound, its rate, the frame at which streams began, when (ns) frame 0 was heard."""
+    """What an engine recorded: mono sound, its rate, the frame at which streams began, those from which turns of their
+    knobs hold, and when (ns) frame 0 was heard."""
 
     sound: Mono
     rate: int
     begun: int
+    taken: tuple[int, ...]
     ns: float
 
     def frame_at(self, ns: float) -> float:
@@ -94,7 +97,8 @@ class Session:
         traced = json.loads(self._trace.read_text("utf-8"))["sound"]
         sound, rate = soundfile.read(self.wav, dtype="float32")
         first, ns = traced["recorded"]
-        return Recorded(sound[:, 0], rate, traced["begun"] - first, ns)
+        taken = tuple(frame - first for frame in traced["taken"])
+        return Recorded(sound[:, 0], rate, traced["begun"] - first, taken, ns)
 
 
 @contextmanager
@@ -260,53 +264,56 @@ def _knobs_heard(
             playing.client.send(SetKnob(knob.id, values[knob.id]))
             playing.listen(TURN_S + 0.001 * (i * 11 % 47))  # at any place of a chunk
         recorded = playing.end()
-    begun = recorded.begun
-    stream = recorded._replace(sound=recorded.sound[begun:] / np.float32(to_gain(LEVEL_DB)))
-    return _differing(stream, [(recorded.frame_at(ns) - begun, now) for ns, now in turned], knobs, model)
+    start = recorded.begun
+    stream = recorded.sound[start:] / np.float32(to_gain(LEVEL_DB))
+    turns = [
+        (recorded.frame_at(ns) - start, frame - start, now)
+        for (ns, now), frame in zip(turned, recorded.taken, strict=False)
+    ]
+    return _differing(stream, recorded.rate, turns, knobs, model)
 
 
 def _differing(
-    stream: Recorded, turned: Sequence[tuple[float, dict[str, Value]]], knobs: Sequence[Knob], model: StreamModel
+    sound: Mono,
+    rate: int,
+    turns: Sequence[tuple[float, int, dict[str, Value]]],
+    knobs: Sequence[Knob],
+    model: StreamModel,
 ) -> list[float]:
-    """ms until each turn was heard. The stream is rendered again, without the turn, beside what was recorded."""
+    """ms until each turn was heard: (frame at which it was sent, frame from which it holds, what the knobs then are).
+    The stream is rendered again, without the turn, beside what was recorded."""
     late = []
-    sound, rate = stream.sound, stream.rate
     window = round(WINDOW_S * rate)
     taken: list[tuple[int, dict[str, Value]]] = [(0, {knob.id: knob.default for knob in knobs})]
-    for at, now in turned:
-        until = min(int(at + TURN_S * rate), len(sound))
-        without, starts = _again(model, rate, taken, until)
+    for sent, holds, now in turns:
+        without = _again(model, rate, taken, min(holds + int(TURN_S * rate), len(sound)))
+        taken.append((holds, now))
         difference = sound[: len(without)] - without
-        exact = np.flatnonzero(np.abs(difference) > 1e-4)
-        if not len(exact):
-            continue  # it changed nothing, or nothing that is heard so soon
-        if exact[0] < at:  # the stream ran dry: from here on it lies elsewhere
-            break
-        start = int(exact[0])
-        power = np.sqrt(np.convolve(difference[start:] ** 2, np.ones(window) / window)[window - 1 :: window])
-        heard = np.flatnonzero(power > HEARD * float(np.sqrt(np.mean(without[start:] ** 2))))
-        if len(heard):
-            late.append((start + int(heard[0]) * window - at) / rate * 1000)
-        taken.append((max(place for place in starts if place <= start + 64), now))
+        if np.abs(difference[:holds]).max() > SAME:
+            break  # the stream ran dry: from there on it lies elsewhere
+        power = np.sqrt(np.convolve(difference[holds:] ** 2, np.ones(window) / window)[window - 1 :: window])
+        heard = np.flatnonzero(power > HEARD * float(np.sqrt(np.mean(without[holds:] ** 2))))
+        if len(heard):  # else it changes nothing here, or little
+            late.append((holds + int(heard[0]) * window - sent) / rate * 1000)
     return late
 
 
 def _again(
     model: StreamModel, rate: int, taken: Sequence[tuple[int, dict[str, Value]]], frames: int
-) -> tuple[Mono, list[int]]:
-    """The stream as it is when knobs are taken at those frames: (frames,) of sound, and where its chunks begin."""
+) -> Mono:
+    """The stream (frames,) as it is when knobs hold from those frames on."""
     strand = Strand(model, rate, float)
     pieces: list[Mono] = []
-    starts, told = [0], list(taken)
-    while starts[-1] < frames:
-        while told and told[0][0] <= starts[-1]:
+    at, told = 0, list(taken)
+    while at < frames:
+        while told and told[0][0] <= at:
             place, values = told.pop(0)
             strand.tell(place, Turned(values, tuple(range(12)), 0.0, 0.0, SEED, 0))
             if not pieces:
                 strand.restart()
-        pieces.append(strand.next(starts[-1]))
-        starts.append(starts[-1] + len(pieces[-1]))
-    return np.concatenate(pieces)[:frames], starts
+        pieces.append(strand.next(at))
+        at += len(pieces[-1])
+    return np.concatenate(pieces)[:frames]
 
 
 def _elsewhere(knob: Knob, value: Value) -> Value:

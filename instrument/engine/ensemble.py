@@ -106,6 +106,12 @@ class Ensemble:
         with self._lock:
             return (*filter(None, (stream.problem for stream in self._streams)), *self._failed.values())
 
+    @property
+    def taken(self) -> list[int]:
+        """The frames from which the last turns hold that the first stream was told."""
+        streams = self._streams
+        return list(streams[0].strand.taken) if streams else []
+
     def strips(self, players: int) -> list[str]:
         """The strip of each player, empty where there is none."""
         with self._lock:

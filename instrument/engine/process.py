@@ -207,7 +207,7 @@ def write_trace(
         "knobs": list(control.knob_instants),
         "notes": list(conductor.timings),
         "sends": list(scheduler.lateness),
-        "sound": {"begun": sound.begun, "recorded": sound.recorded},
+        "sound": {"begun": sound.begun, "recorded": sound.recorded, "taken": sound.ensemble.taken},
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }
     path.write_text(json.dumps(table), "utf-8")

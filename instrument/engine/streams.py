@@ -47,12 +47,13 @@ class Strand:
     any may tell.
 
     What is told holds from the first chunk that begins at its tick or later, so that the sound is a function of model,
-    seed, and what was told when.
+    seed, and what was told when. taken: the frames from which the last things that were told hold.
     """
 
     def __init__(self, model: StreamModel, rate: int, tick_at: Callable[[int], float]) -> None:
         """tick_at: the tick at which a frame of the mixer is heard; infinite where time stands."""
         self.rate = rate
+        self.taken: deque[int] = deque(maxlen=100)
         self._model = model
         self._tick_at = tick_at
         self._told: deque[tuple[float, Turned]] = deque(maxlen=1000)  # while it stands still, only the last matters
@@ -80,6 +81,7 @@ class Strand:
         before = self._now
         while self._told and self._told[0][0] <= start:
             self._now = self._told.popleft()[1]
+            self.taken.append(frame)
         if self._now is None:
             self._now = self._told.popleft()[1]
         now, before = self._now, before or self._now
