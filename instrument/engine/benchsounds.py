@@ -49,6 +49,7 @@ LEVEL_DB = -12.0  # of what is recorded, so that the limiter leaves it as it is
 TURNS, TURN_S = 14, 0.45  # how often a knob is turned, and the time between
 KEYS, KEY_S = 24, 0.2  # the same of keys
 TRIES = 3  # where the machine stood still, and nothing can be told from what was recorded
+GRADUAL = frozenset(("motion",))  # knobs that say how fast something moves: there is no moment at which they are heard
 AUDIBLE = 1e-3  # -60 dBFS
 SAME = 1e-3  # rendered again, a stream differs by less
 HEARD, WINDOW_S = 0.05, 0.005  # a knob is heard when the sound differs by this share, over so long
@@ -248,7 +249,7 @@ def _knobs_heard(
     slug: str, knobs: Sequence[Knob], model: StreamModel, home: Path, players: str
 ) -> list[float]:
     """ms from turning a knob to the first sound that differs from what it would have been without."""
-    turnable = [knob for knob in knobs if knob.kind != "switch"]
+    turnable = [knob for knob in knobs if knob.kind != "switch" and knob.id not in GRADUAL]
     if not turnable:
         return []
     values: dict[str, Value] = {knob.id: knob.default for knob in knobs}

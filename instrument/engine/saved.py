@@ -40,7 +40,7 @@ def restored(data: bytes, kind: type[Saved], what: str, version: int, migrations
             raise HocketError(f"{what} has version {found!r}, but 1 to {version} are known: update Hocket")
         for step in range(found, version):
             fields = {**migrations[step](fields), "version": step + 1}
-        return msgspec.convert(fields, kind)
+        return msgspec.convert(fields, kind, str_keys=True)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise HocketError(f"{what} is damaged: {error}") from error
 
