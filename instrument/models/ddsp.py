@@ -37,6 +37,7 @@ Floats = NDArray[np.floating]
 SLOTS = 48  # tones held, ringing and being cut
 HEADROOM = 0.18  # a recording of a note struck hard has full scale; with this, a tone peaks at a quarter
 SOFTEST, HARDEST = 40, 116  # velocities that were heard in training; beyond them tones grow as by `GROWTH`
+TOUCHED = 100  # velocity at which a tone is as loud as its instrument was recorded
 GROWTH = 35.0  # decibels that a tone grows by with ten times the velocity
 BEYOND = 2  # semitones around an instrument's range within which it is told the pitch itself
 CUT, RISE = 0.005, 0.001  # seconds
@@ -71,7 +72,20 @@ class Ddsp:
         self.directions, self.range = arrays["directions"].astype(np.float32), arrays["range"].astype(np.float32)
         angles = np.random.Generator(np.random.Philox(1)).random((PHASORS, 1025))
         self.noise = phasors(angles)
-        self.start(48000).strike(0, 60, 90)
+        self.touch = self._touch()
+
+    def _touch(self) -> NDArray[np.float32]:
+        """Decibels (instruments,) that each lacks of `GROWTH`: many were recorded as loud when struck softly."""
+        count = len(self.instruments)
+        pitch = np.tile(self.range.mean(1), 2)
+        note = note_features(pitch, np.repeat([SOFTEST, TOUCHED], count))
+        one = np.tile(np.eye(count, dtype=np.float32), (2, 1))
+        feeds = {"instrument": one, "note": note, "z": np.zeros((2 * count, self.manifest.latent), np.float32)}
+        state = self.note.run(feeds)[0]
+        levels, _ = self.frame.run({"state": state, "age": age_features(np.full(2 * count, 0.1))})
+        soft, loud = 10 * np.log10((10 ** (levels[:, :PARTIALS] / 10)).sum(1)).reshape(2, count)
+        lacks = GROWTH - (loud - soft) / np.log10(TOUCHED / SOFTEST)
+        return np.asarray(np.maximum(0, lacks), np.float32)
 
     def start(self, rate: int, live: bool = False) -> DdspTones:
         """Silent tones at a sample rate. `live` changes nothing: a tone is there from its first frame on."""
@@ -93,6 +107,7 @@ class DdspTones:
 
     def __init__(self, voice: Ddsp, rate: int) -> None:
         self.voice, self.rate = voice, rate
+        self.touched = True  # a velocity tells the level, also where it did not in the recordings
         self.hop = 16 * max(1, round(rate / 3000))
         width = voice.manifest.graph("frame").inputs[0].shape[1]
         self.tone: list[int | None] = [None] * SLOTS  # None: free, or cut and forgotten
@@ -306,6 +321,9 @@ class DdspTones:
         rate = (self.release_rate[slots][:, sides] * share).sum(1) * RINGING ** -self.knob["ring"]
         velocity = self.velocity[slots]
         gain = GROWTH * np.log10(velocity / np.clip(velocity, SOFTEST, HARDEST))
+        if self.touched:
+            lacks = (self.voice.touch[[self.pair[i] for i in sides]] * share).sum()
+            gain = gain + lacks * np.log10(np.clip(velocity, SOFTEST, HARDEST) / TOUCHED)
         gain = gain - rate * np.maximum(self.gone[slots], 0)
         levels = levels + (gain[:, None] - loss * (age - seen)[:, None])
         depth = self.knob["vibrato"] * VIBRATO_CENTS * np.clip((age - VIBRATO_FROM) / VIBRATO_RISE, 0, 1)
@@ -358,9 +376,10 @@ def _nearer(value: float, to: float) -> float:
 def render_note(
     voice: Ddsp, instrument: str, pitch: int, velocity: int, held_s: float, seconds: float, rate: int
 ) -> NDArray[np.float32]:
-    """Mono samples of a note, as loud as those of the recordings: its key goes up after `held_s` seconds."""
+    """Mono samples of a note, as loud as recordings of it are: its key goes up after `held_s` seconds."""
     tones = voice.start(rate)
     tones.turn({"instrument": instrument})
+    tones.touched = False
     tones.strike(0, pitch, velocity)
     frames, held = round(seconds * rate), round(min(held_s, seconds) * rate)
     sound = tones.render(held)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -214,3 +216,59 @@ def test_ages_go_to_and_fro_without_a_jump():
     assert told.max() <= MATURE
     assert np.abs(np.diff(told)).max() < 6e-4
     assert (told[age < MATURE] == age[age < MATURE]).all()
+
+
+# --- the voice that ships
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Ddsp:
+    folder = Path(__file__).parents[2] / "models_onnx" / "ddsp-voices"
+    return open_sound_bundle(open_bundle(folder, trusted=True))[1]
+
+
+@pytest.mark.parametrize(
+    ("instrument", "pitch", "lasts"),
+    [
+        ("piano_splendid", 60, False),
+        ("guitar_nylon", 52, False),
+        ("church_organ", 65, True),
+        ("flute", 76, True),
+        ("cello", 43, True),
+    ],
+)
+def test_instruments_are_in_tune_decay_or_last_and_are_released(shipped, instrument, pitch, lasts):
+    rate = 16000
+    sound = render_note(shipped, instrument, pitch, 90, 4.0, 6.0, rate)
+    assert abs(cents_off(sound[: 2 * rate, None], rate, pitch)) < 25
+    early, late = level_db(sound[rate // 4 : rate // 2]), level_db(sound[7 * rate // 2 : 4 * rate])
+    assert early > -35
+    assert (late > early - 6) if lasts else (early - 60 < late < early - 12)
+    assert level_db(sound[5 * rate :]) < late - 40
+
+
+@pytest.mark.parametrize("instrument", ["piano_splendid", "sitar", "trumpet"])
+def test_a_softer_touch_is_softer_whatever_the_recordings(shipped, instrument):
+    levels = []
+    for velocity in (30, 60, 100):
+        tones = shipped.start(16000)
+        tones.turn({"instrument": instrument})
+        tones.strike(0, 60, velocity)
+        levels.append(level_db(tones.render(8000)))
+    assert min(np.diff(levels)) > 4
+
+
+def test_a_piano_becomes_a_cello_while_it_is_held(shipped):
+    tones = shipped.start(RATE)
+    knobs = {"instrument": "piano_splendid", "instrument_b": "cello", "morph": 0.0}
+    tones.turn(knobs)
+    tones.strike(0, 55, 90)
+    parts = [tones.render(4 * RATE)]
+    for step in range(50):
+        tones.turn(knobs | {"morph": (step + 1) / 50})
+        parts.append(tones.render(RATE // 50))
+    parts.append(tones.render(RATE))
+    sound = np.concatenate(parts)
+    assert level_db(sound[-RATE // 2 :]) > level_db(parts[0][-RATE // 2 :]) + 6
+    steady = np.quantile(roughness(parts[-1]), 0.999)
+    assert roughness(np.concatenate(parts[1:-1])).max() < 2.5 * steady

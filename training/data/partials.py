@@ -63,7 +63,7 @@ def analyse(sound: Floats, rate: int, pitch: int) -> Frames:
     every = np.full((count, KNOTS[-1]), 10.0 ** (PARTIAL_FLOOR / 20))
     every[:, : len(order)] = np.maximum(np.abs(found), every[:, : len(order)])
     levels = np.concatenate([_at_knots(every), noise_bands(residual, rate, count)], 1)
-    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, HEARD) * 1.06]
+    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, HEARD * 1.06)]
     offset = 1200 * np.log2(hertz / nominal)
     return Frames(levels.astype(np.float32), (cents + offset).astype(np.float32), tuning.astype(np.float32), known)
 

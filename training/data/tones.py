@@ -19,7 +19,7 @@ from instrument.models.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from training.data.corpus import Clip, Corpus
 from training.data.partials import Frames, analyse
 
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 SPAN = 240  # frames that are learnt of a held note
 SETTLED = 162  # frame from which on a held note goes on evenly
 ENDING = 12  # frames at the end of a recording that may be faded
