@@ -28,6 +28,7 @@ from instrument.music.timebase import TempoMap
 LEAD_S = 0.030  # sound mixed ahead of the device
 # The same while a person plays a voice that is a sound model, at first; and what is added whenever the device starved.
 KEYED_LEAD_S, MORE_S = 0.0135, 0.006
+BUSY, BUSY_S = 0.25, 0.05  # more again, so much for the share by which mixing takes longer than that
 LEAST_S = 0.012  # as much lies ready at least while the mixer waits for a stream
 AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
 STALE_S = 0.1  # a note that is later than this is not played any more
@@ -226,7 +227,7 @@ class Sound:
         self._starved = starved
         if before is not None and starved > before:
             self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + MORE_S)
-        return self._keyed_lead_s
+        return min(LEAD_S, self._keyed_lead_s + BUSY_S * max(0.0, self.load - BUSY))
 
     def _mix(self, audio: AudioOutput) -> None:
         """One block more for the device."""
