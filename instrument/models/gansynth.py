@@ -30,7 +30,7 @@ DECAYS = 0.004  # nats a frame (some 2 dB a second): what decays more slowly is 
 BEYOND = 4  # semitones beyond its notes in training to which an instrument is told its pitch
 SOFTEST, HARDEST = 35, 115  # likewise velocities; beyond
 GROWTH = 35.0  # decibels that a note grows by with ten times the velocity
-HEADROOM = 0.3  # level of notes among others: the hardest peak at about a quarter
+HEADROOM = 0.22  # level of notes among others: the hardest peak at about a quarter
 CUT = 0.005  # seconds
 SILENT = -9.5  # nats: notes that fell so low have ended
 
@@ -48,8 +48,9 @@ class Timbre(NamedTuple):
 
 class GanSynth:
     """A `VoiceModel`. Graph `generator`, see `training.families.gansynth`; what the bundle tells of its latent
-    space: `mean` (instruments, latent), where an instrument's notes lie; `directions` (2, latent) of x and y;
-    `release` (instruments,) in seconds; `range` (instruments, 2), lowest and highest pitches."""
+    space: `mean` (instruments, latent), where an instrument's notes lie; `directions` (2, latent) and `leanings` (2,
+    instruments), what x and y add to the latent and to the weights of instruments; `release` (instruments,) in
+    seconds; `range` (instruments, 2), lowest and highest pitches."""
 
     def __init__(self, bundle: Bundle) -> None:
         """HocketError if the bundle is not whole."""
@@ -57,7 +58,8 @@ class GanSynth:
         self.instruments = manifest.condition_genres
         self.generator = bundle.session("generator")
         n, told = len(self.instruments), bundle.latents()
-        shapes = {"mean": (n, manifest.latent), "directions": (2, manifest.latent), "release": (n,), "range": (n, 2)}
+        size = manifest.latent
+        shapes = {"mean": (n, size), "directions": (2, size), "leanings": (2, n), "release": (n,), "range": (n, 2)}
         for name, shape in shapes.items():
             if name not in told or told[name].shape != shape or not np.isfinite(told[name]).all() or not n:
                 raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole")
@@ -78,6 +80,7 @@ class GanSynth:
         pad = np.array([float(knobs.get("x", 0.0)), float(knobs.get("y", 0.0))], np.float32)
         low, high = ((1 - morph) * self.told["range"][a] + morph * self.told["range"][b]).tolist()
         release = float(np.exp(weights @ np.log(np.maximum(self.told["release"], 0.01))))
+        weights = weights + pad @ self.told["leanings"]
         return Timbre(weights, latent + pad @ self.told["directions"], release, low - BEYOND, high + BEYOND)
 
     def maps(

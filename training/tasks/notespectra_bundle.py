@@ -18,7 +18,9 @@ from training.tasks.notespectra import NoteSpectraTask, judge
 
 EXAMPLES = 8
 PLACES = (0, 1, 5, 60)  # frames of each example in the golden file
-FAR = 2.0  # standard deviations: how far the knobs x and y go
+FAR = 2.0  # standard deviations: how far the knobs x and y go in the latent space
+LEANING = 0.5  # share of other instruments that they add, and of opposite ones that they take away
+HEARD = ((48, 60, 72), 20, (4, 30, 90))  # pitches, partials and frames by which instruments are told apart
 FADES = 0.3  # seconds: of instruments whose release was not recorded
 WINDOW = 320  # samples over which loudness is measured
 NAMES = ("instrument", "latent", "pitch", "velocity", "frames")
@@ -103,10 +105,24 @@ class NoteSpectraBundling:
         arrays = {
             "mean": np.zeros((len(self.genres), self.recipe.model.latent)),
             "directions": FAR * directions[:2] * sizes[:2, None] / np.sqrt(len(z)),
+            "leanings": self._leanings(),
             "release": np.array([release(self.task.corpus, [notes.clips[i] for i in rows]) for rows in mine]),
             "range": np.array([(notes.pitch[rows].min(), notes.pitch[rows].max()) for rows in mine]),
         }
         return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+    def _leanings(self) -> NDArray[np.float64]:
+        """Weights (2, instruments), those of each row adding up to none, along what instruments differ in most."""
+        n, (pitches, partials, frames) = len(self.genres), HEARD
+        hot = torch.eye(n).repeat_interleave(len(pitches), 0)
+        pitch = torch.tensor(pitches, dtype=torch.float32).repeat(n)
+        told = torch.tensor(frames).clamp(max=self.recipe.model.frames - 1).repeat(len(hot), 1)
+        level = self.network(hot, torch.zeros(len(hot), self.recipe.model.latent), pitch, 0 * pitch + 0.6, told)[0]
+        seen = level[..., :partials].reshape(n, -1).double().numpy()
+        seen = seen - seen.mean(1, keepdims=True)  # loudness is no timbre
+        scores = np.linalg.svd(seen - seen.mean(0), full_matrices=False)[0][:, :2].T
+        return np.asarray(LEANING * scores / np.maximum(np.maximum(scores, 0).sum(1, keepdims=True), 1e-9))
 
 
 def release(corpus: Corpus, clips: list[Clip]) -> float:
@@ -147,6 +163,6 @@ def knobs(instruments: tuple[str, ...]) -> tuple[Knob, ...]:
             step=0.01,
             help="From the one instrument to the other: the next notes, and those that are held long.",
         ),
-        Knob("x", "Timbre X", **both, help="Where notes of one instrument differ most: from one end to the other."),
-        Knob("y", "Timbre Y", **both, help="Where they differ next."),
+        Knob("x", "Timbre X", **both, help="Along what instruments differ in most."),
+        Knob("y", "Timbre Y", **both, help="Along what they differ in next."),
     )
