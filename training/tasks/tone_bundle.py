@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.tonefeatures import age_features
+from training.data.corpus import Corpus
 from training.recipe import Recipe
 from training.tasks.tones import ToneTask
 
@@ -79,10 +80,10 @@ class ToneBundling:
         return {n: v.numpy() for n, v in zip(names, values, strict=True)}
 
     def licences(self) -> dict[str, str]:
-        """Of the notes that it learnt from."""
+        """Of the notes that it learnt from, those at a higher rate too."""
         found: dict[str, set[str]] = {}
-        for row in self.task.rows["train"]:
-            clip = self.task.tones.clips[row]
+        full = Corpus.open(self.recipe.sampling.full).clips if self.recipe.sampling.full else []
+        for clip in [*(self.task.tones.clips[row] for row in self.task.rows["train"]), *full]:
             found.setdefault(clip.dataset, set()).add(clip.licence)
         return {name: "; ".join(sorted(those)) for name, those in sorted(found.items())}
 
