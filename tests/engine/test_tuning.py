@@ -78,8 +78,10 @@ def test_sound_goes_on_without_a_seam_however_it_is_cut():
 def test_the_level_ducks_at_beats():
     count = 1000
     gains = ducking(0.0, 2.0 * TICKS_PER_BEAT, count, (1.0, 1.0))
-    assert gains[0] == 0 and gains[count // 2] == 0
-    assert gains[int(0.7 * count / 2)] == 1 and 0 < gains[count // 8] < 1
+    assert gains[0] == 0
+    assert gains[count // 2] == 0
+    assert gains[int(0.7 * count / 2)] == 1
+    assert 0 < gains[count // 8] < 1
     assert np.abs(np.diff(gains)).max() < 0.1  # no step
     joined = [ducking(a, b, 100, (0.5, 0.5)) for a, b in ((3.0, 10.0), (10.0, 17.0))]
     assert np.allclose(np.concatenate(joined), ducking(3.0, 17.0, 200, (0.5, 0.5)), atol=1e-6)
