@@ -24,6 +24,7 @@ from instrument.models.vocoder import Vocoder
 Floats = NDArray[np.float32]
 REACH = 2.0  # how far the pad goes, in deviations
 SECONDS = 1.5  # from anchor to anchor at full motion; a quarter of it takes sixteen times as long
+STRAY = 0.5  # at temperature 1, of how far styles of a genre lie apart: at their edges genres are like others
 FRAMES, ANCHORS = 1 << 42, 1 << 43  # counters of draws
 
 
@@ -136,6 +137,6 @@ class MelDreamer:
         turn = (self._place - number) * np.pi / 2
         wander = np.cos(turn) * a + np.sin(turn) * b  # of one size all the way
         pad = float(knobs["x"]) * self._components[0] + float(knobs["y"]) * self._components[1]
-        spread = float(knobs["temperature"]) * (weights @ self._spread)
+        spread = STRAY * float(knobs["temperature"]) * (weights @ self._spread)
         out: Floats = (weights @ self._mean + spread * wander + REACH * pad).astype(np.float32)
         return out
