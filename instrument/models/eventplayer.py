@@ -72,6 +72,7 @@ class _Stepped(NamedTuple):
     steer: Steering
     context: int
     conditions: NDArray[np.float32]
+    style: float
     shares: list[NDArray[np.float32]]
 
 
@@ -223,7 +224,8 @@ class EventPlayer:
         if stepped is not None and stepped.steer is steer:
             return stepped.shares
         heard = self._hearing()
-        conditions, context = steer.conditions(heard), self.count - heard.begun
+        style = steer.style(heard, self._notes[-1].tick if self._notes else 0)
+        conditions, context = steer.conditions(heard, style), self.count - heard.begun
         if stepped is not None and stepped.context == context and np.array_equal(stepped.conditions, conditions):
             shares = stepped.shares
         else:
@@ -231,7 +233,7 @@ class EventPlayer:
             if self._notes and not context:
                 seen = (*codec.START, *codec.tick_context(self._notes[-1].tick, self._metres)[:2], 0, 0, 0, 0)
             shares = self._backbone.step(seen, conditions, context)
-        self._stepped = _Stepped(steer, context, conditions, shares)
+        self._stepped = _Stepped(steer, context, conditions, style, shares)
         return shares
 
     def _logits(
@@ -242,7 +244,8 @@ class EventPlayer:
             "share": share,
             "context": np.array([context] * len(share), np.int64)[:, None],
         }
-        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0])
+        assert self._stepped is not None
+        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0], self._stepped.style)
 
     def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
         ordinal = 0

@@ -38,6 +38,7 @@ TOO_MANY = 1.3  # times the notes wanted, from where gaps are favoured
 HASTE_HELD = 6.0  # logits for a gap of a beat, for each factor of e beyond
 BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
+STYLED_BARS, PLAIN_AFTER = 4, 8  # bars in which a genre is exaggerated fully, and after which no more
 OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
 KEY_SENSE = 0.15  # share of a genre's faith to its key that the player adds to what the network hears of it
 OFF_BEAT = 6.0  # logits by which chromatic steps are held back as their strength goes to 0
@@ -49,8 +50,8 @@ class Heard(NamedTuple):
 
     tones: (12,) how much each pitch class was heard of late; since: for each echo, the bar since which the music
     repeats it; deaf: the bar up to which echoes are not listened to; played, span: notes and ticks of late;
-    last: the tick of each part's last onset; genre: under which the notes were played; begun: how many notes
-    there were when that was switched to.
+    last: the tick of each part's last onset; genre: under which the notes were played; begun, entered: how many
+    notes there were when that was switched to, and at which tick.
     """
 
     tones: NDArray[np.float64] = np.zeros(TONES)
@@ -61,6 +62,7 @@ class Heard(NamedTuple):
     last: tuple[int, ...] = (0,) * len(Part)
     genre: str = ""
     begun: int = 0
+    entered: int = 0
 
     def under(self, genre: str, count: int, tick: int) -> Heard:
         """The same for playing on in `genre`, after `count` notes, from `tick`. In another genre than so far
@@ -69,7 +71,7 @@ class Heard(NamedTuple):
             return self
         if not count:
             return self._replace(genre=genre)
-        return Heard(self.tones, last=(tick,) * len(Part), genre=genre, begun=count)
+        return Heard(self.tones, last=(tick,) * len(Part), genre=genre, begun=count, entered=tick)
 
     def after(self, note: Note, gap: int, bar: int, matches: list[int]) -> Heard:
         """The same after `note`, `gap` ticks after the one before it, in bar `bar`; matches: whether it
@@ -88,6 +90,7 @@ class Heard(NamedTuple):
             last,
             self.genre,
             self.begun,
+            self.entered,
         )
 
     def strayed(self, wanted: float) -> float:
@@ -118,23 +121,30 @@ class Steering:
         self._density = density  # less than 1: none, or not quite
         self._wanted = density_at(density)
         self._genre = np.eye(1 + len(genres), dtype=np.float32)[genres.index(genre) + 1 if genre in genres else 0]
-        self.style = float(ask.knobs.get("style", 1.0)) if genre in genres else 1.0
+        self._style = float(ask.knobs.get("style", 1.0)) if genre in genres else 1.0
         self._register = knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS)
         self._in_key, self._entropy = (traits.in_key, traits.entropy) if traits else (IN_KEY, LEAST_ENTROPY)
         self._scale = None if ask.scale == "chromatic" else inside(ask.key, ask.scale)
         self._strict = 1 - ask.chromatic
 
-    def conditions(self, heard: Heard) -> NDArray[np.float32]:
+    def style(self, heard: Heard, tick: int) -> float:
+        """How far the genre is exaggerated at a tick: as was asked in its first bars, so that a switch is heard, and
+        ever less later, as long runs would stray."""
+        bars = (tick - heard.entered) / (4 * TICKS_PER_BEAT)
+        return 1 + (self._style - 1) * min(max((PLAIN_AFTER - bars) / STYLED_BARS, 0.0), 1.0)
+
+    def conditions(self, heard: Heard, style: float) -> NDArray[np.float32]:
         """What the network is told, (1, size); or where what it then chooses is to be exaggerated, (2, size): the
         second time without the genre."""
         told = self.condition(heard)
-        if self.style == 1:
+        if style == 1:
             return told[None]
         plain = told.copy()
         plain[: len(self._genre)] = np.arange(len(self._genre)) == 0
         return np.stack([told, plain])
 
-    def styled(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    @staticmethod
+    def styled(logits: NDArray[np.float32], style: float) -> NDArray[np.float32]:
         """The logits (classes,) of those (lanes, classes) under `conditions`: `style` times as far from what the
         network would choose in no genre as when it is told of it (guidance without a classifier, Ho and Salimans
         2022)."""
@@ -142,7 +152,7 @@ class Steering:
             one: NDArray[np.float32] = logits[0]
             return one
         told, plain = logits
-        out: NDArray[np.float32] = plain + np.float32(self.style) * (told - plain)
+        out: NDArray[np.float32] = plain + np.float32(style) * (told - plain)
         return out
 
     def condition(self, heard: Heard) -> NDArray[np.float32]:

@@ -60,18 +60,25 @@ def test_a_free_density_is_the_genres_and_turning_it_up_starts_from_there():
 
 def test_a_style_sets_what_it_chooses_in_a_genre_against_what_it_would_in_none():
     steer = Steering(MANIFEST, Ask(knobs={**GENRE, "style": 3.0}))
-    told, plain = steer.conditions(heard(line(12, 2)))
+    told, plain = steer.conditions(heard(line(12, 2)), 3.0)
     assert told[:3].tolist() == [0, 1, 0]
     assert plain[:3].tolist() == [1, 0, 0]
     assert (told[3:] == plain[3:]).all()
-    assert steer.styled(np.array([[1.0, 2.0], [1.0, 1.0]], np.float32)).tolist() == [1.0, 4.0]
+    assert steer.styled(np.array([[1.0, 2.0], [1.0, 1.0]], np.float32), 3.0).tolist() == [1.0, 4.0]
+
+
+def test_a_genre_is_exaggerated_in_its_first_bars():
+    steer = Steering(MANIFEST, Ask(knobs={**GENRE, "style": 3.0}))
+    entered = heard(line(12, 2)).under("chorale", 16, 2 * BAR)
+    assert [steer.style(entered, bar * BAR) for bar in (2, 6, 8, 10, 20)] == [3.0, 3.0, 2.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("knobs", [{"style": 3.0}, GENRE, {**GENRE, "style": 1.0}])
 def test_without_a_genre_or_a_style_it_is_told_once(knobs):
     steer = Steering(MANIFEST, Ask(knobs=knobs))
-    assert len(steer.conditions(Heard())) == 1
-    assert steer.styled(np.array([[1.0, 2.0]], np.float32)).tolist() == [1.0, 2.0]
+    style = steer.style(Heard(), 0)
+    assert len(steer.conditions(Heard(), style)) == 1
+    assert steer.styled(np.array([[1.0, 2.0]], np.float32), style).tolist() == [1.0, 2.0]
 
 
 def test_who_strayed_from_the_density_is_told_to_make_up_for_it():

@@ -22,7 +22,7 @@ from training.recipe import Recipe
 from training.tasks.knobs import FOCUS, genre_knob, temperature_knob
 from training.tasks.notes import valid_pieces
 
-STYLE = 2.5  # a listener's ear knows the genre about as often as that of real pieces
+STYLE = 2.5  # with it, a listener's ear knows a genre in its first bars about as often as in real pieces
 GOLDEN_STEPS = 8
 OFFERED_PIECES = 100  # pitched pieces by people that a genre needs to be offered
 COMPARED = {"pieces": 6, "notes": 320}  # of each genre, for the likelihood before and after
@@ -124,7 +124,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             high=4.0,
             default=STYLE,
             step=0.1,
-            help="How strongly it keeps to the genre: 1 as it learnt it, more exaggerates.",
+            help="How strongly it enters a genre: 1 as it learnt it, more exaggerates its first bars.",
         ),
         temperature_knob(1.0, "How adventurous: low repeats what is likely, high surprises."),
         Knob(
