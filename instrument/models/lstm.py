@@ -38,7 +38,10 @@ class LstmBackbone:
         states = self._states[-1] if context else self._initial
         assert states is not None
         lanes = len(conditions)
-        feeds: dict[str, NDArray[Any]] = {"seen": np.array([[seen]] * lanes, np.int64), "condition": conditions[:, None]}
+        feeds: dict[str, NDArray[Any]] = {
+            "seen": np.array([[seen]] * lanes, np.int64),
+            "condition": conditions[:, None],
+        }
         feeds |= {name: state.repeat(lanes, 0) for name, state in states.items()}
         found = dict(zip(self._outputs, self._session.run(feeds), strict=True))
         self._after = {name: found[output][:1] for name, output in self._names}
