@@ -17,6 +17,7 @@ from instrument.models.peaks import Floats, Peaks
 from instrument.models.spectral import SILENCE, MelFormat, Sound, Spectra, StreamingIstft, hann
 
 PRIMED = 16  # frames of silence that a stream begins after
+AT_ONCE = 16  # frames: products of large matrices are summed in another order, so that chunks would not be the whole
 FAINT = 1e-3  # parts of a phase that together are smaller make the bin fainter
 
 
@@ -48,9 +49,11 @@ class Vocoder:
     def push(self, log_mels: Floats) -> Sound:
         """Samples (frames * hop,) of normalised log mels (frames, mels): sample n of all that came since `reset`
         sounds at n - latency, where frame t is at t * hop. The same however the frames are cut into calls."""
-        if not len(log_mels):
-            return np.zeros(0, np.float32)
-        return self.synthesis.push(*self._run(np.asarray(log_mels, np.float32)))
+        mels = np.asarray(log_mels, np.float32)
+        parts = (mels[at : at + AT_ONCE] for at in range(0, len(mels), AT_ONCE))
+        return np.concatenate(
+            [np.zeros(0, np.float32), *(self.synthesis.push(*self._run(part)) for part in parts)]
+        )
 
     def render(self, log_mels: Floats, seed: int = 0) -> Sound:
         """The sound of a whole, in step with it: (frames * hop,) samples, the first at frame 0."""
@@ -60,11 +63,19 @@ class Vocoder:
 
     def _run(self, log_mels: Floats) -> tuple[Floats, Floats]:
         """The parts, and how far above the bins their partials lie."""
+        count = len(log_mels)
+        if count == 1:  # one row is multiplied in another way than several: it gets company, then forgotten
+            log_mels = np.repeat(log_mels, 2, 0)
         places, offsets, lobes = self._peaks.find(log_mels)
         fed = {"mels": log_mels[None], "places": places[None], "lobes": lobes[None]}
         parts, *after = self.session.run(fed | self._states)
-        self._states = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
-        return parts[0], offsets
+        found = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
+        if count == 1:  # states are the last frames that a layer saw
+            found = {
+                n: np.concatenate([self._states[n][..., 1:], s[..., -2:-1]], -1) for n, s in found.items()
+            }
+        self._states = found
+        return parts[0, :count], offsets[:count]
 
 
 class Synthesis:
