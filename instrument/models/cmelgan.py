@@ -25,6 +25,7 @@ Floats = NDArray[np.float32]
 REACH = 2.0  # how far the pad goes, in deviations
 SECONDS = 1.5  # from anchor to anchor at full motion; a quarter of it takes sixteen times as long
 STRAY = 0.5  # at temperature 1, of how far styles of a genre lie apart: at their edges genres are like others
+LEVEL = np.float32(0.6)  # of the sound it was trained on, whose peaks go beyond full scale
 FRAMES, ANCHORS = 1 << 42, 1 << 43  # counters of draws
 
 
@@ -56,7 +57,7 @@ class GenreStream:
 
     def render(self, knobs: Knobs) -> Sound:
         """The next chunk (chunk,)."""
-        return self.vocoder.push(self.dreamer.next(knobs))
+        return LEVEL * self.vocoder.push(self.dreamer.next(knobs))
 
 
 def open_stream(bundle: Bundle, vocoder: Bundle) -> GenreStream:
