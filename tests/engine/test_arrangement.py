@@ -32,6 +32,8 @@ def test_it_changes_with_the_genre_where_the_take_says():
     performance = Performance(patch, open_scale)
     assert genre_of(performance.values) == "march"
     performance.set("genre", "waltz")
+    while performance.extend(110):
+        pass
     performance.advance(100)
     performance.set("temperature", 0.5)
     performance.set("genre", "march")

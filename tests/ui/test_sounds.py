@@ -97,12 +97,13 @@ def test_another_model_takes_its_seat(qtbot: QtBot, window: Window, engine: Engi
 
 
 def test_sounds_go_and_those_behind_move_up(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
-    strip = add(qtbot, window, "Glass")
+    add(qtbot, window, "Glass")
     add(qtbot, window, "River")
     with qtbot.waitActive(window):
         window.activateWindow()
-    strip.remove.setFocus()
-    qtbot.keyClick(strip.remove, Qt.Key.Key_Return)
+    remove = window.players.strips[1].remove
+    remove.setFocus()
+    qtbot.keyClick(remove, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: len(window.models) == 2, timeout=PATIENCE_MS)
     assert window.add_sound.hasFocus()
     assert engine.commands(RemovePlayer) == [RemovePlayer(1)]
