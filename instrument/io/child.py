@@ -170,6 +170,19 @@ class Keeper(Generic[Memory]):
         self._tries += 1
 
 
+def answer_in_time(seconds: float = 15.0) -> None:
+    """In a child that was asked: end when the parent is gone, or after so long, whatever hangs. A client that hangs
+    while it connects keeps a JACK server from all others."""
+    parent, ends = os.getppid(), time.monotonic() + seconds
+
+    def watch() -> None:
+        while os.getppid() == parent and time.monotonic() < ends:
+            time.sleep(0.1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
 def serve(memory: SharedFile, work: Callable[[], None]) -> None:
     """In the child: call `work` and end the process after it, telling the parent in one line what went wrong.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import sys
 import time
 from contextlib import suppress
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.io.child import serve
+from instrument.io.child import answer_in_time, serve
 from instrument.io.names import pick
 from instrument.io.ring import FRAMES, AudioRing
 from instrument.io.shared import RUNNING
@@ -187,12 +188,13 @@ def play(ring: AudioRing, name: str) -> None:
 def main(arguments: list[str]) -> int:
     """Run as said above; the exit status."""
     if arguments == ["--list"]:
+        answer_in_time()
         try:
-            print(json.dumps(outputs(_portaudio())))
+            print(json.dumps(outputs(_portaudio())), flush=True)
         except HocketError as error:
             print(error)
             return 1
-        return 0
+        os._exit(0)  # a library's clean-up is where a dying server would hang us
     ring = AudioRing.open(arguments[0])
     serve(ring, lambda: play(ring, "".join(arguments[1:])))
     return 0

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import Any
 
 from instrument.errors import HocketError
-from instrument.io.child import serve
+from instrument.io.child import answer_in_time, serve
 from instrument.io.midiring import LONGEST, MidiRing, all_notes_off, pack, unpack
 from instrument.io.shared import RUNNING
 
@@ -265,6 +265,7 @@ def ports(direction: str) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Run as said above; the exit status."""
     if arguments[0] == "--list":
+        answer_in_time()
         try:
             print(json.dumps(ports(arguments[1])), flush=True)
         except HocketError as error:

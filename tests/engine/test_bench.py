@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from instrument.engine import benchsounds
 from instrument.engine.bench import jitter_ms, percentiles, private_home, resident_mb
 from instrument.engine.benchsounds import (
     RATE,
@@ -96,6 +97,9 @@ SOUNDS = "tests.support.sounds:open_any"
 
 @pytest.fixture
 def home(jack, monkeypatch):
+    """A few turns and keys are enough to see that they are measured."""
+    for count, few in (("TURNS", 4), ("KEYS", 6), ("TRIES", 1)):
+        monkeypatch.setattr(benchsounds, count, few)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with private_home() as home:
         yield home
