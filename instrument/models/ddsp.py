@@ -30,6 +30,7 @@ from instrument.models.additive import (
     ratios,
 )
 from instrument.models.bundle import Bundle
+from instrument.models.sounding import one_note, warm_up
 from instrument.models.tonefeatures import age_features, folded, note_features
 
 Floats = NDArray[np.floating]
@@ -95,9 +96,7 @@ class Ddsp:
 def open_voice(bundle: Bundle) -> Ddsp:
     """The voice of a bundle."""
     voice = Ddsp(bundle)
-    tones = voice.start(48000)
-    tones.strike(0, 60, 90)
-    tones.render(512)
+    warm_up(voice)
     return voice
 
 
@@ -380,9 +379,5 @@ def render_note(
     tones = voice.start(rate)
     tones.turn({"instrument": instrument})
     tones.touched = False
-    tones.strike(0, pitch, velocity)
-    frames, held = round(seconds * rate), round(min(held_s, seconds) * rate)
-    sound = tones.render(held)
-    tones.release(0)
-    mono = np.concatenate([sound, tones.render(frames - held)])[:, 0]
+    mono = one_note(tones, pitch, velocity, held_s, seconds, rate)
     return (mono / HEADROOM).astype(np.float32)

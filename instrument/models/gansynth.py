@@ -22,6 +22,7 @@ from instrument.models.bundle import Bundle
 from instrument.models.latent import slerp
 from instrument.models.notespectra import PARTIALS, QUIET, Array, Maps, comb, first_phases, grid
 from instrument.models.notespectra import round_trip as round_trip  # what the best of these voices could keep
+from instrument.models.sounding import one_note, warm_up
 
 BLOCKS = (8, 16)  # frames that are generated at once: first, and then
 FOLLOWS = 64  # frames after which a held note goes over to another timbre
@@ -108,9 +109,7 @@ class GanSynth:
 def open_voice(bundle: Bundle) -> GanSynth:
     """The voice of a bundle."""
     voice = GanSynth(bundle)
-    tones = voice.start(48000)
-    tones.strike(0, 60, 90)
-    tones.render(512)
+    warm_up(voice)
     return voice
 
 
@@ -309,9 +308,4 @@ def render_note(
         raise HocketError(f"unknown instrument {instrument!r}: choose one of {', '.join(model.instruments)}")
     tones = model.start(rate)
     tones.turn({"instrument": instrument, "instrument_b": instrument})
-    tones.strike(0, pitch, velocity)
-    held, whole = round(min(held_s, seconds) * rate), round(seconds * rate)
-    sound = [tones.render(held)[:, 0]]
-    tones.release(0)
-    sound.append(tones.render(whole - held)[:, 0])
-    return np.concatenate(sound) / np.float32(HEADROOM)
+    return one_note(tones, pitch, velocity, held_s, seconds, rate) / np.float32(HEADROOM)

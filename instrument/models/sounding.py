@@ -93,3 +93,22 @@ class VoiceModel(Protocol):
 
 
 SoundModel = StreamModel | VoiceModel
+
+
+def warm_up(voice: VoiceModel) -> None:
+    """Run a voice once: the first run of a graph takes longer."""
+    tones = voice.start(48000)
+    tones.strike(0, 60, 90)
+    tones.render(512)
+
+
+def one_note(
+    tones: Tones, pitch: int, velocity: int, held_s: float, seconds: float, rate: int
+) -> NDArray[np.float32]:
+    """One note alone, mono (samples,): struck at once, released after `held_s`."""
+    tones.strike(0, pitch, velocity)
+    held, whole = round(min(held_s, seconds) * rate), round(seconds * rate)
+    sound = tones.render(held)
+    tones.release(0)
+    alone: NDArray[np.float32] = np.concatenate([sound, tones.render(whole - held)])[:, 0]
+    return alone
