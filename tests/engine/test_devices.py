@@ -1,6 +1,5 @@
 """Devices that are not there at the start, and come later: a real JACK server, started after the engine."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -185,14 +184,10 @@ def test_nothing_asked_for_but_silence_is_never_looked_for():
         device.close()
 
 
-def test_a_glance_sees_a_server_come_and_costs_nothing(no_jack):
+def test_a_glance_sees_a_server_come(no_jack):
     before = glance()
     assert glance() == before
     no_jack.start()
     assert glance() != before
-    began = time.process_time()
-    for _ in range(100):
-        glance()
-    assert time.process_time() - began < 0.25
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -256,12 +255,3 @@ def test_any_thread_may_post() -> None:
         thread.join(10)
     blocks(mixer, 300)
     assert peak_db(blocks(mixer, 4)) < SILENT
-
-
-def test_it_is_much_faster_than_real_time() -> None:
-    mixer = Mixer(RATE, FluidVoice(RATE, FONT))
-    perform_something(mixer)
-    start = time.process_time()
-    blocks(mixer, 4 * RATE // BLOCK)
-    assert time.process_time() - start < 4 / 4
-    mixer.voice.close()

@@ -1,7 +1,6 @@
 import contextlib
 import random
 import tempfile
-import time
 from pathlib import Path
 
 import mido
@@ -163,7 +162,6 @@ def test_a_thousand_mutants_are_read_or_refused():
     read = 0
     for _ in range(1000):
         data = mutant(rng.choice(originals), rng)
-        started = time.perf_counter()
         try:
             piece = read_midi(data)
         except HocketError:
@@ -171,7 +169,6 @@ def test_a_thousand_mutants_are_read_or_refused():
         else:
             read += 1
             check_sound(piece)
-        assert time.perf_counter() - started < 2
     assert 100 < read < 900  # the mutants are neither harmless nor hopeless
 
 
