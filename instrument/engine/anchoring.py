@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from instrument.engine.anchors import prepare
 from instrument.engine.knobs import knob_name
 from instrument.engine.messages import AddAnchor, Anchor
 from instrument.engine.performance import Performance
@@ -34,7 +35,9 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
     if not isinstance(player, MusicVaePlayer):
         raise HocketError(f"player {wanted.player} has no latent pad: give it a model with one")
     name, point = _SOURCES[wanted.source](wanted, player, performances)
-    return Anchor(name, wanted.x, wanted.y, to_text(point))
+    anchor = Anchor(name, wanted.x, wanted.y, to_text(point))
+    prepare(player, (*performances[0].pad(wanted.player), anchor))
+    return anchor
 
 
 def just_played(performance: Performance, player: int, bars: int) -> list[Note]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 from instrument.engine.messages import Anchor, Value
 from instrument.engine.pad import AXES, MOST, shares
 from instrument.errors import HocketError
-from instrument.models.latent import from_text, to_text
+from instrument.models.latent import Point, from_text, to_text
 from instrument.models.musicvae import MusicVaePlayer
+from instrument.models.pacing import angle_at
 from instrument.models.players import NotePlayer
 
+PACED = 4  # anchors at most whose ways are measured: six ways, a tenth of a second each
+_LEAST = 1e-6  # share of an angle
 _ROUNDS = 30  # of the mean on the sphere; two points need one
+
+Pace = Callable[[Point, Point], NDArray[np.float64]]
 
 
 def has_space(player: NotePlayer) -> bool:
@@ -43,17 +49,42 @@ def on_pad(player: NotePlayer, values: Mapping[str, Value], anchors: Sequence[An
     if not anchors or not isinstance(player, MusicVaePlayer):
         return dict(values)
     x, y = (float(values.get(axis, 0.0)) for axis in AXES)
-    return {**values, **dict.fromkeys(AXES, 0.0), "latent": latent_at(anchors, x, y, player.space.size)}
+    pace = player.pace if len(anchors) <= PACED else None
+    return {**values, **dict.fromkeys(AXES, 0.0), "latent": latent_at(anchors, x, y, player.space.size, pace)}
 
 
-def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int) -> str:
+def prepare(player: MusicVaePlayer, anchors: Sequence[Anchor]) -> None:
+    """Measure the ways between anchors, so that nothing waits for it when the puck moves there."""
+    if len(anchors) <= PACED:
+        for a, b in combinations([from_text(anchor.latent, player.space.size) for anchor in anchors], 2):
+            player.pace(a, b)
+
+
+def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int, pace: Pace | None = None) -> str:
     """The point where the puck stands, as text: an anchor's own on the anchor, and in between the mean on the sphere
-    by `shares`, its length the mean of theirs. Between two it is `latent.slerp`."""
-    counts = shares(anchors, x, y)
-    if 1.0 in counts:
-        return anchors[counts.index(1.0)].latent
-    points = np.stack([from_text(anchor.latent, size) for anchor in anchors]).astype(np.float64)
-    return to_text(sphere_mean(points, np.array(counts)).astype(np.float32))
+    by `shares`, its length the mean of theirs. Between two it is `latent.slerp`. With `pace` the shares are
+    such that equal ways of the puck are equal changes of what is heard."""
+    counts = np.array(shares(anchors, x, y))
+    if counts.max() == 1.0:
+        return anchors[int(counts.argmax())].latent
+    points = np.stack([from_text(anchor.latent, size) for anchor in anchors])
+    if pace:
+        counts = _paced(points, counts, pace)
+    return to_text(sphere_mean(points.astype(np.float64), counts).astype(np.float32))
+
+
+def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> NDArray[np.float64]:
+    """Counts as angles want them. Two points go by the pace of their way; of more, every pair does as far as the
+    others count little."""
+    odds = np.zeros((len(points), len(points)))
+    for i, j in combinations(range(len(points)), 2):
+        share = counts[j] / (counts[i] + counts[j])
+        angle = min(max(angle_at(pace(points[i], points[j]), share), _LEAST), 1 - _LEAST)
+        odds[j, i] = np.log(angle / (1 - angle))
+        odds[i, j] = -odds[j, i]
+    told = np.exp(odds @ counts)
+    paced: NDArray[np.float64] = told / told.sum()
+    return paced
 
 
 def sphere_mean(points: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:

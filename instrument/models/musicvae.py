@@ -24,6 +24,7 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.keysense import foldings, inside
 from instrument.models.latent import Point, Space
+from instrument.models.pacing import pace
 from instrument.models.players import Ask
 from instrument.models.sampling import FLOOR, choose, noise
 from instrument.music import phrases
@@ -34,6 +35,7 @@ from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 LONGEST_REST = 132  # ticks without an onset while playing freely
 SWAY = 4.0  # deviation of velocities about what is usual at their place
 FURTHEST = 64  # phrases in which a note is looked for
+PACES_KEPT = 64  # ways whose pace is kept
 KEPT = 6  # phrases whose decoding is kept
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
@@ -146,6 +148,7 @@ class MusicVaePlayer:
             bundle.session(graph)
         self.space = Space.of(bundle)
         self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
+        self._paces: dict[bytes, NDArray[np.float64]] = {}  # of ways between points; every copy's
         self.reset(0, 0, MetreMap())
 
     # --- a `NotePlayer`
@@ -208,6 +211,17 @@ class MusicVaePlayer:
         while note := alone._next(phrase, ask, z):
             alone.feed(note)
         return alone._notes
+
+    def pace(self, a: Point, b: Point) -> NDArray[np.float64]:
+        """How far one has come from a to b at equal angles; see `pacing.pace`. The first time it takes a while."""
+        if a.tobytes() > b.tobytes():
+            return 1 - self.pace(b, a)[::-1]
+        key = a.tobytes() + b.tobytes()
+        if key not in self._paces:
+            if len(self._paces) > PACES_KEPT:
+                self._paces.clear()
+            self._paces[key] = pace(self.bundle, self.shape, self._segments, a, b)
+        return self._paces[key]
 
     def point(self, phrase: int, ask: Ask) -> Point:
         """Where phrase number `phrase` stands."""

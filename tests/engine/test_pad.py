@@ -23,6 +23,7 @@ from instrument.engine.takes import TakeRecorder, load_take
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.latent import from_text, slerp, to_text
+from instrument.models.pacing import angle_at
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
@@ -111,6 +112,36 @@ def test_between_two_it_is_slerp_and_even():
         path.append(point)
     steps = [float(np.linalg.norm(after - before)) for before, after in pairwise(path)]
     assert max(steps) < 1.2 * np.mean(steps)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=4, max_size=12), st.floats(0.01, 0.99))
+def test_a_paced_way_stays_on_its_arc(changes, share):
+    two = (anchor("from", -0.8, 0.4, size=128), anchor("to", 0.6, -0.9, size=128))
+    a, b = (from_text(one.latent, 128) for one in two)
+    way = np.concatenate([[0], np.cumsum(np.array(changes) + 1e-3)])
+    way /= way[-1]
+    x, y = (float((1 - share) * start + share * end) for start, end in ((-0.8, 0.6), (0.4, -0.9)))
+    point = from_text(latent_at(two, x, y, 128, lambda *_: way), 128)
+    assert np.abs(point - slerp(a, b, angle_at(way, share))).max() < 4e-3
+
+
+@settings(deadline=None, max_examples=30)
+@given(some_anchors, places, places)
+def test_an_even_pace_changes_nothing(given_places, x, y):
+    anchors = made(given_places, 128)
+    paced = latent_at(anchors, x, y, 128, lambda *_: np.linspace(0, 1, 9))
+    assert np.abs(from_text(paced, 128) - from_text(latent_at(anchors, x, y, 128), 128)).max() < 4e-3
+
+
+def test_a_measured_way_goes_from_end_to_end_and_back_again_the_same():
+    _, player = open_vae("vae")
+    a, b = np.random.default_rng(3).standard_normal((2, SIZE)).astype(np.float32)
+    way = player.pace(a, b)
+    assert way[0] == 0
+    assert way[-1] == 1
+    assert (np.diff(way) > 0).all()
+    assert np.allclose(player.pace(b, a), 1 - way[::-1])
 
 
 def test_the_mean_on_the_sphere_where_there_is_none():
@@ -335,7 +366,8 @@ def test_two_midi_controllers_move_the_puck():
         conductor.control({number: 64})
     conductor.control({20: 127, 21: 0})
     assert (conductor.picture.values["0/x"], conductor.picture.values["0/y"]) == (1.0, -1.0)
-    assert conductor.performance.lines[0].ask.knobs["latent"] == latent_at(THREE, 1.0, -1.0, SIZE)
+    line = conductor.performance.lines[0]
+    assert line.ask.knobs["latent"] == latent_at(THREE, 1.0, -1.0, SIZE, line.player.pace)
     assert conductor.picture.patch.routing.controllers == {20: "0/x", 21: "0/y"}
     conductor.anchor(lambda anchors: pad.removed(anchors, "a"))
     assert conductor.picture.pads == (THREE[1:],)

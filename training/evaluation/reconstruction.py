@@ -18,6 +18,7 @@ from torch import Tensor
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.latent import REACH, Space, slerp
+from instrument.models.pacing import angle_at, likeliest, pace
 from instrument.music.phrases import Shape
 from training.data import phrases
 from training.data.shards import Shards
@@ -53,7 +54,7 @@ def reconstruction(bundle: Bundle, shards: Shards, split: str = "test", flat: Bu
     return {
         "phrases": len(held),
         "accuracy": rows,
-        "smoothness": smoothness(model, held.tokens),
+        "smoothness": smoothness(bundle, held.tokens),
         "directions": directions(model, space, held.tokens, shape),
     }
 
@@ -76,8 +77,9 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
         ],
         "Crossing the space": [
             f"Share of steps that change between neighbours of {POINTS} points on arcs between held-out phrases, "
-            "beside that between the ends; and the largest such change of a path over its mean.",
-            {"arcs": figures["smoothness"]},
+            "beside that between the ends; the largest such change of a path over its mean, and the share of paths "
+            "where it is at most twice. Always the likeliest token; at equal angles, and at equal ways of the puck.",
+            figures["smoothness"],
         ],
         "Attribute knobs": [
             "The attribute of held-out phrases with its knob at -1, 0 and 1; its deviation among real phrases.",
@@ -86,23 +88,32 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     }
 
 
-def smoothness(model: Any, rows: NDArray[np.int16]) -> dict[str, float]:
-    """Share of steps that differ (Hamming) from point to point along arcs between held-out phrases, the largest
-    such step of a path over its mean, and between the phrases at their ends."""
+def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, float]]:
+    """Share of steps that differ (Hamming) from point to point between held-out phrases, the largest such step of a
+    path over its mean, and between the phrases at their ends: at equal angles, and as the pad goes (`pacing`)."""
+    model = BundlePhrases(bundle)
     pairs = min(PATHS, len(rows) // 2)
     chosen = rows[np.linspace(0, len(rows) - 1, 2 * pairs).astype(int)]
     means = encode(model, chosen)
-    ends = zip(means[:pairs], means[pairs:], strict=True)
-    ways = [[slerp(a, b, t) for t in np.linspace(0, 1, POINTS)] for a, b in ends]
-    made = decode(model, np.concatenate(ways)).reshape(pairs, POINTS, -1)
+    equal = [np.linspace(0, 1, POINTS)] * pairs
+    ends = list(zip(means[:pairs], means[pairs:], strict=True))
+    paced = [[angle_at(way, t) for t in equal[0]] for way in (model.pace(a, b) for a, b in ends)]
+    return {name: _crossed(model, ends, angles) for name, angles in (("by angle", equal), ("as the pad", paced))}
+
+
+def _crossed(model: Any, ends: list[Any], angles: list[Any]) -> dict[str, float]:
+    points = [slerp(a, b, float(t)) for (a, b), way in zip(ends, angles, strict=True) for t in way]
+    made = model.likeliest(np.stack(points)).reshape(len(ends), POINTS, -1)
     steps = (made[:, 1:] != made[:, :-1]).mean(2)
     apart = (made[:, 0] != made[:, -1]).mean(1)
     moving = steps.mean(1) > 0
+    largest = steps[moving].max(1) / steps[moving].mean(1)
     return {
         "between neighbours": round(float(steps.mean()), 4),
         "between ends": round(float(apart.mean()), 4),
         "ends over neighbours": round(float(apart.mean() / max(steps.mean(), 1e-9)), 2),
-        "largest over mean": round(float((steps[moving].max(1) / steps[moving].mean(1)).mean()), 2),
+        "largest over mean": round(float(largest.mean()), 2),
+        "at most twice": round(float((largest <= 2).mean()), 2),
     }
 
 
@@ -139,6 +150,14 @@ class BundlePhrases:
         told = bundle.manifest.codec
         self.bundle, self.shape = bundle, Shape("drums" if told["drums"] else "melody", told["bars"])
         self.segments, self.unknown = told["segments"], self.shape.vocabulary
+
+    def pace(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+        """See `pacing.pace`."""
+        return pace(self.bundle, self.shape, self.segments, a, b)
+
+    def likeliest(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Phrases (n, steps) at points (n, latent), always the likeliest token."""
+        return likeliest(self.bundle, self.shape, self.segments, points)[0]
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """See `Network`."""

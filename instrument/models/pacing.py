@@ -1,0 +1,64 @@
+"""Ways between points of a latent space, paced by what is heard.
+
+Equal angles are not equal changes: on most of an arc the decoder says the same, and then much at once. So the arc
+(`latent.slerp`) is decoded at `PARTS` + 1 places, and what changes from one to the next is the length of that part.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.models.bundle import Bundle
+from instrument.models.latent import Point, slerp
+from instrument.music.phrases import Shape
+
+PARTS = 128  # of a way of two bars; longer phrases change in smaller steps, and are decoded at fewer places
+FEWEST = 16
+LEANING = 0.1  # how much a change of likelihoods counts that changes no token
+LEAST = 1e-3  # tokens that every part is long at least
+
+Tokens = NDArray[np.int64]
+
+
+def likeliest(bundle: Bundle, shape: Shape, segments: int, points: Point) -> tuple[Tokens, NDArray[np.float32]]:
+    """Phrases decoded at points (n, d), always the likeliest token -> tokens (n, steps) and their step's
+    probabilities (n, steps, vocabulary)."""
+    contexts, first_hidden, first_cell = bundle.session("conductor").run({"z": points})
+    step, length = bundle.session("step"), shape.steps // segments
+    tokens = np.empty((len(points), shape.steps), np.int64)
+    chances = np.empty((*tokens.shape, shape.vocabulary), np.float32)
+    before = np.full(len(points), shape.vocabulary)
+    for at in range(shape.steps):
+        number, place = divmod(at, length)
+        if place == 0:
+            hidden, cell = first_hidden[:, number], first_cell[:, number]
+        feeds = {
+            "token": before,
+            "place": np.full(len(points), place),
+            "context": contexts[:, number],
+            "hidden": np.ascontiguousarray(hidden),
+            "cell": np.ascontiguousarray(cell),
+        }
+        logits, hidden, cell = step.run(feeds)
+        before = tokens[:, at] = logits.argmax(-1)
+        likely = np.exp(logits - logits.max(-1, keepdims=True))
+        chances[:, at] = likely / likely.sum(-1, keepdims=True)
+    return tokens, chances
+
+
+def pace(bundle: Bundle, shape: Shape, segments: int, a: Point, b: Point) -> NDArray[np.float64]:
+    """How far, from 0 to 1, one has come from a to b at equal angles, by what was heard to change."""
+    parts = max(FEWEST, PARTS * 32 // max(32, shape.steps))
+    points = np.stack([slerp(a, b, i / parts) for i in range(parts + 1)])
+    tokens, chances = likeliest(bundle, shape, segments, points)
+    changed = (tokens[1:] != tokens[:-1]).sum(1)
+    leant = np.abs(np.diff(chances, axis=0)).sum((1, 2)) / 2
+    way = np.concatenate([[0.0], np.cumsum(changed + LEANING * leant + LEAST)])
+    paced: NDArray[np.float64] = way / way[-1]
+    return paced
+
+
+def angle_at(paced: NDArray[np.float64], share: float) -> float:
+    """The share of the angle at which one has come so far, 0 to 1, of a way that `pace` measured."""
+    return float(np.interp(share, paced, np.linspace(0, 1, len(paced))))
