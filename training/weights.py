@@ -22,6 +22,7 @@ from instrument.models.manifest import read_manifest
 from training import checkpoint
 from training.recipe import FAMILIES
 
+SMALLER = ("_quantized", "_half", "_8")  # what is behind the name of a weight in 8 or 16 bits
 PRODUCTS = ("MatMul", "MatMulInteger")
 STEP = "network."  # what a step graph calls the network that it is part of
 
@@ -40,10 +41,15 @@ def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if any(name.startswith("val_") and name.endswith(("_quantized", "_half")) for name in held):
             raise HocketError(f"{folder} was exported before weights had names: export its checkpoint again")
         for name in held:
-            base = name.removesuffix("_quantized").removesuffix("_half")
+            base = _base(held, name)
             if base != name or np.issubdtype(held[name].dtype, np.floating):
                 value = _whole(held, name, base)
                 found[base.removeprefix(STEP)] = torch.from_numpy(np.array(value.T if base in turned else value))
+        for node in (node for node in model.node if node.op_type == "LSTM"):
+            parts = dict(zip(node.input[1:4], ("weight_ih", "weight_hh", "bias"), strict=True))
+            for name, base in ((name, _base(held, name)) for name in held):
+                if base in parts:  # the exporter put its gates in order: it has no name of its own
+                    found[f"{graph.id}.{parts[base]}"] = torch.from_numpy(np.array(_whole(held, name, base)))
     provenance = manifest.provenance
     if not provenance.recipe:
         raise HocketError(f"{folder} tells no recipe: its weights cannot be taken up")
@@ -71,10 +77,17 @@ def starting_weights(start: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return family.restored(found), facts
 
 
+def _base(held: dict[str, NDArray[Any]], name: str) -> str:
+    base = next((name.removesuffix(end) for end in SMALLER if name.endswith(end)), name)
+    return base if held[name].dtype in (np.int8, np.uint8, np.float16) else name
+
+
 def _whole(held: dict[str, NDArray[Any]], name: str, base: str) -> NDArray[np.float32]:
-    """An initialiser as float32, from 8 or 16 bits too; a scale is one for all, or one a column."""
+    """An initialiser as float32, from 8 or 16 bits too; a scale is one for all, or one a column or row."""
     value = held[name].astype(np.float32)
     if name.endswith("_quantized"):
         zero = held[f"{base}_zero_point"].astype(np.float32) if f"{base}_zero_point" in held else np.float32(0)
         value = (value - zero) * held[f"{base}_scale"]
+    elif name == f"{base}_8":  # a scale a row
+        value = value * held[f"{base}_scale"].reshape(-1, *[1] * (value.ndim - 1))
     return value

@@ -24,7 +24,7 @@ from training.data.phrases import Phrases, Sampling, attributes, collect, cut, k
 from training.data.shards import Shards
 from training.evaluation.reconstruction import BundlePhrases, reconstruction
 from training.export import PARITY, export
-from training.fit import Run
+from training.fit import Run, load_network
 from training.recipe import Recipe, read_recipe
 from training.tasks.phrase_bundle import PhraseBundling
 from training.tasks.phrases import score
@@ -148,6 +148,20 @@ def test_a_broken_off_run_goes_on_as_if_it_had_not_been(data, phrase_run, tmp_pa
     mine, theirs = (checkpoint.load(folder / "last.safetensors")[0] for folder in (tmp_path, phrase_run))
     assert mine.keys() == theirs.keys()
     assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
+
+
+def test_a_run_goes_on_from_a_bundle(data, phrase_run, bundle, tmp_path):
+    recipe = smaller("musicvae-melody2", data)
+    network, _, facts = load_network(phrase_run / "best.safetensors")
+    begun = Run(recipe, tmp_path, start=str(bundle.folder))
+    rows = begun.task.phrases.tokens[:20]
+    tokens = torch.from_numpy(rows.astype(np.int64))
+    with torch.no_grad():
+        theirs, mine = (n.eval().encode(tokens)[0] for n in (network, begun.network))
+        told, said = (n(theirs, n.before(tokens)) for n in (network, begun.network))
+    assert (mine - theirs).abs().max() < 0.05 * theirs.std() + 0.02
+    assert (told - said).abs().max() < 0.05 * told.std() + 0.02
+    assert begun.ancestry[0]["data_hash"] == facts["data_hash"]
 
 
 def test_it_learns_a_handful_of_phrases_by_heart(data, tmp_path):

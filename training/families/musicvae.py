@@ -277,3 +277,31 @@ def states(network: Network) -> tuple[StatePair, ...]:
     """The state pairs of the step graph."""
     shape = (-1, network.config.layers, network.config.decoder)
     return tuple(StatePair(name, f"{name}_after", shape) for name in ("hidden", "cell"))
+
+
+def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's parameters from those of its graphs, where each LSTM has but one bias: its other is zero."""
+    out = {name: value for name, value in found.items() if not name.startswith("layers.")}
+    for lstm in ("encoder", "conductor"):
+        for part in ("weight_ih", "weight_hh", "bias"):
+            for value, end in zip(out.pop(f"{lstm}.{part}", ()), ("", "_reverse"), strict=False):
+                if part == "bias":
+                    out |= _biases(f"{lstm}.{{}}_l0{end}", _gates(sum(value.chunk(2))))
+                else:
+                    out[f"{lstm}.{part}_l0{end}"] = _gates(value)
+    for i in range(sum(name.startswith("layers.") and name.endswith(".weight") for name in found)):
+        weight = found[f"layers.{i}.weight"]
+        entering = weight.shape[1] - weight.shape[0] // 4
+        name = f"decoder.{{}}_l{i}"
+        out |= _biases(name, found[f"layers.{i}.bias"])
+        out |= {name.format("weight_ih"): weight[:, :entering], name.format("weight_hh"): weight[:, entering:]}
+    return out
+
+
+def _gates(rows: Tensor) -> Tensor:
+    enter, leave, forget, value = rows.chunk(4)  # ONNX's order
+    return torch.cat([enter, forget, value, leave])
+
+
+def _biases(name: str, bias: Tensor) -> dict[str, Tensor]:
+    return {name.format("bias_ih"): bias, name.format("bias_hh"): torch.zeros_like(bias)}

@@ -20,7 +20,7 @@ from training.evaluation.reconstruction import BundlePhrases
 from training.families.musicvae import Step
 from training.recipe import Recipe
 from training.tasks.knobs import FOCUS, genre_knob, temperature_knob
-from training.tasks.phrases import held_out, told_accuracy
+from training.tasks.phrases import to_judge_by, told_accuracy
 
 EXAMPLES = 8
 MAPPED = 8192  # training phrases that the map is drawn from
@@ -41,7 +41,7 @@ class PhraseBundling:
         shards, pieces, _ = training_pieces(recipe.data)
         self.shards, self.pieces, self.data_hash = shards, pieces, shards.data_hash
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, recipe.sampling)
-        self.held = held_out(shards, "valid", self.phrases, genres, recipe)
+        self.held = to_judge_by(shards, self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres))
         human = {g: sum(p.genre == g and not p.drums_only and not p.realised for p in pieces) for g in genres}
         self.offered = tuple(
@@ -62,7 +62,7 @@ class PhraseBundling:
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
         """Phrases, their points, and the first logits of each segment as this bundle gives them, one at a time as
         it is played: 8-bit products of many rows scale apart."""
-        one = [self._run(BundlePhrases(bundle), slice(i, i + 1)) for i in range(EXAMPLES)]
+        one = [self._run(BundlePhrases(bundle), slice(i, i + 1)) for i in range(min(EXAMPLES, len(self.held)))]
         arrays = {name: np.concatenate([found[name] for found in one]) for name in one[0]}
         return {"tokens": self.held.tokens[: len(arrays["mean"])]} | arrays
 

@@ -87,7 +87,7 @@ class PhraseTask:
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, self.sampling)
         if not len(self.phrases):
             raise HocketError(f"no phrases of {self.shape.bars} bars of {self.shape.kind} in 4/4: prepare more data")
-        self.valid = held_out(shards, "valid", self.phrases, genres, recipe)
+        self.valid = to_judge_by(shards, self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres)).astype(float)
         each = np.maximum(counts, 1) ** (self.train.balance - 1)
         self.shares = each[self.phrases.genre] / each[self.phrases.genre].sum()
@@ -126,6 +126,13 @@ def held_out(
     found = phrases.without(found, seen, shape)
     most = min(len(found), recipe.train.valid_phrases)
     return found.chosen(np.linspace(0, len(found) - 1, most).astype(int)) if most else found
+
+
+def to_judge_by(shards: Shards, seen: phrases.Phrases, genres: tuple[str, ...], recipe: Recipe) -> phrases.Phrases:
+    """Phrases kept back; of a corpus so small that none are, some of those `seen`."""
+    held = held_out(shards, "valid", seen, genres, recipe)
+    most = min(len(seen), recipe.train.valid_phrases)
+    return held if len(held) else seen.chosen(np.linspace(0, len(seen) - 1, most).astype(int))
 
 
 def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
