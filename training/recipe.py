@@ -86,6 +86,8 @@ def tuned(parent: dict[str, Any], slug: str) -> Recipe:
     if not re.fullmatch(SLUG, slug):
         raise HocketError(f"a model cannot be called {slug!r}: give small letters, digits and dashes")
     train = {**parent["train"], **GENTLY}
+    if "teacher" in train:  # it knows other genres
+        train["teacher"] = ""
     data = {**parent["data"], "ship_only": False, "exclude": ()}
     name = slug.replace("-", " ").capitalize()
     return recipe_from({**parent, "slug": slug, "name": name, "data": data, "train": train}, f"the recipe of {slug}")

@@ -25,10 +25,10 @@ from tests.support.corpus import write_corpus
 from training import checkpoint
 from training.data.prepare import prepare
 from training.export import PARITY, export
-from training.fit import Run
+from training.fit import Run, load_network
 from training.recipe import FAMILIES, read_recipe
 from training.tasks.note_bundle import NoteBundling
-from training.tasks.notes import NoteTask
+from training.tasks.notes import NoteTask, teacher_of
 from training.tasks.phrases import PhraseTask
 
 ROOT = Path(__file__).parents[2]
@@ -140,11 +140,28 @@ def test_every_recipe_of_notes_makes_a_step(path, data, tmp_path):
     notes = FAMILIES[recipe.family].Task is NoteTask
     small = dataclasses.replace(
         recipe, data=dataclasses.replace(recipe.data, folder=str(data)),
-        train=dataclasses.replace(recipe.train, lanes=2, **{"steps": 8} if notes else {}),
+        train=dataclasses.replace(recipe.train, lanes=2, **{"steps": 8, "teacher": ""} if notes else {}),
     )
     losses = Run(small, tmp_path).step(0.0)
     assert set(losses) == {"total", *(codec.FIELDS if notes else ("nats", "bits"))}
     assert all(np.isfinite(value) for value in losses.values())
+
+
+def test_a_teacher_s_guesses_are_learnt_from_at_first(recipe, run, tmp_path):
+    teacher = str(run / "best.safetensors")
+    taught = Run(dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, teacher=teacher)), tmp_path)
+    first, last = (taught.task.losses(taught.network, np.random.default_rng(1), progress) for progress in (0.0, 1.0))
+    nats = sum(value for name, value in first.items() if name != "total")
+    assert 0 < first["total"].item() < nats.item()  # apart from the teacher, not from what was played
+    assert last["total"].item() == pytest.approx(sum(v for n, v in last.items() if n != "total").item())
+    taught.step(0.0)
+    theirs = load_network(run / "best.safetensors")[0].state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in taught.task.teacher.state_dict().items())
+
+
+def test_a_teacher_knows_the_same_genres(run):
+    with pytest.raises(HocketError, match="cannot teach these genres"):
+        teacher_of(str(run / "best.safetensors"), ("polka",))
 
 
 @pytest.mark.parametrize(("text", "reason"), [

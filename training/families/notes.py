@@ -206,6 +206,18 @@ def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tenso
     return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
 
+def divergences(
+    logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Nats (lanes, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
+    logits, guesses = masked(logits, batch), masked(guesses, batch)
+    found = {}
+    for name in FIELDS:
+        mine, theirs = (F.log_softmax(told[name].float(), -1) for told in (logits, guesses))
+        found[name] = (theirs.exp() * (theirs - mine)).sum(-1)
+    return found | {"velocity": found["velocity"] * ~batch["mute"]}
+
+
 def conditions(
     batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu"
 ) -> Tensor:

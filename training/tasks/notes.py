@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from instrument.errors import HocketError
 from training import tasks
 from training.data import events
 from training.data.shards import PieceInfo, Shards, training_pieces
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
     """steps: notes of a lane in a batch; told_*: how often genre, density, register, parts are told rather than
-    "none"; fresh: how often a lane's state is forgotten; valid_pieces, valid_notes: of each genre, for
-    validation."""
+    "none"; fresh: how often a lane's state is forgotten; teacher: bundle or checkpoint of notes whose guesses are
+    learnt from too (distillation, Hinton et al. 2015), "" for none; its share of the loss begins at 1 and fades to
+    0; valid_pieces, valid_notes: of each genre, for validation."""
 
     steps: int = 128
     told_genre: float = 0.9
@@ -31,6 +33,7 @@ class Train(tasks.Train):
     told_register: float = 0.5
     told_parts: float = 0.7
     fresh: float = 0.03
+    teacher: str = ""
     valid_pieces: int = 8
     valid_notes: int = 384
 
@@ -54,6 +57,7 @@ class NoteTask:
         self.stream = events.NoteStream(shards, pieces, genres, self.train.lanes, recipe.seed, recipe.sampling)
         self.valid = valid_pieces(shards, recipe)
         self.memory: tuple[Tensor, ...] = ()
+        self.teacher = teacher_of(self.train.teacher, genres).to(device) if self.train.teacher else None
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a note, in all and by field."""
@@ -71,7 +75,14 @@ class NoteTask:
         logits, state = network(batch, condition, state)
         self.memory = tuple(s.detach() for s in state)
         nats = {name: value.mean() for name, value in note_family.nats(logits, batch).items()}
-        return {"total": sum(nats.values())} | nats
+        total = sum(nats.values())
+        if self.teacher is not None:
+            share = 1 - progress**2
+            with torch.no_grad():
+                guesses, _ = self.teacher(batch, condition, self.teacher.initial(train.lanes))
+            apart = note_family.divergences(logits, guesses, batch)
+            total = (1 - share) * total + share * sum(value.mean() for value in apart.values())
+        return {"total": total} | nats
 
     def validate(self, network: nn.Module) -> Score:
         """The yardstick."""
@@ -86,6 +97,20 @@ class NoteTask:
         """Go on where these were taken."""
         self.stream.restore(place)
         self.memory = tuple(m.to(self.device) for m in memory)
+
+
+def teacher_of(start: str, genres: tuple[str, ...]) -> nn.Module:
+    """The network of a bundle or checkpoint of notes. HocketError if it knows other genres."""
+    from training.recipe import FAMILIES, recipe_from
+    from training.weights import starting_weights
+
+    weights, facts = starting_weights(start)
+    recipe = recipe_from(facts["recipe"], start)
+    if tuple(facts["genres"]) != genres or not issubclass(FAMILIES[recipe.family].Task, NoteTask):
+        raise HocketError(f"{start} cannot teach these genres: give a model of notes that was trained on this data")
+    network = FAMILIES[recipe.family].Network(recipe.model, len(genres))
+    network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    return network.eval().requires_grad_(False)
 
 
 def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:
