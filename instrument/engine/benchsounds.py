@@ -25,6 +25,7 @@ from instrument.engine.benchtools import (
     quit_engine,
     telemetry_of,
 )
+from instrument.engine.chords import Chords
 from instrument.engine.client import EngineClient
 from instrument.engine.gain import to_gain
 from instrument.engine.messages import Panic, Play, Record, SetKnob, Stop, Telemetry, Value
@@ -309,13 +310,13 @@ def _again(
     model: StreamModel, rate: int, taken: Sequence[tuple[int, dict[str, Value]]], frames: int
 ) -> Mono:
     """The stream (frames,) as it is when knobs hold from those frames on."""
-    strand = Strand(model, rate, float)
+    strand = Strand(model, rate, float, Chords())
     pieces: list[Mono] = []
     at, told = 0, list(taken)
     while at < frames:
         while told and told[0][0] <= at:
             place, values = told.pop(0)
-            strand.tell(place, Turned(values, tuple(range(12)), 0.0, 0.0, SEED, 0))
+            strand.tell(place, Turned(values, tuple(range(12)), 0.0, False, 0.0, SEED, 0))
             if not pieces:
                 strand.restart()
         pieces.append(strand.next(at))

@@ -117,6 +117,8 @@ class _Seating:
     def __init__(self, rendering: Rendering, mixer: Mixer) -> None:
         self._tempo, self._mixer = rendering.tempo, mixer
         self._ensemble = Ensemble(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
+        by_hand = _by_hand(rendering)
+        self._ensemble.chords.hear(played[1] for played in rendering.played if played not in by_hand)
         self._scenes = deque(scenes(rendering.take, rendering.cast))
         self._told: tuple[Event, ...] = ()
         self._begun = False

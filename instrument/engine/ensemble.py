@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from instrument.engine.arrangement import LIVE_CHANNEL
+from instrument.engine.chords import Chords
 from instrument.engine.mixer import Event, Fader, Guest, Mixer, Routes, Told
 from instrument.engine.neuralvoice import NeuralVoice
 from instrument.engine.sounds import PARTS, Scene, Seat
@@ -18,12 +19,13 @@ SILENT = (-120.0, -120.0)
 class Ensemble:
     """Seats the sound players of a scene at a mixer, each with a strip of its own, and tells them what their knobs say.
 
-    Any thread may call it. keyed: a voice plays the keyboard.
+    Any thread may call it. keyed: a voice plays the keyboard; chords: to be told what the band plays.
     """
 
     def __init__(self, mixer: Mixer, tick_at: Callable[[int], float], live: bool) -> None:
         """tick_at: the tick at which a frame of the mixer is heard, infinite where time stands; live: streams have
         threads of their own."""
+        self.chords = Chords()
         self._tick_at = tick_at
         self._live = live
         self._mixer = mixer
@@ -86,6 +88,7 @@ class Ensemble:
         """The transport stops."""
         with self._lock:
             self._playing = False
+            self.chords.clear()
             for stream in self._streams:
                 stream.stop()
 
@@ -144,7 +147,7 @@ class Ensemble:
             name = f"player {seat.player}"
             guest = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
         else:
-            strand = Strand(model, mixer.rate, self._tick_at)
+            strand = Strand(model, mixer.rate, self._tick_at, self.chords)
             strand.tell(tick, self._turned(seat))
             guest = (LiveStream if self._live else StreamSource)(strand, lambda: mixer.horizon)
         self._seated[id(model)] = (strip, model, guest)
@@ -154,7 +157,8 @@ class Ensemble:
     def _turned(self, seat: Seat) -> Turned:
         values = seat.values
         tune, duck = float(values["tune"]), float(values["duck"])
-        return Turned(seat.told, self._scene.tones, tune, duck, self._scene.seed, seat.player)
+        chords = bool(values["chords"])
+        return Turned(seat.told, self._scene.tones, tune, chords, duck, self._scene.seed, seat.player)
 
     def _events(self) -> tuple[Event, ...]:
         events: list[Event] = []

@@ -77,6 +77,7 @@ class Sound:
     def strike(self, played: Sequence[Played]) -> None:
         """As `Output.strike`."""
         self.agenda.add(strikes(played))
+        self.ensemble.chords.hear(note for _, note in played)
 
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""

@@ -35,6 +35,8 @@ KNOBS: dict[str, tuple[Knob, ...]] = {
     STREAM: (
         *_STRIP,
         Knob("tune", "Tune", help="How far resonators draw it to the key and scale of the band"),
+        Knob("chords", "Chords", "switch", step=1, default=1.0,
+             help="Whether Tune follows the chords that the band plays, or its key alone"),
         Knob("duck", "Duck", help="How far it steps back at every beat"),
     ),
     VOICE: (

@@ -12,6 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from instrument.engine.chords import Chords
 from instrument.engine.gain import Frames, Ramp
 from instrument.engine.messages import Value
 from instrument.engine.tuning import PitchClasses, Tuner, ducking
@@ -31,12 +32,13 @@ Mono = NDArray[np.float32]
 
 
 class Turned(NamedTuple):
-    """What a stream is told: the knobs of its model, the pitch classes it is tuned to and how far, how far it ducks,
-    and where its draws come from."""
+    """What a stream is told: the knobs of its model, the pitch classes of the key, how far it is tuned to them,
+    whether to those of the chord where one is known, how far it ducks, and where its draws come from."""
 
     knobs: Mapping[str, Value]
     tones: PitchClasses
     tune: float
+    chords: bool
     duck: float
     seed: int
     player: int
@@ -50,12 +52,13 @@ class Strand:
     seed, and what was told when. taken: the frames from which the last things that were told hold.
     """
 
-    def __init__(self, model: StreamModel, rate: int, tick_at: Callable[[int], float]) -> None:
-        """tick_at: the tick at which a frame of the mixer is heard; infinite where time stands."""
+    def __init__(self, model: StreamModel, rate: int, tick_at: Callable[[int], float], chords: Chords) -> None:
+        """tick_at: the tick at which a frame of the mixer is heard; infinite where time stands; chords: the band's."""
         self.rate = rate
         self.taken: deque[int] = deque(maxlen=100)
         self._model = model
         self._tick_at = tick_at
+        self._chords = chords
         self._told: deque[tuple[float, Turned]] = deque(maxlen=1000)  # while it stands still, only the last matters
         self._now: Turned | None = None
         self._last: Turned | None = None  # that was told
@@ -86,7 +89,8 @@ class Strand:
             self._now = self._told.popleft()[1]
         now, before = self._now, before or self._now
         sound = self._render(before, now)
-        sound = self._tuner.process(sound, now.tones, now.tune)
+        tones = (now.chords and self._chords.at(start)) or now.tones
+        sound = self._tuner.process(sound, tones, now.tune)
         end = self._tick_at(frame + round(len(sound) * self.rate / self._model.rate))
         sound = sound * ducking(start, end, len(sound), (before.duck, now.duck))
         resampled: Mono = self._resampler.resample_chunk(sound) if self._resampler else sound

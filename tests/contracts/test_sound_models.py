@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from instrument.engine.chords import Chords
 from instrument.engine.neuralvoice import NeuralVoice
 from instrument.engine.streams import Strand, Turned
 from instrument.engine.voice import SUSTAIN
@@ -106,10 +107,10 @@ def test_a_stream_has_no_seams_while_knobs_move(stream):
 
 def test_a_stream_is_resampled_without_change_of_what_it_is(stream):
     knobs, model = stream
-    told = Turned(defaults(knobs), tuple(range(12)), 0.0, 0.0, 1, 0)
+    told = Turned(defaults(knobs), tuple(range(12)), 0.0, False, 0.0, 1, 0)
     heard = []
     for rate in (model.rate, 48_000):
-        strand = Strand(model, rate, float)
+        strand = Strand(model, rate, float, Chords())
         strand.tell(0.0, told)
         strand.restart()
         heard.append(np.concatenate([strand.next(0) for _ in range(40)]))

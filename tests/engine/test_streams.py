@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from instrument.engine.chords import Chords
 from instrument.engine.mixer import BLOCK
 from instrument.engine.streams import LEAD_S, LiveStream, Strand, StreamSource, Turned
+from instrument.music.notes import Note, Part
 from tests.support.jack import wait_for
-from tests.support.sound import cents_off, level_db, roughness
+from tests.support.sound import cents_off, chroma, level_db, roughness
 from tests.support.sounds import AMPLITUDE, FaintingStream, NoiseStream, SineStream, SlowStream
 
 RATE = 48_000
@@ -16,7 +18,7 @@ STILL = float("inf")
 
 
 def turned(pitch: float = 69.0, tune: float = 0.0, duck: float = 0.0, seed: int = 0) -> Turned:
-    return Turned({"pitch": pitch}, (0, 2, 4, 5, 7, 9, 11), tune, duck, seed, 1)
+    return Turned({"pitch": pitch}, (0, 2, 4, 5, 7, 9, 11), tune, True, duck, seed, 1)
 
 
 class Stage:
@@ -24,7 +26,8 @@ class Stage:
 
     def __init__(self, model, rate: int = RATE, live: bool = False, ticks: float = 0.001) -> None:
         self.at = 0
-        self.strand = Strand(model, rate, lambda frame: frame * ticks)
+        self.chords = Chords()
+        self.strand = Strand(model, rate, lambda frame: frame * ticks, self.chords)
         self.strand.tell(0.0, turned())
         self.source = (LiveStream if live else StreamSource)(self.strand, lambda: self.at)
 
@@ -111,6 +114,20 @@ def test_the_beat_ducks_it():
     beats = [24_000 * i for i in range(1, 4)]
     assert all(sound[beat - 30 : beat + 30].max() < 0.01 for beat in beats)
     assert all(sound[beat - 6000 : beat - 2000].max() > 0.95 * AMPLITUDE for beat in beats)
+
+
+def test_it_is_tuned_to_the_chord_where_one_is_known():
+    rate = 44_100
+    stage = Stage(NoiseStream(), rate=rate, ticks=48 / rate)  # two beats a second
+    stage.strand.tell(0.0, turned(tune=1.0))
+    stage.chords.hear([Note(96, 0, 48 + tone, 96, 80, Part.CHORDS) for tone in (0, 5, 9)])
+    stage.source.begin(0)
+    sound = stage.many(7 * rate // BLOCK)[:, 0]
+    spans = ((0.5, 2), (3, 4), (5.5, 7))
+    before, during, after = (chroma(sound[round(s * rate) : round(e * rate)], rate) for s, e in spans)
+    assert during[[0, 5, 9]].sum() > 0.8
+    for key in (before, after):
+        assert key[[0, 2, 4, 5, 7, 9, 11]].sum() > 0.8 > 1.5 * key[[0, 5, 9]].sum()
 
 
 def test_a_model_that_fails_is_silent_and_told_of():

@@ -6,7 +6,7 @@ import pytest
 from instrument.engine.tuning import Tuner, ducking
 from instrument.music.harmony import scale_mask
 from instrument.music.timebase import TICKS_PER_BEAT
-from tests.support.sound import level_db, roughness
+from tests.support.sound import chroma, level_db, roughness
 from tests.support.sounds import NoiseStream, SineStream
 
 RATE, CHUNK = 44_100, 2048
@@ -21,18 +21,6 @@ def tuned(stream, tones, strengths, pitch: float = 69.0):
     return np.concatenate([tuner.process(stream.render(knobs), key, s) for key, s in zip(keys, strengths, strict=True)])
 
 
-def chroma(sound):
-    """Share of the energy between 65 Hz and 5 kHz that each pitch class has."""
-    size, shares = 16384, np.zeros(12)
-    hertz = np.fft.rfftfreq(size, 1 / RATE)
-    heard = (hertz > 65) & (hertz < 5000)
-    classes = np.round(69 + 12 * np.log2(hertz[heard] / 440)).astype(int) % 12
-    for start in range(0, len(sound) - size, size // 2):
-        power = np.abs(np.fft.rfft(sound[start : start + size] * np.hanning(size))) ** 2
-        shares += np.bincount(classes, power[heard], 12)
-    return shares / shares.sum()
-
-
 def test_without_strength_sound_passes_bit_for_bit():
     plain = NoiseStream()
     assert np.array_equal(
@@ -42,7 +30,7 @@ def test_without_strength_sound_passes_bit_for_bit():
 
 @pytest.mark.parametrize("tones", [C_MAJOR, G_MINOR])
 def test_at_full_strength_the_energy_is_in_key(tones):
-    in_key = [chroma(tuned(NoiseStream(), tones, [s] * 100)[RATE:])[list(tones)].sum() for s in (0.0, 0.5, 1.0)]
+    in_key = [chroma(tuned(NoiseStream(), tones, [s] * 100)[RATE:], RATE)[list(tones)].sum() for s in (0.0, 0.5, 1.0)]
     assert in_key[0] < 0.65
     assert in_key[0] < in_key[1] < in_key[2]
     assert in_key[2] >= 0.8

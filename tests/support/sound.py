@@ -43,3 +43,15 @@ def onset(sound: NDArray) -> int:
     """The first frame that is not silent; -1 if none is."""
     heard = np.nonzero(np.abs(sound).max(axis=1) > 1e-5)[0]
     return int(heard[0]) if len(heard) else -1
+
+
+def chroma(sound: NDArray[np.floating], rate: int) -> NDArray[np.float64]:
+    """Share of the energy between 65 Hz and 5 kHz that each pitch class has."""
+    size, shares = 16384, np.zeros(12)
+    hertz = np.fft.rfftfreq(size, 1 / rate)
+    heard = (hertz > 65) & (hertz < 5000)
+    classes = np.round(69 + 12 * np.log2(hertz[heard] / 440)).astype(int) % 12
+    for start in range(0, len(sound) - size, size // 2):
+        power = np.abs(np.fft.rfft(sound[start : start + size] * np.hanning(size))) ** 2
+        shares += np.bincount(classes, power[heard], 12)
+    return shares / shares.sum()
