@@ -73,15 +73,11 @@ def fit(
     """Train a model. Killed at any moment, the same command goes on where it was."""
     import dataclasses
 
-    import torch
-
     from training.fit import Run
     from training.recipe import read_recipe, tuned
     from training.weights import starting_weights
 
-    torch.set_num_threads(threads)
-    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise HocketError(f"device {device!r} is not there: use cpu, or cuda on a machine with a GPU")
+    _use(threads, device)
     if recipe is not None:
         chosen = read_recipe(recipe)
     elif start is not None and slug is not None and data is not None:
@@ -91,6 +87,27 @@ def fit(
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
     Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)
+
+
+@app.command()
+def search(
+    recipe: Annotated[Path, typer.Option(help="the recipe whose settings are varied")],
+    vary: Annotated[list[str], typer.Option(help="settings to try, as train.rate=1e-3,2e-3; again for another one")],
+    share: Annotated[float, typer.Option(min=0.01, max=1, help="of the training data that is used")] = 0.1,
+    minutes: Annotated[float, typer.Option(min=0, help="of training a variant")] = 5.0,
+    out: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs/search"),
+    threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
+) -> None:
+    """Try settings of a recipe in short runs, and print a table. On two processor cores it ranks little but chance."""
+    from training.evaluation.card import table
+    from training.recipe import read_recipe
+    from training.search import parse_choice
+    from training.search import search as search_settings
+
+    _use(threads, device)
+    rows = search_settings(read_recipe(recipe), [parse_choice(text) for text in vary], share, minutes, out, device)
+    print("\n".join(table({row.pop("settings"): row for row in rows})))
 
 
 @app.command()
@@ -204,6 +221,15 @@ def _evaluate_phrases(
         print(json.dumps(figures, indent=1))
         return
     _print_sections(sections(figures))
+
+
+def _use(threads: int, device: str) -> None:
+    """HocketError if that device is not there."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise HocketError(f"device {device!r} is not there: use cpu, or cuda on a machine with a GPU")
 
 
 def _print_sections(sections: dict[str, list[Any]]) -> None:

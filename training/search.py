@@ -1,0 +1,100 @@
+"""Searching a recipe's settings: short runs on a share of the data, side by side in a table.
+
+What it ranks are short runs: on a GPU minutes tell much, on two processor cores they tell little.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from instrument.errors import HocketError
+from training.fit import Run
+from training.recipe import Recipe, recipe_from, recipe_table
+
+INDEX = "index.json"  # of MIDI and of sound alike
+
+Choice = tuple[str, str, list[Any]]  # section, setting, values
+
+
+def parse_choice(text: str) -> Choice:
+    """'train.rate=1e-3,2e-3' -> ("train", "rate", [1e-3, 2e-3]). HocketError where it is not like that."""
+    name, given, values = text.partition("=")
+    section, _, setting = name.strip().partition(".")
+    try:
+        found = tomllib.loads(f"values = [{values}]")["values"]
+    except tomllib.TOMLDecodeError:
+        found = []
+    if not given or not setting or not found:
+        raise HocketError(
+            f"{text!r} is no choice of settings: give one as train.rate=1e-3,2e-3, strings in quotes"
+        )
+    return section, setting, found
+
+
+def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Recipe]]:
+    """Every combination of the choices: how it is called, and the recipe. HocketError for settings there are not."""
+    for values in product(*(values for _, _, values in choices)):
+        table = recipe_table(recipe)
+        told = []
+        for (section, setting, _), value in zip(choices, values, strict=True):
+            if not isinstance(table.get(section), dict):
+                raise HocketError(
+                    f"there is no section {section!r}: choose one of data, sampling, model, train"
+                )
+            table[section] = {**table[section], setting: value}
+            told.append(f"{setting}={value}")
+        yield " ".join(told), recipe_from(table, f"the recipe with {' '.join(told)}")
+
+
+def thinned(folder: Path, share: float, out: Path) -> Path:
+    """A prepared folder with about a share of its training pieces or clips; what it is judged by stays whole. The
+    large files are links."""
+    try:
+        index = json.loads((folder / INDEX).read_bytes())
+        name = next(name for name in ("pieces", "clips") if name in index)
+    except (OSError, ValueError, StopIteration) as error:
+        raise HocketError(f"{folder} is no prepared data: run `prepare` or `prepare-audio`") from error
+
+    def stays(one: dict[str, Any]) -> bool:
+        key = one.get("group") or one["path"]  # what was cut from one track stays or goes together
+        return one["split"] != "train" or hashlib.sha256(key.encode()).digest()[0] < 256 * share
+
+    out.mkdir(parents=True, exist_ok=True)
+    index[name] = [one for one in index[name] if stays(one)]
+    for file in folder.iterdir():
+        if file.name != INDEX and not (out / file.name).exists():
+            (out / file.name).symlink_to(file.resolve())
+    (out / INDEX).write_text(json.dumps(index))
+    return out
+
+
+def search(
+    recipe: Recipe, choices: Sequence[Choice], share: float, minutes: float, folder: Path, device: str = "cpu"
+) -> list[dict[str, Any]]:
+    """Train every variant for so long, and tell of them, the best first: settings, best validation (the less, the
+    better), batches, parameters. Killed, it goes on where it was."""
+    variants = list(varied(recipe, choices))
+    data = str(thinned(Path(recipe.data.folder), share, folder / "data") if share < 1 else recipe.data.folder)
+    rows = []
+    for told, variant in variants:
+        variant = dataclasses.replace(variant, data=dataclasses.replace(variant.data, folder=data))
+        name = hashlib.sha256(json.dumps(recipe_table(variant), sort_keys=True).encode()).hexdigest()[:12]
+        run = Run(variant, folder / name, device)
+        print(f"{told}: {folder / name}", flush=True)
+        run.fit(minutes)
+        rows.append(
+            {
+                "settings": told,
+                "best": round(run.best, 4),
+                "batches": run.batch,
+                "parameters": sum(p.numel() for p in run.network.parameters()),
+            }
+        )
+    return sorted(rows, key=lambda row: row["best"])
