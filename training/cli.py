@@ -126,6 +126,28 @@ def export(
 
 
 @app.command()
+def prime(
+    bundle: Annotated[str, typer.Option(help="slug or folder of a model of notes with genres")],
+    data: Annotated[Path, typer.Option(help="what `prepare` made of the music it was trained on")] = Path("data/midi"),
+) -> None:
+    """Give a bundle primers, bars of its own that it remembers when it is switched to a genre, so that the switch is
+    heard. It takes some minutes."""
+    import torch
+
+    from training.data.shards import Shards
+    from training.evaluation import evaluate as evaluation
+    from training.evaluation.genres import genre_ear
+    from training.priming import prime as give_primers
+
+    torch.set_num_threads(1)
+    opened = evaluation.find_bundle(bundle)
+    if opened.manifest.family not in ("lstm", "transformer"):
+        raise HocketError(f"{bundle} has no genres to switch between: choose a bundle of family lstm or transformer")
+    manifest = give_primers(opened.folder, genre_ear(Shards.open(data), opened.manifest.genres, evaluation.EARS))
+    print(f"{opened.folder}: bundle {manifest.bundle_hash[:12]}")
+
+
+@app.command()
 def evaluate(
     bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
     data: Annotated[Path | None, typer.Option(help="what `prepare` made [data/midi, data/stream, data/notes]")] = None,

@@ -110,6 +110,11 @@ class Bundle:
             raise HocketError(f"bundle {self.manifest.slug!r} tells nothing of its latent space: it is not whole")
         return self._arrays(file.file, file.sha256)
 
+    def primers(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the primers' file, none where there is none. HocketError if it is damaged."""
+        file = self.manifest.primers
+        return self._arrays(file.file, file.sha256) if file else {}
+
     def _arrays(self, file: str, sha256: str) -> dict[str, NDArray[Any]]:
         data = _read(self.folder, file, sha256, MAX_ARRAYS)
         try:

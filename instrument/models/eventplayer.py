@@ -8,6 +8,7 @@ What a family remembers of the notes is its `Backbone`'s matter.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from instrument.models.bundle import Bundle
 from instrument.models.conditions import condition_size
 from instrument.models.keysense import inside
 from instrument.models.players import Ask
+from instrument.models.priming import Primers
 from instrument.models.sampling import choose, noise
 from instrument.models.steering import Heard, Steering
 from instrument.music import codec
@@ -34,6 +36,7 @@ SIZES = (
     FLAT,
     codec.FIELDS["micro"],
 )
+PRIMING = 1 << 40  # counter of draws; apart from those of notes, which count bars
 STYLED = (0, 1, 2, 3)  # fields in which a genre may be exaggerated; not the touch
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 
@@ -51,6 +54,12 @@ class Backbone(Protocol):
         """The heads' shares (lanes, 1, hidden) after what was seen last, under each of `conditions` (lanes, size),
         remembering the last `context` advances alone: all there are, or those since it was last 0. Nothing is
         remembered of the step yet, so it may be asked again."""
+        ...
+
+    def take_in(
+        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
+    ) -> None:
+        """Steps and advances, many at once, the first as `step` takes it; nobody asks for their shares."""
         ...
 
     def advance(self) -> None:
@@ -83,6 +92,7 @@ class EventPlayer:
         self.bundle, self._backbone = bundle, backbone
         manifest = bundle.manifest
         self.genres = manifest.condition_genres
+        self._primers = Primers.of(bundle)
         self._heads = [bundle.session(field) for field in codec.FIELDS]
         told = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
         if told != condition_size(len(self.genres)):
@@ -95,14 +105,15 @@ class EventPlayer:
     @property
     def count(self) -> int:
         """Notes fed so far."""
-        return len(self._notes)
+        return len(self._notes) - sum(count for _, count in self._primed)
 
     def reset(self, seed: int, player: int, metres: MetreMap) -> None:
         """Forget everything; draws come from `seed` and `player` from now on."""
         self._seed, self._player, self._metres = seed, player, metres
-        self._notes: list[Note] = []
+        self._notes: list[Note] = []  # with those of primers, as all lists by note
+        self._primed: list[tuple[int, int]] = []  # after how many notes fed there are how many of a primer
         self._keys: list[int] = []
-        self._seen: list[tuple[int, ...]] = [(*codec.START, *codec.tick_context(0, metres)[:2], 0, 0, 0, 0)]
+        self._seen: list[tuple[int, ...]] = [self._start(0)]
         self._heard = [Heard()]  # [i]: after i notes
         self._stepped: _Stepped | None = None
         self._asked = Ask()
@@ -117,11 +128,13 @@ class EventPlayer:
 
     def _hear(self, note: Note) -> None:
         """Remember all of `note` that is not the backbone's matter."""
+        heard = self._hearing()
         last = self._notes[-1].tick if self._notes else 0
+        if self._notes and heard.begun == len(self._notes):
+            last = min(last, note.tick)  # a primer begins earlier
         time, part, _, duration, velocity, micro = codec.encode_note(note, last)
         row = note.order & 255
         position, metre, bar = codec.tick_context(note.tick, self._metres)
-        heard = self._hearing()
         echoes = codec.echo_notes(self._keys, note.tick, bar, heard.begun)
         matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
         self._notes.append(note)
@@ -133,15 +146,18 @@ class EventPlayer:
 
     def rewind(self, count: int) -> None:
         """Go back to the state after `count` notes."""
-        if not 0 <= count <= len(self._notes):
-            raise ValueError(f"cannot rewind to {count} of {len(self._notes)} notes")
+        if not 0 <= count <= self.count:
+            raise ValueError(f"cannot rewind to {count} of {self.count} notes")
+        while self._primed and self._primed[-1][0] >= count:
+            self._primed.pop()
+        count = self._place(count)
         self._backbone.rewind(count)
         del self._notes[count:], self._keys[count:], self._seen[count + 1 :], self._heard[count + 1 :]
         self._stepped = None
 
     def forget_before(self, count: int) -> None:
         """What was before `count` notes will not be asked for again."""
-        self._backbone.forget_before(count)
+        self._backbone.forget_before(self._place(count))
 
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""
@@ -212,29 +228,63 @@ class EventPlayer:
 
     # --- inside
 
+    def _place(self, count: int) -> int:
+        """How many there are in all after so many notes fed, less a primer that comes there."""
+        return count + sum(primed for at, primed in self._primed if at < count)
+
     def _hearing(self) -> Heard:
         """What was heard, for going on as was asked last."""
-        return self._heard[-1].under(self._steer.genre, self.count, self._notes[-1].tick if self._notes else 0)
+        return self._heard[-1].under(self._steer.genre, len(self._notes), self._notes[-1].tick if self._notes else 0)
 
     def _need_step(self, ask: Ask) -> list[NDArray[np.float32]]:
         """Run the step on what was seen last, unless it was run already under the same condition. Where the
-        genre was switched, it is run as if a piece began here."""
+        genre was switched, it is run as if what was played were a primer of it, or else as if a piece began here."""
         steer = self._steering(ask)
-        stepped = self._stepped
-        if stepped is not None and stepped.steer is steer:
-            return stepped.shares
+        if self._stepped is not None and self._stepped.steer is steer:
+            return self._stepped.shares
+        if self._primed and self._primed[-1][0] == self.count and self._heard[-1].genre != steer.genre:
+            self.rewind(self.count)  # the primer of another genre, switched again at once
         heard = self._hearing()
+        if self._notes and heard.begun == len(self._notes) and self._primers.has(steer.genre):
+            heard = self._prime(ask, heard)
+        stepped = self._stepped
         style = steer.style(heard, self._notes[-1].tick if self._notes else 0)
-        conditions, context = steer.conditions(heard, style), self.count - heard.begun
+        conditions, context = steer.conditions(heard, style), len(self._notes) - heard.begun
         if stepped is not None and stepped.context == context and np.array_equal(stepped.conditions, conditions):
             shares = stepped.shares
         else:
             seen = self._seen[-1]
             if self._notes and not context:
-                seen = (*codec.START, *codec.tick_context(self._notes[-1].tick, self._metres)[:2], 0, 0, 0, 0)
+                seen = self._start(self._notes[-1].tick)
             shares = self._backbone.step(seen, conditions, context)
         self._stepped = _Stepped(steer, context, conditions, style, shares)
         return shares
+
+    def _prime(self, ask: Ask, heard: Heard) -> Heard:
+        """Where the genre was just switched, remember a primer of it in place of what was played."""
+        floor = max(ask.floor, self._notes[-1].tick + 1)
+        gumbel = float(noise(self._seed, self._player, (PRIMING, floor, 0), 1)[0])
+        draw = math.exp(-math.exp(-gumbel))
+        notes = self._primers.before(self._steer.genre, floor, ask, heard.tones, self._metres, draw)
+        if notes:
+            self._primed.append((self.count, len(notes)))
+            self._take_in(notes)
+        return self._hearing()
+
+    def _take_in(self, notes: Sequence[Note]) -> None:
+        """Remember notes without being asked for what may follow each."""
+        seen, conditions, context = [], [], len(self._notes) - self._hearing().begun
+        for note in notes:
+            heard = self._hearing()
+            anew = self._notes and heard.begun == len(self._notes)
+            seen.append(self._start(note.tick) if anew else self._seen[-1])
+            conditions.append(self._steer.condition(heard))
+            self._hear(note)
+        self._backbone.take_in(seen, conditions, context)
+
+    def _start(self, tick: int) -> tuple[int, ...]:
+        """What is seen at the start of a piece that begins at a tick."""
+        return (*codec.START, *codec.tick_context(tick, self._metres)[:2], 0, 0, 0, 0)
 
     def _logits(
         self, head: int, shares: list[NDArray[np.float32]], context: list[int]

@@ -47,6 +47,14 @@ class LstmBackbone:
         self._after = {name: found[output][:1] for name, output in self._names}
         return [found[f"share_{field}"] for field in codec.FIELDS]
 
+    def take_in(
+        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
+    ) -> None:
+        """See `Backbone`."""
+        for at, (each, condition) in enumerate(zip(seen, conditions, strict=True)):
+            self.step(each, condition[None], context + at)
+            self.advance()
+
     def advance(self) -> None:
         """See `Backbone`."""
         self._states.append(self._after)

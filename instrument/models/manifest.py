@@ -111,7 +111,8 @@ class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Manifest(msgspec.Struct, frozen=True):
     """Everything an instrument needs to know of a bundle. latent: size, 0 = none; latents: what is known of
-    places in that space (`instrument.models.latent`); needs: bundles without which it cannot play (its vocoder)."""
+    places in that space (`instrument.models.latent`); primers: what is remembered of genres that are switched to
+    (`instrument.models.priming`); needs: bundles without which it cannot play (its vocoder)."""
 
     manifest_version: int
     slug: Slug
@@ -129,6 +130,7 @@ class Manifest(msgspec.Struct, frozen=True):
     traits: dict[str, Traits] = {}
     latent: int = 0
     latents: Arrays | None = None
+    primers: Arrays | None = None
     knobs: tuple[Knob, ...] = ()
     needs: Annotated[tuple[Slug, ...], Meta(max_length=4)] = ()
     provenance: Provenance = Provenance()
@@ -142,10 +144,11 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def bundle_hash(self) -> str:
-        """Names the exact networks: SHA-256 over the hashes of all graphs, and of the latents."""
+        """Names the exact networks: SHA-256 over the hashes of all graphs, and of latents and primers."""
         text = "\n".join(f"{g.id} {g.sha256}" for g in self.graphs)
-        if self.latents:
-            text += f"\nlatents {self.latents.sha256}"
+        for name, arrays in (("latents", self.latents), ("primers", self.primers)):
+            if arrays:
+                text += f"\n{name} {arrays.sha256}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -63,7 +63,7 @@ class TransformerBackbone:
     def take_in(
         self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
     ) -> None:
-        """Steps and advances, many at once; nobody asks for their shares."""
+        """See `Backbone`."""
         for at in range(0, len(seen), CHUNK):
             self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]), context + at)
             self._remember()
@@ -143,15 +143,9 @@ class TransformerPlayer(EventPlayer):
     """A `NotePlayer` on a bundle of family transformer."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._attention = TransformerBackbone(bundle)
-        super().__init__(bundle, self._attention)
+        super().__init__(bundle, TransformerBackbone(bundle))
 
     def prefill(self, notes: Sequence[Note]) -> None:
         """See `players.Prefilling`."""
-        steer, context = self._steering(self._asked), self.count - self._hearing().begun
-        seen, conditions = [], []
-        for note in notes:
-            seen.append(self._seen[-1])
-            conditions.append(steer.condition(self._hearing()))
-            self._hear(note)
-        self._attention.take_in(seen, conditions, context)
+        self._steering(self._asked)
+        self._take_in(notes)

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from instrument.models.bundle import open_bundle
@@ -114,4 +115,22 @@ def test_a_switch_of_genre_is_as_if_a_piece_began_and_can_be_taken_back(player):
     assert more(player, pop, 30) == one[30:]
     player.rewind(30)
     player.propose(folk)
-    assert player._stepped.context == 0
+    assert player.count == 30
+    primer = player._notes[30:]
+    assert primer
+    assert all(note.tick <= one[29].tick for note in primer)
+    player.propose(Ask(knobs={"genre": "jazz"}))  # at once
+    assert player._notes[:30] == one[:30]
+    assert player._notes[30:] != primer
+    player.propose(folk)
+    assert player._notes[30:] == primer
+
+
+def test_a_switch_keeps_the_key(player):
+    asked = {"key": 3, "scale": "minor", "chromatic": 0.0}
+    play(player, Ask(knobs={"genre": "pop"}, **asked), 40)
+    for genre in ("classical", "rock", "folk"):
+        player.rewind(40)
+        player.propose(Ask(knobs={"genre": genre}, **asked))
+        pitched = [note.pitch % 12 for note in player._notes[40:] if note.part != Part.DRUMS]
+        assert np.mean(scale_mask(3, "minor")[pitched]) > 0.6

@@ -123,6 +123,15 @@ class GenreEar:
         heard = hear(notes, start)
         return None if heard is None else self.genres[int(self._scores(heard[None])[0].argmax())]
 
+    def likelihood(self, notes: NDArray[np.int32], start: int, genre: str) -> float:
+        """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes to tell."""
+        heard = hear(notes, start)
+        if heard is None:
+            return 0.0
+        scores = self._scores(heard[None])[0]
+        likely = np.exp(scores - scores.max())
+        return float(likely[self.genres.index(genre)] / likely.sum())
+
     def _scores(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         mean, deviation, first, bias, second, last = self.weights
         hidden = np.maximum((heard - mean) / deviation @ first + bias, 0)
