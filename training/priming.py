@@ -11,19 +11,26 @@ from numpy.typing import NDArray
 
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_note_bundle
+from instrument.models.eventplayer import EventPlayer
 from instrument.models.manifest import Arrays, Manifest, write_manifest
-from instrument.models.priming import BAR, BARS, MOST_NOTES
-from training.evaluation.generation import default_knobs, play
+from instrument.models.players import Ask
+from instrument.models.priming import BAR, BARS, MOST_NOTES, Primers
+from instrument.music.timebase import MetreMap
+from training.evaluation.generation import COMMON_TIME, default_knobs, play
 from training.evaluation.genres import GenreEar
 
 FILE = "primers.npz"
-TRIED, KEPT = 48, 4  # pieces of a genre that are played, and of which the primers come
+TRIED, LIKELY, KEPT = 48, 12, 4  # pieces of a genre that are played; their primers that are tried; those that are kept
 SKIPPED = 4  # bars before a primer
+SWITCHES = 4  # that a primer is tried in
+BEFORE = 16  # notes before a switch
 
 
 def primers(bundle: Bundle, ear: GenreEar) -> dict[str, NDArray]:
-    """The arrays of primers.npz (see `instrument.models.priming`), for the genres that the ear knows."""
+    """The arrays of primers.npz (see `instrument.models.priming`), for the genres that the ear knows: bars that are
+    most of their genre, and of these, those after which the next two bars are."""
     manifest, player = open_note_bundle(bundle)
+    assert isinstance(player, EventPlayer)
     kept: list[NDArray] = []
     genres: list[int] = []
     for genre in (g for g in manifest.genres if g in ear.genres):
@@ -33,7 +40,9 @@ def primers(bundle: Bundle, ear: GenreEar) -> dict[str, NDArray]:
             halves = [ear.likelihood(notes, (SKIPPED + bar) * BAR, genre) for bar in (0, BARS // 2)]
             own = notes[notes[:, 0] >= SKIPPED * BAR][-MOST_NOTES:] - [SKIPPED * BAR, 0, 0, 0, 0, 0]
             found.append((min(halves), seed, own))
-        best = sorted(found, reverse=True, key=lambda one: one[:2])[:KEPT]
+        likely = sorted(found, reverse=True, key=lambda one: one[:2])[:LIKELY]
+        tried = [(_followed(player, manifest, ear, genre, own), seed, own) for _, seed, own in likely]
+        best = sorted(tried, reverse=True, key=lambda one: one[:2])[:KEPT]
         print(f"{genre}: {', '.join(f'{share:.2f}' for share, _, _ in best)}", flush=True)
         kept += [own for _, _, own in best]
         genres += [manifest.condition_genres.index(genre)] * len(best)
@@ -42,6 +51,25 @@ def primers(bundle: Bundle, ear: GenreEar) -> dict[str, NDArray]:
         "lengths": np.array([len(own) for own in kept], np.int32),
         "genres": np.array(genres, np.int32),
     }
+
+
+def _followed(player: EventPlayer, manifest: Manifest, ear: GenreEar, genre: str, primer: NDArray) -> float:
+    """How likely the two bars after a switch to a genre are of it, where the player remembers this primer: the mean of
+    some switches."""
+    player.primers = Primers({genre: [primer]})
+    any_genre, this = (default_knobs(manifest, genre=name) for name in ("none", genre))
+    switch, likely = (SKIPPED + BARS) * BAR, []
+    for seed in range(SWITCHES):
+        player.reset(seed, 0, MetreMap(COMMON_TIME))
+        ask = Ask(knobs=any_genre, floor=switch - BAR, latest=switch - 1)
+        while player.count < BEFORE and (note := player.propose(ask)).tick < switch:
+            player.feed(note)
+        ask, notes = Ask(knobs=this, floor=switch), []
+        while (note := player.propose(ask)).tick < switch + 2 * BAR and len(notes) < MOST_NOTES * 2:
+            player.feed(note)
+            notes.append(note)
+        likely.append(ear.likelihood(np.array(notes, np.int32).reshape(-1, 6), switch, genre))
+    return float(np.mean(likely))
 
 
 def prime(folder: Path, ear: GenreEar) -> Manifest:

@@ -92,7 +92,7 @@ class EventPlayer:
         self.bundle, self._backbone = bundle, backbone
         manifest = bundle.manifest
         self.genres = manifest.condition_genres
-        self._primers = Primers.of(bundle)
+        self.primers = Primers.of(bundle)
         self._heads = [bundle.session(field) for field in codec.FIELDS]
         told = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
         if told != condition_size(len(self.genres)):
@@ -245,7 +245,7 @@ class EventPlayer:
         if self._primed and self._primed[-1][0] == self.count and self._heard[-1].genre != steer.genre:
             self.rewind(self.count)  # the primer of another genre, switched again at once
         heard = self._hearing()
-        if self._notes and heard.begun == len(self._notes) and self._primers.has(steer.genre):
+        if self._notes and heard.begun == len(self._notes) and self.primers.has(steer.genre):
             heard = self._prime(ask, heard)
         stepped = self._stepped
         style = steer.style(heard, self._notes[-1].tick if self._notes else 0)
@@ -265,7 +265,7 @@ class EventPlayer:
         floor = max(ask.floor, self._notes[-1].tick + 1)
         gumbel = float(noise(self._seed, self._player, (PRIMING, floor, 0), 1)[0])
         draw = math.exp(-math.exp(-gumbel))
-        notes = self._primers.before(self._steer.genre, floor, ask, heard.tones, self._metres, draw)
+        notes = self.primers.before(self._steer.genre, floor, ask, heard.tones, self._metres, draw)
         if notes:
             self._primed.append((self.count, len(notes)))
             self._take_in(notes)

@@ -25,7 +25,9 @@ class Ear(GenreEar):
 
 def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(priming, "TRIED", 4)
+    monkeypatch.setattr(priming, "LIKELY", 3)
     monkeypatch.setattr(priming, "KEPT", 2)
+    monkeypatch.setattr(priming, "SWITCHES", 1)
     folder = tmp_path / bundle_folder.name
     folder.mkdir()
     for file in bundle_folder.iterdir():

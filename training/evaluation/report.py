@@ -57,7 +57,7 @@ KNOBS = (
 SWITCHES = (
     "How often a classifier of two bars' pitches and rhythms names the genre: of real pieces it was not trained on; "
     "after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
-    "real pieces."
+    "real pieces. Primers, where a bundle has them, were chosen with the same classifier, in other switches."
 )
 COST = "Everything that a note takes, in one thread, on the machine as busy as it was."
 SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
