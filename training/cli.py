@@ -129,6 +129,7 @@ def export(
 def prime(
     bundle: Annotated[str, typer.Option(help="slug or folder of a model of notes with genres")],
     data: Annotated[Path, typer.Option(help="what `prepare` made of the music it was trained on")] = Path("data/midi"),
+    pieces: Annotated[int, typer.Option(min=4, help="of each genre, played to choose primers from")] = 96,
 ) -> None:
     """Give a bundle primers, bars of its own that it remembers when it is switched to a genre, so that the switch is
     heard. It takes some minutes."""
@@ -143,7 +144,8 @@ def prime(
     opened = evaluation.find_bundle(bundle)
     if opened.manifest.family not in ("lstm", "transformer"):
         raise HocketError(f"{bundle} has no genres to switch between: choose a bundle of family lstm or transformer")
-    manifest = give_primers(opened.folder, genre_ear(Shards.open(data), opened.manifest.genres, evaluation.EARS))
+    ear = genre_ear(Shards.open(data), opened.manifest.genres, evaluation.EARS)
+    manifest = give_primers(opened.folder, ear, pieces)
     print(f"{opened.folder}: bundle {manifest.bundle_hash[:12]}")
 
 

@@ -20,27 +20,28 @@ from training.evaluation.generation import COMMON_TIME, default_knobs, play
 from training.evaluation.genres import GenreEar
 
 FILE = "primers.npz"
-TRIED, LIKELY, KEPT = 48, 12, 4  # pieces of a genre that are played; their primers that are tried; those that are kept
+TRIED, KEPT = 96, 3  # pieces of a genre that are played, and primers that are kept
+LIKELY = 4  # one in so many is tried in switches
 SKIPPED = 4  # bars before a primer
 SWITCHES = 4  # that a primer is tried in
 BEFORE = 16  # notes before a switch
 
 
-def primers(bundle: Bundle, ear: GenreEar) -> dict[str, NDArray]:
+def primers(bundle: Bundle, ear: GenreEar, pieces: int = TRIED) -> dict[str, NDArray]:
     """The arrays of primers.npz (see `instrument.models.priming`), for the genres that the ear knows: bars that are
-    most of their genre, and of these, those after which the next two bars are."""
+    most of their genre, and of these, those after which the next two bars are. pieces: of a genre that are played."""
     manifest, player = open_note_bundle(bundle)
     assert isinstance(player, EventPlayer)
     kept: list[NDArray] = []
     genres: list[int] = []
     for genre in (g for g in manifest.genres if g in ear.genres):
         found = []
-        for seed in range(TRIED):
+        for seed in range(pieces):
             notes = play(player, default_knobs(manifest, genre=genre), 1 << 20 | seed, (SKIPPED + BARS) * BAR).notes
             halves = [ear.likelihood(notes, (SKIPPED + bar) * BAR, genre) for bar in (0, BARS // 2)]
             own = notes[notes[:, 0] >= SKIPPED * BAR][-MOST_NOTES:] - [SKIPPED * BAR, 0, 0, 0, 0, 0]
             found.append((min(halves), seed, own))
-        likely = sorted(found, reverse=True, key=lambda one: one[:2])[:LIKELY]
+        likely = sorted(found, reverse=True, key=lambda one: one[:2])[: max(KEPT, pieces // LIKELY)]
         tried = [(_followed(player, manifest, ear, genre, own), seed, own) for _, seed, own in likely]
         best = sorted(tried, reverse=True, key=lambda one: one[:2])[:KEPT]
         print(f"{genre}: {', '.join(f'{share:.2f}' for share, _, _ in best)}", flush=True)
@@ -72,10 +73,10 @@ def _followed(player: EventPlayer, manifest: Manifest, ear: GenreEar, genre: str
     return float(np.mean(likely))
 
 
-def prime(folder: Path, ear: GenreEar) -> Manifest:
+def prime(folder: Path, ear: GenreEar, pieces: int = TRIED) -> Manifest:
     """Give the bundle in `folder` primers, in place of those it had. Returns its new manifest."""
     bundle = open_bundle(folder, trusted=True)
-    arrays = primers(bundle, ear)
+    arrays = primers(bundle, ear, pieces)
     np.savez_compressed(folder / FILE, **arrays)
     told = Arrays(FILE, hashlib.sha256((folder / FILE).read_bytes()).hexdigest())
     manifest = msgspec.structs.replace(bundle.manifest, primers=told)

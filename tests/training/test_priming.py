@@ -24,8 +24,6 @@ class Ear(GenreEar):
 
 
 def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(priming, "TRIED", 4)
-    monkeypatch.setattr(priming, "LIKELY", 3)
     monkeypatch.setattr(priming, "KEPT", 2)
     monkeypatch.setattr(priming, "SWITCHES", 1)
     folder = tmp_path / bundle_folder.name
@@ -34,7 +32,7 @@ def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, tmp_path, m
         (folder / file.name).write_bytes(file.read_bytes())
     before = open_bundle(folder, trusted=True)
     genres = before.manifest.genres
-    manifest = priming.prime(folder, Ear(genres, (), {}, {}))
+    manifest = priming.prime(folder, Ear(genres, (), {}, {}), 4)
     assert manifest.bundle_hash != before.manifest.bundle_hash
     bundle = open_bundle(folder)
     assert bundle.manifest == manifest
@@ -46,7 +44,7 @@ def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, tmp_path, m
     assert sorted(arrays["genres"].tolist()) == sorted(
         2 * [manifest.condition_genres.index(g) for g in genres]
     )
-    again = priming.primers(before, Ear(genres, (), {}, {}))
+    again = priming.primers(before, Ear(genres, (), {}, {}), 4)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
 
     _, player = open_note_bundle(bundle)
