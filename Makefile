@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SMOKE := artifacts/smoke
-ARITHMETIC := tests/music tests/models tests/training
+ARITHMETIC := tests/music tests/models tests/training tests/contracts/test_note_models.py tests/contracts/test_sound_models.py
 
 .PHONY: play test check lint format bench train-smoke ready-play ready-test
 

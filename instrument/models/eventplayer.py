@@ -163,10 +163,10 @@ class EventPlayer:
         """The next note, not yet fed."""
         shares = self._need_step(ask)
         steer, heard = self._steer, self._hearing()
-        temperature = float(ask.knobs.get("temperature", 1.0))
+        last_tick = self._notes[-1].tick if self._notes else 0
+        temperature = float(ask.knobs.get("temperature", 1.0)) * steer.heat(heard, last_tick)
         top_p = float(ask.knobs.get("top_p", 1.0))
         last = self._notes[-1] if self._notes else None
-        last_tick = last.tick if last else 0
         draws = self._draws(last_tick)
         above = (last.order & 255) + 1 if last else 0
 

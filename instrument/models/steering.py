@@ -39,6 +39,7 @@ HASTE_HELD = 6.0  # logits for a gap of a beat, for each factor of e beyond
 BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
 STYLED_BARS, PLAIN_AFTER = 4, 8  # bars in which a genre is exaggerated fully, and after which no more
+STEADIED = 1 / 4  # how much cooler it plays after a switch, for each that style is above 1
 OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
 KEY_SENSE = 0.15  # share of a genre's faith to its key that the player adds to what the network hears of it
 OFF_BEAT = 6.0  # logits by which chromatic steps are held back as their strength goes to 0
@@ -132,6 +133,11 @@ class Steering:
         ever less later, as long runs would stray."""
         bars = (tick - heard.entered) / (4 * TICKS_PER_BEAT)
         return 1 + (self._style - 1) * min(max((PLAIN_AFTER - bars) / STYLED_BARS, 0.0), 1.0)
+
+    def heat(self, heard: Heard, tick: int) -> float:
+        """What temperature is multiplied by at a tick: after a switch less, as style is more, since what is unlikely in
+        a genre hides it."""
+        return 1 / (1 + STEADIED * (self.style(heard, tick) - 1)) if heard.begun else 1.0
 
     def conditions(self, heard: Heard, style: float) -> NDArray[np.float32]:
         """What the network is told, (1, size); or where what it then chooses is to be exaggerated, (2, size): the

@@ -48,6 +48,16 @@ def test_the_band_is_the_genres_less_what_is_muted():
     assert band(parts=frozenset({3})) == {3}
 
 
+def test_after_a_switch_it_plays_cooler_for_some_bars_and_never_at_plain_style():
+    switched = Heard(genre="chorale", begun=20, entered=2 * BAR)
+    styled, plain = (Steering(MANIFEST, Ask(knobs={**GENRE, "style": style})) for style in (2.5, 1.0))
+    heats = [styled.heat(switched, (2 + bars) * BAR) for bars in (0, 2, 4, 6, 8, 20)]
+    assert heats[0] == heats[1] == heats[2] == pytest.approx(1 / 1.375)
+    assert heats[2] < heats[3] < heats[4] == heats[5] == 1
+    assert plain.heat(switched, 2 * BAR) == 1
+    assert styled.heat(Heard(genre="chorale"), 0) == 1  # the beginning
+
+
 def test_a_free_density_is_the_genres_and_turning_it_up_starts_from_there():
     def told(**knobs):
         return Steering(MANIFEST, Ask(knobs=knobs)).condition(Heard())
