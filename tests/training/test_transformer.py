@@ -238,7 +238,7 @@ def test_steps_under_two_conditions_are_those_under_each(player):
     play(player, 100)
     told = player._steer.condition(player._hearing())
     both = np.stack([told, np.roll(told, 1)])
-    seen, backbone = player._seen[-1], player._attention
+    seen, backbone = player._seen[-1], player._backbone
     together = backbone.step(seen, both, 100)
     after = [rows.copy() for rows in backbone._new[1]]
     for lane in (1, 0):

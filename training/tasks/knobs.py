@@ -20,6 +20,6 @@ def genre_knob(genres: tuple[str, ...], help: str) -> Knob:
     return Knob("genre", "Genre", "choice", default="none", choices=("none", *genres), help=help)
 
 
-def temperature_knob(default: float, help: str) -> Knob:
+def temperature_knob(default: float, help: str, step: float = 0.05) -> Knob:
     """How far what is unlikely may come."""
-    return Knob("temperature", "Temperature", low=0.1, high=2.0, default=default, step=0.05, help=help)
+    return Knob("temperature", "Temperature", low=0.1, high=2.0, default=default, step=step, help=help)

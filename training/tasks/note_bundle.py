@@ -23,6 +23,8 @@ from training.tasks.knobs import FOCUS, genre_knob, temperature_knob
 from training.tasks.notes import valid_pieces
 
 STYLE = 2.5  # with it, a listener's ear knows a genre in its first bars about as often as in real pieces
+# Steps of knobs, times: the same turn changes more of what a Transformer plays, and one step is to change little.
+COARSE = {"transformer": 2}
 GOLDEN_STEPS = 8
 OFFERED_PIECES = 100  # pitched pieces by people that a genre needs to be offered
 COMPARED = {"pieces": 6, "notes": 320}  # of each genre, for the likelihood before and after
@@ -95,7 +97,7 @@ class NoteBundling:
             "genres": offered,
             "parts": tuple(int(p) for p in Part),
             "traits": {genre: traits(self.shards, genre, pieces) for genre in offered},
-            "knobs": knobs(offered),
+            "knobs": knobs(offered, COARSE.get(self.recipe.family, 1)),
         }
 
     def latents(self) -> dict[str, np.ndarray]:
@@ -113,8 +115,8 @@ class NoteBundling:
         return batch, note_family.conditions(batch, len(self.genres), torch.ones(1, 4, dtype=torch.bool))
 
 
-def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
-    """The knobs of a note model."""
+def knobs(genres: tuple[str, ...], coarse: int = 1) -> tuple[Knob, ...]:
+    """The knobs of a note model. coarse: how many times as large their steps are as they might be."""
     return (
         genre_knob(genres, "What style the model plays in; none leaves it to what was played so far."),
         Knob(
@@ -126,14 +128,14 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             step=0.1,
             help="How strongly it enters a genre: 1 as it learnt it, more exaggerates its first bars.",
         ),
-        temperature_knob(1.0, "How adventurous: low repeats what is likely, high surprises."),
+        temperature_knob(1.0, "How adventurous: low repeats what is likely, high surprises.", 0.05 * coarse),
         Knob(
             "density",
             "Density",
             low=0.0,
             high=8.0,
             default=0.0,
-            step=0.25,
+            step=0.25 * coarse,
             zero="free",
             help="How many notes a beat, from sparse to dense; 0 leaves it to the genre.",
         ),
@@ -143,7 +145,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             low=0.0,
             high=8.0,
             default=0.0,
-            step=0.25,
+            step=0.25 * coarse,
             zero="free",
             help="How high it plays, from low to high; 0 leaves it to the model.",
         ),
