@@ -43,7 +43,7 @@ from instrument.models.catalog import list_models
 from instrument.paths import state_dir
 
 QUIT_S = 10  # after which an end that hangs is cut short
-SWITCH_S = 0.0005  # how long a thread may hold the interpreter while another waits
+SWITCH_S = 0.0001  # how long a thread may hold the interpreter while another waits
 
 
 def parser() -> argparse.ArgumentParser:
