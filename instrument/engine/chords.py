@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 
 from instrument.engine.tuning import PitchClasses
 from instrument.music.notes import Note, Part
@@ -30,8 +32,10 @@ class Chords:
         first = min(new)[0]
         self._notes = sorted([*(note for note in self._notes if note[1] > first - LASTS), *new])
         found = [chord for chord in self._found if chord[0] < first + LATE]
-        for tick in sorted({tick for tick, _, _ in self._notes if tick >= first}):
-            tones = {pitch % 12 for begin, end, pitch in self._notes if begin <= tick < end}
+        sounding = [note for note in self._notes if note[0] < first]
+        for tick, struck in groupby((note for note in self._notes if note[0] >= first), itemgetter(0)):
+            sounding = [*(note for note in sounding if note[1] > tick), *struck]
+            tones = {pitch % 12 for _, _, pitch in sounding}
             if len(tones) >= LEAST:
                 found.append((tick + LATE, tuple(sorted(tones))))
         self._found = found

@@ -26,7 +26,7 @@ from training.recipe import recipe_from
 from training.tasks.phrases import held_out, score
 
 PATHS, POINTS = 24, 17  # paths between held-out phrases, points on each
-TEMPERATURE = 0.1  # of what is decoded on paths: next to the likeliest
+TEMPERATURE = 0.1  # of what is decoded with a knob turned: next to the likeliest
 MOVED = 64  # phrases that a direction is tried on
 
 
