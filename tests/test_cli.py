@@ -17,7 +17,7 @@ from instrument.engine.messages import SetKnob, Telemetry
 from instrument.engine.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
-from tests.support.engine import ROOT, children, there
+from tests.support.engine import ROOT, children, command_line, there
 from tests.support.jack import wait_for
 
 MODEL = "lstm-band"
@@ -231,10 +231,6 @@ def test_a_take_that_was_tampered_with_is_told(start, hocket, tmp_path):
     assert status == 1
     assert json.loads(out)["verified"] is False
     assert one_line(err)
-
-
-def command_line(pid):
-    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def connected(seconds=20.0):

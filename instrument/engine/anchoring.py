@@ -3,7 +3,6 @@ nothing waits for."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ from instrument.engine.performance import Performance
 from instrument.engine.takes import Input, Released
 from instrument.errors import HocketError
 from instrument.models.latent import Point, to_text
-from instrument.models.musicvae import MusicVaePlayer
+from instrument.models.players import LatentPlayer
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
@@ -32,7 +31,7 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
     performances = list(performances)
     line = performances[0].line(wanted.player)
     player = line.player if line else None
-    if not isinstance(player, MusicVaePlayer):
+    if not isinstance(player, LatentPlayer):
         raise HocketError(f"player {wanted.player} has no latent pad: give it a model with one")
     name, point = _SOURCES[wanted.source](wanted, player, performances)
     anchor = Anchor(name, wanted.x, wanted.y, to_text(point))
@@ -59,10 +58,10 @@ def just_played(performance: Performance, player: int, bars: int) -> list[Note]:
     return sorted(played, key=lambda note: note.order)
 
 
-Source = Callable[[AddAnchor, MusicVaePlayer, Sequence[Performance]], tuple[str, Point]]
+Source = Callable[[AddAnchor, LatentPlayer, Sequence[Performance]], tuple[str, Point]]
 
 
-def _file(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) -> tuple[str, Point]:
+def _file(wanted: AddAnchor, player: LatentPlayer, _: Sequence[Performance]) -> tuple[str, Point]:
     path = Path(wanted.what)
     piece = read_midi(path)
     try:
@@ -71,14 +70,14 @@ def _file(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) -
         raise HocketError(f"{path} cannot be an anchor: {error}") from error
 
 
-def _phrase(wanted: AddAnchor, player: MusicVaePlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
+def _phrase(wanted: AddAnchor, player: LatentPlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
     for performance in performances:
         if notes := just_played(performance, wanted.player, player.shape.bars):
             return "Phrase", _encode(player, notes, performance.metres)
     raise HocketError("nothing has been played yet: play a bar or two, then capture them")
 
 
-def _sample(wanted: AddAnchor, player: MusicVaePlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
+def _sample(wanted: AddAnchor, player: LatentPlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
     space = player.space
     genre = str(performances[0].values.get(knob_name(wanted.player, "genre"), ANY))
     row = space.genres.index(genre) + 1 if genre in space.genres else 0
@@ -86,7 +85,7 @@ def _sample(wanted: AddAnchor, player: MusicVaePlayer, performances: Sequence[Pe
     return "Sample", space.genre_mean[row] + spread.astype(np.float32)
 
 
-def _genre(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) -> tuple[str, Point]:
+def _genre(wanted: AddAnchor, player: LatentPlayer, _: Sequence[Performance]) -> tuple[str, Point]:
     genre = wanted.what
     if genre != ANY and genre not in player.space.genres:
         raise HocketError(f"unknown genre {genre!r}: choose one of {', '.join((ANY, *player.space.genres))}")
@@ -97,9 +96,7 @@ def _genre(wanted: AddAnchor, player: MusicVaePlayer, _: Sequence[Performance]) 
 _SOURCES: dict[str, Source] = {"file": _file, "phrase": _phrase, "sample": _sample, "genre": _genre}
 
 
-def _encode(player: MusicVaePlayer, notes: Sequence[Note], metres: MetreMap) -> Point:
-    """As the player would, on a copy of its own: it may be playing. Of a band, what plays its part, if anyone does."""
-    alone = copy.copy(player)
-    alone.reset(0, 0, metres)
+def _encode(player: LatentPlayer, notes: Sequence[Note], metres: MetreMap) -> Point:
+    """Of a band, what plays the player's part, if anyone does."""
     own = [note for note in notes if note.part == player.part]
-    return alone.encode(own or [note for note in notes if (note.part == Part.DRUMS) == player.shape.drums])
+    return player.encode(own or [note for note in notes if (note.part == Part.DRUMS) == player.shape.drums], metres)

@@ -12,9 +12,8 @@ from instrument.engine.messages import Anchor, Value
 from instrument.engine.pad import AXES, MOST, shares
 from instrument.errors import HocketError
 from instrument.models.latent import Point, from_text, to_text
-from instrument.models.musicvae import MusicVaePlayer
 from instrument.models.pacing import angle_at
-from instrument.models.players import NotePlayer
+from instrument.models.players import LatentPlayer, NotePlayer
 
 PACED = 4  # anchors at most whose ways are measured: six ways, a tenth of a second each
 _LEAST = 1e-6  # share of an angle
@@ -25,12 +24,12 @@ Pace = Callable[[Point, Point], NDArray[np.float64]]
 
 def has_space(player: NotePlayer) -> bool:
     """Whether a player decodes points of a latent space."""
-    return isinstance(player, MusicVaePlayer)
+    return isinstance(player, LatentPlayer)
 
 
 def fits(player: NotePlayer, anchor: Anchor) -> bool:
     """Whether an anchor is a point of the player's latent space."""
-    if not isinstance(player, MusicVaePlayer):
+    if not isinstance(player, LatentPlayer):
         return False
     try:
         return bool(from_text(anchor.latent, player.space.size).size)
@@ -46,14 +45,14 @@ def fitting(player: NotePlayer, anchors: Sequence[Anchor]) -> tuple[Anchor, ...]
 def on_pad(player: NotePlayer, values: Mapping[str, Value], anchors: Sequence[Anchor]) -> dict[str, Value]:
     """A player's knobs as its model is told them. Where there are anchors, the puck's place says the point
     (`latent`) between them; without any, it moves the model along its own directions."""
-    if not anchors or not isinstance(player, MusicVaePlayer):
+    if not anchors or not isinstance(player, LatentPlayer):
         return dict(values)
     x, y = (float(values.get(axis, 0.0)) for axis in AXES)
     pace = player.pace if len(anchors) <= PACED else None
     return {**values, **dict.fromkeys(AXES, 0.0), "latent": latent_at(anchors, x, y, player.space.size, pace)}
 
 
-def prepare(player: MusicVaePlayer, anchors: Sequence[Anchor]) -> None:
+def prepare(player: LatentPlayer, anchors: Sequence[Anchor]) -> None:
     """Measure the ways between anchors, so that nothing waits for it when the puck moves there."""
     if len(anchors) <= PACED:
         for a, b in combinations([from_text(anchor.latent, player.space.size) for anchor in anchors], 2):

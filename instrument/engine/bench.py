@@ -223,8 +223,12 @@ def _receiver(telemetry: Telemetry) -> JackMidiInput | None:
 
 def _memory(client: EngineClient, window: subprocess.Popen[bytes]) -> Figures:
     engine = client.process.pid if client.process else 0
-    device = next((pid for pid in _children(engine) if "instrument.io.device" in _command(pid)), 0)
-    return {"engine": resident_mb(engine), "window": resident_mb(window.pid), "device": resident_mb(device)}
+    modules = {"notes": "instrument.engine.notesprocess", "device": "instrument.io.device"}
+    children = {
+        name: next((pid for pid in _children(engine) if module in _command(pid)), 0) for name, module in modules.items()
+    }
+    pids = {"engine": engine, "window": window.pid, **children}
+    return {name: resident_mb(pid) for name, pid in pids.items()}
 
 
 def resident_mb(pid: int) -> float | None:

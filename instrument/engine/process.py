@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib
 import json
 import os
 import signal
@@ -19,7 +18,6 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import cast
 
 from msgspec.structs import replace
 
@@ -31,8 +29,8 @@ from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio,
 from instrument.engine.listening import Listener
 from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, check_offset, load_patch
 from instrument.engine.players import Players
+from instrument.engine.remote import NotesProcess
 from instrument.engine.scheduler import Scheduler
-from instrument.engine.seating import OpenPlayer
 from instrument.engine.server import Server
 from instrument.engine.sound import Sound
 from instrument.engine.sounds import NOTES
@@ -105,7 +103,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
     sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
     server = Server(state)  # clients may come; they are answered once all is ready
-    players = Players(_named(options.players))
+    models = NotesProcess(options.players)  # it starts meanwhile
+    players = Players(models.open)
     patch, patch_banner = first_patch(options)
     audio, midi = options.audio or patch.routing.audio, options.midi or patch.routing.midi
     midi_in = options.midi_in or patch.routing.midi_in
@@ -156,6 +155,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         scheduler.close()
         sound.close()
         server.close()
+        models.close()
     return status
 
 
@@ -211,16 +211,6 @@ def write_trace(
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }
     path.write_text(json.dumps(table), "utf-8")
-
-
-def _named(name: str) -> OpenPlayer:
-    """The function "module:name", imported when it is first called: what it needs is slow to load."""
-
-    def open_player(slug: str) -> object:
-        module, _, function = name.partition(":")
-        return getattr(importlib.import_module(module), function)(slug)
-
-    return cast(OpenPlayer, open_player)
 
 
 def _end_on_signals_and_errors(control: Control) -> None:

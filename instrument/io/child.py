@@ -32,16 +32,18 @@ KILL_S = 2.0  # how long a killed process may take to disappear
 _RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last is kept
 
 
-def spawn(module: str, *arguments: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """Start `python -m module arguments`. Its standard input is a pipe that ends when this process does;
-    what drivers print on standard error goes nowhere."""
+def spawn(
+    module: str, *arguments: str, output: int = subprocess.DEVNULL, errors: int | None = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start `python -m module arguments`. Its standard input is a pipe that ends when this process does; what drivers
+    print on standard error goes nowhere, unless `errors` says otherwise (None: where ours goes)."""
     root = str(Path(instrument.__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=output,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "JACK_NO_START_SERVER": "1"},
     )
 

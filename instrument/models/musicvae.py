@@ -24,7 +24,7 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.keysense import foldings, inside
 from instrument.models.latent import Point, Space
-from instrument.models.pacing import pace
+from instrument.models.pacing import Paces, pace
 from instrument.models.players import Ask
 from instrument.models.sampling import FLOOR, choose, noise
 from instrument.music import phrases
@@ -35,7 +35,6 @@ from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 LONGEST_REST = 132  # ticks without an onset while playing freely
 SWAY = 4.0  # deviation of velocities about what is usual at their place
 FURTHEST = 64  # phrases in which a note is looked for
-PACES_KEPT = 64  # ways whose pace is kept
 KEPT = 6  # phrases whose decoding is kept
 OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
 
@@ -148,7 +147,7 @@ class MusicVaePlayer:
             bundle.session(graph)
         self.space = Space.of(bundle)
         self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
-        self._paces: dict[bytes, NDArray[np.float64]] = {}  # of ways between points; every copy's
+        self._paces = Paces(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))
         self.reset(0, 0, MetreMap())
 
     # --- a `NotePlayer`
@@ -194,15 +193,14 @@ class MusicVaePlayer:
 
     # --- the latent space
 
-    def encode(self, notes: Sequence[Note]) -> Point:
-        """The point of the phrase that `notes` make, from the bar of the first on: an anchor. HocketError if no
-        note in it is of the model's kind."""
+    def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
+        """As `LatentPlayer.encode`."""
         own = [n for n in notes if (n.part == Part.DRUMS) == self.shape.drums]
         if not own:
             raise HocketError(f"there are no {'drums' if self.shape.drums else 'pitches'} in it: choose another phrase")
-        begin = own[0].tick - self._metres.locate(own[0].tick).offset
+        begin = own[0].tick - metres.locate(own[0].tick).offset
         rows = np.array(own, np.int32)
-        return self._encoded(phrases.tokens(rows, begin, self.shape.steps, self.shape.drums))
+        return self._mean(phrases.tokens(rows, begin, self.shape.steps, self.shape.drums))
 
     def decode(self, z: Point, ask: Ask, phrase: int = 0) -> list[Note]:
         """All notes of phrase number `phrase` at z, drawn as they would be played there by nobody else."""
@@ -213,15 +211,8 @@ class MusicVaePlayer:
         return alone._notes
 
     def pace(self, a: Point, b: Point) -> NDArray[np.float64]:
-        """How far one has come from a to b at equal angles; see `pacing.pace`. The first time it takes a while."""
-        if a.tobytes() > b.tobytes():
-            return 1 - self.pace(b, a)[::-1]
-        key = a.tobytes() + b.tobytes()
-        if key not in self._paces:
-            if len(self._paces) > PACES_KEPT:
-                self._paces.clear()
-            self._paces[key] = pace(self.bundle, self.shape, self._segments, a, b)
-        return self._paces[key]
+        """As `LatentPlayer.pace`."""
+        return self._paces.between(a, b)
 
     def point(self, phrase: int, ask: Ask) -> Point:
         """Where phrase number `phrase` stands."""
@@ -239,9 +230,13 @@ class MusicVaePlayer:
         if key not in self._heard:
             if len(self._heard) > KEPT:
                 self._heard.clear()
-            (mean, _) = self.bundle.session("encoder").run({"tokens": tokens[None].astype(np.int64)})
-            self._heard[key] = mean[0]
+            self._heard[key] = self._mean(tokens)
         return self._heard[key]
+
+    def _mean(self, tokens: NDArray[np.int16]) -> Point:
+        (mean, _) = self.bundle.session("encoder").run({"tokens": tokens[None].astype(np.int64)})
+        point: Point = mean[0]
+        return point
 
     # --- a phrase
 

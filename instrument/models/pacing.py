@@ -6,6 +6,8 @@ Equal angles are not equal changes: on most of an arc the decoder says the same,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from instrument.music.phrases import Shape
 PARTS = 128  # of a way of two bars; longer phrases change in smaller steps, and are decoded at fewer places
 FEWEST = 16
 LEANING = 0.1  # how much a change of likelihoods counts that changes no token
+KEPT = 64  # ways whose pace is kept
 LEAST = 1e-3  # tokens that every part is long at least
 
 Tokens = NDArray[np.int64]
@@ -57,6 +60,26 @@ def pace(bundle: Bundle, shape: Shape, segments: int, a: Point, b: Point) -> NDA
     way = np.concatenate([[0.0], np.cumsum(changed + LEANING * leant + LEAST)])
     paced: NDArray[np.float64] = way / way[-1]
     return paced
+
+
+class Paces:
+    """The paces of ways, measured when they are first asked for, and kept."""
+
+    def __init__(self, measure: Callable[[Point, Point], NDArray[np.float64]]) -> None:
+        """measure: as `pace`, of one model."""
+        self._measure = measure
+        self._kept: dict[bytes, NDArray[np.float64]] = {}
+
+    def between(self, a: Point, b: Point) -> NDArray[np.float64]:
+        """How far one has come from a to b; back, it is the same way."""
+        if a.tobytes() > b.tobytes():
+            return 1 - self.between(b, a)[::-1]
+        key = a.tobytes() + b.tobytes()
+        if key not in self._kept:
+            if len(self._kept) > KEPT:
+                self._kept.clear()
+            self._kept[key] = self._measure(a, b)
+        return self._kept[key]
 
 
 def angle_at(paced: NDArray[np.float64], share: float) -> float:

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from instrument.music.notes import Note
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.models.latent import Point, Space
+from instrument.music.notes import Note, Part
+from instrument.music.phrases import Shape
 from instrument.music.timebase import MetreMap
 
 
@@ -76,6 +81,35 @@ class Prefilling(Protocol):
 
     def prefill(self, notes: Sequence[Note]) -> None:
         """Take `notes`, in order, as played."""
+        ...
+
+
+@runtime_checkable
+class LatentPlayer(NotePlayer, Protocol):
+    """A `NotePlayer` whose phrases are points of a latent space. What follows may be asked by a thread of its own."""
+
+    @property
+    def space(self) -> Space:
+        """What its bundle tells of the space."""
+        ...
+
+    @property
+    def shape(self) -> Shape:
+        """Of its phrases."""
+        ...
+
+    @property
+    def part(self) -> Part:
+        """Whose phrases they are."""
+        ...
+
+    def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
+        """The point of the phrase that `notes` make, from the bar of the first on: an anchor. HocketError if no
+        note in it is of the model's kind."""
+        ...
+
+    def pace(self, a: Point, b: Point) -> NDArray[np.float64]:
+        """How far one has come from a to b at equal angles; see `pacing.pace`. The first time it takes a while."""
         ...
 
 

@@ -36,7 +36,7 @@ SHAPE = {
     "knob_to_note_ms": ("p50", "p95"),
     "audio": ("blocks", "device_xruns", "starved_blocks", "control_starved_blocks"),
     "startup": ("engine_s", "first_note_s", "window_s"),
-    "memory_mb": ("engine", "window", "device"),
+    "memory_mb": ("engine", "window", "notes", "device"),
 }
 
 

@@ -296,7 +296,7 @@ def test_a_file_becomes_the_anchor_that_its_notes_are(tmp_path):
     found = make_anchor(wanted("file", str(tmp_path / "tune.mid")), [playing])
     assert (found.name, found.x, found.y) == ("tune", 0.25, 0.5)
     _, alone = open_vae("vae")
-    assert found.latent == to_text(alone.encode(TUNE)), "the melody alone, as the band has one"
+    assert found.latent == to_text(alone.encode(TUNE, MetreMap())), "the melody alone, as the band has one"
     assert playing.planned(2 * BAR) == ghosts, "who plays is not disturbed"
 
 
@@ -323,7 +323,7 @@ def test_what_was_just_played_is_captured():
     assert just_played(playing, 0, 2) == own
     found = make_anchor(wanted("phrase"), [playing])
     _, alone = open_vae("vae")
-    assert found.latent == to_text(alone.encode(own))
+    assert found.latent == to_text(alone.encode(own, MetreMap()))
     assert make_anchor(wanted("phrase"), [performance(), playing]).latent == found.latent, "of the last performance"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from instrument.engine.messages import Play, Quit, Stop, Telemetry
 from instrument.paths import assets_dir
-from tests.support.engine import children, end, kill, start_engine, there
+from tests.support.engine import children, command_line, end, kill, start_engine, there
 from tests.support.jack import JackProbe, wait_for
 
 __all__ = ["start_engine"]  # the fixture
@@ -51,9 +51,11 @@ def lost(engine):
 
 def device_processes(engine):
     """Those of audio and MIDI; others look around for a moment."""
-    pid = engine.client.process.pid
-    wait_for(lambda: len(children(pid)) == 2, what="the two device processes")
-    return children(pid)
+    def there_now():
+        return [pid for pid in children(engine.client.process.pid) if "instrument.io" in command_line(pid)]
+
+    wait_for(lambda: len(there_now()) == 2, what="the two device processes")
+    return there_now()
 
 
 def listen(probe, client="Hocket"):
@@ -145,7 +147,7 @@ def test_the_device_and_port_processes_die(probe, start_engine):
     for child in first:
         kill(child)
     engine.until(
-        lambda: len(set(children(engine.client.process.pid)) - set(first)) == 2 and not lost(engine),
+        lambda: len(set(device_processes(engine)) - set(first)) == 2 and not lost(engine),
         20, "two new processes",
     )  # fmt: skip
     wait_for(lambda: len(note_ons(probe.events()[count:])) >= 8, what="notes from the port that came back")

@@ -115,9 +115,9 @@ def test_what_is_encoded_is_what_the_encoder_says(melody):
     made = melody.decode(z, GREEDY)
     row = tokens(np.array(made, np.int32), made[0].tick // 96 * 96, 32, False)
     told = small_network(segment=8).encode(torch.from_numpy(row.astype(np.int64))[None])[0]
-    np.testing.assert_allclose(melody.encode(made), told[0].detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(melody.encode(made, METRES), told[0].detach().numpy(), atol=1e-5)
     with pytest.raises(HocketError, match="no pitches"):
-        melody.encode([Note(0, 0, 36, 6, 80, Part.DRUMS)])
+        melody.encode([Note(0, 0, 36, 6, 80, Part.DRUMS)], METRES)
 
 
 def test_a_point_that_is_told_is_where_it_stands(melody):

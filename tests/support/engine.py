@@ -160,6 +160,11 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> str:
+    """How a process was started (Linux)."""
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 def there(pid: int) -> bool:
     """Whether a process lives."""
     try:

@@ -62,7 +62,14 @@ class FaintingPlayer(ScalePlayer):
         return super().propose(ask)
 
 
-PLAYERS = {"clicks": ClickPlayer, "slow": SlowPlayer, "fainting": FaintingPlayer}
+class UnteachablePlayer(ScalePlayer):
+    """Fails when it is told what was played."""
+
+    def feed(self, note: Note) -> None:
+        raise HocketError("it cannot take that: fetch the bundle again")
+
+
+PLAYERS = {"clicks": ClickPlayer, "slow": SlowPlayer, "fainting": FaintingPlayer, "unteachable": UnteachablePlayer}
 
 
 def open_soloist(slug: str) -> tuple[ScaleBundle, ScalePlayer | ClickPlayer]:
