@@ -48,15 +48,19 @@ def on_pad(player: NotePlayer, values: Mapping[str, Value], anchors: Sequence[An
     if not anchors or not isinstance(player, LatentPlayer):
         return dict(values)
     x, y = (float(values.get(axis, 0.0)) for axis in AXES)
-    pace = player.pace if len(anchors) <= PACED else None
-    return {**values, **dict.fromkeys(AXES, 0.0), "latent": latent_at(anchors, x, y, player.space.size, pace)}
+    told = latent_at(anchors, x, y, player.space.size, _pace_of(player, anchors))
+    return {**values, **dict.fromkeys(AXES, 0.0), "latent": told}
 
 
 def prepare(player: LatentPlayer, anchors: Sequence[Anchor]) -> None:
     """Measure the ways between anchors, so that nothing waits for it when the puck moves there."""
-    if len(anchors) <= PACED:
+    if pace := _pace_of(player, anchors):
         for a, b in combinations([from_text(anchor.latent, player.space.size) for anchor in anchors], 2):
-            player.pace(a, b)
+            pace(a, b)
+
+
+def _pace_of(player: LatentPlayer, anchors: Sequence[Anchor]) -> Pace | None:
+    return player.pace if len(anchors) <= PACED else None
 
 
 def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int, pace: Pace | None = None) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from instrument.engine import pad
-from instrument.engine.anchoring import make_anchor
+from instrument.engine.anchoring import make_anchor, without_anchor
 from instrument.engine.conductor import Conductor
 from instrument.engine.describing import differs, model_info
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
@@ -132,9 +132,7 @@ class Control:
             ChangeAnchor: lambda _, to: conductor.call(
                 lambda: conductor.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
             ),
-            RemoveAnchor: lambda _, one: conductor.call(
-                lambda: conductor.anchor(partial(pad.removed, name=one.name), one.player)
-            ),
+            RemoveAnchor: self._remove_anchor,
             Describe: self._look_around,
             Quit: lambda _, __: self.end("asked to quit"),
         }
@@ -237,6 +235,14 @@ class Control:
             conductor.call(lambda: conductor.anchor(with_it, command.player)).result(ANSWER_S)
 
         return self._working.submit(add)
+
+    def _remove_anchor(self, _: Peer, command: RemoveAnchor) -> Future[None]:
+        def remove() -> None:
+            conductor = self._conductor
+            without = without_anchor(conductor.performance, command.name, command.player)
+            conductor.call(lambda: conductor.anchor(without, command.player)).result(ANSWER_S)
+
+        return self._working.submit(remove)
 
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
         def load() -> None:

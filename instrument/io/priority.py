@@ -3,24 +3,47 @@ for their group on Linux. Elsewhere nothing happens.
 
 A thread with priority still waits for the interpreter for as long as the thread that has it is not let run. So all
 threads of an engine get priority; those that wake at deadlines, and what feeds a device, come before what computes.
+
+A JACK server without priority would be kept from its own work by ours: beside one, nobody asks for any.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
+SERVERS = ("jackd", "jackdbus")
 COMPUTES, IN_TIME, DEVICE = 5, 6, 7  # below the 10 of a JACK server, far below the kernel's own
 
 
 def hurry(priority: int, thread: int = 0) -> None:
     """Give a thread (by default the calling one) a real-time priority; threads and processes it starts have it too."""
-    with suppress(AttributeError, OSError):
-        os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(priority))  # type: ignore[attr-defined,unused-ignore]
+    if not server_waits():
+        _give(priority, thread)
 
 
 def hurry_all(priority: int) -> None:
     """Give a real-time priority to all threads that this process has by now."""
-    with suppress(OSError):
-        for thread in os.listdir("/proc/self/task"):
-            hurry(priority, int(thread))
+    if not server_waits():
+        with suppress(OSError):
+            for thread in os.listdir("/proc/self/task"):
+                _give(priority, int(thread))
+
+
+def _give(priority: int, thread: int) -> None:
+    with suppress(AttributeError, OSError):
+        os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(priority))  # type: ignore[attr-defined,unused-ignore]
+
+
+def server_waits() -> bool:
+    """Whether a JACK server runs without real-time scheduling (Linux)."""
+    found = False
+    for name in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            if name.read_text().strip() in SERVERS:
+                threads = [int(thread.name) for thread in (name.parent / "task").iterdir()]
+                if any(os.sched_getscheduler(thread) in (os.SCHED_FIFO, os.SCHED_RR) for thread in threads):
+                    return False
+                found = True
+    return found

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from instrument.engine.messages import LoadModel, Play
-from instrument.io.priority import COMPUTES, IN_TIME
-from tests.support.engine import Watcher, start_engine
+from instrument.io.priority import COMPUTES, IN_TIME, server_waits
+from tests.support.engine import Watcher, children, command_line, start_engine
+from tests.support.jack import JackServer
 
 __all__ = ["start_engine"]  # the fixture
 
@@ -41,3 +42,25 @@ def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: C
     priorities = Counter(os.sched_getparam(thread).sched_priority for thread in threads)
     assert priorities[IN_TIME] == 2, "the scheduler's and the mixer's"
     assert set(priorities) == {COMPUTES, IN_TIME}
+    (notes,) = [pid for pid in children(process.pid) if "notesprocess" in command_line(pid)]
+    assert {os.sched_getscheduler(int(task.name)) for task in Path(f"/proc/{notes}/task").iterdir()} == {os.SCHED_RR}
+
+
+@pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
+def test_beside_a_jack_server_without_priority_nobody_has_any(start_engine: Callable[..., Watcher]) -> None:
+    assert not server_waits()
+    server = JackServer()
+    server.realtime = False
+    server.start()
+    try:
+        assert server_waits()
+        engine = start_engine()
+        engine.client.ask(Play())
+        engine.hear(2)
+        process = engine.client.process
+        assert process is not None
+        for pid in (process.pid, *children(process.pid)):
+            threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+            assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+    finally:
+        server.stop()

@@ -5,8 +5,10 @@ says something of each *segment* (a bar, or less), and a decoder LSTM starts eve
 at every step (hierarchical); without a conductor, one LSTM goes from end to end and is fed the point itself (flat):
 the phrase is one segment, so both export and play alike.
 
-Two departures, for training that takes an hour of two processor cores: the posterior reads the encoder at every
-segment and not at its two ends alone, and every LSTM is told the place of its step.
+Departures, for training that takes an hour of a processor core: the posterior reads the encoder at every segment and
+not at its two ends alone, and every LSTM is told the place of its step. Of long phrases, the encoder reads each segment
+by itself (`apart`), and of each segment the conductor is told what a map of its own makes of z (`view`). Posterior and
+maps begin with a share of z for each segment: a long phrase is at first as many short ones, which are soon learnt.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from training.tasks.phrases import PhraseTask
 
 Task = PhraseTask
 State = tuple[Tensor, Tensor]
+FAINT = 0.1  # what other segments' shares of z count at first
 QUIET = -2.0  # log deviation of the posterior at first: what z says is heard before it has to be brief
 
 
@@ -33,7 +36,8 @@ class Config:
     """kind: melody or drums; bars: of a phrase; latent: size of z; embedding: of a token; encoder, decoder: units
     of these LSTMs; reading: width of what the posterior reads at a segment; layers: of the decoder; segment: steps
     that are read and conducted at once; conductor: its units, 0 for a flat decoder; context: width of what it says
-    of a segment."""
+    of a segment; apart: the encoder begins anew at every segment; view: width of what a map of its own tells of z to
+    each segment, 0 for none."""
 
     kind: str = "melody"
     bars: int = 2
@@ -46,6 +50,8 @@ class Config:
     segment: int = 16
     conductor: int = 256
     context: int = 128
+    apart: bool = False
+    view: int = 0
 
     @property
     def shape(self) -> Shape:
@@ -76,24 +82,40 @@ class Network(nn.Module):
             context = config.context
             self.parts = nn.Embedding(parts, config.embedding)
             self.begin = nn.Linear(config.latent, 2 * config.conductor)
-            self.conductor = nn.LSTM(config.latent + config.embedding, config.conductor, batch_first=True)
-            self.say = nn.Linear(config.conductor, config.context)
+            told = config.latent + config.embedding + config.view
+            self.conductor = nn.LSTM(told, config.conductor, batch_first=True)
+            self.say = nn.Linear(config.conductor + config.view, config.context)
+            if config.view:
+                self.views = nn.Linear(config.latent, parts * config.view, bias=False)
         self.start = nn.Linear(context, 2 * config.layers * config.decoder)
         self.decoder = nn.LSTM(config.embedding + context, config.decoder, config.layers, batch_first=True)
         self.out = nn.Linear(config.decoder, self.shape.vocabulary)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        config = self.config
         for table in (m for m in self.modules() if isinstance(m, nn.Embedding)):
             nn.init.normal_(table.weight, std=0.7)
         # Means that begin with a deviation of about 1, and tell in the logits: z is listened to from the start.
         for layer in (m for m in self.modules() if isinstance(m, nn.Linear)):
-            loud = 1.0 if layer in (self.start, self.out) else 3.0
+            loud = 1.0 if layer in (self.start, self.out, getattr(self, "views", None)) else 3.0
             nn.init.normal_(layer.weight, std=loud * layer.in_features**-0.5)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         if self.shape.drums:  # sets of kinds begin as the sums of these
             sets = torch.from_numpy(SETS.astype(np.float32))
             self.tokens.weight.data[:-1] = sets @ torch.randn(len(KINDS), config.embedding) * 0.5
             self.out.weight.data = sets @ torch.randn(len(KINDS), config.decoder) * config.decoder**-0.5
         self.posterior.weight.data[config.latent :] *= 0.1
         nn.init.constant_(self.posterior.bias.data[config.latent :], QUIET)
+        if config.apart:  # a share of z is each segment's at first
+            parts = self.shape.steps // config.segment
+            self.posterior.weight.data[: config.latent] *= _shared(parts, config.latent, parts * config.reading)
+            if config.conductor and config.view:
+                self.views.weight.data *= _shared(parts, parts * config.view, config.latent)
+        self._initialise_gates()
+
+    def _initialise_gates(self) -> None:
         for lstm in (m for m in self.modules() if isinstance(m, nn.LSTM)):
             for name, weight in lstm.named_parameters():
                 if "weight_hh" in name:
@@ -110,8 +132,13 @@ class Network(nn.Module):
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log of the deviation, (lanes, latent) each, of phrases (lanes, steps)."""
         places = torch.arange(tokens.shape[1], device=tokens.device) % self.places.num_embeddings
-        read, _ = self.encoder(self.tokens(tokens) + self.places(places))
-        forward, backward = read.unflatten(1, (-1, self.config.segment)).chunk(2, -1)
+        heard = self.tokens(tokens) + self.places(places)
+        parts = heard.unflatten(1, (-1, self.config.segment))
+        if self.config.apart:
+            read = self.encoder(parts.flatten(0, 1))[0].unflatten(0, parts.shape[:2])
+        else:
+            read = self.encoder(heard)[0].unflatten(1, parts.shape[1:3])
+        forward, backward = read.chunk(2, -1)
         told = self.reading(torch.cat([forward[:, :, -1], backward[:, :, 0]], -1))
         mean, deviation = self.posterior(told.flatten(1)).chunk(2, -1)
         return mean, deviation.clamp(-8, 2)
@@ -125,8 +152,10 @@ class Network(nn.Module):
             first, cell = torch.tanh(self.begin(z))[None].chunk(2, -1)
             points = contexts.expand(-1, config.segments, -1)
             parts = self.parts.weight.expand(len(z), -1, -1)
-            said, _ = self.conductor(torch.cat([points, parts], -1), (first.contiguous(), cell.contiguous()))
-            contexts = torch.tanh(self.say(said))
+            views = [self.views(z).unflatten(1, (config.segments, config.view))] if config.view else []
+            told = torch.cat([points, parts, *views], -1)
+            said, _ = self.conductor(told, (first.contiguous(), cell.contiguous()))
+            contexts = torch.tanh(self.say(torch.cat([said, *views], -1)))
         states = torch.tanh(self.start(contexts)).unflatten(-1, (2, config.layers, config.decoder))
         return contexts, states[:, :, 0], states[:, :, 1]
 
@@ -168,6 +197,12 @@ class Network(nn.Module):
                 token = torch.multinomial(shares.cpu(), 1, generator=generator)[:, 0].to(z.device)
                 drawn.append(token)
         return torch.stack(drawn, 1)
+
+
+def _shared(parts: int, rows: int, columns: int) -> Tensor:
+    """Factors (rows, columns) by which weights are heard that begin as a map of each part's share alone."""
+    row, column = (torch.arange(size) * parts // size for size in (rows, columns))
+    return torch.where(row[:, None] == column, parts**0.5, FAINT)
 
 
 # --- export: the graphs of a bundle
