@@ -22,32 +22,44 @@ KEPT = 64  # ways whose pace is kept
 LEAST = 1e-3  # tokens that every part is long at least
 
 Tokens = NDArray[np.int64]
+Logits = NDArray[np.float32]
 
 
-def likeliest(bundle: Bundle, shape: Shape, segments: int, points: Point) -> tuple[Tokens, NDArray[np.float32]]:
-    """Phrases decoded at points (n, d), always the likeliest token -> tokens (n, steps) and their step's
-    probabilities (n, steps, vocabulary)."""
+def walk(
+    bundle: Bundle, shape: Shape, segments: int, points: Point, told: Callable[[int, Logits | None], Tokens]
+) -> tuple[Logits, Tokens]:
+    """Phrases decoded at points (n, d), all side by side. told: step and the logits of the one before (None: there is
+    none) -> the tokens (n,) before it -> logits (n, steps, vocabulary), and what was told (n, steps)."""
     contexts, first_hidden, first_cell = bundle.session("conductor").run({"z": points})
     step, length = bundle.session("step"), shape.steps // segments
-    tokens = np.empty((len(points), shape.steps), np.int64)
-    chances = np.empty((*tokens.shape, shape.vocabulary), np.float32)
-    before = np.full(len(points), shape.vocabulary)
+    logits = np.empty((len(points), shape.steps, shape.vocabulary), np.float32)
+    tokens = np.empty(logits.shape[:2], np.int64)
     for at in range(shape.steps):
         number, place = divmod(at, length)
         if place == 0:
             hidden, cell = first_hidden[:, number], first_cell[:, number]
+        tokens[:, at] = told(at, logits[:, at - 1] if at else None)
         feeds = {
-            "token": before,
+            "token": tokens[:, at].copy(),
             "place": np.full(len(points), place),
-            "context": contexts[:, number],
+            "context": np.ascontiguousarray(contexts[:, number]),
             "hidden": np.ascontiguousarray(hidden),
             "cell": np.ascontiguousarray(cell),
         }
-        logits, hidden, cell = step.run(feeds)
-        before = tokens[:, at] = logits.argmax(-1)
-        likely = np.exp(logits - logits.max(-1, keepdims=True))
-        chances[:, at] = likely / likely.sum(-1, keepdims=True)
-    return tokens, chances
+        logits[:, at], hidden, cell = step.run(feeds)
+    return logits, tokens
+
+
+def likeliest(bundle: Bundle, shape: Shape, segments: int, points: Point) -> tuple[Tokens, Logits]:
+    """Phrases decoded at points (n, d), always the likeliest token -> tokens (n, steps) and their step's
+    probabilities (n, steps, vocabulary)."""
+
+    def told(_: int, before: Logits | None) -> Tokens:
+        return np.full(len(points), shape.vocabulary) if before is None else before.argmax(-1)
+
+    logits, _ = walk(bundle, shape, segments, points, told)
+    chances = np.exp(logits - logits.max(-1, keepdims=True))
+    return logits.argmax(-1), chances / chances.sum(-1, keepdims=True)
 
 
 def pace(bundle: Bundle, shape: Shape, segments: int, a: Point, b: Point) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.latent import REACH, Space, slerp
-from instrument.models.pacing import angle_at, likeliest, pace
+from instrument.models.pacing import angle_at, likeliest, pace, walk
 from instrument.music.phrases import Shape
 from training.data import phrases
 from training.data.shards import Shards
@@ -179,35 +179,22 @@ class BundlePhrases:
 
     def __call__(self, z: Tensor, inputs: Tensor) -> Tensor:
         """Logits when the tokens before are told, as `Network`."""
-        return self._walk(z, lambda at, _: inputs[:, at])[0]
+        return torch.from_numpy(self._walk(z, lambda at, _: inputs[:, at].numpy())[0])
 
     def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """See `Network`."""
-        unknown = torch.full((len(z),), self.unknown)
 
-        def draw(at: int, logits: Tensor | None) -> Tensor:
+        def draw(_: int, logits: NDArray[np.float32] | None) -> NDArray[np.int64]:
             if logits is None:
-                return unknown
-            return torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)[:, 0]
+                return np.full(len(z), self.unknown)
+            shares = torch.softmax(torch.from_numpy(logits) / temperature, -1)
+            return torch.multinomial(shares, 1, generator=generator)[:, 0].numpy()
 
         logits, tokens = self._walk(z, draw)
-        return torch.cat([tokens[:, 1:], draw(0, logits[:, -1])[:, None]], 1)
+        return torch.from_numpy(np.column_stack([tokens[:, 1:], draw(0, logits[:, -1])]))
 
-    def _walk(self, z: Tensor, token: Any) -> tuple[Tensor, Tensor]:
-        """token(step, logits before) -> the token before each step."""
-        contexts, hidden, cell = self.conduct(z)
-        length = self.shape.steps // self.segments
-        found: list[Tensor] = []
-        told: list[Tensor] = []
-        states = [hidden[:, 0], cell[:, 0]]
-        for at in range(self.shape.steps):
-            number, place = divmod(at, length)
-            if place == 0:
-                states = [hidden[:, number], cell[:, number]]
-            told.append(token(at, found[-1] if found else None))
-            logits, *states = self.step(told[-1], torch.full_like(told[-1], place), contexts[:, number], *states)
-            found.append(logits)
-        return torch.stack(found, 1), torch.stack(told, 1)
+    def _walk(self, z: Tensor, told: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return walk(self.bundle, self.shape, self.segments, z.numpy(), told)
 
     def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         session = self.bundle.session(graph)
