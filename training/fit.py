@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from instrument.errors import HocketError
 from training import checkpoint
 from training.families import notes as note_family
+from training.muon import Muon
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
 from training.tasks import Score, Task
 from training.weights import starting_weights
@@ -41,9 +42,12 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        self.optimiser = torch.optim.AdamW(
+        inner = self.network.named_parameters() if recipe.train.muon else ()
+        self.optimiser = Muon(
             self.network.parameters(),
-            recipe.train.rate,
+            [p for name, p in inner if name.startswith("layers.") and p.dim() == 2],
+            recipe.train.muon,
+            lr=recipe.train.rate,
             betas=recipe.train.betas,
             weight_decay=recipe.train.decay,
             fused=True,

@@ -31,7 +31,8 @@ class Train:
     """batches: length of the run; lanes: excerpts a batch; rate: peak learning rate, warmed up over `warmup`
     batches, then down a cosine to a fiftieth; decay: of weights; clip: gradient norm; average: decay of the
     moving average of the weights, which is what is validated and exported; valid_minutes: between validations;
-    save_seconds: between checkpoints; betas: of Adam."""
+    save_seconds: between checkpoints; betas: of Adam; muon: matrices of a network's `layers` learn by Muon at so
+    many times the rate, 0: by Adam, as all else."""
 
     batches: int = 6000
     lanes: int = 32
@@ -43,6 +44,7 @@ class Train:
     valid_minutes: float = 4.0
     save_seconds: float = 120.0
     betas: tuple[float, float] = (0.9, 0.98)
+    muon: float = 0.0
 
     def rate_at(self, batch: int, progress: float) -> float:
         """The learning rate of a batch, `progress` (0..1) into the run."""
