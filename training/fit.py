@@ -23,7 +23,8 @@ from training.families import notes as note_family
 from training.muon import Muon
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
 from training.tasks import Score, Task
-from training.weights import starting_weights
+from training.tasks.notes import NoteTask
+from training.weights import starting_weights, take_over
 
 PRINT_SECONDS = 30.0
 
@@ -41,6 +42,8 @@ class Run:
         self.genres = self.task.genres
         torch.manual_seed(recipe.seed)
         self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
+        if isinstance(self.task, NoteTask) and self.task.teacher is not None:
+            take_over(self.network, self.task.teacher)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         inner = self.network.named_parameters() if recipe.train.muon else ()
         self.optimiser = Muon(

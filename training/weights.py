@@ -91,3 +91,10 @@ def _whole(held: dict[str, NDArray[Any]], name: str, base: str) -> NDArray[np.fl
     elif name == f"{base}_8":  # a scale a row
         value = value * held[f"{base}_scale"].reshape(-1, *[1] * (value.ndim - 1))
     return value
+
+
+def take_over(network: torch.nn.Module, teacher: torch.nn.Module) -> None:
+    """Let a network begin with what it has alike with another: parameters of one name and shape."""
+    mine = {name: weight.shape for name, weight in network.state_dict().items()}
+    alike = {name: weight for name, weight in teacher.state_dict().items() if mine.get(name) == weight.shape}
+    network.load_state_dict(alike, strict=False)

@@ -147,15 +147,18 @@ def test_every_recipe_of_notes_makes_a_step(path, data, tmp_path):
     assert all(np.isfinite(value) for value in losses.values())
 
 
-def test_a_teacher_s_guesses_are_learnt_from_at_first(recipe, run, tmp_path):
+def test_a_network_begins_as_its_teacher_and_learns_from_its_guesses_at_first(recipe, run, tmp_path):
     teacher = str(run / "best.safetensors")
     taught = Run(dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, teacher=teacher)), tmp_path)
+    apart = {"heads.share.weight": torch.zeros_like(taught.network.heads.share.weight)}
+    theirs = load_network(run / "best.safetensors")[0].state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in taught.network.state_dict().items())
+    taught.network.load_state_dict(apart, strict=False)
     first, last = (taught.task.losses(taught.network, np.random.default_rng(1), progress) for progress in (0.0, 1.0))
     nats = sum(value for name, value in first.items() if name != "total")
     assert 0 < first["total"].item() < nats.item()  # apart from the teacher, not from what was played
     assert last["total"].item() == pytest.approx(sum(v for n, v in last.items() if n != "total").item())
     taught.step(0.0)
-    theirs = load_network(run / "best.safetensors")[0].state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in taught.task.teacher.state_dict().items())
 
 

@@ -25,7 +25,8 @@ class Train(tasks.Train):
     """steps: notes of a lane in a batch; told_*: how often genre, density, register, parts are told rather than
     "none"; fresh: how often a lane's state is forgotten; teacher: bundle or checkpoint of notes whose guesses are
     learnt from too (distillation, Hinton et al. 2015), "" for none; its share of the loss begins at 1 and fades to
-    0; valid_pieces, valid_notes: of each genre, for validation."""
+    0, and what both networks have alike, embeddings and heads, begins as the teacher's; valid_pieces, valid_notes:
+    of each genre, for validation."""
 
     steps: int = 128
     told_genre: float = 0.9
