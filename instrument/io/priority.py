@@ -38,12 +38,11 @@ def _give(priority: int, thread: int) -> None:
 
 def server_waits() -> bool:
     """Whether a JACK server runs without real-time scheduling (Linux)."""
-    found = False
     for name in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
             if name.read_text().strip() in SERVERS:
                 threads = [int(thread.name) for thread in (name.parent / "task").iterdir()]
-                if any(os.sched_getscheduler(thread) in (os.SCHED_FIFO, os.SCHED_RR) for thread in threads):
-                    return False
-                found = True
-    return found
+                policies = {os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK for thread in threads}
+                if not policies & {os.SCHED_FIFO, os.SCHED_RR}:
+                    return True
+    return False

@@ -87,6 +87,7 @@ def test_what_is_held_when_its_port_is_lost_or_changed_is_released(stage):
 
 
 def test_drums_and_controllers_go_where_they_belong(stage):
+    wait_for(lambda: not stage.sound._settings, what="the mixer to have its settings")
     posted = []
     stage.sound._mixer.post = lambda frame, event: posted.append(event)
     sent = [on(36, channel=9), bytes((0xB2, 64, 127)), bytes((0xB0, 7, 0)), bytes((0xC0, 5)), bytes((0xE1, 0, 96))]

@@ -200,14 +200,15 @@ def test_ended_in_mid_play_nothing_sounds_on_and_nobody_is_left(probe, start_eng
     listen(probe)
     engine.client.ask(Play())
     wait_for(lambda: left_on(probe.events()), what="a note that sounds")
-    family = [pid, *device_processes(engine)]
+    assert device_processes(engine)
+    family = [pid, *children(pid)]
     if how == "quit":
         engine.client.ask(Quit())
     else:
         kill(pid, signal.Signals[how])
     end(engine.client.process)
     wait_for(lambda: not any(map(there, family)), 5, "the end of all processes")
-    assert left_on(probe.events()) == []
+    wait_for(lambda: not left_on(probe.events()), 1, "the last releases to be told us")
 
 
 def test_the_window_dies_and_the_music_goes_on(start_engine, tmp_path):

@@ -161,8 +161,10 @@ def children(pid: int) -> list[int]:
 
 
 def command_line(pid: int) -> str:
-    """How a process was started (Linux)."""
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    """How a process was started, empty if it has ended (Linux)."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def there(pid: int) -> bool:
