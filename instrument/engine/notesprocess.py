@@ -105,7 +105,8 @@ class Desk:
 
     def _opened(self, slug: str) -> tuple[BundleInfo, int, tuple[Any, ...] | None] | None:
         """(bundle, number, what is to be known of a latent space); None for what is no player of notes."""
-        bundle, model = self._open(slug)
+        with priority.unhurried():
+            bundle, model = self._open(slug)
         if kind(model) != NOTES:
             return None
         number = next(self._numbers)

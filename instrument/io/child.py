@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 import instrument
 from instrument.errors import HocketError
-from instrument.io.priority import DEVICE, hurry
+from instrument.io.priority import DEVICE, hurry, unhurried
 from instrument.io.shared import FAILED, RUNNING, SharedFile
 
 Memory = TypeVar("Memory", bound=SharedFile)
@@ -39,13 +39,14 @@ def spawn(
     print on standard error goes nowhere, unless `errors` says otherwise (None: where ours goes)."""
     root = str(Path(instrument.__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=errors,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "JACK_NO_START_SERVER": "1"},
-    )
+    with unhurried():
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "JACK_NO_START_SERVER": "1"},
+        )
 
 
 def ask(module: str, *arguments: str, seconds: float = 10.0) -> str:

@@ -10,7 +10,8 @@ A JACK server without priority would be kept from its own work by ours: beside o
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SERVERS = ("jackd", "jackdbus")
@@ -21,6 +22,23 @@ def hurry(priority: int, thread: int = 0) -> None:
     """Give a thread (by default the calling one) a real-time priority; threads and processes it starts have it too."""
     if not server_waits():
         _give(priority, thread)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Lets the calling thread be as any other, and what it starts meanwhile: a process that loads for a tenth of a
+    second would keep a core from all that must be in time."""
+    try:
+        policy, given = os.sched_getscheduler(0), os.sched_getparam(0)  # type: ignore[attr-defined,unused-ignore]
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # type: ignore[attr-defined,unused-ignore]
+    except (AttributeError, OSError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy, given)  # type: ignore[attr-defined,unused-ignore]
 
 
 def hurry_all(priority: int) -> None:

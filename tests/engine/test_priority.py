@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from instrument.engine.messages import LoadModel, Play
+from instrument.io.child import spawn
 from instrument.io.priority import COMPUTES, IN_TIME, server_waits
 from tests.support.engine import Watcher, children, command_line, start_engine
 from tests.support.jack import JackServer
@@ -44,6 +45,19 @@ def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: C
     assert set(priorities) == {COMPUTES, IN_TIME}
     (notes,) = [pid for pid in children(process.pid) if "notesprocess" in command_line(pid)]
     assert {os.sched_getscheduler(int(task.name)) for task in Path(f"/proc/{notes}/task").iterdir()} == {os.SCHED_RR}
+
+
+@pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
+def test_what_is_started_by_a_thread_with_priority_has_none() -> None:
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(COMPUTES))
+    try:
+        process = spawn("timeit", "-n", "1", "import time; time.sleep(60)")
+        policies = os.sched_getscheduler(process.pid), os.sched_getscheduler(0)
+        process.kill()
+        process.wait()
+        assert policies == (os.SCHED_OTHER, os.SCHED_RR)
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 @pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
