@@ -149,10 +149,13 @@ def time_voice(slug: str, home: Path, players: str = PLAYERS) -> dict[str, Any]:
         if _render_ms(model, knobs, pitches, 0.5) > 500:
             break
         at_once = count
+    late: list[float] = []
+    for _ in range(TRIES):
+        late = late or _keys_heard(slug, home, players)
     return {
         "render_ms": percentiles(took, 50, 99),
         "voices_at_once": at_once,
-        "key_to_sound_ms": percentiles(_keys_heard(slug, home, players), 50, 95),
+        "key_to_sound_ms": percentiles(late, 50, 95),
     }
 
 
