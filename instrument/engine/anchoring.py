@@ -31,7 +31,7 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
     """The anchor that is wanted. performances: the present one, and those before it, as far as what was played may be
     asked for. HocketError for a player without a latent space, and where there is nothing to encode."""
     performances = list(performances)
-    player = _latent(performances[0], wanted.player)
+    player = performances[0].latent(wanted.player)
     name, point = _SOURCES[wanted.source](wanted, player, performances)
     anchor = Anchor(name, wanted.x, wanted.y, to_text(point))
     prepare(player, (*performances[0].pad(wanted.player), anchor))
@@ -41,16 +41,8 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
 def without_anchor(performance: Performance, name: str, player: int) -> Callable[[Sequence[Anchor]], Sequence[Anchor]]:
     """What removes an anchor from a pad, when all is known that the others need. HocketError where there is none."""
     without = partial(removed, name=name)
-    prepare(_latent(performance, player), without(performance.pad(player)))
+    prepare(performance.latent(player), without(performance.pad(player)))
     return without
-
-
-def _latent(performance: Performance, number: int) -> LatentPlayer:
-    line = performance.line(number)
-    player = line.player if line else None
-    if not isinstance(player, LatentPlayer):
-        raise HocketError(f"player {number} has no latent pad: give it a model with one")
-    return player
 
 
 def just_played(performance: Performance, player: int, bars: int) -> list[Note]:

@@ -22,11 +22,6 @@ _ROUNDS = 30  # of the mean on the sphere; two points need one
 Pace = Callable[[Point, Point], NDArray[np.float64]]
 
 
-def has_space(player: NotePlayer) -> bool:
-    """Whether a player decodes points of a latent space."""
-    return isinstance(player, LatentPlayer)
-
-
 def fits(player: NotePlayer, anchor: Anchor) -> bool:
     """Whether an anchor is a point of the player's latent space."""
     if not isinstance(player, LatentPlayer):

@@ -6,7 +6,7 @@ import importlib
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,9 +126,7 @@ def time_stream(slug: str, home: Path, players: str = PLAYERS) -> dict[str, Any]
         model.render(knobs)
         took.append((time.perf_counter_ns() - began) / 1e6)
     took = took[EARLY:]
-    late: list[float] = []
-    for _ in range(TRIES):
-        late = late or _knobs_heard(slug, bundle.knobs, model, home, players)
+    late = _tried(lambda: _knobs_heard(slug, bundle.knobs, model, home, players))
     return {
         "times_real_time": round(1000 * model.chunk / model.rate / float(np.mean(took)), 1),
         "chunk_ms": percentiles(took, 50, 99),
@@ -149,9 +147,7 @@ def time_voice(slug: str, home: Path, players: str = PLAYERS) -> dict[str, Any]:
         if _render_ms(model, knobs, pitches, 0.5) > 500:
             break
         at_once = count
-    late: list[float] = []
-    for _ in range(TRIES):
-        late = late or _keys_heard(slug, home, players)
+    late = _tried(lambda: _keys_heard(slug, home, players))
     return {
         "render_ms": percentiles(took, 50, 99),
         "voices_at_once": at_once,
@@ -276,6 +272,11 @@ def _knobs_heard(
         for (ns, now), frame in zip(turned, recorded.taken, strict=False)
     ]
     return _possible(_differing(stream, recorded.rate, turns, knobs, model))
+
+
+def _tried(measure: Callable[[], list[float]]) -> list[float]:
+    """What the first of some tries finds that finds anything."""
+    return next(filter(None, (measure() for _ in range(TRIES))), [])
 
 
 def _possible(late: list[float]) -> list[float]:

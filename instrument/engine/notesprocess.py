@@ -27,6 +27,7 @@ from instrument.engine.seating import BundleInfo, OpenPlayer
 from instrument.engine.sounds import NOTES, kind
 from instrument.errors import HocketError
 from instrument.io import priority
+from instrument.io.child import when_left
 from instrument.models.latent import Point
 from instrument.models.players import Ask, LatentPlayer, NotePlayer, feed_all
 from instrument.music.notes import Note
@@ -144,19 +145,13 @@ def answer(connection: Connection, answers: Answers) -> None:
             os._exit(0)
 
 
-def _end_with_parent() -> None:
-    while sys.stdin.readline():
-        pass
-    os._exit(0)  # at once: nothing is left to be done
-
-
 def main() -> None:
     """See the module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the engine
     sys.setswitchinterval(SWITCH_S)
     address, players = sys.argv[1:]
     key = bytes.fromhex(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    when_left(lambda: os._exit(0))  # at once: nothing is left to be done
     listener = Listener(address, authkey=key)  # never closed: who started us clears its address away
     sys.stdout.buffer.write(READY + b"\n")
     sys.stdout.buffer.flush()

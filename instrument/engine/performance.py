@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
-from instrument.engine.anchors import fitting, has_space, on_pad
+from instrument.engine.anchors import fitting, on_pad
 from instrument.engine.knobs import (
     INSTRUMENT,
     RESTARTING,
@@ -27,7 +27,7 @@ from instrument.engine.sounds import Cast, Scene, Seat, kind, moved_up, with_str
 from instrument.engine.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.transport import bar_line, changed_metres, metre_map
 from instrument.errors import HocketError
-from instrument.models.players import Ask, NotePlayer
+from instrument.models.players import Ask, LatentPlayer, NotePlayer
 from instrument.models.sounding import SoundModel
 from instrument.music.notes import Note, Part
 
@@ -106,16 +106,21 @@ class Performance:
     @property
     def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:
         """The anchors of each player, None for one without a latent space."""
-        spacious = {line.number for line in self.lines if has_space(line.player)}
+        spacious = {line.number for line in self.lines if isinstance(line.player, LatentPlayer)}
         return tuple(
             anchors if number in spacious else None for number, anchors in enumerate(self._anchors)
         )
 
+    def latent(self, player: int = 0) -> LatentPlayer:
+        """Who plays there. HocketError for one without a latent space."""
+        line = self.line(player)
+        if line is None or not isinstance(line.player, LatentPlayer):
+            raise HocketError(f"player {player} has no latent pad: give it a model with one")
+        return line.player
+
     def pad(self, player: int = 0) -> tuple[Anchor, ...]:
         """The anchors of a player. HocketError for one without a latent space."""
-        line = self.line(player)
-        if line is None or not has_space(line.player):
-            raise HocketError(f"player {player} has no latent pad: give it a model with one")
+        self.latent(player)
         return self._anchors[player]
 
     @property

@@ -178,7 +178,8 @@ class RemotePlayer:
         """As `NotePlayer.propose`."""
         base = replace(ask, floor=0, latest=None)
         news = None if base == self._told else base
-        self._told = replace(base, knobs=dict(base.knobs))
+        if news is not None:
+            self._told = replace(base, knobs=dict(base.knobs))
         orders, self._orders = self._orders, []
         return self._process.propose(self._number, orders, news, ask.floor, ask.latest)
 
@@ -210,7 +211,7 @@ class RemoteLatentPlayer(RemotePlayer):
     def __init__(self, process: NotesProcess, number: int, space: Space, shape: Shape, part: Part) -> None:
         super().__init__(process, number)
         self.space, self.shape, self.part = space, shape, part
-        self._paces = Paces(lambda a, b: self._process.aside.ask("pace", self._number, a, b))
+        self._paces = Paces(lambda a, b: process.aside.ask("pace", number, a, b))
 
     def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
         """As `LatentPlayer.encode`."""

@@ -186,6 +186,18 @@ def answer_in_time(seconds: float = 15.0) -> None:
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
+def when_left(do: Callable[[], None]) -> None:
+    """In the child: `do` it when the parent is gone or wants an end: the pipe on standard input closes."""
+
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        do()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
 def serve(memory: SharedFile, work: Callable[[], None]) -> None:
     """In the child: call `work` and end the process after it, telling the parent in one line what went wrong.
 
@@ -197,16 +209,10 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
         memory.put("closing", 1)
         threading.Timer(CLOSE_S, os._exit, [0]).start()
 
-    def watch() -> None:
-        with suppress(OSError):
-            while os.read(0, 4096):
-                pass
-        end()
-
     hurry(DEVICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: end())
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    when_left(end)
     gc.collect()
     gc.freeze()
     gc.disable()
