@@ -129,23 +129,22 @@ def export(
 def prime(
     bundle: Annotated[str, typer.Option(help="slug or folder of a model of notes with genres")],
     data: Annotated[Path, typer.Option(help="what `prepare` made of the music it was trained on")] = Path("data/midi"),
-    pieces: Annotated[int, typer.Option(min=4, help="of each genre, played to choose primers from")] = 96,
+    pieces: Annotated[int, typer.Option(min=4, help="of each genre, played to choose from")] = 96,
 ) -> None:
     """Give a bundle primers, bars of its own that it remembers when it is switched to a genre, so that the switch is
-    heard. It takes some minutes."""
+    heard; a model of phrases landmarks, phrases that are typical of a genre. It takes some minutes."""
     import torch
 
+    from instrument.models.catalog import NOTE_PLAYERS
     from training.data.shards import Shards
     from training.evaluation import evaluate as evaluation
-    from training.evaluation.genres import genre_ear
     from training.priming import prime as give_primers
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
-    if opened.manifest.family not in ("lstm", "transformer"):
-        raise HocketError(f"{bundle} has no genres to switch between: choose a bundle of family lstm or transformer")
-    ear = genre_ear(Shards.open(data), opened.manifest.genres, evaluation.EARS)
-    manifest = give_primers(opened.folder, ear, pieces)
+    if opened.manifest.family not in NOTE_PLAYERS:
+        raise HocketError(f"{bundle} has no genres to switch between: choose a model of notes")
+    manifest = give_primers(opened.folder, Shards.open(data), pieces)
     print(f"{opened.folder}: bundle {manifest.bundle_hash[:12]}")
 
 
@@ -166,8 +165,8 @@ def evaluate(
     flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor to stand beside")] = None,
     notes: Annotated[Path | None, typer.Option(help="of a vocoder: notes for its pitch [data/notes-full]")] = None,
 ) -> None:
-    """Measure a bundle: likelihood, likeness to held-out pieces, key lock, long runs; of sound models, likeness to real
-    sound. It takes some minutes."""
+    """Measure a bundle: likelihood or phrases given back, likeness to held-out pieces, key lock, long runs; of sound
+    models, likeness to real sound. It takes some minutes."""
     import json
 
     import torch
@@ -176,6 +175,7 @@ def evaluate(
     from instrument.models.catalog import NOTE_PLAYERS
     from training.evaluation import evaluate as evaluation
     from training.evaluation.overview import write_overview
+    from training.evaluation.reconstruction import shape_of
     from training.evaluation.report import print_tables
 
     torch.set_num_threads(1)
@@ -184,11 +184,10 @@ def evaluate(
         _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
         return
     data = data or Path("data/midi")
-    if opened.manifest.family == "musicvae":
-        _evaluate_phrases(opened, data, split, flat and evaluation.find_bundle(flat), card, as_json)
-        return
-    with evaluation.held_out(data, midi, split) as held:
-        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1))
+    shape = shape_of(opened.manifest) if opened.manifest.family == "musicvae" else None
+    with evaluation.held_out(data, midi, split, shape) as held:
+        beside = evaluation.find_bundle(flat) if flat else None
+        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1), beside)
     folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
     pictures = evaluation.show(done, folder, run)
     if card:
@@ -225,26 +224,6 @@ def _evaluate_sound(
         _print_sections(evaluation.sections(done.figures))
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
-
-
-def _evaluate_phrases(
-    bundle: Bundle, data: Path, split: str, flat: Bundle | None, card: bool, as_json: bool
-) -> None:
-    import json
-
-    from training.data.shards import Shards
-    from training.evaluation import card as cards
-    from training.evaluation.overview import keep_phrase_figures
-    from training.evaluation.reconstruction import reconstruction, sections
-
-    figures = reconstruction(bundle, Shards.open(data), split, flat)
-    if card:
-        cards.write_card(bundle.folder, sections(figures))
-        keep_phrase_figures(bundle, figures, Path("docs/models"))
-    if as_json:
-        print(json.dumps(figures, indent=1))
-        return
-    _print_sections(sections(figures))
 
 
 def _use(threads: int, device: str) -> None:

@@ -1,4 +1,5 @@
-"""Making primers: a bundle plays by itself in each of its genres, and what is most of that genre is kept."""
+"""Making primers: a bundle plays by itself in each of its genres, and what is most of that genre is kept. Models of
+phrases are given landmarks instead (`training.landmarks`)."""
 
 from __future__ import annotations
 
@@ -16,10 +17,14 @@ from instrument.models.manifest import Arrays, Manifest, write_manifest
 from instrument.models.players import Ask
 from instrument.models.priming import BAR, BARS, MOST_NOTES, Primers
 from instrument.music.timebase import MetreMap
+from training.data import phrases
+from training.data.shards import Shards
 from training.evaluation.generation import COMMON_TIME, default_knobs, play
-from training.evaluation.genres import GenreEar
+from training.evaluation.genres import EARS, GenreEar, genre_ear
+from training.evaluation.reconstruction import BundlePhrases, shape_of
+from training.landmarks import landmarks
+from training.recipe import recipe_from
 
-FILE = "primers.npz"
 TRIED, KEPT = 96, 3  # pieces of a genre that are played, and primers that are kept
 LIKELY = 4  # one in so many is tried in switches
 SKIPPED = 4  # bars before a primer
@@ -73,12 +78,29 @@ def _followed(player: EventPlayer, manifest: Manifest, ear: GenreEar, genre: str
     return float(np.mean(likely))
 
 
-def prime(folder: Path, ear: GenreEar, pieces: int = TRIED) -> Manifest:
-    """Give the bundle in `folder` primers, in place of those it had. Returns its new manifest."""
+def prime(folder: Path, shards: Shards, pieces: int = TRIED) -> Manifest:
+    """Give the bundle in `folder` primers, or landmarks, in place of those it had. shards: the music that it was
+    trained on. Returns its new manifest."""
     bundle = open_bundle(folder, trusted=True)
-    arrays = primers(bundle, ear, pieces)
-    np.savez_compressed(folder / FILE, **arrays)
-    told = Arrays(FILE, hashlib.sha256((folder / FILE).read_bytes()).hexdigest())
-    manifest = msgspec.structs.replace(bundle.manifest, primers=told)
-    write_manifest(manifest, folder)
+    if bundle.manifest.latent:
+        return _write(bundle, "latents", bundle.latents() | _landmarks(bundle, shards, pieces))
+    return _write(bundle, "primers", primers(bundle, genre_ear(shards, bundle.manifest.genres, EARS), pieces))
+
+
+def _landmarks(bundle: Bundle, shards: Shards, decoded: int) -> dict[str, NDArray]:
+    manifest, shape = bundle.manifest, shape_of(bundle.manifest)
+    recipe = recipe_from(dict(manifest.provenance.recipe), manifest.slug)
+    pieces = shards.select(split="train", ship_only=recipe.data.ship_only)
+    found = phrases.collect(shards, pieces, manifest.genres, shape, recipe.sampling)
+    numbers = {genre: number for number, genre in enumerate(manifest.genres)}
+    return landmarks(BundlePhrases(bundle), shards, found, numbers, shape, decoded)
+
+
+def _write(bundle: Bundle, field: str, arrays: dict[str, NDArray]) -> Manifest:
+    """Write the arrays as FIELD.npz of the bundle and tell its manifest."""
+    path = bundle.folder / f"{field}.npz"
+    np.savez_compressed(path, **arrays)
+    told = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    manifest = msgspec.structs.replace(bundle.manifest, **{field: told})
+    write_manifest(manifest, bundle.folder)
     return manifest

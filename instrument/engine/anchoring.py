@@ -3,12 +3,11 @@ nothing waits for."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-
-import numpy as np
 
 from instrument.engine.anchors import prepare
 from instrument.engine.knobs import knob_name
@@ -86,9 +85,7 @@ def _phrase(wanted: AddAnchor, player: LatentPlayer, performances: Sequence[Perf
 def _sample(wanted: AddAnchor, player: LatentPlayer, performances: Sequence[Performance]) -> tuple[str, Point]:
     space = player.space
     genre = str(performances[0].values.get(knob_name(wanted.player, "genre"), ANY))
-    row = space.genres.index(genre) + 1 if genre in space.genres else 0
-    spread = space.genre_spread[row] * np.random.default_rng().standard_normal(space.size)
-    return "Sample", space.genre_mean[row] + spread.astype(np.float32)
+    return "Sample", space.sample(genre, secrets.randbits(63))
 
 
 def _genre(wanted: AddAnchor, player: LatentPlayer, _: Sequence[Performance]) -> tuple[str, Point]:

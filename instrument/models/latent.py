@@ -4,7 +4,10 @@ What a bundle's latents.npz tells, for a space of d dimensions (all float32):
 genre_mean, genre_spread (1 + genres, d): where phrases lie, of all and of each genre offered, and how widely;
 components (2, d): the two directions in which phrases differ most, a deviation long;
 directions (attributes, d): from phrases with little of an attribute to those with much, half the way;
-touch (rows, 16): mean velocity at each step of a bar, a row for melodies and one a kind for drums.
+touch (rows, 16): mean velocity at each step of a bar, a row for melodies and one a kind for drums;
+landmarks (n, d), and landmark_genres (n,): points of phrases that are typical of a genre (its number, from 0), melodies
+all in keys without accidentals: between places chosen at random among them there is music, as there often is not where
+a Gaussian of all phrases has its mass. A bundle may have none.
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.sampling import normal
+from instrument.models.sampling import noise, normal
 
 Point = NDArray[np.float32]
 ATTRIBUTES = ("density", "register", "syncopation", "length")  # of these, knobs of the manifest
 REACH = 2.0  # how far a knob of an attribute or of the pad goes, in lengths of its direction
-SPACING = 4  # phrases from one anchor of the wandering path to the next
+SPACING = 4  # phrases from one place of the wandering path to the next
+SECTION = 32  # bars for which a home that nobody told is returned to
 HOME, PATH = 1 << 40, 1 << 41  # counters of draws; apart from those of notes, which count bars
 
 
@@ -72,6 +76,7 @@ class Space:
     components: Point
     directions: dict[str, Point]
     touch: NDArray[np.float32]
+    landmarks: tuple[Point, ...]
 
     @classmethod
     def of(cls, bundle: Bundle) -> Space:
@@ -89,6 +94,11 @@ class Space:
             there = told.get(name)
             if there is None or there.shape != shape or not np.isfinite(there).all():
                 raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole")
+        landmarks = told.get("landmarks", np.zeros((0, size), np.float32))
+        whose = told.get("landmark_genres", np.zeros(0, np.int32))
+        if landmarks.shape != (len(whose), size) or not np.isfinite(landmarks).all() or whose.ndim != 1:
+            raise HocketError(f"bundle {manifest.slug!r}: its latents' landmarks do not fit: it is not whole")
+        landmarks = landmarks.astype(np.float32)
         touch = told.get("touch")
         if touch is None or touch.ndim != 2 or touch.shape[1] != 16 or not np.isfinite(touch).all():
             raise HocketError(f"bundle {manifest.slug!r}: its latents have no touch: it is not whole")
@@ -100,6 +110,7 @@ class Space:
             arrays["components"],
             dict(zip(attributes, arrays["directions"], strict=True)),
             touch.astype(np.float32),
+            (landmarks, *(landmarks[whose == number] for number in range(rows - 1))),
         )
 
     @property
@@ -107,31 +118,52 @@ class Space:
         """Its dimensions."""
         return int(self.components.shape[1])
 
+    def row(self, genre: str) -> int:
+        """The row of a genre, that of all for one it does not know."""
+        return self.genres.index(genre) + 1 if genre in self.genres else 0
+
     def anchor(self, genre: str = "none") -> Point:
         """The mean of a genre, of all for one it does not know."""
-        mean: Point = self.genre_mean[self.genres.index(genre) + 1 if genre in self.genres else 0]
+        mean: Point = self.genre_mean[self.row(genre)]
         return mean
 
+    def sample(self, genre: str, seed: int) -> Point:
+        """A point drawn among phrases of a genre, of all for one it does not know."""
+        row = self.row(genre)
+        out: Point = self.genre_mean[row] + self.genre_spread[row] * self._drawn(row, seed, 0, HOME)
+        return out
+
+    def _drawn(self, row: int, seed: int, player: int, counter: int) -> Point:
+        """A place that these draw, in deviations from the genre's mean: that of one of its landmarks, if it has any."""
+        own = self.landmarks[row]
+        if not len(own):
+            return normal(seed, player, (counter, 0, 0), self.size)
+        chosen = own[noise(seed, player, (counter, 0, 0), len(own)).argmax()]
+        out: Point = (chosen - self.genre_mean[row]) / self.genre_spread[row]
+        return out
+
     def point(
-        self, knobs: dict[str, float | str], seed: int, player: int, phrase: int, heard: Point | None
+        self, knobs: dict[str, float | str], seed: int, player: int, phrase: int, bars: int, theme: int,
+        heard: Point | None,
     ) -> Point:
         """Where phrase number `phrase` stands. It wanders (`wander`) from a home: a point that is told
-        (`latent`), or one that the seed draws among phrases of the genre; towards `heard`, the point of what
-        was played before it, as far as `follow` says. Pad (x, y) and attributes move it from there."""
-        row = self.genres.index(str(knobs.get("genre"))) + 1 if knobs.get("genre") in self.genres else 0
+        (`latent`), or those that the seed draws among phrases of the genre, one for every phrase, of which that of
+        a section's first returns every `theme` bars; towards `heard`, the point of what was played before it, as far
+        as `follow` says. Pad (x, y) and attributes move it from there. bars: of a phrase."""
+        row = self.row(str(knobs.get("genre")))
         mean, spread = self.genre_mean[row], self.genre_spread[row]
-        told = str(knobs.get("latent", ""))
+        told, wander = str(knobs.get("latent", "")), float(knobs.get("wander", 0.0))
         if told:
             home = (from_text(told, self.size) - mean) / spread
         else:
-            home = normal(seed, player, (HOME, 0, 0), self.size)
+            at = phrase * bars if wander > 0 else 0
+            home = self._drawn(row, seed, player, HOME + (at if at % theme else at - at % SECTION))
         follow = float(knobs.get("follow", 0.0))
         if heard is not None and follow > 0:
             home = slerp(home, (heard - mean) / spread, follow)
-        wander = float(knobs.get("wander", 0.0))
         if wander > 0:
             number, step = divmod(phrase, SPACING)
-            a, b = (normal(seed, player, (PATH + number + i, 0, 0), self.size) for i in (0, 1))
+            a, b = (self._drawn(row, seed, player, PATH + number + i) for i in (0, 1))
             home = slerp(home, slerp(a, b, step / SPACING), wander)
         point = mean + spread * home
         for amount, direction in (

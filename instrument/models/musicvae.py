@@ -32,6 +32,7 @@ from instrument.music.notes import Note, Part
 from instrument.music.phrases import DRUM_KEYS, HOLD, KIND_OF, OFF, SETS, STEP_TICKS, STEPS_A_BAR, Shape
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
+THEME = 8  # bars after which melodies return to where their section began; grooves always do
 LONGEST_REST = 132  # ticks without an onset while playing freely
 SWAY = 4.0  # deviation of velocities about what is usual at their place
 FURTHEST = 64  # phrases in which a note is looked for
@@ -223,7 +224,8 @@ class MusicVaePlayer:
             tokens[[step.place for step in self._grid(phrase - 1)]] = before
             if self.shape.onsets(tokens).any():
                 heard = self._encoded(tokens)
-        return self.space.point(ask.knobs, self._seed, self._player, phrase, heard)
+        theme = self.shape.bars if self.shape.drums else THEME
+        return self.space.point(ask.knobs, self._seed, self._player, phrase, self.shape.bars, theme, heard)
 
     def _encoded(self, tokens: NDArray[np.int16]) -> Point:
         key = tokens.tobytes()

@@ -131,6 +131,26 @@ def test_a_point_that_is_told_is_where_it_stands(melody):
             from_text(text, 8)
 
 
+def test_homes_are_drawn_among_landmarks_and_the_first_of_a_section_returns():
+    bundle = TorchBundle(small_network(segment=8))
+    rng = np.random.default_rng(3)
+    bundle.map |= {"landmarks": rng.normal(size=(40, 8)).astype(np.float16), "landmark_genres": np.arange(40) % 2}
+    player = MusicVaePlayer(bundle)
+    player.reset(4, 0, METRES)
+    homes = [player.point(i, Ask(knobs={"genre": "waltz", "wander": 1e-9})) for i in range(32)]
+    waltzes = bundle.map["landmarks"][1::2]
+    assert all(np.abs(waltzes - home).max(1).min() < 1e-5 for home in homes)
+    alike = [[np.allclose(a, b, atol=1e-5) for a in homes] for b in homes]
+    assert all(alike[section][section + 4 * i] for section in (0, 16) for i in range(4))  # every eight bars
+    assert sum(alike[0]) < 12
+    assert all(np.array_equal(player.point(i, Ask(knobs={"genre": "waltz"})), player.point(0, Ask(knobs={
+        "genre": "waltz"}))) for i in range(20))  # it stays where it does not wander
+    assert len({player.space.sample("march", seed).tobytes() for seed in range(40)}) > 5
+    bundle.map["landmark_genres"] = np.arange(39)
+    with pytest.raises(HocketError, match="landmarks do not fit"):
+        MusicVaePlayer(bundle)
+
+
 def test_arcs_keep_their_length_and_are_walked_evenly():
     a, b = normal(1, 0, (0, 0, 0), 64), normal(2, 0, (0, 0, 0), 64)
     way = [slerp(a, b, t) for t in np.linspace(0, 1, 17)]

@@ -88,7 +88,8 @@ def manifest(*genres: str) -> Manifest:
         (Graph("step", "step.onnx", "0" * 64, (), ()),), Golden("golden.npz", "0" * 64, 0.01),
         condition_genres=genres, genres=genres, parts=(int(Part.MELODY),),
         knobs=(Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
-               Knob("density", "Density", high=8), Knob("register", "Register", high=8)),
+               Knob("density", "Density", high=8, zero="free"),
+               Knob("register", "Register", high=8, zero="free")),
     )
 
 
@@ -255,10 +256,10 @@ def test_the_overview_tells_of_every_model_what_was_measured(tmp_path):
     }
     overview.keep_figures(tmp_path / "models" / "one", lstm)
     overview.keep_figures(tmp_path / "models" / "two", {
-        "name": "Two", "family": "musicvae", "overview": {"free-running": "0.81"}})
+        "name": "Two", "family": "musicvae", "accuracy": {"model": {"told": 0.9, "free": 0.81}}})
     text = overview.write_overview(tmp_path / "models").read_text()
     one = next(line for line in text.splitlines() if "models_onnx/one" in line)
-    assert one.split(" | ")[1:-1] == ["lstm", "4.000", "1 of 2", "0.75", "1 of 2", "1 of 2", "1.50", "3.00"]
+    assert one.split(" | ")[1:-1] == ["lstm", "4.000", "1 of 2", "0.75", "1 of 2", "1 of 2", "1.50", "3.00", ""]
     assert "| [Two](../models_onnx/two/CARD.md) | musicvae |" in text
     assert "0.81" in text
     assert "- [folk-1.mid](models/one/folk-1.mid): `hocket render --seed 1`" in text

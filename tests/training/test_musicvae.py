@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,35 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_note_bundle
 from instrument.models.players import Ask
 from instrument.music.notes import Part, tidy
-from instrument.music.phrases import DRUM_TOKENS, HOLD, OFF, Shape, notes_of, tokens
+from instrument.music.phrases import DRUM_TOKENS, HOLD, OFF, STEP_TICKS, Shape, notes_of, tokens
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.phrases import SMALL, small_network
 from training import checkpoint
-from training.data.phrases import Phrases, Sampling, attributes, collect, cut, keyless, transposed, without
+from training.cli import app
+from training.data.phrases import (
+    PartShards,
+    Phrases,
+    Sampling,
+    attributes,
+    collect,
+    cut,
+    keyless,
+    transposed,
+    without,
+)
 from training.data.shards import Shards
+from training.evaluation import longrun
 from training.evaluation.reconstruction import BundlePhrases, reconstruction
 from training.export import PARITY, export
 from training.fit import Run, load_network
+from training.landmarks import in_common_key, landmarks
 from training.recipe import Recipe, read_recipe
 from training.tasks.phrase_bundle import PhraseBundling
 from training.tasks.phrases import score
@@ -99,6 +114,44 @@ def test_phrases_are_cut_from_bars_in_four():
     assert len(cut(swung, [(0, 4, 4)], MELODY, Sampling())) == 0
     sparse = notes[::12]
     assert len(cut(sparse, [(0, 4, 4)], MELODY, Sampling())) == 0
+
+
+def test_a_collection_as_a_model_of_phrases_could_play_it(data):
+    whole = Shards.open(data)
+    for shape, part in ((MELODY, Part.MELODY), (DRUMS, Part.DRUMS)):
+        reduced = PartShards(whole, shape)
+        assert 0 < len(reduced.pieces) <= len(whole.pieces)
+        for info in reduced.pieces[:5]:
+            notes = reduced.piece(info).notes
+            assert set(notes[:, 5]) == {part}
+            assert not (notes[:, 0] % STEP_TICKS).any()
+            original = next(p for p in whole.pieces if p.path == info.path)
+            one, other = (cut(shards.notes(info), original.metres, shape, Sampling(on_grid=0.0)) for shards in (
+                whole, reduced))
+            assert (one == other).mean() > 0.9
+        assert reduced.data_hash != whole.data_hash
+        assert not any(info.drums_only for info in reduced.pieces)
+
+
+def test_melodies_are_moved_to_a_key_without_accidentals():
+    row = np.full(32, HOLD, np.int16)
+    row[::4] = np.array([62, 66, 69, 74, 73, 69, 66, 62])  # D major
+    assert in_common_key(row)[::4].tolist() == [60, 64, 67, 72, 71, 67, 64, 60]
+    assert (in_common_key(np.where(row < OFF, row - 58, row))[::4] >= 0).all()
+
+
+def test_landmarks_are_phrases_of_their_genre(data):
+    shards = Shards.open(data)
+    genres = tuple(sorted({p.genre for p in shards.pieces}))
+    for shape in (MELODY, DRUMS):
+        found = collect(shards, shards.pieces, genres, shape, Sampling(on_grid=0.0))
+        numbers = {genre: i for i, genre in enumerate(genres) if (found.genre == i).sum() > 4}
+        network = small_network(segment=8, kind=shape.kind)
+        told = landmarks(network, shards, found, numbers, shape, 8)
+        assert told["landmarks"].shape == (len(told["landmark_genres"]), 8)
+        assert set(told["landmark_genres"]) == set(range(len(numbers)))
+        again = landmarks(network, shards, found, numbers, shape, 8)
+        assert all(np.array_equal(told[name], again[name]) for name in told)
 
 
 def test_what_training_has_in_any_key_is_no_held_out_phrase():
@@ -228,6 +281,27 @@ def test_the_bundle_is_measured(bundle, data):
         assert crossed["between neighbours"] <= crossed["between ends"] or not rows["model"]["free"]
     with pytest.raises(HocketError, match="no phrases"):
         reconstruction(bundle, Shards.open(data), "nowhere")
+
+
+@pytest.mark.timeout(300)
+def test_evaluate_tells_all_that_it_tells_of_other_models(bundle, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(longrun, "MINUTES", (0.25, 0.5))
+    folder = bundle.folder
+    command = ["evaluate", "--bundle", folder, "--midi", corpus, "--pieces", 4, "--card", "--out",
+               tmp_path, "--json"]
+    done = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert found["accuracy"]["model"]["told"] > 0
+    assert all(row["obeyed"] for row in found["key_lock"])
+    assert set(found["obedience"]) == {"density", "register"}
+    assert found["obedience"]["density"]["positions"]["-1"]["asked"] is None
+    assert [row["genre"] for row in found["long_runs"]] == ["none"]
+    assert found["cost"]["phrase_p50"] > 0
+    card = (folder / "CARD.md").read_text()
+    for title in ("Reconstruction", "Crossing the space", "Likeness", "Key lock", "Form", "Long runs", "Cost"):
+        assert f"## {title}" in card
+    assert {p.name for p in tmp_path.iterdir()} >= {"figures.json"}
 
 
 def test_a_bundle_answers_as_its_network(bundle, phrase_run):

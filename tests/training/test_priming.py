@@ -11,6 +11,7 @@ from instrument.models.players import Ask
 from instrument.models.priming import BAR, BARS, MOST_NOTES
 from instrument.music.timebase import Metre, MetreMap
 from training import priming
+from training.data.shards import Shards
 from training.evaluation.genres import GenreEar
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
@@ -23,8 +24,9 @@ class Ear(GenreEar):
         return float(((notes[:, 0] >= start) & (notes[:, 0] < start + 2 * BAR)).sum())
 
 
-def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, tmp_path, monkeypatch):
+def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, data, tmp_path, monkeypatch):
     monkeypatch.setattr(priming, "KEPT", 2)
+    monkeypatch.setattr(priming, "genre_ear", lambda shards, genres, folder: Ear(genres, (), {}, {}))
     monkeypatch.setattr(priming, "SWITCHES", 1)
     folder = tmp_path / bundle_folder.name
     folder.mkdir()
@@ -32,7 +34,7 @@ def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, tmp_path, m
         (folder / file.name).write_bytes(file.read_bytes())
     before = open_bundle(folder, trusted=True)
     genres = before.manifest.genres
-    manifest = priming.prime(folder, Ear(genres, (), {}, {}), 4)
+    manifest = priming.prime(folder, Shards.open(data), 4)
     assert manifest.bundle_hash != before.manifest.bundle_hash
     bundle = open_bundle(folder)
     assert bundle.manifest == manifest

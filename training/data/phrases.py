@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 from instrument.models.latent import ATTRIBUTES
 from instrument.music import phrases
 from instrument.music.notes import Part
-from instrument.music.phrases import HOLD, KINDS, OFF, STEP_TICKS, STEPS_A_BAR, Shape
-from training.data.shards import PieceInfo, Shards
+from instrument.music.phrases import HOLD, KIND_OF, KINDS, OFF, STEP_TICKS, STEPS_A_BAR, Shape
+from training.data.shards import INDEX_VERSION, Index, PieceInfo, Shards
 
 BAR_TICKS = STEP_TICKS * STEPS_A_BAR
 ON_GRID = 1.0  # ticks from a sixteenth step
 WEAKNESS = np.tile([0, 3, 2, 3, 1, 3, 2, 3], 2)  # of the steps of a bar
+FEWEST = 8  # notes of its part that a piece needs to be one of `PartShards`
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,38 @@ def collect(
     return Phrases(tokens, np.concatenate(numbers)).chosen(np.sort(first))
 
 
+class PartShards(Shards):
+    """A collection as a model of phrases could play it: of every piece that part alone, on sixteenths, as tokens hold
+    it. whole: the collection itself."""
+
+    def __init__(self, whole: Shards, shape: Shape) -> None:
+        self.whole, self._shape = whole, shape
+        kept = [
+            msgspec.structs.replace(info, drums_only=False, velocity_constant=True)
+            for info in whole.pieces
+            if len(_own(whole.notes(info), shape)) >= FEWEST
+        ]
+        super().__init__(whole.folder, Index(INDEX_VERSION, kept, f"{whole.data_hash} {shape.kind}"))
+
+    def notes(self, info: PieceInfo) -> NDArray[np.int32]:
+        """Those of the part (n, 6)."""
+        own, drums = _own(super().notes(info), self._shape), self._shape.drums
+        steps = int(own[:, 0].max() + own[:, 3].max()) // STEP_TICKS + 2
+        return phrases.notes_of(phrases.tokens(own, 0, steps, drums), 0, drums)
+
+
+def _own(notes: NDArray[np.int32], shape: Shape) -> NDArray[np.int32]:
+    """The notes that a phrase of this shape can hold."""
+    if shape.drums:
+        return notes[(notes[:, 5] == Part.DRUMS) & (KIND_OF[notes[:, 2]] >= 0)]
+    return notes[notes[:, 5] == Part.MELODY]
+
+
 def cut(
     notes: NDArray[np.int32], metres: Sequence[tuple[int, int, int]], shape: Shape, sampling: Sampling
 ) -> NDArray[np.int16]:
     """The phrases (n, steps) of one piece."""
-    notes = notes[notes[:, 5] == (Part.DRUMS if shape.drums else Part.MELODY)]
+    notes = _own(notes, shape)
     found = [np.zeros((0, shape.steps), np.int16)]
     ends = [*(m[0] for m in metres[1:]), int(notes[-1, 0]) + BAR_TICKS if len(notes) else 0]
     for (begin, numerator, denominator), end in zip(metres, ends, strict=False):

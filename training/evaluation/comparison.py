@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.features import NAMES, SCALARS
+from training.evaluation.features import SCALARS
 
 GRID = 1000
 EPSILON = 1e-6  # added to every cell's probability, so that an empty one does not make KLD infinite
@@ -29,11 +29,11 @@ class Closeness:
 def compare(
     generated: Sequence[Measured], heldout: Sequence[Measured], others: Sequence[Measured]
 ) -> dict[str, dict[str, float]]:
-    """For each feature: `oa` and `kld` of generated against held-out, the same of `others` (real pieces,
+    """For each feature that they have: `oa` and `kld` of generated against held-out, the same of `others` (real pieces,
     too) against held-out as `floor_oa` and `floor_kld`, and of scalar features both means. Each set needs
     two pieces."""
     rows: dict[str, dict[str, float]] = {}
-    for name in NAMES:
+    for name in heldout[0]:
         made, real, more = (np.stack([m[name] for m in group]) for group in (generated, heldout, others))
         own, floor = closeness(made, real), closeness(more, real)
         row = asdict(own) | {"floor_oa": floor.oa, "floor_kld": floor.kld}

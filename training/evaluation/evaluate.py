@@ -15,23 +15,28 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.catalog import find_model, open_note_bundle
 from instrument.models.manifest import Manifest
+from instrument.models.musicvae import MusicVaePlayer
 from instrument.models.players import NotePlayer
 from instrument.music.notes import Part, Piece
+from instrument.music.phrases import Shape
+from training.data.phrases import PartShards
 from training.data.prepare import prepare
 from training.data.shards import PieceInfo, Shards
 from training.evaluation.card import write_card
 from training.evaluation.comparison import compare
-from training.evaluation.cost import time_notes
+from training.evaluation.cost import time_notes, time_phrases
 from training.evaluation.examples import write_examples
-from training.evaluation.features import measure
+from training.evaluation.features import measure as measure_pitched
+from training.evaluation.features import measure_drums
 from training.evaluation.generation import Knobs, default_knobs
-from training.evaluation.genres import genre_ear
+from training.evaluation.genres import EARS, genre_ear
 from training.evaluation.keylock import key_lock
 from training.evaluation.likelihood import field_nats
 from training.evaluation.longrun import judged, long_runs
 from training.evaluation.obedience import obedience
 from training.evaluation.overview import keep_figures
 from training.evaluation.predictor import BundlePredictor
+from training.evaluation.reconstruction import reconstruction
 from training.evaluation.report import card_sections
 from training.evaluation.samples import excerpts, like
 from training.evaluation.survey import analyses, forms, key_estimator, metres, real_pieces
@@ -45,17 +50,18 @@ NATS_PIECES = 40  # of each genre, for the nats by the codec's fields
 SHOWN = 4  # genres with a piano roll
 PLAIN = {"temperature": 1.0, "top_p": 1.0}  # draws from the model as it is
 SWITCHES = 3  # from each genre to each other
-EARS = Path("artifacts/ears")  # classifiers of genre, kept for the next evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Real pieces to hold a bundle against. pieces: held out; others: real pieces for the floor (where they
-    are too few, the other half of `pieces`); name: what they are called."""
+    """Real pieces to hold a bundle against. shards: theirs, of models of phrases a `PartShards`; pieces: held out;
+    others: real pieces for the floor (where they are too few, the other half of `pieces`); split: whose `pieces` are
+    (None: they are all there is); name: what they are called."""
 
     shards: Shards
     pieces: list[PieceInfo]
     others: list[PieceInfo]
+    split: str | None
     name: str
 
     def of(self, genre: str) -> tuple[list[PieceInfo], list[PieceInfo]]:
@@ -82,31 +88,37 @@ def find_bundle(name: str) -> Bundle:
 
 
 @contextmanager
-def held_out(data: Path, midi: Path | None, split: str) -> Iterator[Held]:
+def held_out(data: Path, midi: Path | None, split: str, shape: Shape | None = None) -> Iterator[Held]:
     """The pieces of a split of prepared data, or all those of a folder of .mid files, without drum-only
-    and realised ones. The floor is another split, or of a folder its other half."""
+    and realised ones; of their notes those that phrases of a shape hold, if it is given. The floor is another split,
+    or of a folder its other half."""
     if split not in SPLITS:
         raise HocketError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
     if midi is None:
-        shards = Shards.open(data)
+        shards = Shards.open(data) if shape is None else PartShards(Shards.open(data), shape)
         pieces, others = (
             shards.select(split=s, drums_only=False, realised=False)
             for s in (split, "valid" if split == "test" else "test")
         )
         if not pieces:
             raise HocketError(f"{data} has no pieces in its {split} split: choose another split, or prepare more")
-        yield Held(shards, pieces, others, f"{split} split of {data.name}")
+        yield Held(shards, pieces, others, split, f"{split} split of {data.name}")
         return
     with tempfile.TemporaryDirectory(prefix="hocket-") as folder:
         shards = prepare(midi, Path(folder), jobs=1)
+        shards = shards if shape is None else PartShards(shards, shape)
         pieces = shards.select(drums_only=False, realised=False)
         if not pieces:
-            raise HocketError(f"{midi} holds only drum performances: give pieces with pitches")
-        yield Held(shards, pieces, [], str(midi))
+            lacks, give = ("pitches", "pitches") if shape is None else (f"{shape.kind} parts", f"parts of {shape.kind}")
+            raise HocketError(f"{midi} holds no {lacks}: give pieces with {give}")
+        yield Held(shards, pieces, [], None, str(midi))
 
 
-def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[int] = (1, 2)) -> Evaluation:
-    """Measure a bundle. pieces: generated of each genre; seeds: of long runs."""
+def evaluate(
+    bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[int] = (1, 2), flat: Bundle | None = None
+) -> Evaluation:
+    """Measure a bundle. pieces: generated of each genre; seeds: of long runs; flat: of a model of phrases, one
+    without conductor to stand beside."""
     manifest, player = open_note_bundle(bundle)
     done = Evaluation(manifest, bundle.folder)
     seconds: dict[str, float] = {}
@@ -126,24 +138,30 @@ def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[i
 
     with stage("cost", "time a note"):
         done.figures["cost"] = time_notes(player, manifest) | {"bytes": bundle_bytes(bundle.folder)}
-    predictor, genres = BundlePredictor(bundle), tuple(manifest.condition_genres)
-    with stage("yardstick", f"yardstick, {len(held.pieces)} pieces"):
-        score = score_pieces(predictor, held.shards, held.pieces, genres)
-        done.figures["yardstick"] = {
-            "total": round(score.total, 4), "by_field": score.mean_by_field(), "by_genre": score.by_genre(),
-        }
-    with stage("nats", "nats a note by field"):
-        chosen: list[PieceInfo] = []
-        for genre in sorted({p.genre for p in held.pieces}):
-            own = held.of(genre)[0]
-            count = min(len(own), NATS_PIECES)
-            chosen += [own[i * len(own) // count] for i in range(count)]
-        done.figures["nats"] = field_nats(predictor, held.shards, chosen, genres)
+        if isinstance(player, MusicVaePlayer):
+            done.figures["cost"] |= time_phrases(player, manifest)
+    if isinstance(held.shards, PartShards):
+        with stage("phrases", "phrases given back"):
+            done.figures |= reconstruction(bundle, held.shards.whole, held.split, flat)
+    else:
+        predictor, genres = BundlePredictor(bundle), tuple(manifest.condition_genres)
+        with stage("yardstick", f"yardstick, {len(held.pieces)} pieces"):
+            score = score_pieces(predictor, held.shards, held.pieces, genres)
+            done.figures["yardstick"] = {
+                "total": round(score.total, 4), "by_field": score.mean_by_field(), "by_genre": score.by_genre(),
+            }
+        with stage("nats", "nats a note by field"):
+            chosen: list[PieceInfo] = []
+            for genre in sorted({p.genre for p in held.pieces}):
+                own = held.of(genre)[0]
+                count = min(len(own), NATS_PIECES)
+                chosen += [own[i * len(own) // count] for i in range(count)]
+            done.figures["nats"] = field_nats(predictor, held.shards, chosen, genres)
     with stage("features", "features of generated and held-out pieces"):
         settings = {"default": default_knobs(manifest), "plain": default_knobs(manifest, **PLAIN)}
         done.figures["features"] = _features(done, player, held, settings, pieces)
     with stage("key_lock", "key lock"):
-        done.figures["key_lock"] = key_lock(player, manifest)
+        done.figures["key_lock"] = [] if _drums(manifest) else key_lock(player, manifest)
     with stage("obedience", "density and register"):
         done.figures["obedience"] = obedience(player, manifest)
     with stage("switching", "switches of genre"):
@@ -162,7 +180,7 @@ def evaluate(bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[i
 
 def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, Any]:
     """Empty where there are no genres to switch, no pitches to tell them by, or too few pieces to learn from."""
-    if len(manifest.genres) < 2 or set(manifest.parts) == {Part.DRUMS}:
+    if len(manifest.genres) < 2 or _drums(manifest):
         return {}
     try:
         ear = genre_ear(held.shards, manifest.genres, EARS)
@@ -172,11 +190,17 @@ def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, 
     return switching(player, manifest, ear, SWITCHES)
 
 
+def _drums(manifest: Manifest) -> bool:
+    """Whether it plays drums alone."""
+    return set(manifest.parts) == {Part.DRUMS}
+
+
 def _features(
     done: Evaluation, player: NotePlayer, held: Held, settings: dict[str, Knobs], pieces: int
 ) -> dict[str, dict[str, Any]]:
     """setting -> genre -> feature -> figures, for every genre offered that has real pieces enough."""
     rows: dict[str, dict[str, Any]] = {name: {} for name in settings}
+    measure = measure_drums if _drums(done.manifest) else measure_pitched
     for genre in done.manifest.genres:
         infos, more = held.of(genre)
         if len(more) < FEWEST:

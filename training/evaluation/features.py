@@ -2,7 +2,7 @@
 
 Pitch features are of the pitched notes, since a drum's number is no pitch; intervals and transitions go from
 each note to the next in the codec's order (by onset, then upwards). Transition matrices are shares, so that
-they do not tell the number of notes once more.
+they do not tell the number of notes once more. Of drums alone, kinds stand for pitches.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.music.notes import Part, Piece
+from instrument.music.phrases import KIND_OF, KINDS
 from instrument.music.timebase import TICKS_PER_BEAT
 
 BAR_UNITS = 96
@@ -18,6 +19,7 @@ LENGTHS = np.array([96, 48, 24, 12, 6, 72, 36, 18, 9, 32, 16, 8])  # classes of 
 UNMETERED_BAR = 4 * TICKS_PER_BEAT
 SCALARS = ("pitch count", "note count", "pitch range", "mean interval", "mean onset interval")
 NAMES = (*SCALARS, "pitch classes", "pitch class transitions", "note lengths", "note length transitions")
+DRUM_NAMES = ("pitch count", "note count", "mean onset interval", "drum kinds", "drum places")
 
 
 def excerpt(piece: Piece, bars: int) -> Piece:
@@ -57,6 +59,24 @@ def measure(piece: Piece) -> dict[str, NDArray[np.float64]] | None:
         "pitch class transitions": _transitions(classes),
         "note lengths": _shares(np.bincount(lengths, minlength=12)),
         "note length transitions": _transitions(lengths),
+    }
+
+
+def measure_drums(piece: Piece) -> dict[str, NDArray[np.float64]] | None:
+    """As `measure`, every feature of `DRUM_NAMES` of the drums: how many keys, notes, beats between onsets; shares of
+    the nine kinds (9,), and of the sixteenths of a bar (16,) at which something is struck."""
+    drums = piece.notes[piece.notes[:, 5] == Part.DRUMS]
+    onsets = np.unique(drums[:, 0])
+    kinds = KIND_OF[drums[:, 2]]
+    if len(onsets) < 2 or (kinds < 0).all():
+        return None
+    bar = bar_ticks(piece)
+    return {
+        "pitch count": np.array([len(np.unique(drums[:, 2]))], float),
+        "note count": np.array([len(drums)], float),
+        "mean onset interval": np.array([np.diff(onsets).mean() / TICKS_PER_BEAT]),
+        "drum kinds": _shares(np.bincount(kinds[kinds >= 0], minlength=len(KINDS))),
+        "drum places": _shares(np.bincount(onsets % bar * 16 // bar, minlength=16)),
     }
 
 

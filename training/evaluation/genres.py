@@ -35,6 +35,7 @@ LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
 TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
 HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 15, 256, 0.3, 1e-3, 3e-3
+EARS = Path("artifacts/ears")  # where classifiers are kept for the next time
 VERSION = 2  # of what is heard; one more when `hear` or the training changes
 INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
 GAPS = np.array([1, 2, 3, 4, 6, 8, 16])

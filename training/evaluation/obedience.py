@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,22 +18,26 @@ from training.evaluation.generation import default_knobs, play
 
 BARS = 4  # that a position is held, and a start with the knob at its default
 BAR = 4 * TICKS_PER_BEAT
-ANCHORS = {"density": DENSITIES, "register": REGISTERS}  # what positions 1, 2, ... of these knobs ask for
+# What positions 1, 2, ... of these knobs ask for, if 0 asks for nothing; else they go from little to much.
+ANCHORS = {"density": DENSITIES, "register": REGISTERS}
 
 
 def obedience(player: NotePlayer, manifest: Manifest, seed: int = 1) -> dict[str, dict[str, Any]]:
     """For each knob of `ANCHORS` that the model has: `by_genre`, Spearman's rank correlation of its positions
     with what is measured in the four bars that each is held, all positions in random order, in every genre
-    offered; `spearman`, the mean of these; `positions`: for each position what it asks for and the median
-    measured over the genres. Density is in notes a beat, register the mean pitch of the pitched notes."""
+    offered; `spearman`, the mean of these; `positions`: for each position what it asks for (None: more or less of
+    it) and the median measured over the genres. Density is in notes a beat, register the mean pitch of the pitched
+    notes."""
     found: dict[str, dict[str, Any]] = {}
-    for knob in sorted(ANCHORS.keys() & {k.id for k in manifest.knobs}):
-        anchors = ANCHORS[knob]
+    for knob, told in sorted((k.id, k) for k in manifest.knobs if k.id in ANCHORS):
+        named = bool(told.zero)
+        anchors: Sequence[float | None] = ANCHORS[knob] if named else [None] * len(ANCHORS[knob])
+        places = np.arange(1, 1 + len(anchors)) if named else np.linspace(told.low, told.high, len(anchors)).round(2)
         rows: dict[str, NDArray[np.float64]] = {}
         for i, genre in enumerate(manifest.genres or ("none",)):
             knobs = default_knobs(manifest, genre=genre)
             order = np.random.default_rng((seed, i)).permutation(len(anchors))
-            turns = [((1 + j) * BARS * BAR, {**knobs, knob: float(at + 1)}) for j, at in enumerate(order)]
+            turns = [((1 + j) * BARS * BAR, {**knobs, knob: float(places[at])}) for j, at in enumerate(order)]
             notes = play(player, knobs, seed + i, (1 + len(order)) * BARS * BAR, turns=turns).notes
             rows[genre] = np.full(len(anchors), np.nan)
             for (start, _), at in zip(turns, order, strict=True):
@@ -43,8 +48,8 @@ def obedience(player: NotePlayer, manifest: Manifest, seed: int = 1) -> dict[str
         found[knob] = {
             "spearman": round(float(np.mean(list(by_genre.values()))), 4), "by_genre": by_genre,
             "positions": {
-                str(i + 1): {"asked": asked, "measured": middle}
-                for i, (asked, middle) in enumerate(zip(anchors, middles, strict=True))
+                f"{place:g}": {"asked": asked, "measured": middle}
+                for place, asked, middle in zip(places, anchors, middles, strict=True)
             },
         }
     return found

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
-from instrument.models.bundle import Bundle, bundle_bytes
-from instrument.models.catalog import NOTE_PLAYERS, open_note_bundle
+from instrument.models.catalog import NOTE_PLAYERS
 from training.evaluation.card import table
-from training.evaluation.cost import time_notes
-from training.evaluation.examples import write_examples
 from training.evaluation.report import closeness_rows, within
 
 FIGURES = "figures.json"
@@ -39,20 +36,6 @@ def keep_figures(folder: Path, figures: dict[str, Any]) -> None:
     """Write an evaluation's figures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FIGURES).write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-
-
-def keep_phrase_figures(bundle: Bundle, figures: dict[str, Any], folder: Path) -> None:
-    """The figures of a bundle of phrases, with two examples, into FOLDER/SLUG, and the overview anew."""
-    manifest, player = open_note_bundle(bundle)
-    own = folder / manifest.slug
-    model = figures["accuracy"]["model"]
-    columns = {f"steps {name}": f"{model[name]:.3f}" for name in ("told", "free")}
-    keep_figures(own, {
-        "name": manifest.name, "family": manifest.family, **figures, "overview": columns,
-        "cost": time_notes(player, manifest) | {"bytes": bundle_bytes(bundle.folder)},
-        "examples": write_examples(manifest, bundle.folder, own),
-    })
-    write_overview(folder)
 
 
 def write_overview(folder: Path) -> Path:
@@ -94,7 +77,7 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     if likeness := closeness_rows(figures).get("mean") if "features" in figures else None:
         for name, columns in (("OA (real)", OA), ("KLD (real)", KLD)):
             row[name] = "{:.2f} ({:.2f})".format(*(likeness[column] for column in columns))
-    if "key_lock" in figures:
+    if figures.get("key_lock"):
         row["key lock"] = _of([lock["obeyed"] for lock in figures["key_lock"]])
     for knob, found in figures.get("obedience", {}).items():
         row[knob] = f"{found['spearman']:.2f}"
@@ -103,7 +86,8 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     judged = [run for name in ("analysis", "form", "long_runs") for run in figures.get(name, [])]
     if judged:
         row["within"] = within(judged)
-    row |= figures.get("overview", {})
+    if "accuracy" in figures:
+        row |= {f"steps {name}": f"{figures['accuracy']['model'][name]:.3f}" for name in ("told", "free")}
     if "cost" in figures:
         row |= {"ms": f"{figures['cost']['p50']:.2f}", "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}"}
     return row

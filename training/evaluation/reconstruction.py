@@ -7,7 +7,6 @@ the accuracy of steps with an onset stand beside it.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.latent import REACH, Space, slerp
+from instrument.models.manifest import Manifest
 from instrument.models.pacing import angle_at, likeliest, pace, walk
 from instrument.music.phrases import Shape
 from training.data import phrases
@@ -30,22 +30,24 @@ TEMPERATURE = 0.1  # of what is decoded with a knob turned: next to the likelies
 MOVED = 64  # phrases that a direction is tried on
 
 
-def reconstruction(bundle: Bundle, shards: Shards, split: str = "test", flat: Bundle | None = None) -> dict[str, Any]:
-    """All figures of a bundle of phrases; those of a flat one beside them, if it is given."""
-    manifest = bundle.manifest
-    shape = Shape("drums" if manifest.codec["drums"] else "melody", manifest.codec["bars"])
+def reconstruction(
+    bundle: Bundle, shards: Shards, split: str | None = "test", flat: Bundle | None = None
+) -> dict[str, Any]:
+    """All figures of a bundle of phrases on those of a split that training has not, or on all (None); those of a flat
+    one beside them, if it is given. HocketError if there are none."""
+    manifest, shape = bundle.manifest, shape_of(bundle.manifest)
     recipe = recipe_from(dict(manifest.provenance.recipe), manifest.slug)
-    pieces = shards.select(split="train", ship_only=recipe.data.ship_only)
+    pieces = shards.select(split="train", ship_only=recipe.data.ship_only) if split else []
     seen = phrases.collect(shards, pieces, manifest.genres, shape, recipe.sampling)
     held = held_out(shards, split, seen, manifest.genres, recipe)
     if not len(held):
-        raise HocketError(f"{shards.folder} has no phrases in its {split} split: choose another split")
+        where = f"in its {split} split: choose another split" if split else "in 4/4: give other pieces"
+        raise HocketError(f"{shards.folder if split else 'it'} has no phrases {where}")
     model = BundlePhrases(bundle)
-    print(f"{len(held)} phrases of the {split} split ...", file=sys.stderr)
     rows = {"model": score(model, held.tokens).mean_by_field()}
     if flat is not None:
         rows["flat"] = score(BundlePhrases(flat), held.tokens).mean_by_field()
-    rows["commonest token"] = _commonest(seen.tokens, held.tokens, shape)
+    rows["commonest token"] = _commonest((seen if len(seen) else held).tokens, held.tokens, shape)
     names = np.array([*manifest.genres, "other"])
     for genre in np.unique(held.genre):
         own = held.tokens[held.genre == genre]
@@ -65,27 +67,35 @@ def _commonest(seen: NDArray[np.int16], held: NDArray[np.int16], shape: Shape) -
     return {"told": plain, "free": plain, "told_onsets": onsets, "free_onsets": onsets}
 
 
-def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
-    """The figures as sections of a card."""
-    return {
-        "Reconstruction": [
+def sections(figures: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """The figures as sections of a card: title, caption, rows."""
+    return [
+        (
+            "Reconstruction",
             f"Share of sixteenth steps given back rightly, of {figures['phrases']} held-out phrases that training has "
             "in no key: told the steps before, and free-running, drawn at temperature 1 from the posterior's mean; of "
             "steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
             "token.",
             figures["accuracy"],
-        ],
-        "Crossing the space": [
+        ),
+        (
+            "Crossing the space",
             f"Share of steps that change between neighbours of {POINTS} points on arcs between held-out phrases, "
             "beside that between the ends; the largest such change of a path over its mean, and the share of paths "
             "where it is at most twice. Always the likeliest token; at equal angles, and at equal ways of the puck.",
             figures["smoothness"],
-        ],
-        "Attribute knobs": [
+        ),
+        (
+            "Attribute knobs",
             "The attribute of held-out phrases with its knob at -1, 0 and 1; its deviation among real phrases.",
             figures["directions"],
-        ],
-    }
+        ),
+    ]
+
+
+def shape_of(manifest: Manifest) -> Shape:
+    """Of the phrases of a bundle."""
+    return Shape("drums" if manifest.codec["drums"] else "melody", manifest.codec["bars"])
 
 
 def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, float]]:
@@ -147,9 +157,8 @@ class BundlePhrases:
     """A bundle of phrases that answers like a `Network`, many lanes at a time, run as the instrument runs it."""
 
     def __init__(self, bundle: Bundle) -> None:
-        told = bundle.manifest.codec
-        self.bundle, self.shape = bundle, Shape("drums" if told["drums"] else "melody", told["bars"])
-        self.segments, self.unknown = told["segments"], self.shape.vocabulary
+        self.bundle, self.shape = bundle, shape_of(bundle.manifest)
+        self.segments, self.unknown = bundle.manifest.codec["segments"], self.shape.vocabulary
 
     def pace(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `pacing.pace`."""

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluation import features, longrun
+from training.evaluation import longrun, reconstruction
 
 Rows = dict[str, dict[str, Any]]
 
@@ -64,7 +64,8 @@ SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
 SHORT = {
     "pitch count": "pitches", "note count": "notes", "pitch range": "range", "mean interval": "interval",
     "mean onset interval": "onsets", "pitch classes": "classes", "pitch class transitions": "class trans.",
-    "note lengths": "lengths", "note length transitions": "length trans.",
+    "note lengths": "lengths", "note length transitions": "length trans.", "drum kinds": "kinds",
+    "drum places": "places",
 }
 
 
@@ -93,12 +94,12 @@ def feature_rows(figures: dict[str, Any], setting: str = "default") -> Rows:
     """"OA / OA of real pieces" by genre and feature."""
     found = {genre: own for genre, own in figures["features"][setting].items() if own}
     rows = {
-        genre: {SHORT[name]: f"{own[name]['oa']:.2f} / {own[name]['floor_oa']:.2f}" for name in features.NAMES}
+        genre: {SHORT[name]: f"{both['oa']:.2f} / {both['floor_oa']:.2f}" for name, both in own.items()}
         for genre, own in found.items()
     }
     means = {
         SHORT[name]: " / ".join(f"{_mean(own[name][key] for own in found.values()):.2f}" for key in ("oa", "floor_oa"))
-        for name in features.NAMES
+        for name in dict.fromkeys(name for own in found.values() for name in own)
     }
     return rows | ({"mean": means} if rows else {})
 
@@ -182,6 +183,7 @@ def knob_rows(figures: dict[str, Any]) -> Rows:
             at: "–" if both[kind] is None else f"{both[kind]:.1f}" for at, both in found["positions"].items()
         }
         for knob, found in figures["obedience"].items() for kind in ("asked", "measured")
+        if any(both[kind] is not None for both in found["positions"].values())
     }
 
 
@@ -209,9 +211,15 @@ def sections(figures: dict[str, Any]) -> list[Section]:
     """Everything that was measured."""
     obeyed = [row["obeyed"] for row in figures["key_lock"]]
     by_feature = feature_rows(figures)
+    if "yardstick" in figures:
+        likely = [
+            Section(f"Yardstick, nats a note ({figures['held_out']})", GRID, yardstick_rows(figures)),
+            Section("Nats a note by field of the codec", "Microtiming and velocities as they are.", figures["nats"]),
+        ]
+    else:
+        likely = [Section(*section) for section in reconstruction.sections(figures)]
     return [
-        Section(f"Yardstick, nats a note ({figures['held_out']})", GRID, yardstick_rows(figures)),
-        Section("Nats a note by field of the codec", "Microtiming and velocities as they are.", figures["nats"]),
+        *likely,
         Section("Likeness of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
         Section("By feature", "OA with default knobs / OA of other real pieces.", by_feature,
                 {name: row for name, row in by_feature.items() if name == "mean"}),
@@ -257,7 +265,9 @@ def card_sections(figures: dict[str, Any], pictures: dict[str, Path], folder: Pa
 def cost_rows(figures: dict[str, Any]) -> Rows:
     """Time and bytes."""
     found = figures["cost"]
-    return {"": {"ms a note, p50": found["p50"], "p99": found["p99"], "MiB": f"{found['bytes'] / 2**20:.2f}"}}
+    phrase = {f"ms a phrase, {p}": found[f"phrase_{p}"] for p in ("p50", "p99") if f"phrase_{p}" in found}
+    row = {"ms a note, p50": found["p50"], "p99": found["p99"], **phrase, "MiB": f"{found['bytes'] / 2**20:.2f}"}
+    return {"": row}
 
 
 def _key_words(figures: dict[str, Any]) -> str:

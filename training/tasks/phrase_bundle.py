@@ -18,6 +18,7 @@ from training.data import phrases
 from training.data.shards import licences, training_pieces
 from training.evaluation.reconstruction import BundlePhrases
 from training.families.musicvae import Step
+from training.landmarks import landmarks
 from training.recipe import Recipe
 from training.tasks.knobs import FOCUS, genre_knob, temperature_knob
 from training.tasks.phrases import to_judge_by, told_accuracy
@@ -118,7 +119,9 @@ class PhraseBundling:
             "directions": np.stack([_direction(z, values) for values in found.values()]),
             "touch": self._touch(),
         }
-        return {name: array.astype(np.float32) for name, array in arrays.items()}
+        numbers = {genre: self.genres.index(genre) for genre in self.offered}
+        places = landmarks(self.network, self.shards, self.phrases, numbers, self.shape)
+        return {name: array.astype(np.float32) for name, array in arrays.items()} | places
 
     @torch.no_grad()
     def _means(self, rows: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -169,7 +172,7 @@ def knobs(genres: tuple[str, ...], found: Any) -> tuple[Knob, ...]:
         Knob(
             "wander",
             "Wander",
-            default=0.5,
+            default=0.25,
             step=0.05,
             help="How far phrases stray from where it stands: 0 stays, 1 goes anywhere.",
         ),

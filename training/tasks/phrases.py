@@ -118,9 +118,9 @@ class PhraseTask:
 
 
 def held_out(
-    shards: Shards, split: str, seen: phrases.Phrases, genres: tuple[str, ...], recipe: Recipe
+    shards: Shards, split: str | None, seen: phrases.Phrases, genres: tuple[str, ...], recipe: Recipe
 ) -> phrases.Phrases:
-    """Phrases of a split that are not in `seen`, spread over all of them, `valid_phrases` at most."""
+    """Phrases of a split (None: of all) that are not in `seen`, spread over all of them, `valid_phrases` at most."""
     shape = recipe.model.shape
     found = phrases.collect(shards, shards.select(split=split), genres, shape, recipe.sampling)
     found = phrases.without(found, seen, shape)

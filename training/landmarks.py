@@ -1,0 +1,99 @@
+"""Choosing landmarks of a latent space: phrases that are given back well and are typical of their genre, as a
+classifier of genres hears it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
+they lie to the middle of their genre's, the better: so one can follow another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.music.phrases import OFF, Shape, notes_of
+from training.data.phrases import BAR_TICKS, PartShards, Phrases
+from training.data.shards import Shards
+from training.evaluation.analysis import key_fits, signature
+from training.evaluation.genres import BARS, EARS, GenreEar, genre_ear
+
+CONSIDERED = 2048  # phrases of a genre
+DECODED = 96  # the best of these, judged again as the model says them
+KEPT = 24
+APART = 0.25  # share of steps in which any two of a genre differ at least
+NEAR = 3.0  # semitones from the middle that count little
+TEMPERATURE = 0.1  # of what is decoded: next to the likeliest
+
+
+def landmarks(
+    model: Any, shards: Shards, found: Phrases, numbers: dict[str, int], shape: Shape, decoded: int = DECODED
+) -> dict[str, NDArray]:
+    """The arrays `landmarks` and `landmark_genres` of latents.npz. model: what encodes and decodes, a network or
+    `BundlePhrases`; shards: what `found`, phrases of training, were cut from; numbers: of the genres offered, in
+    `found`; decoded: phrases of a genre that are decoded."""
+    ear = None if shape.drums else _ear(shards, tuple(numbers))
+    rng = np.random.default_rng(0)
+    points: list[NDArray[np.float32]] = [np.zeros((0, model.encode(_tensor(found.tokens[:1]))[0].shape[1]), np.float32)]
+    genres: list[int] = []
+    for at, (genre, number) in enumerate(numbers.items()):
+        own = rng.permutation(np.flatnonzero(found.genre == number))[:CONSIDERED]
+        rows = found.tokens[own] if shape.drums else np.stack([in_common_key(row) for row in found.tokens[own]])
+        middle = float(np.median([_height(row) for row in rows])) if not shape.drums else 0.0
+        rows = rows[np.argsort([-_typical(row, shape, ear, genre, middle) for row in rows], kind="stable")[:decoded]]
+        z, made = _decoded(model, rows)
+        said = (made == rows).mean(1) * [_typical(row, shape, ear, genre, middle) for row in made]
+        chosen: list[int] = []
+        for i in np.argsort(-said, kind="stable"):
+            if len(chosen) < KEPT and all((made[i] != made[j]).mean() >= APART for j in chosen):
+                chosen.append(int(i))
+        points.append(z[chosen])
+        genres += [at] * len(chosen)
+    return {"landmarks": np.concatenate(points).astype(np.float16), "landmark_genres": np.array(genres, np.int32)}
+
+
+def in_common_key(row: NDArray[np.int16]) -> NDArray[np.int16]:
+    """A melody (steps,) moved to C major or A minor, the nearer way, as far as pitches allow."""
+    root = signature(int(_fits(row).argmax()))
+    moved = np.where(row < OFF, row + (-root if root <= 6 else 12 - root), row)
+    allowed = moved[row < OFF]
+    return moved.astype(np.int16) if not len(allowed) or 0 <= allowed.min() <= allowed.max() < OFF else row
+
+
+def _ear(shards: Shards, genres: tuple[str, ...]) -> GenreEar | None:
+    """None where there are too few genres or pieces to tell them apart."""
+    try:
+        return genre_ear(PartShards(shards, Shape()), genres, EARS)
+    except HocketError:
+        return None
+
+
+def _typical(row: NDArray[np.int16], shape: Shape, ear: GenreEar | None, genre: str, middle: float) -> float:
+    """How likely a phrase is of its genre, two bars at a time, by how clear its key is and how near it lies to the
+    middle; of drums 1."""
+    if shape.drums:
+        return 1.0
+    clear = max(0.0, float(_fits(row).max())) * float(np.exp(-0.5 * ((_height(row) - middle) / NEAR) ** 2))
+    if ear is None or genre not in ear.genres:
+        return clear
+    notes = notes_of(row, 0, drums=False)
+    return clear * float(np.mean([ear.likelihood(notes, bar * BAR_TICKS, genre) for bar in range(0, shape.bars, BARS)]))
+
+
+def _height(row: NDArray[np.int16]) -> float:
+    """Mean pitch."""
+    return float(row[row < OFF].mean()) if (row < OFF).any() else 0.0
+
+
+def _fits(row: NDArray[np.int16]) -> NDArray[np.float64]:
+    notes = notes_of(row, 0, drums=False)
+    return key_fits(np.bincount(notes[:, 2] % 12, notes[:, 3], 12))
+
+
+@torch.no_grad()
+def _decoded(model: Any, rows: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    z, _ = model.encode(_tensor(rows))
+    return z.numpy(), model.sample(z, torch.Generator().manual_seed(0), TEMPERATURE).numpy().astype(np.int16)
+
+
+def _tensor(rows: NDArray[np.int16]) -> torch.Tensor:
+    return torch.from_numpy(rows.astype(np.int64))
