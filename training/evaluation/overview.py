@@ -22,7 +22,7 @@ pieces, and of other real pieces to these; key lock: locks obeyed; density and r
 the knob with what came; steps: of models of phrases, the share of held-out sixteenths that they give back, told those
 before and free-running; genre heard: genres whose switch is heard within two bars, of those offered; within: figures of
 analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as busy as it
-was."""
+was. Models of phrases are held against what real pieces have of their part, on sixteenths."""
 SOUND = """# The sound models
 
 Measured by the same command on real sound that they were not trained on; what is in brackets is the same figure of real

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from instrument.errors import HocketError
+from instrument.music.codec import FIELDS
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT
 from training.evaluation.features import bar_ticks
@@ -43,8 +44,8 @@ def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
 
 
 def loss_curve(path: Path, run: Path) -> None:
-    """Write the curves of a run: nats a note while training, by field on the validation split, by batch.
-    HocketError if the folder holds no run."""
+    """Write the curves of a run: nats a note while training, by field on the validation split, by batch; of a run on
+    phrases, the share of steps that are given back. HocketError if the folder holds no run."""
     try:
         lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     except (OSError, ValueError) as error:
@@ -52,15 +53,17 @@ def loss_curve(path: Path, run: Path) -> None:
     if not lines:
         raise HocketError(f"{run / 'log.jsonl'} is empty: train longer")
     figure, axis = plt.subplots(figsize=(7.5, 4))
-    batches = [line["batch"] for line in lines]
-    trained = _trained(run)
-    if trained:
-        axis.plot(*zip(*trained, strict=True), color="#bbbbbb", linewidth=1, label="training, own codec")
-    axis.plot(batches, [sum(line["valid"].values()) for line in lines], "k.-", label="validation, yardstick")
-    for field in lines[0]["valid"]:
+    batches, curves = [line["batch"] for line in lines], list(lines[0]["valid"])
+    if phrases := "told" in curves:
+        curves = [name for name in curves if name != "bits"]
+    else:
+        if trained := _trained(run):
+            axis.plot(*zip(*trained, strict=True), color="#bbbbbb", linewidth=1, label="training, own codec")
+        axis.plot(batches, [sum(line["valid"].values()) for line in lines], "k.-", label="validation, yardstick")
+    for field in curves:
         axis.plot(batches, [line["valid"][field] for line in lines], ".-", linewidth=1, markersize=3, label=field)
     axis.set_xlabel("batch")
-    axis.set_ylabel("nats a note")
+    axis.set_ylabel("share of steps" if phrases else "nats a note")
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, ncol=2, frameon=False)
@@ -69,16 +72,17 @@ def loss_curve(path: Path, run: Path) -> None:
 
 
 def _trained(run: Path) -> list[tuple[int, float]]:
-    """(batch, nats a note) of the training curve as TensorBoard has it; of a batch logged twice, the last."""
+    """(batch, nats a note) of the training curve as TensorBoard has it, the sum of the fields: what is learnt from a
+    teacher's guesses is no likelihood. Of a batch logged twice, the last."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-    found: dict[int, float] = {}
+    found: dict[int, dict[str, float]] = {}
     for path in sorted(run.glob("events.out.tfevents.*")):
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:
-                if value.tag == "train/total":
-                    found[event.step] = float(value.tensor.float_val[0])
-    return sorted(found.items())
+                if value.tag.removeprefix("train/") in FIELDS:
+                    found.setdefault(event.step, {})[value.tag] = float(value.tensor.float_val[0])
+    return sorted((batch, sum(fields.values())) for batch, fields in found.items())
 
 
 def _roll(axis: Axes, piece: Piece) -> None:
