@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.models.latent import NO_GENRE
 from instrument.music.phrases import OFF, Shape, notes_of
 from training.data.phrases import BAR_TICKS, PartShards, Phrases
 from training.data.shards import Shards
@@ -30,13 +31,15 @@ def landmarks(
 ) -> dict[str, NDArray]:
     """The arrays `landmarks` and `landmark_genres` of latents.npz. model: what encodes and decodes, a network or
     `BundlePhrases`; shards: what `found`, phrases of training, were cut from; numbers: of the genres offered, in
-    `found`; decoded: phrases of a genre that are decoded."""
+    `found` (where there are none, landmarks are of all phrases, and of no genre); decoded: phrases of a genre that are
+    decoded."""
     ear = None if shape.drums else _ear(shards, tuple(numbers))
     rng = np.random.default_rng(0)
     points: list[NDArray[np.float32]] = [np.zeros((0, model.encode(_tensor(found.tokens[:1]))[0].shape[1]), np.float32)]
     genres: list[int] = []
-    for at, (genre, number) in enumerate(numbers.items()):
-        own = rng.permutation(np.flatnonzero(found.genre == number))[:CONSIDERED]
+    groups = [(at, genre, found.genre == numbers[genre]) for at, genre in enumerate(numbers)]
+    for at, genre, members in groups or [(NO_GENRE, "", np.ones(len(found), bool))]:
+        own = rng.permutation(np.flatnonzero(members))[:CONSIDERED]
         rows = found.tokens[own] if shape.drums else np.stack([in_common_key(row) for row in found.tokens[own]])
         middle = float(np.median([_height(row) for row in rows])) if not shape.drums else 0.0
         rows = rows[np.argsort([-_typical(row, shape, ear, genre, middle) for row in rows], kind="stable")[:decoded]]

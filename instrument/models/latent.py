@@ -5,9 +5,9 @@ genre_mean, genre_spread (1 + genres, d): where phrases lie, of all and of each 
 components (2, d): the two directions in which phrases differ most, a deviation long;
 directions (attributes, d): from phrases with little of an attribute to those with much, half the way;
 touch (rows, 16): mean velocity at each step of a bar, a row for melodies and one a kind for drums;
-landmarks (n, d), and landmark_genres (n,): points of phrases that are typical of a genre (its number, from 0), melodies
-all in keys without accidentals: between places chosen at random among them there is music, as there often is not where
-a Gaussian of all phrases has its mass. A bundle may have none.
+landmarks (n, d), and landmark_genres (n,): points of phrases that are typical of a genre (its number, from 0, or
+`NO_GENRE`), melodies all in keys without accidentals: between places chosen at random among them there is music, as
+there often is not where a Gaussian of all phrases has its mass. A bundle may have none.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ Point = NDArray[np.float32]
 ATTRIBUTES = ("density", "register", "syncopation", "length")  # of these, knobs of the manifest
 REACH = 2.0  # how far a knob of an attribute or of the pad goes, in lengths of its direction
 SPACING = 4  # phrases from one place of the wandering path to the next
+NO_GENRE = -1
 SECTION = 32  # bars for which a home that nobody told is returned to
 HOME, PATH = 1 << 40, 1 << 41  # counters of draws; apart from those of notes, which count bars
 

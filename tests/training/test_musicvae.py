@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_note_bundle
+from instrument.models.latent import NO_GENRE
 from instrument.models.players import Ask
 from instrument.music.notes import Part, tidy
 from instrument.music.phrases import DRUM_TOKENS, HOLD, OFF, STEP_TICKS, Shape, notes_of, tokens
@@ -149,9 +150,12 @@ def test_landmarks_are_phrases_of_their_genre(data):
         network = small_network(segment=8, kind=shape.kind)
         told = landmarks(network, shards, found, numbers, shape, 8)
         assert told["landmarks"].shape == (len(told["landmark_genres"]), 8)
-        assert set(told["landmark_genres"]) == set(range(len(numbers)))
+        assert set(told["landmark_genres"]) == set(range(len(numbers)) or [NO_GENRE])
         again = landmarks(network, shards, found, numbers, shape, 8)
         assert all(np.array_equal(told[name], again[name]) for name in told)
+        of_none = landmarks(network, shards, found, {}, shape, 8)["landmark_genres"]
+        assert len(of_none)
+        assert set(of_none) == {NO_GENRE}
 
 
 def test_what_training_has_in_any_key_is_no_held_out_phrase():
