@@ -173,9 +173,9 @@ def evaluate(
     from rich.console import Console
 
     from instrument.models.catalog import NOTE_PLAYERS
+    from instrument.models.musicvae import shape_of
     from training.evaluation import evaluate as evaluation
     from training.evaluation.overview import write_overview
-    from training.evaluation.reconstruction import shape_of
     from training.evaluation.report import print_tables
 
     torch.set_num_threads(1)

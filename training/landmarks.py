@@ -7,23 +7,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.latent import NO_GENRE
 from instrument.music.phrases import OFF, Shape, notes_of
-from training.data.phrases import BAR_TICKS, PartShards, Phrases
+from training.data.phrases import BAR_TICKS, PartShards, Phrases, attributes
 from training.data.shards import Shards
 from training.evaluation.analysis import key_fits, signature
 from training.evaluation.genres import BARS, EARS, GenreEar, genre_ear
+from training.evaluation.reconstruction import decode, encode
 
 CONSIDERED = 2048  # phrases of a genre
 DECODED = 96  # the best of these, judged again as the model says them
 KEPT = 24
 APART = 0.25  # share of steps in which any two of a genre differ at least
 NEAR = 3.0  # semitones from the middle that count little
-TEMPERATURE = 0.1  # of what is decoded: next to the likeliest
 
 
 def landmarks(
@@ -35,16 +34,17 @@ def landmarks(
     decoded."""
     ear = None if shape.drums else _ear(shards, tuple(numbers))
     rng = np.random.default_rng(0)
-    points: list[NDArray[np.float32]] = [np.zeros((0, model.encode(_tensor(found.tokens[:1]))[0].shape[1]), np.float32)]
+    points = [encode(model, found.tokens[:1])[:0]]
     genres: list[int] = []
     groups = [(at, genre, found.genre == numbers[genre]) for at, genre in enumerate(numbers)]
     for at, genre, members in groups or [(NO_GENRE, "", np.ones(len(found), bool))]:
         own = rng.permutation(np.flatnonzero(members))[:CONSIDERED]
         rows = found.tokens[own] if shape.drums else np.stack([in_common_key(row) for row in found.tokens[own]])
-        middle = float(np.median([_height(row) for row in rows])) if not shape.drums else 0.0
-        rows = rows[np.argsort([-_typical(row, shape, ear, genre, middle) for row in rows], kind="stable")[:decoded]]
-        z, made = _decoded(model, rows)
-        said = (made == rows).mean(1) * [_typical(row, shape, ear, genre, middle) for row in made]
+        middle = 0.0 if shape.drums else float(np.median(attributes(rows, shape)["register"]))
+        rows = rows[np.argsort(-_typical(rows, shape, ear, genre, middle), kind="stable")[:decoded]]
+        z = encode(model, rows)
+        made = decode(model, z)
+        said = (made == rows).mean(1) * _typical(made, shape, ear, genre, middle)
         chosen: list[int] = []
         for i in np.argsort(-said, kind="stable"):
             if len(chosen) < KEPT and all((made[i] != made[j]).mean() >= APART for j in chosen):
@@ -70,33 +70,24 @@ def _ear(shards: Shards, genres: tuple[str, ...]) -> GenreEar | None:
         return None
 
 
-def _typical(row: NDArray[np.int16], shape: Shape, ear: GenreEar | None, genre: str, middle: float) -> float:
-    """How likely a phrase is of its genre, two bars at a time, by how clear its key is and how near it lies to the
-    middle; of drums 1."""
+def _typical(
+    rows: NDArray[np.int16], shape: Shape, ear: GenreEar | None, genre: str, middle: float
+) -> NDArray[np.float64]:
+    """How likely phrases (n, steps) are of their genre, two bars at a time, by how clear their keys are and how near
+    they lie to the middle; of drums 1."""
     if shape.drums:
-        return 1.0
-    clear = max(0.0, float(_fits(row).max())) * float(np.exp(-0.5 * ((_height(row) - middle) / NEAR) ** 2))
+        return np.ones(len(rows))
+    clear = np.array([max(0.0, float(_fits(row).max())) for row in rows])
+    near: NDArray[np.float64] = np.exp(-0.5 * ((attributes(rows, shape)["register"] - middle) / NEAR) ** 2)
     if ear is None or genre not in ear.genres:
-        return clear
-    notes = notes_of(row, 0, drums=False)
-    return clear * float(np.mean([ear.likelihood(notes, bar * BAR_TICKS, genre) for bar in range(0, shape.bars, BARS)]))
-
-
-def _height(row: NDArray[np.int16]) -> float:
-    """Mean pitch."""
-    return float(row[row < OFF].mean()) if (row < OFF).any() else 0.0
+        return clear * near
+    starts = range(0, shape.bars * BAR_TICKS, BARS * BAR_TICKS)
+    pieces = [notes_of(row, 0, drums=False) for row in rows]
+    likely = [np.mean([ear.likelihood(notes, start, genre) for start in starts]) for notes in pieces]
+    return clear * near * likely
 
 
 def _fits(row: NDArray[np.int16]) -> NDArray[np.float64]:
     notes = notes_of(row, 0, drums=False)
     return key_fits(np.bincount(notes[:, 2] % 12, notes[:, 3], 12))
 
-
-@torch.no_grad()
-def _decoded(model: Any, rows: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
-    z, _ = model.encode(_tensor(rows))
-    return z.numpy(), model.sample(z, torch.Generator().manual_seed(0), TEMPERATURE).numpy().astype(np.int16)
-
-
-def _tensor(rows: NDArray[np.int16]) -> torch.Tensor:
-    return torch.from_numpy(rows.astype(np.int64))

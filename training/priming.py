@@ -14,6 +14,7 @@ from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_note_bundle
 from instrument.models.eventplayer import EventPlayer
 from instrument.models.manifest import Arrays, Manifest, write_manifest
+from instrument.models.musicvae import shape_of
 from instrument.models.players import Ask
 from instrument.models.priming import BAR, BARS, MOST_NOTES, Primers
 from instrument.music.timebase import MetreMap
@@ -21,7 +22,7 @@ from training.data import phrases
 from training.data.shards import Shards
 from training.evaluation.generation import COMMON_TIME, default_knobs, play
 from training.evaluation.genres import EARS, GenreEar, genre_ear
-from training.evaluation.reconstruction import BundlePhrases, shape_of
+from training.evaluation.reconstruction import BundlePhrases
 from training.landmarks import landmarks
 from training.recipe import recipe_from
 

@@ -24,6 +24,7 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.keysense import foldings, inside
 from instrument.models.latent import Point, Space
+from instrument.models.manifest import Manifest
 from instrument.models.pacing import Paces, pace
 from instrument.models.players import Ask
 from instrument.models.sampling import FLOOR, choose, noise
@@ -134,14 +135,17 @@ class Decoding:
         return at == 0 or self._places[at] // self._segment != self._places[at - 1] // self._segment
 
 
+def shape_of(manifest: Manifest) -> Shape:
+    """Of the phrases of a bundle of this family."""
+    return Shape("drums" if manifest.codec.get("drums") else "melody", manifest.codec.get("bars", 0))
+
+
 class MusicVaePlayer:
     """A `NotePlayer` on a bundle of family musicvae."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, manifest = bundle, bundle.manifest
-        told = manifest.codec
-        self.shape = Shape("drums" if told.get("drums") else "melody", told.get("bars", 0))
-        self._segments = told.get("segments", 0)
+        self.shape, self._segments = shape_of(manifest), manifest.codec.get("segments", 0)
         if not 1 <= self.shape.bars <= 64 or not self._segments or self.shape.steps % self._segments:
             raise HocketError(f"bundle {manifest.slug!r} does not tell its bars and segments: it is not whole")
         for graph in ("encoder", "conductor", "step"):

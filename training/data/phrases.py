@@ -105,7 +105,7 @@ def cut(
     notes: NDArray[np.int32], metres: Sequence[tuple[int, int, int]], shape: Shape, sampling: Sampling
 ) -> NDArray[np.int16]:
     """The phrases (n, steps) of one piece."""
-    notes = _own(notes, shape)
+    notes = notes[notes[:, 5] == (Part.DRUMS if shape.drums else Part.MELODY)]
     found = [np.zeros((0, shape.steps), np.int16)]
     ends = [*(m[0] for m in metres[1:]), int(notes[-1, 0]) + BAR_TICKS if len(notes) else 0]
     for (begin, numerator, denominator), end in zip(metres, ends, strict=False):

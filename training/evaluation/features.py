@@ -19,7 +19,6 @@ LENGTHS = np.array([96, 48, 24, 12, 6, 72, 36, 18, 9, 32, 16, 8])  # classes of 
 UNMETERED_BAR = 4 * TICKS_PER_BEAT
 SCALARS = ("pitch count", "note count", "pitch range", "mean interval", "mean onset interval")
 NAMES = (*SCALARS, "pitch classes", "pitch class transitions", "note lengths", "note length transitions")
-DRUM_NAMES = ("pitch count", "note count", "mean onset interval", "drum kinds", "drum places")
 
 
 def excerpt(piece: Piece, bars: int) -> Piece:
@@ -63,8 +62,8 @@ def measure(piece: Piece) -> dict[str, NDArray[np.float64]] | None:
 
 
 def measure_drums(piece: Piece) -> dict[str, NDArray[np.float64]] | None:
-    """As `measure`, every feature of `DRUM_NAMES` of the drums: how many keys, notes, beats between onsets; shares of
-    the nine kinds (9,), and of the sixteenths of a bar (16,) at which something is struck."""
+    """As `measure`, features of the drums: how many keys, notes, beats between onsets; shares of the nine kinds (9,),
+    and of the sixteenths of a bar (16,) at which something is struck."""
     drums = piece.notes[piece.notes[:, 5] == Part.DRUMS]
     onsets = np.unique(drums[:, 0])
     kinds = KIND_OF[drums[:, 2]]

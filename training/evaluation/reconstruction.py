@@ -17,7 +17,7 @@ from torch import Tensor
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.latent import REACH, Space, slerp
-from instrument.models.manifest import Manifest
+from instrument.models.musicvae import shape_of
 from instrument.models.pacing import angle_at, likeliest, pace, walk
 from instrument.music.phrases import Shape
 from training.data import phrases
@@ -91,11 +91,6 @@ def sections(figures: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
             figures["directions"],
         ),
     ]
-
-
-def shape_of(manifest: Manifest) -> Shape:
-    """Of the phrases of a bundle."""
-    return Shape("drums" if manifest.codec["drums"] else "melody", manifest.codec["bars"])
 
 
 def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, float]]:
