@@ -34,17 +34,18 @@ HOSTS: dict[str, str | float] = {
     "Windows WASAPI": "low",
     "ALSA": 0.025,  # "low" is 8.7 ms, which leaves a callback in Python no slack behind PipeWire or PulseAudio
 }
-JACK_NAME = b"Hocket audio"
+JACK_NAME = b"Hocket audio"  # PortAudio keeps the pointer, so these stay
+JACK_NAME_LIST = b"Hocket audio list"  # of its own: a player that came meanwhile would be "Hocket audio-01"
 
 _RAMP = 64  # frames over which a starved ring falls to silence and comes back, so that it does not click
 _WATCH_S = 0.02
 
 
-def _portaudio() -> Any:
-    """The sounddevice module; its absence is an error with a way out."""
+def _portaudio(name: bytes) -> Any:
+    """The sounddevice module, called `name` on JACK; its absence is an error with a way out."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # PortAudio without JACK, or none at all: told below
-            ctypes.CDLL("libportaudio.so.2").PaJack_SetClientName(JACK_NAME)
+            ctypes.CDLL("libportaudio.so.2").PaJack_SetClientName(name)
     try:
         import sounddevice
     except OSError as error:
@@ -159,7 +160,7 @@ class Player:
 def play(ring: AudioRing, name: str) -> None:
     """Open the device called `name` and play the ring until it is to close. Raises HocketError when the
     device does not open, or is gone."""
-    sd = _portaudio()
+    sd = _portaudio(JACK_NAME)
     info = choose(outputs(sd), name)
     channels = min(2, info["channels"])
     player = Player(ring, channels)
@@ -190,7 +191,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--list"]:
         answer_in_time()
         try:
-            print(json.dumps(outputs(_portaudio())), flush=True)
+            print(json.dumps(outputs(_portaudio(JACK_NAME_LIST))), flush=True)
         except HocketError as error:
             print(error)
             return 1

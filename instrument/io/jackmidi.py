@@ -32,6 +32,7 @@ _SHARE = 0.25  # the part of a cycle spent writing: who overruns it loses all of
 _WATCH_S = 0.1
 _LAST_CYCLES = 3  # cycles after all-notes-off in which receivers take it before the port goes
 _PLAYBACK = 1  # JackPlaybackLatency
+_LOOKS = 5  # tries to list ports: the library gives up where one goes meanwhile
 
 
 class _LatencyRange(ctypes.Structure):
@@ -158,6 +159,10 @@ class Port:
         latency = self.time.latency(self.port) * 1_000_000 // ring.get("rate")
         self.latency_us = latency
         ring.put("latency_ns", latency * 1000)
+        with suppress(_jack().JackError):  # a port went while it was looked at: the next look is soon
+            self._reconnect()
+
+    def _reconnect(self) -> None:
         there = {p.name for p in self.client.get_ports(is_midi=True)} if self._wanted else set()
         for name in there.intersection(self._wanted):
             self._wanted.remove(name)
@@ -165,7 +170,7 @@ class Port:
                 ends = (self.port, name) if self.port.is_output else (name, self.port)
                 with suppress(_jack().JackError):  # gone again
                     self.client.connect(*ends)
-        ring.put_text("connections", "\n".join([p.name for p in self.port.connections] + self._wanted))
+        self.ring.put_text("connections", "\n".join([p.name for p in self.port.connections] + self._wanted))
 
 
 class OutPort(Port):
@@ -258,8 +263,11 @@ class InPort(Port):
 def ports(direction: str) -> list[str]:
     """Names of the ports that an output ("out") or input ("in") of ours may be connected to."""
     client = _client("Hocket list")
-    there = client.get_ports(is_midi=True, is_input=direction == "out", is_output=direction == "in")
-    return [port.name for port in there]
+    for _ in range(_LOOKS):
+        with suppress(_jack().JackError):
+            there = client.get_ports(is_midi=True, is_input=direction == "out", is_output=direction == "in")
+            return [port.name for port in there]
+    raise HocketError("JACK's ports come and go too fast to be listed: try again")
 
 
 def main(arguments: list[str]) -> int:

@@ -127,8 +127,6 @@ def test_the_server_dies_and_comes_back(jack, probe, start_engine, tmp_path):
     with JackProbe("later") as later:
         wait_for(lambda: "Hocket:out" in later.ports())
         later.connect("Hocket:out", "later:midi_in")
-        # a busy machine's server may throw it out once more
-        wait_for(lambda: "Hocket audio:out_1" in later.ports(), 40, "the ports of Hocket audio")
         later.listen("Hocket audio")
         wait_for(lambda: len(note_ons(later.events())) >= 4, what="notes again")
         engine.client.ask(Stop())

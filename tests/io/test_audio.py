@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,19 @@ def test_devices_are_found_by_name(jack: JackServer) -> None:
         audio.close()
     with pytest.raises(HocketError, match=r"'Klavier' is not .* use 'system' or null"):
         open_audio("Klavier")
+
+
+def test_a_device_keeps_its_name_while_others_look_around(jack: JackServer) -> None:
+    """A patchbay knows us by it: to the server, a list is no second player."""
+    with ThreadPoolExecutor(4) as looking:
+        lists = [looking.submit(list_devices) for _ in range(12)]
+        for _ in range(3):
+            audio = DeviceAudio()
+            audio.start()
+            with JackProbe() as probe:
+                assert f"{CLIENT}:out_0" in probe.ports()
+            audio.close()
+        assert all(there.result() for there in lists)
 
 
 def test_no_device_is_a_named_error_and_real_time_goes_on(jack: JackServer) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import jack
 import numpy as np
@@ -58,7 +59,9 @@ def process(frames: int) -> None:
 
 def answer(command: str, arguments: list[str]) -> object:
     if command == "ports":
-        return [port.name for port in client.get_ports()]
+        while True:
+            with suppress(jack.JackError):  # a port went while it was looked at
+                return [port.name for port in client.get_ports()]
     if command == "connect":
         client.connect(*arguments)
         cycles, end = len(blocks) + 4, time.monotonic() + 2
