@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from instrument.engine.messages import Anchor, Value
 from instrument.engine.pad import AXES, MOST, shares
 from instrument.errors import HocketError
-from instrument.models.latent import Point, from_text, to_text
-from instrument.models.pacing import angle_at
+from instrument.models.latent import Point, Way, bent, from_text, to_text
 from instrument.models.players import LatentPlayer, NotePlayer
 
 PACED = 4  # anchors at most whose ways are measured: six ways, a tenth of a second each
 _LEAST = 1e-6  # share of an angle
 _ROUNDS = 30  # of the mean on the sphere; two points need one
 
-Pace = Callable[[Point, Point], NDArray[np.float64]]
+Pace = Callable[[Point, Point], Way]
 
 
 def fits(player: NotePlayer, anchor: Anchor) -> bool:
@@ -66,23 +65,25 @@ def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int, pace: Pa
     if counts.max() == 1.0:
         return anchors[int(counts.argmax())].latent
     points = np.stack([from_text(anchor.latent, size) for anchor in anchors])
+    aside = np.zeros(size, np.float32)
     if pace:
-        counts = _paced(points, counts, pace)
-    return to_text(sphere_mean(points.astype(np.float64), counts).astype(np.float32))
+        counts, aside = _paced(points, counts, pace)
+    return to_text(bent(sphere_mean(points.astype(np.float64), counts).astype(np.float32), aside))
 
 
-def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> NDArray[np.float64]:
-    """Counts as angles want them. Two points go by the pace of their way; of more, every pair does as far as the
-    others count little."""
-    odds = np.zeros((len(points), len(points)))
+def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> tuple[NDArray[np.float64], Point]:
+    """Counts as angles want them, and how far the way is from the arc (`Way.aside`). Two points go by their way; of
+    more, every pair does as far as the others count little."""
+    odds, aside = np.zeros((len(points), len(points))), np.zeros(points.shape[1], np.float32)
     for i, j in combinations(range(len(points)), 2):
-        share = counts[j] / (counts[i] + counts[j])
-        angle = min(max(angle_at(pace(points[i], points[j]), share), _LEAST), 1 - _LEAST)
+        pair = counts[i] + counts[j]
+        way = pace(points[i], points[j])
+        angle = min(max(way.angle(counts[j] / pair), _LEAST), 1 - _LEAST)
         odds[j, i] = np.log(angle / (1 - angle))
         odds[i, j] = -odds[j, i]
+        aside += np.float32(pair) * way.aside(angle)
     told = np.exp(odds @ counts)
-    paced: NDArray[np.float64] = told / told.sum()
-    return paced
+    return told / told.sum(), aside
 
 
 def sphere_mean(points: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,16 +19,13 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instrument.engine.remote import DONE, FAILED, READY, REFUSED, Order, named
 from instrument.engine.seating import BundleInfo, OpenPlayer
 from instrument.engine.sounds import NOTES, kind
 from instrument.errors import HocketError
 from instrument.io import priority
 from instrument.io.child import when_left
-from instrument.models.latent import Point
+from instrument.models.latent import Point, Way
 from instrument.models.players import Ask, LatentPlayer, NotePlayer, feed_all
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
@@ -122,7 +119,7 @@ class Desk:
     def _encode(self, number: int, notes: Sequence[Note], metres: MetreMap) -> Point:
         return self._latent(number).encode(notes, metres)
 
-    def _pace(self, number: int, a: Point, b: Point) -> NDArray[np.float64]:
+    def _pace(self, number: int, a: Point, b: Point) -> Way:
         return self._latent(number).pace(a, b)
 
 

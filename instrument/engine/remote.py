@@ -24,15 +24,12 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instrument.engine.seating import Opened, OpenPlayer
 from instrument.engine.sounds import NOTES
 from instrument.errors import HocketError
 from instrument.io.child import spawn
 from instrument.models.catalog import list_models
-from instrument.models.latent import Point, Space
+from instrument.models.latent import Point, Space, Way
 from instrument.models.pacing import Paces
 from instrument.models.players import Ask
 from instrument.music.notes import Note, Part
@@ -218,6 +215,6 @@ class RemoteLatentPlayer(RemotePlayer):
         point: Point = self._process.aside.ask("encode", self._number, tuple(notes), metres)
         return point
 
-    def pace(self, a: Point, b: Point) -> NDArray[np.float64]:
+    def pace(self, a: Point, b: Point) -> Way:
         """As `LatentPlayer.pace`."""
         return self._paces.between(a, b)

@@ -79,7 +79,7 @@ OPERATORS: dict[str, frozenset[str]] = {
     "gansynth": _DENSE | {"Exp", "Log", "Neg"},
     "cmelgan": _DENSE | {"ArgMax", "Conv", "ConvTranspose", "LeakyRelu", "Reciprocal", "ReduceMean", "Sqrt"},
 }
-UNPACKED = frozenset(["cmelgan", "vocoder", "gansynth", "ddsp"])  # families whose weights lie unpacked in memory
+UNPACKED = frozenset(["cmelgan", "vocoder", "gansynth", "ddsp", "musicvae"])  # whose weights lie unpacked in memory
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30

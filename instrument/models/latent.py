@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,37 @@ SPACING = 4  # phrases from one place of the wandering path to the next
 NO_GENRE = -1
 SECTION = 32  # bars for which a home that nobody told is returned to
 HOME, PATH = 1 << 40, 1 << 41  # counters of draws; apart from those of notes, which count bars
+
+
+class Way(NamedTuple):
+    """A way between two points: their arc, or one beside it. come, angles (n,): how far one has come, 0 to 1, and the
+    share of the angle at which one has; bend (d,): how far it is from the arc half way, in lengths of the points."""
+
+    come: NDArray[np.float64]
+    angles: NDArray[np.float64]
+    bend: Point
+
+    def back(self) -> Way:
+        """The same from the other end."""
+        return Way(1 - self.come[::-1], 1 - self.angles[::-1], self.bend)
+
+    def angle(self, share: float) -> float:
+        """The share of the angle at which one has come so far, 0 to 1."""
+        return float(np.interp(share, self.come, self.angles))
+
+    def aside(self, angle: float) -> Point:
+        """How far the way is from the arc at that share of the angle, in lengths of the points."""
+        return np.float32(np.sin(np.pi * angle)) * self.bend
+
+
+def bent(point: Point, aside: Point) -> Point:
+    """A point moved `aside`, in its lengths, which stays what it was."""
+    if not aside.any():
+        return point
+    length = np.linalg.norm(point)
+    moved = point + length * aside
+    out: Point = (moved * (length / max(float(np.linalg.norm(moved)), 1e-6))).astype(np.float32)
+    return out
 
 
 def slerp(a: Point, b: Point, t: float) -> Point:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.keysense import foldings, inside
-from instrument.models.latent import Point, Space
+from instrument.models.latent import Point, Space, Way
 from instrument.models.manifest import Manifest
 from instrument.models.pacing import Paces, pace
 from instrument.models.players import Ask
@@ -215,7 +215,7 @@ class MusicVaePlayer:
             alone.feed(note)
         return alone._notes
 
-    def pace(self, a: Point, b: Point) -> NDArray[np.float64]:
+    def pace(self, a: Point, b: Point) -> Way:
         """As `LatentPlayer.pace`."""
         return self._paces.between(a, b)
 

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from instrument.models.latent import Point, Space
+from instrument.models.latent import Point, Space, Way
 from instrument.music.notes import Note, Part
 from instrument.music.phrases import Shape
 from instrument.music.timebase import MetreMap
@@ -108,8 +105,8 @@ class LatentPlayer(NotePlayer, Protocol):
         note in it is of the model's kind."""
         ...
 
-    def pace(self, a: Point, b: Point) -> NDArray[np.float64]:
-        """How far one has come from a to b at equal angles; see `pacing.pace`. The first time it takes a while."""
+    def pace(self, a: Point, b: Point) -> Way:
+        """The way from a to b by what is heard to change; see `pacing.pace`. The first time it takes a while."""
         ...
 
 

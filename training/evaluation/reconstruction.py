@@ -16,9 +16,9 @@ from torch import Tensor
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.latent import REACH, Space, slerp
+from instrument.models.latent import REACH, Point, Space, Way, from_text, slerp, to_text
 from instrument.models.musicvae import shape_of
-from instrument.models.pacing import angle_at, likeliest, pace, walk
+from instrument.models.pacing import along, likeliest, pace, walk
 from instrument.music.phrases import Shape
 from training.data import phrases
 from training.data.shards import Shards
@@ -100,15 +100,18 @@ def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, f
     pairs = min(PATHS, len(rows) // 2)
     chosen = rows[np.linspace(0, len(rows) - 1, 2 * pairs).astype(int)]
     means = encode(model, chosen)
-    equal = [np.linspace(0, 1, POINTS)] * pairs
     ends = list(zip(means[:pairs], means[pairs:], strict=True))
-    paced = [[angle_at(way, t) for t in equal[0]] for way in (model.pace(a, b) for a, b in ends)]
-    return {name: _crossed(model, ends, angles) for name, angles in (("by angle", equal), ("as the pad", paced))}
+    shares = [float(share) for share in np.linspace(0, 1, POINTS)]
+    paced = [(a, b, model.pace(a, b)) for a, b in ends]
+    ways = {
+        "by angle": [slerp(a, b, share) for a, b in ends for share in shares],
+        "as the pad": [from_text(to_text(along(a, b, way, share)), len(a)) for a, b, way in paced for share in shares],
+    }
+    return {name: _crossed(model, np.stack(points)) for name, points in ways.items()}
 
 
-def _crossed(model: Any, ends: list[Any], angles: list[Any]) -> dict[str, float]:
-    points = [slerp(a, b, float(t)) for (a, b), way in zip(ends, angles, strict=True) for t in way]
-    made = model.likeliest(np.stack(points)).reshape(len(ends), POINTS, -1)
+def _crossed(model: Any, points: NDArray[np.float32]) -> dict[str, float]:
+    made = model.likeliest(points).reshape(len(points) // POINTS, POINTS, -1)
     steps = (made[:, 1:] != made[:, :-1]).mean(2)
     apart = (made[:, 0] != made[:, -1]).mean(1)
     moving = steps.mean(1) > 0
@@ -155,7 +158,7 @@ class BundlePhrases:
         self.bundle, self.shape = bundle, shape_of(bundle.manifest)
         self.segments, self.unknown = bundle.manifest.codec["segments"], self.shape.vocabulary
 
-    def pace(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    def pace(self, a: Point, b: Point) -> Way:
         """See `pacing.pace`."""
         return pace(self.bundle, self.shape, self.segments, a, b)
 
