@@ -129,7 +129,9 @@ def export(
 def prime(
     bundle: Annotated[str, typer.Option(help="slug or folder of a model of notes with genres")],
     data: Annotated[Path, typer.Option(help="what `prepare` made of the music it was trained on")] = Path("data/midi"),
-    pieces: Annotated[int, typer.Option(min=4, help="of each genre, played to choose from")] = 96,
+    pieces: Annotated[
+        int | None, typer.Option(min=4, help="or phrases of each genre, played to choose from [96, 256]")
+    ] = None,
 ) -> None:
     """Give a bundle primers, bars of its own that it remembers when it is switched to a genre, so that the switch is
     heard; a model of phrases landmarks, phrases that are typical of a genre. It takes some minutes."""

@@ -1,16 +1,19 @@
 """Choosing landmarks of a latent space: phrases that are given back well and are typical of their genre, as a
 classifier of genres hears it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
-they lie to the middle of their genre's, the better: so one can follow another."""
+they lie to the middle of their genre's, the better: so one can follow another. Where the model gives back little of
+the phrases of training, those that it says between them are often more typical: they are considered, too."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.models.latent import NO_GENRE
+from instrument.models.latent import NO_GENRE, Point, slerp
 from instrument.music.phrases import OFF, Shape, notes_of
 from training.data.phrases import BAR_TICKS, PartShards, Phrases, attributes
 from training.data.shards import Shards
@@ -19,10 +22,12 @@ from training.evaluation.genres import BARS, EARS, GenreEar, genre_ear
 from training.evaluation.reconstruction import decode, encode
 
 CONSIDERED = 2048  # phrases of a genre
-DECODED = 96  # the best of these, judged again as the model says them
-KEPT = 24
+DECODED = 256  # the best of these, judged again as the model says them
+ROUNDS, BETWEEN, ENDS = 20, 128, 64  # in each round, phrases between so many of the best
+KEPT, KEPT_BARS = 10, 48  # of a genre at least, and bars of them
 APART = 0.25  # share of steps in which any two of a genre differ at least
 NEAR = 3.0  # semitones from the middle that count little
+UNLIKELY = 1e-3  # of a genre: less is no worse
 
 
 def landmarks(
@@ -34,6 +39,7 @@ def landmarks(
     decoded."""
     ear = None if shape.drums else _ear(shards, tuple(numbers))
     rng = np.random.default_rng(0)
+    kept = max(KEPT, KEPT_BARS // shape.bars)
     points = [encode(model, found.tokens[:1])[:0]]
     genres: list[int] = []
     groups = [(at, genre, found.genre == numbers[genre]) for at, genre in enumerate(numbers)]
@@ -41,17 +47,31 @@ def landmarks(
         own = rng.permutation(np.flatnonzero(members))[:CONSIDERED]
         rows = found.tokens[own] if shape.drums else np.stack([in_common_key(row) for row in found.tokens[own]])
         middle = 0.0 if shape.drums else float(np.median(attributes(rows, shape)["register"]))
-        rows = rows[np.argsort(-_typical(rows, shape, ear, genre, middle), kind="stable")[:decoded]]
-        z = encode(model, rows)
-        made = decode(model, z)
-        said = (made == rows).mean(1) * _typical(made, shape, ear, genre, middle)
+        judge = partial(_typical, shape=shape, ear=ear, genre=genre, middle=middle)
+        rows = rows[np.argsort(-judge(rows), kind="stable")[:decoded]]
+        z, made, said = _said(model, rows, judge)
+        for _ in range(ROUNDS if ear and genre in ear.genres else 0):
+            best = np.argsort(-said, kind="stable")[:ENDS]
+            ways = zip(rng.choice(best, BETWEEN), rng.choice(best, BETWEEN), rng.random(BETWEEN), strict=True)
+            between = decode(model, np.stack([slerp(z[a], z[b], float(t)) for a, b, t in ways]))
+            more = _said(model, between, judge)
+            z, made, said = (np.concatenate(both) for both in zip((z, made, said), more, strict=True))
         chosen: list[int] = []
         for i in np.argsort(-said, kind="stable"):
-            if len(chosen) < KEPT and all((made[i] != made[j]).mean() >= APART for j in chosen):
+            if len(chosen) < kept and all((made[i] != made[j]).mean() >= APART for j in chosen):
                 chosen.append(int(i))
         points.append(z[chosen])
         genres += [at] * len(chosen)
     return {"landmarks": np.concatenate(points).astype(np.float16), "landmark_genres": np.array(genres, np.int32)}
+
+
+def _said(
+    model: Any, rows: NDArray[np.int16], judge: Callable[[NDArray[np.int16]], NDArray[np.float64]]
+) -> tuple[Point, NDArray[np.int16], NDArray[np.float64]]:
+    """Points of phrases (n, steps), what the model says there, and how good these are as landmarks."""
+    z = encode(model, rows)
+    made = decode(model, z)
+    return z, made, (made == rows).mean(1) * judge(made)
 
 
 def in_common_key(row: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -83,8 +103,8 @@ def _typical(
         return clear * near
     starts = range(0, shape.bars * BAR_TICKS, BARS * BAR_TICKS)
     pieces = [notes_of(row, 0, drums=False) for row in rows]
-    likely = [np.mean([ear.likelihood(notes, start, genre) for start in starts]) for notes in pieces]
-    return clear * near * likely
+    likely = np.array([[ear.likelihood(notes, start, genre) for start in starts] for notes in pieces])
+    return clear * near * np.exp(np.log(np.maximum(likely, UNLIKELY)).mean(1))
 
 
 def _fits(row: NDArray[np.int16]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from training.data.shards import Shards
 from training.evaluation.generation import COMMON_TIME, default_knobs, play
 from training.evaluation.genres import EARS, GenreEar, genre_ear
 from training.evaluation.reconstruction import BundlePhrases
-from training.landmarks import landmarks
+from training.landmarks import DECODED, landmarks
 from training.recipe import recipe_from
 
 TRIED, KEPT = 96, 3  # pieces of a genre that are played, and primers that are kept
@@ -79,13 +79,13 @@ def _followed(player: EventPlayer, manifest: Manifest, ear: GenreEar, genre: str
     return float(np.mean(likely))
 
 
-def prime(folder: Path, shards: Shards, pieces: int = TRIED) -> Manifest:
+def prime(folder: Path, shards: Shards, pieces: int | None = None) -> Manifest:
     """Give the bundle in `folder` primers, or landmarks, in place of those it had. shards: the music that it was
-    trained on. Returns its new manifest."""
+    trained on; pieces: or phrases of a genre that are tried. Returns its new manifest."""
     bundle = open_bundle(folder, trusted=True)
     if bundle.manifest.latent:
-        return _write(bundle, "latents", bundle.latents() | _landmarks(bundle, shards, pieces))
-    return _write(bundle, "primers", primers(bundle, genre_ear(shards, bundle.manifest.genres, EARS), pieces))
+        return _write(bundle, "latents", bundle.latents() | _landmarks(bundle, shards, pieces or DECODED))
+    return _write(bundle, "primers", primers(bundle, genre_ear(shards, bundle.manifest.genres, EARS), pieces or TRIED))
 
 
 def _landmarks(bundle: Bundle, shards: Shards, decoded: int) -> dict[str, NDArray]:

@@ -142,7 +142,7 @@ class EventPlayer:
         self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
         self._stepped = None
         gap = note.tick - last if len(self._notes) > 1 else 0
-        self._heard.append(heard.after(note, gap, self._metres.locate(note.tick).bar, matches))
+        self._heard.append(heard.after(note, gap, matches))
 
     def rewind(self, count: int) -> None:
         """Go back to the state after `count` notes."""
@@ -173,8 +173,7 @@ class EventPlayer:
         # time
         where = self._metres.locate(last_tick)
         bar = where.metre.bar_ticks if where.metre else 0
-        listen = heard.begun if where.bar > heard.deaf else len(self._keys)  # from which note on
-        gaps = codec.echo_gaps(self._keys, bar, listen)
+        gaps = codec.echo_gaps(self._keys, bar, heard.begun)
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
@@ -192,7 +191,7 @@ class EventPlayer:
 
         # part
         position, metre, bar = codec.tick_context(tick, self._metres)
-        echoes = codec.echo_notes(self._keys, tick, bar, listen)
+        echoes = codec.echo_notes(self._keys, tick, bar, heard.begun)
         echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = steer.parts
         allowed = np.array(
@@ -210,6 +209,7 @@ class EventPlayer:
         if not drums:
             rows[DRUM_ROW:] = False
         logits = self._logits(2, shares, [time, position, metre, part, *echo_rows])
+        logits = logits + steer.echo_bias(heard, echo_rows)
         if not drums:
             logits = logits + steer.pitch_bias(heard)
         row = choose(logits, draws[2], temperature, top_p, rows)

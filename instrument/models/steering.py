@@ -36,10 +36,11 @@ PACE_MEMORY = 384.0  # ticks over which the player's own density is taken
 PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it strayed
 TOO_MANY = 1.3  # times the notes wanted, from where gaps are favoured
 HASTE_HELD = 6.0  # logits for a gap of a beat, for each factor of e beyond
-BORED_AFTER = 8  # bars of unbroken repetition after which echoes are not listened to for a bar
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
 STYLED_BARS, PLAIN_AFTER = 4, 8  # bars in which a genre is exaggerated fully, and after which no more
 STEADIED = 1 / 4  # how much cooler it plays after a switch, for each that style is above 1
+ALIKE, ALIKE_MEMORY = 0.75, 64.0  # share of the last notes, about so many, that may repeat what was 1 to 8 bars before
+UNLIKE = 16.0  # logits by which such a note is held back, times the share beyond
 OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
 KEY_SENSE = 0.15  # share of a genre's faith to its key that the player adds to what the network hears of it
 OFF_BEAT = 6.0  # logits by which chromatic steps are held back as their strength goes to 0
@@ -49,15 +50,13 @@ _GAPS = np.minimum(np.arange(codec.FIELDS["time"]) / TICKS_PER_BEAT, 1).astype(n
 class Heard(NamedTuple):
     """What a player keeps in mind of the notes so far, beside the network's own state.
 
-    tones: (12,) how much each pitch class was heard of late; since: for each echo, the bar since which the music
-    repeats it; deaf: the bar up to which echoes are not listened to; played, span: notes and ticks of late;
-    last: the tick of each part's last onset; genre: under which the notes were played; begun, entered: how many
-    notes there were when that was switched to, and at which tick.
+    tones: (12,) how much each pitch class was heard of late; alike: share of the notes of late that repeat an echo;
+    played, span: notes and ticks of late; last: the tick of each part's last onset; genre: under which the notes
+    were played; begun, entered: how many notes there were when that was switched to, and at which tick.
     """
 
     tones: NDArray[np.float64] = np.zeros(TONES)
-    since: tuple[int, ...] = (0,) * len(codec.ECHO_BARS)
-    deaf: int = -1
+    alike: float = 0.0
     played: float = 0.0
     span: float = 0.0
     last: tuple[int, ...] = (0,) * len(Part)
@@ -74,18 +73,14 @@ class Heard(NamedTuple):
             return self._replace(genre=genre)
         return Heard(self.tones, last=(tick,) * len(Part), genre=genre, begun=count, entered=tick)
 
-    def after(self, note: Note, gap: int, bar: int, matches: list[int]) -> Heard:
-        """The same after `note`, `gap` ticks after the one before it, in bar `bar`; matches: whether it
-        repeats each echo."""
+    def after(self, note: Note, gap: int, matches: list[int]) -> Heard:
+        """The same after `note`, `gap` ticks after the one before it; matches: whether it repeats each echo."""
         tones = self.tones if note.part == Part.DRUMS else remember_tone(self.tones, note.pitch)
-        since = tuple(then if match else bar + 1 for then, match in zip(self.since, matches, strict=True))
-        bored = self.deaf < bar and bar - min(since) >= BORED_AFTER
         fade = 0.5 ** (gap / PACE_MEMORY)
         last = tuple(note.tick if part == note.part else tick for part, tick in enumerate(self.last))
         return Heard(
             tones,
-            since,
-            bar + 1 if bored else self.deaf,
+            self.alike + (any(matches) - self.alike) / ALIKE_MEMORY,
             self.played * fade + 1,
             self.span * fade + gap,
             last,
@@ -185,6 +180,12 @@ class Steering:
             bars = (tick - heard.last[part]) / (4 * TICKS_PER_BEAT)
             waited = min(max((bars - PATIENCE) * IMPATIENCE, 0.0), MOST_IMPATIENT)
             bias[part] = waited if part in self.band else -OUTSIDER
+        return bias
+
+    def echo_bias(self, heard: Heard, rows: list[int]) -> NDArray[np.float32]:
+        """What is added to the logits of rows: less for those of the echoes, where too many notes of late were such."""
+        bias = np.zeros(ROWS, np.float32)
+        bias[[row for row in rows if row < ROWS]] = -UNLIKE * max(0.0, heard.alike - ALIKE)
         return bias
 
     def pitch_bias(self, heard: Heard) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ import pytest
 from instrument.models.conditions import density_knob
 from instrument.models.manifest import VERSION, Golden, Graph, Manifest, Traits
 from instrument.models.players import Ask
-from instrument.models.steering import BORED_AFTER, PATIENCE, Heard, Steering
+from instrument.models.steering import ALIKE, PATIENCE, Heard, Steering
+from instrument.music import codec
 from instrument.music.notes import Note, Part
 
 NO_HASH = hashlib.sha256(b"").hexdigest()
@@ -27,7 +28,7 @@ def heard(notes: list[Note], matches: tuple[int, ...] = (0, 0, 0, 0)) -> Heard:
     """What is remembered of notes in common time."""
     memory, last = Heard(), 0
     for note in notes:
-        memory = memory.after(note, note.tick - last, note.tick // BAR, list(matches))
+        memory = memory.after(note, note.tick - last, list(matches))
         last = note.tick
     return memory
 
@@ -122,10 +123,15 @@ def test_a_key_that_was_heard_is_leaned_towards_as_far_as_chromatic_lets_it():
     assert locked[62] == 0 > locked[60]
 
 
-def test_echoes_are_not_listened_to_after_too_long_a_repetition():
-    assert heard(line(24, BORED_AFTER), (1, 0, 0, 0)).deaf == -1
-    assert heard(line(24, BORED_AFTER + 1), (1, 0, 0, 0)).deaf == BORED_AFTER + 1
-    assert heard(line(24, 30)).deaf == -1
+def test_what_repeats_too_much_is_held_back_and_only_that():
+    steer, echoes = Steering(MANIFEST, Ask()), [60, codec.NO_NOTE, 64, 60]
+    assert not steer.echo_bias(heard(line(24, 4), (0, 1, 0, 0)), echoes).any(), "a few bars may be repeated"
+    assert not steer.echo_bias(heard(line(24, 40)), echoes).any()
+    always = heard(line(24, 40), (0, 1, 0, 0))
+    bias = steer.echo_bias(always, echoes)
+    assert always.alike > ALIKE
+    assert set(np.flatnonzero(bias < -1)) == {60, 64}
+    assert np.count_nonzero(bias) == 2
 
 
 def test_another_genre_begins_anew_and_keeps_the_key():
@@ -133,5 +139,5 @@ def test_another_genre_begins_anew_and_keeps_the_key():
     assert played.under("chorale", 80, 960) == played
     anew = played.under("folk", 80, 960)
     assert (anew.tones == played.tones).all()
-    assert (anew.genre, anew.begun, anew.deaf, anew.played) == ("folk", 80, -1, 0)
+    assert (anew.genre, anew.begun, anew.alike, anew.played) == ("folk", 80, 0, 0)
     assert set(anew.last) == {960}

@@ -97,7 +97,7 @@ class PhraseBundling:
             "genres": self.offered,
             "parts": (int(Part.DRUMS if self.shape.drums else Part.MELODY),),
             "latent": config.latent,
-            "knobs": knobs(self.offered, phrases.attributes(self.phrases.tokens[:1], self.shape)),
+            "knobs": knobs(self.offered, phrases.attributes(self.phrases.tokens[:1], self.shape), self.shape.bars),
         }
 
     # --- the map
@@ -159,8 +159,10 @@ HELP = {
 }
 
 
-def knobs(genres: tuple[str, ...], found: Any) -> tuple[Knob, ...]:
-    """The knobs of a phrase model with these attributes."""
+def knobs(genres: tuple[str, ...], found: Any, bars: int) -> tuple[Knob, ...]:
+    """The knobs of a phrase model with these attributes. bars: of its phrases, which soon lose their genre where they
+    are long."""
+    wander = 0.25 if bars <= 2 else 0.1
     plain = {"step": 0.05, "low": -1.0, "high": 1.0}
     return (
         genre_knob(genres, "Whose phrases it sets out from; none takes them all together."),
@@ -172,7 +174,7 @@ def knobs(genres: tuple[str, ...], found: Any) -> tuple[Knob, ...]:
         Knob(
             "wander",
             "Wander",
-            default=0.25,
+            default=wander,
             step=0.05,
             help="How far phrases stray from where it stands: 0 stays, 1 goes anywhere.",
         ),
