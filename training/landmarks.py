@@ -1,7 +1,7 @@
 """Choosing landmarks of a latent space: phrases that are given back well and are typical of their genre, as a
 classifier of genres hears it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
-they lie to the middle of their genre's, the better: so one can follow another. Where the model gives back little of
-the phrases of training, those that it says between them are often more typical: they are considered, too."""
+they lie to the middle of their genre's, the better: so one can follow another. Of long phrases a model gives
+back less, and those that it says between the best are often more typical: they are considered, too."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from training.evaluation.reconstruction import decode, encode
 
 CONSIDERED = 2048  # phrases of a genre
 DECODED = 256  # the best of these, judged again as the model says them
+SHORT = 2  # bars of phrases that models give back as they were
 ROUNDS, BETWEEN, ENDS = 20, 128, 64  # in each round, phrases between so many of the best
 KEPT, KEPT_BARS = 10, 48  # of a genre at least, and bars of them
 APART = 0.25  # share of steps in which any two of a genre differ at least
@@ -50,7 +51,7 @@ def landmarks(
         judge = partial(_typical, shape=shape, ear=ear, genre=genre, middle=middle)
         rows = rows[np.argsort(-judge(rows), kind="stable")[:decoded]]
         z, made, said = _said(model, rows, judge)
-        for _ in range(ROUNDS if ear and genre in ear.genres else 0):
+        for _ in range(ROUNDS if ear and shape.bars > SHORT else 0):
             best = np.argsort(-said, kind="stable")[:ENDS]
             ways = zip(rng.choice(best, BETWEEN), rng.choice(best, BETWEEN), rng.random(BETWEEN), strict=True)
             between = decode(model, np.stack([slerp(z[a], z[b], float(t)) for a, b, t in ways]))
@@ -94,7 +95,8 @@ def _typical(
     rows: NDArray[np.int16], shape: Shape, ear: GenreEar | None, genre: str, middle: float
 ) -> NDArray[np.float64]:
     """How likely phrases (n, steps) are of their genre, two bars at a time, by how clear their keys are and how near
-    they lie to the middle; of drums 1."""
+    they lie to the middle; of drums 1, as grooves are heard as their genres by themselves, and the most typical
+    would be all alike."""
     if shape.drums:
         return np.ones(len(rows))
     clear = np.array([max(0.0, float(_fits(row).max())) for row in rows])

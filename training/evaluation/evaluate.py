@@ -179,11 +179,11 @@ def evaluate(
 
 
 def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, Any]:
-    """Empty where there are no genres to switch, no pitches to tell them by, or too few pieces to learn from."""
-    if len(manifest.genres) < 2 or _drums(manifest):
+    """Empty where there are no genres to switch, or too few pieces to tell them by."""
+    if len(manifest.genres) < 2:
         return {}
     try:
-        ear = genre_ear(held.shards, manifest.genres, EARS)
+        ear = genre_ear(held.shards, manifest.genres, EARS, _drums(manifest))
     except HocketError as error:
         print(f" {error} ...", end="", file=sys.stderr, flush=True)
         return {}

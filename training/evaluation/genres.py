@@ -5,14 +5,15 @@ apart: velocities, parts and instruments, drums (whole genres have none in this 
 are turned to the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of
 two wide). It hears bars of four beats, so that a metre that is typical of a genre does not give it away; and every data
 set weighs the same within a genre, so that the manner in which a set is written down (block chords under a melody,
-say, in lead sheets of four genres) tells less than the music.
+say, in lead sheets of four genres) tells less than the music. Of a model of drums it hears these instead, which kind is
+struck on which sixteenth.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.music.notes import Part, Piece
+from instrument.music.phrases import DRUM_KEYS, KIND_OF
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.shards import Shards
 from training.evaluation.analysis import key_fits
@@ -40,6 +42,8 @@ VERSION = 2  # of what is heard; one more when `hear` or the training changes
 INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
 GAPS = np.array([1, 2, 3, 4, 6, 8, 16])
 OCTAVES = np.arange(24, 108, 6)
+
+Hear = Callable[[NDArray[np.int32], int], NDArray[np.float32] | None]
 
 
 def hear(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
@@ -73,6 +77,25 @@ def hear(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
         _shares(np.roll(classes, -(best % 12))),
         _shares(np.bincount(np.concatenate([*together, np.zeros(0, int)]).astype(int), minlength=12)),
         _shares(np.bincount(np.searchsorted(OCTAVES, pitch), minlength=len(OCTAVES) + 1)),
+    ]).astype(np.float32)
+
+
+def hear_drums(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
+    """Likewise of drums: None with fewer than `FEWEST` struck."""
+    notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] == Part.DRUMS)]
+    notes = notes[KIND_OF[notes[:, 2]] >= 0]
+    if len(notes) < FEWEST:
+        return None
+    onset = np.minimum((notes[:, 0] - start + GRID // 2) // GRID, BARS * 16 - 1)
+    struck = np.zeros((len(DRUM_KEYS), BARS, 16))
+    struck[KIND_OF[notes[:, 2]], onset // 16, onset % 16] = 1
+    together = struck.sum(0).ravel().astype(int)
+    bars = [set(zip(*np.nonzero(struck[:, b]), strict=True)) for b in range(BARS)]
+    return np.concatenate([
+        [np.log(struck.sum()), _alike(*bars)],
+        struck.mean(1).ravel(),
+        _shares(struck.sum((1, 2))),
+        _shares(np.bincount(together, minlength=len(DRUM_KEYS) + 1)),
     ]).astype(np.float32)
 
 
@@ -112,21 +135,26 @@ def _common(metre: Metre) -> bool:
 class GenreEar:
     """The trained classifier. weights: mean and deviation of what is heard, then two layers; recall: for each
     genre the share of the windows of held-out real pieces that are told right (mean of the pieces), among
-    all of `genres`; pieces: how many held-out pieces that was measured on."""
+    all of `genres`; pieces: how many held-out pieces that was measured on; drums: whether it hears these alone."""
 
     genres: tuple[str, ...]
     weights: tuple[NDArray[np.float32], ...]
     recall: dict[str, float]
     pieces: dict[str, int]
+    drums: bool = False
+
+    def hear(self, notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
+        """What it hears of the two bars from tick `start` on; None if there are too few notes."""
+        return (hear_drums if self.drums else hear)(notes, start)
 
     def tell(self, notes: NDArray[np.int32], start: int) -> str | None:
         """The genre of the two bars from tick `start` on; None if there are too few notes to tell."""
-        heard = hear(notes, start)
+        heard = self.hear(notes, start)
         return None if heard is None else self.genres[int(self._scores(heard[None])[0].argmax())]
 
     def likelihood(self, notes: NDArray[np.int32], start: int, genre: str) -> float:
         """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes to tell."""
-        heard = hear(notes, start)
+        heard = self.hear(notes, start)
         if heard is None:
             return 0.0
         scores = self._scores(heard[None])[0]
@@ -140,24 +168,26 @@ class GenreEar:
         return scores
 
 
-def genre_ear(shards: Shards, genres: Sequence[str], folder: Path | None = None) -> GenreEar:
+def genre_ear(shards: Shards, genres: Sequence[str], folder: Path | None = None, drums: bool = False) -> GenreEar:
     """The classifier of these genres, trained on the train split and tried on all else, without drum-only and
-    machine-made pieces; genres with too few pieces are left out. folder: where it is kept for the next time.
-    HocketError if fewer than two genres are left."""
-    key = hashlib.sha256(f"{VERSION} {shards.data_hash} {','.join(genres)}".encode()).hexdigest()[:16]
+    machine-made pieces; genres with too few pieces are left out. folder: where it is kept for the next time; drums:
+    whether it is to hear these alone. HocketError if fewer than two genres are left."""
+    told = f"{VERSION} {shards.data_hash} {','.join(genres)}{' by drums' if drums else ''}"
+    key = hashlib.sha256(told.encode()).hexdigest()[:16]
     path = folder / f"genres-{key}.npz" if folder else None
     if path and path.is_file():
-        return _load(path)
-    heard = {split: _collect(shards, genres, split == "train") for split in ("train", "held")}
+        return _load(path, drums)
+    empty = GenreEar((), (), {}, {}, drums)
+    heard = {split: _collect(shards, genres, split == "train", empty.hear) for split in ("train", "held")}
     known = tuple(g for g in genres if all(len(heard[s][g]) >= LEAST_PIECES for s in heard))
     if len(known) < 2:
         raise HocketError(
             f"{shards.folder} has too few pieces in four beats to tell genres apart: {LEAST_PIECES} are needed of each"
         )
-    ear = GenreEar(known, _train([heard["train"][g] for g in known]), {}, {})
+    ear = GenreEar(known, _train([heard["train"][g] for g in known]), {}, {}, drums)
     for number, genre in enumerate(known):
-        told = [(ear._scores(own.rows).argmax(1) == number).sum() / own.windows for own in heard["held"][genre]]
-        ear.recall[genre], ear.pieces[genre] = round(float(np.mean(told)), 4), len(told)
+        right = [(ear._scores(own.rows).argmax(1) == number).sum() / own.windows for own in heard["held"][genre]]
+        ear.recall[genre], ear.pieces[genre] = round(float(np.mean(right)), 4), len(right)
     if path:
         _save(path, ear)
     return ear
@@ -171,8 +201,8 @@ class _Heard(NamedTuple):
     dataset: str
 
 
-def _collect(shards: Shards, genres: Sequence[str], train: bool) -> dict[str, list[_Heard]]:
-    """For each genre, what is heard of some pieces: to train on, of as many of every data set as there are; else as
+def _collect(shards: Shards, genres: Sequence[str], train: bool, hear: Hear) -> dict[str, list[_Heard]]:
+    """For each genre, what `hear` makes of some pieces: to train on, of as many of every data set as there are; else as
     they come."""
     rng = np.random.default_rng(1)
     found: dict[str, list[_Heard]] = {}
@@ -249,11 +279,12 @@ def _save(path: Path, ear: GenreEar) -> None:
     part.replace(path)
 
 
-def _load(path: Path) -> GenreEar:
+def _load(path: Path, drums: bool) -> GenreEar:
     with np.load(path, allow_pickle=False) as kept:
         genres = tuple(str(g) for g in kept["genres"])
         return GenreEar(
             genres, tuple(kept[f"arr_{i}"] for i in range(6)),
             dict(zip(genres, kept["recall"].tolist(), strict=True)),
             dict(zip(genres, kept["pieces"].tolist(), strict=True)),
+            drums,
         )
