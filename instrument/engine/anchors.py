@@ -14,7 +14,7 @@ from instrument.errors import HocketError
 from instrument.models.latent import Point, Way, bent, from_text, to_text
 from instrument.models.players import LatentPlayer, NotePlayer
 
-PACED = 4  # anchors at most whose ways are measured: six ways, a tenth of a second each
+PACED = 4  # anchors at most whose ways are measured: six ways, some tenths of a second each
 _LEAST = 1e-6  # share of an angle
 _ROUNDS = 30  # of the mean on the sphere; two points need one
 
