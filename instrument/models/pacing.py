@@ -152,4 +152,3 @@ class Paces:
                 self._kept.clear()
             self._kept[key] = self._measure(a, b)
         return self._kept[key]
-
