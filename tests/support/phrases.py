@@ -54,7 +54,7 @@ class TorchBundle(Bundle):
             VERSION, "vae", "VAE", "musicvae", "1", "", (), Golden("golden.npz", "0" * 64, 0.1),
             states=states(network), genres=("march", "waltz"), parts=(3 if drums else 0,), latent=config.latent,
             codec={"drums": int(drums), "bars": config.bars, "segments": config.segments},
-            knobs=knobs(("march", "waltz"), attributes),
+            knobs=knobs(("march", "waltz"), attributes, config.bars),
         )
         super().__init__(Path(), manifest, {id: _session(*graph) for id, graph in graphs(network).items()})
 
