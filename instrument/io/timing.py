@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
@@ -24,7 +23,7 @@ class FrameClock:
     def __init__(self, rate: int) -> None:
         """rate: nominal frames a second."""
         self._nominal = 1e9 / rate
-        self._pairs: deque[tuple[int, int]] = deque(maxlen=_WINDOW)
+        self._pairs = np.zeros((0, 2), np.int64)
         self._line = (0, 0, self._nominal)  # frame, its ns, ns a frame
 
     def ns(self, frame: int) -> int:
@@ -34,17 +33,17 @@ class FrameClock:
 
     def add(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Take further pairs, in order, and draw the line anew."""
-        known = len(self._pairs)
-        self._pairs.extend(pairs)
-        if not self._pairs:
+        known, new = len(self._pairs), np.array([*pairs], np.int64).reshape(-1, 2)
+        self._pairs = np.concatenate([self._pairs, new])[-_WINDOW:]
+        if not len(self._pairs):
             return
         if known >= _RECENT:
-            recent = list(self._pairs)[-_RECENT:]
-            off = [ns - self.ns(frame) for frame, ns in recent]
+            recent = self._pairs[-_RECENT:]
+            off = [ns - self.ns(frame) for frame, ns in recent.tolist()]
             if min(off) > _JUMP_NS or max(off) < -_JUMP_NS:
-                self._pairs = deque(recent, maxlen=_WINDOW)
-        start, origin = self._pairs[-1]
-        frames, ns = np.array([(f - start, t - origin) for f, t in self._pairs], np.float64).T
+                self._pairs = recent
+        start, origin = self._pairs[-1].tolist()
+        frames, ns = (self._pairs - self._pairs[-1]).astype(np.float64).T
         settled = ns[-1] - ns[0] > _SETTLE_NS
         slope, offset, kept = self._nominal, 0.0, np.ones(len(ns), bool)
         for _ in range(3):
