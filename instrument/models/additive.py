@@ -30,7 +30,7 @@ CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
 PARTIAL_FLOOR, NOISE_FLOOR = -110.0, -145.0  # what counts as silence
 FLOOR = np.r_[np.full(PARTIALS, PARTIAL_FLOOR), np.full(BANDS, NOISE_FLOOR)].astype(np.float32)
 HEARD = 20000.0  # hertz: nothing sounds above
-BLOCK = 16  # samples that are a matrix product
+BLOCK = 32  # samples that are a matrix product
 
 
 def frequency(pitch: float | Floats) -> Floats:
@@ -71,7 +71,8 @@ def audible(hertz: Floats, rate: int) -> NDArray[np.float32]:
     """Gain of partials at these frequencies: they fade out below the highest that may sound, so that a tone can glide
     across it."""
     highest = min(HEARD, 0.46 * rate)
-    return np.asarray(np.clip((highest - hertz) * (20 / highest), 0, 1), np.float32)
+    gain = (highest - np.asarray(hertz, np.float32)) * np.float32(20 / highest)
+    return np.asarray(np.minimum(np.maximum(gain, np.float32(0)), np.float32(1)), np.float32)
 
 
 def phasors(cycles: Floats) -> NDArray[np.complex64]:
@@ -90,20 +91,20 @@ def oscillate(
     other in a line, both with the phases at the start; first, last: cycles a sample there, likewise.
 
     Within a block of some samples each partial turns evenly, so that the sum over partials is a matrix product of how
-    they stand at the beginnings of blocks and how they turn within one; from block to block phases are exact.
+    they stand in the middles of blocks and how they turn within one; from middle to middle phases are exact.
     """
     count, partials = start.shape
     blocks = -(-frames // BLOCK)
     slope = (last - first) / frames
-    turn = phasors(first * BLOCK + slope * (BLOCK * BLOCK / 2))
+    turn = phasors(first * BLOCK + slope * (BLOCK * BLOCK))
     gain = phasors(slope * (BLOCK * BLOCK))
     stand = np.empty((count, blocks, partials), np.complex64)
-    stand[:, 0] = 1
+    stand[:, 0] = phasors(first * (BLOCK / 2) + slope * (BLOCK * BLOCK / 8))
     for block in range(1, blocks):
         np.multiply(stand[:, block - 1], turn, out=stand[:, block])
         turn = turn * gain
     within = np.empty((count, BLOCK, partials), np.complex64)
-    within[:, 0] = 1
+    within[:, 0] = phasors((first + last) * (BLOCK / 4))
     step, known = phasors((first + last) / -2), 1  # conjugate: the real part of a product is a product of pairs
     while known < BLOCK:
         np.multiply(within[:, :known], step[:, None], out=within[:, known : 2 * known])

@@ -1,9 +1,9 @@
 """A voice of partials and noise: tones whose frames a network decodes while they sound.
 
-Every control frame of some 5 ms, all tones are decoded at once, from their states and ages, and gone over to from
-what they were: partials in phase, amplitudes and frequencies in straight lines. So a tone can be held, bent and morphed
-without end. Between two instruments the levels of partials and noise are blended, not sounds: there is one set of
-partials, and nothing to beat.
+Every control frame of some 8 ms, which is what was learnt of notes, all tones are decoded at once, from their states
+and ages, and gone over to from what they were: partials in phase, amplitudes and frequencies in straight lines. So a
+tone can be held, bent and morphed without end. Between two instruments the levels of partials and noise are blended,
+not sounds: there is one set of partials, and nothing to beat.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.additive import (
+    BLOCK,
     CENTRES,
     FLOOR,
+    FRAME_RATE,
     HIGHEST,
     KNOTS,
     LEVELS,
@@ -43,8 +45,8 @@ GROWTH = 35.0  # decibels that a tone grows by with ten times the velocity
 BEYOND = 2  # semitones around an instrument's range within which it is told the pitch itself
 CUT, RISE = 0.005, 0.001  # seconds
 LOCKED = 3.0  # cents: partials told to lie so little off the multiples are at them, as those of driven tones are
-GLIDE = 0.3  # share of the way to where a knob was turned that is gone in a control frame
-REFRESHED = 8  # states made anew in a control frame, after a turn
+GLIDE = 0.4  # share of the way to where a knob was turned that is gone in a control frame
+REFRESHED = 12  # states made anew in a control frame, after a turn
 PHASORS = 512  # spectra of noise
 VIBRATO_HZ, VIBRATO_CENTS, VIBRATO_FROM, VIBRATO_RISE = 5.4, 55.0, 0.15, 0.4
 TILT = 6.0  # decibels an octave, of brightness 1
@@ -107,7 +109,7 @@ class DdspTones:
     def __init__(self, voice: Ddsp, rate: int) -> None:
         self.voice, self.rate = voice, rate
         self.touched = True  # a velocity tells the level, also where it did not in the recordings
-        self.hop = 16 * max(1, round(rate / 3000))
+        self.hop = BLOCK * max(1, round(rate / (BLOCK * FRAME_RATE)))
         width = voice.manifest.graph("frame").inputs[0].shape[1]
         self.tone: list[int | None] = [None] * SLOTS  # None: free, or cut and forgotten
         self.active = np.zeros(SLOTS, bool)
@@ -123,6 +125,7 @@ class DdspTones:
         self.stale = np.zeros((SLOTS, 2), bool)
         self.levels = np.tile(FLOOR, (SLOTS, 1))  # at the end of the frame that is being rendered
         self.hertz = np.zeros((SLOTS, HIGHEST), np.float32)
+        self.strength = np.zeros((SLOTS, HIGHEST), np.float32)  # amplitudes of partials, likewise
         self.phase = np.zeros((SLOTS, HIGHEST))
         self.sound = np.zeros((SLOTS, self.hop), np.float32)  # of that frame
         self.tail = np.zeros((SLOTS, self.hop), np.float32)  # of noise, for the next
@@ -233,8 +236,9 @@ class DdspTones:
         """Tones that are struck within the frame, `offset` frames into it."""
         self.fresh[slots] = False
         self._refresh(slots, 2 * SLOTS)
-        self.levels[slots], self.hertz[slots] = self._decode(slots)
-        before = self._noise(slots, self.levels[slots])
+        levels, hertz = self._decode(slots)
+        self.levels[slots], self.hertz[slots], self.strength[slots] = levels, hertz, self._strength(levels, hertz)
+        before = self._noise(slots, levels)
         self.tail[slots] = before[:, self.hop :]
         self._advance(slots, offset)
 
@@ -244,11 +248,9 @@ class DdspTones:
         born = self.age[slots]
         self.age[slots] += size / self.rate
         self.gone[slots] += np.where(self.gone[slots] >= 0, size / self.rate, 0)
-        first, cycles = self.levels[slots], self.hertz[slots] / np.float32(self.rate)
+        start, cycles = self.strength[slots], self.hertz[slots] / np.float32(self.rate)
         last, hertz = self._decode(slots)
-        after = hertz / np.float32(self.rate)
-        start = amplitudes(first[:, :PARTIALS]) * audible(self.hertz[slots], self.rate)
-        end = amplitudes(last[:, :PARTIALS]) * audible(hertz, self.rate)
+        after, end = hertz / np.float32(self.rate), self._strength(last, hertz)
         sound = np.empty((len(slots), size), np.float32)
         needed = _partials_needed(start, end)
         for few in (True, False):  # low tones have many partials, and would make all others dear
@@ -267,7 +269,11 @@ class DdspTones:
         self.tail[slots] = noise[:, self.hop :]
         self.phase[slots] += (cycles.astype(float) + after) * (size / 2)
         self.phase[slots] %= 1.0
-        self.levels[slots], self.hertz[slots] = last, hertz
+        self.levels[slots], self.hertz[slots], self.strength[slots] = last, hertz, end
+
+    def _strength(self, levels: Floats, hertz: Floats) -> NDArray[np.float32]:
+        """Amplitudes of all partials (n, HIGHEST)."""
+        return amplitudes(levels[:, :PARTIALS]) * audible(hertz, self.rate)
 
     def _noise(self, slots: NDArray[np.int64], levels: Floats) -> NDArray[np.float32]:
         """A frame of noise (n, 2 hop) of each tone, the next of its own row of them."""

@@ -2,6 +2,8 @@
 
 Triangular bands that overlap by half give a linear function back exactly, so the centroid of a few bands about a peak
 is the centroid of the spectrum there; what three bands cut off of it is made good by a polynomial, fitted to sines.
+The partials of a deep tone lie too near one another for that. They are told apart together: of all the fundamentals
+that there can be, that one whose multiples leave least of the lowest bands unexplained.
 """
 
 from __future__ import annotations
@@ -17,6 +19,11 @@ FAR = 4.0  # bins: a partial further away says nothing of a bin
 STEPS = 256  # of the table of the lobe, a bin
 DEEPEST = -5.0  # logarithm: what is taken for the lobe beyond its zeros
 DEGREE = 3
+DEEP = 20  # bands, from the lowest, that show deep tones: up to 800 Hz
+LOWEST_HZ, STEP_CENTS, STEPS_UP = 54.0, 20.0, 64  # fundamentals that are tried, up to 112 Hz: above, three bands do
+WEAK, GAPS = 0.08, 2  # a partial of less than that of one beside it is a gap; so many gaps a deep tone may have
+CLEAR = 5e-4  # share of the energy, for each number that is free, that may be left unexplained
+FITS = 0.2  # share of a band, likewise
 
 Floats = NDArray[np.float32]
 
@@ -33,9 +40,11 @@ class Peaks:
         self._left = np.concatenate([[0], self._centres[:-1]]).astype(np.float32)
         self._right = np.concatenate([self._centres[1:], self._centres[-1:]])
         self._polynomials = _polynomials(format)
+        self._deep = _deep_tones(format)
         bins = np.arange(tonal, dtype=np.float32)
         self._bins = bins
         self._band = np.abs(bins[:, None] - self._centres).argmin(1)
+        self._low = int((self._band < DEEP).sum())  # bins
         width = np.interp(bins, self._centres, np.log(_matrix(format).sum(1)))
         self._gain = (width - np.log(2)).astype(np.float32)  # a lobe is two bins wide
         table = lobe(np.arange(int(FAR * STEPS) + 1) / STEPS)
@@ -51,8 +60,12 @@ class Peaks:
         below, above = ringed[..., :-2], ringed[..., 2:]
         governing = _nearest((mel > below) & (mel >= above))
         place = np.where(governing < 0, np.float32(-1e3), _taken(self._places(below, mel, above), governing))
-        bands = np.clip((place - self._centres) / self._spacing, -3, 3)
         offset = place[..., self._band] - self._bins
+        spacing, fits = self._deep.find(mel)
+        place[..., :DEEP] = np.where(fits, _multiple(self._centres[:DEEP], spacing), place[..., :DEEP])
+        bins, fits = self._bins[: self._low], fits[..., self._band[: self._low]]
+        offset[..., : self._low] = np.where(fits, _multiple(bins, spacing) - bins, offset[..., : self._low])
+        bands = _within((place - self._centres) / self._spacing, 3)
         far = np.abs(offset) * np.float32(STEPS)
         shape = self._lobe[np.minimum(far, FAR * STEPS).astype(np.int32)]
         offset[far >= FAR * STEPS] = 0
@@ -62,11 +75,84 @@ class Peaks:
         """Where a partial lies, in bins, if it is a band's (..., mels)."""
         centroid = self._left * below + self._centres * mel + self._right * above
         centroid /= np.maximum(below + mel + above, np.float32(1e-12))
-        gap = np.clip((centroid - self._centres) / self._spacing, -1, 1)
+        gap = _within((centroid - self._centres) / self._spacing, 1)
         found = self._polynomials[-1]
         for coefficient in self._polynomials[-2::-1]:
             found = found * gap + coefficient
         return np.asarray(self._centres + found * self._spacing, np.float32)
+
+
+class DeepTones:
+    """Finds the fundamental of a single deep tone in the lowest bands of mels."""
+
+    def __init__(self, format: MelFormat) -> None:
+        hertz = LOWEST_HZ * 2 ** (np.arange(STEPS_UP) * STEP_CENTS / 1200)
+        self._spacing = (hertz * format.fft / format.rate).astype(np.float32)
+        shown = [_shown(format, float(spacing)) for spacing in self._spacing]
+        self._partials = [np.linalg.pinv(x).astype(np.float32) for x in shown]
+        beyond = [np.linalg.svd(x)[0][:, x.shape[1] :] for x in shown]
+        most = max(u.shape[1] for u in beyond)
+        padded = [np.pad(u, ((0, 0), (0, most - u.shape[1]))) for u in beyond]
+        self._beyond = np.ascontiguousarray(np.concatenate(padded, 1), np.float32)
+        self._free = np.array([u.shape[1] for u in beyond], np.float32)
+        self._rest = np.array([u @ u.T for u in beyond], np.float32)
+
+    def find(self, mel: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Of magnitudes (..., mels): how far apart the partials of a deep tone lie, in bins (..., 1), and in which of
+        the lowest bands it explains what is there (..., DEEP): in none if there is no such tone alone."""
+        rows = mel[..., :DEEP].reshape(-1, DEEP)
+        spacing, fits = np.ones((len(rows), 1), np.float32), np.zeros(rows.shape, np.bool_)
+        # A stack of products is computed row by row, so that sums do not depend on how many rows there are.
+        left = (rows[:, None] @ self._beyond).reshape(len(rows), STEPS_UP, -1)
+        left = np.einsum("nfd,nfd->nf", left, left) / self._free
+        best, allowed = left.argmin(1), np.float32(CLEAR) * np.einsum("nb,nb->n", rows, rows)
+        for i in np.flatnonzero(left[np.arange(len(rows)), best] < allowed):
+            row, fundamental = rows[i], int(best[i])
+            if self._whole(fundamental, row):
+                steps = fundamental + _between(left[i], fundamental)
+                spacing[i] = self._spacing[0] * 2 ** (STEP_CENTS / 1200 * steps)
+                fits[i] = np.abs(self._rest[fundamental] @ row) < FITS * row
+        return spacing.reshape(*mel.shape[:-1], 1), fits.reshape(*mel.shape[:-1], DEEP)
+
+    def _whole(self, fundamental: int, row: Floats) -> bool:
+        """Whether its partials are there one after the other. Those of higher tones, and of chords, leave gaps, and lie
+        far enough apart for three bands to tell."""
+        size = np.maximum(self._partials[fundamental] @ row, 0)
+        beside = np.maximum(np.append(size[1:], 0), np.append(0, size[:-1]))
+        neighbours = np.minimum(size, beside).max() > WEAK * size.max()
+        return bool(neighbours and (size < WEAK * beside).sum() <= GAPS)
+
+
+@functools.cache
+def _deep_tones(format: MelFormat) -> DeepTones:
+    return DeepTones(format)
+
+
+def _shown(format: MelFormat, spacing: float) -> NDArray[np.float64]:
+    """What the lowest bands show of partials at multiples of a spacing in bins: (DEEP, partials)."""
+    matrix, bins = _matrix(format)[:DEEP].astype(np.float64), np.arange(format.bins)
+    edge = float(np.flatnonzero(matrix.any(0)).max()) + 2
+    away = bins[:, None] - np.arange(1, int(edge / spacing) + 1) * spacing
+    return np.asarray(matrix @ np.where(np.abs(away) < 2, lobe(away), 0))
+
+
+def _between(values: Floats, lowest: int) -> float:
+    """How many steps from the lowest of values the least of a parabola through it and its neighbours lies."""
+    if not 0 < lowest < len(values) - 1:
+        return 0.0
+    before, here, after = values[lowest - 1 : lowest + 2].tolist()
+    bend = before - 2 * here + after
+    return 0.5 * (before - after) / bend if bend > 0 else 0.0
+
+
+def _multiple(places: Floats, spacing: Floats) -> Floats:
+    """Which multiples of a spacing, the first at least, are nearest to places."""
+    return np.asarray(np.maximum(np.rint(places / spacing), 1) * spacing, np.float32)
+
+
+def _within(values: Floats, size: float) -> Floats:
+    """Cut off at plus and minus that size; `np.clip` takes three times as long for so few."""
+    return np.asarray(np.minimum(np.maximum(values, np.float32(-size)), np.float32(size)), np.float32)
 
 
 def _taken(values: Floats, index: NDArray[np.int64]) -> Floats:

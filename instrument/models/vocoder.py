@@ -1,12 +1,14 @@
 """The vocoder: log mels in, frame by frame; samples out, 23 ms after the middle of their frame.
 
-Its graph tells the magnitude of every bin, and three parts of its phase: one told outright (what begins), noise, and
-one that runs on from the frame before, as fast as the partial that `peaks` finds there. All bins of a partial run on
-from the one bin that it is nearest to (Laroche and Dolson, 1999; Beauregard and others, 2015), so they stay together
-for as long as it is held; and since no two phases meet in one, the smallest differences do not grow.
+Its graph tells the magnitude of every bin, and two parts of its phase: noise, and one that runs on from the frame
+before, as fast as the partial that `peaks` finds there. All bins of a partial run on from the one bin that it is
+nearest to (Laroche and Dolson, 1999; Beauregard and others, 2015), so they stay together for as long as it is held; and
+since no two phases meet in one, the smallest differences do not grow.
 """
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from instrument.models.spectral import SILENCE, MelFormat, Sound, Spectra, Strea
 
 PRIMED = 16  # frames of silence that a stream begins after
 AT_ONCE = 16  # frames: products of large matrices are summed in another order, so that chunks would not be the whole
+NOISE_FRAMES = 1024  # of noise, some six seconds, which then begins anew, seamlessly
 FAINT = 1e-3  # parts of a phase that together are smaller make the bin fainter
 
 
@@ -91,61 +94,55 @@ class Synthesis:
         # Phases are counted from the middle of the window, where those of one partial's bins are equal.
         self._middle = np.where(np.arange(format.bins) % 2, -1, 1).astype(np.float32)
         self._bins = np.arange(tonal, dtype=np.float32)
-        self._noise_window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
+        self._noise = noise_spectra(format.fft, format.hop)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         """Begin anew. seed: of the noise."""
-        self._rng = np.random.default_rng(seed)
-        self._noise = self._rng.standard_normal(self.format.fft - self.format.hop, np.float32)
-        self._running = np.ones(self.tonal, np.complex64)
+        self._at = int(np.random.default_rng(seed).integers(NOISE_FRAMES))  # the next frame of noise
+        self._cycles = np.zeros(self.tonal, np.float32)
         self._istft.reset()
 
     def push(self, parts: Floats, offsets: Floats) -> Sound:
-        """The next samples (frames * hop,) of parts (frames, 4 bins + 2 tonal) and how far above their bins the
+        """The next samples (frames * hop,) of parts (frames, 2 bins + 2 tonal) and how far above their bins the
         partials lie (frames, tonal), in bins."""
         return self._istft.push(self.spectra(parts, offsets) * self._middle)
 
     def spectra(self, parts: Floats, offsets: Floats) -> Spectra:
         """The spectra (frames, bins), phases counted from the middle of the window."""
         bins, tonal = self.format.bins, self.tonal
-        magnitudes, real, imaginary, noise = (parts[:, i * bins : (i + 1) * bins] for i in range(4))
-        out = paired(real, imaginary)
-        angle = np.float32(2 * np.pi * self.format.hop / self.format.fft) * (self._bins + offsets)
-        run = paired(parts[:, 4 * bins : -tonal], parts[:, -tonal:]) * paired(np.cos(angle), np.sin(angle))
-        running = self._running
-        for turn, source, spectrum in zip(run, self.sources(offsets), out, strict=True):
-            turn *= unit(running)[source]
-            running = spectrum[:tonal]
-            running += turn
-        self._running = running.copy()
-        out += noise * self._noise_spectra(len(parts))
+        magnitudes, noise = parts[:, :bins], parts[:, bins : 2 * bins]
+        real, imaginary = parts[:, 2 * bins : -tonal], parts[:, -tonal:]
+        cycles = np.arctan2(imaginary, real) * np.float32(0.5 / np.pi)
+        cycles += np.float32(self.format.hop / self.format.fft) * (self._bins + offsets)
+        running = self._cycles
+        for row, source in zip(cycles, self.sources(offsets), strict=True):
+            row += running[source]
+            row -= np.rint(row)
+            running = row
+        self._cycles = running.copy()
+        out = self._noise[(self._at + np.arange(len(parts))) % NOISE_FRAMES] * noise
+        self._at += len(parts)
+        strength = np.sqrt(real * real + imaginary * imaginary)
+        cycles *= np.float32(2 * np.pi)
+        out.real[:, :tonal] += strength * np.cos(cycles)
+        out.imag[:, :tonal] += strength * np.sin(cycles)
         out *= magnitudes / np.maximum(np.abs(out), np.float32(FAINT))
         return out
 
     def sources(self, offsets: Floats) -> NDArray[np.int64]:
         """The bins that are nearest to the partials which lie so far above their bins (..., tonal)."""
-        return np.asarray(np.clip(np.rint(self._bins + offsets), 0, self.tonal - 1), np.int64)
-
-    def _noise_spectra(self, frames: int) -> Spectra:
-        """Those of endless white noise, of power one in every bin."""
-        format = self.format
-        noise = np.empty(format.fft - format.hop + frames * format.hop, np.float32)
-        noise[: len(self._noise)] = self._noise
-        self._rng.standard_normal(dtype=np.float32, out=noise[len(self._noise) :])
-        self._noise = noise[frames * format.hop :]
-        size = noise.itemsize
-        windows = np.lib.stride_tricks.as_strided(noise, (frames, format.fft), (format.hop * size, size))
-        return np.fft.rfft(windows * self._noise_window).astype(np.complex64, copy=False) * self._middle
+        nearest = np.rint(self._bins + offsets).astype(np.int64)
+        return np.asarray(np.minimum(np.maximum(nearest, 0), self.tonal - 1), np.int64)
 
 
-def paired(real: Floats, imaginary: Floats) -> Spectra:
-    """Complex numbers of their two parts."""
-    out = np.empty(real.shape, np.complex64)
-    out.real, out.imag = real, imaginary
-    return out
-
-
-def unit(spectrum: Spectra) -> Spectra:
-    """Its phases, as complex numbers of size one."""
-    return np.asarray(spectrum / np.maximum(np.abs(spectrum), np.float32(FAINT)), np.complex64)
+@functools.cache
+def noise_spectra(fft: int, hop: int) -> Spectra:
+    """Spectra (NOISE_FRAMES, fft // 2 + 1) of periodic white noise, of power one in every bin, phases counted from the
+    middle of the window."""
+    once = np.random.default_rng(7).standard_normal(NOISE_FRAMES * hop, np.float32)
+    around = np.concatenate([once, once[: fft - hop]])
+    windows = np.lib.stride_tricks.sliding_window_view(around, fft)[::hop]
+    spectra = np.fft.rfft(windows * (hann(fft) / np.sqrt(np.sum(hann(fft) ** 2)))).astype(np.complex64)
+    spectra[:, 1::2] *= -1
+    return spectra

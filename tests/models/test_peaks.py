@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instrument.models.peaks import FAR, Peaks, lobe
-from instrument.models.spectral import SILENCE, MelFormat, hann, log_mel
+from instrument.models.spectral import SILENCE, MelFormat, hann, log_mel, mel_magnitudes
 
 FORMAT = MelFormat()
 TONAL = 512
@@ -36,6 +36,23 @@ def test_a_low_sine_is_found_to_a_sixth_of_a_semitone():
         _, offsets, _ = PEAKS.find(log_mel(tone(f0, 1))[40:44])
         bin = round(f0 / BIN)
         assert np.abs(1200 * np.log2((bin + offsets[:, bin]) * BIN / f0)).max() < 16
+
+
+@pytest.mark.parametrize("f0", [66.1, 73.4, 82.4, 98.0])
+def test_partials_of_a_deep_tone_are_told_apart(f0):
+    times, draw = np.arange(22050) / FORMAT.rate, np.random.default_rng(4)
+    sizes, phases = 0.1 * draw.uniform(0.3, 1, 10), draw.uniform(0, 2 * np.pi, 10)
+    turns = 2 * np.pi * f0 * np.outer(np.arange(1, 11), times) + phases[:, None]
+    _, offsets, _ = PEAKS.find(log_mel((sizes @ np.sin(turns)).astype(np.float32))[40:44])
+    for h in range(3, 8):
+        bin = round(f0 * h / BIN)
+        assert np.abs(1200 * np.log2((bin + offsets[:, bin]) * BIN / (f0 * h))).max() < 10
+
+
+def test_a_chord_is_no_deep_tone():
+    chord = tone(110.0, 5) + tone(130.8, 5) + tone(185.0, 5)
+    _, fits = PEAKS._deep.find(mel_magnitudes(log_mel(chord)[40:44]))
+    assert not fits.any()
 
 
 def test_silence_and_noise_have_bounded_answers():

@@ -26,6 +26,7 @@ from training.evaluation.overview import write_overview
 from training.evaluation.sound import command, ears, streams, tones, vocoders
 from training.evaluation.sound.drift import drift, seams
 from training.evaluation.sound.evaluation import levelled
+from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
 from training.evaluation.sound.showing import LARGEST, write_example
 
 
@@ -93,6 +94,18 @@ def test_the_nearest_neighbour_is_of_the_same_instrument(notes):
         assert abs(found.pitch - clip.pitch) == 3
 
 
+def test_a_sampler_plays_the_nearest_note_at_the_pitch(notes):
+    clip = notes.select(split="test")[0]
+    other = tones.nearest(notes, clip)
+    sound = tones.at_pitch(notes, other, clip.pitch, clip.frames)
+    assert len(sound) == clip.frames
+    about = hertz(clip.pitch)
+    found = fine_hertz(sound[notes.rate // 10 : notes.rate // 3], notes.rate, about)
+    assert found is not None
+    assert abs(cents_between(found, about)) < 10
+    np.testing.assert_array_equal(tones.at_pitch(notes, other, other.pitch, 1000), notes.read(other, 0, 1000))
+
+
 @pytest.fixture
 def stream(monkeypatch, tmp_path, music):
     """The evaluation of a stream that mixes the made-up genres."""
@@ -125,6 +138,7 @@ def test_a_vocoder_beside_griffin_and_lim(monkeypatch, tmp_path, music, notes):
     assert figures["music"]["griffin_lim"] > 0
     assert figures["music"]["ratio"] > 0.8
     assert set(figures["music"]["by_genre"]) == set(GENRES)
+    assert max(figures["music"]["told"].values()) < figures["music"]["vocoder"]
     assert max(figures["chunked"].values()) == 0
     assert figures["goals"]["chunks differ from the whole by"]["met"]
     assert figures["pitch"]["within_10_cents"] < 1

@@ -135,13 +135,12 @@ def test_the_network_agrees_with_the_synthesis_that_is_trained(small):
     with torch.no_grad():
         told = [torch.from_numpy(a) for a in (mels, places, lobes)]
         parts, _ = network(*told, network.initial(1))
-        loud, real, imaginary, noise, *run = parts.split([FORMAT.bins] * 4 + [tonal] * 2, -1)
+        loud, noise, *run = parts.split([FORMAT.bins] * 2 + [tonal] * 2, -1)
         noise.zero_()
-        direct = torch.complex(real, imaginary)
         running = torch.complex(*run) * vocoding.advance(torch.from_numpy(offsets), FORMAT)
         first, sources = torch.ones(1, tonal, dtype=torch.complex64), vocoding.nearest(torch.from_numpy(offsets))
-        phases = vocoding.run_phases(first, running, direct, sources)
-        spectra = direct + torch.nn.functional.pad(running * phases, (0, FORMAT.bins - tonal))
+        phases = vocoding.run_phases(first, running, sources)
+        spectra = torch.nn.functional.pad(running * phases, (0, FORMAT.bins - tonal))
         made = vocoding.overlapped(vocoding.unit(spectra) * loud, FORMAT)[0].numpy()
     theirs = Synthesis(FORMAT, tonal).push(parts[0].numpy(), offsets[0])
     np.testing.assert_allclose(theirs, made[: len(theirs)], atol=1e-4 * np.abs(made).max())

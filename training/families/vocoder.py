@@ -3,8 +3,8 @@
 ConvNeXt blocks and a spectral head after Vocos (Siuzdak, 2023), causal in time. A network that sees the same mels
 frame after frame says the same frame after frame, so it cannot hold a tone that does not repeat with the frames:
 phases *run* instead: `instrument.models.peaks` tells from the mels how fast, the head corrects it, and
-`instrument.models.vocoder` lets them run. Beside that part of a bin's phase there are one told outright, for what
-begins, and one of noise.
+`instrument.models.vocoder` lets them run. Beside that part of a bin's phase there is one of noise. What mels tell
+coarsely, the head tells coarsely: levels of high bins, and how noisy bins are, go in bands.
 """
 
 from __future__ import annotations
@@ -32,13 +32,17 @@ LOUDEST = 8.0  # log magnitude
 @dataclass(frozen=True, slots=True)
 class Config:
     """width: of the blocks; layers: how many; hidden: width within one; kernel: frames that each sees; tonal: bins,
-    from the lowest, that have a running part."""
+    from the lowest, that have a running part; fine: those that have a level of their own; high: bands of levels above
+    these; noise: bands, over all bins, of how noisy they are."""
 
     width: int = 128
-    layers: int = 6
-    hidden: int = 384
+    layers: int = 5
+    hidden: int = 192
     kernel: int = 7
-    tonal: int = 512
+    tonal: int = 256
+    fine: int = 512
+    high: int = 32
+    noise: int = 48
 
 
 class Block(nn.Module):
@@ -67,16 +71,18 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         bins, tonal = FORMAT.bins, config.tonal
-        self.sizes = (bins, bins, bins, bins, tonal, tonal, tonal)
+        self.sizes = (config.fine, config.high, config.noise, tonal, tonal, tonal)
         self.entry = nn.Conv1d(2 * FORMAT.mels, config.width, ENTRY)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, sum(self.sizes))
         self.envelope = nn.Linear(FORMAT.mels, bins)  # the magnitudes that mels tell by themselves
+        self.register_buffer("above", tents(config.high, bins - config.fine), persistent=False)
+        self.register_buffer("across", tents(config.noise, bins), persistent=False)
         with torch.no_grad():
             self.head.weight *= 0.1
-            _, _, _, noise, run, _, gate = self.head.bias.zero_().split(self.sizes)
-            noise.copy_(torch.linspace(0, 1, bins))
+            _, _, noise, run, _, gate = self.head.bias.zero_().split(self.sizes)
+            noise.copy_(torch.linspace(0, 1, config.noise))
             run.fill_(1.0)  # at first, what is known without learning
             gate.fill_(-0.5)
             weight, bias = envelope()
@@ -100,19 +106,25 @@ class Network(nn.Module):
 
     def parts(self, x: Tensor, mels: Tensor, lobes: Tensor) -> tuple[Tensor, ...]:
         """Of every frame: log magnitudes (lanes, frames, bins); then what makes up the phase of a bin, of any scale:
-        the direct part (real, imaginary), that of noise, and the running part (real, imaginary; the tonal bins
-        only)."""
-        log, real, imaginary, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
+        that of noise (lanes, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
+        fine, high, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
         lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal))
-        log = (log + self.envelope(mels) + lobes).clamp(max=LOUDEST)
-        return log, real, imaginary, noise, run_real, run_imaginary
+        log = torch.cat([fine, high @ self.above], -1) + self.envelope(mels) + lobes
+        return log.clamp(max=LOUDEST), noise @ self.across, run_real, run_imaginary
 
     def forward(self, mels: Tensor, places: Tensor, lobes: Tensor, states: State) -> tuple[Tensor, State]:
         """mels, places (lanes, frames, mels) and lobes (lanes, frames, tonal), of `Peaks.find` -> side by side (lanes,
-        frames, 4 bins + 2 tonal): magnitudes, and the parts of phases."""
+        frames, 2 bins + 2 tonal): magnitudes, and the parts of phases."""
         x, states = self.trunk(mels, places, states)
         log, *parts = self.parts(x, mels, lobes)
         return torch.cat([log.exp(), *parts], -1), states
+
+
+def tents(bands: int, bins: int) -> Tensor:
+    """Weights (bands, bins) that draw lines through the levels of bands, the first at the first bin, the last at the
+    last."""
+    rows = [np.interp(np.arange(bins), np.linspace(0, bins - 1, bands), row) for row in np.eye(bands)]
+    return torch.from_numpy(np.array(rows, np.float32))
 
 
 def envelope() -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +161,7 @@ def graphs(network: Network) -> dict[str, Graph]:
     sizes = {"mels": FORMAT.mels, "places": FORMAT.mels, "lobes": tonal}
     example = [torch.zeros(1, 4, size) for size in sizes.values()]
     ins = [Port(name, "condition", (1, -1, size)) for name, size in sizes.items()]
-    out = Port("parts", "hidden", (1, -1, 4 * FORMAT.bins + 2 * tonal))
+    out = Port("parts", "hidden", (1, -1, 2 * FORMAT.bins + 2 * tonal))
     return {
         "frames": (
             Frames(network),

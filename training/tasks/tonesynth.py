@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HARMONICS = 48
-LOWEST, MIDDLE, HIGHEST = 24.0, 55.0, 100.0  # MIDI pitches
+LOWEST, MIDDLE, HIGHEST = 24.0, 52.0, 100.0  # MIDI pitches
 
 
 def mixture(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float32]:
@@ -24,7 +24,7 @@ def tone(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float3
     """A tone with harmonics, from a sine to a sawtooth, odd ones only at times; it starts within the sound or
     before it, dies away or stays, and may glide or tremble in pitch."""
     times = np.arange(samples) / rate
-    pitch = rng.uniform(LOWEST, MIDDLE if rng.random() < 0.4 else HIGHEST)
+    pitch = rng.uniform(LOWEST, MIDDLE if rng.random() < 0.6 else HIGHEST)
     f0 = 440 * 2 ** ((pitch - 69) / 12)
     semitones = np.zeros(samples)
     if rng.random() < 0.3:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
+DEEP, OFTEN = 48, 6.0  # MIDI pitch below which notes are drawn so many times as often: bands tell their partials badly
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ class VocodingTask:
         ship, folder = recipe.data.ship_only, recipe.data.folder
         self.pieces = self.music.select("train", ship)
         self.tones = self.notes.select("train", ship) if self.notes else []
+        often = np.array([OFTEN if c.pitch < DEEP else 1.0 for c in self.tones])
+        self.tone_shares = often / max(often.sum(), 1.0)
         if not self.pieces or not self.music.select("valid"):
             raise HocketError(f"{folder} has no clips to train on and to validate: prepare more audio")
         lengths = np.array([c.frames for c in self.pieces], float)
@@ -123,7 +126,7 @@ class VocodingTask:
             if kind < train.made:
                 lane[:] = mixture(rng, samples, format.rate)
             elif kind < train.made + train.notes and self.tones and self.notes:
-                clip = self.tones[rng.integers(len(self.tones))]
+                clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
                 lead = int(rng.integers(samples // 2))  # of silence, so that onsets are heard
                 lane[lead:] = self.notes.read(
                     clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead
@@ -150,12 +153,11 @@ class VocodingTask:
 
         x, _ = network.trunk(mels, places, network.initial(train.lanes))
         x, mels, offsets, lobes = (a[:, train.context :] for a in (x, mels, offsets, lobes))
-        log, real, imaginary, hiss, *run = network.parts(x, mels, lobes)
-        direct, running = torch.complex(real, imaginary), torch.complex(*run) * advance(offsets, format)
-        sources = nearest(offsets)
+        log, hiss, *run = network.parts(x, mels, lobes)
+        running, sources = torch.complex(*run) * advance(offsets, format), nearest(offsets)
         turn = turn_loss(running, spectra[..., : config.tonal], sources)
-        phases = run_phases(spectra[:, 0, : config.tonal], running.detach(), direct.detach(), sources)
-        tonal = direct + F.pad(running * phases, (0, format.bins - config.tonal))
+        phases = run_phases(spectra[:, 0, : config.tonal], running.detach(), sources)
+        tonal = F.pad(running * phases, (0, format.bins - config.tonal))
         made = overlapped(torch.stack([unit(tonal + hiss * n) * log.exp() for n in noise]), format)
 
         skip = format.fft - format.hop  # where not all windows overlap yet
@@ -249,17 +251,17 @@ def nearest(offsets: Tensor) -> Tensor:
 
 
 def unit(spectrum: Tensor) -> Tensor:
-    """As `instrument.models.vocoder.unit`."""
+    """Its phases, as complex numbers of size one."""
     return spectrum / spectrum.abs().clamp(min=FAINT)
 
 
-def run_phases(first: Tensor, running: Tensor, direct: Tensor, sources: Tensor) -> Tensor:
+def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
     """The phases (lanes, frames, tonal) that run into each frame. first (lanes, tonal): the spectrum before;
-    running, sources (lanes, frames, tonal), direct (lanes, frames, bins): parts, and where they run on from."""
-    spectrum, phases = first, []
-    for turn, source, told in zip(running.unbind(1), sources.unbind(1), direct.unbind(1), strict=True):
-        phases.append(unit(spectrum).gather(-1, source))
-        spectrum = phases[-1] * turn + told[:, : first.shape[-1]]
+    running, sources (lanes, frames, tonal): how far they turn, and where they run on from."""
+    phase, phases = unit(first), []
+    for turn, source in zip(running.unbind(1), sources.unbind(1), strict=True):
+        phases.append(phase.gather(-1, source))
+        phase = unit(phases[-1] * turn)
     return torch.stack(phases, 1)
 
 
@@ -269,7 +271,7 @@ def turn_loss(turned: Tensor, spectra: Tensor, sources: Tensor) -> Tensor:
     true = spectra[:, 1:] * unit(spectra[:, :-1]).gather(-1, sources).conj()
     size = true.abs()
     bins = torch.arange(size.shape[-1], device=size.device)
-    weight = size**0.75 * (1 + 4 * torch.exp(-bins / LOW))
+    weight = size**0.75 * (1 + 8 * torch.exp(-bins / LOW))
     weight = weight / weight.mean((1, 2), keepdim=True).clamp(min=1e-3)
     gap = unit(turned) - true / size.clamp(min=1e-9)
     return (torch.sqrt(gap.real**2 + gap.imag**2 + 1e-6) * weight).mean()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import soxr
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes
@@ -35,7 +36,8 @@ SCALE = (60, 64, 67, 72)
 @dataclass(frozen=True, slots=True)
 class Notes:
     """Held-out notes, and others of each. made: by the voice; tripped: through its representation; sampled: the nearest
-    of the training notes. All at one rate, as long as the real ones, and as loud."""
+    of the training notes; resampled: that one brought to the pitch, as a sampler does. All at one rate, as long as the
+    real ones, and as loud."""
 
     clips: list[Clip]
     rate: int
@@ -43,6 +45,7 @@ class Notes:
     made: list[Sound]
     tripped: list[Sound]
     sampled: list[Sound]
+    resampled: list[Sound]
 
 
 def evaluate_voice(bundle: Bundle, corpus: Corpus, split: str = "test", notes: int = NOTES) -> Evaluation:
@@ -84,7 +87,7 @@ def held_out(corpus: Corpus, manifest: Manifest, split: str, most: int) -> list[
 
 
 def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Sequence[Clip]) -> Notes:
-    """The notes, four times."""
+    """The notes, and what stands for them."""
     real = [corpus.read(clip) for clip in clips]
     pairs = list(zip(clips, real, strict=True))
     trip = ROUND_TRIPS[manifest.family]
@@ -97,6 +100,7 @@ def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Seq
         all_of(lambda clip, x: render_note(voice, manifest, clip, corpus.rate, len(x))),
         all_of(lambda clip, x: trip(x, clip.pitch, corpus.rate)),
         all_of(lambda clip, x: corpus.read(nearest(corpus, clip), 0, len(x))),
+        all_of(lambda clip, x: at_pitch(corpus, nearest(corpus, clip), clip.pitch, len(x))),
     )
 
 
@@ -138,6 +142,15 @@ def nearest(corpus: Corpus, clip: Clip) -> Clip:
     return min(others, key=lambda c: abs(c.pitch - clip.pitch) + abs(c.velocity - clip.velocity) / (128 * ALIKE))
 
 
+def at_pitch(corpus: Corpus, clip: Clip, pitch: int, frames: int) -> Sound:
+    """A note (frames,) played faster or slower, so that it has another pitch; silence where it ends too early."""
+    sound = corpus.read(clip)
+    if pitch != clip.pitch:
+        sound = soxr.resample(sound, corpus.rate * 2 ** ((pitch - clip.pitch) / 12), corpus.rate)
+    sound = np.asarray(sound[:frames], np.float32)
+    return np.pad(sound, (0, frames - len(sound)))
+
+
 def by_ear(corpus: Corpus, notes: Notes) -> dict[str, Any]:
     """How often the instrument is recognised, and NDB, of real and other notes."""
     ear, heard = instrument_ear(corpus)
@@ -159,7 +172,8 @@ def by_ear(corpus: Corpus, notes: Notes) -> dict[str, Any]:
 
 def _kinds(notes: Notes) -> tuple[tuple[str, list[Sound]], ...]:
     return (
-        ("real", notes.real), ("model", notes.made), ("round trip", notes.tripped), ("nearest neighbour", notes.sampled)
+        ("real", notes.real), ("model", notes.made), ("round trip", notes.tripped),
+        ("nearest neighbour", notes.sampled), ("nearest, resampled", notes.resampled),
     )
 
 
@@ -303,7 +317,8 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
         ],
         "Distance from the real note": [
             "Multi-resolution STFT distance (512, 1024, 2048) of the model, of its representation's own round trip, "
-            "and of the training note of that instrument with the nearest pitch.",
+            "of the training note of that instrument with the nearest pitch, and of that note resampled to the pitch: "
+            "a sampler made of all the training notes.",
             figures["distance"],
         ],
         "Cost": [
