@@ -42,10 +42,11 @@ def notes(tmp_path_factory) -> Path:
 
 def smaller(name: str, folder: Path, **train) -> Recipe:
     recipe = read_recipe(RECIPES / f"{name}.toml")
-    settings = {"batches": 120, "lanes": 8, "warmup": 5, "average": 0.9, "save_seconds": 600.0, "rate": 5e-3}
+    settings = {"batches": 300, "lanes": 8, "warmup": 5, "average": 0.9, "save_seconds": 600.0, "rate": 5e-3}
     return dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(folder)),
+        sampling=dataclasses.replace(recipe.sampling, frames=24),
         model=dataclasses.replace(
             recipe.model, frames=FRAMES, width=48, layers=2, embedding=6, latent=4, places=16, encoder=16
         ),

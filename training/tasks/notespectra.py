@@ -1,9 +1,10 @@
 """Learning whole notes: the task of `gansynth`.
 
-The network's maps are laid out as a spectrogram, in the mean over all phases, and compared with the note's: absolute
-differences of log magnitudes, with a low floor (every bin counts) and a high one (what is heard counts), and of the
-frequencies of partials, as far as they can be told. Half of the lanes are told no latent: what the instrument,
-pitch and velocity tell, it need not.
+The network's maps are compared with those of the note (`notespectra.analyse`): absolute differences of log magnitudes,
+with a low floor (every bin counts) and a high one (what is heard counts), of partials as far as they stand out of the
+noise, and of the frequencies of partials, as far as they can be told. A partial counts as many bins as its lobe has,
+noise as many as are left between. Half of the lanes are told no latent: what the instrument, pitch and velocity tell,
+it need not. Held-out notes are judged by what the maps are laid out as, beside the note's own spectrogram.
 
 With `critic` above 0 there is an adversary besides (`tasks.notecritic`): non-saturating losses, R1 every few
 batches, and it names the pitch. Its learning rate goes down a cosine, the generator's down steps.
@@ -41,31 +42,33 @@ SUMMARY = PARTS * (SEEN_PARTIALS + ns.BANDS)
 MEDIAN = 0.5 * math.log(math.log(2))  # of the logarithm of noise's magnitude over its root mean square
 LOUD = 3.0  # weight of what is heard, over what is there
 RELEASED = ns.FFT // 2  # samples before the release at which a frame still sees none of it
-VERSION = 1  # of what is kept of notes
-ARRAYS = ("logs", "deviation", "sure", "usual", "summary", "valid")
+VERSION = 2  # of what is kept of notes
+ARRAYS = ("logs", "level", "noise", "deviation", "sure", "usual", "summary", "valid")
+LOBE = 4.0  # bins that a partial takes
+LEAST = 0.05  # share of the bins that noise counts, where partials lie side by side
 FEWEST = 8  # notes of an instrument that is learnt
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """balance: 0 = instruments evenly, 1 = by their number of notes; frames: of a note, in a batch; bins: at which
-    these are compared, drawn anew for every batch."""
+    """balance: 0 = instruments evenly, 1 = by their number of notes; frames: of a note, in a batch."""
 
     balance: float = 0.3
-    frames: int = 24
-    bins: int = 160
+    frames: int = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """tuning: weight of frequencies; divergence: of the nats that the latent tells; critic: weight of the adversary,
-    0 for none; critic_rate, critic_channels: its learning rate and size; critic_lanes, critic_frames: notes a batch,
+    """tuning: weight of frequencies; divergence: of the nats that the latent tells; astray: semitones by which the
+    pitch that is told is off, so that those never heard are as their neighbours; critic: weight of the adversary, 0 for
+    none; critic_rate, critic_channels: its learning rate and size; critic_lanes, critic_frames: notes a batch,
     and their frames, that it sees; naming: weight of the pitch that it names; penalty: of its gradient, every
     `penalty_every` batches; alone: batches in which it learns alone first; steps: how often the generator's rate is
     halved, 0 for a cosine."""
 
     tuning: float = 0.3
     divergence: float = 0.004
+    astray: float = 0.0
     critic: float = 0.0
     critic_rate: float = 4e-4
     critic_channels: int = 16
@@ -108,8 +111,9 @@ class Score:
 
 
 class Notes:
-    """Notes as what is learnt from them, n of them: log magnitudes (n, frames, BINS), frequencies with how sure they
-    are (n, frames, PARTIALS), and the usual ones (n, PARTIALS), summary (n, SUMMARY), valid frames (n,)."""
+    """Notes as what is learnt from them, n of them: log magnitudes (n, frames, BINS), levels of partials (n, frames,
+    PARTIALS) and of noise (n, frames, BANDS), frequencies with how sure they are (n, frames, PARTIALS), and the usual
+    ones (n, PARTIALS), summary (n, SUMMARY), valid frames (n,)."""
 
     def __init__(self, corpus: Corpus, clips: list[Clip], instruments: tuple[str, ...], frames: int) -> None:
         self.clips, n = clips, len(clips)
@@ -125,6 +129,8 @@ class Notes:
                     setattr(self, name, arrays[name])
             return
         self.logs = np.empty((n, frames, BINS), np.float16)
+        self.level = np.zeros((n, frames, ns.PARTIALS), np.float16)
+        self.noise = np.zeros((n, frames, ns.BANDS), np.float16)
         self.deviation = np.zeros((n, frames, ns.PARTIALS), np.float16)
         self.sure = np.zeros((n, frames, ns.PARTIALS), np.float16)
         self.usual = np.zeros((n, ns.PARTIALS), np.float32)
@@ -136,6 +142,8 @@ class Notes:
             last = clip.held if released else max(clip.frames, 2 * ns.RATE)
             self.valid[i] = np.clip((last - RELEASED) // ns.HOP + 1, 8, frames)
             self.logs[i] = np.log(np.abs(ns.amplitudes(sound))[:frames] + 1e-6)
+            maps = ns.analyse(sound, clip.pitch)
+            self.level[i], self.noise[i] = maps.level[:frames], maps.noise[:frames]
             deviation, sure = ns.frequencies(sound, clip.pitch, frames)
             self.deviation[i], self.sure[i] = deviation, sure
             self.usual[i] = (deviation * sure).sum(0) / (sure.sum(0) + 0.1)
@@ -210,8 +218,7 @@ class NoteSpectraTask:
         mean, deviation = network.encode(torch.from_numpy(notes.summary[rows]), hot)
         told = torch.rand(train.lanes, 1) < 0.5
         z = torch.where(told, mean + deviation.exp() * torch.randn_like(mean), 0.0)
-        bins = np.sort(rng.choice(BINS, self.sampling.bins, replace=False))
-        fine, coarse, tuning = differences(network, notes, rows, frames, z, bins)
+        fine, coarse, tuning = apart(network, notes, rows, frames, z, train.astray * torch.randn(train.lanes))
         nats = (0.5 * (mean**2 + (2 * deviation).exp() - 1) - deviation).sum(-1).mean()
         total = fine + LOUD * coarse + train.tuning * tuning + train.divergence * nats
         found = {"total": total, "fine": fine, "coarse": coarse, "tuning": tuning, "nats": nats}
@@ -310,8 +317,7 @@ class NoteSpectraTask:
 def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
     """The main lobes (lanes, PARTIALS, bins), at these bins, of partials of MIDI pitches (lanes,), off by (lanes,
     PARTIALS)."""
-    base = 440 * 2 ** ((pitch - 69) / 12)
-    at = base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
+    at = comb_bins(pitch, off)
     d = (torch.from_numpy(bins) - at[..., None]).clamp(-ns.REACH - 1, ns.REACH + 1)
     d = torch.where((d * (1 - d * d)).abs() < 1e-3, d + 2e-3, d)
     height = torch.sin(np.pi * d) / (np.pi * d * (1 - d * d))
@@ -319,23 +325,82 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
     return height * there
 
 
+def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
+    """Bins (lanes, PARTIALS) where partials of MIDI pitches (lanes,) lie, off by (lanes, PARTIALS)."""
+    base = 440 * 2 ** ((pitch - 69) / 12)
+    return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
+
+
+def said(
+    network: Any,
+    notes: Notes,
+    rows: NDArray[np.int64],
+    frames: NDArray[np.int64],
+    z: Tensor,
+    astray: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a network says of frames (lanes, n) of notes, told a pitch that is so many semitones astray: level (lanes,
+    n, PARTIALS) and noise (lanes, n, BANDS); how far its frequencies are off, in percent; and the notes' pitch."""
+    hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
+    pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
+    told, times = pitch, torch.from_numpy(frames)
+    if astray is not None:  # it is played faster or slower, too: its places in periods are as they were
+        told, times = pitch + astray, times * torch.exp2(-astray / 12)[:, None]
+    level, off, noise = network(hot, z, told, velocity, times)
+    wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
+    sure = torch.from_numpy(notes.sure[rows[:, None], frames].astype(np.float32))
+    tuning = (sure * F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)).sum() / (sure.sum() + 1)
+    return level, noise, tuning, pitch
+
+
+def apart(
+    network: Any,
+    notes: Notes,
+    rows: NDArray[np.int64],
+    frames: NDArray[np.int64],
+    z: Tensor,
+    astray: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean differences of the maps of frames (lanes, n) of notes, over both floors (nats a bin), and of frequencies;
+    see `said`."""
+    level, noise, tuning, pitch = said(network, notes, rows, frames, z, astray)
+    level_true, noise_true = (
+        torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)
+    )
+    at = comb_bins(pitch, torch.from_numpy(notes.usual[rows]))
+    bands = torch.from_numpy(ns.bands(WIDTH, BINS))
+    between = bands[:, at.clamp(max=BINS - 1).round().long()].movedim(0, 1)
+    hidden = torch.exp(2 * (noise_true @ between))
+    spacing = (at[:, :1]).clamp(min=1)
+    of_partials = (at < ns.EDGE * ns.FFT / 2) * spacing.clamp(max=LOBE)
+    of_noise = bands.sum(1) * (1 - LOBE / spacing).clamp(min=LEAST)
+    total = (of_partials.sum(1) + of_noise.sum(1))[:, None]
+    found = []
+    for floor in (FINE, COARSE):
+        partials = (_over(level, hidden + floor**2) - _over(level_true, hidden + floor**2)).abs()
+        hiss = (_over(noise, floor**2) - _over(noise_true, floor**2)).abs()
+        sums = (partials * of_partials[:, None]).sum(-1) + (hiss * of_noise[:, None]).sum(-1)
+        found.append((sums / total).mean())
+    return found[0], found[1], tuning
+
+
+def _over(log: Tensor, power: Tensor | float) -> Tensor:
+    """Log magnitudes, with a power added to theirs."""
+    return 0.5 * torch.log(torch.exp(2 * log) + power)
+
+
 def differences(
     network: Any, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], z: Tensor, bins: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean differences of log magnitudes over both floors, at bins (n,), and of frequencies, of frames (lanes, n) of
-    notes."""
-    hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
-    pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
-    level, off, noise = network(hot, z, pitch, velocity, torch.from_numpy(frames))
+    """Mean differences of log magnitudes from the spectrograms of frames (lanes, n) of notes, over both floors, at bins
+    (n,), in the mean over all phases; and of frequencies."""
+    level, noise, tuning, pitch = said(network, notes, rows, frames, z)
     power = torch.exp(2 * level) @ lobes(pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
     power = power + torch.exp(2 * (noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
     shares = np.concatenate([ns.begun(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
     made = (power + 1e-14).sqrt() * torch.from_numpy(shares)[..., None]
     there = torch.from_numpy(notes.logs[rows[:, None, None], frames[:, :, None], bins].astype(np.float32)).exp()
     fine, coarse = ((torch.log(made + floor) - torch.log(there + floor)).abs().mean() for floor in (FINE, COARSE))
-    wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
-    sure = torch.from_numpy(notes.sure[rows[:, None], frames].astype(np.float32))
-    tuning = (sure * F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)).sum() / (sure.sum() + 1)
     return fine, coarse, tuning
 
 

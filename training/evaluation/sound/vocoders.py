@@ -238,7 +238,7 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     if "pitch" in figures:
         found["Pitch"] = [
             f"Held-out notes of `{figures['pitch']['corpus']}`, a second of each: how far their fundamental is from "
-            f"what it was before. Of notes that waver by more than {WAVERING:g} cents, the mean over {SHORT_S:g} s each.",
+            f"what it was before. Where it wavers by over {WAVERING:g} cents, the mean over {SHORT_S:g} s each.",
             {"": {k: v for k, v in figures["pitch"].items() if k != "corpus"}},
         ]
     return found
