@@ -26,8 +26,9 @@ from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
 LEAD_S = 0.030  # sound mixed ahead of the device
-# The same while a person plays a voice that is a sound model, at first; and what is added whenever the device starved.
-KEYED_LEAD_S, MORE_S = 0.0135, 0.006
+# The same while a person plays a voice that is a sound model, at first; what is added whenever the device starved, up
+# to that lead; and the most, where mixing is dear.
+KEYED_LEAD_S, MORE_S, MOST_LEAD_S = 0.0135, 0.006, 0.040
 BUSY, BUSY_S = 0.25, 0.05  # more again, so much for the share by which mixing takes longer than that
 LEAST_S = 0.012  # as much lies ready at least while the mixer waits for a stream
 AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
@@ -101,7 +102,8 @@ class Sound:
     def reach_ns(self) -> int:
         """As `Output.reach_ns`."""
         status = self.audio.status()
-        frames = max(LEAD_S * status.rate, 2 * status.block) + BLOCK + AHEAD
+        lead = MOST_LEAD_S if self.ensemble.keyed else LEAD_S
+        frames = max(lead * status.rate, 2 * status.block) + BLOCK + AHEAD
         return int(frames / status.rate * 1e9) + status.latency_ns
 
     def silence(self) -> None:
@@ -228,7 +230,7 @@ class Sound:
         self._starved = starved
         if before is not None and starved > before:
             self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + MORE_S)
-        return min(LEAD_S, self._keyed_lead_s + BUSY_S * max(0.0, self.load - BUSY))
+        return min(MOST_LEAD_S, self._keyed_lead_s + BUSY_S * max(0.0, self.load - BUSY))
 
     def _mix(self, audio: AudioOutput) -> None:
         """One block more for the device."""
