@@ -56,7 +56,8 @@ def test_every_message_is_on_its_frame(port: JackMidiOutput, probe: JackProbe, t
     assert (status.backend, status.port) == ("jack", "Hocket:out")
     number = [(m[2] - 1) * 128 + m[1] for _, m in recording.events]
     assert len(number) > 200
-    assert number == sorted(number) or recording.xruns  # where a cycle was lost, the last one is heard twice
+    first = list(dict.fromkeys(number))  # where the server lost a cycle, the one before may be heard twice
+    assert first == sorted(first)
     off = np.abs(np.array([ns for ns, _ in recording.events]) - due[number]) * 48_000 / 1e9
     print(f"frames off: p50 {np.percentile(off, 50):.2f}, p99 {np.percentile(off, 99):.2f}, max {off.max():.2f},"
           f" xruns {recording.xruns}, late {status.late}")

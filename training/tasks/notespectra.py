@@ -16,7 +16,7 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -218,7 +218,9 @@ class NoteSpectraTask:
         mean, deviation = network.encode(torch.from_numpy(notes.summary[rows]), hot)
         told = torch.rand(train.lanes, 1) < 0.5
         z = torch.where(told, mean + deviation.exp() * torch.randn_like(mean), 0.0)
-        fine, coarse, tuning = apart(network, notes, rows, frames, z, train.astray * torch.randn(train.lanes))
+        said = Said.of(network, notes, rows, frames, z, train.astray * torch.randn(train.lanes))
+        fine, coarse = apart(said, notes, rows, frames)
+        tuning = said.tuning
         nats = (0.5 * (mean**2 + (2 * deviation).exp() - 1) - deviation).sum(-1).mean()
         total = fine + LOUD * coarse + train.tuning * tuning + train.divergence * nats
         found = {"total": total, "fine": fine, "coarse": coarse, "tuning": tuning, "nats": nats}
@@ -331,43 +333,46 @@ def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
     return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
 
 
-def said(
-    network: Any,
-    notes: Notes,
-    rows: NDArray[np.int64],
-    frames: NDArray[np.int64],
-    z: Tensor,
-    astray: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What a network says of frames (lanes, n) of notes, told a pitch that is so many semitones astray: level (lanes,
-    n, PARTIALS) and noise (lanes, n, BANDS); how far its frequencies are off, in percent; and the notes' pitch."""
-    hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
-    pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
-    told, times = pitch, torch.from_numpy(frames)
-    if astray is not None:  # it is played faster or slower, too: its places in periods are as they were
-        told, times = pitch + astray, times * torch.exp2(-astray / 12)[:, None]
-    level, off, noise = network(hot, z, told, velocity, times)
-    wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
-    sure = torch.from_numpy(notes.sure[rows[:, None], frames].astype(np.float32))
-    tuning = (sure * F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)).sum() / (sure.sum() + 1)
-    return level, noise, tuning, pitch
+class Said(NamedTuple):
+    """What a network says of frames (lanes, n) of notes: level (lanes, n, PARTIALS) and noise (lanes, n, BANDS); how
+    far its frequencies are off, in percent; and the notes' pitch (lanes,)."""
+
+    level: Tensor
+    noise: Tensor
+    tuning: Tensor
+    pitch: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        network: Any,
+        notes: Notes,
+        rows: NDArray[np.int64],
+        frames: NDArray[np.int64],
+        z: Tensor,
+        astray: Tensor | None = None,
+    ) -> Said:
+        """Told a pitch that is so many semitones astray (lanes,)."""
+        hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
+        pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
+        told, times = pitch, torch.from_numpy(frames)
+        if astray is not None:  # it is played faster or slower, too: its places in periods are as they were
+            told, times = pitch + astray, times * torch.exp2(-astray / 12)[:, None]
+        level, off, noise = network(hot, z, told, velocity, times)
+        wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
+        sure = torch.from_numpy(notes.sure[rows[:, None], frames].astype(np.float32))
+        apart = F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)
+        return cls(level, noise, (sure * apart).sum() / (sure.sum() + 1), pitch)
 
 
 def apart(
-    network: Any,
-    notes: Notes,
-    rows: NDArray[np.int64],
-    frames: NDArray[np.int64],
-    z: Tensor,
-    astray: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean differences of the maps of frames (lanes, n) of notes, over both floors (nats a bin), and of frequencies;
-    see `said`."""
-    level, noise, tuning, pitch = said(network, notes, rows, frames, z, astray)
+    said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Mean differences of what was said from the maps of frames (lanes, n) of notes, over both floors (nats a bin)."""
     level_true, noise_true = (
         torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)
     )
-    at = comb_bins(pitch, torch.from_numpy(notes.usual[rows]))
+    at = comb_bins(said.pitch, torch.from_numpy(notes.usual[rows]))
     bands = torch.from_numpy(ns.bands(WIDTH, BINS))
     between = bands[:, at.clamp(max=BINS - 1).round().long()].movedim(0, 1)
     hidden = torch.exp(2 * (noise_true @ between))
@@ -377,11 +382,11 @@ def apart(
     total = (of_partials.sum(1) + of_noise.sum(1))[:, None]
     found = []
     for floor in (FINE, COARSE):
-        partials = (_over(level, hidden + floor**2) - _over(level_true, hidden + floor**2)).abs()
-        hiss = (_over(noise, floor**2) - _over(noise_true, floor**2)).abs()
+        partials = (_over(said.level, hidden + floor**2) - _over(level_true, hidden + floor**2)).abs()
+        hiss = (_over(said.noise, floor**2) - _over(noise_true, floor**2)).abs()
         sums = (partials * of_partials[:, None]).sum(-1) + (hiss * of_noise[:, None]).sum(-1)
         found.append((sums / total).mean())
-    return found[0], found[1], tuning
+    return found[0], found[1]
 
 
 def _over(log: Tensor, power: Tensor | float) -> Tensor:
@@ -390,26 +395,27 @@ def _over(log: Tensor, power: Tensor | float) -> Tensor:
 
 
 def differences(
-    network: Any, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], z: Tensor, bins: NDArray[np.int64]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean differences of log magnitudes from the spectrograms of frames (lanes, n) of notes, over both floors, at bins
-    (n,), in the mean over all phases; and of frequencies."""
-    level, noise, tuning, pitch = said(network, notes, rows, frames, z)
-    power = torch.exp(2 * level) @ lobes(pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
-    power = power + torch.exp(2 * (noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
+    said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], bins: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Mean differences of what was said from the spectrograms of frames (lanes, n) of notes, over both floors, at bins
+    (n,), in the mean over all phases."""
+    power = torch.exp(2 * said.level) @ lobes(said.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
+    power = power + torch.exp(2 * (said.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
     shares = np.concatenate([ns.begun(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
     made = (power + 1e-14).sqrt() * torch.from_numpy(shares)[..., None]
     there = torch.from_numpy(notes.logs[rows[:, None, None], frames[:, :, None], bins].astype(np.float32)).exp()
     fine, coarse = ((torch.log(made + floor) - torch.log(there + floor)).abs().mean() for floor in (FINE, COARSE))
-    return fine, coarse, tuning
+    return fine, coarse
 
 
 @torch.no_grad()
 def judge(network: Any, notes: Notes, size: int = 32) -> NDArray[np.float64]:
-    """`differences` of whole notes, at frames all over them, with no latent told."""
+    """`differences` of whole notes, and of their frequencies, at frames all over them, with no latent told."""
     found = []
     for rows in np.array_split(np.arange(len(notes.clips)), max(1, len(notes.clips) // size)):
         frames = (np.linspace(0, 0.999, 16) * notes.valid[rows, None]).astype(np.int64)
         z = torch.zeros(len(rows), network.config.latent)
-        found.append([float(v) for v in differences(network, notes, rows, frames, z, np.arange(0, BINS, 2))])
+        said = Said.of(network, notes, rows, frames, z)
+        both = differences(said, notes, rows, frames, np.arange(0, BINS, 2))
+        found.append([float(v) for v in (*both, said.tuning)])
     return np.asarray(np.mean(found, 0))
