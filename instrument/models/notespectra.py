@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.spectral import Sound, hann, stft
+from instrument.models.spectral import Sound, hann, round_spectra, stft
 
 Array = NDArray[np.float32]
 RATE = 16000
@@ -222,10 +222,7 @@ class Grid:
         """Spectra (NOISE_FRAMES, count) of white noise, of root mean square 1, and periodic."""
         rng = np.random.default_rng(7)
         once = rng.standard_normal(NOISE_FRAMES * self.hop).astype(np.float32)
-        around = np.concatenate([once[-self.fft // 2 :], once, once[: self.fft // 2]])
-        frames = np.lib.stride_tricks.sliding_window_view(around, self.fft)[:: self.hop][:NOISE_FRAMES]
-        found = np.fft.rfft(frames * hann(self.fft))[:, : self.count]
-        found[:, 1::2] *= -1
+        found = round_spectra(once, self.fft, self.hop)[:, : self.count]
         return np.asarray(found / np.sqrt(np.mean(np.abs(found) ** 2)), np.complex64)
 
     @functools.cached_property

@@ -72,6 +72,16 @@ def stft(x: Sound, fft: int, hop: int) -> Spectra:
     return np.fft.rfft(frames * hann(fft)).astype(np.complex64, copy=False)
 
 
+def round_spectra(once: Sound, fft: int, hop: int) -> Spectra:
+    """Spectra (samples // hop, fft // 2 + 1) of a sound (samples,) that begins anew when it ends, frame t centred on
+    t * hop, with phases counted from the middle of the window."""
+    around = np.concatenate([once[-fft // 2 :], once, once[: fft // 2]])
+    frames = np.lib.stride_tricks.sliding_window_view(around, fft)[::hop][: len(once) // hop]
+    found = np.fft.rfft(frames * hann(fft))
+    found[:, 1::2] *= -1
+    return np.asarray(found)
+
+
 def istft(spectra: Spectra, hop: int, samples: int | None = None) -> Sound:
     """The sound whose spectra are nearest to these: windowed overlap-add over the sum of the squared windows.
     samples: its length, (frames - 1) * hop if None; what lies beyond the last window is silence."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.peaks import Floats, Peaks
-from instrument.models.spectral import SILENCE, MelFormat, Sound, Spectra, StreamingIstft, hann
+from instrument.models.spectral import SILENCE, MelFormat, Sound, Spectra, StreamingIstft, hann, round_spectra
 
 PRIMED = 16  # frames of silence that a stream begins after
 AT_ONCE = 16  # frames: products of large matrices are summed in another order, so that chunks would not be the whole
@@ -141,8 +141,5 @@ def noise_spectra(fft: int, hop: int) -> Spectra:
     """Spectra (NOISE_FRAMES, fft // 2 + 1) of periodic white noise, of power one in every bin, phases counted from the
     middle of the window."""
     once = np.random.default_rng(7).standard_normal(NOISE_FRAMES * hop, np.float32)
-    around = np.concatenate([once, once[: fft - hop]])
-    windows = np.lib.stride_tricks.sliding_window_view(around, fft)[::hop]
-    spectra = np.fft.rfft(windows * (hann(fft) / np.sqrt(np.sum(hann(fft) ** 2)))).astype(np.complex64)
-    spectra[:, 1::2] *= -1
-    return spectra
+    whole = np.roll(round_spectra(once, fft, hop), -(fft // 2 // hop), 0)  # the first window begins with the noise
+    return np.asarray(whole / np.sqrt(np.sum(hann(fft) ** 2)), np.complex64)
