@@ -12,9 +12,9 @@ import pytest
 import soundfile
 
 from instrument import cli
-from instrument.engine.client import EngineClient
-from instrument.engine.messages import SetKnob, Telemetry
-from instrument.engine.takes import load_take
+from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.messages import SetKnob, Telemetry
+from instrument.engine.performance.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
 from tests.support.engine import ROOT, children, command_line, there

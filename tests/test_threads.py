@@ -18,7 +18,7 @@ COUNT = (
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
-@pytest.mark.parametrize("module", ["instrument.cli", "instrument.engine.process", "instrument.models.ddsp"])
+@pytest.mark.parametrize("module", ["instrument.cli", "instrument.engine.process", "instrument.models.sound.ddsp"])
 def test_matrices_are_multiplied_by_one_thread(module):
     environment = {k: v for k, v in os.environ.items() if "THREADS" not in k}
     code = COUNT.format(module=module)

@@ -31,7 +31,7 @@ def prepare(
     licence_weight: Annotated[float, typer.Option(min=0, help="weight of pieces of these licences")] = 0.0,
 ) -> None:
     """Read MIDI files into shards to train on. Stopped at any moment, the same command goes on where it was."""
-    from training.data.prepare import prepare as prepare_shards
+    from training.data.notes.prepare import prepare as prepare_shards
 
     prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight)
 
@@ -53,7 +53,7 @@ def prepare_audio(
     seed: Annotated[int, typer.Option(min=0, help="of windows, sound fonts and ensembles")] = 1,
 ) -> None:
     """Make a corpus of sound to train on. Stopped at any moment, the same command goes on where it was."""
-    from training.data import audio
+    from training.data.sound import prepare as audio
 
     chosen = (rate, seconds, minutes, tuple(genre or ()), tuple(font or ()), notes, hold, licence, all_licences, seed)
     audio.prepare_audio(sources, out, audio.Options(*chosen), jobs)
@@ -138,8 +138,8 @@ def prime(
     import torch
 
     from instrument.models.catalog import NOTE_PLAYERS
-    from training.data.shards import Shards
-    from training.evaluation import evaluate as evaluation
+    from training.data.notes.shards import Shards
+    from training.evaluation.notes import evaluate as evaluation
     from training.priming import prime as give_primers
 
     torch.set_num_threads(1)
@@ -175,8 +175,8 @@ def evaluate(
     from rich.console import Console
 
     from instrument.models.catalog import NOTE_PLAYERS
-    from instrument.models.musicvae import shape_of
-    from training.evaluation import evaluate as evaluation
+    from instrument.models.notes.musicvae import shape_of
+    from training.evaluation.notes import evaluate as evaluation
     from training.evaluation.overview import write_overview
     from training.evaluation.report import print_tables
 

@@ -15,20 +15,20 @@ from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.manifest import VERSION, Arrays, Golden, Graph, Manifest, Provenance, write_manifest
 from training import graphs
 from training.evaluation.card import write_card
+from training.families.cmelgan.bundle import StreamBundling
+from training.families.cmelgan.task import StreamTask
+from training.families.ddsp.bundle import ToneBundling
+from training.families.ddsp.task import ToneTask
+from training.families.gansynth.bundle import NoteSpectraBundling
+from training.families.gansynth.task import NoteSpectraTask
+from training.families.musicvae.bundle import PhraseBundling
+from training.families.musicvae.task import PhraseTask
+from training.families.notes.bundle import NoteBundling
+from training.families.notes.task import NoteTask
+from training.families.vocoder.bundle import VocoderBundling
+from training.families.vocoder.task import VocodingTask
 from training.fit import load_network
 from training.recipe import FAMILIES
-from training.tasks.note_bundle import NoteBundling
-from training.tasks.notes import NoteTask
-from training.tasks.notespectra import NoteSpectraTask
-from training.tasks.notespectra_bundle import NoteSpectraBundling
-from training.tasks.phrase_bundle import PhraseBundling
-from training.tasks.phrases import PhraseTask
-from training.tasks.stream_bundle import StreamBundling
-from training.tasks.streaming import StreamTask
-from training.tasks.tone_bundle import ToneBundling
-from training.tasks.tones import ToneTask
-from training.tasks.vocoder_bundle import VocoderBundling
-from training.tasks.vocoding import VocodingTask
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3

@@ -1,4 +1,4 @@
-"""Training a model: plain PyTorch, seeded, resumable after any kill. What is learnt is its task's (`training.tasks`).
+"""Training a model: plain PyTorch, seeded, resumable after any kill. What is learnt is its task (`families.task`).
 
 A run is a folder: `last.safetensors` (all that resuming needs), `best.safetensors` (the averaged weights
 that validated best), `log.jsonl` and TensorBoard's files.
@@ -19,11 +19,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
 from training import checkpoint
-from training.families import notes as note_family
+from training.families.notes import network as note_family
+from training.families.notes.task import NoteTask
+from training.families.task import Score, Task
 from training.muon import Muon
 from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
-from training.tasks import Score, Task
-from training.tasks.notes import NoteTask
 from training.weights import starting_weights, take_over
 
 PRINT_SECONDS = 30.0

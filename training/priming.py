@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_note_bundle
-from instrument.models.eventplayer import EventPlayer
 from instrument.models.manifest import Arrays, Manifest, write_manifest
-from instrument.models.musicvae import shape_of
-from instrument.models.players import Ask
-from instrument.models.priming import BAR, BARS, MOST_NOTES, Primers
+from instrument.models.notes.event_player import EventPlayer
+from instrument.models.notes.musicvae import shape_of
+from instrument.models.notes.player import Ask
+from instrument.models.notes.priming import BAR, BARS, MOST_NOTES, Primers
 from instrument.music.timebase import MetreMap
-from training.data import phrases
-from training.data.shards import Shards
+from training.data.notes import phrases
+from training.data.notes.shards import Shards
 from training.evaluation.generation import COMMON_TIME, default_knobs, play
-from training.evaluation.genres import EARS, GenreEar, genre_ear
-from training.evaluation.reconstruction import BundlePhrases
+from training.evaluation.notes.genres import EARS, GenreEar, genre_ear
+from training.evaluation.notes.reconstruction import BundlePhrases
 from training.landmarks import DECODED, landmarks
 from training.recipe import recipe_from
 
@@ -34,7 +34,7 @@ BEFORE = 16  # notes before a switch
 
 
 def primers(bundle: Bundle, ear: GenreEar, pieces: int = TRIED) -> dict[str, NDArray]:
-    """The arrays of primers.npz (see `instrument.models.priming`), for the genres that the ear knows: bars that are
+    """The arrays of primers.npz (see `models.notes.priming`), for the genres that the ear knows: bars that are
     most of their genre, and of these, those after which the next two bars are. pieces: of a genre that are played."""
     manifest, player = open_note_bundle(bundle)
     assert isinstance(player, EventPlayer)

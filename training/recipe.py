@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from instrument.errors import HocketError
-from training.families import cmelgan, ddsp, gansynth, lstm, musicvae, transformer, vocoder
+from training.families.cmelgan import network as cmelgan
+from training.families.ddsp import network as ddsp
+from training.families.gansynth import network as gansynth
+from training.families.lstm import network as lstm
+from training.families.musicvae import network as musicvae
+from training.families.transformer import network as transformer
+from training.families.vocoder import network as vocoder
 
 FAMILIES = {
     "lstm": lstm, "transformer": transformer, "musicvae": musicvae,

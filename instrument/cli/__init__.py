@@ -113,10 +113,10 @@ def render(
         raise typer.BadParameter("there is nothing to verify: give --take FILE too", param_hint="--verify")
     if out is None and not verify:
         raise typer.BadParameter("say where to: --out FILE.mid or FILE.wav", param_hint="--out")
-    from instrument.engine.bounce import bounce, check_out
-    from instrument.engine.render import Options, differences
-    from instrument.engine.render import render as rendered
-    from instrument.engine.takes import load_take
+    from instrument.engine.offline.bounce import bounce, check_out
+    from instrument.engine.offline.render import Options, differences
+    from instrument.engine.offline.render import render as rendered
+    from instrument.engine.performance.takes import load_take
     from instrument.models.catalog import open_player
 
     report: dict[str, Any] = {}
@@ -189,7 +189,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long to play while measuring.")] = 15,
 ) -> None:
     """Measure how fast notes, knobs and sound are on this machine."""
-    from instrument.engine.bench import run_bench
+    from instrument.bench.run import run_bench
 
     typer.echo(f"hocket: measuring, for about {2 * seconds + 60:g} s", err=True)
     report = run_bench(seconds)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from instrument.engine.client import EngineClient
-from instrument.engine.messages import (
+from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.messages import (
     AnyCommand,
     Bye,
     LoadModel,

@@ -9,15 +9,15 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from instrument.engine.anchors import prepare
-from instrument.engine.knobs import knob_name
-from instrument.engine.messages import AddAnchor, Anchor
-from instrument.engine.pad import removed
-from instrument.engine.performance import Performance
-from instrument.engine.takes import Input, Released
+from instrument.engine.ipc.messages import AddAnchor, Anchor
+from instrument.engine.performance.anchors import prepare
+from instrument.engine.performance.knobs import knob_name
+from instrument.engine.performance.pad import removed
+from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import Input, Released
 from instrument.errors import HocketError
 from instrument.models.latent import Point, to_text
-from instrument.models.players import LatentPlayer
+from instrument.models.notes.player import LatentPlayer
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap

@@ -14,13 +14,10 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from instrument.engine import pad
 from instrument.engine.anchoring import make_anchor, without_anchor
-from instrument.engine.conductor import Conductor
 from instrument.engine.describing import differs, model_info
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
-from instrument.engine.knobs import knob_name
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AddAnchor,
     AnyCommand,
     Bye,
@@ -46,7 +43,12 @@ from instrument.engine.messages import (
     Stop,
     Telemetry,
 )
-from instrument.engine.patches import (
+from instrument.engine.ipc.server import Peer, Server
+from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.note_thread import Conductor
+from instrument.engine.performance import pad
+from instrument.engine.performance.knobs import knob_name
+from instrument.engine.performance.patches import (
     Patch,
     autosave,
     check_offset,
@@ -55,9 +57,7 @@ from instrument.engine.patches import (
     save_patch,
 )
 from instrument.engine.recording import Recordings
-from instrument.engine.scheduler import Scheduler
-from instrument.engine.server import Peer, Server
-from instrument.engine.sound import Sound
+from instrument.engine.sound.mix_thread import Sound
 from instrument.errors import HocketError
 from instrument.models.catalog import list_models
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from instrument.engine.messages import KnobInfo, ModelInfo
-from instrument.engine.patches import Patch
+from instrument.engine.ipc.messages import KnobInfo, ModelInfo
+from instrument.engine.performance.patches import Patch
 from instrument.models.catalog import Entry
 
 

@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from instrument.engine.listening import Listener
-from instrument.engine.scheduler import Scheduler
-from instrument.engine.sound import Sound
+from instrument.engine.midi.midi_input import Listener
+from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.sound.mix_thread import Sound
 from instrument.errors import HocketError
-from instrument.io.audio import NULL, NullAudio, list_devices, open_audio
+from instrument.io.audio.output import NULL, NullAudio, list_devices, open_audio
 from instrument.io.glance import glance
-from instrument.io.midi import VIRTUAL, NullMidi, check_port, list_ports, open_midi
-from instrument.io.midiin import NullMidiInput, check_input, list_inputs, open_midi_in
+from instrument.io.midi.input import NullMidiInput, check_input, list_inputs, open_midi_in
+from instrument.io.midi.output import VIRTUAL, NullMidi, check_port, list_ports, open_midi
 from instrument.io.ports import AudioOutput, AudioStatus, MidiInput, MidiOutput, MidiStatus
 
 Result = TypeVar("Result")

@@ -21,19 +21,26 @@ from types import FrameType
 
 from msgspec.structs import replace
 
-from instrument.engine import instance
-from instrument.engine.client import ANOTHER_RUNS
-from instrument.engine.conductor import Conductor
 from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
-from instrument.engine.listening import Listener
-from instrument.engine.patches import DEFAULT, Patch, PlayerPatch, autosaved, check_offset, load_patch
-from instrument.engine.players import Players
-from instrument.engine.remote import NotesProcess
-from instrument.engine.scheduler import Scheduler
-from instrument.engine.server import Server
-from instrument.engine.sound import Sound
-from instrument.engine.sounds import NOTES
+from instrument.engine.ipc import instance
+from instrument.engine.ipc.client import ANOTHER_RUNS
+from instrument.engine.ipc.server import Server
+from instrument.engine.midi.midi_input import Listener
+from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.model_pool import Players
+from instrument.engine.note_thread import Conductor
+from instrument.engine.note_worker.client import NotesProcess
+from instrument.engine.performance.patches import (
+    DEFAULT,
+    Patch,
+    PlayerPatch,
+    autosaved,
+    check_offset,
+    load_patch,
+)
+from instrument.engine.performance.sound_seats import NOTES
+from instrument.engine.sound.mix_thread import Sound
 from instrument.errors import HocketError
 from instrument.io import priority
 from instrument.io.clocks import SystemClock

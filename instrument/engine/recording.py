@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from instrument.engine.bounce import write_notes
-from instrument.engine.performance import Performance
-from instrument.engine.takes import SUFFIX, TakeRecorder
+from instrument.engine.offline.bounce import write_notes
+from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import SUFFIX, TakeRecorder
 from instrument.errors import HocketError
 
 REWRITE_S = 15.0  # a MIDI file has its lengths in front and is written anew as a whole

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from instrument.io.jackport import jack_sockets
+from instrument.io.midi.jack_port import jack_sockets
 
 _DEVICES = "/dev/snd"
 _SEQUENCER = Path("/proc/asound/seq/clients")

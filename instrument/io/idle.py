@@ -17,10 +17,10 @@ import threading
 import numpy as np
 
 from instrument.errors import HocketError
-from instrument.io.audio import open_audio
+from instrument.io.audio.output import open_audio
+from instrument.io.audio.ring import CHANNELS
 from instrument.io.child import KILL_S, spawn
 from instrument.io.ports import AudioStatus
-from instrument.io.ring import CHANNELS
 
 _MODULE = "instrument.io.idle"
 _WAKE_S = 0.005

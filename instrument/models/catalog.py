@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
-from instrument.models.lstm import LstmPlayer
 from instrument.models.manifest import Manifest, read_manifest
-from instrument.models.musicvae import MusicVaePlayer
-from instrument.models.players import NotePlayer
-from instrument.models.sounding import SoundModel
-from instrument.models.transformer import TransformerPlayer
+from instrument.models.notes.lstm import LstmPlayer
+from instrument.models.notes.musicvae import MusicVaePlayer
+from instrument.models.notes.player import NotePlayer
+from instrument.models.notes.transformer import TransformerPlayer
+from instrument.models.sound.base import SoundModel
 from instrument.paths import models_dirs
 
 NOTE_PLAYERS: dict[str, Callable[[Bundle], NotePlayer]] = {
@@ -34,9 +34,9 @@ class SoundFamily(NamedTuple):
 
 
 SOUND_FAMILIES: dict[str, SoundFamily] = {
-    "cmelgan": SoundFamily("stream", "instrument.models.cmelgan:open_stream"),
-    "ddsp": SoundFamily("voice", "instrument.models.ddsp:open_voice"),
-    "gansynth": SoundFamily("voice", "instrument.models.gansynth:open_voice"),
+    "cmelgan": SoundFamily("stream", "instrument.models.sound.cmelgan:open_stream"),
+    "ddsp": SoundFamily("voice", "instrument.models.sound.ddsp:open_voice"),
+    "gansynth": SoundFamily("voice", "instrument.models.sound.gansynth:open_voice"),
 }
 
 

@@ -112,7 +112,7 @@ class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(msgspec.Struct, frozen=True):
     """Everything an instrument needs to know of a bundle. latent: size, 0 = none; latents: what is known of
     places in that space (`instrument.models.latent`); primers: what is remembered of genres that are switched to
-    (`instrument.models.priming`); needs: bundles without which it cannot play (its vocoder)."""
+    (`instrument.models.notes.priming`); needs: bundles without which it cannot play (its vocoder)."""
 
     manifest_version: int
     slug: Slug

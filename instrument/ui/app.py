@@ -29,7 +29,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     Raises HocketError where there is no display, and where the engine cannot be started.
     """
     check_display()
-    from instrument.engine.client import EngineClient
+    from instrument.engine.ipc.client import EngineClient
     from instrument.paths import state_dir
 
     state, given, began = state_dir(), dict(options or {}), time.time()

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 
 from instrument.ui import icons, theme
-from instrument.ui.controls import Button
+from instrument.ui.knobs.controls import Button
 
 NOTICE_S = 8.0
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
-from instrument.engine.messages import Description, KnobInfo, Telemetry
-from instrument.engine.patches import MOST_OFFSET_MS
+from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
+from instrument.engine.performance.patches import MOST_OFFSET_MS
 from instrument.ui import theme
-from instrument.ui.controls import Field, NumberBox, Selector
+from instrument.ui.knobs.controls import Field, NumberBox, Selector
 from instrument.ui.meters import Health
 
 _OFFSET = KnobInfo(

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AnyCommand,
     AnyReport,
     Bye,
@@ -33,7 +33,7 @@ ASKED_TO_QUIT = "asked to quit"  # the reason an engine gives that ends on `Quit
 
 
 class Client(Protocol):
-    """What the window needs of `instrument.engine.client.EngineClient`."""
+    """What the window needs of `instrument.engine.ipc.client.EngineClient`."""
 
     alive: bool
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QLinearGradient, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from instrument.engine.messages import Telemetry
+from instrument.engine.ipc.messages import Telemetry
 from instrument.ui import theme
 
 SILENCE = (-120.0, -120.0)  # dBFS of left and right

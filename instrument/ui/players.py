@@ -8,11 +8,11 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from instrument.engine.messages import Description, KnobInfo, RemovePlayer, Telemetry
-from instrument.engine.pad import AXES
+from instrument.engine.ipc.messages import Description, KnobInfo, RemovePlayer, Telemetry
+from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
-from instrument.ui.board import NOTES, SOUNDS, Board, instrument_panel, model_items, player_panel
-from instrument.ui.controls import Selector
+from instrument.ui.knobs.board import NOTES, SOUNDS, Board, instrument_panel, model_items, player_panel
+from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import Shelf, clear
 from instrument.ui.meters import SILENCE
 from instrument.ui.sounds import STRIP_HEIGHT, SoundStrip

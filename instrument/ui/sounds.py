@@ -9,11 +9,11 @@ from itertools import groupby
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QVBoxLayout
 
-from instrument.engine.messages import KnobInfo, ModelInfo
+from instrument.engine.ipc.messages import KnobInfo, ModelInfo
 from instrument.ui import icons, theme
-from instrument.ui.board import SOUNDS, Board, stack
-from instrument.ui.controls import Button, Chip, Choice, Control, SeedBox, Selector, pretty
-from instrument.ui.knob import Knob
+from instrument.ui.knobs.board import SOUNDS, Board, stack
+from instrument.ui.knobs.controls import Button, Chip, Choice, Control, SeedBox, Selector, pretty
+from instrument.ui.knobs.knob import Knob
 from instrument.ui.meters import StripMeter
 
 STRIP_HEIGHT = 126

@@ -11,7 +11,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from instrument.engine.spectrum import BANDS, HIGH_HZ, LOW_HZ
+from instrument.engine.sound.spectrum import BANDS, HIGH_HZ, LOW_HZ
 from instrument.ui import theme
 
 LEFT = 52  # of names of frequencies, as wide as the roll's keyboard
@@ -43,7 +43,7 @@ class Spectrogram(QWidget):
         self.setMaximumHeight(self.sizeHint().height())
 
     def show_spectrum(self, levels: bytes) -> None:
-        """Add a column: `engine.spectrum.BANDS` bytes from low to high, none for silence."""
+        """Add a column: `engine.sound.spectrum.BANDS` bytes from low to high, none for silence."""
         if levels or self._silent < (self.seen.maxlen or 0):
             self._silent = 0 if levels else self._silent + 1
             self.seen.append(levels)

@@ -12,10 +12,10 @@ from pathlib import Path
 from PySide6.QtCore import QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 
-from instrument.engine.messages import Description, KnobInfo, Telemetry
+from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
 from instrument.ui import icons, theme
-from instrument.ui.board import Board
-from instrument.ui.controls import Button, Choice, Field, NumberBox, Selector
+from instrument.ui.knobs.board import Board
+from instrument.ui.knobs.controls import Button, Choice, Field, NumberBox, Selector
 
 RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, what it is called
 _TAPS, _TAP_GAP_S = 6, 2.0

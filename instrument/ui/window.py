@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AnyCommand,
     Describe,
     Description,
@@ -39,15 +39,15 @@ from instrument.engine.messages import (
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.banner import Banner
-from instrument.ui.board import INSTRUMENT, Board
-from instrument.ui.controls import Chip, Selector
 from instrument.ui.footer import Footer
+from instrument.ui.knobs.board import INSTRUMENT, Board
+from instrument.ui.knobs.controls import Chip, Selector
 from instrument.ui.layouts import clear, in_reading_order
 from instrument.ui.link import Connect, EngineLink, State
 from instrument.ui.meters import SILENCE, LevelMeter
-from instrument.ui.pianoroll import PianoRoll
 from instrument.ui.players import Players
-from instrument.ui.score import Score
+from instrument.ui.roll.piano_roll import PianoRoll
+from instrument.ui.roll.score import Score
 from instrument.ui.sounds import STRIP_HEIGHT, AddSound
 from instrument.ui.spectrogram import Spectrogram
 from instrument.ui.transport import TransportBar

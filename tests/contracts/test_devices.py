@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from instrument.io.audio import DeviceAudio, NullAudio
+from instrument.io.audio.output import DeviceAudio, NullAudio
 from instrument.io.clocks import ManualClock, SystemClock
-from instrument.io.jackport import JackMidiInput, JackMidiOutput
-from instrument.io.midi import NullMidi, RtMidiOutput
-from instrument.io.midiin import NullMidiInput, RtMidiInput
+from instrument.io.midi.input import NullMidiInput, RtMidiInput
+from instrument.io.midi.jack_port import JackMidiInput, JackMidiOutput
+from instrument.io.midi.output import NullMidi, RtMidiOutput
 from instrument.io.ports import AudioOutput, Clock, MidiInput, MidiOutput
 from tests.support.feeding import coded
 from tests.support.jack import wait_for

@@ -7,13 +7,13 @@ from itertools import pairwise
 import pytest
 
 from instrument.engine.anchoring import make_anchor
-from instrument.engine.knobs import checked
-from instrument.engine.messages import AddAnchor, KnobInfo
-from instrument.engine.pad import added
-from instrument.engine.patches import Patch, PlayerPatch, list_patches, load_patch
-from instrument.engine.performance import Performance
-from instrument.engine.render import Options, differences, render
-from instrument.engine.seating import OpenPlayer
+from instrument.engine.ipc.messages import AddAnchor, KnobInfo
+from instrument.engine.offline.render import Options, differences, render
+from instrument.engine.performance.knobs import checked
+from instrument.engine.performance.pad import added
+from instrument.engine.performance.patches import Patch, PlayerPatch, list_patches, load_patch
+from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.roster import OpenPlayer
 from instrument.models.catalog import list_models, open_note_player, open_player
 from instrument.music.harmony import KEYS, scale_mask
 from instrument.music.notes import Note, Part

@@ -7,13 +7,13 @@ import random
 import numpy as np
 import pytest
 
-from instrument.engine.chords import Chords
-from instrument.engine.neuralvoice import NeuralVoice
-from instrument.engine.streams import Strand, Turned
-from instrument.engine.voice import SUSTAIN
+from instrument.engine.performance.chords import Chords
+from instrument.engine.sound.streams import Strand, Turned
+from instrument.engine.voices.base import SUSTAIN
+from instrument.engine.voices.neural import NeuralVoice
 from instrument.models.catalog import list_models, open_sound
 from instrument.models.manifest import Knob
-from instrument.models.sounding import StreamModel, Tones, VoiceModel
+from instrument.models.sound.base import StreamModel, Tones, VoiceModel
 from tests.support.sound import cents_off, level_db
 from tests.support.sounds import open_any
 

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from instrument.engine import devices as module
-from instrument.engine.conductor import Conductor
 from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio, best_midi
-from instrument.engine.listening import Listener
-from instrument.engine.messages import Play, Stop
-from instrument.engine.patches import Patch, PlayerPatch
-from instrument.engine.players import Players
-from instrument.engine.scheduler import Scheduler
-from instrument.engine.sound import Sound
+from instrument.engine.ipc.messages import Play, Stop
+from instrument.engine.midi.midi_input import Listener
+from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.model_pool import Players
+from instrument.engine.note_thread import Conductor
+from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.sound.mix_thread import Sound
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
 from instrument.io.glance import glance
-from instrument.io.midi import NullMidi
-from instrument.io.midiin import NullMidiInput
+from instrument.io.midi.input import NullMidiInput
+from instrument.io.midi.output import NullMidi
 from tests.support.engine import start_engine
 from tests.support.jack import JackProbe, wait_for
 from tests.support.players import open_scale

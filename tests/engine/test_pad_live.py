@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AddAnchor,
     ChangeAnchor,
     Learn,
@@ -14,9 +14,9 @@ from instrument.engine.messages import (
     SetKnob,
     Stop,
 )
-from instrument.engine.patches import Patch, PlayerPatch, load_patch, save_patch
-from instrument.engine.render import differences
-from instrument.engine.takes import load_take
+from instrument.engine.offline.render import differences
+from instrument.engine.performance.patches import Patch, PlayerPatch, load_patch, save_patch
+from instrument.engine.performance.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from instrument.engine.messages import LoadModel, Play
+from instrument.engine.ipc.messages import LoadModel, Play
 from instrument.io.child import spawn
 from instrument.io.priority import COMPUTES, IN_TIME, server_waits
 from tests.support.engine import Watcher, children, command_line, start_engine

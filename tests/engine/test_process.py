@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from mido import MidiFile
 
-from instrument.engine import instance
-from instrument.engine.bounce import arrangements
-from instrument.engine.client import EngineClient
-from instrument.engine.messages import (
+from instrument.engine.ipc import instance
+from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.messages import (
     Bye,
     Describe,
     Hello,
@@ -30,9 +29,10 @@ from instrument.engine.messages import (
     SetKnob,
     Stop,
 )
-from instrument.engine.patches import autosaved
-from instrument.engine.render import differences
-from instrument.engine.takes import load_take
+from instrument.engine.offline.bounce import arrangements
+from instrument.engine.offline.render import differences
+from instrument.engine.performance.patches import autosaved
+from instrument.engine.performance.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import CHANNELS, read_midi
 from instrument.paths import state_dir

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.engine.messages import Play, Quit, Stop, Telemetry
+from instrument.engine.ipc.messages import Play, Quit, Stop, Telemetry
 from instrument.paths import assets_dir
 from tests.support.engine import children, command_line, end, kill, start_engine, there
 from tests.support.jack import JackProbe, wait_for
@@ -248,7 +248,7 @@ def test_a_model_that_fails_is_told_and_another_can_take_over(start_engine):
     engine.client.ask(Play())
     engine.until(lambda: any("network gives no number" in b for b in engine.telemetry.banners), 20)
     engine.until(lambda: engine.telemetry.sounding == 0, 30, "what sounds to end")
-    from instrument.engine.messages import LoadModel
+    from instrument.engine.ipc.messages import LoadModel
 
     engine.client.ask(LoadModel("clicks"))
     engine.hear(2)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from instrument.io import audio as audio_module
-from instrument.io.audio import DeviceAudio, NullAudio, list_devices, open_audio
+from instrument.io.audio import output as audio_module
+from instrument.io.audio.output import DeviceAudio, NullAudio, list_devices, open_audio
 from instrument.io.clocks import ManualClock
 from instrument.io.idle import IdleStream
 from tests.support.feeding import CODES, Feeder, coded, decode
@@ -128,7 +128,7 @@ def test_music_goes_on_without_the_server_and_sounds_when_it_is_back(
 
 
 def test_the_device_process_ends_with_its_parent(jack: JackServer) -> None:
-    code = "from instrument.io.audio import *; a = open_audio(None); print(a.pid, flush=True); input()"
+    code = "from instrument.io.audio.output import *; a = open_audio(None); print(a.pid, flush=True); input()"
     parent = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from instrument.io import midi
 from instrument.io.clocks import ManualClock, SystemClock
-from instrument.io.jackport import JackMidiInput, JackMidiOutput, jack_is_running
-from instrument.io.midi import NullMidi, RtMidiOutput, all_notes_off, list_ports, open_midi
+from instrument.io.midi import output as midi
+from instrument.io.midi.jack_port import JackMidiInput, JackMidiOutput, jack_is_running
+from instrument.io.midi.output import NullMidi, RtMidiOutput, all_notes_off, list_ports, open_midi
 from instrument.io.ports import MidiOutput
 from tests.support.jack import JackProbe, JackServer, alive, wait_for
 
@@ -102,7 +102,7 @@ def test_closing_switches_off_what_sounds(port: JackMidiOutput, probe: JackProbe
 
 def test_when_the_parent_is_killed_all_notes_end(jack: JackServer, probe: JackProbe) -> None:
     code = """if True:
-        from instrument.io.midi import *
+        from instrument.io.midi.output import *
         port = open_midi("probe:midi_in")
         print(port.pid, flush=True)
         input()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from instrument.errors import HocketError
 from instrument.io import shared
-from instrument.io.midiring import LONGEST, MidiRing, all_notes_off, pack, unpack
-from instrument.io.ring import FRAMES, AudioRing
+from instrument.io.audio.ring import FRAMES, AudioRing
+from instrument.io.midi.ring import LONGEST, MidiRing, all_notes_off, pack, unpack
 from instrument.io.shared import FAILED, PairRing
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -86,7 +86,7 @@ def test_another_process_reads_what_was_written(tmp_path: Path, monkeypatch: pyt
     ring.put_text("device", "Klavier é")
     code = """if True:
         import sys
-        from instrument.io.ring import AudioRing
+        from instrument.io.audio.ring import AudioRing
         ring = AudioRing.open(sys.argv[1])
         assert ring.get("rate") == 44100 and ring.text("device") == "Klavier é"
         assert ring.sound[:ring.get("written")].ravel().tolist() == list(range(20))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instrument.io.timing import FrameClock
+from instrument.io.audio.timing import FrameClock
 
 RATE = 48_000
 START = 5_000_000_000_000

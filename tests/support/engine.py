@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from instrument.engine.client import EngineClient
-from instrument.engine.messages import (
+from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.messages import (
     AnyReport,
     Description,
     LoadPatch,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from instrument.engine.performance import Performance, Played
+from instrument.engine.performance.performance import Performance, Played
 from instrument.music.notes import Note, Part
 
 AHEAD = 192

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from instrument.models.bundle import Bundle
 from instrument.models.latent import ATTRIBUTES
 from instrument.models.manifest import VERSION, Golden, Manifest
-from instrument.models.musicvae import MusicVaePlayer
+from instrument.models.notes.musicvae import MusicVaePlayer
 from instrument.music.phrases import HOLD, OFF
 from tests.support.players import open_scale
-from training.families.musicvae import Config, Network, graphs, states
-from training.tasks.phrase_bundle import knobs
+from training.families.musicvae.bundle import knobs
+from training.families.musicvae.network import Config, Network, graphs, states
 
 SMALL = {"latent": 8, "embedding": 12, "encoder": 12, "reading": 8, "decoder": 24, "conductor": 16, "context": 12}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
-from instrument.models.players import Ask
+from instrument.models.notes.player import Ask
 from instrument.music.harmony import scale_mask
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap

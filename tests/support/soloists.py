@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from instrument.errors import HocketError
-from instrument.models.players import Ask
+from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 from tests.support.players import ScaleBundle, ScalePlayer

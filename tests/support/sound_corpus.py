@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.corpus import Clip, Corpus, CorpusWriter
+from training.data.sound.corpus import Clip, Corpus, CorpusWriter
 
 SPLITS = ("train", "train", "train", "valid", "test")  # of every five groups
 RNG = np.random.default_rng

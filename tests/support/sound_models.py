@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest, write_manifest
-from instrument.models.spectral import MelFormat, hann, magnitudes
+from instrument.models.sound.spectral import MelFormat, hann, magnitudes
 from tests.support.sound_corpus import GENRES, INSTRUMENTS, note
 
 RATE = 16000

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
-from instrument.models.players import Ask
+from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part
 from tests.support.players import ScaleBundle, ScalePlayer, open_scale
 from tests.support.soloists import CLICK_TICKS, ClickPlayer

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.corpus import write_corpus
-from training.data.prepare import prepare
+from training.data.notes.prepare import prepare
 from training.export import export
 from training.fit import Run
 from training.recipe import Recipe, read_recipe

@@ -10,22 +10,23 @@ import pytest
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.models.conditions import DENSITIES, REGISTERS
 from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest
-from instrument.models.players import Ask
+from instrument.models.notes.conditions import DENSITIES, REGISTERS
+from instrument.models.notes.player import Ask
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece, tidy
 from instrument.music.phrases import Shape
 from instrument.music.timebase import Metre, MetreMap
-from training.data.phrases import PartShards
-from training.data.prepare import prepare
-from training.data.shards import Shards
-from training.evaluation import examples, genres, overview
+from training.data.notes.phrases import PartShards
+from training.data.notes.prepare import prepare
+from training.data.notes.shards import Shards
+from training.evaluation import examples, overview
 from training.evaluation.cost import time_notes
 from training.evaluation.generation import play
-from training.evaluation.genres import GenreEar, genre_ear, hear, hear_drums, windows
-from training.evaluation.obedience import measured, obedience, rank_correlation
-from training.evaluation.switching import switching
+from training.evaluation.notes import genres
+from training.evaluation.notes.genres import GenreEar, genre_ear, hear, hear_drums, windows
+from training.evaluation.notes.obedience import measured, obedience, rank_correlation
+from training.evaluation.notes.switching import switching
 
 COMMON = Metre(0, 4, 4)
 STYLES = ("hymn", "reel")

@@ -18,18 +18,18 @@ import torch
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_note_bundle
-from instrument.models.players import Ask
+from instrument.models.notes.player import Ask
 from instrument.music import codec
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.corpus import write_corpus
 from training import checkpoint
-from training.data.prepare import prepare
+from training.data.notes.prepare import prepare
 from training.export import PARITY, export
+from training.families.musicvae.task import PhraseTask
+from training.families.notes.bundle import NoteBundling
+from training.families.notes.task import NoteTask, teacher_of
 from training.fit import Run, load_network
 from training.recipe import FAMILIES, read_recipe
-from training.tasks.note_bundle import NoteBundling
-from training.tasks.notes import NoteTask, teacher_of
-from training.tasks.phrases import PhraseTask
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "training" / "recipes"

@@ -7,12 +7,12 @@ import pytest
 
 from instrument.models.bundle import open_bundle
 from instrument.models.catalog import open_note_bundle
-from instrument.models.players import Ask
-from instrument.models.priming import BAR, BARS, MOST_NOTES
+from instrument.models.notes.player import Ask
+from instrument.models.notes.priming import BAR, BARS, MOST_NOTES
 from instrument.music.timebase import Metre, MetreMap
 from training import priming
-from training.data.shards import Shards
-from training.evaluation.genres import GenreEar
+from training.data.notes.shards import Shards
+from training.evaluation.notes.genres import GenreEar
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
 

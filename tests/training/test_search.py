@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from training.cli import app
-from training.data.shards import Shards
+from training.data.notes.shards import Shards
 from training.search import parse_choice, search, thinned, varied
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,10 +10,10 @@ import torch
 from typer.testing import CliRunner
 
 from instrument.errors import HocketError
-from instrument.models.conditions import condition_size
+from instrument.models.notes.conditions import condition_size
 from training import checkpoint
 from training.cli import app
-from training.families import notes as note_family
+from training.families.notes import network as note_family
 from training.fit import Run, load_network
 from training.recipe import Recipe, recipe_table, tuned
 from training.weights import bundle_weights, starting_weights

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from instrument.engine import pad
-from instrument.engine.knobs import INSTRUMENT_KNOBS, checked, knob_name
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AddAnchor,
     Anchor,
     AnyCommand,
@@ -39,7 +37,9 @@ from instrument.engine.messages import (
     Telemetry,
     Value,
 )
-from instrument.engine.spectrum import BANDS
+from instrument.engine.performance import pad
+from instrument.engine.performance.knobs import INSTRUMENT_KNOBS, checked, knob_name
+from instrument.engine.sound.spectrum import BANDS
 from instrument.errors import HocketError
 from instrument.music.notes import Part
 
@@ -140,7 +140,7 @@ def _spectrum(tick: float) -> bytes:
 
 
 class EngineStandIn:
-    """What `instrument.engine.client.EngineClient` looks like from the window, with an engine of no depth behind it.
+    """What `engine.ipc.client.EngineClient` looks like from the window, with an engine of no depth behind it.
 
     clock: seconds; `sent` has every command; `refusals` maps a command's type to the error it gets.
     """

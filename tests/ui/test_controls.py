@@ -8,10 +8,10 @@ from PySide6.QtGui import QMouseEvent, QShortcut, QWheelEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import KnobInfo
-from instrument.ui.board import Board
-from instrument.ui.controls import Button, Chip, Choice, NumberBox, SeedBox, Selector, pretty
-from instrument.ui.knob import Knob
+from instrument.engine.ipc.messages import KnobInfo
+from instrument.ui.knobs.board import Board
+from instrument.ui.knobs.controls import Button, Chip, Choice, NumberBox, SeedBox, Selector, pretty
+from instrument.ui.knobs.knob import Knob
 
 GENRE = KnobInfo("genre", "Genre", "choice", default="none", choices=("none", "jazz", "pop"), help="Style")
 DRUMS = KnobInfo("drums", "Drums", "switch", step=1, default=1.0, player=-1, help="Whether drums may play")

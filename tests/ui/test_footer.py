@@ -7,9 +7,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import Describe, Learn, SetDevice
-from instrument.ui.controls import NumberBox, Selector
-from instrument.ui.knob import Knob
+from instrument.engine.ipc.messages import Describe, Learn, SetDevice
+from instrument.ui.knobs.controls import NumberBox, Selector
+from instrument.ui.knobs.knob import Knob
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from instrument.engine.client import EngineClient
-from instrument.engine.messages import Play
+from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.messages import Play
 from instrument.errors import HocketError
 from tests.support.engine import ROOT, StartEngine, start_engine
 

@@ -6,8 +6,8 @@ from PySide6.QtGui import QAccessible, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import KnobInfo
-from instrument.ui.knob import Knob
+from instrument.engine.ipc.messages import KnobInfo
+from instrument.ui.knobs.knob import Knob
 
 TEMPERATURE = KnobInfo("temperature", "Temperature", low=0.0, high=2.0, default=1.0, help="How daring it is")
 REGISTER = KnobInfo("register", "Register", unit="st", low=-24, high=24, step=1, default=0)

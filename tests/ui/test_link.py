@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AnyCommand,
     Description,
     Hello,

@@ -8,7 +8,7 @@ from PySide6.QtGui import QAccessible, QAction, QDragEnterEvent, QDropEvent, QMo
 from PySide6.QtWidgets import QInputDialog, QMenu
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     AddAnchor,
     Anchor,
     ChangeAnchor,
@@ -16,8 +16,8 @@ from instrument.engine.messages import (
     RemoveAnchor,
     SetKnob,
 )
-from instrument.engine.pad import MOST
-from instrument.ui.pad import LatentPad
+from instrument.engine.performance.pad import MOST
+from instrument.ui.latent_pad.pad import LatentPad
 from instrument.ui.window import Window
 from tests.ui.stand_in import PAD_KNOBS, PLAYER_KNOBS, EngineStandIn
 

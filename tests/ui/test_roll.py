@@ -8,12 +8,12 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import NoteReport, Telemetry
+from instrument.engine.ipc.messages import NoteReport, Telemetry
 from instrument.music.notes import Part
 from instrument.ui import theme
-from instrument.ui.pianoroll import PianoRoll
-from instrument.ui.rollnotes import KEPT_TICKS, Bars, Playhead, RollNotes, drum_lane
-from instrument.ui.score import Score
+from instrument.ui.roll.notes import KEPT_TICKS, Bars, Playhead, RollNotes, drum_lane
+from instrument.ui.roll.piano_roll import PianoRoll
+from instrument.ui.roll.score import Score
 from tests.ui.stand_in import EngineStandIn, bar_of_music, hear
 
 FRAME_S, FRAMES = 1 / 30, 60

@@ -8,10 +8,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import LoadModel, RemovePlayer, SetKnob
+from instrument.engine.ipc.messages import LoadModel, RemovePlayer, SetKnob
 from instrument.ui import theme
-from instrument.ui.controls import Chip, Choice
-from instrument.ui.knob import Knob
+from instrument.ui.knobs.controls import Chip, Choice
+from instrument.ui.knobs.knob import Knob
 from instrument.ui.meters import StripMeter
 from instrument.ui.sounds import MOST, STRIP_HEIGHT, SoundStrip
 from instrument.ui.window import Window

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.spectrum import BANDS, spectrum
+from instrument.engine.sound.spectrum import BANDS, spectrum
 from instrument.ui.spectrogram import LEFT, Spectrogram
 
 RATE = 48000

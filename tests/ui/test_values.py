@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrument.engine.messages import KnobInfo
+from instrument.engine.ipc.messages import KnobInfo
 from instrument.errors import HocketError
-from instrument.ui.values import Scale, note_name
+from instrument.ui.knobs.values import Scale, note_name
 
 TEMPERATURE = Scale(KnobInfo("temperature", "Temperature", low=0.0, high=2.0, default=1.0))
 TEMPO = Scale(KnobInfo("tempo", "Tempo", unit="bpm", low=20.0, high=400.0, default=120.0, curve="log"))

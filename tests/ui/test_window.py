@@ -8,7 +8,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication, QInputDialog, QWidget
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.messages import (
+from instrument.engine.ipc.messages import (
     KnobInfo,
     LoadModel,
     LoadPatch,
@@ -21,8 +21,8 @@ from instrument.engine.messages import (
     Stop,
 )
 from instrument.ui import theme
-from instrument.ui.controls import Choice, NumberBox
-from instrument.ui.knob import Knob
+from instrument.ui.knobs.controls import Choice, NumberBox
+from instrument.ui.knobs.knob import Knob
 from instrument.ui.link import RESTARTS, State
 from instrument.ui.transport import Tapper, recording_path
 from instrument.ui.window import Window

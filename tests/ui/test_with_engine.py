@@ -11,11 +11,11 @@ import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from instrument.engine.client import EngineClient
+from instrument.engine.ipc.client import EngineClient
 from instrument.errors import HocketError
 from instrument.ui import theme
 from instrument.ui.app import run_window
-from instrument.ui.knob import Knob
+from instrument.ui.knobs.knob import Knob
 from instrument.ui.link import State
 from instrument.ui.window import Window
 from tests.support.engine import OPTIONS, ROOT, end, there

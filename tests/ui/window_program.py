@@ -15,7 +15,7 @@ import msgspec
 from PySide6.QtCore import QPoint, QSettings, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from instrument.engine.messages import LoadModel
+from instrument.engine.ipc.messages import LoadModel
 from instrument.ui import theme
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn

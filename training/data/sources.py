@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from instrument.errors import HocketError
-from training.data.midi import MAX_BYTES
+from training.data.notes.midi import MAX_BYTES
 
 MANIFEST_NAME = "manifest.csv"
 SPLITS = ("train", "valid", "test")

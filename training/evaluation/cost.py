@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from instrument.models.manifest import Manifest
-from instrument.models.musicvae import MusicVaePlayer
-from instrument.models.players import Ask, NotePlayer
+from instrument.models.notes.musicvae import MusicVaePlayer
+from instrument.models.notes.player import Ask, NotePlayer
 from instrument.music.timebase import MetreMap
 from training.evaluation.generation import COMMON_TIME, default_knobs
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from instrument.models.manifest import Manifest
-from instrument.models.players import Ask, NotePlayer
+from instrument.models.notes.player import Ask, NotePlayer
 from instrument.music.notes import Note, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 

@@ -14,7 +14,7 @@ from instrument.errors import HocketError
 from instrument.music.codec import FIELDS
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT
-from training.evaluation.features import bar_ticks
+from training.evaluation.notes.features import bar_ticks
 
 matplotlib.use("agg")
 

@@ -11,7 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluation import longrun, reconstruction
+from training.evaluation.notes import long_run as longrun
+from training.evaluation.notes import reconstruction
 
 Rows = dict[str, dict[str, Any]]
 

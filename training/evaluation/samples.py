@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instrument.models.players import NotePlayer
+from instrument.models.notes.player import NotePlayer
 from instrument.music.notes import Piece
 from instrument.music.timebase import Metre
-from training.data.shards import PieceInfo, Shards
-from training.evaluation.features import bar_ticks, excerpt
+from training.data.notes.shards import PieceInfo, Shards
 from training.evaluation.generation import Knobs, play
+from training.evaluation.notes.features import bar_ticks, excerpt
 
 BARS = 8
 

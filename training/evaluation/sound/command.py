@@ -8,7 +8,7 @@ from typing import Any
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from training.data.corpus import Corpus
+from training.data.sound.corpus import Corpus
 from training.evaluation.card import write_card
 from training.evaluation.overview import SPECTROGRAMS, keep_figures
 from training.evaluation.sound import streams, tones, vocoders

@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2, vq
 from scipy.fft import dct
 from scipy.stats import norm
 
-from instrument.models.spectral import mel_matrix, stft
+from instrument.models.sound.spectral import mel_matrix, stft
 
 RESOLUTIONS = (512, 1024, 2048)
 FLOOR = 1e-4  # of a magnitude whose logarithm is taken: about what the noise of 16 bits has in a bin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.spectral import mel_matrix, stft
+from instrument.models.sound.spectral import mel_matrix, stft
 from training.evaluation.sound.hearing import CLIP_SECONDS, FFT, HIGH_HZ, LOW_HZ, MELS, RATE, to_rate
 
 Sound = NDArray[np.float32]

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from training.data.corpus import Clip, Corpus
+from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.sound.hearing import CLIP_SECONDS, Heard, hear_clip, hear_note
 
 EARS = Path("artifacts/ears")

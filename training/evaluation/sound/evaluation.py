@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.models.bundle import Bundle
-from training.data.corpus import Corpus
+from training.data.sound.corpus import Corpus
 from training.evaluation.sound.showing import Shown
 
 Sound = NDArray[np.float32]

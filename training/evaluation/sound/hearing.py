@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from instrument.models.spectral import mel_matrix, stft
+from instrument.models.sound.spectral import mel_matrix, stft
 from training.evaluation.sound.pitch import hertz
 
 RATE = 16000

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models import notespectra
-from instrument.models.additive import (
+from instrument.models.sound import note_spectra as notespectra
+from instrument.models.sound.additive import (
     FRAME_RATE,
     PARTIALS,
     amplitudes,
@@ -19,7 +19,7 @@ from instrument.models.additive import (
     phasors,
     ratios,
 )
-from training.data.partials import analyse
+from training.data.sound.partials import analyse
 
 Sound = NDArray[np.float32]
 

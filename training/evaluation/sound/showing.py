@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.models.spectral import stft
+from instrument.models.sound.spectral import stft
 
 LONGEST_S = 6.0
 LARGEST = 130_000  # bytes of an example

@@ -15,10 +15,10 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.catalog import find_model, open_sound_bundle
 from instrument.models.manifest import Manifest
-from instrument.models.sounding import StreamModel
-from instrument.models.spectral import log_mel
-from instrument.models.vocoder import Vocoder
-from training.data.corpus import Corpus
+from instrument.models.sound.base import StreamModel
+from instrument.models.sound.spectral import log_mel
+from instrument.models.sound.vocoder import Vocoder
+from training.data.sound.corpus import Corpus
 from training.evaluation.generation import default_knobs
 from training.evaluation.sound.distances import frechet
 from training.evaluation.sound.drift import drift, seams

@@ -15,8 +15,8 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes
 from instrument.models.catalog import open_sound_bundle
 from instrument.models.manifest import Manifest
-from instrument.models.sounding import VoiceModel
-from training.data.corpus import Clip, Corpus
+from instrument.models.sound.base import VoiceModel
+from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.generation import default_knobs
 from training.evaluation.sound.distances import Bins, mel_cepstral, multi_resolution
 from training.evaluation.sound.ears import Examples, instrument_ear, spread

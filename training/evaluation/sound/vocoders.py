@@ -13,9 +13,9 @@ import soxr
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes
-from instrument.models.spectral import MelFormat, griffin_lim, istft, log_mel, stft
-from instrument.models.vocoder import Vocoder
-from training.data.corpus import Clip, Corpus
+from instrument.models.sound.spectral import MelFormat, griffin_lim, istft, log_mel, stft
+from instrument.models.sound.vocoder import Vocoder
+from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.sound.distances import mel_cepstral, multi_resolution
 from training.evaluation.sound.ears import spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound

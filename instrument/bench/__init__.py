@@ -1,0 +1,1 @@
+"""Measures the program: notes, timing, knobs, sound, the window."""

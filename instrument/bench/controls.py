@@ -1,0 +1,75 @@
+"""The controls of `hocket bench`: processes that do nothing but what is measured, since the machine itself may
+wake late or starve a stream.
+
+    python -m instrument.bench.controls sleep     wakes at the deadlines (ns) on standard input, a line each
+    python -m instrument.bench.controls stream    keeps an idle audio stream fed
+
+Each prints a line when it is ready, ends with its standard input, and prints JSON: the latenesses in ns; the count of
+starved blocks.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sys
+import threading
+import time
+
+import numpy as np
+
+from instrument.engine.devices import best_audio
+from instrument.engine.sound.mix_thread import LEAD_S
+from instrument.engine.sound.mixer import BLOCK
+from instrument.io.clocks import SystemClock
+
+SOON_NS = 20_000_000  # from here on one deadline is slept to, whatever else comes in
+
+
+def sleep() -> list[int]:
+    """Wake at every deadline; by how much too late."""
+    clock = SystemClock()
+    deadlines: list[int] = []
+    ended = threading.Event()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            if int(line) > clock.now():  # else it came too late for anybody
+                heapq.heappush(deadlines, int(line))
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    print("ready", flush=True)
+    late = []
+    while not ended.is_set():
+        if deadlines and deadlines[0] < clock.now() + SOON_NS:
+            deadline = heapq.heappop(deadlines)
+            clock.sleep_until(deadline)
+            late.append(clock.now() - deadline)
+        else:
+            time.sleep(0.005)
+    return late
+
+
+def stream() -> int:
+    """Feed silence to the device as the mixer feeds sound; the blocks that starved."""
+    audio, _ = best_audio("")
+    ended = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    silence = np.zeros((BLOCK, 2), np.float32)
+    print("ready", flush=True)
+    while not ended.wait(BLOCK / audio.rate / 2):
+        for _ in range(audio.free(int(LEAD_S * audio.rate)) // BLOCK):
+            audio.write(silence)
+    starved = audio.status().starved
+    audio.close()
+    return starved
+
+
+if __name__ == "__main__":
+    print(json.dumps({"sleep": sleep, "stream": stream}[sys.argv[1]]()), flush=True)

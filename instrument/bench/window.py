@@ -1,0 +1,48 @@
+"""The window, timed: `python -m instrument.bench.window` opens it, prints the `perf_counter_ns` of its first picture,
+and ends with its input. For `hocket bench`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication
+
+from instrument.ui.app import run_window
+
+
+class FirstPicture(QObject):
+    """Says when something is painted for the first time."""
+
+    seen = False
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint and not self.seen:
+            self.seen = True
+            print(time.perf_counter_ns(), flush=True)
+        return False
+
+
+def main() -> None:
+    """As said above."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith(
+        "linux"
+    ):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    app = QApplication(sys.argv[:1])
+    first = FirstPicture()
+    app.installEventFilter(first)
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+    run_window()
+
+
+if __name__ == "__main__":
+    main()

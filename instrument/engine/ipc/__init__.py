@@ -1,0 +1,1 @@
+"""Messages between the engine and its clients, over a private local socket."""

@@ -1,0 +1,310 @@
+"""Commands to the engine and telemetry from it: msgspec structs over a private local socket.
+
+Every message is a tagged struct; `encode` and `decode_command` / `decode_report` are the only ways in and out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from instrument.errors import HocketError
+
+Value = float | str
+Place = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """A point of a player's latent space (`models.latent.to_text`) on its pad, right (x) and up (y) from the middle."""
+
+    name: str
+    x: Place
+    y: Place
+    latent: Annotated[str, Meta(max_length=16384)] = ""
+
+
+class Command(msgspec.Struct, frozen=True, tag=True):
+    """Base of what a client may send. Every command is answered by a `Reply` with its number."""
+
+
+class Hello(Command, frozen=True):
+    """First message of a client. `keep`: the engine is to outlive its clients."""
+
+    keep: bool = False
+
+
+class Play(Command, frozen=True):
+    """Start the transport where it stands."""
+
+
+class Stop(Command, frozen=True):
+    """Stop the transport, release what sounds; the next Play starts a new performance from bar 0."""
+
+
+class Panic(Command, frozen=True):
+    """Silence: all notes off (CC 120 and 123) on every channel and voice; the transport goes on."""
+
+
+class SetKnob(Command, frozen=True):
+    """Turn a knob of `engine.performance.knobs`: the instrument's (tempo, key, scale, level, ...) or a player's model's
+    (genre, temperature, density, ...)."""
+
+    knob: str
+    value: Value
+    player: int = 0
+
+
+class LoadModel(Command, frozen=True):
+    """Give a player another bundle, or one that is not there yet (the number after the last one's): it is added.
+    Unknown slugs are refused with the list of those there are. Sound comes and goes while the music plays; another
+    player of notes, or notes in the place of sound, begin anew as `LoadPatch` does."""
+
+    slug: str
+    player: int = 0
+
+
+class RemovePlayer(Command, frozen=True):
+    """Let a player go; those behind move up by one."""
+
+    player: int
+
+
+class LoadPatch(Command, frozen=True):
+    """Load a patch by name or path."""
+
+    name: str
+
+
+class SavePatch(Command, frozen=True):
+    """Save the present state under a name or path."""
+
+    name: str
+
+
+class Record(Command, frozen=True):
+    """Start recording to `path` (.mid, .wav or .take.json); an empty path stops and closes the file."""
+
+    path: str
+
+
+class SetDevice(Command, frozen=True):
+    """Use another audio device, MIDI port or MIDI input; None leaves it as it is.
+
+    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier.
+    """
+
+    audio: str | None = None
+    midi: str | None = None
+    offset_ms: float | None = None
+    midi_in: str | None = None
+
+
+class Learn(Command, frozen=True):
+    """Have the MIDI controller that is moved next turn a knob; `on` False: none turns it any more."""
+
+    knob: str
+    player: int = 0
+    on: bool = True
+
+
+class AddAnchor(Command, frozen=True):
+    """Put an anchor on the latent pad of a player. source: "file" (what: path of a MIDI file), "phrase" (what was just
+    played, by a person or the player itself), "sample" (of the genre it is set to), "genre" (what: whose mean)."""
+
+    source: Literal["file", "phrase", "sample", "genre"]
+    x: Place
+    y: Place
+    what: str = ""
+    player: int = 0
+
+
+class ChangeAnchor(Command, frozen=True):
+    """Rename an anchor (to) or move it (x and y)."""
+
+    name: str
+    to: str = ""
+    x: Place | None = None
+    y: Place | None = None
+    player: int = 0
+
+
+class RemoveAnchor(Command, frozen=True):
+    """Take an anchor off a player's pad."""
+
+    name: str
+    player: int = 0
+
+
+class Describe(Command, frozen=True):
+    """Ask for a `Description`."""
+
+
+class Quit(Command, frozen=True):
+    """End the engine: everything released, autosaved, no process left."""
+
+
+AnyCommand = (
+    Hello | Play | Stop | Panic | SetKnob | LoadModel | RemovePlayer | LoadPatch | SavePatch | Record | SetDevice
+    | Learn | AddAnchor | ChangeAnchor | RemoveAnchor | Describe | Quit
+)
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A numbered command, as it travels."""
+
+    number: int
+    command: AnyCommand
+
+
+class Report(msgspec.Struct, frozen=True, tag=True):
+    """Base of what the engine sends."""
+
+
+class Reply(Report, frozen=True):
+    """The answer to command `number`: an empty error means done."""
+
+    number: int
+    error: str = ""
+
+
+class KnobInfo(msgspec.Struct, frozen=True):
+    """A knob as the window draws it. kind: "number", "choice" (value is one of choices) or "switch" (0/1).
+
+    curve: "linear" or "log"; step: smallest change, 0 = continuous; zero: what 0 is called where it is no amount
+    ("free"); player -1: the instrument's own.
+    """
+
+    id: str
+    label: str
+    kind: str = "number"
+    unit: str = ""
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.0
+    default: Value = 0.0
+    choices: tuple[str, ...] = ()
+    curve: str = "linear"
+    help: str = ""
+    player: int = 0
+    zero: str = ""
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """A bundle as `hocket models` lists it. kind: what it does as a player, "notes", "stream" or "voice"; empty: it is
+    none by itself."""
+
+    slug: str
+    family: str
+    name: str
+    version: str
+    bytes: int
+    genres: tuple[str, ...] = ()
+    licence: str = ""
+    problem: str = ""
+    kind: str = ""
+
+
+class Description(Report, frozen=True):
+    """Everything that changes rarely; sent on Hello and whenever it changed."""
+
+    models: tuple[ModelInfo, ...]
+    knobs: tuple[KnobInfo, ...]
+    values: dict[str, Value]  # "player/knob" -> value, player -1 = the instrument's
+    players: tuple[str, ...]  # slug a player
+    patches: tuple[str, ...]
+    patch: str
+    patch_changed: bool
+    audio_devices: tuple[str, ...]
+    midi_ports: tuple[str, ...]
+    offset_ms: float = 0.0  # of the MIDI port
+    midi_inputs: tuple[str, ...] = ()
+    controllers: dict[int, str] = {}  # number of a MIDI controller -> "player/knob"
+    pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
+    kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
+
+
+class NoteReport(msgspec.Struct, frozen=True, array_like=True):
+    """A note for the piano roll. state: 0 planned (ghost), 1 committed."""
+
+    player: int
+    tick: int
+    micro: int
+    pitch: int
+    duration: int
+    velocity: int
+    part: int
+
+
+class Telemetry(Report, frozen=True):
+    """Sent some 30 times a second.
+
+    tick: transport position (fractional); bpm, bar, beat (counted from 1); plan: all planned notes
+    when they changed since the last telemetry, else None; committed: notes committed since the last;
+    levels: peak of left and right since the last, dBFS; load: share of the mixing deadline used, 0..1;
+    banners: states worth showing ("no audio device: playing to the null device"); player_levels: as levels, of each
+    player that sounds by itself (others: -120), voices_level: of the built-in voices; underruns: how often the stream
+    of a player ran dry; spectrum: peaks of what leaves, in `sound.spectrum.BANDS` bands from low to high, a byte each
+    from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence.
+    """
+
+    playing: bool
+    tick: float
+    bpm: float
+    bar: int
+    beat: int
+    committed: tuple[NoteReport, ...]
+    plan: tuple[NoteReport, ...] | None
+    levels: tuple[float, float]
+    load: float
+    starved: int
+    xruns: int
+    latency_ms: float
+    late_notes: int
+    sounding: int
+    ms_per_note: float
+    audio: str
+    midi: str
+    recording: str
+    banners: tuple[str, ...]
+    midi_in: str = ""
+    player_levels: tuple[tuple[float, float], ...] = ()
+    voices_level: tuple[float, float] = (-120.0, -120.0)
+    underruns: tuple[int, ...] = ()
+    spectrum: bytes = b""
+
+
+class Bye(Report, frozen=True):
+    """The engine is ending; `reason` says why."""
+
+    reason: str = ""
+
+
+AnyReport = Reply | Description | Telemetry | Bye
+
+_encoder = msgspec.msgpack.Encoder()
+_commands = msgspec.msgpack.Decoder(Envelope)
+_reports = msgspec.msgpack.Decoder(AnyReport)
+
+
+def encode(message: Envelope | AnyReport) -> bytes:
+    """Bytes of a message."""
+    return _encoder.encode(message)
+
+
+def decode_command(data: bytes) -> Envelope:
+    """The command in `data`. Raises HocketError on anything else."""
+    try:
+        return _commands.decode(data)
+    except msgspec.DecodeError as error:
+        raise HocketError(f"not a command of this version: {error}") from error
+
+
+def decode_report(data: bytes) -> AnyReport:
+    """The report in `data`. Raises HocketError on anything else."""
+    try:
+        report: AnyReport = _reports.decode(data)
+        return report
+    except msgspec.DecodeError as error:
+        raise HocketError(f"not a report of this version: {error}") from error

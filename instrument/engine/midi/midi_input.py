@@ -1,0 +1,106 @@
+"""What a person plays: it sounds at once through the built-in voices, and the players hear it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from instrument.engine.midi.ledger import NOTE_OFF, NOTE_ON
+from instrument.engine.note_thread import Conductor, Key
+from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.voices.base import DRUM_CHANNEL, SUSTAIN
+from instrument.io.midi.input import NullMidiInput
+from instrument.io.ports import MidiInput
+from instrument.music.notes import Part
+
+TURN_S = 0.03  # between two turns of a knob by a controller
+_CONTROL, _BEND, _MODULATION = 0xB0, 0xE0, 1
+_CONTROLLERS = 120  # those from this number on are commands
+
+
+class Listener:
+    """Reads a MIDI input in a thread of its own. Channel 10 are drums, all others one melody instrument."""
+
+    def __init__(self, port: MidiInput, sound: Sound, conductor: Conductor) -> None:
+        self.port = port
+        self._sound = sound
+        self._conductor = conductor
+        self._held: set[tuple[int, int]] = set()  # (channel, pitch)
+        self._moved: dict[int, int] = {}  # controllers and where they are, not yet told
+        self._turned = 0.0
+        self._reading = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def poll(self) -> None:
+        """Keep the port alive; what was held when it was lost is released."""
+        self.port.poll()
+        if self._held and self.port.status().state != "open":
+            self._let_go()
+
+    def use(self, open_port: Callable[[], MidiInput]) -> None:
+        """Listen to another port from now on, opened when the last one has been closed. HocketError if it does not
+        open: then there is none."""
+        for change in (NullMidiInput, open_port):
+            opened = change()
+            with self._reading:
+                last, self.port = self.port, opened
+            last.close()
+            self._let_go()
+
+    def close(self) -> None:
+        """End the thread, close the port."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self.port.close()
+
+    def _run(self) -> None:
+        while not self._closed.wait(self.port.pace_s):
+            with self._reading:
+                arrived = self.port.read()
+            if arrived:
+                self._take(arrived)
+            if self._moved and time.monotonic() - self._turned > TURN_S:
+                self._turn()
+
+    def _turn(self) -> None:
+        moved, self._moved = self._moved, {}
+        self._turned = time.monotonic()
+        self._conductor.call(lambda: self._conductor.control(moved))
+
+    def _is_bound(self, controller: int) -> bool:
+        """Whether it turns a knob, or is about to."""
+        conductor = self._conductor
+        free = controller != SUSTAIN and controller < _CONTROLLERS
+        return free and bool(conductor.learning or controller in conductor.picture.patch.routing.controllers)
+
+    def _let_go(self) -> None:
+        now = time.perf_counter_ns()
+        self._take([(now, bytes((NOTE_OFF | channel, pitch, 0))) for channel, pitch in list(self._held)])
+        self._take([(now, bytes((_CONTROL, SUSTAIN, 0)))])
+
+    def _take(self, arrived: list[tuple[int, bytes]]) -> None:
+        keys = []
+        for ns, message in arrived:
+            kind, first, second = message[0] & 0xF0, *(*message[1:3], 0, 0)[:2]
+            drums = message[0] & 0x0F == DRUM_CHANNEL
+            channel = DRUM_CHANNEL if drums else LIVE_CHANNEL
+            if kind in (NOTE_ON, NOTE_OFF):
+                velocity = second if kind == NOTE_ON else 0
+                (self._held.add if velocity else self._held.discard)((channel, first))
+                keys.append(Key(ns, first, velocity, Part.DRUMS if drums else Part.MELODY))
+            elif kind == _CONTROL and self._is_bound(first):
+                self._moved[first] = second
+                continue
+            elif kind != _BEND and not (kind == _CONTROL and first in (SUSTAIN, _MODULATION)):
+                continue
+            self._sound.play(bytes((kind | channel, first, second)))
+        if keys:
+            self._conductor.call(lambda: self._conductor.listen(keys))

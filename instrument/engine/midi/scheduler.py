@@ -1,0 +1,248 @@
+"""Deadlines: the notes to come and the notes sounding at a destination, and the thread that sends MIDI by them."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from instrument.engine.midi.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
+from instrument.engine.performance.performance import Performance, Played
+from instrument.io.midi.output import NullMidi, all_notes_off
+from instrument.io.ports import Clock, MidiOutput
+from instrument.io.priority import IN_TIME, hurry
+from instrument.music.midifile import CHANNELS
+from instrument.music.notes import Part
+from instrument.music.timebase import MICRO_STEPS, TempoMap
+
+LATE_NS = 3_000_000  # a note-on later than this against its beat is counted
+EARLY_NS = 40_000_000  # how early a port that places messages itself wants them
+_SPIN_NS = 2_000_000  # the last stretch to a deadline is the clock's, without being woken for news
+_REST_S = 0.2  # longest wait of the thread, so that it always ends soon after `close`
+
+
+class Strike(NamedTuple):
+    """A note-on to come: `tick` with its fraction, MIDI channel 0..15, key, velocity, and length in ticks."""
+
+    tick: float
+    channel: int
+    key: int
+    velocity: int
+    duration: float
+
+
+def strikes(played: Iterable[Played], channels: Mapping[Part, int] = CHANNELS) -> list[Strike]:
+    """What notes mean for an output that plays each part on its channel."""
+    return [
+        Strike(note.tick + note.micro / MICRO_STEPS, channels[Part(note.part)], note.pitch, note.velocity,
+               note.duration)
+        for _, note in played
+    ]  # fmt: skip
+
+
+class Agenda:
+    """What one destination has still to play. Ordered by tick, so that a change of tempo moves everything in
+    it, ends of sounding notes too. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self.version = 0  # counts what has changed, for `wait`
+        self._changed = threading.Condition()
+        self._heap: list[tuple[float, int, Strike]] = []
+        self._ledger = Ledger()
+
+    @property
+    def sounding(self) -> int:
+        """Notes that sound."""
+        return len(self._ledger)
+
+    def add(self, strikes: Iterable[Strike]) -> None:
+        """Enter notes."""
+        with self._changed:
+            for strike in strikes:
+                self.version += 1
+                heapq.heappush(self._heap, (strike.tick, self.version, strike))
+            self._changed.notify_all()
+
+    def take(self, until: float) -> list[tuple[float, bytes]]:
+        """(tick, MIDI message) of all that starts or ends before `until`, in order, ends before starts."""
+        taken: list[tuple[float, bytes]] = []
+        with self._changed:
+            while (tick := self._next()) is not None and tick < until:
+                taken += self._ledger.due(tick)
+                if self._heap and self._heap[0][0] <= tick:
+                    strike = heapq.heappop(self._heap)[2]
+                    taken += ((tick, message) for message in self._ledger.on(*strike))
+        return taken
+
+    def live(self, tick: float, message: bytes) -> list[bytes]:
+        """Enter a short MIDI message of a person, now: what is to be played for it."""
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        with self._changed:
+            if kind == NOTE_ON and message[2]:
+                return self._ledger.on(tick, channel, message[1], message[2], LONGEST)
+            return self._ledger.off(channel, message[1]) if kind in (NOTE_ON, NOTE_OFF) else [message]
+
+    def next(self) -> float | None:
+        """The tick of the next start or end."""
+        with self._changed:
+            return self._next()
+
+    def poke(self) -> None:
+        """Wake whoever waits: the tempo changed."""
+        with self._changed:
+            self.version += 1
+            self._changed.notify_all()
+
+    def wait(self, version: int, timeout_s: float) -> None:
+        """Return when something has changed since `version` was read, or after `timeout_s`."""
+        with self._changed:
+            if self.version == version:
+                self._changed.wait(timeout_s)
+
+    def silence(self) -> list[bytes]:
+        """Forget what is to come; the note-offs of what sounds, which no longer does."""
+        with self._changed:
+            self._heap.clear()
+            return self._ledger.release_all()
+
+    def release(self) -> list[bytes]:
+        """The note-offs of what sounds; what is to come stays."""
+        with self._changed:
+            return self._ledger.release_all()
+
+    def _next(self) -> float | None:
+        end = self._ledger.next_end()
+        if not self._heap:
+            return end
+        return self._heap[0][0] if end is None else min(self._heap[0][0], end)
+
+
+class Scheduler:
+    """An `Output` of the conductor: sends to a MIDI port when it is due, from a thread of its own.
+
+    late: note-ons handed over more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns of
+    the last note-ons; channels: MIDI channel 0..15 of each part.
+    """
+
+    def __init__(self, clock: Clock, port: MidiOutput) -> None:
+        self.agenda = Agenda()
+        self.port = port
+        self.channels: Mapping[Part, int] = CHANNELS
+        self.late = 0
+        self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
+        self._clock = clock
+        self._offset = 0  # ns from when a note is heard to when the port sends it
+        self._tempo: TempoMap | None = None
+        self._sending = threading.Lock()
+        self._latest = 0  # deadline of the last message handed over
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def strike(self, played: Sequence[Played]) -> None:
+        """As `Output.strike`."""
+        self.agenda.add(strikes(played, self.channels))
+
+    def retime(self, tempo: TempoMap | None) -> None:
+        """As `Output.retime`."""
+        self._tempo = tempo
+        self.agenda.poke()
+
+    def arrange(self, performance: Performance) -> None:
+        """As `Output.arrange`."""
+        chosen = {
+            Part[name.upper()]: channel - 1 for name, channel in performance.patch.routing.channels.items()
+        }
+        self.channels = {**CHANNELS, **chosen}
+        self._offset = round(performance.patch.routing.offset_ms * 1e6)
+        self.agenda.poke()
+
+    def reach_ns(self) -> int:
+        """As `Output.reach_ns`."""
+        return max(0, self._early())
+
+    def silence(self) -> None:
+        """As `Output.silence`."""
+        with self._sending:
+            self._send_now(self.agenda.silence())
+
+    def panic(self) -> None:
+        """Silence, and tell every channel to be silent."""
+        with self._sending:
+            self._send_now([*self.agenda.silence(), *all_notes_off()])
+
+    def poll(self) -> None:
+        """Keep the port alive. What sounded when it was lost is released once it is back."""
+        if self.port.poll():
+            with self._sending:
+                self._send_now([*self.agenda.release(), *all_notes_off()])
+
+    def use(self, open_port: Callable[[], MidiOutput]) -> None:
+        """Send to another port from now on. It is opened when the last one has been closed, as both may have the
+        same name. HocketError if it does not open: then there is none."""
+        self._change(NullMidi(self._clock))
+        self._change(open_port())
+
+    def _change(self, port: MidiOutput) -> None:
+        with self._sending:
+            last, messages = self.port, self.agenda.release()
+            self._send_now(messages)
+            self.port = port
+        last.close()
+
+    def close(self) -> None:
+        """Silence, end the thread, close the port."""
+        self._closed = True
+        self.agenda.poke()
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self.silence()
+        self.port.close()
+
+    def send_due(self) -> int | None:
+        """Send what is due; the instant (ns) at which the next message is to be handed over, None if none is."""
+        tempo = self._tempo
+        if tempo is None:
+            return None
+        early = self._early()
+        with self._sending:
+            for tick, message in self.agenda.take(tempo.tick(self._clock.now() + early)):
+                self._send(message, int(tempo.ns(tick)) + self._offset)
+        tick_next = self.agenda.next()
+        return None if tick_next is None else int(tempo.ns(tick_next)) - early
+
+    def _early(self) -> int:
+        """How long before it is heard by our clock a note is handed over; negative: after."""
+        return (EARLY_NS if self.port.stamps else 0) - self._offset
+
+    def _send(self, message: bytes, ns: int) -> None:
+        """Never before what a port with stamps already holds: the offset may just have become smaller."""
+        ns = self._latest = max(self._latest, ns)
+        self.port.send(message, ns)
+        if message[0] & 0xF0 == NOTE_ON:
+            lateness = self._clock.now() - ns
+            self.lateness.append((ns, lateness))
+            self.late += lateness > LATE_NS
+
+    def _send_now(self, messages: Iterable[bytes]) -> None:
+        """After everything that a port with stamps already holds, else a note-on could follow its note-off."""
+        ns = max(self._clock.now(), self._latest)
+        for message in messages:
+            self.port.send(message, ns)
+
+    def _run(self) -> None:
+        hurry(IN_TIME)
+        while not self._closed:
+            version = self.agenda.version
+            due = self.send_due()
+            ahead = None if due is None else due - self._clock.now()
+            if due is not None and ahead is not None and ahead < _SPIN_NS:
+                self._clock.sleep_until(due)
+            else:
+                rest = _REST_S if ahead is None else (ahead - _SPIN_NS / 2) / 1e9
+                self.agenda.wait(version, min(_REST_S, rest))

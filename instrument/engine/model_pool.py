@@ -1,0 +1,47 @@
+"""Models that are open, so that a new performance need not load again."""
+
+from __future__ import annotations
+
+import threading
+
+from instrument.engine.performance.roster import Opened, OpenPlayer
+from instrument.engine.performance.sound_seats import kind
+from instrument.engine.sound.tuning import prepare
+from instrument.models.sound.base import StreamModel
+
+
+class Players:
+    """Opens models and keeps those no longer in use, so that a new performance need not load again."""
+
+    def __init__(self, open_player: OpenPlayer) -> None:
+        self._open = open_player
+        self._lock = threading.Lock()
+        self._idle: list[Opened] = []
+
+    def load(self, slug: str) -> None:
+        """Have a player of `slug` ready, so that giving it out takes no time. HocketError if that cannot be."""
+        opened = self._open(slug)
+        if isinstance(opened[1], StreamModel):
+            prepare(opened[1].rate, opened[1].chunk)
+        with self._lock:
+            self._idle.append(opened)
+
+    def give(self, slug: str) -> Opened:
+        """A player that nobody else uses."""
+        with self._lock:
+            ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
+            if ready:
+                self._idle.remove(ready)
+        return ready or self._open(slug)
+
+    def kind(self, slug: str) -> str:
+        """What a player of `slug` does. HocketError if it cannot be."""
+        opened = self.give(slug)
+        with self._lock:
+            self._idle.append(opened)
+        return kind(opened[1])
+
+    def take_back(self, players: list[Opened]) -> None:
+        """These are free again; others that nobody wanted meanwhile are let go."""
+        with self._lock:
+            self._idle = players

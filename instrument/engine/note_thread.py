@@ -1,0 +1,422 @@
+"""The notes thread: it alone holds the performance and the transport. It generates ahead, and commits what
+the outputs will need."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from instrument.engine.ipc.messages import Anchor, KnobInfo, NoteReport, Value
+from instrument.engine.model_pool import Players
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name, value_at
+from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.performance.performance import RECOVERED, Performance, Played
+from instrument.engine.performance.roster import Opened
+from instrument.engine.performance.sound_seats import NOTES, moved_up
+from instrument.engine.performance.transport import Transport
+from instrument.errors import HocketError
+from instrument.io.ports import Clock
+from instrument.music.notes import Note, Part
+from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
+
+Result = TypeVar("Result")
+
+MARGIN_NS = 7_000_000  # notes are committed this much before an output takes them
+START_NS = 20_000_000  # from Play to the first tick, beyond what the outputs need
+JUMP_NS = 500_000_000  # longer than this without a turn of the loop: the machine slept, and the music waits
+LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
+AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
+_TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
+_REST_S = 0.2  # the same while stopped
+LEARN_NS = 30_000_000_000  # how long a knob waits for its controller
+STRUCK = 12  # ticks that a live note is taken to last until it is known
+_SHOW_NS = 30_000_000  # between two pictures of the plan
+
+
+class Key(NamedTuple):
+    """A key that a person struck at an instant; velocity 0: released."""
+
+    ns: int
+    pitch: int
+    velocity: int
+    part: Part
+
+
+class Output(Protocol):
+    """A destination of notes."""
+
+    def strike(self, played: Sequence[Played]) -> None:
+        """Take committed notes."""
+        ...
+
+    def silence(self) -> None:
+        """End what sounds, forget what is to come."""
+        ...
+
+    def retime(self, tempo: TempoMap | None) -> None:
+        """Time runs by `tempo` from now on; None: it stands."""
+        ...
+
+    def reach_ns(self) -> int:
+        """How long before it is heard a note is taken."""
+        ...
+
+    def arrange(self, performance: Performance) -> None:
+        """A patch was loaded, or a knob or model changed. Called by the notes thread; to take no time."""
+        ...
+
+    def panic(self) -> None:
+        """Silence everything, also what nobody knows to sound."""
+        ...
+
+
+class Staged(NamedTuple):
+    """A performance and the players it was given."""
+
+    performance: Performance
+    players: list[Opened]
+
+
+class Picture(NamedTuple):
+    """A performance as other threads may see it."""
+
+    patch: Patch
+    knobs: tuple[KnobInfo, ...]
+    values: dict[str, Value]
+    pads: tuple[tuple[Anchor, ...] | None, ...]
+    kinds: tuple[str, ...]
+
+
+class Conductor:
+    """Plans, commits and hands over to its outputs; everything it is told to do goes through `call`.
+
+    For other threads to read: transport, picture, plan, committed, ms_per_note, timings (ns of the last notes
+    planned), problem (why nothing is generated, if so), learning.
+    """
+
+    def __init__(self, clock: Clock, players: Players, patch: Patch, outputs: Sequence[Output]) -> None:
+        """HocketError where the patch names models that are not there."""
+        self.players = players
+        self.transport = Transport()
+        self.performance, self._seated = self._stage(patch)
+        self.previous: Performance | None = None  # the one before this, once it has been played
+        self.plan: tuple[NoteReport, ...] = ()
+        self.committed: deque[NoteReport] = deque(maxlen=4096)
+        self.ms_per_note = 0.0
+        self.timings: deque[int] = deque(maxlen=20_000)
+        self.problem = ""
+        self._learning = ("", 0)  # a knob that is to be turned by a MIDI controller, and until when (ns) it waits
+        self.ended: Callable[[Performance], None] = lambda performance: None  # told of one that stopped
+        self._clock = clock
+        self._outputs = outputs
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._turned = clock.now()
+        self._shown = 0
+        self._planned = True  # the plan has changed since it was shown
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
+        self._pace()
+        self._arranged()
+
+    @property
+    def learning(self) -> str:
+        """The knob that the next MIDI controller that is moved will turn, if there is one."""
+        name, until = self._learning
+        return name if self._clock.now() < until else ""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop the music and end the thread."""
+        if self._thread.is_alive():
+            self.call(self.stop)
+            self.call(self._close)
+            self._thread.join(5)
+
+    def call(self, do: Callable[[], Result]) -> Future[Result]:
+        """Have the notes thread do something between two notes."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(do())
+            except HocketError as error:
+                future.set_exception(error)
+
+        self._calls.put(run)
+        return future
+
+    # What follows is for the notes thread, through `call`.
+
+    def play(self) -> None:
+        """Start time; tick 0 is heard as soon as the outputs can have it."""
+        if self.transport.playing:
+            return
+        self._plan(24)
+        now = self._turned = self._clock.now()
+        self.transport = self.transport.started(now + self.reach_ns() + START_NS)
+        self._retime()
+
+    def stop(self) -> None:
+        """Stop time, release what sounds, and make ready for a new performance from bar 0."""
+        if self.transport.playing:
+            self.performance.stop(self.transport.position(self._clock.now()))
+            self._begin(None)
+
+    def panic(self) -> None:
+        """Silence everything; time goes on."""
+        for output in self._outputs:
+            output.panic()
+
+    def set(self, knob: str, value: Value, player: int = 0) -> int:
+        """Turn a knob. The instant (ns) from which every note that starts was made with the new value."""
+        self.performance.set(knob, value, player)
+        if knob == "tempo":
+            bpm = float(self.performance.values[knob_name(INSTRUMENT, knob)])
+            self.transport = self.transport.paced(bpm, self.performance.floor)
+            self._retime()
+        self.transport = self.transport.measured(self.performance.metres)
+        self._arranged()
+        tempo = self.transport.tempo
+        return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
+
+    def learn(self, knob: str, player: int, on: bool) -> None:
+        """Have the controller that is moved next turn a knob, or none. HocketError for an unknown knob."""
+        info = self.performance.table.find(knob, player)
+        name = knob_name(info.player, info.id)
+        self._learning = (name, self._clock.now() + LEARN_NS) if on else ("", 0)
+        if not on:
+            self._bind({number: bound for number, bound in self._controllers.items() if bound != name})
+
+    def control(self, moved: Mapping[int, int]) -> None:
+        """A person moved controllers: number -> value 0..127."""
+        for number, value in moved.items():
+            if name := self.learning:
+                others = {other: bound for other, bound in self._controllers.items() if bound != name}
+                self._bind({**others, number: name})
+                self._learning = ("", 0)
+            info = self.performance.table.infos.get(self._controllers.get(number, ""))
+            if info:
+                self.set(info.id, value_at(info, value / 127), info.player)
+
+    def listen(self, keys: Iterable[Key]) -> None:
+        """A person strikes and releases keys, in order of time. Only what is played while time runs is music."""
+        tempo = self.transport.tempo
+        if tempo is None or not self.performance.bundles:
+            return
+        struck: list[Note] = []  # keys struck together are heard together
+        for key in keys:
+            at = max(0.0, tempo.tick(key.ns))
+            if key.velocity:
+                tick = round(at)
+                micro = min(MICRO_STEPS // 2 - 1, round((at - tick) * MICRO_STEPS))
+                struck.append(Note(tick, micro, key.pitch, STRUCK, key.velocity, key.part))
+            else:
+                self._hear(struck)
+                struck = []
+                if note := self.performance.release(key.pitch, key.part, at):
+                    self._show_heard(note)
+        self._hear(struck)
+
+    def load(self, slug: str, player: int = 0) -> None:
+        """Give a player another model, best loaded before by `Players.load`, or seat a new one behind the others. What
+        cannot be done while the music plays begins anew. HocketError if there can be no such player."""
+        kinds, players = self.performance.kinds, self.picture.patch.players
+        kind = self.players.kind(slug)
+        if not 0 <= player <= len(kinds):
+            raise HocketError(f"there is no player {player}: give 0 to {len(kinds)}")
+        for_sound = player == len(kinds) or kinds[player] != NOTES
+        if for_sound == (kind != NOTES):
+            self.performance.load(slug, player)
+            self._arranged()
+        else:
+            seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
+            self.use(replace(self.picture.patch, players=seated))
+
+    def remove(self, player: int) -> None:
+        """Let a player go; those behind move up, and what turns their knobs with them. Players of notes, and those
+        before such, cannot leave while the music plays: it begins anew. HocketError if there is no such player."""
+        patch = self.picture.patch
+        if not 0 <= player < len(patch.players):
+            raise HocketError(f"there is no player {player}: give 0 to {len(patch.players) - 1}")
+        moved = {number: moved_up(name, player) for number, name in self._controllers.items()}
+        controllers = {number: name for number, name in moved.items() if name}
+        try:
+            self.performance.leave(player)
+        except HocketError:
+            self.use(replace(patch, players=(*patch.players[:player], *patch.players[player + 1 :])))
+        self._bind(controllers)
+
+    def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
+        """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
+        self.performance.anchor(change(self.performance.pad(player)), player)
+        self._arranged()
+
+    def label(self, **fields: Any) -> None:
+        """Set fields of the patch that no note depends on: name, routing, voices."""
+        self.performance.patch = replace(self.performance.patch, **fields)
+        self._arranged()
+
+    def use(self, patch: Patch) -> None:
+        """Begin anew with a patch; the music goes on if it plays. HocketError leaves everything as it was."""
+        staged = self._stage(patch)
+        playing = self.transport.playing
+        if playing:
+            self.performance.stop(self.transport.position(self._clock.now()))
+        self._begin(staged)
+        if playing:
+            self.play()
+
+    def reach_ns(self) -> int:
+        """How long before it is heard the outputs want a note."""
+        return max((output.reach_ns() for output in self._outputs), default=0)
+
+    @property
+    def _controllers(self) -> dict[int, str]:
+        return self.performance.patch.routing.controllers
+
+    def _bind(self, controllers: dict[int, str]) -> None:
+        self.label(routing=replace(self.performance.patch.routing, controllers=controllers))
+
+    def _hear(self, notes: list[Note]) -> None:
+        if notes:
+            self.performance.listen(notes)
+        for note in notes:
+            self._show_heard(note._replace(duration=1))  # it grows when it is released
+
+    def _show_heard(self, note: Note) -> None:
+        self.committed.append(NoteReport(0, *note))
+        self._planned = True
+
+    def _stage(self, patch: Patch) -> Staged:
+        given: list[Opened] = []
+
+        def give(slug: str) -> Opened:
+            given.append(self.players.give(slug))
+            return given[-1]
+
+        return Staged(Performance(patch, give), given)
+
+    def _begin(self, staged: Staged | None) -> None:
+        """Put another performance in the place of this one, by default one with the same patch."""
+        last, played = self.performance, self.transport.playing
+        self.transport = self.transport.stopped()
+        self._retime()
+        self._silence()
+        if played:
+            self.ended(last)
+            self.previous = last
+        self.players.take_back(self._seated)
+        self.performance, self._seated = staged or self._stage(last.current_patch())
+        self._pace()
+        self._arranged()
+
+    def _arranged(self) -> None:
+        """Something other than the notes changed: let others know, and try again what failed."""
+        performance = self.performance
+        self.picture = Picture(
+            performance.current_patch(),
+            tuple(performance.table.infos.values()),
+            dict(performance.values),
+            performance.pads,
+            performance.kinds,
+        )
+        self.problem = ""
+        self._planned = True
+        for output in self._outputs:
+            output.arrange(performance)
+
+    def _pace(self) -> None:
+        """Take tempo and bars from the performance."""
+        bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])
+        self.transport = self.transport.paced(bpm, 0).measured(self.performance.metres)
+
+    def _close(self) -> None:
+        self._closed = True
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._advance()
+            worked = self._plan_one()
+            self._show()
+            self._obey(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+
+    def _obey(self, timeout_s: float) -> None:
+        """Do what is asked, after waiting for it for up to `timeout_s`."""
+        try:
+            self._calls.get(timeout=timeout_s)() if timeout_s else self._calls.get_nowait()()
+            while True:
+                self._calls.get_nowait()()
+        except Empty:
+            pass
+
+    def _advance(self) -> None:
+        """Commit what the outputs are about to need."""
+        now = self._clock.now()
+        if self.transport.tempo and now - self._turned > JUMP_NS:
+            self._silence()
+            self.transport = self.transport.resumed(now, now - self._turned)
+            self._retime()
+        self._turned = now
+        tempo = self.transport.tempo
+        if tempo is None:
+            return
+        overdue = now + self.reach_ns()
+        played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
+        if played:
+            for output in self._outputs:
+                output.strike(played)
+            self.committed.extend(NoteReport(player, *note) for player, note in played)
+            self._planned = True
+
+    def _plan_one(self) -> bool:
+        """Plan one note; False if all is planned."""
+        floor, metres = self.performance.floor, self.performance.metres
+        bar = metres.locate(floor).bar
+        two_bars = metres.start_of(bar + 2) - metres.start_of(bar)
+        ahead = max(two_bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
+        return self._plan(floor + ahead, most=1)
+
+    def _plan(self, until: float, most: int = 100) -> bool:
+        """Plan up to `most` notes, as far as `until`; False if there are none to plan."""
+        if self.problem:
+            return False
+        for _ in range(most):
+            began = time.perf_counter_ns()
+            try:
+                if self.performance.extend(until) is None:
+                    return False
+            except HocketError as error:
+                self.problem = f"nothing is generated: {error}"
+                return False
+            took = time.perf_counter_ns() - began
+            self.timings.append(took)
+            self.ms_per_note += 0.1 * (took / 1e6 - self.ms_per_note)
+            self._planned = True
+        return True
+
+    def _show(self) -> None:
+        """Renew the picture of the plan, as often as somebody looks."""
+        now = self._clock.now()
+        if self._planned and now - self._shown > _SHOW_NS:
+            self._shown = now
+            self._planned = False
+            planned = self.performance.planned(float("inf"))
+            self.plan = tuple(NoteReport(player, *note) for player, note in planned)
+
+    def _silence(self) -> None:
+        for output in self._outputs:
+            output.silence()
+
+    def _retime(self) -> None:
+        for output in self._outputs:
+            output.retime(self.transport.tempo)

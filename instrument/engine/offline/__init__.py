@@ -1,0 +1,1 @@
+"""Rendering and bouncing: the same performance without time."""

@@ -1,0 +1,175 @@
+"""What was played as a file: MIDI or sound, without devices and faster than it lasts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from instrument.engine.midi.scheduler import Agenda, strikes
+from instrument.engine.offline.render import Rendering
+from instrument.engine.performance.arrangement import (
+    GENRE,
+    LIVE_CHANNEL,
+    arrange,
+    arrangement_messages,
+    live_messages,
+)
+from instrument.engine.performance.performance import Played
+from instrument.engine.performance.sound_seats import scenes
+from instrument.engine.performance.takes import Input, Take, Turn
+from instrument.engine.sound.mixer import BLOCK, MASTER, Event, Fader, Mixer
+from instrument.engine.sound.sound_players import Ensemble, news
+from instrument.engine.sound.wavfile import WavFile
+from instrument.engine.voices.opening import open_voice
+from instrument.engine.voices.programs import NONE, Seat
+from instrument.errors import HocketError
+from instrument.models.sound.base import VoiceModel
+from instrument.music.midifile import CHANNELS, write_midi
+from instrument.music.notes import Note, Part, Piece
+from instrument.music.timebase import MICRO_STEPS, MetreMap
+
+FORMATS = (".mid", ".wav")
+RATE = 48_000
+FADE_S = 0.020  # what still sounds at the end is faded out
+
+
+def check_out(path: Path | str) -> Path:
+    """The path, if something can be bounced there: a .mid or .wav file in a folder that is there. HocketError."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in FORMATS:
+        raise HocketError(f"cannot render to {str(path)!r}: give a file that ends in {' or '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise HocketError(f"cannot render to {str(path)!r}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def bounce(rendering: Rendering, path: Path | str) -> None:
+    """Write a rendering to a .mid or .wav file, which lasts as long as it does. HocketError as `check_out`, and
+    where it cannot be written."""
+    path = check_out(path)
+    if path.suffix.lower() == ".mid":
+        write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path)
+    else:
+        _write_wav(rendering, path)
+
+
+def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path) -> None:
+    """Write what was played of a take before the tick `end` to a .mid file that sounds with the band's own
+    instruments. HocketError where it cannot be written."""
+    setup = [
+        (at, message)
+        for at, arranged in arrangements(take)
+        if at < end or not at
+        for message in arrangement_messages(arranged)
+    ]
+    write_midi(piece_of(played, take, metres, end), path, setup)
+
+
+def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float) -> Piece:
+    """What was played of a take before the tick `end`, as a piece: notes that would go on are ended there, and of
+    players who strike the same note together the longest is kept."""
+    notes: dict[tuple[int, int, int], Note] = {}
+    for _, note in played:
+        if note.tick + note.micro / MICRO_STEPS < end:
+            note = note._replace(duration=max(1, min(note.duration, int(end - note.tick))))
+            same = notes.setdefault((note.tick, note.pitch, note.part), note)
+            if note.duration > same.duration:
+                notes[note.tick, note.pitch, note.part] = note
+    rows = np.array(sorted(notes.values(), key=lambda note: note.order), np.int32).reshape(-1, len(Note._fields))
+    tempos = {0: float(take.header.patch.knobs["tempo"])}
+    for entry in take.entries:
+        if isinstance(entry, Turn) and entry.knob == "tempo" and entry.tick < end:
+            tempos[round(entry.tick)] = float(entry.value)
+    kept = tuple(metre for metre in metres.metres if metre.tick < end)
+    return Piece(rows, kept, tuple(tempos.items()))
+
+
+def arrangements(take: Take) -> list[tuple[int, dict[Part, Seat]]]:
+    """What the parts play, and from which tick on: the band changes with the genre."""
+    patch = take.header.patch
+    genre = patch.players[0].knobs.get(GENRE, NONE) if patch.players else NONE
+    arranged = {0: arrange(str(genre), patch.voices)}
+    for entry in take.entries:
+        if isinstance(entry, Input) and entry.player == 0 and GENRE in entry.knobs:
+            arranged[entry.floor] = arrange(str(entry.knobs[GENRE]), patch.voices)
+    return list(arranged.items())
+
+
+def _write_wav(rendering: Rendering, path: Path) -> None:
+    voice = open_voice(RATE)
+    file = WavFile(path, RATE)
+    try:
+        mixer = Mixer(RATE, voice)
+        _post(rendering, mixer)
+        seating = _Seating(rendering, mixer)
+        left = round(rendering.seconds * RATE)
+        while left > 0:
+            seating.go_on()
+            block = mixer.render(min(BLOCK, left))
+            left -= len(block)
+            fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
+            file.write(block * np.minimum(fade, 1.0).astype(np.float32)[:, None])
+    finally:
+        file.close()
+        voice.close()
+
+
+class _Seating:
+    """Lets the sound players of a rendering come, go and turn their knobs as the mixer gets there."""
+
+    def __init__(self, rendering: Rendering, mixer: Mixer) -> None:
+        self._tempo, self._mixer = rendering.tempo, mixer
+        self._ensemble = Ensemble(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
+        by_hand = _by_hand(rendering)
+        self._ensemble.chords.hear(played[1] for played in rendering.played if played not in by_hand)
+        self._scenes = deque(scenes(rendering.take, rendering.cast))
+        self._told: tuple[Event, ...] = ()
+        self._begun = False
+
+    def go_on(self) -> None:
+        """Arrange what holds from the next block on, or from within it."""
+        while self._scenes and self._frame(self._scenes[0][0]) < self._mixer.horizon + BLOCK:
+            tick, scene = self._scenes.popleft()
+            told = self._ensemble.arrange(scene, tick)
+            for event in news(told, self._told):
+                self._mixer.post(self._frame(tick), event)
+            self._told = told
+            if not self._begun:
+                self._ensemble.begin(0)
+                self._begun = True
+
+    def _frame(self, tick: float) -> int:
+        return round(self._tempo.ns(tick) / 1e9 * self._mixer.rate)
+
+
+def _post(rendering: Rendering, mixer: Mixer) -> None:
+    """Enter all that is to be heard into the mixer, on its frames."""
+
+    def frame(tick: float) -> int:
+        return round(rendering.tempo.ns(tick) / 1e9 * mixer.rate)
+
+    mixer.post(0, Fader(MASTER, float(rendering.take.header.patch.knobs["level"])))
+    for entry in rendering.take.entries:
+        if isinstance(entry, Turn) and entry.knob == "level":
+            mixer.post(frame(entry.tick), Fader(MASTER, float(entry.value)))
+    by_hand = _by_hand(rendering)
+    for at, arranged in arrangements(rendering.take):
+        for message in (*arrangement_messages(arranged), *(live_messages(arranged) if by_hand else ())):
+            mixer.post(frame(at), message)
+    agenda = Agenda()
+    agenda.add(strikes(played for played in rendering.played if played not in by_hand))
+    agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
+    for tick, message in agenda.take(rendering.end):
+        mixer.post(frame(tick), message)
+
+
+def _by_hand(rendering: Rendering) -> list[Played]:
+    """The notes of a person, where a voice may play the keyboard; without one they sound as the melody does anyhow."""
+    if not any(isinstance(model, VoiceModel) for model in (*rendering.cast.first.values(), *rendering.cast.joined)):
+        return []
+    inputs = [entry for entry in rendering.take.entries if isinstance(entry, Input)]
+    live = {(entry.player, note.order) for entry in inputs for note in entry.live}
+    return [(player, note) for player, note in rendering.played if (player, note.order) in live]

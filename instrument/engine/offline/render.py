@@ -1,0 +1,245 @@
+"""Rendering: the same performance as live, but without its time, its devices and its threads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.knobs import (
+    INSTRUMENT,
+    checked,
+    parse_setting,
+    parse_timed_setting,
+    split_name,
+)
+from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, load_patch
+from instrument.engine.performance.performance import EARLIEST, Performance, Played
+from instrument.engine.performance.roster import OpenPlayer, expect_bundle
+from instrument.engine.performance.sound_seats import VOICE, Cast
+from instrument.engine.performance.takes import Input, Joined, Left, Released, Stopped, Take, Turn, load_take
+from instrument.engine.performance.transport import METRES
+from instrument.errors import HocketError
+from instrument.music.midifile import read_midi
+from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, MetreMap, TempoMap
+
+DEFAULT_SECONDS = 30.0
+RINGING_S = 2.0  # after the last note of a file that only voices play
+MOST_SECONDS = 24 * 3600.0
+MOST_BARS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to render, as the command line has it.
+
+    model: slug of the first player's model, empty = the patch's; seconds, bars: length of what the models play,
+    the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats: "BEAT:KNOB=VALUE";
+    prompt: a MIDI file to begin with and to go on from; take: a take, in place of all but the length.
+    """
+
+    model: str = ""
+    seconds: float | None = None
+    bars: int | None = None
+    tempo: float | None = None
+    seed: int | None = None
+    patch: str = ""
+    sets: Sequence[str] = ()
+    ats: Sequence[str] = ()
+    prompt: str = ""
+    take: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What was rendered. played: (player, note) by onset, none at or after `end` (ticks);
+    take: how it came about; patch: as it was in the end; cast: who sounds by itself."""
+
+    played: list[Played]
+    end: float
+    take: Take
+    patch: Patch
+    metres: MetreMap
+    tempo: TempoMap
+    cast: Cast
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return self.tempo.ns(self.end) / 1e9
+
+
+def render(options: Options, open_player: OpenPlayer) -> Rendering:
+    """Play what `options` describe. The same options, bundles and machine give the same notes.
+
+    HocketError for options that contradict each other, or that no knob, patch, model or file can meet.
+    """
+    _check(options)
+    if options.take:
+        take = load_take(options.take)
+        performance = replay(take, open_player)
+        return _rendering(performance, _end(performance, options, 0))
+    performance = Performance(_patch(options), open_player)
+    start = _prepare(performance, options)
+    for tick, player, knob, value in _timed(performance, options.ats):
+        if tick >= _end(performance, options, start):
+            break
+        _play_to(performance, tick)
+        performance.set(knob, value, player)
+    end = _end(performance, options, start)
+    _play_to(performance, ceil(end))
+    performance.stop(end)
+    return _rendering(performance, end)
+
+
+def replay(take: Take, open_player: OpenPlayer) -> Performance:
+    """Play a take again; what its players play is then in the `take` of the performance that is returned.
+
+    HocketError if a bundle is not the one the take was played by, naming both, or if the take is damaged.
+    """
+    performance = Performance(take.header.patch, open_player)
+    if len(take.header.bundles) != len(performance.bundles):
+        raise HocketError(
+            f"the take names {len(take.header.bundles)} bundles for {len(performance.bundles)} players: it is damaged"
+        )
+    for wanted, found in zip(take.header.bundles, performance.bundles, strict=True):
+        expect_bundle(wanted, found)
+    counts = Counter(player for player, _ in take.heard())
+    for entry in take.entries:
+        match entry:
+            case Input() if entry.heard <= counts[entry.player]:  # else a recording that broke off
+                performance.play(entry.player, entry.count)
+                performance.apply(entry)
+            case Released():
+                performance.take.entries.append(entry)
+            case Turn():
+                player, knob = split_name(entry.knob)
+                performance.set(knob, entry.value, player, entry.tick)
+            case Joined():
+                performance.join(entry)
+            case Left():
+                performance.leave(entry.player, entry.tick)
+            case Stopped():
+                performance.stop(entry.tick)
+    for player, count in counts.items():
+        performance.play(player, count)
+    return performance
+
+
+def differences(take: Take, open_player: OpenPlayer) -> list[str]:
+    """Where a take, played again, differs from what was heard: a line for each player that does."""
+    again = replay(take, open_player).take
+    found = []
+    for player in range(len(take.header.bundles)):
+        heard, played = ([note for number, note in each.heard() if number == player] for each in (take, again))
+        if heard != played:
+            i = next(i for i, (a, b) in enumerate(zip(heard, played, strict=True)) if a != b)
+            found.append(f"player {player}, note {i} of {len(heard)}: heard {heard[i]}, rendered {played[i]}")
+    return found
+
+
+def tempo_map(take: Take) -> TempoMap:
+    """Ticks to nanoseconds, from 0, as the tempo was turned in a take."""
+    tempo = TempoMap.start(float(take.header.patch.knobs["tempo"]))
+    for entry in take.entries:
+        if isinstance(entry, Turn) and entry.knob == "tempo":
+            tempo = tempo.changed(entry.tick, float(entry.value))
+    return tempo
+
+
+def _check(options: Options) -> None:
+    if options.seconds is not None and not 0 < options.seconds <= MOST_SECONDS:
+        raise HocketError(f"--seconds {options.seconds:g} is not possible: give more than 0, up to {MOST_SECONDS:g}")
+    if options.bars is not None and not 1 <= options.bars <= MOST_BARS:
+        raise HocketError(f"--bars {options.bars} is not possible: give 1 to {MOST_BARS}")
+    if options.take:
+        given = {"--model": options.model, "--patch": options.patch, "--prompt": options.prompt,
+                 "--set": options.sets, "--at": options.ats,
+                 "--tempo": options.tempo is not None, "--seed": options.seed is not None}
+        for name in (name for name, value in given.items() if value):
+            raise HocketError(f"{name} cannot be given with --take, which says it all: leave it out")
+
+
+def _patch(options: Options) -> Patch:
+    if options.model and not options.patch:
+        return Patch(players=(PlayerPatch(options.model),))
+    patch = load_patch(options.patch or DEFAULT)
+    if not options.model:
+        return patch
+    first = patch.players[0] if patch.players else PlayerPatch(options.model)
+    if first.model != options.model:
+        first = PlayerPatch(options.model, first.knobs)
+    return Patch(patch.version, patch.name, patch.knobs, (first, *patch.players[1:]), patch.voices, patch.routing)
+
+
+def _prepare(performance: Performance, options: Options) -> int:
+    """Set what holds from the beginning; the tick from which on the models play."""
+    piece = read_midi(options.prompt) if options.prompt else None
+    if piece:
+        low, high = TEMPO_RANGE
+        performance.set("tempo", min(max(piece.tempos[0][1], low), high), INSTRUMENT)
+        metre = f"{piece.metres[0].numerator}/{piece.metres[0].denominator}" if piece.metres else ""
+        if metre in METRES:
+            performance.set("metre", metre, INSTRUMENT)
+    if options.tempo is not None:
+        performance.set("tempo", options.tempo, INSTRUMENT)
+    if options.seed is not None:
+        performance.set("seed", options.seed, INSTRUMENT)
+    for text in options.sets:
+        player, knob, value = parse_setting(text)
+        performance.set(knob, value, player)
+    if piece is None:
+        return 0
+    if not performance.bundles:
+        raise HocketError(f"nobody is there to go on from {options.prompt}: give a --model")
+    notes = piece.as_notes()
+    if performance.lines:
+        performance.prompt(notes, performance.lines[0].number)
+        return performance.lines[0].known
+    if VOICE not in performance.kinds:
+        raise HocketError(f"nobody is there to play {options.prompt}: give a --model of notes or a voice")
+    performance.prompt(notes)
+    return 0
+
+
+def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, int, str, Value]]:
+    """(tick, player, knob, value) of every setting, in order of time; all is checked before anything is played."""
+    settings = []
+    for text in ats:
+        beat, player, knob, value = parse_timed_setting(text)
+        taken = checked(performance.table.find(knob, player), value)
+        settings.append((round(beat * TICKS_PER_BEAT), player, knob, taken))
+    return sorted(settings, key=lambda setting: setting[0])
+
+
+def _end(performance: Performance, options: Options, start: int) -> float:
+    """The tick at which it ends, as tempo and metre stand now."""
+    tempo, metres = tempo_map(performance.take), performance.metres
+    ends = []
+    if options.bars is not None:
+        ends.append(float(metres.start_of(metres.locate(start).bar + options.bars)))
+    if options.seconds is not None:
+        ends.append(tempo.tick(tempo.ns(start) + options.seconds * 1e9))
+    last = max((note.tick + note.duration for _, note in performance.take.sounded()), default=0)
+    if options.take:
+        stopped = performance.take.stopped
+        ends.append(last if stopped is None else stopped)
+    elif options.prompt and not performance.lines:  # nobody goes on from it
+        ends.append(tempo.tick(tempo.ns(last) + RINGING_S * 1e9))
+    return min(ends) if ends else tempo.tick(tempo.ns(start) + DEFAULT_SECONDS * 1e9)
+
+
+def _play_to(performance: Performance, tick: int) -> None:
+    while performance.extend(tick):
+        pass
+    performance.advance(tick - EARLIEST)
+
+
+def _rendering(performance: Performance, end: float) -> Rendering:
+    sounded = performance.take.sounded()
+    played = [(player, note) for player, note in sounded if note.tick + note.micro / MICRO_STEPS < end]
+    played.sort(key=lambda each: each[1].order)
+    return Rendering(played, end, performance.take, performance.current_patch(), performance.metres,
+                     tempo_map(performance.take), performance.cast)

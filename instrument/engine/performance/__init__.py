@@ -1,0 +1,1 @@
+"""Music without threads, time or devices: players, knobs, patches, takes."""

@@ -1,0 +1,113 @@
+"""Anchors as points of a latent space, and what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.engine.ipc.messages import Anchor, Value
+from instrument.engine.performance.pad import AXES, MOST, shares
+from instrument.errors import HocketError
+from instrument.models.latent import Point, Way, bent, from_text, to_text
+from instrument.models.notes.player import LatentPlayer, NotePlayer
+
+PACED = 4  # anchors at most whose ways are measured: six ways, some tenths of a second each
+_LEAST = 1e-6  # share of an angle
+_ROUNDS = 30  # of the mean on the sphere; two points need one
+
+Pace = Callable[[Point, Point], Way]
+
+
+def fits(player: NotePlayer, anchor: Anchor) -> bool:
+    """Whether an anchor is a point of the player's latent space."""
+    if not isinstance(player, LatentPlayer):
+        return False
+    try:
+        return bool(from_text(anchor.latent, player.space.size).size)
+    except HocketError:
+        return False
+
+
+def fitting(player: NotePlayer, anchors: Sequence[Anchor]) -> tuple[Anchor, ...]:
+    """The anchors that fit the player: others, from another model, are passed over."""
+    return tuple(anchor for anchor in anchors if fits(player, anchor))[:MOST]
+
+
+def on_pad(player: NotePlayer, values: Mapping[str, Value], anchors: Sequence[Anchor]) -> dict[str, Value]:
+    """A player's knobs as its model is told them. Where there are anchors, the puck's place says the point
+    (`latent`) between them; without any, it moves the model along its own directions."""
+    if not anchors or not isinstance(player, LatentPlayer):
+        return dict(values)
+    x, y = (float(values.get(axis, 0.0)) for axis in AXES)
+    told = latent_at(anchors, x, y, player.space.size, _pace_of(player, anchors))
+    return {**values, **dict.fromkeys(AXES, 0.0), "latent": told}
+
+
+def prepare(player: LatentPlayer, anchors: Sequence[Anchor]) -> None:
+    """Measure the ways between anchors, so that nothing waits for it when the puck moves there."""
+    if pace := _pace_of(player, anchors):
+        for a, b in combinations([from_text(anchor.latent, player.space.size) for anchor in anchors], 2):
+            pace(a, b)
+
+
+def _pace_of(player: LatentPlayer, anchors: Sequence[Anchor]) -> Pace | None:
+    return player.pace if len(anchors) <= PACED else None
+
+
+def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int, pace: Pace | None = None) -> str:
+    """The point where the puck stands, as text: an anchor's own on the anchor, and in between the mean on the sphere
+    by `shares`, its length the mean of theirs. Between two it is `latent.slerp`. With `pace` the shares are
+    such that equal ways of the puck are equal changes of what is heard."""
+    counts = np.array(shares(anchors, x, y))
+    if counts.max() == 1.0:
+        return anchors[int(counts.argmax())].latent
+    points = np.stack([from_text(anchor.latent, size) for anchor in anchors])
+    aside = np.zeros(size, np.float32)
+    if pace:
+        counts, aside = _paced(points, counts, pace)
+    return to_text(bent(sphere_mean(points.astype(np.float64), counts).astype(np.float32), aside))
+
+
+def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> tuple[NDArray[np.float64], Point]:
+    """Counts as angles want them, and how far the way is from the arc (`Way.aside`). Two points go by their way; of
+    more, every pair does as far as the others count little."""
+    odds, aside = np.zeros((len(points), len(points))), np.zeros(points.shape[1], np.float32)
+    for i, j in combinations(range(len(points)), 2):
+        pair = counts[i] + counts[j]
+        way = pace(points[i], points[j])
+        angle = min(max(way.angle(counts[j] / pair), _LEAST), 1 - _LEAST)
+        odds[j, i] = np.log(angle / (1 - angle))
+        odds[i, j] = -odds[j, i]
+        aside += np.float32(pair) * way.aside(angle)
+    told = np.exp(odds @ counts)
+    return told / told.sum(), aside
+
+
+def sphere_mean(points: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of points (n, d) by their counts (n,), which add up to 1: of their directions, the one with the least
+    sum of squared angles to theirs (Buss and Fillmore 2001); of their lengths, the mean."""
+    lengths = np.linalg.norm(points, axis=1)
+    flat: NDArray[np.float64] = counts @ points
+    if lengths.min() < 1e-6:
+        return flat
+    units = points / lengths[:, None]
+    mean = counts @ units
+    if np.linalg.norm(mean) < 1e-6:  # they cancel out: there is no way between them
+        return flat
+    mean /= np.linalg.norm(mean)
+    for _ in range(_ROUNDS):
+        cosines = np.clip(units @ mean, -1, 1)
+        across = units - cosines[:, None] * mean
+        sines = np.linalg.norm(across, axis=1)
+        stretch = np.where(sines > 1e-9, np.arctan2(sines, cosines) / np.maximum(sines, 1e-9), 1.0)
+        step = counts @ (stretch[:, None] * across)
+        angle = np.linalg.norm(step)
+        if angle < 1e-10:
+            break
+        mean = np.cos(angle) * mean + np.sin(angle) * step / angle
+        mean /= np.linalg.norm(mean)
+    out: NDArray[np.float64] = (counts @ lengths) * mean
+    return out

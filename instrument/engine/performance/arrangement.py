@@ -1,0 +1,40 @@
+"""Which voice each part has: the band of the genre, with the patch's own voices in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import asdict, replace
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.knobs import knob_name
+from instrument.engine.performance.patches import PartName, VoicePatch
+from instrument.engine.voices.programs import NONE, Seat, seat_messages, seats
+from instrument.music.midifile import CHANNELS
+from instrument.music.notes import Part
+
+LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
+GENRE = "genre"  # the knob that says it; the first player leads the band
+
+
+def genre_of(values: Mapping[str, Value]) -> str:
+    """The genre of the band, by the values of a performance."""
+    return str(values.get(knob_name(0, GENRE), NONE))
+
+
+def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Seat]:
+    """What every part plays."""
+    band = asdict(seats(genre))
+    for name, own in voices.items():
+        band[name] = replace(band[name], **{key: value for key, value in asdict(own).items() if value is not None})
+    return {part: band[part.name.lower()] for part in Part}
+
+
+def arrangement_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
+    """What tells a General MIDI synthesiser so, each part on its channel: short MIDI messages."""
+    return [message for part, seat in arranged.items() for message in seat_messages(CHANNELS[part], seat)]
+
+
+def live_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
+    """The same for what a person plays."""
+    return seat_messages(LIVE_CHANNEL, arranged[Part.MELODY])

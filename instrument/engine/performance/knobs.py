@@ -1,0 +1,179 @@
+"""Knobs: the instrument's own, those of its players' models, and what they ask of a note model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import nan
+
+from msgspec.structs import asdict, replace
+
+from instrument.engine.ipc.messages import KnobInfo, Value
+from instrument.engine.performance.pad import AXES
+from instrument.engine.performance.transport import METRES
+from instrument.errors import HocketError
+from instrument.models.manifest import Knob
+from instrument.models.notes.player import Ask
+from instrument.music.harmony import KEYS, SCALES
+from instrument.music.notes import Part
+from instrument.music.timebase import TEMPO_RANGE
+
+INSTRUMENT = -1  # the "player" to whom the instrument's own knobs belong
+
+
+def _switch(part: Part) -> KnobInfo:
+    name = part.name.lower()
+    what = name if part != Part.OTHER else "notes of no known part"
+    return KnobInfo(name, name.capitalize(), "switch", step=1, default=1.0, player=INSTRUMENT,
+                    help=f"Whether {what} may play")
+
+
+def _number(id: str, label: str, low: float, high: float, default: float, help: str,
+            unit: str = "", step: float = 0.0, curve: str = "linear") -> KnobInfo:
+    return KnobInfo(id, label, "number", unit, low, high, step, default, (), curve, help, INSTRUMENT)
+
+
+def _choice(id: str, label: str, choices: Iterable[str], default: str, help: str) -> KnobInfo:
+    return KnobInfo(id, label, "choice", default=default, choices=tuple(choices), help=help,
+                    player=INSTRUMENT)
+
+
+INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
+    _number("tempo", "Tempo", *TEMPO_RANGE, 120.0, "Beats a minute", "bpm", curve="log"),
+    _choice("metre", "Metre", METRES, "4/4", "Time signature, from the next bar on"),
+    _choice("key", "Key", KEYS, "C", "Root of the scale"),
+    _choice("scale", "Scale", SCALES, "chromatic", "Which pitches may sound; chromatic locks nothing"),
+    _number("chromatic", "Chromatic", 0.0, 1.0, 0.0, "How freely steps outside the scale come off the beat"),
+    _number("low", "Lowest", 0, 127, 0, "Lowest pitch of the pitched parts", step=1),
+    _number("high", "Highest", 0, 127, 127, "Highest pitch of the pitched parts", step=1),
+    *(_switch(part) for part in Part),
+    _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
+    _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
+)
+
+# Knobs that change how notes are timed or sound, not which notes come.
+UNHEEDED = frozenset(("tempo", "level"))
+# Knobs after which a player has to start anew with the notes it remembers.
+RESTARTING = frozenset(("seed", "metre"))
+
+
+SWITCHED = {"0": 0.0, "0.0": 0.0, "off": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "on": 1.0, "true": 1.0}
+
+
+def knob_name(player: int, knob: str) -> str:
+    """The name under which a knob is listed: "-1/tempo", "0/temperature"."""
+    return f"{player}/{knob}"
+
+
+def split_name(name: str) -> tuple[int, str]:
+    """(player, knob) of such a name; without a player it is the instrument's."""
+    player, slash, knob = name.rpartition("/")
+    return int(player) if slash else INSTRUMENT, knob
+
+
+class KnobTable:
+    """All knobs there are: the instrument's, then those of each player's model."""
+
+    def __init__(self, models: Sequence[Iterable[Knob]] = ()) -> None:
+        """models: the knobs of every player's manifest, in the order of the players."""
+        self.infos: dict[str, KnobInfo] = {knob_name(INSTRUMENT, info.id): info for info in INSTRUMENT_KNOBS}
+        for player, knobs in enumerate(models):
+            for knob in knobs:
+                info = KnobInfo(**asdict(knob), player=player)
+                if knob.id in AXES:  # the puck of the latent pad can stand anywhere
+                    info = replace(info, step=0.0)
+                self.infos[knob_name(player, knob.id)] = info
+
+    def find(self, knob: str, player: int = 0) -> KnobInfo:
+        """The knob of `player`, else the instrument's of that name. HocketError names those there are."""
+        info = self.infos.get(knob_name(player, knob)) or self.infos.get(knob_name(INSTRUMENT, knob))
+        if info is None:
+            known = sorted({info.id for info in self.of(player) + self.of(INSTRUMENT)})
+            raise HocketError(f"unknown knob {knob!r}: choose one of {', '.join(known)}")
+        return info
+
+    def of(self, player: int) -> list[KnobInfo]:
+        """The knobs of one player, or of the `INSTRUMENT`."""
+        return [info for info in self.infos.values() if info.player == player]
+
+
+def checked(info: KnobInfo, value: object) -> Value:
+    """`value` as the knob takes it: numbers (also as text) within range and on its steps, choices as listed.
+
+    HocketError states the value and what is allowed.
+    """
+    if info.kind == "choice":
+        wanted = str(value).casefold()
+        found = next((choice for choice in info.choices if choice.casefold() == wanted), None)
+        if found is None:
+            raise HocketError(f"{info.id} cannot be {str(value)!r}: choose one of {', '.join(info.choices)}")
+        return found
+    if info.kind == "switch":
+        switched = SWITCHED.get(str(value).casefold())
+        if switched is None:
+            raise HocketError(f"{info.id} cannot be {str(value)!r}: give 0 (off) or 1 (on)")
+        return switched
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = nan
+    if not info.low <= number <= info.high:
+        unit = f" {info.unit}" if info.unit else ""
+        raise HocketError(f"{info.id} cannot be {value}: give {info.low:g} to {info.high:g}{unit}")
+    if info.step:
+        number = round(min(info.high, info.low + round((number - info.low) / info.step) * info.step), 9)
+    return number
+
+
+def value_at(info: KnobInfo, place: float) -> Value:
+    """What a knob has at a place 0..1 of its way: numbers by their curve, choices and switches in equal shares."""
+    if info.kind == "choice":
+        return info.choices[min(int(place * len(info.choices)), len(info.choices) - 1)]
+    if info.kind == "switch":
+        return float(place >= 0.5)
+    low, high = info.low, info.high
+    return low * (high / low) ** place if info.curve == "log" and 0 < low < high else low + place * (high - low)
+
+
+def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0) -> Ask:
+    """What checked knob values ask of a note model: the instrument's, and those of the player's own model."""
+    parts = parts_on(instrument)
+    return Ask(
+        knobs=dict(model),
+        floor=floor,
+        key=KEYS.index(str(instrument["key"])),
+        scale=str(instrument["scale"]),
+        chromatic=float(instrument["chromatic"]),
+        low=int(min(instrument["low"], instrument["high"])),
+        high=int(max(instrument["low"], instrument["high"])),
+        parts=frozenset() if len(parts) == len(Part) else parts,
+    )
+
+
+def parts_on(instrument: Mapping[str, Value]) -> frozenset[int]:
+    """The parts that are not muted."""
+    return frozenset(int(part) for part in Part if instrument[part.name.lower()])
+
+
+def parse_setting(text: str) -> tuple[int, str, str]:
+    """(player, knob, value) of "KNOB=VALUE" or "PLAYER/KNOB=VALUE"; without a player it is player 0,
+    or the instrument. HocketError on anything else."""
+    name, equals, value = text.partition("=")
+    player, slash, knob = name.rpartition("/")
+    if not equals or not knob.strip() or not value.strip() or (slash and not player.strip().isdecimal()):
+        raise HocketError(f"{text!r} sets no knob: write KNOB=VALUE, as in temperature=0.9")
+    return int(player) if slash else 0, knob.strip(), value.strip()
+
+
+def parse_timed_setting(text: str) -> tuple[float, int, str, str]:
+    """(beat, player, knob, value) of "BEAT:KNOB=VALUE"; beats are quarter notes, counted from 0.
+
+    HocketError on anything else.
+    """
+    beat, _, setting = text.partition(":")
+    try:
+        at = float(beat)
+        if not 0 <= at < 1e6:
+            raise ValueError
+    except ValueError:
+        raise HocketError(f"{text!r} has no beat: write BEAT:KNOB=VALUE, as in 16:temperature=0.9") from None
+    return at, *parse_setting(setting)

@@ -1,0 +1,81 @@
+"""The latent pad as geometry: anchors on a square from -1 to 1, and how much each counts where the puck stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, hypot, pi, sin, sqrt
+
+from msgspec.structs import replace
+
+from instrument.engine.ipc.messages import Anchor
+from instrument.errors import HocketError
+
+AXES = ("x", "y")  # the knobs that are the puck's place
+MOST = 16  # anchors of a pad
+APART = 0.15  # of the half side: the least distance of a new anchor from the others
+LONGEST = 40  # letters of a name
+_GOLDEN = pi * (3 - sqrt(5))
+_TRIES = 400
+
+
+def shares(anchors: Sequence[Anchor], x: float, y: float) -> list[float]:
+    """How much each anchor counts at a place: as one over its distance, adding up to 1. On an anchor, it alone does;
+    on the line between two, and with no third, shares go evenly from one to the other."""
+    distances = [hypot(anchor.x - x, anchor.y - y) for anchor in anchors]
+    if distances and min(distances) < 1e-9:
+        nearest = distances.index(min(distances))
+        return [float(i == nearest) for i in range(len(anchors))]
+    closeness = [1 / distance for distance in distances]
+    return [one / sum(closeness) for one in closeness]
+
+
+def added(anchors: Sequence[Anchor], anchor: Anchor) -> tuple[Anchor, ...]:
+    """With one anchor more, under a name of its own and at the nearest free place. HocketError if the pad is full."""
+    if len(anchors) >= MOST:
+        raise HocketError(f"the pad has {MOST} anchors: remove one first")
+    x, y = _free_place(anchors, anchor.x, anchor.y)
+    return (*anchors, replace(anchor, name=_free_name(anchors, anchor.name), x=x, y=y))
+
+
+def changed(
+    anchors: Sequence[Anchor], name: str, to: str = "", x: float | None = None, y: float | None = None
+) -> tuple[Anchor, ...]:
+    """With an anchor renamed (`to`) or moved. HocketError if there is none of that name."""
+    old = _find(anchors, name)
+    others = [anchor for anchor in anchors if anchor is not old]
+    new = replace(old, name=_free_name(others, to) if to.strip() else name)
+    if x is not None and y is not None:
+        x, y = _free_place(others, x, y)
+        new = replace(new, x=x, y=y)
+    return tuple(new if anchor is old else anchor for anchor in anchors)
+
+
+def removed(anchors: Sequence[Anchor], name: str) -> tuple[Anchor, ...]:
+    """Without that anchor. HocketError if there is none of that name."""
+    old = _find(anchors, name)
+    return tuple(anchor for anchor in anchors if anchor is not old)
+
+
+def _find(anchors: Sequence[Anchor], name: str) -> Anchor:
+    for anchor in anchors:
+        if anchor.name == name:
+            return anchor
+    there = ", ".join(anchor.name for anchor in anchors) or "it is empty"
+    raise HocketError(f"there is no anchor {name!r} on the pad: choose one of {there}")
+
+
+def _free_name(anchors: Sequence[Anchor], name: str) -> str:
+    name = " ".join(name.split())[:LONGEST] or "Anchor"
+    taken = {anchor.name for anchor in anchors}
+    numbered = (f"{name} {number}" for number in range(2, MOST + 3))
+    return next(one for one in (name, *numbered) if one not in taken)
+
+
+def _free_place(anchors: Sequence[Anchor], x: float, y: float) -> tuple[float, float]:
+    """The place itself, or one near it, found on a spiral, that keeps apart from all anchors."""
+    for number in range(_TRIES):
+        reach, turn = APART * sqrt(number) / 2, number * _GOLDEN
+        at = tuple(min(max(middle + reach * step, -1.0), 1.0) for middle, step in ((x, cos(turn)), (y, sin(turn))))
+        if all(hypot(anchor.x - at[0], anchor.y - at[1]) >= APART for anchor in anchors):
+            return at[0], at[1]
+    raise HocketError("there is no room left on the pad: remove an anchor")

@@ -1,0 +1,145 @@
+"""Players that sound by themselves: what kinds there are, their knobs, and all that their sound depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name, split_name
+from instrument.engine.performance.takes import Input, Joined, Left, Take, Turn
+from instrument.engine.sound.tuning import PitchClasses
+from instrument.models.manifest import Knob
+from instrument.models.notes.player import NotePlayer
+from instrument.models.sound.base import SoundModel, StreamModel, VoiceModel
+from instrument.music.harmony import KEYS, scale_mask
+from instrument.music.midifile import CHANNELS
+from instrument.music.notes import Part
+
+NOTES, STREAM, VOICE = "notes", "stream", "voice"
+
+_MELODIC = {part.name.lower(): (channel,) for part, channel in CHANNELS.items() if part != Part.DRUMS}
+PARTS: dict[str, tuple[int, ...]] = {  # what a voice may play -> MIDI channels
+    **_MELODIC,
+    "keys": (LIVE_CHANNEL,),
+    "all": (*(channel for (channel,) in _MELODIC.values()), LIVE_CHANNEL),
+}
+_STRIP = (
+    Knob("level", "Level", low=-60.0, high=6.0, default=0.0, unit="dB", help="Loudness of this player"),
+    Knob("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
+)
+# What the engine itself does for a sound player: knobs beside those of the model.
+KNOBS: dict[str, tuple[Knob, ...]] = {
+    NOTES: (),
+    STREAM: (
+        *_STRIP,
+        Knob("tune", "Tune", help="How far resonators draw it to the key and scale of the band"),
+        Knob("chords", "Chords", "switch", step=1, default=1.0,
+             help="Whether Tune follows the chords that the band plays, or its key alone"),
+        Knob("duck", "Duck", help="How far it steps back at every beat"),
+    ),
+    VOICE: (
+        *_STRIP,
+        Knob("part", "Part", "choice", default="melody", choices=tuple(PARTS),
+             help="Whose notes it plays; keys: your keyboard; all: everything but drums"),
+    ),
+}  # fmt: skip
+
+
+def kind(model: NotePlayer | SoundModel) -> str:
+    """What a model does as a player."""
+    if isinstance(model, StreamModel):
+        return STREAM
+    return VOICE if isinstance(model, VoiceModel) else NOTES
+
+
+def with_strip(knobs: Sequence[Knob], kind: str) -> tuple[Knob, ...]:
+    """The knobs of a player: its model's, and those of the engine."""
+    own = KNOBS[kind]
+    return (*(knob for knob in knobs if knob.id not in {each.id for each in own}), *own)
+
+
+class Seat(NamedTuple):
+    """A sound player: its number, its model, and all its knobs."""
+
+    player: int
+    model: SoundModel
+    values: Mapping[str, Value]
+
+    @property
+    def told(self) -> dict[str, Value]:
+        """The knobs of the model itself."""
+        ours = {knob.id for knob in KNOBS[kind(self.model)]}
+        return {knob: value for knob, value in self.values.items() if knob not in ours}
+
+    @property
+    def gain_db(self) -> float:
+        """The level of its strip."""
+        return -120.0 if self.values["mute"] else float(self.values["level"])
+
+
+class Scene(NamedTuple):
+    """All sound players, and what they heed of the instrument."""
+
+    seats: tuple[Seat, ...] = ()
+    seed: int = 0
+    tones: PitchClasses = tuple(range(12))
+
+    @staticmethod
+    def of(seats: Sequence[Seat], values: Mapping[str, Value]) -> Scene:
+        """values: the instrument's, by id."""
+        mask = scale_mask(KEYS.index(str(values["key"])), str(values["scale"]))
+        tones = tuple(i for i in range(12) if mask[i])
+        return Scene(tuple(seats), int(values["seed"]), tones)
+
+
+class Cast(NamedTuple):
+    """The models of the sound players of a performance: those of the beginning, by player, and those that came later,
+    in their order."""
+
+    first: dict[int, SoundModel]
+    joined: list[SoundModel]
+
+
+def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
+    """(tick from which it holds, scene) of a take, in order."""
+    patch = take.header.patch
+    coming = iter(cast.joined)
+    values = dict(patch.knobs)
+    seats = [Seat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
+    yield 0.0, Scene.of(seats, values)
+    for entry in take.entries:
+        match entry:
+            case Turn():
+                player, knob = split_name(entry.knob)
+                if player == INSTRUMENT:
+                    values[knob] = entry.value
+                else:
+                    seats = [seat._replace(values={**seat.values, knob: entry.value}) if seat.player == player else seat
+                             for seat in seats]  # fmt: skip
+                tick = entry.tick
+            case Input() if values.keys() & entry.knobs.keys():
+                values |= {knob: value for knob, value in entry.knobs.items() if knob in values}
+                tick = float(entry.floor)
+            case Joined():
+                others = [seat for seat in seats if seat.player != entry.player]
+                seats = sorted([*others, Seat(entry.player, next(coming), entry.knobs)], key=lambda seat: seat.player)
+                tick = entry.tick
+            case Left():
+                seats = without(seats, entry.player)
+                tick = entry.tick
+            case _:
+                continue
+        yield tick, Scene.of(seats, values)
+
+
+def without(seats: Sequence[Seat], player: int) -> list[Seat]:
+    """The seats when a player left and those behind moved up."""
+    return [seat._replace(player=seat.player - (seat.player > player)) for seat in seats if seat.player != player]
+
+
+def moved_up(name: str, player: int) -> str:
+    """The name of a knob after a player left; empty for those of that player."""
+    of, knob = split_name(name)
+    return "" if of == player else knob_name(of - (of > player), knob)

@@ -1,0 +1,1 @@
+"""Mixing: mixer, limiter, streams, players that sound, wav files."""

@@ -1,0 +1,302 @@
+"""The mix thread: keeps the audio device a little ahead in sound."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from instrument.engine.midi.scheduler import Agenda, strikes
+from instrument.engine.performance.arrangement import arrange, arrangement_messages, genre_of, live_messages
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name
+from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.sound.gain import Frames
+from instrument.engine.sound.mixer import BLOCK, MASTER, VOICES, Event, Fader, Mixer
+from instrument.engine.sound.sound_players import SILENT, Ensemble, news
+from instrument.engine.sound.spectrum import SIZE, spectrum
+from instrument.engine.sound.wavfile import WavRecorder
+from instrument.engine.voices.opening import Voice, open_voice
+from instrument.io.ports import AudioOutput
+from instrument.io.priority import IN_TIME, hurry
+from instrument.music.midifile import CHANNELS
+from instrument.music.timebase import TempoMap
+
+LEAD_S = 0.030  # sound mixed ahead of the device
+# The same while a person plays a voice that is a sound model, at first; what is added whenever the device starved, up
+# to that lead; and the most, where mixing is dear.
+KEYED_LEAD_S, MORE_S, MOST_LEAD_S = 0.0135, 0.006, 0.040
+BUSY, BUSY_S = 0.25, 0.05  # more again, so much for the share by which mixing takes longer than that
+LEAST_S = 0.012  # as much lies ready at least while the mixer waits for a stream
+AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
+STALE_S = 0.1  # a note that is later than this is not played any more
+_SMOOTH = 0.05  # of `load`: share of the last round
+
+Setting = tuple[Event, ...]  # programs, pans and levels of all parts; what sound players are told
+
+
+class Sound:
+    """An `Output` of the conductor: plays notes by the built-in voices, from a thread of its own.
+
+    load: share of the time it may take that mixing takes, 0..1; begun: frame of the mixer at which streams began last;
+    recorded: of the last recording, its first frame of the mixer and when (ns) that is heard.
+    """
+
+    def __init__(self, audio: AudioOutput) -> None:
+        """audio: open. Loads the voices, which takes a second."""
+        self.agenda = Agenda()
+        self.audio = audio
+        self.load = 0.0
+        self.begun = 0
+        self.recorded = (0, 0)
+        self._problem = ""
+        self._tempo: TempoMap | None = None
+        self._begins = False  # the transport has been started
+        self._place = (0, 0.0, 1.0)  # a frame of the mixer, when (ns) it is heard, and how long a frame lasts
+        self._band: Setting = ()  # as it was last made
+        self._told: Setting = ()  # the same of the sound players
+        self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
+        self._recorders: tuple[SoundRecorder, ...] = ()
+        self._keyed_lead_s = KEYED_LEAD_S
+        self._starved: int | None = None  # blocks, when they were last counted
+        self._recent: deque[Frames] = deque(maxlen=SIZE // BLOCK)  # blocks
+        self._ensemble: Ensemble | None = None
+        self._posting = threading.Lock()
+        self._latest = 0  # frame of the last event posted
+        self._mixed = 0  # frames of this mixer
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="mix", daemon=True)
+        self._build(audio)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def strike(self, played: Sequence[Played]) -> None:
+        """As `Output.strike`."""
+        self.agenda.add(strikes(played))
+        self.ensemble.chords.hear(note for _, note in played)
+
+    def retime(self, tempo: TempoMap | None) -> None:
+        """As `Output.retime`."""
+        self._begins = tempo is not None and (self._begins or self._tempo is None)
+        self._tempo = tempo
+        if tempo is None:
+            self.ensemble.stop()
+
+    def arrange(self, performance: Performance) -> None:
+        """As `Output.arrange`: another band or level holds from the floor on, and what sound players are told."""
+        values = performance.values
+        arranged = arrange(genre_of(values), performance.patch.voices)
+        level = Fader(MASTER, float(values[knob_name(INSTRUMENT, "level")]))
+        band: Setting = (*arrangement_messages(arranged), *live_messages(arranged), level)
+        told = self.ensemble.arrange(performance.scene, performance.floor)
+        setting = (band if band != self._band else ()) + news(told, self._told)
+        self._band, self._told = band, told
+        if setting:
+            self._settings.append((performance.floor, setting))
+
+    def reach_ns(self) -> int:
+        """As `Output.reach_ns`."""
+        status = self.audio.status()
+        lead = MOST_LEAD_S if self.ensemble.keyed else LEAD_S
+        frames = max(lead * status.rate, 2 * status.block) + BLOCK + AHEAD
+        return int(frames / status.rate * 1e9) + status.latency_ns
+
+    def silence(self) -> None:
+        """As `Output.silence`."""
+        with self._posting:
+            for message in self.agenda.silence():
+                self._mixer.post(self._latest, message)
+
+    def panic(self) -> None:
+        """As `Output.panic`."""
+        with self._posting:
+            self.agenda.silence()
+            self._mixer.panic()
+
+    def play(self, message: bytes) -> None:
+        """Play what a person does, a short MIDI message, as soon as can be. Any thread."""
+        tempo = self._tempo
+        tick = tempo.tick(time.perf_counter_ns()) if tempo else 0.0
+        with self._posting:
+            self._latest = max(self._latest, self._mixed)
+            for each in self.agenda.live(tick, message):
+                self._mixer.post(self._mixed, each)
+
+    def poll(self) -> None:
+        """Keep the device alive."""
+        self.audio.poll()
+
+    def use(self, audio: AudioOutput) -> None:
+        """Play to another device, which is open, from now on; the last one is closed."""
+        last, self.audio = self.audio, audio
+        last.close()
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The players who sound by themselves."""
+        assert self._ensemble
+        return self._ensemble
+
+    @property
+    def problem(self) -> str:
+        """What the player should know."""
+        return "; ".join(filter(None, (self._problem, *self.ensemble.problems)))
+
+    def peaks(self, players: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, float]]:
+        """Peak of left and right of each player that sounds by itself, and of the voices, since the last call, dBFS."""
+        peaks = self._mixer.peaks()
+        return tuple(peaks.get(strip, SILENT) for strip in self.ensemble.strips(players)), peaks.get(VOICES, SILENT)
+
+    def spectrum(self) -> bytes:
+        """Of what left of late: see `engine.sound.spectrum`."""
+        recent = list(self._recent)
+        return spectrum(np.concatenate(recent), self._mixer.rate) if recent else b""
+
+    def levels(self) -> tuple[float, float]:
+        """Peak of left and right since the last call, dBFS."""
+        return self._mixer.meter().peak
+
+    def record(self, path: Path) -> SoundRecorder:
+        """Record what sounds from now on to a .wav file. HocketError where it cannot be written."""
+        recorder = SoundRecorder(path, self._mixer.rate, self)
+        self._recorders = (*self._recorders, recorder)
+        return recorder
+
+    def forget(self, recorder: SoundRecorder) -> None:
+        """Write no more to a recorder."""
+        self._recorders = tuple(other for other in self._recorders if other is not recorder)
+
+    def close(self) -> None:
+        """End the thread, close the device."""
+        self._closed = True
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self.ensemble.close()
+        self.audio.close()
+
+    def _build(self, audio: AudioOutput) -> None:
+        """A mixer for the rate of a device, whose next frame is the mixer's first."""
+        voice = open_voice(audio.rate)
+        _warm_up(voice)
+        self._problem = voice.name if voice.name.startswith("plain") else ""
+        with self._posting:
+            self._device = audio
+            self._latest = 0
+            self._mixer = Mixer(audio.rate, voice)
+            self._settings.appendleft((0, (*self._band, *self._told)))
+            self._mixed = 0
+            self._base = audio.status().written
+            if self._ensemble:
+                self._ensemble.use(self._mixer)
+            else:
+                self._ensemble = Ensemble(self._mixer, self._tick_at, live=True)
+
+    def _go_on(self, audio: AudioOutput) -> None:
+        """Mix on for another device: what sounds goes on there, unless its rate is another."""
+        if audio.rate != self._mixer.rate:
+            self._mixer.voice.close()
+            self._build(audio)
+        else:
+            self._device = audio
+            self._base = audio.status().written - self._mixed
+
+    def _run(self) -> None:
+        hurry(IN_TIME)
+        while not self._closed:
+            audio = self.audio
+            if audio is not self._device or audio.rate != self._mixer.rate:
+                self._go_on(audio)
+            began = time.perf_counter()
+            lead = int(self._lead_s(audio) * audio.rate)
+            free, count = audio.free(lead), 0
+            while free >= BLOCK and not (lead - free > LEAST_S * audio.rate and self.ensemble.lacks(BLOCK)):
+                self._mix(audio)
+                free, count = free - BLOCK, count + 1
+            if count:
+                share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
+                self.load += _SMOOTH * (min(1.0, share) - self.load)
+            time.sleep(max(0.001, (BLOCK - free) / audio.rate))
+
+    def _lead_s(self, audio: AudioOutput) -> float:
+        """How much sound is to lie ready."""
+        if not self.ensemble.keyed:
+            return LEAD_S
+        starved, before = audio.status().starved, self._starved
+        self._starved = starved
+        if before is not None and starved > before:
+            self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + MORE_S)
+        return min(MOST_LEAD_S, self._keyed_lead_s + BUSY_S * max(0.0, self.load - BUSY))
+
+    def _mix(self, audio: AudioOutput) -> None:
+        """One block more for the device."""
+        with self._posting:
+            self._post(audio)
+        block = self._mixer.render(BLOCK)
+        self._mixed += BLOCK
+        self._recent.append(block)
+        audio.write(block)
+        for recorder in self._recorders:
+            if not recorder.begun:
+                recorder.begun = True
+                self.recorded = self._mixed - BLOCK, audio.heard_ns(self._base + self._mixed - BLOCK)
+            recorder.write(block, self._mixer.rate)
+
+    def _post(self, audio: AudioOutput) -> None:
+        """Enter what is heard in the next block into the mixer."""
+        tempo = self._tempo
+        if tempo is None:
+            self._set_until(float("inf"))
+            return
+        start = audio.heard_ns(self._base + self._mixed)
+        frame_ns = (audio.heard_ns(self._base + self._mixed + BLOCK) - start) / BLOCK
+        self._place = (self._mixed, start, frame_ns)
+        if self._begins:
+            self._begins = False
+            self.begun = max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns))
+            self.ensemble.begin(self.begun)
+        until = tempo.tick(start + (BLOCK + AHEAD) * frame_ns)
+        self._set_until(until)
+        for tick, message in self.agenda.take(until):
+            frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)
+            if frame > self._mixed - STALE_S * self._mixer.rate or message[0] & 0xF0 != 0x90:
+                self._latest = max(self._latest, frame)
+                self._mixer.post(frame, message)
+
+    def _tick_at(self, frame: int) -> float:
+        """The tick at which a frame of the mixer is heard; infinite while time stands."""
+        tempo, (known, start, frame_ns) = self._tempo, self._place
+        return tempo.tick(start + (frame - known) * frame_ns) if tempo else float("inf")
+
+    def _set_until(self, tick: float) -> None:
+        """Make the settings that hold from before `tick`."""
+        while self._settings and self._settings[0][0] < tick:
+            for event in self._settings.popleft()[1]:
+                self._mixer.post(self._mixed, event)
+
+
+def _warm_up(voice: Voice) -> None:
+    """A first note makes and loads much: better now than when it is to sound."""
+    for channel in CHANNELS.values():
+        voice.note_on(channel, 60, 1)
+        voice.render(BLOCK)
+    voice.all_off()
+
+
+class SoundRecorder(WavRecorder):
+    """A .wav file of what sounds."""
+
+    def __init__(self, path: Path, rate: int, sound: Sound) -> None:
+        """HocketError where the file cannot be written."""
+        super().__init__(path, rate)
+        self.begun = False
+        self._sound = sound
+
+    def close(self) -> None:
+        """As `Recorder.close`."""
+        self._sound.forget(self)
+        super().close()

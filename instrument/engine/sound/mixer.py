@@ -1,0 +1,267 @@
+"""The mixer: timed events and sources in, limited blocks of stereo sound out."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.engine.sound.gain import Frames, Limiter, Ramp, to_db, to_gain
+from instrument.engine.voices.base import FADE_S, Voice, perform
+from instrument.music.midifile import CHANNELS
+
+BLOCK = 256  # frames
+CUT_S = 0.010  # a panic fades so long before everything is silenced
+
+VOICES, MASTER = "voices", "master"
+PARTS = {part.name.lower(): channel for part, channel in CHANNELS.items()}
+
+
+class Source(Protocol):
+    """Something that sounds: an audio stream."""
+
+    def render(self, frames: int) -> Frames:
+        """The next frames, (n, 2), of full scale 1. Must not wait."""
+        ...
+
+
+class Guest(Source, Protocol):
+    """A source that comes and goes: a player who sounds by itself."""
+
+    def all_off(self) -> None:
+        """Panic: silent at once."""
+        ...
+
+    def close(self) -> None:
+        """It has left. Must not wait."""
+        ...
+
+
+@runtime_checkable
+class GuestVoice(Voice, Protocol):
+    """A guest that plays MIDI, on the channels that are routed to it."""
+
+    def turn(self, knobs: Mapping[str, float | str]) -> None:
+        """Turn knobs."""
+        ...
+
+
+class Fader(NamedTuple):
+    """An event: move a strip ("master", "voices", a source, or a part: "melody", "drums", ...) to a level in
+    decibels, at most 0 for a part; -120 and less is silence."""
+
+    strip: str
+    db: float
+
+
+class Told(NamedTuple):
+    """An event: the knobs of a voice among the guests."""
+
+    strip: str
+    knobs: Mapping[str, float | str]
+
+
+class Routes(NamedTuple):
+    """An event: which guests play the notes of a MIDI channel (0..15), in place of the voice; all others are its own.
+    It comes before the notes of its frame."""
+
+    strips: Mapping[int, tuple[str, ...]]
+
+
+Event = bytes | Fader | Told | Routes
+
+
+class Meter(NamedTuple):
+    """What left the mixer since the meter was last read: peak and RMS of left and right in dBFS, and the most that
+    the limiter took away (dB, at most 0)."""
+
+    peak: tuple[float, float]
+    rms: tuple[float, float]
+    reduction: float
+
+
+class Mixer:
+    """Renders a voice and other sources by the clock of its own frames, the first of which is 0.
+
+    Events may be posted by any thread; `render` is for one. An event takes effect on its frame, counted in what
+    `render` returns (by FluidSynth on the multiple of 64 that is nearest, 0.7 ms off at most); events of one frame in
+    the order posted; one that comes late, at once. So that the limiter can look ahead, sources are rendered up to
+    `horizon`, 1.3 ms further than what has been returned: events before it are late. The sound does not depend
+    on how it is cut into calls, so a performance rendered to a file is the live one.
+    """
+
+    def __init__(self, rate: int, voice: Voice, sources: Mapping[str, Source] | None = None) -> None:
+        self.rate = rate
+        self.voice = voice
+        self.horizon = 0
+        self._limiter = Limiter(rate)
+        self._sources: dict[str, Source] = {VOICES: voice, **(sources or {})}
+        self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
+        self._guests: dict[str, Guest] = {}
+        self._players: dict[str, GuestVoice] = {}  # those guests who play MIDI
+        self._leaving: set[str] = set()
+        self._routes: Mapping[int, tuple[str, ...]] = {}
+        self._peaks: dict[str, NDArray[np.float32]] = {}  # of the sources, since they were last asked for
+        self._gate = Ramp()  # a panic closes it
+        self._silence_at: int | None = None
+        self._lock = threading.Lock()
+        self._queue: list[tuple[int, bool, int, Event]] = []
+        self._posted = 0
+        self._panic = False
+        self._peak, self._power, self._metered, self._reduction = np.zeros(2), np.zeros(2), 0, 0.0
+
+    @property
+    def strips(self) -> tuple[str, ...]:
+        """Names for `Fader.strip`."""
+        return (*self._ramps, *PARTS)
+
+    def attach(self, strip: str, guest: Guest, db: float = 0.0) -> None:
+        """Let a guest sound from what is rendered next, its fader rising to a level. Any thread."""
+        ramp = Ramp(0.0)
+        ramp.move(to_gain(db), round(FADE_S * self.rate))
+        with self._lock:
+            self._guests[strip] = guest
+            if isinstance(guest, GuestVoice):
+                self._players[strip] = guest
+            self._ramps[strip] = ramp
+            self._sources = {**self._sources, strip: guest}
+
+    def detach(self, strip: str) -> None:
+        """Let a guest fade out, and leave. Any thread."""
+        with self._lock:
+            if strip in self._guests:
+                self._ramps[strip].move(0.0, round(FADE_S * self.rate))
+                self._leaving.add(strip)
+
+    def peaks(self) -> dict[str, tuple[float, float]]:
+        """Peak of left and right of each source since the last call, dBFS, before the master. Any thread, but one."""
+        with self._lock:
+            peaks, self._peaks = self._peaks, {}
+        return {strip: (to_db(peak[0]), to_db(peak[1])) for strip, peak in peaks.items()}
+
+    def post(self, frame: int, event: Event) -> None:
+        """Enter a short MIDI message for the voices, a movement of a fader, or what a guest is told, at a frame. Cheap;
+        any thread."""
+        with self._lock:
+            self._posted += 1
+            heapq.heappush(self._queue, (frame, not isinstance(event, Routes), self._posted, event))
+
+    def panic(self) -> None:
+        """Silence within `CUT_S` of what is rendered next, reverberation too; events posted so far are dropped.
+        Any thread."""
+        with self._lock:
+            self._queue.clear()
+            self._panic = True
+
+    def render(self, frames: int = BLOCK) -> Frames:
+        """The next frames, (n, 2), within -0.3 dBFS."""
+        if self.horizon == 0:  # the limiter's look-ahead is filled once, so that frame 0 in is frame 0 out
+            self._limiter.process(self._mix(self._limiter.lookahead))
+        out = self._limiter.process(self._mix(frames))
+        peaks, power = np.abs(out).max(axis=0, initial=0.0), np.square(out, dtype=np.float64).sum(axis=0)
+        with self._lock:
+            self._peak = np.maximum(self._peak, peaks)
+            self._power += power
+            self._metered += frames
+            self._reduction = min(self._reduction, self._limiter.reduction_db)
+        return out
+
+    def meter(self) -> Meter:
+        """What left since the last call. Any thread, but one."""
+        with self._lock:
+            peak, rms = self._peak, np.sqrt(self._power / max(1, self._metered))
+            reduction = self._reduction
+            self._peak, self._power, self._metered, self._reduction = np.zeros(2), np.zeros(2), 0, 0.0
+        left, right = map(to_db, peak)
+        return Meter((left, right), (to_db(rms[0]), to_db(rms[1])), reduction)
+
+    def _mix(self, frames: int) -> Frames:
+        """The next frames of all sources, before the limiter, cut at the events that fall in them."""
+        mixed = np.empty((frames, 2), np.float32)
+        start, end = self.horizon, self.horizon + frames
+        while self.horizon < end:
+            until = min(end, self._take_events())
+            mixed[self.horizon - start : until - start] = self._sum(until - self.horizon)
+            self.horizon = until
+        return mixed
+
+    def _sum(self, frames: int) -> Frames:
+        total = np.zeros((frames, 2), np.float32)
+        for strip, source in self._sources.items():
+            sound = source.render(frames) * self._ramps[strip].take(frames)
+            total += sound
+            peak = np.abs(sound).max(axis=0, initial=0.0)
+            self._peaks[strip] = np.maximum(self._peaks[strip], peak) if strip in self._peaks else peak
+        if self._leaving:
+            self._let_go()
+        total *= self._ramps[MASTER].take(frames)
+        total *= self._gate.take(frames)
+        return total
+
+    def _let_go(self) -> None:
+        """Forget the guests that have faded out."""
+        with self._lock:
+            for strip in [strip for strip in self._leaving if not self._ramps[strip].moving]:
+                self._leaving.discard(strip)
+                self._sources = {name: source for name, source in self._sources.items() if name != strip}
+                del self._ramps[strip]
+                self._players.pop(strip, None)
+                self._guests.pop(strip).close()
+
+    def _take_events(self) -> int:
+        """Apply what is due at the horizon; the frame of what comes next."""
+        with self._lock:
+            panicked, self._panic = self._panic, False
+            due = []
+            while self._queue and self._placed(self._queue[0][0]) <= self.horizon:
+                due.append(heapq.heappop(self._queue)[3])
+            following = self._placed(self._queue[0][0]) if self._queue else self.horizon + (1 << 30)
+        if panicked:
+            self._gate.move(0.0, round(CUT_S * self.rate))
+            self._silence_at = self.horizon + round(CUT_S * self.rate)
+        elif self._silence_at == self.horizon:
+            for each in (self.voice, *list(self._guests.values())):
+                each.all_off()
+            self._gate.move(1.0, round(CUT_S * self.rate))
+            self._silence_at = None
+        for event in due:
+            match event:
+                case Fader():
+                    self._move(event)
+                case Told():
+                    if event.strip in self._players:
+                        self._players[event.strip].turn(event.knobs)
+                case Routes():
+                    self._routes = event.strips
+                case bytes():
+                    self._perform(event)
+        return following if self._silence_at is None else min(following, self._silence_at)
+
+    def _perform(self, message: bytes) -> None:
+        """Notes start where their channel is routed to, and end wherever they sound."""
+        if not self._players or len(message) < 2:
+            perform(self.voice, message)
+            return
+        kind, starts = message[0] & 0xF0, message[0] & 0xF0 == 0x90 and message[2] > 0
+        strips = self._routes.get(message[0] & 0x0F, ())
+        routed = [self._players[strip] for strip in strips if strip in self._players]
+        if not (routed and starts):
+            perform(self.voice, message)
+        for player in routed if starts or kind == 0xE0 else list(self._players.values()):
+            perform(player, message)
+
+    def _placed(self, frame: int) -> int:
+        """The frame at which the voice can do it: the nearest."""
+        grain = self.voice.grain
+        return (frame + grain // 2) // grain * grain
+
+    def _move(self, fader: Fader) -> None:
+        gain = to_gain(fader.db)
+        if fader.strip in PARTS:
+            self.voice.fade(PARTS[fader.strip], min(1.0, gain))
+        elif fader.strip in self._ramps and fader.strip not in self._leaving:
+            self._ramps[fader.strip].move(gain, round(FADE_S * self.rate))

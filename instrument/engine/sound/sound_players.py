@@ -1,0 +1,178 @@
+"""The players who sound by themselves, at a mixer: the same live and in a file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.chords import Chords
+from instrument.engine.performance.sound_seats import PARTS, Scene, Seat
+from instrument.engine.sound.mixer import Event, Fader, Guest, Mixer, Routes, Told
+from instrument.engine.sound.streams import LiveStream, Strand, StreamSource, Turned
+from instrument.engine.voices.neural import NeuralVoice
+from instrument.models.sound.base import SoundModel, VoiceModel
+
+SILENT = (-120.0, -120.0)
+
+
+class Ensemble:
+    """Seats the sound players of a scene at a mixer, each with a strip of its own, and tells them what their knobs say.
+
+    Any thread may call it. keyed: a voice plays the keyboard; chords: to be told what the band plays.
+    """
+
+    def __init__(self, mixer: Mixer, tick_at: Callable[[int], float], live: bool) -> None:
+        """tick_at: the tick at which a frame of the mixer is heard, infinite where time stands; live: streams have
+        threads of their own."""
+        self.chords = Chords()
+        self._tick_at = tick_at
+        self._live = live
+        self._mixer = mixer
+        self._seated: dict[int, tuple[str, SoundModel, Guest]] = {}  # by the id of the model
+        self._count = 0
+        self._scene = Scene()
+        self._playing = False
+        self._running: tuple[StreamSource, ...] = ()  # for `lacks`, which waits for nobody
+        self.keyed = False  # a voice plays the keyboard
+        self._failed: dict[str, str] = {}  # voices that give nothing any more, and why
+        self._lock = threading.RLock()
+
+    def use(self, mixer: Mixer) -> None:
+        """Move to another mixer; streams go on where they are."""
+        with self._lock:
+            last, self._mixer = self._seated, mixer
+            for _, _, guest in last.values():
+                if isinstance(guest, LiveStream):
+                    guest.join()
+            self._seated = {}
+            for strip, model, _ in last.values():
+                seat = next(seat for seat in self._scene.seats if seat.model is model)
+                guest = self._seat(strip, seat, 0.0)
+                if isinstance(guest, StreamSource) and self._playing:
+                    guest.resume()
+            self._running = tuple(self._streams)
+
+    def arrange(self, scene: Scene, tick: float) -> tuple[Event, ...]:
+        """Let a scene hold from a tick on: who is new takes a seat, who is not in it leaves it, now. What the mixer is
+        to be told at that tick is returned."""
+        with self._lock:
+            self._scene = scene
+            there = {id(seat.model) for seat in scene.seats}
+            for key in [key for key in self._seated if key not in there]:
+                strip, _, guest = self._seated.pop(key)
+                self._mixer.detach(strip)
+                self._failed.pop(strip, None)
+                if isinstance(guest, LiveStream):
+                    guest.close()  # what lies ready is enough to fade out
+            for seat in scene.seats:
+                if id(seat.model) not in self._seated:
+                    self._count += 1
+                    guest = self._seat(f"guest {self._count}", seat, tick)
+                    if isinstance(guest, StreamSource) and self._playing:
+                        guest.begin(self._mixer.horizon, patient=True)
+                elif isinstance(stream := self._seated[id(seat.model)][2], StreamSource):
+                    stream.strand.tell(tick, self._turned(seat))
+            self._running = tuple(self._streams)
+            self.keyed = any(LIVE_CHANNEL in PARTS[str(seat.values.get("part", "melody"))] for seat in scene.seats)
+            return self._events()
+
+    def begin(self, frame: int) -> None:
+        """The transport starts: tick 0 is at this frame of the mixer."""
+        with self._lock:
+            self._playing = True
+            for stream in self._streams:
+                stream.begin(frame)
+
+    def stop(self) -> None:
+        """The transport stops."""
+        with self._lock:
+            self._playing = False
+            self.chords.clear()
+            for stream in self._streams:
+                stream.stop()
+
+    def lacks(self, frames: int) -> bool:
+        """Whether it is worth waiting a moment before so much is rendered: a chunk of a stream is about to come."""
+        return any(stream.lacks(frames) for stream in self._running)
+
+    def close(self) -> None:
+        """End all threads."""
+        with self._lock:
+            for stream in self._streams:
+                if isinstance(stream, LiveStream):
+                    stream.join()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the player should know."""
+        with self._lock:
+            return (*filter(None, (stream.problem for stream in self._streams)), *self._failed.values())
+
+    @property
+    def taken(self) -> list[int]:
+        """The frames from which the last turns hold that the first stream was told."""
+        streams = self._streams
+        return list(streams[0].strand.taken) if streams else []
+
+    def strips(self, players: int) -> list[str]:
+        """The strip of each player, empty where there is none."""
+        with self._lock:
+            strips = [""] * players
+            for seat in self._scene.seats:
+                if seat.player < players and id(seat.model) in self._seated:
+                    strips[seat.player] = self._seated[id(seat.model)][0]
+            return strips
+
+    def underruns(self, players: int) -> tuple[int, ...]:
+        """How often the stream of each player ran dry."""
+        counts = [0] * players
+        with self._lock:
+            for seat in self._scene.seats:
+                guest = self._seated[id(seat.model)][2] if id(seat.model) in self._seated else None
+                if seat.player < players and isinstance(guest, StreamSource):
+                    counts[seat.player] = guest.underruns
+        return tuple(counts)
+
+    @property
+    def _streams(self) -> list[StreamSource]:
+        return [guest for _, _, guest in self._seated.values() if isinstance(guest, StreamSource)]
+
+    def _seat(self, strip: str, seat: Seat, tick: float) -> Guest:
+        mixer, model = self._mixer, seat.model
+        guest: Guest
+        if isinstance(model, VoiceModel):
+            tones = model.start(mixer.rate, self._live)
+            tones.turn(seat.told)
+            name = f"player {seat.player}"
+            guest = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
+        else:
+            strand = Strand(model, mixer.rate, self._tick_at, self.chords)
+            strand.tell(tick, self._turned(seat))
+            guest = (LiveStream if self._live else StreamSource)(strand, lambda: mixer.horizon)
+        self._seated[id(model)] = (strip, model, guest)
+        mixer.attach(strip, guest, seat.gain_db)
+        return guest
+
+    def _turned(self, seat: Seat) -> Turned:
+        values = seat.values
+        tune, duck = float(values["tune"]), float(values["duck"])
+        chords = bool(values["chords"])
+        return Turned(seat.told, self._scene.tones, tune, chords, duck, self._scene.seed, seat.player)
+
+    def _events(self) -> tuple[Event, ...]:
+        events: list[Event] = []
+        routes: dict[int, list[str]] = {}
+        for seat in self._scene.seats:
+            strip = self._seated[id(seat.model)][0]
+            events.append(Fader(strip, seat.gain_db))
+            if isinstance(seat.model, VoiceModel):
+                events.append(Told(strip, seat.told))
+                for channel in PARTS[str(seat.values["part"])]:
+                    routes.setdefault(channel, []).append(strip)
+        return (*events, Routes({channel: tuple(strips) for channel, strips in routes.items()}))
+
+
+def news(events: Sequence[Event], before: Sequence[Event]) -> tuple[Event, ...]:
+    """Those events that were not among those before."""
+    return tuple(event for event in events if event not in before)

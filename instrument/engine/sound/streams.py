@@ -1,0 +1,350 @@
+"""Streams: sound models that never end, from chunks at their own rate to a source of the mixer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.chords import Chords
+from instrument.engine.sound.gain import Frames, Ramp
+from instrument.engine.sound.tuning import PitchClasses, Tuner, ducking
+from instrument.engine.voices.base import FADE_S
+from instrument.errors import HocketError
+from instrument.models.sound.base import StreamModel
+
+LEAD_S = 0.016  # sound that lies ready beyond what is mixed, at least, when the next chunk is begun
+MOST_LEAD_S = 0.2  # the same on a machine that is slow
+SLACK = 1.1  # times the longest of the last chunks took, that lie ready
+HELD = 128  # frames kept back, to fade out with where a chunk is late
+REST_S = 0.05  # the thread looks around so often at least
+# Passes all up to 16 kHz and takes half a millisecond; "HQ" takes 18, as it works in large pieces.
+QUALITY = "LQ"
+
+Mono = NDArray[np.float32]
+
+
+class Turned(NamedTuple):
+    """What a stream is told: the knobs of its model, the pitch classes of the key, how far it is tuned to them,
+    whether to those of the chord where one is known, how far it ducks, and where its draws come from."""
+
+    knobs: Mapping[str, Value]
+    tones: PitchClasses
+    tune: float
+    chords: bool
+    duck: float
+    seed: int
+    player: int
+
+
+class Strand:
+    """A stream model as mono sound at the mixer's rate: tuned, ducked, resampled without a seam. One thread renders;
+    any may tell.
+
+    What is told holds from the first chunk that begins at its tick or later, so that the sound is a function of model,
+    seed, and what was told when. taken: the frames from which the last things that were told hold.
+    """
+
+    def __init__(self, model: StreamModel, rate: int, tick_at: Callable[[int], float], chords: Chords) -> None:
+        """tick_at: the tick at which a frame of the mixer is heard; infinite where time stands; chords: the band's."""
+        self.rate = rate
+        self.taken: deque[int] = deque(maxlen=100)
+        self._model = model
+        self._tick_at = tick_at
+        self._chords = chords
+        self._told: deque[tuple[float, Turned]] = deque(maxlen=1000)  # while it stands still, only the last matters
+        self._now: Turned | None = None
+        self._last: Turned | None = None  # that was told
+        self._begin()
+
+    def tell(self, tick: float, turned: Turned) -> None:
+        """Turn knobs at a tick."""
+        if turned != self._last:
+            self._last = turned
+            self._told.append((tick, turned))
+
+    def restart(self) -> None:
+        """Begin with chunk 0, and all that was told so far."""
+        while self._told:
+            self._now = self._told.popleft()[1]
+        if self._now:
+            self._model.reset(self._now.seed, self._now.player)
+        self._begin()
+
+    def next(self, frame: int) -> Mono:
+        """The next sound, about a chunk, heard from a frame of the mixer on. HocketError if the model fails."""
+        start = self._tick_at(frame)
+        before = self._now
+        while self._told and self._told[0][0] <= start:
+            self._now = self._told.popleft()[1]
+            self.taken.append(frame)
+        if self._now is None:
+            self._now = self._told.popleft()[1]
+        now, before = self._now, before or self._now
+        sound = self._render(before, now)
+        tones = (now.chords and self._chords.at(start)) or now.tones
+        sound = self._tuner.process(sound, tones, now.tune)
+        end = self._tick_at(frame + round(len(sound) * self.rate / self._model.rate))
+        sound = sound * ducking(start, end, len(sound), (before.duck, now.duck))
+        resampled: Mono = self._resampler.resample_chunk(sound) if self._resampler else sound
+        return resampled
+
+    def _begin(self) -> None:
+        model = self._model
+        self._tuner = Tuner(model.rate, model.chunk)
+        self._resampler = (
+            soxr.ResampleStream(model.rate, self.rate, 1, dtype="float32", quality=QUALITY)
+            if model.rate != self.rate
+            else None
+        )
+
+    def _render(self, before: Turned, now: Turned) -> Mono:
+        """The next chunk; where the seed has changed, one more of the old faded into the first of the new."""
+        if before.seed == now.seed:
+            return self._chunk(now)
+        last = self._chunk(before)
+        self._model.reset(now.seed, now.player)
+        rise = np.linspace(0, 1, len(last), endpoint=False, dtype=np.float32)
+        faded: Mono = last * (1 - rise) + self._chunk(now) * rise
+        return faded
+
+    def _chunk(self, told: Turned) -> Mono:
+        chunk = self._model.render(told.knobs)
+        if not np.isfinite(chunk).all():
+            raise HocketError("it gives no numbers, fetch its bundle again")
+        return chunk
+
+
+class Run:
+    """The sound of a stream from one start to one stop: written by one thread, read by another.
+
+    begun: its model has been told to begin; ended: nothing more is written; underruns: how often it ran dry.
+    """
+
+    def __init__(self, start: int, rate: int, begun: bool = False, patient: bool = False) -> None:
+        """start: frame of the mixer at which it begins; patient: or as soon as there is something."""
+        self.begun = begun
+        self.ended = False
+        self.underruns = 0
+        self._start = start
+        self._rate = rate
+        self._pieces: deque[Mono] = deque()
+        self._written = self._read = self._missed = 0
+        self._dry, self._counted = True, patient
+        self._gate = Ramp(1.0)
+        self._stopping = False
+
+    @property
+    def ready(self) -> int:
+        """Frames that are written and not yet read."""
+        return self._written - self._read
+
+    def lacks(self, at: int, frames: int) -> bool:
+        """Whether sound that is wanted from frame `at` on is about to come, and would be missed if it were read now."""
+        awaited = not (self._dry and self._counted) and not (self.ended or self._stopping)
+        return awaited and at + frames > self._start and self.ready < frames + HELD
+
+    @property
+    def position(self) -> int:
+        """The frame of the mixer at which what is written next will be heard."""
+        return self._start + self._missed + self._written
+
+    @property
+    def over(self) -> bool:
+        """Whether it has been stopped, and has faded out."""
+        return self._stopping and not self._gate.moving
+
+    def write(self, piece: Mono) -> None:
+        """Append sound."""
+        self._pieces.append(piece)
+        self._written += len(piece)
+
+    def stop(self) -> None:
+        """Fade out."""
+        self._gate.move(0.0, round(FADE_S * self._rate))
+        self._stopping = True
+
+    def read(self, at: int, frames: int) -> Mono:
+        """What is heard from frame `at` of the mixer on. It fades out where too little is written, and in again."""
+        out = np.zeros(frames, np.float32)
+        wanted = frames - min(frames, max(0, self._start - at))
+        if wanted:
+            heard = self._heard(wanted)
+            self._missed += wanted - len(heard)
+            out[frames - wanted : frames - wanted + len(heard)] = heard
+        gain = self._gate.take(frames)
+        return out * (gain if isinstance(gain, float) else gain[:, 0].astype(np.float32))
+
+    def _heard(self, wanted: int) -> Mono:
+        """The next frames, up to `wanted`."""
+        enough = self.ready >= wanted + HELD
+        if not enough and not self._counted and not self._stopping:
+            self.underruns += 1
+            self._counted = True
+        if self._dry and not enough:
+            return np.zeros(0, np.float32)
+        first = self._read == 0
+        sound = self._take(min(wanted, self.ready))
+        if self._dry and not first:
+            sound = sound * np.linspace(0, 1, len(sound), dtype=np.float32)
+        elif not enough:
+            sound = sound * np.linspace(1, 0, len(sound), dtype=np.float32)
+        self._dry = not enough
+        self._counted = not enough
+        return sound
+
+    def _take(self, frames: int) -> Mono:
+        taken, left = [], frames
+        while left:
+            piece = self._pieces.popleft()
+            if len(piece) > left:
+                self._pieces.appendleft(piece[left:])
+                piece = piece[:left]
+            taken.append(piece)
+            left -= len(piece)
+        self._read += frames
+        return np.concatenate(taken) if taken else np.zeros(0, np.float32)
+
+
+class StreamSource:
+    """A stream as a `Guest` of the mixer: silent until `begin`, and after `stop` or panic.
+
+    problem: why the model gives nothing any more; underruns: how often sound was not there when it was needed.
+    """
+
+    def __init__(self, strand: Strand, horizon: Callable[[], int]) -> None:
+        """horizon: the frame of the mixer that is rendered next."""
+        self.strand = strand
+        self.problem = ""
+        self._horizon = horizon
+        self._run: Run | None = None
+        self._leaving: Run | None = None  # fades out
+        self._underruns = 0  # of runs that are over
+
+    @property
+    def underruns(self) -> int:
+        """How often it ran dry."""
+        run = self._run
+        return self._underruns + (run.underruns if run else 0)
+
+    def lacks(self, frames: int) -> bool:
+        """Whether it is worth waiting a moment before so much is rendered."""
+        return False
+
+    def begin(self, frame: int, patient: bool = False) -> None:
+        """Begin with chunk 0 at a frame of the mixer, or as soon as can be; what still sounds fades out."""
+        self._begin(Run(frame, self.strand.rate, patient=patient))
+
+    def resume(self) -> None:
+        """Go on with the chunk at which the model is, as soon as can be."""
+        self._begin(Run(self._horizon(), self.strand.rate, begun=True, patient=True))
+
+    def stop(self) -> None:
+        """Fade out."""
+        run, self._run = self._run, None
+        if run:
+            run.stop()
+            self._underruns += run.underruns
+            self._leaving = run
+
+    def all_off(self) -> None:
+        """As `Guest.all_off`: silent until it is to begin again."""
+        self.stop()
+        self._leaving = None
+
+    def render(self, frames: int) -> Frames:
+        """As `Source.render`."""
+        mono = np.zeros(frames, np.float32)
+        for run in (self._run, self._leaving):
+            if run:
+                self._fill(run, frames)
+                mono += run.read(self._horizon(), frames)
+        if self._leaving and self._leaving.over:
+            self._leaving = None
+        return np.repeat(mono[:, None], 2, axis=1)
+
+    def close(self) -> None:
+        """As `Guest.close`."""
+
+    def _begin(self, run: Run) -> None:
+        self.stop()
+        self.problem = ""
+        self._run = run
+
+    def _fill(self, run: Run, frames: int) -> None:
+        """See to it that so many frames are ready: here, at once."""
+        while run is self._run and run.ready < frames + HELD and not run.ended:
+            self._write(run)
+
+    def _write(self, run: Run) -> None:
+        """One chunk more."""
+        try:
+            if not run.begun:
+                self.strand.restart()
+                run.begun = True
+            run.write(self.strand.next(run.position))
+        except HocketError as error:
+            self.problem = f"a stream is silent: {error}"
+            run.ended = True
+
+
+class LiveStream(StreamSource):
+    """The same with a thread of its own, which keeps a little sound ready."""
+
+    def __init__(self, strand: Strand, horizon: Callable[[], int]) -> None:
+        super().__init__(strand, horizon)
+        self._wanted = threading.Event()
+        self._closed = False
+        self._took: deque[float] = deque(maxlen=32)  # seconds that the last chunks took
+        self._thread = threading.Thread(target=self._work, name="stream", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """As `Guest.close`: the thread ends soon."""
+        self._closed = True
+        self._wanted.set()
+
+    def lacks(self, frames: int) -> bool:
+        """As `StreamSource.lacks`."""
+        run = self._run
+        lacking = run is not None and run.lacks(self._horizon(), frames)
+        if lacking:
+            self._wanted.set()
+        return lacking
+
+    def join(self) -> None:
+        """Wait until the thread has ended, so that another may have the model."""
+        self.close()
+        self._thread.join(2)
+
+    @property
+    def _lead(self) -> int:
+        """Frames that are to lie ready when the next chunk is begun."""
+        slow = SLACK * max(self._took, default=0.0)
+        return round(min(MOST_LEAD_S, max(LEAD_S, slow)) * self.strand.rate) + HELD
+
+    def _begin(self, run: Run) -> None:
+        super()._begin(run)
+        self._wanted.set()
+
+    def _fill(self, run: Run, frames: int) -> None:
+        if run is self._run and run.ready - frames < self._lead:
+            self._wanted.set()
+
+    def _work(self) -> None:
+        while not self._closed:
+            run = self._run
+            if run is None or run.ended or run.ready >= self._lead:
+                self._wanted.wait(REST_S)
+                self._wanted.clear()
+                continue
+            began = time.perf_counter()
+            self._write(run)
+            self._took.append(time.perf_counter() - began)

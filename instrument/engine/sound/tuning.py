@@ -1,0 +1,124 @@
+"""What makes a stream belong to the band: resonators on the pitches of its key, and a level that ducks at its beats."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.engine.sound.gain import Frames
+from instrument.music.timebase import TICKS_PER_BEAT
+
+PitchClasses = tuple[int, ...]  # in order, C = 0
+
+CYCLES = 13.0  # of its own pitch that a resonator takes to build up: a semitone off it passes 1/24
+LOWEST, HIGHEST = 24, 112  # MIDI pitches of the resonators
+SLOWEST_S = 0.16  # to build up; below 80 Hz resonators are therefore wider than a semitone
+LENGTH_S = 0.75  # of their ringing that is computed
+AIR_HZ, AIR = 6500.0, 0.5  # above the resonators some of the sound passes as it is
+EVEN_S = 0.7  # over which the loudness is evened out, by at most:
+MOST = 3.0
+
+DUCK_BEFORE, DUCK_AFTER = 0.04, 0.6  # beats: the level falls so long before one, and is back so long after it
+
+
+class Tuner:
+    """A bank of resonators, mono, chunk by chunk, without delay: what is in tune passes, what is not does not.
+
+    Their sum is one impulse response, convolved in parts as long as a chunk; so their number costs nothing, and another
+    key or strength is faded to over a chunk.
+    """
+
+    def __init__(self, rate: int, chunk: int) -> None:
+        self._rate, self._chunk = rate, chunk
+        self._spectra = np.zeros((_parts(rate, chunk), chunk + 1), np.complex64)  # of the last chunks, the latest first
+        self._before = np.zeros(chunk, np.float32)
+        self._tones: PitchClasses = ()
+        self._strength = 0.0
+        self._dry = self._wet = 1e-9  # power, of late
+        self._gain = 1.0
+
+    def process(self, sound: NDArray[np.float32], tones: PitchClasses, strength: float) -> NDArray[np.float32]:
+        """The chunk, with its pitches drawn to `tones`. strength: 0 (bit for bit as it came) .. 1."""
+        chunk = self._chunk
+        spectrum = np.fft.rfft(np.concatenate((self._before, sound)))
+        self._spectra = np.concatenate((spectrum[None].astype(np.complex64), self._spectra[:-1]))
+        self._before = sound
+        before, self._strength = self._strength, strength
+        last, self._tones = self._tones or tones, tones
+        if not before and not strength:
+            return sound
+        rise = np.arange(1, chunk + 1, dtype=np.float32) / chunk
+        wet = self._resonate(tones)
+        if last != tones:
+            wet += (self._resonate(last) - wet) * (1 - rise)
+        gain, self._gain = self._gain, self._evened(sound, wet)
+        mix = before + (strength - before) * rise
+        return np.asarray(sound * (1 - mix) + wet * (gain + (self._gain - gain) * rise) * mix, np.float32)
+
+    def _resonate(self, tones: PitchClasses) -> NDArray[np.float32]:
+        responses = _responses(self._rate, self._chunk, len(self._spectra), tones)
+        heard = np.fft.irfft((self._spectra * responses).sum(axis=0), 2 * self._chunk)
+        return np.asarray(heard[self._chunk :], np.float32)
+
+    def _evened(self, dry: Frames, wet: Frames) -> float:
+        """The gain that makes what passes as loud as what came."""
+        share = min(1.0, self._chunk / (EVEN_S * self._rate))
+        self._dry += share * (float(np.mean(np.square(dry))) - self._dry)
+        self._wet += share * (float(np.mean(np.square(wet))) - self._wet)
+        return min(MOST, float(np.sqrt(max(self._dry, 1e-9) / max(self._wet, 1e-9))))
+
+
+def prepare(rate: int, chunk: int) -> None:
+    """Compute the resonators, which takes some tenths of a second, so that no `Tuner` of this kind has to."""
+    _bank(rate, chunk, _parts(rate, chunk))
+
+
+def _parts(rate: int, chunk: int) -> int:
+    return -(-round(LENGTH_S * rate) // chunk)
+
+
+@functools.lru_cache(maxsize=8)
+def _responses(rate: int, chunk: int, parts: int, tones: PitchClasses) -> NDArray[np.complex64]:
+    """The impulse response of the resonators of these pitch classes, in parts (parts, chunk + 1), each transformed."""
+    bank = _bank(rate, chunk, parts)
+    summed: NDArray[np.complex64] = bank[[*tones, 12]].sum(axis=0)
+    return summed
+
+
+@functools.lru_cache(maxsize=2)
+def _bank(rate: int, chunk: int, parts: int) -> NDArray[np.complex64]:
+    """The same of each pitch class, and of what passes above them all: (13, parts, chunk + 1)."""
+    t = np.arange(parts * chunk) / rate
+    bank = np.zeros((13, len(t)), np.float32)
+    for pitch in range(LOWEST, HIGHEST + 1):
+        hertz = 440 * 2 ** ((pitch - 69) / 12)
+        if hertz < min(AIR_HZ, 0.45 * rate):
+            slow = min(CYCLES / hertz, SLOWEST_S)
+            t_ringing = t[: int(14 * slow * rate)]  # then it has died away
+            ringing = t_ringing * np.exp(-t_ringing / slow) * np.cos(2 * np.pi * hertz * t_ringing)
+            bank[pitch % 12, : len(ringing)] += 2 / slow**2 / rate * ringing
+    bank *= np.minimum(1.0, (len(t) - np.arange(len(t))) / (0.1 * len(t)))
+    air = _highpass(rate)
+    bank[12, : len(air)] = AIR * air
+    return np.asarray(np.fft.rfft(bank.reshape(13, parts, chunk), 2 * chunk), np.complex64)
+
+
+def _highpass(rate: int) -> NDArray[np.float64]:
+    """Some 60 taps that let pass what lies above `AIR_HZ`."""
+    n = np.arange(-30, 31)
+    low = 2 * AIR_HZ / rate * np.sinc(2 * AIR_HZ / rate * n) * np.hanning(63)[1:-1]
+    return np.asarray((n == 0) - low / low.sum())
+
+
+def ducking(first: float, last: float, count: int, depth: tuple[float, float]) -> NDArray[np.float32]:
+    """Gains (count,) while the transport goes from tick `first` to `last` (infinite: it stands), and the depth from one
+    value to another: at a beat 1 - depth, then back to 1."""
+    if not any(depth) or not np.isfinite(last - first):
+        return np.ones(count, np.float32)
+    place = np.linspace(first, last, count, endpoint=False) / TICKS_PER_BEAT % 1.0
+    falling = np.clip((place - (1 - DUCK_BEFORE)) / DUCK_BEFORE, 0, 1)
+    rising = np.clip(1 - place / DUCK_AFTER, 0, 1)
+    shape = np.maximum(falling**2 * (3 - 2 * falling), rising**2 * (3 - 2 * rising))
+    return np.asarray(1 - shape * np.linspace(*depth, count, endpoint=False), np.float32)

@@ -1,0 +1,1 @@
+"""What turns notes into sound: FluidSynth, a plain voice, sound models; and the table of programs."""

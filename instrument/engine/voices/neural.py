@@ -1,0 +1,139 @@
+"""A sound model that is struck, as a voice of the mixer: MIDI in, tones out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from instrument.engine.sound.gain import Frames
+from instrument.engine.voices.base import FADE_S, NOTES_OFF, SOUND_OFF, SUSTAIN
+from instrument.errors import HocketError
+from instrument.models.sound.base import Tones
+
+POLYPHONY = 16  # tones that sound at once; a further one takes the place of the oldest, those let go first
+BEND_SEMITONES = 2.0
+
+Key = tuple[int, int]  # channel, MIDI pitch
+
+
+class NeuralVoice:
+    """A `Voice` of any channels, each with a sustain pedal of its own, whose notes a sound model plays. It ignores
+    programs, volume and pan: they are the band's."""
+
+    grain = 1
+
+    def __init__(self, tones: Tones, rate: int, name: str, failed: Callable[[str], None] = lambda why: None) -> None:
+        """failed: told why, once, when the model gives no sound any more; from then on it is silent."""
+        self.name = name
+        self._tones = tones
+        self._rate = rate
+        self._failed = failed
+        self._silent = False  # the model failed
+        self._last = 0  # number of the last tone
+        self._keys: dict[int, Key] = {}  # of the tones that are held, by key or pedal, oldest first
+        self._pedalled: set[int] = set()  # those of them whose key is up
+        self._ringing: list[int] = []  # released, oldest first
+        self._down: set[int] = set()  # channels whose pedal is down
+
+    def note_on(self, channel: int, key: int, velocity: int) -> None:
+        """As `Voice.note_on`. A key that sounds already is struck anew."""
+        for tone in [tone for tone, held in self._keys.items() if held == (channel, key)]:
+            self._let_go(tone)
+        self._make_room()
+        self._last += 1
+        self._keys[self._last] = (channel, key)
+        self._do(lambda: self._tones.strike(self._last, key, velocity))
+
+    def note_off(self, channel: int, key: int) -> None:
+        """As `Voice.note_off`."""
+        for tone in [tone for tone, held in self._keys.items() if held == (channel, key)]:
+            if channel in self._down:
+                self._pedalled.add(tone)
+            else:
+                self._let_go(tone)
+
+    def program(self, channel: int, number: int) -> None:
+        """It has one timbre, which its knobs shape."""
+
+    def control(self, channel: int, number: int, value: int) -> None:
+        """As `Voice.control`: the pedal, all notes off, all sound off."""
+        if number == SUSTAIN:
+            (self._down.add if value >= 64 else self._down.discard)(channel)
+        if number == NOTES_OFF or (number == SUSTAIN and value < 64):
+            for tone in [tone for tone, (of, _) in self._keys.items() if of == channel]:
+                if number == NOTES_OFF or tone in self._pedalled:
+                    self._let_go(tone)
+        elif number == SOUND_OFF:
+            for tone in [tone for tone, (of, _) in self._keys.items() if of == channel]:
+                self._cut(tone)
+
+    def bend(self, channel: int, value: int) -> None:
+        """As `Voice.bend`, of all that sounds."""
+        self._do(lambda: self._tones.bend(BEND_SEMITONES * value / 8192))
+
+    def turn(self, knobs: Mapping[str, float | str]) -> None:
+        """Turn knobs of the model."""
+        self._do(lambda: self._tones.turn(knobs))
+
+    def fade(self, channel: int, gain: float) -> None:
+        """Its level is its strip's."""
+
+    def all_off(self) -> None:
+        """As `Voice.all_off`."""
+        for tone in [*self._keys, *self._ringing]:
+            self._cut(tone)
+        self._down.clear()
+        self._do(lambda: self._tones.bend(0.0))
+        self.render(round(FADE_S / 2 * self._rate))  # what is cut fades unheard
+
+    def render(self, frames: int) -> Frames:
+        """As `Voice.render`."""
+        if self._silent:
+            return np.zeros((frames, 2), np.float32)
+        try:
+            sound, sounding = self._tones.render(frames), self._tones.sounding
+            if not np.isfinite(sound).all():
+                raise HocketError("it gives no numbers, fetch its bundle again")
+        except HocketError as error:
+            self._give_up(str(error))
+            return np.zeros((frames, 2), np.float32)
+        self._ringing = [tone for tone in self._ringing if tone in sounding]
+        for tone in [tone for tone in self._keys if tone not in sounding]:  # it died away though it is held
+            self._forget(tone)
+        return sound
+
+    def close(self) -> None:
+        """As `Voice.close`."""
+
+    def _make_room(self) -> None:
+        """Cut the oldest of those let go, or else of all, where there are too many."""
+        while len(self._keys) + len(self._ringing) >= POLYPHONY:
+            self._cut(self._ringing[0] if self._ringing else next(iter(self._keys)))
+
+    def _let_go(self, tone: int) -> None:
+        self._forget(tone)
+        self._ringing.append(tone)
+        self._do(lambda: self._tones.release(tone))
+
+    def _cut(self, tone: int) -> None:
+        self._forget(tone)
+        self._do(lambda: self._tones.cut(tone))
+
+    def _forget(self, tone: int) -> None:
+        self._keys.pop(tone, None)
+        self._pedalled.discard(tone)
+        if tone in self._ringing:
+            self._ringing.remove(tone)
+
+    def _do(self, act: Callable[[], None]) -> None:
+        if self._silent:
+            return
+        try:
+            act()
+        except HocketError as error:
+            self._give_up(str(error))
+
+    def _give_up(self, why: str) -> None:
+        self._silent = True
+        self._failed(f"{self.name} is silent: {why}")

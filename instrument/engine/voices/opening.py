@@ -1,0 +1,26 @@
+"""Which voice plays here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from instrument.engine.voices.base import Voice, perform
+from instrument.engine.voices.fluid import FluidVoice
+from instrument.engine.voices.plain import PlainVoice
+from instrument.errors import HocketError
+from instrument.paths import assets_dir
+
+__all__ = ["FluidVoice", "PlainVoice", "Voice", "open_voice", "perform"]
+
+FONT = Path("soundfont") / "hocket.sf3"  # in assets/
+
+
+def open_voice(rate: int, font: Path | None = None) -> Voice:
+    """The best voice there is at a sample rate in hertz; its name says which and why.
+
+    font: a .sf2 or .sf3 other than the one that ships. Takes up to a second: fonts are decoded whole.
+    """
+    try:
+        return FluidVoice(rate, font or assets_dir() / FONT)
+    except HocketError as error:
+        return PlainVoice(rate, f"plain voice, for {error}")

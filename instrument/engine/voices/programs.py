@@ -1,0 +1,83 @@
+"""The band: which voice each part has in each genre, as MIDI."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from instrument.engine.voices.base import PAN, REVERB, VOLUME
+from instrument.errors import HocketError
+from instrument.music.midifile import CHANNELS
+from instrument.paths import assets_dir
+
+NONE = "none"  # the genre of models without genres
+TABLE = Path("band.toml")  # in assets/
+
+
+class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a part plays: General MIDI program counted from 0 (drums: the kit), pan -1 (left) .. 1, level in
+    decibels, reverb send 0..1."""
+
+    program: Annotated[int, msgspec.Meta(ge=0, le=127)]
+    pan: Annotated[float, msgspec.Meta(ge=-1, le=1)] = 0.0
+    level: Annotated[float, msgspec.Meta(ge=-60, le=0)] = 0.0
+    reverb: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
+
+
+class Seats(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A genre's band: a seat for every part."""
+
+    melody: Seat
+    chords: Seat
+    bass: Seat
+    drums: Seat
+    other: Seat
+
+
+def read_band(path: Path) -> dict[str, Seats]:
+    """Genre -> seats, of a table such as assets/band.toml. HocketError when it cannot be read or has no "none"."""
+    try:
+        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, Seats])
+    except OSError as error:
+        raise HocketError(f"cannot read the band {path} ({error.strerror}): install Hocket again") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HocketError(f"{path} is no table of a band: {error}") from error
+    if NONE not in table:
+        raise HocketError(f'{path} is no table of a band: the genre "{NONE}" is missing')
+    return table
+
+
+@functools.cache
+def _band() -> dict[str, Seats]:
+    return read_band(assets_dir() / TABLE)
+
+
+def seats(genre: str) -> Seats:
+    """The band of a genre, by the table that ships; that of "none" where the genre is not in it."""
+    return _band().get(genre, _band()[NONE])
+
+
+def seat_messages(channel: int, seat: Seat) -> list[bytes]:
+    """Program, volume, pan and reverb of a MIDI channel 0..15, as short MIDI messages."""
+    controls = {
+        VOLUME: round(127 * 10 ** (seat.level / 40)),  # General MIDI: 40 log10 of the value
+        PAN: round(64 + 63 * seat.pan),
+        REVERB: round(127 * seat.reverb),
+    }
+    return [
+        bytes((0xC0 | channel, seat.program)),
+        *(bytes((0xB0 | channel, number, value)) for number, value in controls.items()),
+    ]
+
+
+def band_messages(genre: str) -> list[bytes]:
+    """What tells a General MIDI synthesiser to be the band of a genre, each part on its channel."""
+    chosen = seats(genre)
+    return [
+        message
+        for part, channel in CHANNELS.items()
+        for message in seat_messages(channel, getattr(chosen, part.name.lower()))
+    ]

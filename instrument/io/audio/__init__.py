@@ -1,0 +1,1 @@
+"""Audio output: the device process and what feeds it."""

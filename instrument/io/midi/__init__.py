@@ -1,0 +1,1 @@
+"""MIDI ports, by rtmidi or JACK."""

@@ -1,0 +1,291 @@
+"""The JACK MIDI process: one port, every message on its frame.
+
+    python -m instrument.io.midi.jack_child RING out|in NAME [PORT ...]    serve a port until the parent is gone,
+                                                                    connected to PORTs as they appear
+    python -m instrument.io.midi.jack_child --list out|in                  print what it may connect to, as JSON
+
+rtmidi puts every message at the start of JACK's period; here the parent hands messages over early, and each
+is written at the frame that JACK's own clock gives for its time. When the parent is gone, all that sounds
+is switched off first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import heapq
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from instrument.errors import HocketError
+from instrument.io.child import answer_in_time, serve
+from instrument.io.midi.ring import LONGEST, MidiRing, all_notes_off, pack, unpack
+from instrument.io.shared import RUNNING
+
+_LATE_US = 1000
+_MOST = 256  # messages taken over in one cycle, and
+_SHARE = 0.25  # the part of a cycle spent writing: who overruns it loses all of the cycle's messages
+_WATCH_S = 0.1
+_LAST_CYCLES = 3  # cycles after all-notes-off in which receivers take it before the port goes
+_PLAYBACK = 1  # JackPlaybackLatency
+_LOOKS = 5  # tries to list ports: the library gives up where one goes meanwhile
+
+
+class _LatencyRange(ctypes.Structure):
+    _fields_ = (("min", ctypes.c_uint32), ("max", ctypes.c_uint32))
+
+
+def _jack() -> Any:
+    """The jack module; its absence is an error with a way out."""
+    try:
+        import jack
+    except OSError as error:
+        raise HocketError(
+            f"no JACK library on this machine ({error}): install it (Debian, Ubuntu: sudo apt install jackd2)"
+        ) from error
+    except ImportError as error:
+        raise HocketError("the package JACK-Client is missing: pip install JACK-Client") from error
+    return jack
+
+
+def _client(name: str) -> Any:
+    """A client of the running server."""
+    jack = _jack()
+    try:
+        return jack.Client(name, no_start_server=True)
+    except jack.JackError as error:
+        raise HocketError(f"no JACK server to connect to ({error})") from error
+
+
+class JackTime:
+    """JACK's clock against ours. JACK-Client does not wrap these calls, so they are made by ctypes."""
+
+    def __init__(self, client: Any) -> None:
+        jack = _jack()
+        self._lib = ctypes.CDLL(jack._libname)
+        self._lib.jack_get_time.restype = ctypes.c_uint64
+        self._pointer = ctypes.c_void_p(int(jack._ffi.cast("uintptr_t", client._ptr)))
+        self._frame, self._start, self._end = ctypes.c_uint32(), ctypes.c_uint64(), ctypes.c_uint64()
+        self._period = ctypes.c_float()
+        self._out = [ctypes.byref(x) for x in (self._frame, self._start, self._end, self._period)]
+        self._cast = jack._ffi.cast
+        self._nominal = client.blocksize * 1e6 / client.samplerate
+
+    def cycle(self) -> tuple[float, float]:
+        """When the present cycle starts, in our own microseconds, and how long it takes. For the process
+        callback."""
+        self._lib.jack_get_cycle_times(self._pointer, *self._out)
+        length: float = self._end.value - self._start.value
+        if not self._nominal / 2 < length < self._nominal * 2:  # after an xrun JACK is beside itself
+            length = self._nominal
+        return self._start.value - self._offset_us(), length
+
+    def _offset_us(self) -> float:
+        """What to add to `perf_counter_ns` / 1000 for JACK's microseconds: the tightest of a few readings.
+        The two drift apart (on Linux JACK's clock is the raw one), so it is read anew in every cycle."""
+        readings = []
+        for _ in range(3):
+            before = time.perf_counter_ns()
+            there: int = self._lib.jack_get_time()
+            after = time.perf_counter_ns()
+            readings.append((after - before, there - (before + after) / 2000))
+        return min(readings)[1]
+
+    def latency(self, port: Any) -> int:
+        """Frames from `port` to the ear, through whatever it is connected to."""
+        span = _LatencyRange()
+        pointer = ctypes.c_void_p(int(self._cast("uintptr_t", port._ptr)))
+        self._lib.jack_port_get_latency_range(pointer, _PLAYBACK, ctypes.byref(span))
+        return int(span.max)
+
+
+class Port:
+    """A JACK client with one MIDI port. Subclasses are its process callback."""
+
+    def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
+        self.ring = ring
+        self.client = _client(name)
+        self.time = JackTime(self.client)
+        self.latency_us = 0
+        self.ended = threading.Event()
+        self._wanted = wanted
+        self.port = self.register()
+        self._at = {name: ring.index(name) for name in (*ring.numbers, "heartbeat_ns", "closing")}
+        ring.put("rate", self.client.samplerate)
+        ring.put("block", self.client.blocksize)
+        ring.put_text("port", self.port.name)
+
+    def register(self) -> Any:
+        """The port."""
+        raise NotImplementedError
+
+    def process(self, frames: int) -> None:
+        """One cycle of `frames`."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Serve until closing."""
+        self.client.set_process_callback(self._cycle)
+        self.client.set_shutdown_callback(self._shutdown)
+        self.client.activate()
+        while not self.ended.wait(_WATCH_S):
+            self._keep_up()
+        self.client.deactivate()  # in order, so that the server need not wait for us
+        self.client.close()
+
+    def _cycle(self, frames: int) -> None:
+        words, at = self.ring.words, self._at
+        try:
+            self.process(frames)
+        except Exception as error:  # noqa: BLE001  JACK would go on calling nothing; the parent starts another
+            self.ring.fail(f"{type(error).__name__}: {error}")
+            os._exit(1)
+        words[at["cycles"]] += 1
+        words[at["heartbeat_ns"]] = time.perf_counter_ns()
+
+    def _shutdown(self, *_: object) -> None:
+        self.ring.fail("the JACK server is gone")
+        os._exit(1)
+
+    def _keep_up(self) -> None:
+        """What need not be done in the callback: clocks, latency, connections."""
+        ring = self.ring
+        if ring.get("cycles"):
+            ring.put("state", RUNNING)
+        latency = self.time.latency(self.port) * 1_000_000 // ring.get("rate")
+        self.latency_us = latency
+        ring.put("latency_ns", latency * 1000)
+        with suppress(_jack().JackError):  # a port went while it was looked at: the next look is soon
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        there = {p.name for p in self.client.get_ports(is_midi=True)} if self._wanted else set()
+        for name in there.intersection(self._wanted):
+            self._wanted.remove(name)
+            if not self.port.is_connected_to(name):
+                ends = (self.port, name) if self.port.is_output else (name, self.port)
+                with suppress(_jack().JackError):  # gone again
+                    self.client.connect(*ends)
+        self.ring.put_text("connections", "\n".join([p.name for p in self.port.connections] + self._wanted))
+
+
+class OutPort(Port):
+    """Messages from the ring to their frames."""
+
+    def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
+        super().__init__(ring, name, wanted)
+        self._taken = 0
+        self._waiting: list[tuple[int, int, bytes]] = []  # a heap by time, then in the order of sending
+        self._serial = 0
+        self._held: set[tuple[int, int]] = set()  # channel and key of what sounds
+        self._after_end = 0
+
+    def register(self) -> Any:
+        """An output."""
+        return self.client.midi_outports.register("out")
+
+    def process(self, frames: int) -> None:
+        """Write what is due in this cycle."""
+        self.port.clear_buffer()
+        if self.ring.words[self._at["closing"]]:
+            self._finish()
+        messages, self._taken = self.ring.pairs.pull(self._taken, _MOST)
+        if not self._after_end:
+            for ns, word in messages:
+                self._enter(ns, unpack(word))
+        if self._waiting:
+            self._write(frames)
+
+    def _enter(self, ns: int, message: bytes) -> None:
+        self._serial += 1
+        heapq.heappush(self._waiting, (ns, self._serial, message))
+
+    def _write(self, frames: int) -> None:
+        words, at = self.ring.words, self._at
+        start, length = self.time.cycle()
+        last = 0
+        enough = time.perf_counter() + length * _SHARE / 1e6
+        while self._waiting and time.perf_counter() < enough:
+            ns, _, message = self._waiting[0]
+            due = ns / 1000 - self.latency_us
+            last = max(last, round((due - start) * frames / length) if ns > 0 else 0)
+            if last >= frames or self.port.max_event_size < len(message):
+                return  # its time, or room in JACK's buffer, comes with a later cycle
+            self.port.write_midi_event(last, message)
+            heapq.heappop(self._waiting)
+            self._note(message)
+            words[at["sent"]] += 1
+            words[at["late"]] += ns > 0 and due < start - _LATE_US
+
+    def _note(self, message: bytes) -> None:
+        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        if kind == 0x90 and message[2]:
+            self._held.add((channel, message[1]))
+        elif kind in (0x80, 0x90):
+            self._held.discard((channel, message[1]))
+
+    def _finish(self) -> None:
+        """Switch off what sounds, forget what was to come, and end when receivers had the time to hear."""
+        if not self._after_end:
+            self._waiting.clear()
+            for channel, key in self._held:
+                self._enter(0, bytes((0x80 | channel, key, 64)))
+            for message in all_notes_off():
+                self._enter(0, message)
+        self._after_end += not self._waiting or not self._after_end
+        if self._after_end > _LAST_CYCLES:
+            self.ended.set()
+
+
+class InPort(Port):
+    """What arrives, with the time of its frame, to the ring."""
+
+    def register(self) -> Any:
+        """An input."""
+        return self.client.midi_inports.register("in")
+
+    def process(self, frames: int) -> None:
+        """Read this cycle's messages."""
+        arrived = [(frame, bytes(event)) for frame, event in self.port.incoming_midi_events()]
+        if arrived:
+            start, length = self.time.cycle()
+            for frame, message in arrived:
+                if len(message) <= LONGEST:
+                    self.ring.pairs.push(round((start + frame * length / frames) * 1000), pack(message))
+        if self.ring.words[self._at["closing"]]:
+            self.ended.set()
+
+
+def ports(direction: str) -> list[str]:
+    """Names of the ports that an output ("out") or input ("in") of ours may be connected to."""
+    client = _client("Hocket list")
+    for _ in range(_LOOKS):
+        with suppress(_jack().JackError):
+            there = client.get_ports(is_midi=True, is_input=direction == "out", is_output=direction == "in")
+            return [port.name for port in there]
+    raise HocketError("JACK's ports come and go too fast to be listed: try again")
+
+
+def main(arguments: list[str]) -> int:
+    """Run as said above; the exit status."""
+    if arguments[0] == "--list":
+        answer_in_time()
+        try:
+            print(json.dumps(ports(arguments[1])), flush=True)
+        except HocketError as error:
+            print(error)
+            return 1
+        os._exit(0)  # a client's clean-up is where a dying server would hang us
+    path, direction, name, *wanted = arguments
+    ring = MidiRing.open(path)
+    kind = OutPort if direction == "out" else InPort
+    serve(ring, lambda: kind(ring, name, wanted).run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,172 @@
+"""The engine's side of MIDI on JACK: ports that live in processes of their own and outlive the server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+
+from instrument.errors import HocketError
+from instrument.io.child import Child, Keeper
+from instrument.io.midi.ring import MidiRing, pack, unpack
+from instrument.io.ports import MidiStatus
+
+JACK_MODULE = "instrument.io.midi.jack_child"
+
+_SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
+
+
+def jack_sockets() -> list[str]:
+    """Where the JACK server's socket would be."""
+    if sys.platform == "win32":
+        return []
+    server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
+    return [f"{folder}/jack_{server}_{os.getuid()}_0" for folder in _SOCKET_FOLDERS]
+
+
+def jack_is_running() -> bool:
+    """Whether a JACK server takes clients. Asks its socket and not its library, which can hang."""
+    for path in jack_sockets():
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(0.1)
+            if client.connect_ex(path) == 0:
+                return True
+    return False
+
+
+class _JackPort:
+    """A JACK port kept alive: when its process or the server dies it comes back, connected as it was."""
+
+    def __init__(self, direction: str, name: str, connect: str) -> None:
+        self._direction = direction
+        self._name = name
+        self._connections = [connect] if connect else []
+        self._keeper = Keeper(self._spawn, jack_is_running)
+        self._dead: list[Child[MidiRing]] = []
+        self._detail = ""
+        self._changing = threading.Lock()
+        try:
+            self._child: Child[MidiRing] | None = self._keeper.open()
+        except HocketError as error:
+            raise HocketError(f"no MIDI port on JACK: {error}") from error
+        self._ring = self._child.memory  # of the last port, when there is none
+
+    @property
+    def pid(self) -> int:
+        """The number of the port's process, 0 without one."""
+        child = self._child
+        return child.pid if child else 0
+
+    def poll(self) -> bool:
+        """Keep the port alive; True when it was reopened since the last call."""
+        self._check()
+        while self._dead:
+            self._dead.pop().end()
+        if self._child:
+            return False
+        child = self._keeper.step()
+        if child is None:
+            self._detail = self._keeper.problem or self._detail
+            return False
+        with self._changing:
+            self._opened(child.memory)
+            self._ring, self._child, self._detail = child.memory, child, ""
+        return True
+
+    def close(self) -> None:
+        """Release everything; an output switches off what sounds first."""
+        self._keeper.close()
+        with self._changing:
+            last, self._child = self._child, None
+        for child in [last, *self._dead] if last else self._dead:
+            child.end()
+        self._dead = []
+
+    def _opened(self, ring: MidiRing) -> None:
+        """Called before `ring` takes the place of the last."""
+
+    def _spawn(self) -> Child[MidiRing]:
+        if not jack_is_running():
+            raise HocketError("no JACK server is running: start one (jackd, QjackCtl)")
+        return Child(JACK_MODULE, MidiRing.create(), [self._direction, self._name, *self._connections])
+
+    def _check(self) -> None:
+        child = self._child
+        if child is None or not (problem := child.problem()):
+            return
+        with self._changing:
+            if self._child is child:
+                self._child, self._detail = None, problem
+                self._connections = child.memory.text("connections").splitlines() or self._connections
+                self._dead.append(child)
+
+
+class JackMidiOutput(_JackPort):
+    """A `MidiOutput` whose messages are placed on their frames. Hand them over 40 ms early.
+
+    What is sent while the server is away is dropped: it would only come late.
+    """
+
+    stamps = True
+
+    def __init__(self, name: str, connect: str = "") -> None:
+        """name: of the JACK client; connect: the full name of a port to connect to, now or when it appears.
+        Raises HocketError when there is no server."""
+        self._before = (0, 0)  # sent and late of ports that ended
+        super().__init__("out", name, connect)
+
+    def send(self, message: bytes, ns: int) -> None:
+        """As `MidiOutput.send`."""
+        word = pack(message)
+        with self._changing:  # one writer at a time
+            if self._child:
+                self._ring.pairs.push(max(ns, 0), word)
+
+    def status(self) -> MidiStatus:
+        """As `MidiOutput.status`."""
+        self._check()
+        with self._changing:
+            ring, state = self._ring, "open" if self._child else "lost"
+            sent, late = self._before
+        return MidiStatus(
+            ring.text("port"), "jack", state, sent + ring.get("sent"), late + ring.get("late"), self._detail
+        )
+
+    def _opened(self, ring: MidiRing) -> None:
+        sent, late = self._before
+        self._before = (sent + self._ring.get("sent"), late + self._ring.get("late"))
+
+
+class JackMidiInput(_JackPort):
+    """A `MidiInput`: messages that arrive at a JACK port, with the time of the frame on which they came."""
+
+    pace_s = 0.003
+
+    def __init__(self, name: str, connect: str = "") -> None:
+        """As `JackMidiOutput`."""
+        self._taken = 0
+        super().__init__("in", name, connect)
+
+    @property
+    def rate(self) -> int:
+        """Frames a second: times are whole frames of it."""
+        return self._ring.get("rate")
+
+    @property
+    def port(self) -> str:
+        """The full name of the port."""
+        return self._ring.text("port")
+
+    def status(self) -> MidiStatus:
+        """As `MidiInput.status`."""
+        self._check()
+        return MidiStatus(self.port, "jack", "open" if self._child else "lost", 0, 0, self._detail)
+
+    def read(self) -> list[tuple[int, bytes]]:
+        """As `MidiInput.read`; at most the last 4,096."""
+        pairs, self._taken = self._ring.pairs.pull(self._taken)
+        return [(ns, unpack(word)) for ns, word in pairs]
+
+    def _opened(self, ring: MidiRing) -> None:
+        self._taken = 0

@@ -1,0 +1,333 @@
+"""A note model while playing: one step of its backbone a note, then a head a field, each constrained.
+
+Graphs of a bundle: `step` (event, condition, and what the family remembers -> the heads' shares) and one a
+field of `codec.FIELDS` (share and context -> logits). Shapes have a free number of lanes; playing uses one.
+What a family remembers of the notes is its `Backbone`'s matter.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
+from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.key_sense import inside
+from instrument.models.notes.player import Ask
+from instrument.models.notes.priming import Primers
+from instrument.models.notes.steering import Heard, Steering
+from instrument.models.sampling import choose, noise
+from instrument.music import codec
+from instrument.music.codec import DRUM_ROW, FLAT, ROWS
+from instrument.music.notes import Note, Part
+from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
+
+LONGEST_REST = 192  # ticks without an onset while playing freely
+SIZES = (
+    *(codec.FIELDS[f] for f in ("time", "part")),
+    ROWS,
+    codec.FIELDS["duration"],
+    FLAT,
+    codec.FIELDS["micro"],
+)
+PRIMING = 1 << 40  # counter of draws; apart from those of notes, which count bars
+STYLED = (0, 1, 2, 3)  # fields in which a genre may be exaggerated; not the touch
+DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
+
+
+class Backbone(Protocol):
+    """What a family's network remembers, and its step."""
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
+
+    def step(
+        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
+    ) -> list[NDArray[np.float32]]:
+        """The heads' shares (lanes, 1, hidden) after what was seen last, under each of `conditions` (lanes, size),
+        remembering the last `context` advances alone: all there are, or those since it was last 0. Nothing is
+        remembered of the step yet, so it may be asked again."""
+        ...
+
+    def take_in(
+        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
+    ) -> None:
+        """Steps and advances, many at once, the first as `step` takes it; nobody asks for their shares."""
+        ...
+
+    def advance(self) -> None:
+        """Remember what the last `step` was about, under the first of its conditions."""
+        ...
+
+    def rewind(self, count: int) -> None:
+        """Back to after `count` advances; ValueError if that was forgotten."""
+        ...
+
+    def forget_before(self, count: int) -> None:
+        """There is no way back before `count` advances from now on."""
+        ...
+
+
+class _Stepped(NamedTuple):
+    """The step on what was seen last: how it was asked for, and what came of it."""
+
+    steer: Steering
+    context: int
+    conditions: NDArray[np.float32]
+    style: float
+    shares: list[NDArray[np.float32]]
+
+
+class EventPlayer:
+    """A `NotePlayer` on a bundle whose graphs decide event by event."""
+
+    def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
+        self.bundle, self._backbone = bundle, backbone
+        manifest = bundle.manifest
+        self.genres = manifest.condition_genres
+        self.primers = Primers.of(bundle)
+        self._heads = [bundle.session(field) for field in codec.FIELDS]
+        told = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
+        if told != condition_size(len(self.genres)):
+            raise HocketError(
+                f"bundle {manifest.slug!r} is told {told} conditions, this Hocket tells "
+                f"{condition_size(len(self.genres))}: install it again, or train it anew"
+            )
+        self.reset(0, 0, MetreMap())
+
+    @property
+    def count(self) -> int:
+        """Notes fed so far."""
+        return len(self._notes) - sum(count for _, count in self._primed)
+
+    def reset(self, seed: int, player: int, metres: MetreMap) -> None:
+        """Forget everything; draws come from `seed` and `player` from now on."""
+        self._seed, self._player, self._metres = seed, player, metres
+        self._notes: list[Note] = []  # with those of primers, as all lists by note
+        self._primed: list[tuple[int, int]] = []  # after how many notes fed there are how many of a primer
+        self._keys: list[int] = []
+        self._seen: list[tuple[int, ...]] = [self._start(0)]
+        self._heard = [Heard()]  # [i]: after i notes
+        self._stepped: _Stepped | None = None
+        self._asked = Ask()
+        self._steer = Steering(self.bundle.manifest, self._asked)
+        self._backbone.reset()
+
+    def feed(self, note: Note) -> None:
+        """Take `note` as played."""
+        self._need_step(self._asked)
+        self._backbone.advance()
+        self._hear(note)
+
+    def _hear(self, note: Note) -> None:
+        """Remember all of `note` that is not the backbone's matter."""
+        heard = self._hearing()
+        last = self._notes[-1].tick if self._notes else 0
+        if self._notes and heard.begun == len(self._notes):
+            last = min(last, note.tick)  # a primer begins earlier
+        time, part, _, duration, velocity, micro = codec.encode_note(note, last)
+        row = note.order & 255
+        position, metre, bar = codec.tick_context(note.tick, self._metres)
+        echoes = codec.echo_notes(self._keys, note.tick, bar, heard.begun)
+        matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
+        self._notes.append(note)
+        self._keys.append(note.order)
+        self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
+        self._stepped = None
+        gap = note.tick - last if len(self._notes) > 1 else 0
+        self._heard.append(heard.after(note, gap, matches))
+
+    def rewind(self, count: int) -> None:
+        """Go back to the state after `count` notes."""
+        if not 0 <= count <= self.count:
+            raise ValueError(f"cannot rewind to {count} of {self.count} notes")
+        while self._primed and self._primed[-1][0] >= count:
+            self._primed.pop()
+        count = self._place(count)
+        self._backbone.rewind(count)
+        del self._notes[count:], self._keys[count:], self._seen[count + 1 :], self._heard[count + 1 :]
+        self._stepped = None
+
+    def forget_before(self, count: int) -> None:
+        """What was before `count` notes will not be asked for again."""
+        self._backbone.forget_before(self._place(count))
+
+    def propose(self, ask: Ask) -> Note:
+        """The next note, not yet fed."""
+        shares = self._need_step(ask)
+        steer, heard = self._steer, self._hearing()
+        last_tick = self._notes[-1].tick if self._notes else 0
+        temperature = float(ask.knobs.get("temperature", 1.0)) * steer.heat(heard, last_tick)
+        top_p = float(ask.knobs.get("top_p", 1.0))
+        last = self._notes[-1] if self._notes else None
+        draws = self._draws(last_tick)
+        above = (last.order & 255) + 1 if last else 0
+
+        # time
+        where = self._metres.locate(last_tick)
+        bar = where.metre.bar_ticks if where.metre else 0
+        gaps = codec.echo_gaps(self._keys, bar, heard.begun)
+        times = np.ones(codec.FIELDS["time"], bool)
+        times[LONGEST_REST + 1 :] = False
+        if last is not None and not self._rows(ask, last_tick)[above:].any():
+            times[0] = False
+        after = np.arange(len(times)) + last_tick >= ask.floor
+        if ask.latest is not None:
+            after &= np.arange(len(times)) + last_tick <= max(ask.latest, ask.floor)
+        logits = self._logits(0, shares, gaps) + steer.time_bias(heard)
+        time = choose(logits, draws[0], temperature, top_p, times, after)
+        tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
+        rows = self._rows(ask, tick)
+        if last is not None and tick == last_tick:
+            rows[:above] = False
+        time = min(tick - last_tick, codec.MAX_GAP)
+
+        # part
+        position, metre, bar = codec.tick_context(tick, self._metres)
+        echoes = codec.echo_notes(self._keys, tick, bar, heard.begun)
+        echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
+        parts = steer.parts
+        allowed = np.array(
+            [
+                p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any())
+                for p in range(5)
+            ]
+        )
+        logits = self._logits(1, shares, [time, position, metre, *echo_rows]) + steer.part_bias(heard, tick)
+        part = choose(logits, draws[1], temperature, 1.0, allowed)
+
+        # pitch
+        drums = part == Part.DRUMS
+        rows[: DRUM_ROW if drums else 0] = False
+        if not drums:
+            rows[DRUM_ROW:] = False
+        logits = self._logits(2, shares, [time, position, metre, part, *echo_rows])
+        logits = logits + steer.echo_bias(heard, echo_rows)
+        if not drums:
+            logits = logits + steer.pitch_bias(heard)
+        row = choose(logits, draws[2], temperature, top_p, rows)
+
+        # duration, velocity, micro
+        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
+        context = [time, position, metre, part, row, *echo_rows, *lengths]
+        duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
+        context = [time, position, metre, part, row, duration]
+        # the touch is no matter of adventure: temperature leaves it alone
+        velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], 1.0, top_p)
+        micro = choose(
+            self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p
+        )
+        return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
+
+    # --- inside
+
+    def _place(self, count: int) -> int:
+        """How many there are in all after so many notes fed, less a primer that comes there."""
+        return count + sum(primed for at, primed in self._primed if at < count)
+
+    def _hearing(self) -> Heard:
+        """What was heard, for going on as was asked last."""
+        return self._heard[-1].under(self._steer.genre, len(self._notes), self._notes[-1].tick if self._notes else 0)
+
+    def _need_step(self, ask: Ask) -> list[NDArray[np.float32]]:
+        """Run the step on what was seen last, unless it was run already under the same condition. Where the
+        genre was switched, it is run as if what was played were a primer of it, or else as if a piece began here."""
+        steer = self._steering(ask)
+        if self._stepped is not None and self._stepped.steer is steer:
+            return self._stepped.shares
+        if self._primed and self._primed[-1][0] == self.count and self._heard[-1].genre != steer.genre:
+            self.rewind(self.count)  # the primer of another genre, switched again at once
+        heard = self._hearing()
+        if self._notes and heard.begun == len(self._notes) and self.primers.has(steer.genre):
+            heard = self._prime(ask, heard)
+        stepped = self._stepped
+        style = steer.style(heard, self._notes[-1].tick if self._notes else 0)
+        conditions, context = steer.conditions(heard, style), len(self._notes) - heard.begun
+        if stepped is not None and stepped.context == context and np.array_equal(stepped.conditions, conditions):
+            shares = stepped.shares
+        else:
+            seen = self._seen[-1]
+            if self._notes and not context:
+                seen = self._start(self._notes[-1].tick)
+            shares = self._backbone.step(seen, conditions, context)
+        self._stepped = _Stepped(steer, context, conditions, style, shares)
+        return shares
+
+    def _prime(self, ask: Ask, heard: Heard) -> Heard:
+        """Where the genre was just switched, remember a primer of it in place of what was played."""
+        floor = max(ask.floor, self._notes[-1].tick + 1)
+        gumbel = float(noise(self._seed, self._player, (PRIMING, floor, 0), 1)[0])
+        draw = math.exp(-math.exp(-gumbel))
+        notes = self.primers.before(self._steer.genre, floor, ask, heard.tones, self._metres, draw)
+        if notes:
+            self._primed.append((self.count, len(notes)))
+            self._take_in(notes)
+        return self._hearing()
+
+    def _take_in(self, notes: Sequence[Note]) -> None:
+        """Remember notes without being asked for what may follow each."""
+        seen, conditions, context = [], [], len(self._notes) - self._hearing().begun
+        for note in notes:
+            heard = self._hearing()
+            anew = self._notes and heard.begun == len(self._notes)
+            seen.append(self._start(note.tick) if anew else self._seen[-1])
+            conditions.append(self._steer.condition(heard))
+            self._hear(note)
+        self._backbone.take_in(seen, conditions, context)
+
+    def _start(self, tick: int) -> tuple[int, ...]:
+        """What is seen at the start of a piece that begins at a tick."""
+        return (*codec.START, *codec.tick_context(tick, self._metres)[:2], 0, 0, 0, 0)
+
+    def _logits(
+        self, head: int, shares: list[NDArray[np.float32]], context: list[int]
+    ) -> NDArray[np.float32]:
+        share = shares[head] if head in STYLED else shares[head][:1]
+        feeds: dict[str, NDArray[Any]] = {
+            "share": share,
+            "context": np.array([context] * len(share), np.int64)[:, None],
+        }
+        assert self._stepped is not None
+        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0], self._stepped.style)
+
+    def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
+        ordinal = 0
+        while ordinal < len(self._notes) and self._notes[-1 - ordinal].tick == last_tick:
+            ordinal += 1
+        where = self._metres.locate(last_tick)
+        flat = noise(self._seed, self._player, (where.bar, where.offset, ordinal), DRAWS[-1])
+        return [flat[a:b] for a, b in itertools.pairwise(DRAWS)]
+
+    def _steering(self, ask: Ask) -> Steering:
+        """What follows from `ask`, worked out anew only where more than its floor has changed."""
+        if ask.at(self._asked.floor) != self._asked or ask.knobs is not self._asked.knobs:
+            self._steer = Steering(self.bundle.manifest, ask)
+        self._asked = ask
+        return self._steer
+
+    def _rows(self, ask: Ask, tick: int) -> NDArray[np.bool_]:
+        """Which of the 256 rows (pitches, then drums) may sound at `tick`. Steps outside the scale may only
+        off the beat, and only if `chromatic` lets them."""
+        parts = self._steer.parts
+        rows = np.zeros(ROWS, bool)
+        rows[DRUM_ROW:] = Part.DRUMS in parts
+        if parts - {Part.DRUMS}:
+            pitched = rows[:DRUM_ROW]
+            pitched[max(0, ask.low) : min(127, ask.high) + 1] = True
+            if ask.scale != "chromatic":
+                steps = inside(ask.key, ask.scale)
+                if not (pitched & steps).any():  # a range narrower than the scale's steps: its nearest step
+                    middle = (ask.low + ask.high) / 2
+                    pitched[int(np.argmin(np.where(steps, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = (
+                        True
+                    )
+                if not ask.chromatic or self._metres.locate(tick).offset % TICKS_PER_BEAT == 0:
+                    pitched &= steps
+        return rows

@@ -1,0 +1,395 @@
+"""MusicVAE while playing: bars decoded, step by step, from a path through latent space.
+
+The music is cut into phrases of the model's bars. Each phrase has a point (`latent.Space.point`); its tokens are
+drawn one after another, told what was drawn before. What was fed of a phrase is told to the decoder as played,
+whoever played it, and the rest is drawn: so a knob, a moved point or a live note changes what is not committed, and
+nothing else. Every token is a function of the notes before it, the `Ask` and counter-based draws keyed by its place.
+
+Graphs: `encoder` (tokens -> mean, deviation), `conductor` (z -> context and first states of each segment), `step`
+(token before, place in the segment, context, states -> logits, states).
+"""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
+from instrument.models.latent import Point, Space, Way
+from instrument.models.manifest import Manifest
+from instrument.models.notes.key_sense import foldings, inside
+from instrument.models.notes.pacing import Paces, pace
+from instrument.models.notes.player import Ask
+from instrument.models.sampling import FLOOR, choose, noise
+from instrument.music import phrases
+from instrument.music.notes import Note, Part
+from instrument.music.phrases import DRUM_KEYS, HOLD, KIND_OF, OFF, SETS, STEP_TICKS, STEPS_A_BAR, Shape
+from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
+
+THEME = 8  # bars after which melodies return to where their section began; grooves always do
+LONGEST_REST = 132  # ticks without an onset while playing freely
+SWAY = 4.0  # deviation of velocities about what is usual at their place
+FURTHEST = 64  # phrases in which a note is looked for
+KEPT = 6  # phrases whose decoding is kept
+OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
+
+
+class Step(NamedTuple):
+    """A step of a phrase. tick: its onset; place: of the model's phrase, 0..steps - 1; bar, offset: in the music."""
+
+    tick: int
+    place: int
+    bar: int
+    offset: int
+
+
+@dataclass(slots=True)
+class Told:
+    """What was played in a phrase. ticks: of its steps; tokens: what was played at each; last: the step of the last
+    onset, -1 before the first; stop: of a melody, the step at which that note ends; seen: how many of the notes
+    it tells of."""
+
+    phrase: int
+    ticks: list[int]
+    tokens: list[int]
+    last: int = -1
+    stop: int = -1
+    seen: int = 0
+
+    def add(self, note: Note, drums: bool) -> None:
+        """Tell of the next note of the model's kind."""
+        at = bisect_left(self.ticks, note.tick - STEP_TICKS // 2)
+        self.last = at = min(at, len(self.ticks) - 1)
+        if drums:
+            kind = int(KIND_OF[note.pitch])
+            self.tokens[at] |= 1 << kind if kind >= 0 else 0
+            return
+        if at < self.stop < len(self.tokens):
+            self.tokens[self.stop] = HOLD  # the last note is cut short
+        self.tokens[at] = note.pitch
+        self.stop = max(at + 1, bisect_left(self.ticks, note.tick + note.duration - STEP_TICKS // 2))
+        if self.stop < len(self.tokens):
+            self.tokens[self.stop] = OFF
+
+
+class Decoding:
+    """The decoder on its way through one phrase from point z. Logits are computed as they are asked for, and
+    kept as long as the tokens before them stay what they are."""
+
+    def __init__(self, bundle: Bundle, z: Point, places: Sequence[int], segment: int, unknown: int) -> None:
+        self._step = bundle.session("step")
+        contexts, hidden, cell = bundle.session("conductor").run({"z": z[None]})
+        self._contexts, self._first = contexts, (hidden, cell)
+        self._places, self._segment, self._unknown = places, segment, unknown
+        self._tokens: list[int] = []
+        self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = {}
+
+    def tell(self, tokens: list[int]) -> None:
+        """The first tokens are these."""
+        if self._tokens[: len(tokens)] != tokens:
+            for at, token in enumerate(tokens):
+                self.put(at, token)
+
+    def put(self, at: int, token: int) -> None:
+        """Token number `at` is this; those before are known."""
+        if at < len(self._tokens):
+            if self._tokens[at] == token:
+                return
+            for i in range(at + 1, len(self._tokens) + 1):
+                self._found.pop(i, None)
+            del self._tokens[at:]
+        self._tokens.append(token)
+
+    def logits(self, at: int) -> NDArray[np.float32]:
+        """Logits (vocabulary,) of token number `at`; those before are known."""
+        if at not in self._found:
+            begin = at
+            while begin and begin - 1 not in self._found and not self._starts(begin):
+                begin -= 1
+            for i in range(begin, at + 1):
+                number, place = divmod(self._places[i], self._segment)
+                if self._starts(i):
+                    hidden, cell = (s[:, number] for s in self._first)
+                else:
+                    _, hidden, cell = self._found[i - 1]
+                feeds: dict[str, NDArray[Any]] = {
+                    "token": np.array([self._tokens[i - 1] if i else self._unknown]),
+                    "place": np.array([place]),
+                    "context": self._contexts[:, number],
+                    "hidden": hidden,
+                    "cell": cell,
+                }
+                found = self._step.run(feeds)
+                self._found[i] = found[0][0], found[1], found[2]
+        return self._found[at][0]
+
+    def _starts(self, at: int) -> bool:
+        """Whether a segment starts there; where a metre leaves steps out, the next one may start late."""
+        return at == 0 or self._places[at] // self._segment != self._places[at - 1] // self._segment
+
+
+def shape_of(manifest: Manifest) -> Shape:
+    """Of the phrases of a bundle of this family."""
+    return Shape("drums" if manifest.codec.get("drums") else "melody", manifest.codec.get("bars", 0))
+
+
+class MusicVaePlayer:
+    """A `NotePlayer` on a bundle of family musicvae."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle, manifest = bundle, bundle.manifest
+        self.shape, self._segments = shape_of(manifest), manifest.codec.get("segments", 0)
+        if not 1 <= self.shape.bars <= 64 or not self._segments or self.shape.steps % self._segments:
+            raise HocketError(f"bundle {manifest.slug!r} does not tell its bars and segments: it is not whole")
+        for graph in ("encoder", "conductor", "step"):
+            bundle.session(graph)
+        self.space = Space.of(bundle)
+        self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
+        self._paces = Paces(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))
+        self.reset(0, 0, MetreMap())
+
+    # --- a `NotePlayer`
+
+    @property
+    def count(self) -> int:
+        """Notes fed so far."""
+        return len(self._notes)
+
+    def reset(self, seed: int, player: int, metres: MetreMap) -> None:
+        """Forget everything; draws come from `seed` and `player` from now on."""
+        self._seed, self._player, self._metres = seed, player, metres
+        self._notes: list[Note] = []
+        self._telling: Told | None = None
+        self._decodings: dict[tuple[int, bytes], Decoding] = {}
+        self._heard: dict[bytes, Point] = {}
+        self._grids: dict[int, list[Step]] = {}
+        self._noise: dict[int, NDArray[np.float32]] = {}
+
+    def feed(self, note: Note) -> None:
+        """Take `note` as played."""
+        self._notes.append(note)
+
+    def rewind(self, count: int) -> None:
+        """Go back to the state after `count` notes."""
+        if not 0 <= count <= len(self._notes):
+            raise ValueError(f"cannot rewind to {count} of {len(self._notes)} notes")
+        del self._notes[count:]
+        self._telling = None
+
+    def forget_before(self, count: int) -> None:
+        """Nothing but the notes themselves is kept by note."""
+
+    def propose(self, ask: Ask) -> Note:
+        """The next note, not yet fed."""
+        last = self._notes[-1].tick if self._notes else 0
+        first = self._metres.locate(max(last, ask.floor)).bar // self.shape.bars
+        for phrase in range(first, first + FURTHEST):
+            note = self._next(phrase, ask)
+            if note is not None:
+                return note
+        raise HocketError("no note may sound: widen the range, or let more parts play")
+
+    # --- the latent space
+
+    def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
+        """As `LatentPlayer.encode`."""
+        own = [n for n in notes if (n.part == Part.DRUMS) == self.shape.drums]
+        if not own:
+            raise HocketError(f"there are no {'drums' if self.shape.drums else 'pitches'} in it: choose another phrase")
+        begin = own[0].tick - metres.locate(own[0].tick).offset
+        rows = np.array(own, np.int32)
+        return self._mean(phrases.tokens(rows, begin, self.shape.steps, self.shape.drums))
+
+    def decode(self, z: Point, ask: Ask, phrase: int = 0) -> list[Note]:
+        """All notes of phrase number `phrase` at z, drawn as they would be played there by nobody else."""
+        alone = copy.copy(self)
+        alone.reset(self._seed, self._player, self._metres)
+        while note := alone._next(phrase, ask, z):
+            alone.feed(note)
+        return alone._notes
+
+    def pace(self, a: Point, b: Point) -> Way:
+        """As `LatentPlayer.pace`."""
+        return self._paces.between(a, b)
+
+    def point(self, phrase: int, ask: Ask) -> Point:
+        """Where phrase number `phrase` stands."""
+        heard = None
+        if float(ask.knobs.get("follow", 0.0)) > 0 and phrase:
+            before = self._told(phrase - 1).tokens
+            tokens = np.full(self.shape.steps, self.shape.rest, np.int16)
+            tokens[[step.place for step in self._grid(phrase - 1)]] = before
+            if self.shape.onsets(tokens).any():
+                heard = self._encoded(tokens)
+        theme = self.shape.bars if self.shape.drums else THEME
+        return self.space.point(ask.knobs, self._seed, self._player, phrase, self.shape.bars, theme, heard)
+
+    def _encoded(self, tokens: NDArray[np.int16]) -> Point:
+        key = tokens.tobytes()
+        if key not in self._heard:
+            if len(self._heard) > KEPT:
+                self._heard.clear()
+            self._heard[key] = self._mean(tokens)
+        return self._heard[key]
+
+    def _mean(self, tokens: NDArray[np.int16]) -> Point:
+        (mean, _) = self.bundle.session("encoder").run({"tokens": tokens[None].astype(np.int64)})
+        point: Point = mean[0]
+        return point
+
+    # --- a phrase
+
+    def _grid(self, phrase: int) -> list[Step]:
+        """The steps of a phrase. Bars shorter than the model's leave their last steps out; longer ones go on as they
+        began."""
+        if phrase not in self._grids:
+            if len(self._grids) > KEPT:
+                self._grids.clear()
+            grid = []
+            for number in range(self.shape.bars):
+                bar = phrase * self.shape.bars + number
+                begin, end = self._metres.start_of(bar), self._metres.start_of(bar + 1)
+                grid += [
+                    Step(tick, number * STEPS_A_BAR + i % STEPS_A_BAR, bar, i)
+                    for i, tick in enumerate(range(begin, end, STEP_TICKS))
+                ]
+            self._grids[phrase] = grid
+        return self._grids[phrase]
+
+    def _told(self, phrase: int) -> Told:
+        """What was played in a phrase."""
+        told = self._telling
+        if told is None or told.phrase != phrase:
+            grid = self._grid(phrase)
+            told = self._telling = Told(phrase, [step.tick for step in grid], [self.shape.rest] * len(grid))
+            told.seen = len(self._notes)
+            while told.seen and self._notes[told.seen - 1].tick >= told.ticks[0] - STEP_TICKS // 2:
+                told.seen -= 1
+        for note in self._notes[told.seen :]:
+            if note.tick < told.ticks[-1] + STEP_TICKS and (note.part == Part.DRUMS) == self.shape.drums:
+                told.add(note, self.shape.drums)
+        told.seen = len(self._notes)
+        return told
+
+    def _next(self, phrase: int, ask: Ask, z: Point | None = None) -> Note | None:
+        """The next note in this phrase, if there is one."""
+        grid = self._grid(phrase)
+        point = self.point(phrase, ask) if z is None else z
+        key = (phrase, point.tobytes())
+        if key not in self._decodings:
+            if len(self._decodings) > KEPT:
+                self._decodings.clear()
+            places = [step.place for step in grid]
+            segment = self.shape.steps // self._segments
+            self._decodings[key] = Decoding(self.bundle, point, places, segment, self.shape.vocabulary)
+        search = self._next_drum if self.shape.drums else self._next_pitch
+        return search(ask, grid, self._decodings[key], self._told(phrase))
+
+    def _next_pitch(self, ask: Ask, grid: list[Step], decoding: Decoding, told: Told) -> Note | None:
+        begin = max(0, told.stop)
+        decoding.tell(told.tokens[:begin])
+        sounding = begin > 0
+        found: tuple[Step, int] | None = None
+        for at in range(begin, len(grid)):
+            step = grid[at]
+            ending = at == told.stop
+            token = self._pitch_token(ask, step, decoding.logits(at), sounding, ending, found is None)
+            if found is None and token < OFF:
+                found = step, token
+            elif found is not None and token != HOLD:
+                return self._note(*found, step.tick)
+            sounding = token < OFF or (sounding and token == HOLD)
+            decoding.put(at, token)
+        return self._note(*found, grid[-1].tick + STEP_TICKS) if found else None
+
+    def _pitch_token(
+        self, ask: Ask, step: Step, logits: NDArray[np.float32], sounding: bool, ending: bool, waiting: bool
+    ) -> int:
+        """sounding: a note may end here; ending: one that was played does; waiting: for the next onset."""
+        on_beat = step.offset * STEP_TICKS % TICKS_PER_BEAT == 0
+        pitches, to = foldings(ask.key, ask.scale, ask.low, ask.high, on_beat or not ask.chromatic)
+        scores = logits.copy()
+        if ask.scale != "chromatic":
+            scores[:OFF][~inside(ask.key, ask.scale) & pitches] -= OFF_BEAT_LOGIT * (1 - ask.chromatic)
+        if not pitches.all():  # what may not sound is meant for the nearest that may
+            np.logaddexp.at(scores, to[~pitches], scores[:OFF][~pitches])
+        allowed, after = np.ones(len(scores), bool), np.ones(len(scores), bool)
+        allowed[:OFF] = pitches
+        allowed[OFF] = sounding
+        after[HOLD] = not ending
+        if waiting:
+            can, must = self._onset(ask, step)
+            after[:OFF] = can
+            allowed[OFF:] &= not must
+        token = self._choose(ask, scores, step, allowed, after)
+        return token if token >= 0 else (OFF if ending else HOLD)
+
+    def _next_drum(self, ask: Ask, grid: list[Step], decoding: Decoding, told: Told) -> Note | None:
+        newest = self._notes[-1] if self._notes else None
+        begin = max(0, told.last)
+        decoding.tell(told.tokens[:begin])
+        for at in range(begin, len(grid)):
+            step, above, token = grid[at], -1, told.tokens[at]
+            if at == told.last and newest and newest.tick == step.tick >= ask.floor and newest.part == Part.DRUMS:
+                above = newest.pitch  # more may be struck with it
+            elif at == told.last:
+                above = DRUM_KEYS[-1]
+            if above < DRUM_KEYS[-1]:
+                token = self._drum_token(ask, step, decoding.logits(at), token, above)
+            decoding.put(at, token)
+            new = [key for kind, key in enumerate(DRUM_KEYS) if token >> kind & 1 and key > above]
+            if new:
+                return self._note(step, new[0], step.tick + STEP_TICKS)
+        return None
+
+    def _drum_token(self, ask: Ask, step: Step, logits: NDArray[np.float32], told: int, above: int) -> int:
+        """told: what was struck, of the kinds up to key `above`."""
+        settled = np.array(DRUM_KEYS) <= above
+        allowed, after = (SETS[:, settled] == SETS[told, settled]).all(1), np.ones(len(SETS), bool)
+        if above < 0:
+            can, must = self._onset(ask, step)
+            after[1:] = can
+            allowed[0] = not must
+        return max(0, self._choose(ask, logits, step, allowed, after))
+
+    # --- a token, a note
+
+    def _choose(
+        self, ask: Ask, scores: NDArray[np.float32], step: Step, allowed: NDArray[np.bool_], after: NDArray[np.bool_]
+    ) -> int:
+        draws = self._draws(step)[: len(scores)]
+        heat, top_p = (float(ask.knobs.get(name, 1.0)) for name in ("temperature", "top_p"))
+        return choose(np.maximum(scores, FLOOR), draws, heat, top_p, allowed, after)
+
+    def _draws(self, step: Step) -> NDArray[np.float32]:
+        """Draws for the tokens of a step, and behind them two a row of the touch. Those of a bar come at once."""
+        if step.bar not in self._noise:
+            if len(self._noise) > KEPT * self.shape.bars:
+                self._noise.clear()
+            begin, end = self._metres.start_of(step.bar), self._metres.start_of(step.bar + 1)
+            width = self.shape.vocabulary + 2 * len(self.space.touch)
+            steps = -(-(end - begin) // STEP_TICKS)
+            flat = noise(self._seed, self._player, (step.bar, 0, 0), steps * width)
+            self._noise[step.bar] = flat.reshape(steps, width)
+        draws: NDArray[np.float32] = self._noise[step.bar][step.offset]
+        return draws
+
+    def _onset(self, ask: Ask, step: Step) -> tuple[bool, bool]:
+        """Whether the next onset can be at this step, and whether it must."""
+        last = self._notes[-1].tick if self._notes else None
+        can = step.tick >= ask.floor and (last is None or step.tick >= last + (not self.shape.drums))
+        late = step.tick - (ask.floor if last is None else last) >= LONGEST_REST
+        return can, can and (late or (ask.latest is not None and step.tick + STEP_TICKS > ask.latest))
+
+    def _note(self, step: Step, pitch: int, end: int) -> Note:
+        row = int(KIND_OF[pitch]) if self.shape.drums and len(self.space.touch) > 1 else 0
+        up, down = self._draws(step)[self.shape.vocabulary :].reshape(-1, 2)[row]
+        velocity = self.space.touch[row, step.place % STEPS_A_BAR] + SWAY * (up - down) / 1.8
+        return Note(step.tick, 0, pitch, end - step.tick, int(np.clip(np.rint(velocity), 1, 127)), int(self.part))

@@ -1,0 +1,1 @@
+"""Models of sound: streams, voices, the vocoder, and their features."""

@@ -1,0 +1,143 @@
+"""The endless genre stream: mels drawn latent frame by latent frame, made heard by a vocoder.
+
+A frame is a function of the draws for its number, of the style and genre told for it, and of the frames before. The
+style is a place in a space of styles: the genre's mean, a walk about it from Gaussian anchor to anchor that never
+ends, and what the pad (x, y) adds. What a bundle's latents.npz tells (all float32):
+genre_mean, genre_spread (genres, style): where the styles of a genre's music lie, and how widely;
+components (2, style): the two directions in which they differ most within genres, a deviation long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
+from instrument.models.sampling import noise, normal
+from instrument.models.sound.base import Knobs
+from instrument.models.sound.spectral import MelFormat, Sound
+from instrument.models.sound.vocoder import Vocoder
+
+Floats = NDArray[np.float32]
+REACH = 2.0  # how far the pad goes, in deviations
+SECONDS = 1.5  # from anchor to anchor at full motion; a quarter of it takes sixteen times as long
+STRAY = 0.5  # at temperature 1, of how far styles of a genre lie apart: at their edges genres are like others
+LEVEL = np.float32(0.6)  # of the sound it was trained on, whose peaks go beyond full scale
+FRAMES, ANCHORS = 1 << 42, 1 << 43  # counters of draws
+
+
+class GenreStream:
+    """A `sounding.StreamModel`."""
+
+    def __init__(self, bundle: Bundle, vocoder: Bundle) -> None:
+        """HocketError if the bundle is not whole, or the vocoder takes other mels."""
+        manifest = bundle.manifest
+        self.dreamer = MelDreamer(bundle)
+        self.vocoder = Vocoder(vocoder)
+        if self.vocoder.format != self.dreamer.format:
+            raise HocketError(
+                f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} takes"
+            )
+        self.rate = self.dreamer.format.rate
+        self.chunk = self.dreamer.stride * self.dreamer.format.hop
+        self.reset(0, 0)
+        self.render(
+            {knob.id: knob.default for knob in manifest.knobs}
+        )  # the first run of a graph takes longer
+        self.reset(0, 0)
+
+    def reset(self, seed: int, player: int) -> None:
+        """Begin anew with chunk 0."""
+        self.dreamer.reset(seed, player)
+        word = (1 << 64) - 1
+        self.vocoder.reset((seed & word) << 64 | (player & word))
+
+    def render(self, knobs: Knobs) -> Sound:
+        """The next chunk (chunk,)."""
+        return LEVEL * self.vocoder.push(self.dreamer.next(knobs))
+
+
+def open_stream(bundle: Bundle, vocoder: Bundle) -> GenreStream:
+    """A stream of a bundle and the vocoder that it needs."""
+    return GenreStream(bundle, vocoder)
+
+
+class MelDreamer:
+    """The mels of a stream, `stride` frames at a time."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """HocketError if the bundle is not whole."""
+        manifest = bundle.manifest
+        self.genres = manifest.genres
+        self._session = bundle.session("step")
+        self._pairs = manifest.states
+        try:
+            codec = manifest.codec
+            self.format, self.stride = MelFormat.of(codec), codec["stride"]
+            self._groups, self._codes = codec["groups"], codec["codes"]
+        except KeyError as error:
+            raise HocketError(
+                f"bundle {manifest.slug!r} tells no {error} of its mels: it is not whole"
+            ) from error
+        told: dict[str, Any] = bundle.latents()
+        each, size = len(self.genres), manifest.latent
+        shapes = {"genre_mean": (each, size), "genre_spread": (each, size), "components": (2, size)}
+        for name, shape in shapes.items():
+            there = told.get(name)
+            if there is None or there.shape != shape or not np.isfinite(there).all():
+                raise HocketError(
+                    f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole"
+                )
+        self._mean, self._spread, self._components = (told[name].astype(np.float32) for name in shapes)
+        self.reset(0, 0)
+
+    def reset(self, seed: int, player: int) -> None:
+        """Begin anew with frame 0."""
+        self._seed, self._player, self._number, self._place = seed, player, 0, 0.0
+        self._states = {
+            pair.input: np.full([1 if n < 0 else n for n in pair.shape], pair.initial, np.float32)
+            for pair in self._pairs
+        }
+
+    def next(self, knobs: Knobs) -> Floats:
+        """The next normalised log mels (stride, mels)."""
+        weights, temperature = self.weights(knobs), float(knobs["temperature"])
+        draws = noise(self._seed, self._player, (FRAMES + self._number, 0, 0), self._groups * self._codes)
+        mels, *after = self._session.run(
+            {
+                "style": self.style(knobs, weights)[None],
+                "genre": weights[None],
+                "temperature": np.full((1, 1), max(temperature, 1e-2), np.float32),
+                "noise": draws.reshape(1, self._groups, self._codes),
+            }
+            | self._states
+        )
+        self._states = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
+        self._number += 1
+        seconds = self.stride * self.format.hop / self.format.rate
+        self._place += float(knobs["motion"]) ** 2 * seconds / SECONDS
+        out: Floats = mels[0]
+        return out
+
+    def weights(self, knobs: Knobs) -> Floats:
+        """Of the genres (genres,): `blend` goes from `genre` to `genre_b`."""
+        out = np.zeros(len(self.genres), np.float32)
+        blend = float(knobs["blend"])
+        for name, weight in ((knobs["genre"], 1 - blend), (knobs["genre_b"], blend)):
+            out[self.genres.index(str(name))] += weight
+        return out
+
+    def style(self, knobs: Knobs, weights: Floats) -> Floats:
+        """Where the walk stands now (style,)."""
+        number = int(self._place)
+        size = self._mean.shape[1]
+        a, b = (normal(self._seed, self._player, (ANCHORS + number + i, 0, 0), size) for i in (0, 1))
+        turn = (self._place - number) * np.pi / 2
+        wander = np.cos(turn) * a + np.sin(turn) * b  # of one size all the way
+        pad = float(knobs["x"]) * self._components[0] + float(knobs["y"]) * self._components[1]
+        spread = STRAY * float(knobs["temperature"]) * (weights @ self._spread)
+        out: Floats = (weights @ self._mean + spread * wander + REACH * pad).astype(np.float32)
+        return out

@@ -1,0 +1,199 @@
+"""Where the partials lie that log mels show: what a vocoder can know of pitch without learning it.
+
+Triangular bands that overlap by half give a linear function back exactly, so the centroid of a few bands about a peak
+is the centroid of the spectrum there; what three bands cut off of it is made good by a polynomial, fitted to sines.
+The partials of a deep tone lie too near one another for that. They are told apart together: of all the fundamentals
+that there can be, that one whose multiples leave least of the lowest bands unexplained.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.models.sound.spectral import MelFormat, hertz_of, mel_magnitudes, mel_matrix, mel_of
+
+FAR = 4.0  # bins: a partial further away says nothing of a bin
+STEPS = 256  # of the table of the lobe, a bin
+DEEPEST = -5.0  # logarithm: what is taken for the lobe beyond its zeros
+DEGREE = 3
+DEEP = 20  # bands, from the lowest, that show deep tones: up to 800 Hz
+LOWEST_HZ, STEP_CENTS, STEPS_UP = 54.0, 20.0, 64  # fundamentals that are tried, up to 112 Hz: above, three bands do
+WEAK, GAPS = 0.08, 2  # a partial of less than that of one beside it is a gap; so many gaps a deep tone may have
+CLEAR = 5e-4  # share of the energy, for each number that is free, that may be left unexplained
+FITS = 0.2  # share of a band, likewise
+
+Floats = NDArray[np.float32]
+
+
+class Peaks:
+    """Finds the partials of log mels of a format. tonal: the bins, from the lowest, that it tells of."""
+
+    def __init__(self, format: MelFormat, tonal: int) -> None:
+        self.format, self.tonal = format, tonal
+        hertz = hertz_of(np.linspace(mel_of(format.low), mel_of(format.high), format.mels + 2))
+        edges = hertz * format.fft / format.rate  # from here on, frequencies are in bins
+        self._centres = edges[1:-1].astype(np.float32)
+        self._spacing = (np.diff(edges)[:-1] / 2 + np.diff(edges)[1:] / 2).astype(np.float32)
+        self._left = np.concatenate([[0], self._centres[:-1]]).astype(np.float32)
+        self._right = np.concatenate([self._centres[1:], self._centres[-1:]])
+        self._polynomials = _polynomials(format)
+        self._deep = _deep_tones(format)
+        bins = np.arange(tonal, dtype=np.float32)
+        self._bins = bins
+        self._band = np.abs(bins[:, None] - self._centres).argmin(1)
+        self._low = int((self._band < DEEP).sum())  # bins
+        width = np.interp(bins, self._centres, np.log(_matrix(format).sum(1)))
+        self._gain = (width - np.log(2)).astype(np.float32)  # a lobe is two bins wide
+        table = lobe(np.arange(int(FAR * STEPS) + 1) / STEPS)
+        self._lobe = np.log(np.maximum(table, np.exp(DEEPEST))).astype(np.float32)
+
+    def find(self, log_mels: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of normalised log mels (..., mels): how far above each band's centre its partial lies, in bands
+        (..., mels); how far above each tonal bin its partial lies, in bins, 0 where it is far (..., tonal); and the
+        logarithm of what a bin has of a lone partial, over what it has of a flat band (..., tonal)."""
+        mel = mel_magnitudes(log_mels)
+        ringed = np.zeros((*mel.shape[:-1], mel.shape[-1] + 2), np.float32)
+        ringed[..., 1:-1] = mel
+        below, above = ringed[..., :-2], ringed[..., 2:]
+        governing = _nearest((mel > below) & (mel >= above))
+        place = np.where(governing < 0, np.float32(-1e3), _taken(self._places(below, mel, above), governing))
+        offset = place[..., self._band] - self._bins
+        spacing, fits = self._deep.find(mel)
+        place[..., :DEEP] = np.where(fits, _multiple(self._centres[:DEEP], spacing), place[..., :DEEP])
+        bins, fits = self._bins[: self._low], fits[..., self._band[: self._low]]
+        offset[..., : self._low] = np.where(fits, _multiple(bins, spacing) - bins, offset[..., : self._low])
+        bands = _within((place - self._centres) / self._spacing, 3)
+        far = np.abs(offset) * np.float32(STEPS)
+        shape = self._lobe[np.minimum(far, FAR * STEPS).astype(np.int32)]
+        offset[far >= FAR * STEPS] = 0
+        return bands, offset, shape + self._gain
+
+    def _places(self, below: Floats, mel: Floats, above: Floats) -> Floats:
+        """Where a partial lies, in bins, if it is a band's (..., mels)."""
+        centroid = self._left * below + self._centres * mel + self._right * above
+        centroid /= np.maximum(below + mel + above, np.float32(1e-12))
+        gap = _within((centroid - self._centres) / self._spacing, 1)
+        found = self._polynomials[-1]
+        for coefficient in self._polynomials[-2::-1]:
+            found = found * gap + coefficient
+        return np.asarray(self._centres + found * self._spacing, np.float32)
+
+
+class DeepTones:
+    """Finds the fundamental of a single deep tone in the lowest bands of mels."""
+
+    def __init__(self, format: MelFormat) -> None:
+        hertz = LOWEST_HZ * 2 ** (np.arange(STEPS_UP) * STEP_CENTS / 1200)
+        self._spacing = (hertz * format.fft / format.rate).astype(np.float32)
+        shown = [_shown(format, float(spacing)) for spacing in self._spacing]
+        self._partials = [np.linalg.pinv(x).astype(np.float32) for x in shown]
+        beyond = [np.linalg.svd(x)[0][:, x.shape[1] :] for x in shown]
+        most = max(u.shape[1] for u in beyond)
+        padded = [np.pad(u, ((0, 0), (0, most - u.shape[1]))) for u in beyond]
+        self._beyond = np.ascontiguousarray(np.concatenate(padded, 1), np.float32)
+        self._free = np.array([u.shape[1] for u in beyond], np.float32)
+        self._rest = np.array([u @ u.T for u in beyond], np.float32)
+
+    def find(self, mel: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Of magnitudes (..., mels): how far apart the partials of a deep tone lie, in bins (..., 1), and in which of
+        the lowest bands it explains what is there (..., DEEP): in none if there is no such tone alone."""
+        rows = mel[..., :DEEP].reshape(-1, DEEP)
+        spacing, fits = np.ones((len(rows), 1), np.float32), np.zeros(rows.shape, np.bool_)
+        # A stack of products is computed row by row, so that sums do not depend on how many rows there are.
+        left = (rows[:, None] @ self._beyond).reshape(len(rows), STEPS_UP, -1)
+        left = np.einsum("nfd,nfd->nf", left, left) / self._free
+        best, allowed = left.argmin(1), np.float32(CLEAR) * np.einsum("nb,nb->n", rows, rows)
+        for i in np.flatnonzero(left[np.arange(len(rows)), best] < allowed):
+            row, fundamental = rows[i], int(best[i])
+            if self._whole(fundamental, row):
+                steps = fundamental + _between(left[i], fundamental)
+                spacing[i] = self._spacing[0] * 2 ** (STEP_CENTS / 1200 * steps)
+                fits[i] = np.abs(self._rest[fundamental] @ row) < FITS * row
+        return spacing.reshape(*mel.shape[:-1], 1), fits.reshape(*mel.shape[:-1], DEEP)
+
+    def _whole(self, fundamental: int, row: Floats) -> bool:
+        """Whether its partials are there one after the other. Those of higher tones, and of chords, leave gaps, and lie
+        far enough apart for three bands to tell."""
+        size = np.maximum(self._partials[fundamental] @ row, 0)
+        beside = np.maximum(np.append(size[1:], 0), np.append(0, size[:-1]))
+        neighbours = np.minimum(size, beside).max() > WEAK * size.max()
+        return bool(neighbours and (size < WEAK * beside).sum() <= GAPS)
+
+
+@functools.cache
+def _deep_tones(format: MelFormat) -> DeepTones:
+    return DeepTones(format)
+
+
+def _shown(format: MelFormat, spacing: float) -> NDArray[np.float64]:
+    """What the lowest bands show of partials at multiples of a spacing in bins: (DEEP, partials)."""
+    matrix, bins = _matrix(format)[:DEEP].astype(np.float64), np.arange(format.bins)
+    edge = float(np.flatnonzero(matrix.any(0)).max()) + 2
+    away = bins[:, None] - np.arange(1, int(edge / spacing) + 1) * spacing
+    return np.asarray(matrix @ np.where(np.abs(away) < 2, lobe(away), 0))
+
+
+def _between(values: Floats, lowest: int) -> float:
+    """How many steps from the lowest of values the least of a parabola through it and its neighbours lies."""
+    if not 0 < lowest < len(values) - 1:
+        return 0.0
+    before, here, after = values[lowest - 1 : lowest + 2].tolist()
+    bend = before - 2 * here + after
+    return 0.5 * (before - after) / bend if bend > 0 else 0.0
+
+
+def _multiple(places: Floats, spacing: Floats) -> Floats:
+    """Which multiples of a spacing, the first at least, are nearest to places."""
+    return np.asarray(np.maximum(np.rint(places / spacing), 1) * spacing, np.float32)
+
+
+def _within(values: Floats, size: float) -> Floats:
+    """Cut off at plus and minus that size; `np.clip` takes three times as long for so few."""
+    return np.asarray(np.minimum(np.maximum(values, np.float32(-size)), np.float32(size)), np.float32)
+
+
+def _taken(values: Floats, index: NDArray[np.int64]) -> Floats:
+    """Of every row of values (..., n), those at index (..., n)."""
+    rows = values.reshape(-1, values.shape[-1])
+    return rows[np.arange(len(rows))[:, None], index.reshape(rows.shape)].reshape(values.shape)
+
+
+def _nearest(peak: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For every band of (..., bands), the nearest that is a peak; -1 where none is."""
+    count = peak.shape[-1]
+    index = np.arange(count)
+    before = np.maximum.accumulate(np.where(peak, index, -count), -1)
+    after = np.minimum.accumulate(np.where(peak, index, 3 * count)[..., ::-1], -1)[..., ::-1]
+    nearest = np.where(index - before <= after - index, before, after)
+    return np.where((nearest >= 0) & (nearest < count), nearest, -1)
+
+
+def lobe(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitudes of a Hann window's transform at offsets in bins; 1 in the middle."""
+    x = np.abs(np.asarray(offsets, np.float64)) + 1e-7
+    return np.asarray(np.abs(np.sinc(x) / (1 - x**2)))
+
+
+def _matrix(format: MelFormat) -> Floats:
+    return mel_matrix(format.rate, format.fft, format.mels, format.low, format.high)
+
+
+@functools.cache
+def _polynomials(format: MelFormat) -> Floats:
+    """Coefficients (DEGREE + 1, mels): from the centroid of three bands to where a sine is, both in bands."""
+    hertz = hertz_of(np.linspace(mel_of(format.low), mel_of(format.high), format.mels + 2))
+    edges, bins = hertz * format.fft / format.rate, np.arange(format.bins)
+    matrix = np.pad(_matrix(format).astype(np.float64), ((1, 1), (0, 0)))
+    out = np.zeros((DEGREE + 1, format.mels))
+    for i in range(format.mels):
+        spacing = (edges[i + 2] - edges[i]) / 2
+        true = np.linspace(-0.6, 0.6, 25)
+        spectra = lobe(bins[:, None] - (edges[i + 1] + true * spacing))
+        three = matrix[i : i + 3] @ spectra
+        places = [0.0 if i == 0 else edges[i], edges[i + 1], edges[min(i + 2, format.mels)]]
+        gap = (np.array(places) @ three / np.maximum(three.sum(0), 1e-12) - edges[i + 1]) / spacing
+        out[:, i] = np.polynomial.polynomial.polyfit(gap, true, DEGREE)
+    return out.astype(np.float32)

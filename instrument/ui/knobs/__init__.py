@@ -1,0 +1,1 @@
+"""Knobs, other controls, and the text of their values."""

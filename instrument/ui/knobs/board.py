@@ -1,0 +1,169 @@
+"""Controls made from the engine's description, and kept in step with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QWidget
+
+from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
+from instrument.engine.performance.pad import AXES
+from instrument.ui import theme
+from instrument.ui.knobs.controls import Chip, Choice, Control, Field, SeedBox, Selector
+from instrument.ui.knobs.knob import Knob
+from instrument.ui.latent_pad.pad import LatentPad
+
+INSTRUMENT = -1
+NOTES, SOUNDS = ("notes",), ("voice", "stream")  # kinds of players: those that play notes, those that sound
+_PITCHES = frozenset(("low", "high"))  # the instrument's knobs that are MIDI pitches: shown by name
+_WAYS = ("left and right", "down and up")  # of a pad's axes
+_DIAL_STEPS = 1000  # a knob with more steps is typed rather than dialled
+
+
+class Board(QObject):
+    """All controls of the window by player and knob. `turned` carries what the player's hand did; `learned` that a
+    MIDI controller is to turn a knob (True), or none any more.
+
+    controllers: "player/knob" -> number of the MIDI controller that turns it.
+    """
+
+    turned = Signal(int, str, object)
+    learned = Signal(int, str, bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.controls: dict[tuple[int, str], Control | Knob] = {}
+        self.pads: dict[int, LatentPad] = {}
+        self.controllers: dict[str, int] = {}
+
+    def add(self, info: KnobInfo, control: Control | Knob) -> Control | Knob:
+        """Enter a control."""
+        self.controls[info.player, info.id] = control
+        (control.box if isinstance(control, SeedBox) else control).more = partial(self._offer_learning, info)
+        control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
+        return control
+
+    def add_pad(self, player: int, knobs: Iterable[KnobInfo], name: str) -> LatentPad:
+        """The latent pad of a player in the place of two of its knobs."""
+        infos = {info.id: info for info in knobs}
+        genres = infos["genre"].choices if "genre" in infos else ("none",)
+        pad = self.pads[player] = LatentPad(player, name, genres)
+        pad.turned.connect(partial(self.turned.emit, player))
+        axes = [(infos[axis], way) for axis, way in zip(AXES, _WAYS, strict=True) if axis in infos]
+
+        def more(menu: QMenu) -> None:
+            for info, way in axes:
+                self._offer_learning(info, menu, f" for {way}")
+
+        pad.more = more
+        return pad
+
+    def show_anchors(self, pads: Sequence[Sequence[Anchor] | None]) -> None:
+        """Show the engine's anchors, player by player."""
+        for player, pad in self.pads.items():
+            pad.show_anchors(pads[player] or ())
+
+    def _offer_learning(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
+        """Add to a control's context menu."""
+        menu.addSeparator()
+        menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
+        number = self.controllers.get(f"{info.player}/{info.id}")
+        if number is not None:
+            forget = f"Forget MIDI controller {number}"
+            menu.addAction(forget, lambda: self.learned.emit(info.player, info.id, False))
+
+    def drop(self, keep: Iterable[tuple[int, str]]) -> None:
+        """Forget all but these, and the pads."""
+        self.pads = {}
+        self.controls = {name: self.controls[name] for name in keep if name in self.controls}
+
+    def show_values(self, values: Mapping[str, Value], under_way: Callable[[int, str], bool]) -> None:
+        """Show the engine's values ("player/knob" -> value), but for those it has not yet seen the last of."""
+        for (player, id), control in self.controls.items():
+            value = values.get(f"{player}/{id}")
+            if value is not None and not control.held and not under_way(player, id):
+                control.show_value(value)  # type: ignore[arg-type]
+        for player, pad in self.pads.items():
+            for axis in AXES:
+                if (value := values.get(f"{player}/{axis}")) is not None and not under_way(player, axis):
+                    pad.show_value(axis, float(value))
+
+    def make(self, info: KnobInfo) -> Control | Knob:
+        """The control that suits a knob."""
+        if info.player == INSTRUMENT and info.id in _PITCHES:
+            info = msgspec.structs.replace(info, unit="note")
+        if info.kind == "choice":
+            return self.add(info, Choice(info))
+        if info.kind == "switch":
+            return self.add(info, Chip(info))
+        if info.step >= 1 and (info.high - info.low) / info.step > _DIAL_STEPS:
+            return self.add(info, SeedBox(info))
+        return self.add(info, Knob(info))
+
+
+class Panel(QFrame):
+    """A titled group of controls: lists and fields stacked in twos, dials at full height, in the knobs' order."""
+
+    def __init__(self, title: str, fields: Iterable[tuple[str, QWidget, float]], dials: Iterable[QWidget],
+                 last: Iterable[tuple[str, QWidget, float]] = ()) -> None:  # fmt: skip
+        super().__init__()
+        self.setObjectName("panel")
+        self.setAccessibleName(title)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(theme.px(16), theme.px(12), theme.px(16), theme.px(14))
+        grid.setHorizontalSpacing(theme.px(14))
+        grid.setVerticalSpacing(theme.px(8))
+        heading = QLabel(title.upper())
+        heading.setProperty("role", "title")
+        column = stack(grid, fields, 0)
+        row = QHBoxLayout()
+        row.setSpacing(theme.px(2))
+        for dial in dials:
+            row.addWidget(dial, 0, Qt.AlignmentFlag.AlignVCenter)
+        if row.count():
+            grid.addLayout(row, 1, column, 2, 1)
+            column += 1
+        column = stack(grid, last, column)
+        grid.addWidget(heading, 0, 0, 1, max(1, column))
+        grid.setColumnStretch(column, 1)
+        grid.setRowStretch(3, 1)
+
+
+def stack(grid: QGridLayout, fields: Iterable[tuple[str, QWidget, float]], column: int) -> int:
+    """Put fields into a grid in columns of two from `column` on, below its first row; the column that is left free."""
+    place = 0
+    for place, (name, control, width) in enumerate(fields, start=1):
+        row, beside = (place - 1) % 2, (place - 1) // 2
+        grid.addWidget(Field(name, control, width), 1 + row, column + beside, Qt.AlignmentFlag.AlignTop)
+    return column + (place + 1) // 2
+
+
+def instrument_panel(board: Board, knobs: Iterable[KnobInfo]) -> Panel:
+    """What belongs to all players: key, scale, range, seed, level."""
+    made = [(info, board.make(info)) for info in knobs]
+    lists = [(info.label, control, 132) for info, control in made if isinstance(control, Choice)]
+    dials = [control for _, control in made if isinstance(control, Knob)]
+    boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
+    return Panel("Instrument", lists, dials, boxes)
+
+
+def player_panel(board: Board, title: str, models: Selector, knobs: Iterable[KnobInfo]) -> Panel:
+    """One player of notes: its model, and the knobs that model has."""
+    made = [(info, board.make(info)) for info in knobs]
+    lists = [(info.label, control, 168) for info, control in made if isinstance(control, Choice)]
+    dials = [control for _, control in made if isinstance(control, Knob)]
+    boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
+    return Panel(title, [("Model", models, 168), *lists], dials, boxes)
+
+
+def model_items(models: Iterable[ModelInfo], kinds: Container[str] = NOTES) -> list[tuple[str, str, str]]:
+    """What a list of the models of some kinds shows: (slug, name, why it cannot be chosen). One that is too broken to
+    say its kind is in all of them."""
+    return [
+        (model.slug, model.name or model.slug, model.problem)
+        for model in models
+        if model.kind in kinds or (model.problem and not model.kind)
+    ]

@@ -1,0 +1,413 @@
+"""The controls beside the dial: lists to choose from, numbers to type, switches, and buttons."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QFont,
+    QIcon,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QStandardItemModel,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from instrument.engine.ipc.messages import KnobInfo
+from instrument.ui import icons, theme
+from instrument.ui.knobs.knob import Extend, control_menu
+from instrument.ui.knobs.values import FINE, Scale
+
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class Button(QPushButton):
+    """A button that Enter presses: the space bar belongs to the transport."""
+
+    def __init__(self, text: str, help: str, icon: QIcon | None = None, name: str = "") -> None:
+        super().__init__(text)
+        self.setObjectName(name)
+        self.setToolTip(help)
+        self.setAccessibleName(text or help)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        if icon is not None:
+            self.setIcon(icon)
+            self.setIconSize(QSize(theme.px(16), theme.px(16)))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in _ENTER:
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
+class Selector(QComboBox):
+    """A list to choose from; Enter or a click opens it, arrows and wheel step through it."""
+
+    picked = Signal(str)  # by the player, never by `show_items`
+    opened = Signal()
+
+    def __init__(self, name: str, help: str = "") -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setToolTip(help)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setView(QListView())  # the one that Fusion brings does not heed the style sheet
+        self.textActivated.connect(self._pick)
+        self._data: tuple[tuple[str, str, str], ...] = ()
+
+    def show_items(self, items: Iterable[tuple[str, str, str]], current: str) -> None:
+        """items: (id, text, why it cannot be chosen or empty); current: an id, shown even if not among them."""
+        data = tuple(items)
+        if current not in (item[0] for item in data):
+            data = ((current, current, ""), *data)
+        if data != self._data:
+            self._data = data
+            self.clear()
+            for row, (id, text, problem) in enumerate(data):
+                self.addItem(text, id)
+                model = self.model()
+                if problem and isinstance(model, QStandardItemModel):
+                    model.item(row).setEnabled(False)
+                    self.setItemData(row, problem, Qt.ItemDataRole.ToolTipRole)
+        self.setCurrentIndex(self.findData(current))
+
+    def show_busy(self, text: str) -> None:
+        """Show `text` in place of what was picked, until the next `show_items`."""
+        self.setItemText(self.currentIndex(), text)
+        self._data = ()
+
+    def _pick(self, _text: str) -> None:
+        self.picked.emit(str(self.currentData()))
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.px(150), super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(theme.px(80), super().minimumSizeHint().height())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in _ENTER:
+            self.showPopup()
+        else:
+            super().keyPressEvent(event)
+
+    def showPopup(self) -> None:
+        longest = max((self.fontMetrics().horizontalAdvance(text) for _, text, _ in self._data), default=0)
+        self.view().setMinimumWidth(max(self.width(), min(longest + theme.px(48), theme.px(420))))
+        super().showPopup()
+        self.opened.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()  # a model or a device is not changed in passing
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        room = self.width() - theme.px(38)
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, room
+        )
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        at = QPointF(self.width() - theme.px(15), self.height() / 2)
+        icons.chevron(painter, at, theme.MUTED if self.isEnabled() else theme.FAINT)
+
+
+class Choice(Selector):
+    """A `Selector` built from a `KnobInfo` of kind "choice"."""
+
+    turned = Signal(str)
+    more: Extend | None = None
+
+    def __init__(self, info: KnobInfo) -> None:
+        super().__init__(info.label, info.help)
+        self.info = info
+        self.show_items(((choice, pretty(choice), "") for choice in info.choices), str(info.default))
+        self.picked.connect(self.turned)
+
+    @property
+    def held(self) -> bool:
+        """Whether the player is choosing right now."""
+        return self.view().isVisible()
+
+    def show_value(self, value: str) -> None:
+        """Show what the engine says."""
+        if not self.held:
+            self.setCurrentIndex(self.findData(value))
+
+    def reset(self) -> None:
+        """Back to the default."""
+        self.show_value(str(self.info.default))
+        self.turned.emit(str(self.info.default))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        QComboBox.wheelEvent(self, event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        default = pretty(str(self.info.default))
+        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
+
+
+class NumberBox(QDoubleSpinBox):
+    """A number to type, drag up and down, or step: for what is too fine or too wide for a dial."""
+
+    turned = Signal(float)
+    more: Extend | None = None
+
+    def __init__(self, info: KnobInfo, decimals: int = 0) -> None:
+        super().__init__()
+        self.info = info
+        self.scale = Scale(info)
+        self._grip: tuple[float, float] | None = None
+        self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+        self.setFrame(False)  # Qt's style sheets cannot draw a spin box without buttons: `paintEvent` does
+        self.setFixedHeight(theme.px(theme.CONTROL))
+        self.lineEdit().setStyleSheet("background: transparent;")
+        self.setKeyboardTracking(False)
+        self.setDecimals(decimals)
+        self.setRange(info.low, info.high)
+        self.setSingleStep(info.step or 1.0)
+        self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
+        self.setAccessibleName(info.label)
+        self.setToolTip(info.help)
+        self.setValue(float(info.default))
+        self.lineEdit().installEventFilter(self)
+        self.valueChanged.connect(self.turned)
+        self.editingFinished.connect(lambda: self.lineEdit().deselect())
+
+    @property
+    def held(self) -> bool:
+        """Whether the player is at it."""
+        return self._grip is not None or (self.hasFocus() and self.lineEdit().isModified())
+
+    def show_value(self, value: float) -> None:
+        """Show what the engine says, without emitting `turned`."""
+        if not self.held and value != self.value():  # else it would be painted again
+            blocked = self.blockSignals(True)
+            self.setValue(value)
+            self.blockSignals(blocked)
+
+    def reset(self) -> None:
+        """Back to the default."""
+        self.setValue(float(self.info.default))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu_at(event.globalPos())
+
+    def menu_at(self, at: QPoint) -> None:
+        """Open the context menu."""
+        default = self.scale.text(float(self.info.default))
+        control_menu(self, self.info, default, self.reset, self.selectAll, self.more).popup(at)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        notches = event.angleDelta().y() or event.angleDelta().x()
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self.setValue(self.value() + self._finest * (1 if notches > 0 else -1))
+        else:
+            self.stepBy(1 if notches > 0 else -1)
+        event.accept()
+
+    def textFromValue(self, value: float) -> str:
+        return f"{value:.{self.decimals()}f}"
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(theme.colour(theme.ACCENT), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour(theme.HOVER if self.underMouse() else theme.RAISED))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), theme.px(6), theme.px(6))
+
+    @property
+    def _finest(self) -> float:
+        return max(self.info.step, 10.0 ** -self.decimals())
+
+    def event(self, event: QEvent) -> bool:
+        return True if _is_space(event) else super().event(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if _is_space(event):
+            return True
+        if kind == QEvent.Type.ContextMenu and isinstance(event, QContextMenuEvent):
+            self.menu_at(event.globalPos())
+            return True
+        if isinstance(event, QMouseEvent):
+            return self._dragged(event)
+        return super().eventFilter(watched, event)
+
+    def _dragged(self, event: QMouseEvent) -> bool:
+        kind = event.type()
+        if kind == QEvent.Type.MouseButtonDblClick:
+            self.reset()
+            return True
+        if kind == QEvent.Type.MouseButtonPress and event.button() == Qt.MouseButton.LeftButton:
+            self._grip = (event.globalPosition().y(), self.value())
+        elif kind == QEvent.Type.MouseMove and self._grip is not None:
+            y, value = self._grip
+            fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            pixels = (y - event.globalPosition().y()) / theme.zoom()
+            value += pixels * self.singleStep() * (FINE if fine else 0.5)
+            self._grip = (event.globalPosition().y(), value)
+            self.setValue(self.scale.snap(value))
+            return True
+        elif kind == QEvent.Type.MouseButtonRelease:
+            self._grip = None
+        return False
+
+
+def _is_space(event: QEvent) -> bool:
+    """Whether it is the space bar. No number has a space in it, so it is left to the transport."""
+    if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space:
+        event.ignore()
+        return True
+    return False
+
+
+class SeedBox(QWidget):
+    """A `NumberBox` for a wide range of whole numbers, with dice to throw."""
+
+    def __init__(self, info: KnobInfo) -> None:
+        super().__init__()
+        self.info = info
+        self.box = NumberBox(info)
+        self.turned = self.box.turned
+        dice = Button("", f"{info.label}: throw the dice", icons.icon("dice", theme.MUTED), "flat")
+        dice.clicked.connect(self.throw)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.px(2))
+        row.addWidget(self.box, 1)
+        row.addWidget(dice)
+
+    @property
+    def held(self) -> bool:
+        """Whether the player is at it."""
+        return self.box.held
+
+    def show_value(self, value: float) -> None:
+        """Show what the engine says."""
+        self.box.show_value(value)
+
+    def reset(self) -> None:
+        """Back to the default."""
+        self.box.reset()
+
+    def throw(self) -> None:
+        """A value by chance, never the present one."""
+        low, high = round(self.info.low), round(self.info.high)
+        while (value := random.randint(low, high)) == self.box.value() and high > low:
+            pass
+        self.box.setValue(value)
+
+
+class Chip(QAbstractButton):
+    """A switch built from a `KnobInfo` of kind "switch": a coloured dot and a word, greyed when off."""
+
+    turned = Signal(float)
+    held = False
+    more: Extend | None = None
+
+    def __init__(self, info: KnobInfo, dot: str = theme.ACCENT) -> None:
+        super().__init__()
+        self.info, self.dot = info, dot
+        self.setText(info.label)
+        self.setCheckable(True)
+        self.setChecked(bool(info.default))
+        self.setAccessibleName(info.label)
+        self.setToolTip(info.help)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.clicked.connect(lambda on: self.turned.emit(float(on)))
+
+    def show_value(self, value: float) -> None:
+        """Show what the engine says."""
+        self.setChecked(bool(value))
+
+    def reset(self) -> None:
+        """Back to the default."""
+        if self.isChecked() != bool(self.info.default):
+            self.click()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in _ENTER:
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        default = "on" if self.info.default else "off"
+        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + theme.px(34), theme.px(24))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.setPen(QPen(theme.colour(theme.ACCENT), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
+        on = self.isChecked()
+        painter.setBrush(
+            theme.colour(theme.HOVER if self.underMouse() else theme.RAISED, 1.0 if on else 0.45)
+        )
+        painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
+        dot, middle = theme.px(4), box.center().y()
+        at = QPointF(theme.px(13), middle)
+        painter.setPen(QPen(theme.colour(self.dot if on else theme.FAINT), theme.px(1.4)))
+        painter.setBrush(theme.colour(self.dot) if on else Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(at, dot, dot)
+        painter.setPen(theme.colour(theme.TEXT if on else theme.MUTED))
+        painter.setFont(theme.font(12, QFont.Weight.Medium))
+        words = box.adjusted(theme.px(23), 0, 0, 0)
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
+
+
+class Field(QWidget):
+    """A control of half the height of a dial, with its name above."""
+
+    def __init__(self, name: str, control: QWidget, width: float, least: float = 0) -> None:
+        """width: of the field, which gives way down to `least` where there is too little room."""
+        super().__init__()
+        label = QLabel(name)
+        label.setProperty("role", "caption")
+        label.setBuddy(control)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.px(3))
+        column.addWidget(label)
+        column.addWidget(control)
+        self.setMaximumWidth(theme.px(width))
+        self.setMinimumWidth(theme.px(least or width))
+
+
+Control = Choice | NumberBox | SeedBox | Chip
+
+
+def pretty(name: str) -> str:
+    """An id as a word: "jazz_funk" -> "Jazz funk"."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]

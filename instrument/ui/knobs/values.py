@@ -1,0 +1,111 @@
+"""What the numbers on a knob mean: between a value, its place on the dial, and its text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from instrument.engine.ipc.messages import KnobInfo
+from instrument.engine.performance.knobs import value_at
+from instrument.errors import HocketError
+from instrument.music.harmony import KEYS
+
+NOTCH = 0.01  # of the dial: one notch of the wheel, one press of an arrow key
+FINE = 0.1  # what Shift makes of a movement
+_NOTE_UNIT = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The scale of a number knob. Places run from 0 (low) to 1 (high)."""
+
+    info: KnobInfo
+
+    def snap(self, value: float) -> float:
+        """The nearest value the knob can have."""
+        low, high, step = self.info.low, self.info.high, self.info.step
+        value = min(max(value, low), high)
+        return min(low + round((value - low) / step) * step, high) if step > 0 else value
+
+    def place(self, value: float) -> float:
+        """Where on the dial `value` lies, 0..1."""
+        low, high = self.info.low, self.info.high
+        value = min(max(value, low), high)
+        if high <= low:
+            return 0.0
+        if self._log:
+            return math.log(value / low) / math.log(high / low)
+        return (value - low) / (high - low)
+
+    def value(self, place: float) -> float:
+        """The value at a place on the dial."""
+        return self.snap(float(value_at(self.info, min(max(place, 0.0), 1.0))))
+
+    def moved(self, value: float, notches: float) -> float:
+        """`value` after some notches of the wheel: at least one step for every whole notch."""
+        target = self.value(self.place(value) + notches * NOTCH)
+        step = self.info.step
+        if step > 0 and abs(target - value) < step:
+            target = self.snap(value + math.copysign(step * max(1.0, abs(notches)), notches))
+        return target
+
+    def text(self, value: float, unit: bool = True) -> str:
+        """`value` as a player reads it, with its unit or, where there is no room, without."""
+        if self.info.unit == _NOTE_UNIT:
+            return note_name(round(value))
+        if value == 0 and self.info.zero:
+            return self.info.zero
+        number = f"{value:.{self._decimals}f}".replace("-", "\u2212")
+        return f"{number} {self.info.unit}" if unit and self.info.unit else number
+
+    def parse(self, text: str) -> float:
+        """The value a player typed, with or without its unit, within the range.
+
+        Raises HocketError if it is no number or lies outside.
+        """
+        low, high = self.info.low, self.info.high
+        typed = text.replace("\u2212", "-").replace(",", ".").strip()
+        if self.info.unit == _NOTE_UNIT and (pitch := _pitch(typed)) is not None:
+            number: float = pitch
+        elif typed and typed.casefold() == self.info.zero.casefold():
+            number = 0.0
+        else:
+            try:
+                number = float(typed.removesuffix(self.info.unit).strip() if self.info.unit else typed)
+            except ValueError:
+                number = math.nan
+        if not low <= number <= high:  # also refuses nan
+            raise HocketError(
+                f"{self.info.label} cannot be {text.strip()!r}: give {self.text(low)} to {self.text(high)}"
+            )
+        return self.snap(number)
+
+    @property
+    def origin(self) -> float:
+        """The place the value arc starts from: the middle of a knob that goes both ways, else the low end."""
+        two_ways = self.info.low < 0 and math.isclose(-self.info.low, self.info.high)
+        return self.place(0.0) if two_ways else 0.0
+
+    @property
+    def _log(self) -> bool:
+        return self.info.curve == "log" and 0 < self.info.low < self.info.high
+
+    @property
+    def _decimals(self) -> int:
+        finest = self.info.step or (self.info.high - self.info.low) * NOTCH
+        return min(max(0, math.ceil(-math.log10(finest) - 1e-9)), 4) if finest > 0 else 0
+
+
+def note_name(pitch: int) -> str:
+    """The name of a MIDI pitch; 60 is C4."""
+    return f"{KEYS[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _pitch(text: str) -> int | None:
+    letters = text.rstrip("-0123456789")
+    octave = text[len(letters) :]
+    names = {name.lower(): i for i, name in enumerate(KEYS)}
+    names |= {"c#": 1, "d#": 3, "f#": 6, "g#": 8, "a#": 10}
+    if letters.lower() not in names or not octave.lstrip("-").isdigit():
+        return None
+    return (int(octave) + 1) * 12 + names[letters.lower()]

@@ -1,0 +1,151 @@
+"""The edges of the piano roll: a keyboard beside the rows, bar numbers above."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPixmap, QStaticText
+from PySide6.QtWidgets import QWidget
+
+from instrument.music.notes import Part
+from instrument.ui import theme
+from instrument.ui.knobs.values import note_name
+from instrument.ui.roll.notes import DRUM_LANES, drum_lane
+from instrument.ui.roll.strip import BAR_LINE
+
+if TYPE_CHECKING:
+    from instrument.ui.roll.piano_roll import PianoRoll
+
+_WIDTH, _HEIGHT = 52, 24
+_SMALL = 9.5  # type
+_BLACK_LENGTH = 0.62  # of a key
+_BLACK = frozenset((1, 3, 6, 8, 10))
+_WHITE_KEY, _BLACK_KEY, _KEY_NAME = "#4A525E", "#1B1F25", "#C3CAD4"
+
+
+class Keys(QWidget):
+    """The keyboard beside the rows, and the names of the drum lanes; what sounds is lit."""
+
+    def __init__(self, roll: PianoRoll) -> None:
+        super().__init__()
+        self.roll = roll
+        self._lit: dict[tuple[bool, int], int] = {}  # (whether a drum lane, pitch or lane) -> part
+        self._face = QPixmap()
+        self._drawn: tuple[object, ...] = ()
+        self._shown: tuple[object, ...] = ()
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFixedWidth(theme.px(_WIDTH))
+
+    def refresh(self) -> None:
+        """Repaint if anything has changed."""
+        roll = self.roll
+        self._lit = {
+            (True, drum_lane(note.pitch)) if note.part == Part.DRUMS else (False, note.pitch): note.part
+            for note in roll.score.sounding
+        }
+        shown = (
+            tuple(self._lit.items()),
+            roll.lane.viewRange()[1],
+            roll.lane.height(),
+            roll.score.notes.drums,
+        )
+        if shown != self._shown:
+            self._shown = shown
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        roll = self.roll
+        shape = (self.size(), self.devicePixelRatioF(), roll.lane.height(), roll.score.notes.drums)
+        drawn = (*shape, roll.lane.viewRange()[1])
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._face = self._draw_face()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._face)
+        painter.setFont(theme.font(_SMALL))
+        for (drums, row), part in self._lit.items():
+            if drums:
+                self._name_lane(painter, row, theme.PARTS[part])
+            elif (box := self._key(row)).bottom() <= roll.lane.height():
+                box.setWidth(box.width() * _BLACK_LENGTH)  # the names stay legible
+                painter.fillRect(box, theme.colour(theme.PARTS[part]))
+
+    def _draw_face(self) -> QPixmap:
+        """All that does not light up."""
+        roll, density = self.roll, self.devicePixelRatioF()
+        face = QPixmap(self.size() * density)
+        face.setDevicePixelRatio(density)
+        face.fill(theme.colour(theme.ROLL))
+        painter = QPainter(face)
+        _, (bottom, top) = roll.lane.viewRange()
+        width = self.width() - 1
+        painter.setClipRect(QRectF(0, 0, width, roll.lane.height()))
+        painter.fillRect(QRectF(0, 0, width, roll.lane.height()), theme.colour(_WHITE_KEY))
+        painter.setFont(theme.font(_SMALL, QFont.Weight.Medium))
+        for pitch in range(max(0, int(bottom)), min(127, int(top)) + 1):
+            box = self._key(pitch)
+            if pitch % 12 in _BLACK:
+                painter.fillRect(
+                    QRectF(0, box.top(), width * _BLACK_LENGTH, box.height()), theme.colour(_BLACK_KEY)
+                )
+            if pitch % 12 in (0, 5):
+                painter.fillRect(QRectF(0, box.bottom() - 1, width, 1), theme.colour(theme.ROLL))
+            if pitch % 12 == 0:
+                painter.setPen(theme.colour(_KEY_NAME))
+                name = QRectF(0, box.bottom() - theme.px(14), width - theme.px(5), theme.px(14))
+                painter.drawText(
+                    name, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, note_name(pitch)
+                )
+        painter.setClipping(False)
+        painter.setFont(theme.font(_SMALL))
+        for lane in range(len(DRUM_LANES) if roll.score.notes.drums else 0):
+            self._name_lane(painter, lane, theme.MUTED)
+        painter.end()
+        return face
+
+    def _key(self, pitch: int) -> QRectF:
+        return QRectF(0, self.roll.y_of(pitch + 1, self.roll.lane), self.width() - 1, self.roll.row_px)
+
+    def _name_lane(self, painter: QPainter, lane: int, colour: str) -> None:
+        top, foot = (self.roll.y_of(row, self.roll.drum_lane) for row in (lane + 1, lane))
+        painter.setPen(theme.colour(colour))
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(QRectF(0, top, self.width() - theme.px(7), foot - top), right, DRUM_LANES[lane])
+
+
+class Ruler(QWidget):
+    """Bar numbers above the roll."""
+
+    def __init__(self, roll: PianoRoll) -> None:
+        super().__init__()
+        self.roll = roll
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFixedHeight(theme.px(_HEIGHT))
+        self._font = theme.font(theme.CAPTION, QFont.Weight.Medium)
+        self._names: dict[int, QStaticText] = {}  # laid out once: text is the dearest thing to paint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), theme.colour(theme.ROLL))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        roll = self.roll
+        painter.setFont(self._font)
+        (left, right), _ = roll.lane.viewRange()
+        painter.setClipRect(QRectF(roll.keys.width(), 0, self.width(), self.height()))
+        bars, _ = roll.score.bars.lines(left, right)
+        scale = (self.width() - roll.keys.width()) / (right - left)
+        for tick, bar in bars:
+            x = roll.keys.width() + (tick - left) * scale
+            painter.fillRect(
+                QRectF(int(x), self.height() * 0.6, 1, self.height() * 0.4), theme.colour(BAR_LINE)
+            )
+            painter.setPen(theme.colour(theme.MUTED))
+            if (name := self._names.get(bar)) is None:
+                name = self._names[bar] = QStaticText(str(bar))
+            painter.drawStaticText(QPointF(x + theme.px(6), (self.height() - name.size().height()) / 2), name)
+        x, foot, wide = roll.x_of(roll.score.position), self.height(), theme.px(5)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour(theme.TEXT))
+        top = foot - wide * 1.2
+        painter.drawPolygon([QPointF(x - wide, top), QPointF(x + wide, top), QPointF(x, foot)])

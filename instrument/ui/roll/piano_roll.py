@@ -1,0 +1,184 @@
+"""The piano roll: what was played to the left of the playhead, what is planned, as ghosts, to the right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
+
+from instrument.engine.ipc.messages import Telemetry, Value
+from instrument.music.timebase import TICKS_PER_BEAT
+from instrument.ui import theme
+from instrument.ui.roll.keys import Keys, Ruler
+from instrument.ui.roll.notes import DRUM_LANES
+from instrument.ui.roll.score import Score
+from instrument.ui.roll.strip import Lane, Strip
+
+PLAYHEAD_AT = 0.6  # of the width; until the music has come so far, the playhead moves and the notes stand
+MARGIN = 0.03  # of the width, before the first note
+_BAR = 4 * TICKS_PER_BEAT
+_ACROSS = (2 * _BAR, 16 * _BAR)  # ticks from edge to edge, at least and at most
+_ROW_PX = (3, 15)
+_FEWEST_ROWS = 30
+_LANE_PX = ((300, 13), (170, 11), (0, 9))  # from a height of the roll on: a drum lane's
+_EASE = 0.15  # of the way to the pitches in use, every frame
+
+
+class PianoRoll(QWidget):
+    """The roll with its keyboard and bar numbers.
+
+    Feed it telemetry and values, and call `advance` once a frame. The wheel or + and - zoom in time.
+    """
+
+    def __init__(self, score: Score | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
+        """score: what to show, where another roll showed it before."""
+        super().__init__()
+        self.score = score or Score()
+        self.ticks_across = 6.0 * _BAR
+        self.row_px = 9
+        self._clock = clock
+        self._centre = 60.0
+        self._shown: tuple[float, ...] = ()
+        self.setAccessibleName("Piano roll")
+        self.setAccessibleDescription(
+            "Notes played, and notes planned as ghosts. Plus and minus zoom in time."
+        )
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+        self._view = pg.GraphicsLayoutWidget()
+        self._view.setBackground(theme.ROLL)
+        # `advance` asks for one repaint a frame; left to itself the view would add a second.
+        self._view.setViewportUpdateMode(pg.GraphicsView.ViewportUpdateMode.NoViewportUpdate)
+        self._view.setFrameShape(QFrame.Shape.NoFrame)
+        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._view.ci.setContentsMargins(0, 0, 0, 0)
+        self._view.ci.setSpacing(0)
+        self.lane, self.drum_lane = Lane(Strip(self.score, False)), Lane(Strip(self.score, True))
+        self._view.addItem(self.lane, 0, 0)
+        self._view.addItem(self.drum_lane, 1, 0)
+        self.keys, self._ruler = Keys(self), Ruler(self)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(0)
+        grid.addWidget(self._ruler, 0, 0, 1, 2)
+        grid.addWidget(self.keys, 1, 0)
+        grid.addWidget(self._view, 1, 1)
+        self._hint = QLabel(self._view)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._hint.setProperty("role", "hint")
+        self._place_lanes()
+
+    # -- what it is told
+
+    def show_hint(self, text: str) -> None:
+        """A word in the middle of the roll, for as long as it has no notes; empty for none."""
+        self._hint.setText(text)
+        self._hint.setVisible(bool(text) and not self.score.notes.committed and not self.score.notes.plan)
+
+    def show_telemetry(self, report: Telemetry) -> None:
+        """Take position, committed notes and plan."""
+        self.score.show_telemetry(report, self._clock())
+
+    def show_values(self, values: Mapping[str, Value]) -> None:
+        """Take key, scale and metre from "player/knob" -> value."""
+        self.score.show_values(values)
+
+    def advance(self) -> None:
+        """Move on to the present; nothing is painted if nothing has changed."""
+        self.score.advance(self._clock())
+        self._look_at_notes()
+        tick = self.ticks_across / max(1, self._view.width())
+        unit = tick / self.devicePixelRatioF()  # the roll scrolls by whole pixels: edges stay sharp
+        left = max(self.score.position - PLAYHEAD_AT * self.ticks_across, -MARGIN * self.ticks_across)
+        left = round(left / unit) * unit
+        height = self.lane.height()
+        rows = height / self.row_px
+        bottom = (
+            round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
+        )
+        notes = self.score.notes
+        shown: tuple[float, ...] = (
+            left,
+            tick,
+            bottom,
+            rows,
+            notes.performance,
+            notes.count,
+            notes.plan_version,
+        )
+        shown += (self.score.playing, self.score.scale_version, len(self.score.sounding))
+        if shown == self._shown:
+            return
+        if self.drum_lane.isVisible() != self.score.notes.drums:
+            self._place_lanes()
+        self._shown = shown
+        self.show_hint(self._hint.text())
+        across = (left, left + self.ticks_across)
+        for lane, up in ((self.lane, (bottom, bottom + rows)), (self.drum_lane, (0, len(DRUM_LANES)))):
+            lane.setRange(xRange=across, yRange=up, padding=0, disableAutoRange=True)
+        self._view.viewport().update()
+        self.keys.refresh()
+        self._ruler.update()
+
+    def zoom_time(self, factor: float) -> None:
+        """Show `factor` times as much music."""
+        self.ticks_across = min(max(self.ticks_across * factor, _ACROSS[0]), _ACROSS[1])
+
+    # -- what its parts ask
+
+    def x_of(self, tick: float) -> float:
+        """Pixels from the left edge of this widget."""
+        (left, right), _ = self.lane.viewRange()
+        return float(self.keys.width() + (tick - left) / (right - left) * self._view.width())
+
+    def y_of(self, row: float, lane: pg.ViewBox) -> float:
+        """Pixels from the top of the strips."""
+        _, (bottom, top) = lane.viewRange()
+        return float(lane.y() + (top - row) / (top - bottom) * lane.height())
+
+    # -- itself
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.px(900), theme.px(380))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._shown = ()
+        self._hint.resize(self._view.size())
+        self._place_lanes()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.zoom_time(1.1 ** (-event.angleDelta().y() / 120))
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier or event.text() not in ("+", "=", "-"):
+            super().keyPressEvent(event)
+        else:
+            self.zoom_time(1.25 if event.text() == "-" else 0.8)
+
+    def _place_lanes(self) -> None:
+        drums = self.score.notes.drums
+        self.drum_lane.setVisible(drums)
+        lane = next(lane for least, lane in _LANE_PX if self._view.height() >= theme.px(least))
+        height = theme.px(lane) * len(DRUM_LANES) if drums else 0
+        layout = self._view.ci.layout
+        layout.setRowFixedHeight(1, height)
+        layout.setRowSpacing(0, theme.px(6) if drums else 0)
+        layout.activate()
+
+    def _look_at_notes(self) -> None:
+        """Ease towards the pitches in use."""
+        low, high = self.score.notes.span or (48, 84)
+        needed = max(_FEWEST_ROWS, high - low + 5)
+        least, most = (theme.px(edge) for edge in _ROW_PX)
+        self.row_px = min(max(int(self.lane.height() / needed), least), most)
+        target = (low + high + 1) / 2
+        self._centre += (target - self._centre) * _EASE
+        if abs(target - self._centre) < 0.05:
+            self._centre = target

@@ -1,0 +1,70 @@
+"""The state behind the piano roll, fed by telemetry and knob values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from instrument.engine.ipc.messages import NoteReport, Telemetry, Value
+from instrument.music.harmony import KEYS, SCALES, scale_mask
+from instrument.music.timebase import TICKS_PER_BEAT
+from instrument.ui.roll.notes import Bars, Playhead, RollNotes
+
+
+class Score:
+    """Notes, bar lines, playhead and scale of the performance that is shown.
+
+    As of the last `advance`: position, the tick the music is at; sounding, the notes that sound there.
+    root: pitch class at which rows are ruled; scale_version: changed with the scale.
+    """
+
+    def __init__(self) -> None:
+        self.notes, self.bars = RollNotes(), Bars()
+        self.position = 0.0
+        self.sounding: list[NoteReport] = []
+        self.scale_version = 0
+        self.playing = False
+        self.root = 0
+        self._playhead = Playhead()
+        self._scale = ("", "")  # key and scale as they are called
+        self._in_scale = scale_mask(0, "major")
+
+    def show_telemetry(self, report: Telemetry, now: float) -> None:
+        """Take position, committed notes and plan; now: seconds, on the clock of `advance`."""
+        started = report.playing and not self.playing
+        jumped_back = report.playing and report.tick < self.position - TICKS_PER_BEAT
+        planned_anew = not report.playing and bool(report.plan) and bool(self.notes.committed)
+        if started or jumped_back or planned_anew:  # another performance: it counts from 0 again
+            self.notes.begin()
+            self.bars.restart()
+            self._playhead.halt(report.tick)
+        self.playing = report.playing
+        if report.plan is not None:
+            self.notes.replan(report.plan)
+        self.notes.commit(report.committed)
+        if report.playing:
+            self._playhead.report(report.tick, report.bpm, now)
+            self.bars.report(report.tick, report.bar, report.beat)
+        else:
+            self._playhead.halt(self.position if self.notes.committed else report.tick)
+
+    def show_values(self, values: Mapping[str, Value]) -> None:
+        """Take key, scale and metre from "player/knob" -> value."""
+        key, scale = str(values.get("-1/key", "C")), str(values.get("-1/scale", "chromatic"))
+        locked = scale in SCALES and scale != "chromatic" and key in KEYS
+        self.root = KEYS.index(key) if locked else 0
+        if (key, scale) != self._scale:
+            self._scale = (key, scale)
+            self._in_scale = scale_mask(self.root, scale if locked else "major")
+            self.scale_version += 1
+        self.bars.metre = str(values.get("-1/metre", self.bars.metre))
+        if not self.playing and not self.notes.committed:
+            self.bars.restart()
+
+    def advance(self, now: float) -> None:
+        """Move on to `now`."""
+        self.position = self._playhead.at(now)
+        self.sounding = self.notes.sounding(self.position) if self.playing else []
+
+    def is_dark(self, pitch: int) -> bool:
+        """Whether a pitch lies outside the scale, or is a black key where no scale is locked."""
+        return not self._in_scale[pitch % 12]

@@ -1,0 +1,232 @@
+"""A person plays along: heard at once, heard by the model, and in the take."""
+
+import time
+
+import pytest
+
+from instrument.engine.ipc.messages import Play, Record, Stop
+from instrument.engine.midi.midi_input import Listener
+from instrument.engine.model_pool import Players
+from instrument.engine.note_thread import LEARN_NS, Conductor, Key
+from instrument.engine.offline.render import Options, differences, render
+from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.performance.takes import Input, Released, load_take
+from instrument.engine.sound.mix_thread import Sound
+from instrument.io.audio.output import NullAudio
+from instrument.io.clocks import ManualClock
+from instrument.io.midi.input import NullMidiInput, RtMidiInput, list_inputs, open_midi_in
+from instrument.io.midi.jack_port import JackMidiOutput
+from instrument.io.ports import MidiStatus
+from instrument.music.notes import Part
+from tests.support.engine import start_engine
+from tests.support.jack import JackProbe, wait_for
+from tests.support.players import open_scale
+
+__all__ = ["start_engine"]  # the fixture
+
+MS = 1_000_000
+BEAT = 500 * MS
+
+
+def on(key, velocity=100, channel=0):
+    return bytes((0x90 | channel, key, velocity))
+
+
+def off(key, channel=0):
+    return bytes((0x80 | channel, key, 0))
+
+
+class Stage:
+    """A listener, its voices and its players; time is wound by hand, but for the voices' own."""
+
+    def __init__(self):
+        self.clock = ManualClock(0)
+        self.sound = Sound(NullAudio(keep=True))
+        self.sound.audio.start()
+        patch = Patch(players=(PlayerPatch("scale"),))
+        self.conductor = Conductor(self.clock, Players(open_scale), patch, ())
+        self.port = NullMidiInput()
+        self.listener = Listener(self.port, self.sound, self.conductor)
+        self.sound.arrange(self.conductor.performance)
+        self.sound.start()
+        self.listener.start()
+
+
+@pytest.fixture
+def stage():
+    stage = Stage()
+    yield stage
+    stage.listener.close()
+    stage.sound.close()
+
+
+def test_a_key_sounds_while_it_is_held_also_when_time_stands(stage):
+    stage.port.messages.append((1, on(60)))
+    wait_for(lambda: max(stage.sound.levels()) > -40, 5, "the note")
+    assert stage.sound.agenda.sounding == 1
+    stage.port.messages.append((2, off(60)))
+    wait_for(lambda: stage.sound.agenda.sounding == 0)
+    wait_for(lambda: max(stage.sound.levels()) < -60, 5, "its end")
+
+
+def test_what_is_held_when_its_port_is_lost_or_changed_is_released(stage):
+    class Unplugged(NullMidiInput):
+        def status(self):
+            return MidiStatus("keys", "alsa", "lost", 0, 0)
+
+    stage.port.messages.append((1, on(60)))
+    wait_for(lambda: stage.sound.agenda.sounding == 1)
+    stage.listener.use(NullMidiInput)
+    assert stage.sound.agenda.sounding == 0
+    stage.listener.use(Unplugged)
+    stage.listener.port.messages.extend([(1, on(60)), (1, on(64))])
+    wait_for(lambda: stage.sound.agenda.sounding == 2)
+    stage.listener.poll()
+    assert stage.sound.agenda.sounding == 0
+
+
+def test_drums_and_controllers_go_where_they_belong(stage):
+    wait_for(lambda: not stage.sound._settings, what="the mixer to have its settings")
+    posted = []
+    stage.sound._mixer.post = lambda frame, event: posted.append(event)
+    sent = [on(36, channel=9), bytes((0xB2, 64, 127)), bytes((0xB0, 7, 0)), bytes((0xC0, 5)), bytes((0xE1, 0, 96))]
+    stage.port.messages.extend((1, message) for message in sent)
+    wait_for(lambda: len(posted) == 3)
+    live = LIVE_CHANNEL
+    assert posted == [on(36, channel=9), bytes((0xB0 | live, 64, 127)), bytes((0xE0 | live, 0, 96))]
+
+
+def test_the_player_hears_it_where_it_was_played(stage):
+    conductor, clock = stage.conductor, stage.clock
+    conductor.listen([Key(5, 60, 90, Part.MELODY)])
+    assert conductor.performance.take.heard_count == 0, "time stands"
+    conductor.play()
+    start = conductor.transport.tempo.ns(0)
+    while clock.now() < start + 4 * BEAT:
+        clock.advance(100 * MS)
+        conductor._plan(300)
+        conductor._advance()
+    struck = round(start + 3.51 * BEAT)
+    conductor.listen([Key(struck, 60, 90, Part.MELODY), Key(struck + 2 * MS, 64, 80, Part.MELODY)])
+    conductor.listen([Key(struck + BEAT, 60, 0, Part.MELODY)])
+    take = conductor.performance.take
+    (event,) = [entry for entry in take.entries if isinstance(entry, Input)]
+    assert [(note.tick, note.micro, note.pitch, note.velocity) for note in event.live] == [
+        (84, 2, 60, 90), (84, 3, 64, 80),
+    ]  # fmt: skip
+    assert event.floor == conductor.performance.floor
+    (released,) = [entry for entry in take.entries if isinstance(entry, Released)]
+    assert (released.pitch, released.duration) == (60, 24)
+    conductor.listen([Key(struck, 67, 90, Part.MELODY), Key(struck + MS, 67, 0, Part.MELODY)])
+    assert take.entries[-1] == Released(0, 84, 67, Part.MELODY, 1), "struck and released at once"
+    conductor.stop()
+    (_, _, second) = [entry for entry in take.entries if isinstance(entry, Released)]
+    assert second.pitch == 64, "what is still held ends with the take"
+    assert differences(take, open_scale) == []
+    shown = [note for note in conductor.committed if note.pitch == 60 and note.tick == 84]
+    assert [note.duration for note in shown] == [1, 24]
+
+
+def controller(number, value):
+    return bytes((0xB0, number, value))
+
+
+def test_two_controllers_learn_two_knobs_and_turn_them(stage):
+    conductor, messages = stage.conductor, stage.port.messages
+
+    def move(*what):
+        messages.extend((1, controller(*one)) for one in what)
+        wait_for(lambda: not messages and not stage.listener._moved, 5)
+
+    conductor.start()
+    values = lambda: conductor.picture.values  # noqa: E731
+    move((74, 127))
+    assert values()["0/temperature"] == 1.0, "nothing learned yet"
+    for knob, number in (("temperature", 74), ("genre", 1)):
+        conductor.call(lambda knob=knob: conductor.learn(knob, 0, True)).result(5)
+        move((number, 0))
+        wait_for(lambda: not conductor.learning)
+    assert conductor.picture.patch.routing.controllers == {74: "0/temperature", 1: "0/genre"}
+    move(*((74, value) for value in range(128)), (1, 127))
+    wait_for(lambda: (values()["0/temperature"], values()["0/genre"]) == (2.0, "march"), 5)
+
+    conductor.call(lambda: conductor.learn("density", 0, True)).result(5)
+    stage.clock.advance(LEARN_NS)
+    assert not conductor.learning, "it does not wait for ever"
+    conductor.call(lambda: conductor.learn("tempo", -1, True)).result(5)
+    move((74, 127))
+    wait_for(lambda: values()["-1/tempo"] == 400, 5)
+    conductor.call(lambda: conductor.learn("genre", 0, False)).result(5)
+    assert conductor.picture.patch.routing.controllers == {74: "-1/tempo"}
+    move((1, 0))
+    assert values()["0/genre"] == "march"
+    conductor.close()
+
+
+@pytest.fixture
+def probe(jack):
+    with JackProbe() as probe:
+        yield probe
+
+
+def test_a_performance_with_live_notes_is_rendered_to_the_same_notes(probe, start_engine, tmp_path):
+    """Through a real port, from a keyboard on JACK."""
+    engine = start_engine(**{"midi-in": "virtual"})
+    engine.until(lambda: engine.telemetry.midi_in == "Hocket in:in (jack)")
+    take = tmp_path / "live.take.json"
+    keys = JackMidiOutput("keys")
+    try:
+        probe.connect("keys:out", "Hocket in:in")
+        engine.client.ask(Record(str(take)))
+        engine.client.ask(Play())
+        for key in (61, 66, 68, 73):
+            engine.hear(4)
+            keys.send(on(key), 0)
+            engine.until(lambda key=key: key in [note.pitch for note in engine.committed], what=f"key {key}")
+            keys.send(off(key), 0)
+        engine.hear(4)
+        engine.client.ask(Stop())
+    finally:
+        keys.close()
+    played = load_take(take)
+    live = [note.pitch for entry in played.entries if isinstance(entry, Input) for note in entry.live]
+    assert live == [61, 66, 68, 73]
+    assert sum(isinstance(entry, Released) for entry in played.entries) == 4
+    assert differences(played, open_scale) == []
+    rendered = [note.pitch for _, note in render(Options(take=str(take)), open_scale).played]
+    assert {61, 66, 68, 73} <= set(rendered)
+
+
+def test_inputs_are_found_by_name(probe):
+    keys = JackMidiOutput("keys")
+    port = open_midi_in("keys")
+    try:
+        assert "keys:out" in list_inputs()
+        wait_for(lambda: probe.connections("keys:out") == ["Hocket in:in"], what="the connection")
+        keys.send(on(60), 0)
+        got = []
+        wait_for(lambda: got.extend(port.read()) or got)
+        assert got[0][1] == on(60)
+        assert abs(time.perf_counter_ns() - got[0][0]) < 2000 * MS
+        assert port.status().state == "open"
+    finally:
+        keys.close()
+        port.close()
+
+
+def test_rtmidi_listens_at_a_virtual_port_too(probe):
+    port = RtMidiInput(backend="jack")
+    keys = JackMidiOutput("keys")
+    try:
+        wait_for(lambda: "Hocket in:Hocket in" in probe.ports())
+        probe.connect("keys:out", "Hocket in:Hocket in")
+        keys.send(on(60), 0)
+        got = []
+        wait_for(lambda: got.extend(port.read()) or got)
+        assert got[0][1] == on(60)
+        assert not port.poll()
+    finally:
+        keys.close()
+        port.close()
+    assert port.status().state == "closed"

@@ -1,0 +1,142 @@
+"""Players of notes in a process of their own: the same notes as here, and nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from instrument.engine.ipc.messages import LoadModel, Play
+from instrument.engine.note_worker.client import ENDED, NotesProcess, RemotePlayer
+from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.performance.performance import Performance
+from instrument.errors import HocketError
+from instrument.models.notes.player import Ask, LatentPlayer
+from instrument.music.notes import Note, Part
+from instrument.music.timebase import MetreMap
+from tests.support.engine import children, command_line, end, start_engine, there
+from tests.support.live import perform, random_actions
+from tests.support.phrases import open_vae
+from tests.support.players import open_scale
+
+__all__ = ["start_engine"]  # the fixture
+
+BAR = 96
+
+
+@pytest.fixture(scope="module")
+def process():
+    opened = NotesProcess("tests.support.phrases:open_vae")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_performance_is_the_same_there_and_here(process, seed):
+    patch = Patch(knobs={"seed": float(seed)}, players=(PlayerPatch("scale"), PlayerPatch("scale", {"density": 4.0})))
+    actions = random_actions(seed, 150, turns=0.2, live=0.1)
+    heard = []
+    for open_player in (process.open, open_scale):
+        playing = Performance(patch, open_player)
+        perform(playing, actions)
+        heard.append(list(playing.take.heard(0)))
+    assert len(heard[0]) > 20
+    assert heard[0] == heard[1]
+
+
+def test_a_latent_player_is_one_there_too(process):
+    _, there_ = process.open("vae")
+    _, here = open_vae("vae")
+    assert isinstance(there_, LatentPlayer)
+    assert there_.shape == here.shape
+    assert there_.part == here.part
+    tune = [Note(12 * i, 0, 60 + 7 * i % 12, 10, 90, Part.MELODY) for i in range(16)]
+    points = [here.encode(tune, MetreMap()), here.space.anchor()]
+    np.testing.assert_array_equal(there_.encode(tune, MetreMap()), points[0])
+    for a, b in (points, points[::-1]):
+        for there_told, here_told in zip(there_.pace(a, b), here.pace(a, b), strict=True):
+            np.testing.assert_array_equal(there_told, here_told)
+    with pytest.raises(HocketError, match="no pitches in it"):
+        there_.encode([Note(0, 0, 36, 6, 80, Part.DRUMS)], MetreMap())
+
+
+def test_what_cannot_be_is_told_as_it_would_be_here(process):
+    with pytest.raises(HocketError, match="unknown model 'nobody'"):
+        process.open("nobody")
+    _, player = process.open("scale")
+    player.reset(1, 0, MetreMap())
+    with pytest.raises(HocketError, match="no pitch may sound"):
+        player.propose(Ask(low=61, high=60, parts=frozenset({Part.MELODY})))
+    note = player.propose(Ask())
+    player.feed(note)
+    assert player.propose(Ask()).order > note.order, "it goes on"
+    with pytest.raises(ValueError, match="cannot rewind to 2 of 1"):
+        player.rewind(2)
+
+
+def test_a_failure_in_what_it_was_told_comes_with_the_next_note_until_it_is_reset():
+    process = NotesProcess("tests.support.soloists:open_soloist")
+    try:
+        _, player = process.open("unteachable")
+        player.reset(1, 0, MetreMap())
+        player.feed(Note(0, 0, 60, 6, 80, Part.MELODY))
+        for _ in range(2):
+            with pytest.raises(HocketError, match="cannot take that"):
+                player.propose(Ask())
+        player.reset(1, 0, MetreMap())
+        assert player.propose(Ask()).duration > 0
+    finally:
+        process.close()
+
+
+def test_players_that_nobody_has_any_more_are_let_go(process):
+    kept, gone = process.open("scale")[1], process.open("scale")[1]
+    assert isinstance(gone, RemotePlayer)
+    number = gone._number
+    for player in (kept, gone):
+        player.reset(1, 0, MetreMap())
+        player.propose(Ask())
+    del gone, player
+    gc.collect()
+    kept.propose(Ask())
+    with pytest.raises(RuntimeError, match="KeyError"):
+        process.propose(number, (), Ask(), 0, None)
+    assert kept.propose(Ask()).duration > 0, "a failure there is told, and ends nothing"
+
+
+def test_it_ends_with_whoever_started_it_and_is_missed_when_it_is_gone():
+    process = NotesProcess("tests.support.players:open_scale")
+    _, player = process.open("scale")
+    pid = process._process.pid
+    os.kill(pid, signal.SIGKILL)
+    player.reset(1, 0, MetreMap())
+    with pytest.raises(RuntimeError, match=ENDED):
+        player.propose(Ask())
+    process.close()
+    stillborn = NotesProcess("tests.support.players:open_scale")
+    stillborn._process.kill()
+    with pytest.raises(HocketError, match="did not start"):
+        stillborn.open("scale")
+    stillborn.close()
+
+
+def test_an_engine_without_its_notes_process_ends_and_says_why(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    engine.hear(2)
+    family = children(engine.client.process.pid)
+    (notes,) = [pid for pid in family if "notesprocess" in command_line(pid)]
+    os.kill(notes, signal.SIGKILL)
+    assert end(engine.client.process) == 1
+    assert not any(map(there, family))
+
+
+def test_a_model_is_loaded_while_another_plays(start_engine):
+    engine = start_engine()
+    engine.client.ask(Play())
+    engine.hear(2)
+    engine.client.ask(LoadModel("scale"))
+    engine.hear(2)

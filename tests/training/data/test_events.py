@@ -1,0 +1,91 @@
+"""What training sees is what playing builds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instrument.models.bundle import open_bundle
+from instrument.models.catalog import open_note_bundle
+from instrument.models.notes.player import Ask
+from instrument.music import codec
+from instrument.music.notes import Piece, tidy
+from instrument.music.timebase import Metre, MetreMap
+from training.data.notes.events import features
+
+BUNDLE = Path(__file__).parents[3] / "models_onnx" / "lstm-band"
+
+
+CHANGING = (Metre(0, 4, 4), Metre(384, 3, 4))
+
+
+def piece(metres=CHANGING) -> Piece:
+    """A piece with chords, drums and repeats."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for bar in range(12):
+        for tick in (0, 12, 24, 48, 60, 72):
+            chord = rng.choice([48, 52, 55, 60, 64], rng.integers(1, 4), replace=False)
+            rows += [(bar * 96 + tick, 0, pitch, 12, int(rng.integers(20, 120)), 1) for pitch in chord]
+            rows.append((bar * 96 + tick, 2, 36 + int(tick == 24), 6, 90, 3))
+    return Piece(codec.to_grid(tidy(np.array(rows, np.int32))), metres)
+
+
+@pytest.mark.parametrize("metres", [CHANGING, (Metre(0, 6, 8),), ()])
+def test_the_player_sees_what_training_saw(metres):
+    played = piece(metres)
+    _, player = open_note_bundle(open_bundle(BUNDLE, trusted=True))
+    player.reset(0, 0, MetreMap(metres))
+    for note in played.as_notes():
+        player.feed(note)
+    told = features(played, dynamic=True)
+    assert [list(row) for row in player._seen[:-1]] == told.seen.tolist()
+
+
+def test_targets_are_the_notes_and_flat_velocities_are_told_apart():
+    played = piece()
+    told = features(played)
+    assert (told.target[:, codec.TIME].cumsum() == played.notes[:, 0]).all()
+    assert (told.target[:, codec.PITCH] & 127 == played.notes[:, 2]).all()
+    constant = Piece(
+        played.notes * np.array([1, 1, 1, 1, 0, 1]) + np.array([0, 0, 0, 0, 82, 0]), played.metres
+    )
+    assert (
+        features(Piece(constant.notes.astype(np.int32), played.metres)).target[:, codec.VELOCITY] == 32
+    ).all()
+    assert (told.target[2:, codec.VELOCITY] < 32).any()
+    assert not told.flat[-1]
+
+
+def test_live_play_and_teacher_forcing_agree():
+    """The likelihood the player samples from is the one that is measured."""
+    import torch
+
+    from instrument.models.notes.lstm import LstmPlayer
+    from training.evaluation.notes.predictor import BundlePredictor
+    from training.families.notes.network import conditions, tensors
+
+    played = piece((Metre(0, 4, 4),))
+    bundle = open_bundle(BUNDLE, trusted=True)
+    told = features(played, dynamic=True)
+    rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.zeros((1, len(told)), np.int32)}
+    batch = tensors(rows)
+    predictor = BundlePredictor(bundle)
+    condition = conditions(batch, predictor.genres, torch.zeros(1, 4, dtype=torch.bool))
+    logits, _ = predictor(batch, condition, predictor.initial(1))
+    player = LstmPlayer(bundle)
+    player.reset(0, 0, MetreMap(played.metres))
+    for i, note in enumerate(played.as_notes()[:40]):
+        shares = player._need_step(Ask())
+        gaps = told.gaps[i].tolist()
+        mine, measured = (
+            _softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy())
+        )
+        # 8-bit products of one row and of many are scaled apart
+        assert np.abs(mine - measured).sum() / 2 < 0.05
+        player.feed(note)
+
+
+def _softmax(logits):
+    likely = np.exp(logits - logits.max())
+    return likely / likely.sum()

@@ -1,0 +1,398 @@
+"""What `evaluate` measures, on pieces whose figures are known."""
+
+from __future__ import annotations
+
+import json
+from math import log2
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from instrument.errors import HocketError
+from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest, write_manifest
+from instrument.models.notes.player import Ask
+from instrument.music.notes import Note, Part, Piece, tidy
+from instrument.music.timebase import Metre, MetreMap
+from tests.support.corpus import GENRES, tune
+from training.data.notes.shards import Shards
+from training.evaluation import plots
+from training.evaluation.card import write_card
+from training.evaluation.generation import default_knobs, play
+from training.evaluation.notes import comparison, evaluate, features
+from training.evaluation.notes import long_run as longrun
+from training.evaluation.notes.features import LENGTHS, excerpt, length_classes, measure
+from training.evaluation.notes.key_lock import key_lock
+from training.evaluation.notes.likelihood import field_nats
+from training.evaluation.notes.long_run import (
+    FIGURES,
+    Reference,
+    bar_contents,
+    figures,
+    judge,
+    long_figures,
+    long_run,
+    longest_loop,
+)
+from training.evaluation.samples import like
+from training.families.notes import network as note_family
+
+pytestmark = pytest.mark.timeout(300)  # the first test that needs a bundle has it trained and exported
+
+COMMON = Metre(0, 4, 4)
+BAR = 96
+
+
+def piece(rows: list[tuple[int, int, int]], part: int = Part.MELODY, metres: tuple[Metre, ...] = (COMMON,)) -> Piece:
+    """Of (tick, pitch, duration)."""
+    return Piece(tidy(np.array([(t, 0, p, d, 80, part) for t, p, d in rows], np.int32)), metres)
+
+
+def manifest(*genres: str) -> Manifest:
+    return Manifest(
+        VERSION, "stand-in", "Stand-in", "lstm", "1.0.0", "CC0-1.0",
+        (Graph("step", "step.onnx", "0" * 64, (), ()),), Golden("golden.npz", "0" * 64, 0.01),
+        condition_genres=genres, genres=genres, parts=(int(Part.MELODY),),
+        knobs=(Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
+               Knob("temperature", "Temperature", low=0.1, high=2.0, default=0.8)),
+    )
+
+
+class Scripted:
+    """Plays pitches in turn, one every `gap` ticks; it obeys no lock."""
+
+    def __init__(self, pitches: list[int], gap: int = 24) -> None:
+        self.pitches, self.gap, self.notes = pitches, gap, []
+
+    @property
+    def count(self) -> int:
+        return len(self.notes)
+
+    def reset(self, seed: int, player: int, metres: MetreMap) -> None:
+        self.notes = []
+
+    def propose(self, ask: Ask) -> Note:
+        at = len(self.notes)
+        return Note(at * self.gap, 0, self.pitches[at % len(self.pitches)], self.gap or 1, 80, Part.MELODY)
+
+    def feed(self, note: Note) -> None:
+        self.notes.append(note)
+
+    def rewind(self, count: int) -> None:
+        del self.notes[count:]
+
+    def forget_before(self, count: int) -> None:
+        pass
+
+
+# --- features
+
+
+def test_features_of_a_known_melody():
+    found = measure(piece([(0, 60, 24), (24, 64, 24), (48, 60, 48)]))
+    assert found.keys() == set(features.NAMES)
+    assert found["pitch count"] == [2]
+    assert found["note count"] == [3]
+    assert found["pitch range"] == [4]
+    assert found["mean interval"] == [4]
+    assert found["mean onset interval"] == [1]
+    classes = np.zeros(12)
+    classes[[0, 4]] = 0.75, 0.25  # weighted by duration
+    np.testing.assert_allclose(found["pitch classes"], classes)
+    transitions = np.zeros((12, 12))
+    transitions[0, 4] = transitions[4, 0] = 0.5
+    np.testing.assert_allclose(found["pitch class transitions"], transitions.ravel())
+    lengths = np.zeros(12)
+    lengths[list(LENGTHS).index(24)], lengths[list(LENGTHS).index(48)] = 2 / 3, 1 / 3
+    np.testing.assert_allclose(found["note lengths"], lengths)
+    assert found["note length transitions"].reshape(12, 12)[2, 1] == 0.5
+
+
+def test_drums_have_no_pitch_but_are_notes():
+    melody = piece([(0, 60, 24), (24, 64, 24)])
+    drums = piece([(12, 36, 6), (36, 38, 6)], Part.DRUMS)
+    both = measure(Piece(tidy(np.concatenate([melody.notes, drums.notes])), melody.metres))
+    assert both["note count"] == [4]
+    assert both["mean onset interval"] == [0.5]
+    for name in ("pitch count", "pitch range", "pitch classes", "note lengths"):
+        np.testing.assert_allclose(both[name], measure(melody)[name])
+    assert measure(drums) is None
+
+
+def test_nothing_is_said_of_too_little():
+    assert measure(piece([(0, 60, 24)])) is None
+    assert measure(piece([(0, 60, 24), (0, 64, 24)])) is None
+
+
+def test_lengths_go_to_the_nearest_class_of_the_bar():
+    assert [LENGTHS[i] for i in length_classes(np.array([96, 47, 25, 13, 1, 70, 400]), 96)] == [
+        96, 48, 24, 12, 6, 72, 96]
+    assert LENGTHS[length_classes(np.array([72]), 72)[0]] == 96  # a whole bar of three beats
+    assert LENGTHS[length_classes(np.array([60]), 96)[0]] == 48  # as near to 72: the earlier
+
+
+def test_an_excerpt_begins_with_the_bar_of_the_first_note():
+    upbeat = piece([(72 + 24 * i, 60 + i % 5, 24) for i in range(40)])
+    assert excerpt(upbeat, 2).notes[:, 0].tolist() == list(range(72, 192, 24))
+    free = Piece(upbeat.notes)
+    assert excerpt(free, 1).notes[-1, 0] == 72 + 96 - 24
+
+
+# --- comparison
+
+
+def vectors(seed: int, n: int = 40, size: int = 3, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 1, (n, size))
+
+
+def test_distances_leave_the_piece_itself_out():
+    points = np.array([[0.0], [1.0], [3.0]])
+    assert sorted(comparison.intra(points)) == [1, 1, 2, 2, 3, 3]
+    assert sorted(comparison.inter(points, np.array([[1.0]]))) == [0, 1, 2]
+
+
+def test_a_density_is_one_and_smooth():
+    grid = np.linspace(-5, 5, 400)
+    found = comparison.density(np.array([0.0]), 1.0, grid)
+    assert found.sum() == pytest.approx(1)
+    normal = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi) * (grid[1] - grid[0])
+    np.testing.assert_allclose(found, normal, atol=1e-6)
+
+
+def test_alike_sets_are_near_and_others_far():
+    real, more, far = vectors(1), vectors(2), vectors(3, shift=6)
+    itself, same, other = (comparison.closeness(made, real) for made in (real, more, far))
+    assert itself.oa > 0.93
+    assert same.oa > 0.85
+    assert other.oa < 0.05
+    assert 0 <= itself.kld < 0.1
+    assert 0 <= same.kld < 0.1 < 1 < other.kld
+
+
+def test_kld_is_finite_and_never_below_zero():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        made, real = rng.integers(0, 3, (6, 2)).astype(float), rng.integers(0, 9, (5, 2)).astype(float)
+        found = comparison.closeness(made, real)
+        assert 0 <= found.kld < np.inf
+        assert 0 <= found.oa <= 1 + 1e-9
+
+
+def test_sets_without_any_spread_can_be_compared():
+    same = np.ones((5, 2))
+    assert comparison.closeness(same, same).oa == pytest.approx(1)
+    assert comparison.closeness(same + 1, same).oa < 0.1
+
+
+def test_scale_does_not_matter():
+    """OA and KLD are of densities on one grid: in other units they are the same."""
+    a, b = vectors(1), vectors(2, shift=1)
+    one, other = comparison.closeness(a, b), comparison.closeness(a * 1000, b * 1000)
+    assert one.oa == pytest.approx(other.oa)
+    assert one.kld == pytest.approx(other.kld)
+
+
+def test_comparing_measured_pieces():
+    def group(seeds, metre):
+        return [measure(tune(seed, metre)) for seed in seeds]
+
+    marches, more, waltzes = (group(range(*r), m) for r, m in (
+        ((0, 12), GENRES["march"]), ((12, 24), GENRES["march"]), ((24, 36), GENRES["waltz"])))
+    near, far = comparison.compare(more, marches, more), comparison.compare(waltzes, marches, more)
+    assert near["note count"]["oa"] == near["note count"]["floor_oa"]
+    assert near["note count"]["mean_generated"] == near["note count"]["mean_heldout"] == 16 * 4 * 4 + 16
+    assert far["note count"]["oa"] < 0.1 < near["note count"]["oa"]
+    assert far["note count"]["mean_generated"] == 16 * 3 * 4 + 16
+
+
+# --- playing and the lock
+
+
+def test_play_stops_at_the_end_and_is_bounded():
+    played = play(Scripted([60, 62, 64]), {}, 1, 240)
+    assert played.notes[:, 0].tolist() == list(range(0, 240, 24))
+    assert len(play(Scripted([60], gap=0), {}, 1, 48)) == 96  # what never gets on is stopped
+
+
+def test_default_knobs_are_the_manifests():
+    known = manifest("folk")
+    assert default_knobs(known) == {"genre": "none", "temperature": 0.8}
+    assert default_knobs(known, temperature=1.0, top_p=0.9) == {"genre": "none", "temperature": 1.0}
+
+
+def test_generated_pieces_take_turns_with_the_metres_of_real_ones():
+    waltz, march = tune(1, GENRES["waltz"]), tune(1, GENRES["march"])
+    made = like(Scripted([60, 62]), {}, [waltz, march, Piece(march.notes)], 4)
+    assert [p.metres[0].numerator if p.metres else 0 for p in made] == [3, 4, 0, 3]
+    assert [len(p) for p in made] == [24, 32, 32, 24]
+
+
+def test_the_lock_is_judged():
+    pentatonic = [60, 62, 64, 67, 69]
+    rows = key_lock(Scripted(pentatonic), manifest("folk"))
+    by_name = {(r["key"], r["scale"]): r for r in rows}
+    major = by_name["C", "major"]
+    assert (major["in_scale"], major["obeyed"], major["notes"]) == (1.0, True, 64)
+    whole_tone = by_name["B", "whole tone"]  # B C# D# F G A
+    assert (whole_tone["in_scale"], whole_tone["obeyed"]) == (pytest.approx(2 / 5, abs=0.02), False)
+
+
+def test_steps_outside_are_judged_on_the_beat_where_they_are_allowed():
+    rows = {r["chromatic"]: r for r in key_lock(Scripted([62, 63], gap=12), manifest("folk"))}
+    loose = rows[0.5]  # D dorian: D on the beat, Eb off it
+    assert (loose["in_scale"], loose["in_scale_on_beat"], loose["obeyed"]) == (0.5, 1.0, True)
+    assert not rows[0.0]["obeyed"]
+
+
+# --- long runs
+
+
+def loop(bars: list[list[int]]) -> np.ndarray:
+    """Quarter notes: the pitches of each bar."""
+    rows = [(BAR * i + 24 * j, p, 24) for i, bar in enumerate(bars) for j, p in enumerate(bar)]
+    return piece(rows).notes
+
+
+def test_figures_of_known_bars():
+    a, b = [60, 62, 64, 65], [67, 69, 71, 72]
+    found = figures(loop([a, b, a, b, a, [61, 63]]), 0, 6 * BAR, (COMMON,))
+    assert found["density"] == pytest.approx(22 / 24)
+    assert found["repeated"] == pytest.approx(3 / 6)
+    assert found["loop"] == pytest.approx(3 / 6)
+    assert found["gap"] == pytest.approx(72 / 96)
+    even = figures(loop([[60, 61, 62, 63]]), 0, BAR, (COMMON,))
+    assert even["entropy"] == pytest.approx(log2(4))
+
+
+def test_figures_of_silence():
+    found = figures(np.zeros((0, 6), np.int32), 0, 4 * BAR, (COMMON,))
+    assert found == {"density": 0, "entropy": 0, "repeated": 0, "loop": 0, "gap": 4}
+
+
+def test_drums_have_no_entropy_and_make_bars_differ():
+    drums = piece([(0, 36, 6), (24, 38, 6)], Part.DRUMS).notes
+    assert figures(drums, 0, BAR, (COMMON,))["entropy"] == 0
+    low = piece([(0, 36, 6), (24, 38, 6)]).notes
+    assert bar_contents(drums, 0, BAR, (COMMON,)) != bar_contents(low, 0, BAR, (COMMON,))
+
+
+def test_bars_follow_the_metres():
+    metres = (Metre(0, 4, 4), Metre(2 * BAR, 3, 4))
+    notes = piece([(0, 60, 6), (BAR, 60, 6), (2 * BAR, 60, 6), (2 * BAR + 72, 60, 6)]).notes
+    bars = bar_contents(notes, 0, 2 * BAR + 144, metres)
+    assert len(bars) == 4
+    assert len(set(bars)) == 1
+
+
+def test_loops_are_found_at_any_lag_and_empty_bars_are_none():
+    assert longest_loop([b"a", b"b", b"c"]) == 0
+    assert longest_loop([b"a"] * 5) == 4
+    assert longest_loop([b"x", b"a", b"b", b"c", b"a", b"b", b"c", b"a", b"y"]) == 4
+    assert longest_loop([b""] * 9) == 0
+
+
+@pytest.fixture(scope="module")
+def shards(data) -> Shards:
+    return Shards.open(data)
+
+
+def test_real_windows_bound_a_long_run(shards):
+    reference = Reference(shards, "march", tuple(GENRES))
+    assert reference.bpm == 120
+    assert len(reference.windows) >= longrun.FEWEST
+    assert reference.span == 16 * BAR  # no tune is longer
+    bounds = reference.bounds
+    assert set(bounds) == set(FIGURES)
+    assert bounds["density"] == (17 / 4, 17 / 4)
+    assert bounds["gap"] == (0.0, 2.0)
+    found = long_figures(long_run(Scripted([60]), {}, 1, reference), reference)
+    within = judge(found, bounds)
+    assert not within["entropy"]  # one pitch
+    assert not within["loop"]
+    assert within["gap"]
+    assert found["loop"] > 0.9
+
+
+def test_few_real_pieces_bound_nothing(shards):
+    reference = Reference(shards, "tango", (*GENRES, "tango"))
+    assert reference.bounds == {}
+    assert judge(long_figures(long_run(Scripted([60]), {}, 1, reference), reference), {}) == {}
+
+
+def test_windows_of_no_genre_are_of_all(shards):
+    together = Reference(shards, "none", tuple(GENRES))
+    assert together.span == 240 * 24
+    assert len(together.windows) == 0  # none of the tunes takes two minutes
+
+
+# --- the rest
+
+
+class Uniform:
+    genres = 2
+
+    def initial(self, lanes):
+        return None
+
+    def __call__(self, batch, condition, state):
+        shape = batch["target"].shape[:2]
+        return {name: torch.zeros(*shape, size) for name, size in note_family.CLASSES.items()}, None
+
+
+def test_nats_by_field(shards):
+    pieces = shards.select(genres=["march"])[:3]
+    found = field_nats(Uniform(), shards, pieces, ("march", "waltz"), limit=50)
+    assert set(found) == {"march", "mean"}
+    march = found["march"]
+    assert march["time"] == pytest.approx(np.log(385), abs=1e-3)
+    assert march["micro"] == pytest.approx(np.log(8), abs=1e-3)
+    assert march["pieces"] == 3
+    fields = ("time", "part", "pitch", "duration", "velocity", "micro")
+    assert march["total"] == pytest.approx(sum(march[f] for f in fields), abs=1e-2)
+    assert march["bits_a_second"] > march["total"]
+
+
+def test_cards_hold_text_and_tables(tmp_path):
+    write_manifest(manifest("folk"), tmp_path)
+    (tmp_path / "step.onnx").write_bytes(b"")
+    write_card(tmp_path, {"Nats": {"folk": {"total": 4.25}}, "Lock": ["It holds.", {"C major": {"in": 1}}]})
+    card = (tmp_path / "CARD.md").read_text()
+    assert "## Nats\n\n| | total |\n|---|---|\n| folk | 4.25 |\n" in card
+    assert "## Lock\n\nIt holds.\n\n| | in |" in card
+
+
+def test_the_loss_curve_needs_a_run(tmp_path):
+    with pytest.raises(HocketError, match="give a folder that `fit` made"):
+        plots.loss_curve(tmp_path / "loss.png", tmp_path)
+    lines = [{"batch": b, "minutes": b, "valid": {"time": 1 / b, "pitch": 2.0}} for b in (1, 2, 3)]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    plots.loss_curve(tmp_path / "loss.png", tmp_path)
+    assert Image.open(tmp_path / "loss.png").width > 400
+
+
+def test_piano_rolls_are_small_and_show_every_part(tmp_path):
+    march, waltz = tune(1, GENRES["march"], 8), tune(2, GENRES["waltz"], 8)
+    path = tmp_path / "new" / "rolls.png"
+    plots.piano_rolls(path, [("march", march, march), ("waltz", waltz, Piece(waltz.notes[:0], waltz.metres))])
+    assert path.stat().st_size < 60_000
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HocketError, match="cannot be written"):
+        plots.piano_rolls(tmp_path / "file" / "rolls.png", [("march", march, march)])
+
+
+def test_bad_input_is_named(tmp_path, shards):
+    with pytest.raises(HocketError, match="unknown model 'lstm-nobody'"):
+        evaluate.find_bundle("lstm-nobody")
+    with pytest.raises(HocketError, match="unknown split 'exam': choose one of"), \
+            evaluate.held_out(shards.folder, None, "exam"):
+        pass
+    with pytest.raises(HocketError, match="run `python -m training prepare`"), \
+            evaluate.held_out(tmp_path, None, "test"):
+        pass
+    with pytest.raises(HocketError, match="holds no MIDI files"), \
+            evaluate.held_out(shards.folder, tmp_path, "test"):
+        pass
+
+
+# --- the command

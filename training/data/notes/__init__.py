@@ -1,0 +1,1 @@
+"""Corpora of notes: from MIDI files to shards and batches."""

@@ -1,0 +1,247 @@
+"""From pieces to the integer features that note models train on, and endless streams of them.
+
+The same features as `instrument.models` builds note by note while playing (`instrument.music.codec`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.models.notes.conditions import density_of, parts_share, register_of, tone_share, tones_of
+from instrument.music import codec
+from instrument.music.notes import Part, Piece, order_keys, tidy
+from training.data.notes.shards import PieceInfo, Shards
+
+ECHOES = len(codec.ECHO_BARS)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """A piece as n prediction steps. Step i sees note i - 1 (the start of the piece for i = 0) and
+    predicts note i.
+
+    seen: int32 (n, 12): pitch index 0..256, time, duration, velocity 0..32, part 0..5, micro,
+    position, metre, and a match with each of four echoes (0/1) of the last note;
+    gaps: int32 (n, 4) `codec.echo_gaps`; place: int32 (n, 2) position and metre of the note predicted;
+    echo_pitch, echo_duration: int32 (n, 4) of its echoes; target: int32 (n, 6) columns as
+    `codec.FIELDS` but with pitch 0..255 and velocity 0..32; flat: bool (n,) whether the velocity may
+    still be FLAT; mute: bool (n,) whether the velocity is made up, and not to be learnt;
+    local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
+    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `tone_share` of what was before.
+    """
+
+    seen: NDArray[np.int32]
+    gaps: NDArray[np.int32]
+    place: NDArray[np.int32]
+    echo_pitch: NDArray[np.int32]
+    echo_duration: NDArray[np.int32]
+    target: NDArray[np.int32]
+    flat: NDArray[np.bool_]
+    mute: NDArray[np.bool_]
+    local: NDArray[np.float32]
+    parts: NDArray[np.float32]
+    tones: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Features:
+    """The features of a piece with at least one note. dynamic: its velocities are known to vary, as while
+    playing, so none is FLAT. mute: they were made up."""
+    notes = codec.to_grid(piece.notes)
+    n = len(notes)
+    first = int(notes[0, 0])
+    start = first - int(codec.bar_context(notes[:1, 0], piece.metres)[0, 0]) if piece.metres else first
+    start = max(start, first - codec.MAX_GAP)
+    keys = order_keys(notes)
+    events = codec.encode(notes, start)
+    pitch = (keys & 255).astype(np.int32)
+    context = codec.bar_context(np.concatenate([[start], notes[:, 0]]).astype(np.int32), piece.metres)
+
+    target = events.copy()
+    target[:, codec.PITCH] = pitch
+    velocity = events[:, codec.VELOCITY]
+    constant = np.cumsum(velocity != velocity[0]) == 0
+    flat = np.concatenate([[True], constant[:-1]])
+    if dynamic:
+        constant, flat = np.zeros(n, bool), np.zeros(n, bool)
+    target[constant, codec.VELOCITY] = codec.FLAT
+
+    gaps = np.full((n, ECHOES), codec.NO_GAP, np.int32)
+    echoes = np.full((n, ECHOES), -1, np.int32)
+    gaps[1:] = codec.all_echo_gaps(keys, context[1:, 2])[:-1]
+    echoes[1:] = codec.all_echo_notes(keys, context[1:, 2])
+    echo_pitch = np.where(echoes < 0, codec.NO_NOTE, pitch[echoes]).astype(np.int32)
+    echo_duration = np.where(echoes < 0, codec.NO_DURATION, events[echoes, codec.DURATION]).astype(np.int32)
+    matches = (echo_pitch == pitch[:, None]).astype(np.int32)
+
+    seen = np.zeros((n, 12), np.int32)
+    seen[0, :8] = *codec.START, *context[0, :2]
+    seen[1:, 0] = pitch[:-1]
+    seen[1:, 1] = events[:-1, codec.TIME]
+    seen[1:, 2] = events[:-1, codec.DURATION]
+    seen[1:, 3] = target[:-1, codec.VELOCITY]
+    seen[1:, 4] = events[:-1, codec.PART]
+    seen[1:, 5] = events[:-1, codec.MICRO]
+    seen[1:, 6:8] = context[1:-1, :2]
+    seen[1:, 8:] = matches[:-1]
+    local = np.stack([density_of(notes), register_of(notes)], 1)
+    parts = np.tile(parts_share(np.unique(notes[:, 5])), (n, 1))
+    return Features(
+        seen,
+        gaps,
+        context[1:, :2],
+        echo_pitch,
+        echo_duration,
+        target,
+        flat,
+        np.full(n, mute),
+        local,
+        parts,
+        tone_share(tones_of(notes)),
+    )
+
+
+def touched(piece: Piece, rng: np.random.Generator) -> Piece:
+    """A copy with made-up velocities that wander, for a piece written without any: while playing, a model
+    hears its own touch, which tells nothing of the notes."""
+    notes = np.array(piece.notes)
+    wander = np.cumsum(rng.normal(0, 3, len(notes)))
+    wander -= np.linspace(0, wander[-1], len(notes))
+    velocity = rng.uniform(50, 100) + 12 * np.tanh(wander / 12) + rng.normal(0, 5, len(notes))
+    notes[:, 4] = np.clip(np.rint(velocity), 1, 127)
+    return Piece(notes, piece.metres)
+
+
+def vary(piece: Piece, rng: np.random.Generator, transpose: int = 6) -> Piece:
+    """A transposed copy (by -transpose .. transpose - 1 semitones, drums as they are); what has no beat
+    grid is stretched in time by up to 10 % too. Metered music lives on ticks, where tempo is no matter."""
+    notes = np.array(piece.notes)
+    pitched = notes[:, 5] != Part.DRUMS
+    if transpose and pitched.any():
+        low, high = notes[pitched, 2].min(), notes[pitched, 2].max()
+        shift = int(np.clip(rng.integers(-transpose, transpose), -low, 127 - high))
+        notes[pitched, 2] += shift
+    if not piece.metres:
+        stretch = rng.uniform(0.9, 1.1)
+        notes[:, 0] = np.rint((notes[:, 0] - notes[0, 0]) * stretch)
+        notes[:, 3] = np.maximum(1, np.rint(notes[:, 3] * stretch))
+        notes = tidy(notes)
+    return Piece(notes, piece.metres)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How pieces are drawn. balance: 0 = genres evenly, 1 = by their number of notes; full_share: notes a
+    genre needs to be given a full share, so that a handful of pieces is not repeated hundreds of times;
+    segment: longest excerpt in notes; transpose: semitones; realised, drums_only: weight of such pieces."""
+
+    balance: float = 0.0
+    full_share: int = 100_000
+    segment: int = 1024
+    transpose: int = 6
+    realised: float = 0.0
+    drums_only: float = 0.0
+
+
+class NoteStream:
+    """Endless batches of features: `lanes` parallel streams of excerpts, one after another.
+
+    Every excerpt is decided by (seed, lane, its number) alone, so `state` is two integers a lane and a
+    resumed run sees just what an unbroken one would.
+    """
+
+    def __init__(
+        self,
+        shards: Shards,
+        pieces: list[PieceInfo],
+        genres: tuple[str, ...],
+        lanes: int,
+        seed: int,
+        sampling: Sampling,
+    ) -> None:
+        self.shards, self.genres, self.seed, self.sampling = shards, genres, seed, sampling
+        self.by_genre: dict[str, tuple[list[PieceInfo], NDArray[np.float64]]] = {}
+        shares = []
+        for genre in genres:
+            own = [p for p in pieces if p.genre == genre]
+            weights = np.array([self._weight(p) for p in own], np.float64)
+            own = [p for p, w in zip(own, weights, strict=True) if w > 0]
+            weights = weights[weights > 0]
+            if not own:
+                shares.append(0.0)
+                continue
+            self.by_genre[genre] = own, weights / weights.sum()
+            lengths = np.array([min(p.count, sampling.segment) for p in own])
+            notes = float(sum(p.count * w for p, w in zip(own, weights, strict=True)))
+            share = min(1.0, notes / sampling.full_share) * notes**sampling.balance
+            shares.append(share / float((lengths * self.by_genre[genre][1]).sum()))
+        self.shares = np.array(shares) / sum(shares)
+        self.excerpt = [0] * lanes
+        self.offset = [0] * lanes
+        self._current: list[tuple[Features, int] | None] = [None] * lanes
+
+    def _weight(self, piece: PieceInfo) -> float:
+        weight = piece.weight
+        if piece.drums_only:
+            weight *= self.sampling.drums_only
+        if piece.realised:
+            weight *= self.sampling.realised
+        return weight
+
+    def _draw(self, lane: int, number: int) -> tuple[Features, int]:
+        rng = np.random.default_rng((self.seed, lane, number))
+        genre = int(rng.choice(len(self.genres), p=self.shares))
+        pieces, weights = self.by_genre[self.genres[genre]]
+        info = pieces[int(rng.choice(len(pieces), p=weights))]
+        piece = self.shards.piece(info)
+        longest = self.sampling.segment
+        if len(piece) > longest:
+            begin = int(rng.integers(0, len(piece) - longest // 2)) if rng.random() < 0.6 else 0
+            piece = Piece(piece.notes[begin : begin + longest], piece.metres)
+        piece = vary(piece, rng, self.sampling.transpose)
+        dynamic = bool(rng.random() < 0.5)
+        mute = dynamic and info.velocity_constant
+        return features(touched(piece, rng) if mute else piece, dynamic, mute), genre
+
+    @property
+    def state(self) -> dict[str, list[int]]:
+        """What `restore` needs."""
+        return {"excerpt": list(self.excerpt), "offset": list(self.offset)}
+
+    def restore(self, state: dict[str, list[int]]) -> None:
+        """Go on where `state` was taken."""
+        self.excerpt, self.offset = list(state["excerpt"]), list(state["offset"])
+        self._current = [None] * len(self.excerpt)
+
+    def next(self, steps: int) -> dict[str, NDArray]:
+        """The next `steps` prediction steps of every lane: arrays (lanes, steps, ...) named as in
+        `Features`, and `genre` (lanes, steps)."""
+        rows = [self._lane(lane, steps) for lane in range(len(self.excerpt))]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def _lane(self, lane: int, steps: int) -> dict[str, NDArray]:
+        parts: list[dict[str, NDArray]] = []
+        need = steps
+        while need:
+            current = self._current[lane]
+            if current is None:
+                current = self._current[lane] = self._draw(lane, self.excerpt[lane])
+            piece, genre = current
+            begin = min(self.offset[lane], len(piece) - 1)  # shorter than it was, if the recipe changed
+            self.offset[lane] = begin
+            take = min(need, len(piece) - begin)
+            chunk = {name: getattr(piece, name)[begin : begin + take] for name in Features.__slots__}
+            chunk["genre"] = np.full(take, genre, np.int32)
+            parts.append(chunk)
+            need -= take
+            self.offset[lane] += take
+            if self.offset[lane] >= len(piece):
+                self.excerpt[lane] += 1
+                self.offset[lane] = 0
+                self._current[lane] = None
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

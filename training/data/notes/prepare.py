@@ -1,0 +1,305 @@
+"""`python -m training prepare`: from a folder of MIDI files to shards.
+
+Files are read in batches, each by a process of its own that leaves its result in a cache folder: a file
+that kills its process costs that file alone, and a run that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+import sys
+import time
+import zipfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from instrument.errors import HocketError
+from instrument.music.notes import Part, Piece
+from instrument.music.reading import RULES_VERSION
+from training.data import sources
+from training.data.batches import CANNOT_WRITE, work_through
+from training.data.notes import midi
+from training.data.notes.shards import INDEX_NAME, INDEX_VERSION, Index, PieceInfo, Shards, shard_name
+from training.data.sources import Source
+
+BATCH_FILES = 128
+BATCH_SECONDS = 120.0  # a batch takes a second or two; what takes this long hangs
+SHARD_NOTES = 2_000_000
+TEST_SHARE = VALID_SHARE = 0.05
+CACHE_NAME = ".cache"
+SKIPPED_NAME = "skipped.csv"
+
+
+class Read(msgspec.Struct, frozen=True):
+    """One file as read: a piece and the hash of its notes, or the reason why there is none."""
+
+    source: Source
+    reason: str = ""
+    info: PieceInfo | None = None
+    note_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much pieces count when they are sampled; 0 leaves them out, 1 keeps them as they are."""
+
+    drums_only: float = 1.0
+    realised: float = 1.0
+    licence: str = ""
+    licence_weight: float = 0.0
+
+    def of(self, info: PieceInfo) -> float:
+        """The weight of a piece."""
+        weight = self.drums_only if info.drums_only else 1.0
+        if info.realised:
+            weight *= self.realised
+        if self.licence and re.search(self.licence, info.licence, re.IGNORECASE):
+            weight *= self.licence_weight
+        return weight
+
+
+def prepare(
+    source: Path,
+    out: Path = Path("data/midi"),
+    jobs: int = 0,
+    drums_only: float = 1.0,
+    realised: float = 1.0,
+    licence: str = "",
+    licence_weight: float = 0.0,
+) -> Shards:
+    """Read every MIDI file of a folder into shards, and return them.
+
+    source: a folder with manifest.csv (and one zip a dataset beside it), or any folder of .mid files,
+    whose genre is then the subfolder and whose split a hash of the notes.
+    out: the folder to write; a run that was interrupted goes on there, a finished one returns at once.
+    jobs: processes at a time, 0 = one a processor.
+    drums_only, realised: weight of drum performances and of machine-made accompaniments; 0 leaves them out.
+    licence, licence_weight: weight of the pieces whose licence this regular expression finds.
+
+    Raises HocketError for bad input; files that cannot be read are listed in skipped.csv and left out.
+    """
+    try:
+        re.compile(licence)
+    except re.error as error:
+        raise HocketError(f"licence {licence!r} is not a regular expression: {error}") from error
+    if min(drums_only, realised, licence_weight) < 0:
+        raise HocketError("a weight must be 0 (leave out) or above")
+    source, out, console = (
+        Path(source),
+        Path(out),
+        Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
+    )
+    found = sources.find(source)
+    weights = Weights(drums_only, realised, licence, licence_weight)
+    source_hash = _digest(msgspec.json.encode([RULES_VERSION, INDEX_VERSION, found, weights]))
+    if (done := _finished(out, source_hash)) is not None:
+        console.print(f"{out} is complete: {len(done.pieces)} pieces, data {done.data_hash[:12]}")
+        return done
+    started = time.monotonic()
+    try:
+        cache = out / CACHE_NAME
+        cache.mkdir(parents=True, exist_ok=True)
+        batches = [found[i : i + BATCH_FILES] for i in range(0, len(found), BATCH_FILES)]
+        keys = _read_all(source, batches, cache, jobs or os.cpu_count() or 1, console)
+        shards = _merge(keys, cache, out, weights, source_hash)
+        shutil.rmtree(cache)
+    except OSError as error:
+        raise HocketError(f"{out} cannot be written: {error}") from error
+    notes = sum(p.count for p in shards.pieces)
+    seconds = time.monotonic() - started
+    console.print(
+        f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s"
+    )
+    console.print(f"{len(found) - len(shards.pieces)} files left out: see {out / SKIPPED_NAME}")
+    return shards
+
+
+def _finished(out: Path, source_hash: str) -> Shards | None:
+    try:
+        index = msgspec.json.decode((out / INDEX_NAME).read_bytes(), type=Index)
+    except (OSError, msgspec.MsgspecError):
+        return None  # not begun, or damaged, or of another version: made anew
+    whole = all((out / shard_name(number)).is_file() for number in {p.shard for p in index.pieces})
+    return Shards.open(out) if whole and index.source_hash == source_hash else None
+
+
+# Reading, batch by batch --------------------------------------------------------------------------
+
+
+def _read_all(
+    folder: Path, batches: list[list[Source]], cache: Path, jobs: int, console: Console
+) -> list[str]:
+    """Read all batches that the cache lacks; returns the keys of their results in the order of files."""
+    done = work_through(
+        batches,
+        partial(_read_batch, folder, cache=cache),
+        lambda batch: _result(cache, _key(batch)).exists(),
+        lambda source: _save(cache, [source], [Read(source, "it makes the reader crash or hang")], []),
+        jobs,
+        BATCH_SECONDS,
+        "reading",
+        console,
+    )
+    return [_key(batch) for batch in done]
+
+
+def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
+    """Runs in a process of its own."""
+    read: list[Read] = []
+    notes: list[NDArray[np.int32]] = []
+    with sources.reader(folder) as contents:
+        for source in batch:
+            try:
+                piece, phase = midi.read(contents(source))
+            except (HocketError, OSError, KeyError, zipfile.BadZipFile) as error:
+                read.append(Read(source, str(error)))
+                continue
+            digest = _note_hash(piece)
+            read.append(Read(source, "", _info(source, piece, phase, digest), digest))
+            notes.append(piece.notes)
+    try:
+        _save(cache, batch, read, notes)
+    except OSError:
+        sys.exit(CANNOT_WRITE)
+
+
+def _info(source: Source, piece: Piece, phase: int, note_hash: str) -> PieceInfo:
+    seconds, bpm = midi.played(piece)
+    velocity = piece.notes[:, 4]
+    return PieceInfo(
+        path=source.path,
+        dataset=source.dataset,
+        genre=source.genre,
+        subgenre=source.subgenre,
+        licence=source.licence,
+        split=source.split,
+        shard=0,
+        start=0,
+        count=len(piece),
+        seconds=round(seconds, 3),
+        bpm=round(bpm, 3),
+        drums_only=midi.drums_only(piece) if source.drums_only is None else source.drums_only,
+        realised=source.realised,
+        velocity_constant=bool((velocity == velocity[0]).all()),
+        metres=[(m.tick, m.numerator, m.denominator) for m in piece.metres],
+        tempos=[(tick, round(tempo, 4)) for tick, tempo in piece.tempos],
+        markers=[(m.tick, m.text) for m in piece.markers],
+        phase=phase,
+    )
+
+
+def _note_hash(piece: Piece) -> str:
+    """Of what is played on the grid, wherever it starts: equal for copies of a piece."""
+    notes = piece.notes[:, [0, 2, 3, 5]].astype("<i4")
+    notes[:, 0] -= notes[0, 0]
+    notes[:, 3] = notes[:, 3] == Part.DRUMS
+    return hashlib.sha1(notes.tobytes()).hexdigest()
+
+
+def _key(batch: list[Source]) -> str:
+    return _digest(msgspec.json.encode([RULES_VERSION, INDEX_VERSION, batch]))[:24]
+
+
+def _result(cache: Path, key: str) -> Path:
+    return cache / f"{key}.json"
+
+
+def _save(cache: Path, batch: list[Source], read: list[Read], notes: list[NDArray[np.int32]]) -> None:
+    key = _key(batch)
+    with (cache / f"{key}.npy").open("wb") as file:
+        np.save(file, np.concatenate([np.zeros((0, 6), np.int32), *notes]))
+    _write(_result(cache, key), msgspec.json.encode(read))  # last: it says that the batch is whole
+
+
+# Merging ------------------------------------------------------------------------------------------
+
+
+def _merge(keys: list[str], cache: Path, out: Path, weights: Weights, source_hash: str) -> Shards:
+    """Drop duplicates and what weighs nothing, decide splits, write shards, list and index."""
+    (out / INDEX_NAME).unlink(missing_ok=True)
+    for old in out.glob(shard_name(0).replace("00000", "*")):
+        old.unlink()
+    seen: dict[str, str] = {}
+    skipped: list[tuple[str, str]] = []
+    pieces: list[PieceInfo] = []
+    hashes: list[str] = []
+    digest = hashlib.sha256()
+    pending: list[NDArray[np.int32]] = []
+    shard = rows = 0
+    for key in keys:
+        results = msgspec.json.decode(_result(cache, key).read_bytes(), type=list[Read])
+        notes, start = np.load(cache / f"{key}.npy", allow_pickle=False), 0
+        for result in results:
+            info = result.info
+            if info is None:
+                skipped.append((result.source.path, result.reason))
+                continue
+            piece, start = notes[start : start + info.count], start + info.count
+            weight = weights.of(info)
+            if weight == 0:
+                skipped.append((info.path, "weight 0"))
+            elif result.note_hash in seen:
+                skipped.append((info.path, f"has the notes of {seen[result.note_hash]}"))
+            else:
+                if rows and rows + info.count > SHARD_NOTES:
+                    _write_shard(out, shard, pending, digest)
+                    pending, rows, shard = [], 0, shard + 1
+                seen[result.note_hash] = info.path
+                hashes.append(result.note_hash)
+                pieces.append(msgspec.structs.replace(info, shard=shard, start=rows, weight=weight))
+                pending.append(piece)
+                rows += info.count
+    if not pieces:
+        raise HocketError(f"no piece is left of {len(skipped)} files; the first: {': '.join(skipped[0])}")
+    _write_shard(out, shard, pending, digest)
+    pieces = _split(pieces, hashes)
+    digest.update(msgspec.json.encode(pieces))
+    with (out / SKIPPED_NAME).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "reason"), *skipped])
+    index = Index(INDEX_VERSION, pieces, digest.hexdigest(), source_hash)
+    _write(out / INDEX_NAME, msgspec.json.encode(index))
+    return Shards.open(out)
+
+
+def _split(pieces: list[PieceInfo], hashes: list[str]) -> list[PieceInfo]:
+    """Give pieces without a split one by their notes' hash, and never none to test and valid where there
+    are three or more."""
+    place = {i: int(hashes[i][:12], 16) / 16**12 for i, p in enumerate(pieces) if not p.split}
+    ranked = sorted(place, key=place.__getitem__)
+    splits = {
+        i: "test" if place[i] < TEST_SHARE else "valid" if place[i] >= 1 - VALID_SHARE else "train"
+        for i in ranked
+    }
+    if len(ranked) >= 3:
+        splits[ranked[0]], splits[ranked[-1]] = "test", "valid"
+    return [msgspec.structs.replace(p, split=p.split or splits[i]) for i, p in enumerate(pieces)]
+
+
+def _write_shard(out: Path, number: int, notes: list[NDArray[np.int32]], digest: hashlib._Hash) -> None:
+    array = np.concatenate(notes).astype("<i4")
+    digest.update(array.tobytes())
+    temporary = out / f"{shard_name(number)}.tmp"
+    with temporary.open("wb") as file:
+        np.save(file, array)
+    temporary.replace(out / shard_name(number))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

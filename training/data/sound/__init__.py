@@ -1,0 +1,1 @@
+"""Corpora of sound: from recordings, notes and rendered MIDI."""

@@ -1,0 +1,209 @@
+"""How well a phrase model gives back held-out phrases, and how evenly its space can be crossed.
+
+Accuracy is the share of sixteenth steps whose token is right: told the tokens before, and free-running, both drawn
+at temperature 1 from the mean of the posterior. Held notes inflate it, so the baseline of the commonest token and
+the accuracy of steps with an onset stand beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instrument.errors import HocketError
+from instrument.models.bundle import Bundle
+from instrument.models.latent import REACH, Point, Space, Way, from_text, slerp, to_text
+from instrument.models.notes.musicvae import shape_of
+from instrument.models.notes.pacing import along, likeliest, pace, walk
+from instrument.music.phrases import Shape
+from training.data.notes import phrases
+from training.data.notes.shards import Shards
+from training.families.musicvae.task import held_out, score
+from training.recipe import recipe_from
+
+PATHS, POINTS = 24, 17  # paths between held-out phrases, points on each
+TEMPERATURE = 0.1  # of what is decoded with a knob turned: next to the likeliest
+MOVED = 64  # phrases that a direction is tried on
+
+
+def reconstruction(
+    bundle: Bundle, shards: Shards, split: str | None = "test", flat: Bundle | None = None
+) -> dict[str, Any]:
+    """All figures of a bundle of phrases on those of a split that training has not, or on all (None); those of a flat
+    one beside them, if it is given. HocketError if there are none."""
+    manifest, shape = bundle.manifest, shape_of(bundle.manifest)
+    recipe = recipe_from(dict(manifest.provenance.recipe), manifest.slug)
+    pieces = shards.select(split="train", ship_only=recipe.data.ship_only) if split else []
+    seen = phrases.collect(shards, pieces, manifest.genres, shape, recipe.sampling)
+    held = held_out(shards, split, seen, manifest.genres, recipe)
+    if not len(held):
+        where = f"in its {split} split: choose another split" if split else "in 4/4: give other pieces"
+        raise HocketError(f"{shards.folder if split else 'it'} has no phrases {where}")
+    model = BundlePhrases(bundle)
+    rows = {"model": score(model, held.tokens).mean_by_field()}
+    if flat is not None:
+        rows["flat"] = score(BundlePhrases(flat), held.tokens).mean_by_field()
+    rows["commonest token"] = _commonest((seen if len(seen) else held).tokens, held.tokens, shape)
+    names = np.array([*manifest.genres, "other"])
+    for genre in np.unique(held.genre):
+        own = held.tokens[held.genre == genre]
+        rows[str(names[genre])] = {"phrases": len(own)} | score(model, own).mean_by_field()
+    space = Space.of(bundle)
+    return {
+        "phrases": len(held),
+        "accuracy": rows,
+        "smoothness": smoothness(bundle, held.tokens),
+        "directions": directions(model, space, held.tokens, shape),
+    }
+
+
+def _commonest(seen: NDArray[np.int16], held: NDArray[np.int16], shape: Shape) -> dict[str, float]:
+    right = held == np.bincount(seen.ravel()).argmax()
+    plain, onsets = round(float(right.mean()), 4), round(float(right[shape.onsets(held)].mean()), 4)
+    return {"told": plain, "free": plain, "told_onsets": onsets, "free_onsets": onsets}
+
+
+def sections(figures: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """The figures as sections of a card: title, caption, rows."""
+    return [
+        (
+            "Reconstruction",
+            f"Share of sixteenth steps given back rightly, of {figures['phrases']} held-out phrases that training has "
+            "in no key: told the steps before, and free-running, drawn at temperature 1 from the posterior's mean; of "
+            "steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
+            "token.",
+            figures["accuracy"],
+        ),
+        (
+            "Crossing the space",
+            f"Share of steps that change between neighbours of {POINTS} points on arcs between held-out phrases, "
+            "beside that between the ends; the largest such change of a path over its mean, and the share of paths "
+            "where it is at most twice. Always the likeliest token; at equal angles, and at equal ways of the puck.",
+            figures["smoothness"],
+        ),
+        (
+            "Attribute knobs",
+            "The attribute of held-out phrases with its knob at -1, 0 and 1; its deviation among real phrases.",
+            figures["directions"],
+        ),
+    ]
+
+
+def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, float]]:
+    """Share of steps that differ (Hamming) from point to point between held-out phrases, the largest such step of a
+    path over its mean, and between the phrases at their ends: at equal angles, and as the pad goes (`pacing`)."""
+    model = BundlePhrases(bundle)
+    pairs = min(PATHS, len(rows) // 2)
+    chosen = rows[np.linspace(0, len(rows) - 1, 2 * pairs).astype(int)]
+    means = encode(model, chosen)
+    ends = list(zip(means[:pairs], means[pairs:], strict=True))
+    shares = [float(share) for share in np.linspace(0, 1, POINTS)]
+    paced = [(a, b, model.pace(a, b)) for a, b in ends]
+    ways = {
+        "by angle": [slerp(a, b, share) for a, b in ends for share in shares],
+        "as the pad": [from_text(to_text(along(a, b, way, share)), len(a)) for a, b, way in paced for share in shares],
+    }
+    return {name: _crossed(model, np.stack(points)) for name, points in ways.items()}
+
+
+def _crossed(model: Any, points: NDArray[np.float32]) -> dict[str, float]:
+    made = model.likeliest(points).reshape(len(points) // POINTS, POINTS, -1)
+    steps = (made[:, 1:] != made[:, :-1]).mean(2)
+    apart = (made[:, 0] != made[:, -1]).mean(1)
+    moving = steps.mean(1) > 0
+    largest = steps[moving].max(1) / steps[moving].mean(1)
+    return {
+        "between neighbours": round(float(steps.mean()), 4),
+        "between ends": round(float(apart.mean()), 4),
+        "ends over neighbours": round(float(apart.mean() / max(steps.mean(), 1e-9)), 2),
+        "largest over mean": round(float(largest.mean()), 2),
+        "at most twice": round(float((largest <= 2).mean()), 2),
+    }
+
+
+def directions(model: Any, space: Space, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
+    """For each attribute knob: the attribute of held-out phrases decoded with it at -1, 0 and 1, and its deviation
+    over held-out phrases."""
+    means = encode(model, rows[:MOVED])
+    found: dict[str, dict[str, float]] = {}
+    for name, direction in space.directions.items():
+        made = [decode(model, means + REACH * amount * direction) for amount in (-1, 0, 1)]
+        values = phrases.attributes(np.concatenate([*made, rows]), shape)[name]
+        ends = np.split(values, np.cumsum([len(m) for m in made]))
+        found[name] = {k: round(float(v.mean()), 3) for k, v in zip(("-1", "0", "1"), ends[:3], strict=True)}
+        found[name]["deviation"] = round(float(ends[3].std()), 3)
+    return found
+
+
+@torch.no_grad()
+def encode(model: Any, rows: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Means (n, latent) of phrases (n, steps)."""
+    return model.encode(torch.from_numpy(rows.astype(np.int64)))[0].numpy()
+
+
+def decode(model: Any, points: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Phrases (n, steps) at points (n, latent), next to the likeliest."""
+    generator = torch.Generator().manual_seed(0)
+    return model.sample(torch.from_numpy(points.astype(np.float32)), generator, TEMPERATURE).numpy().astype(np.int16)
+
+
+class BundlePhrases:
+    """A bundle of phrases that answers like a `Network`, many lanes at a time, run as the instrument runs it."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle, self.shape = bundle, shape_of(bundle.manifest)
+        self.segments, self.unknown = bundle.manifest.codec["segments"], self.shape.vocabulary
+
+    def pace(self, a: Point, b: Point) -> Way:
+        """See `pacing.pace`."""
+        return pace(self.bundle, self.shape, self.segments, a, b)
+
+    def likeliest(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Phrases (n, steps) at points (n, latent), always the likeliest token."""
+        return likeliest(self.bundle, self.shape, self.segments, points)[0]
+
+    def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Network`."""
+        mean, deviation = self._run("encoder", tokens)
+        return mean, deviation
+
+    def conduct(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Network`."""
+        contexts, hidden, cell = self._run("conductor", z)
+        return contexts, hidden, cell
+
+    def step(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """See `families.musicvae.network.Step`."""
+        return tuple(self._run("step", *inputs))
+
+    def before(self, tokens: Tensor) -> Tensor:
+        """See `Network`."""
+        return torch.cat([torch.full_like(tokens[:, :1], self.unknown), tokens[:, :-1]], 1)
+
+    def __call__(self, z: Tensor, inputs: Tensor) -> Tensor:
+        """Logits when the tokens before are told, as `Network`."""
+        return torch.from_numpy(self._walk(z, lambda at, _: inputs[:, at].numpy())[0])
+
+    def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """See `Network`."""
+
+        def draw(_: int, logits: NDArray[np.float32] | None) -> NDArray[np.int64]:
+            if logits is None:
+                return np.full(len(z), self.unknown)
+            shares = torch.softmax(torch.from_numpy(logits) / temperature, -1)
+            return torch.multinomial(shares, 1, generator=generator)[:, 0].numpy()
+
+        logits, tokens = self._walk(z, draw)
+        return torch.from_numpy(np.column_stack([tokens[:, 1:], draw(0, logits[:, -1])]))
+
+    def _walk(self, z: Tensor, told: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return walk(self.bundle, self.shape, self.segments, z.numpy(), told)
+
+    def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
+        session = self.bundle.session(graph)
+        feeds = {name: np.ascontiguousarray(x.numpy()) for name, x in zip(session.inputs, inputs, strict=True)}
+        return [torch.from_numpy(found) for found in session.run(feeds)]

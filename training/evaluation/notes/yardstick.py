@@ -1,0 +1,175 @@
+"""The yardstick: held-out nats a note on one fixed grid, whatever a model's own codec.
+
+24 ticks a beat without microtiming; notes sorted by (tick, pitch, drums as pitch + 128) without duplicates;
+the first 1,500 of a piece, the first of them unscored; gaps and durations capped at 96 ticks, 16 velocity
+steps; genre the only condition. Order: time, pitch (with part's nats added), duration, velocity. The figure is
+the mean of the genres' means. A piece's nats are the mean over its notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from instrument.music import codec
+from instrument.music.codec import FLAT
+from instrument.music.notes import Piece
+from training.data.notes.events import Features, features
+from training.data.notes.shards import PieceInfo, Shards
+from training.families.notes import network as note_family
+
+CAP = 96
+NOTES = 1500
+LANES = 48
+STEPS = 256
+SCORED = ("time", "pitch", "duration", "velocity")
+
+
+class Predictor(Protocol):
+    """A network, or a bundle that answers like one."""
+
+    genres: int
+
+    def initial(self, lanes: int) -> Any:
+        """States before the start."""
+        ...
+
+    def __call__(self, batch: dict[str, Tensor], condition: Tensor, state: Any) -> tuple[dict[str, Tensor], Any]:
+        """Logits of every field, (lanes, steps, classes), and the states after."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """nats: for each genre the nats a note of every piece, (pieces, 4), columns as `SCORED`."""
+
+    nats: dict[str, NDArray[np.float64]]
+
+    @property
+    def total(self) -> float:
+        """The yardstick: the mean over genres of the mean nats a note."""
+        return float(sum(self.mean_by_field().values())) if self.nats else float("nan")
+
+    def mean_by_field(self) -> dict[str, float]:
+        """Mean of the genres' means, by field."""
+        means = np.mean([n.mean(0) for n in self.nats.values()], 0)
+        return {name: round(float(v), 4) for name, v in zip(SCORED, means, strict=True)}
+
+    def by_genre(self) -> dict[str, dict[str, float]]:
+        """Mean nats by genre and field, with the number of pieces."""
+        return {
+            genre: {"pieces": len(n), "total": round(float(n.sum(1).mean()), 4)}
+            | {name: round(float(v), 4) for name, v in zip(SCORED, n.mean(0), strict=True)}
+            for genre, n in self.nats.items()
+        }
+
+    def line(self) -> str:
+        """One line for a log."""
+        fields = "  ".join(f"{name} {value:.3f}" for name, value in self.mean_by_field().items())
+        genres = "  ".join(f"{g} {n.sum(1).mean():.2f}" for g, n in self.nats.items())
+        return f"{self.total:.4f} nats/note: {fields}  |  {genres}"
+
+
+def on_grid(piece: Piece, limit: int = NOTES) -> Piece:
+    """The first `limit` notes, without microtiming."""
+    notes = np.array(piece.notes[:limit])
+    notes[:, 1] = 0
+    return Piece(notes, piece.metres)
+
+
+def score_pieces(
+    predictor: Predictor, shards: Shards, pieces: Sequence[PieceInfo], genres: tuple[str, ...],
+    limit: int = NOTES,
+) -> Score:
+    """Score the pieces; a genre the model does not know is told as "none"."""
+    grid = [(info.genre, on_grid(shards.piece(info), limit)) for info in pieces if info.count > 1]
+    return score(predictor, grid, genres)
+
+
+@torch.no_grad()
+def score(predictor: Predictor, pieces: Sequence[tuple[str, Piece]], genres: tuple[str, ...]) -> Score:
+    """Score (genre, piece) pairs that are on the grid."""
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for group in by_length(pieces):
+        sums = np.zeros((len(group), len(SCORED)))
+        for at, batch, valid, logits in predictions(predictor, group, genres):
+            steps = [_velocities(piece, at, valid.shape[1]) for _, piece in group]
+            nats = _nats(note_family.masked(logits, batch), batch, torch.from_numpy(np.stack(steps)))
+            sums += (nats.double() * torch.from_numpy(valid)[..., None]).sum(1).numpy()
+        for (genre, piece), total in zip(group, sums, strict=True):
+            found.setdefault(genre, []).append(total / (len(piece) - 1))
+    return Score({genre: np.stack(found[genre]) for genre in sorted(found)})
+
+
+def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, Piece]]]:
+    """Groups of up to `LANES` pieces of about the same length."""
+    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
+    for begin in range(0, len(order), LANES):
+        yield [pieces[i] for i in order[begin : begin + LANES]]
+
+
+def predictions(
+    predictor: Predictor, group: Sequence[tuple[str, Piece]], genres: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
+    """What is predicted for the notes of some pieces side by side, genre told alone: the number of the
+    window's first note, the batch, which of its steps (lanes, steps) are scored, and the logits."""
+    told = [features(piece) for _, piece in group]
+    numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
+    keep = torch.from_numpy((numbers >= 0)[:, None] & (np.arange(4) == 0))
+    state = predictor.initial(len(group))
+    for at, batch, valid in _windows(told, np.maximum(numbers, 0)):
+        condition = note_family.conditions(batch, len(genres), keep)
+        logits, state = predictor(batch, condition, state)
+        yield at, batch, valid, logits
+
+
+def _windows(
+    told: list[Features], genres: NDArray[np.int64]
+) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_]]]:
+    longest = max(len(f) for f in told)
+    lengths = np.array([len(f) for f in told])
+    for at in range(0, longest, STEPS):
+        size = min(STEPS, longest - at)
+        batch = {}
+        for name in Features.__slots__:
+            rows = []
+            for piece in told:
+                row = getattr(piece, name)[at : at + size]
+                rows.append(np.pad(row, [(0, size - len(row))] + [(0, 0)] * (row.ndim - 1)))
+            batch[name] = np.stack(rows)
+        batch["genre"] = np.repeat(genres[:, None], size, 1)
+        where = at + np.arange(size)
+        yield at, note_family.tensors(batch), (where[None] < lengths[:, None]) & (where[None] > 0)
+
+
+def _velocities(piece: Piece, at: int, size: int) -> NDArray[np.int64]:
+    """(size, 2): the 16-step velocity of each note, and that of the first."""
+    steps = (codec.to_grid(piece.notes)[:, 4] >> 3).astype(np.int64)
+    row = steps[at : at + size]
+    return np.stack([np.pad(row, (0, size - len(row))), np.full(size, steps[0])], 1)
+
+
+def _nats(logits: dict[str, Tensor], batch: dict[str, Tensor], velocity: Tensor) -> Tensor:
+    """(lanes, steps, 4) nats on the yardstick's grid."""
+    logs = {name: torch.log_softmax(value.float(), -1) for name, value in logits.items()}
+    target = batch["target"]
+
+    def capped(name: str, column: int, cap: int) -> Tensor:
+        own = logs[name].gather(-1, target[..., column, None])[..., 0]
+        return torch.where(target[..., column] >= cap, logs[name][..., cap:].logsumexp(-1), own)
+
+    pitch = logs["pitch"].gather(-1, target[..., codec.PITCH, None])[..., 0]
+    part = logs["part"].gather(-1, target[..., codec.PART, None])[..., 0]
+    steps = logs["velocity"][..., :FLAT].unflatten(-1, (FLAT // 2, 2)).logsumexp(-1)
+    own = steps.gather(-1, velocity[..., :1])[..., 0]
+    flat = torch.where(velocity[..., 0] == velocity[..., 1], logs["velocity"][..., FLAT], -1e9)
+    return -torch.stack(
+        [capped("time", codec.TIME, CAP), pitch + part, capped("duration", codec.DURATION, CAP - 1),
+         torch.logaddexp(own, flat)], -1,
+    )

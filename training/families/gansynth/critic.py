@@ -1,0 +1,95 @@
+"""The critic of notes: it sees what the sound of some frames looks like, with its grain and its phases.
+
+An image has channels: log magnitude; cosine and sine of how far a bin's phase advances from what the nearest
+multiple of the pitch would; and that comb itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from instrument.models.sound.note_spectra import FFT, HOP, NOISE_FRAMES, PARTIALS, RATE, begun, grid, hertz
+
+BINS = FFT // 2  # the last is left out
+PITCHES = 128
+WIDTH = RATE / FFT
+
+
+class Critic(nn.Module):
+    """Judges images (lanes, 4, frames, BINS)."""
+
+    def __init__(self, instruments: int, channels: int) -> None:
+        super().__init__()
+        c = channels
+        self.layers = nn.ModuleList(
+            nn.Conv2d(i, o, (3, k), (s, t), (1, (k - t) // 2))
+            for i, o, k, s, t in (
+                (4, c, 8, 1, 4),
+                (c, 2 * c, 4, 2, 2),
+                (2 * c, 3 * c, 4, 2, 2),
+                (3 * c, 4 * c, 4, 2, 2),
+            )
+        )
+        self.join = nn.Linear(4 * c * (BINS // 32 + 1), 96)
+        self.score = nn.Linear(96, 1)
+        self.timbre = nn.Embedding(instruments, 96)
+        self.pitch = nn.Linear(96, PITCHES)
+        nn.init.normal_(self.timbre.weight, std=0.05)
+
+    def forward(self, images: Tensor, instrument: Tensor) -> tuple[Tensor, Tensor]:
+        """How real each is (lanes,), given its instrument (lanes,), and logits of its pitch (lanes, PITCHES)."""
+        h = images
+        for layer in self.layers:
+            h = F.leaky_relu(layer(h), 0.2)
+        spread = h.std(0, unbiased=False).mean().expand(len(h), h.shape[1], 1)  # do the lanes differ as real ones do?
+        seen = F.leaky_relu(self.join(torch.cat([h.mean(2), spread], -1).flatten(1)), 0.2)
+        return self.score(seen)[:, 0] + (seen * self.timbre(instrument)).sum(-1), self.pitch(seen)
+
+
+def image(spectra: Tensor, pitch: Tensor) -> Tensor:
+    """Images (lanes, 4, frames, BINS) of spectra (lanes, frames + 1, bins) of notes of MIDI pitches (lanes,)."""
+    now, after = spectra[:, :-1, :BINS], spectra[:, 1:, :BINS]
+    loud = (torch.log(now.real**2 + now.imag**2 + 1e-9) * 0.5 + 6) / 3
+    base = 440 * 2 ** ((pitch - 69) / 12)
+    number = torch.arange(BINS) * WIDTH / base[:, None]
+    nearest = number.round().clamp(min=1) * base[:, None]
+    back = torch.polar(torch.ones_like(nearest), -2 * np.pi * HOP / RATE * nearest)
+    turn = after * now.conj() * back[:, None]
+    size = (turn.real**2 + turn.imag**2 + 1e-20).sqrt() + 1e-7
+    teeth = torch.cos(2 * np.pi * number)[:, None].expand_as(loud)
+    return torch.stack([loud, turn.real / size, turn.imag / size, teeth], 1)
+
+
+def real_spectra(sound: Tensor, first: Tensor, count: int) -> Tensor:
+    """Spectra (lanes, count, bins) of sounds (lanes, samples), from frame `first` (lanes,) on, in the manner of
+    `notespectra.amplitudes`."""
+    starts = first[:, None] * HOP + torch.arange((count - 1) * HOP + FFT)
+    cut = torch.gather(F.pad(sound, (FFT // 2, FFT)), 1, starts)
+    frames = cut.unfold(1, FFT, HOP) * torch.hann_window(FFT)
+    found = torch.fft.rfft(frames) * (4 / FFT)
+    return found * _signs()
+
+
+def made_spectra(
+    level: Tensor, deviation: Tensor, noise_power: Tensor, lobes: Tensor, pitch: Tensor, first: Tensor
+) -> Tensor:
+    """Spectra (lanes, n, bins) of maps: level and deviation (lanes, n, PARTIALS), power of noise (lanes, n, bins),
+    lobes (lanes, PARTIALS, bins); phases are drawn, frequencies integrated."""
+    lanes, n = level.shape[:2]
+    base = torch.tensor([hertz(float(p)) for p in pitch])[:, None, None] * torch.arange(1, PARTIALS + 1)
+    turns = torch.cumsum(base * (1 + deviation) * (2 * np.pi * HOP / RATE), 1)
+    phase = turns + 2 * np.pi * torch.rand(lanes, 1, PARTIALS)
+    strength = level.exp()
+    real, imaginary = (strength * torch.cos(phase)) @ lobes, (strength * torch.sin(phase)) @ lobes
+    numbers = torch.randint(NOISE_FRAMES, (lanes, 1)) + torch.arange(n)
+    hiss = torch.from_numpy(grid(RATE).noise)[numbers % NOISE_FRAMES]
+    spectra = torch.complex(real, imaginary) + (noise_power + 1e-14).sqrt() * hiss
+    shares = torch.from_numpy(np.concatenate([begun(4), np.ones(1, np.float32)]))
+    return spectra * shares[(first[:, None] + torch.arange(n)).clamp(max=4)][..., None]
+
+
+def _signs() -> Tensor:
+    return 1.0 - 2.0 * (torch.arange(FFT // 2 + 1) % 2)

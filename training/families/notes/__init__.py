@@ -1,0 +1,1 @@
+"""What the LSTM and the Transformer share: heads, task, bundle."""

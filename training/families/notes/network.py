@@ -1,0 +1,264 @@
+"""What the note model families share: embeddings of an event, heads in sequence, and the loss.
+
+One step of the backbone a note; then small heads decide time, part, pitch, duration, velocity and micro
+one after another, each seeing what was decided before it (as Notochord does), so that any field can be
+constrained while sampling. Echoes (what was played 1, 2, 4, 8 bars ago) enter as features and, through a
+gate, as a bonus on the logit of the echoed value: a pointer network in miniature.
+"""
+
+from __future__ import annotations
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from instrument.models.manifest import Port
+from instrument.models.notes.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
+from instrument.music import codec
+from training.graphs import Graph
+
+FIELDS = codec.FIELDS
+CLASSES = {**FIELDS, "pitch": codec.ROWS, "velocity": codec.FLAT + 1}
+NEVER = -30.0  # added to the logit of what cannot be
+
+# (values, width) of each embedding
+TABLES = {
+    "pitch": (codec.ROWS + 1, 48),
+    "time": (FIELDS["time"], 32),
+    "duration": (FIELDS["duration"] + 1, 32),
+    "velocity": (FIELDS["velocity"] + 1, 12),
+    "part": (FIELDS["part"] + 1, 8),
+    "micro": (FIELDS["micro"], 6),
+    "position": (codec.POSITIONS, 24),
+    "metre": (len(codec.METRES), 8),
+    "gap": (codec.NO_GAP + 1, 12),
+}
+ECHOES = len(codec.ECHO_BARS)
+SEEN = ("pitch", "time", "duration", "velocity", "part", "micro", "position", "metre")
+# What each head sees beside the backbone; the order is the order of deciding.
+HEADS: dict[str, tuple[str, ...]] = {
+    "time": ("gap",) * ECHOES,
+    "part": ("time", "position", "metre") + ("pitch",) * ECHOES,
+    "pitch": ("time", "position", "metre", "part") + ("pitch",) * ECHOES,
+    "duration": ("time", "position", "metre", "part", "pitch") + ("pitch",) * ECHOES + ("duration",) * ECHOES,
+    "velocity": ("time", "position", "metre", "part", "pitch", "duration"),
+    "micro": ("time", "position", "part", "pitch", "velocity"),
+}
+COPYING = ("time", "pitch", "duration")  # heads with gates for echoed values
+
+
+class Embeddings(nn.Module):
+    """The tables of `TABLES`; what a note is means the same to the backbone and to every head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = nn.ModuleDict({name: nn.Embedding(*size) for name, size in TABLES.items()})
+        for table in self.tables.values():
+            nn.init.normal_(table.weight, std=0.3)
+
+    def forward(self, names: tuple[str, ...], values: Tensor) -> Tensor:
+        """(..., sum of widths) of integer values (..., len(names))."""
+        return torch.cat([self.tables[name](values[..., i]) for i, name in enumerate(names)], -1)
+
+
+def width(names: tuple[str, ...]) -> int:
+    """Width of these embeddings side by side."""
+    return sum(TABLES[name][1] for name in names)
+
+
+class Head(nn.Module):
+    """Logits of one field from the backbone's share (..., hidden) and embedded context."""
+
+    def __init__(self, name: str, hidden: int) -> None:
+        super().__init__()
+        self.name = name
+        self.names = HEADS[name]
+        self.context = nn.Linear(width(self.names), hidden, bias=False)
+        self.out = nn.Linear(hidden, CLASSES[name] + (ECHOES if name in COPYING else 0))
+        nn.init.normal_(self.out.weight, std=0.02)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, share: Tensor, embedded: Tensor, echoed: Tensor | None) -> Tensor:
+        """share (..., hidden), embedded (..., width(names)), echoed (..., 4) values in 0..classes, where
+        `classes` stands for none -> logits (..., classes)."""
+        scores = self.out(F.relu(share + self.context(embedded)))
+        if echoed is None:
+            return scores
+        logits, gates = scores.split([CLASSES[self.name], ECHOES], -1)
+        bonus = torch.zeros_like(F.pad(logits, (0, 1))).scatter_add(-1, echoed, gates)
+        return logits + bonus[..., :-1]
+
+
+class Heads(nn.Module):
+    """All heads in sequence over a backbone's output and the condition."""
+
+    def __init__(self, backbone: int, hidden: int, condition: int) -> None:
+        super().__init__()
+        self.embeddings = Embeddings()
+        self.hidden = hidden
+        self.share = nn.Linear(backbone + condition, hidden * len(HEADS))
+        self.heads = nn.ModuleDict({name: Head(name, hidden) for name in HEADS})
+
+    def shares(self, output: Tensor, condition: Tensor) -> tuple[Tensor, ...]:
+        """Each head's share (..., hidden) of the backbone's output (..., backbone)."""
+        return self.share(torch.cat([output, condition], -1)).split(self.hidden, -1)
+
+    def logits(self, name: str, share: Tensor, context: Tensor) -> Tensor:
+        """Logits of head `name`; context (..., len(HEADS[name])): integers as `HEADS` lists them."""
+        head = self.heads[name]
+        echoed = None
+        if name in COPYING:
+            echoed = context[..., -ECHOES:]
+            if name == "time":  # a gap of "96 or more" is no value to copy
+                echoed = torch.where(echoed >= codec.ECHO_MAX_GAP, CLASSES["time"], echoed)
+        return head(share, self.embeddings(head.names, context), echoed)
+
+
+class HeadGraph(nn.Module):
+    """One head for export: share (lanes, 1, hidden), context (lanes, 1, columns) -> logits (lanes, 1, classes)."""
+
+    def __init__(self, heads: Heads, name: str) -> None:
+        super().__init__()
+        self.heads, self.name = heads, name
+
+    def forward(self, share: Tensor, context: Tensor) -> Tensor:
+        """See the class."""
+        return self.heads.logits(self.name, share, context)
+
+
+def head_graphs(network: nn.Module) -> dict[str, Graph]:
+    """The graphs of a network's `Heads`, one a field."""
+    heads: Heads = network.heads
+    found: dict[str, Graph] = {}
+    for i, field in enumerate(FIELDS):
+        columns = len(HEADS[field])
+        share, context = torch.zeros(2, 1, heads.hidden), torch.zeros(2, 1, columns, dtype=torch.int64)
+        found[field] = (
+            HeadGraph(heads, field),
+            (share, context),
+            [
+                Port("share", "hidden", (-1, 1, heads.hidden)),
+                Port("context", "context", (-1, 1, columns), "int64"),
+            ],
+            [Port(f"logits_{i}", "logits", (-1, 1, CLASSES[field]))],
+        )
+    return found
+
+
+def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
+    """A batch of `Features`, lanes stacked, as tensors of the types a network takes."""
+    kinds = {"flat": torch.bool, "mute": torch.bool} | dict.fromkeys(("local", "parts", "tones"), torch.float32)
+    return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
+
+
+def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What each head sees when the true values are fed to it (teacher forcing)."""
+    target = batch["target"]
+    time, part, pitch, duration, velocity, _ = target.unbind(-1)
+    position, metre = batch["place"].unbind(-1)
+
+    def stack(*columns: Tensor) -> Tensor:
+        return torch.stack(columns, -1)
+
+    where = stack(time, position, metre)
+    echo_pitch, echo_duration = batch["echo_pitch"], batch["echo_duration"]
+    return {
+        "time": batch["gaps"],
+        "part": torch.cat([where, echo_pitch], -1),
+        "pitch": torch.cat([where, stack(part), echo_pitch], -1),
+        "duration": torch.cat([where, stack(part, pitch), echo_pitch, echo_duration], -1),
+        "velocity": torch.cat([where, stack(part, pitch, duration)], -1),
+        "micro": stack(time, position, part, pitch, velocity),
+    }
+
+
+def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same logits, less what cannot follow: notes of one onset ascend, drums above the pitched; part
+    tells drums from pitches; velocities that vary no longer are flat."""
+    target = batch["target"]
+    last = batch["seen"][..., 0]
+    last = torch.where((target[..., 0] == 0) & (last < codec.ROWS), last, -1).unsqueeze(-1)
+    parts = torch.arange(CLASSES["part"], device=last.device)
+    pitches = torch.arange(codec.ROWS, device=last.device)
+    drums = (target[..., 1] == codec.Part.DRUMS).unsqueeze(-1)
+    no_part = (last >= codec.DRUM_ROW) & (parts != codec.Part.DRUMS)
+    no_pitch = (pitches <= last) | ((pitches >= codec.DRUM_ROW) != drums)
+    velocities = torch.arange(CLASSES["velocity"], device=last.device)
+    no_flat = (velocities == CLASSES["velocity"] - 1) & ~batch["flat"].unsqueeze(-1)
+    return {
+        **logits,
+        "part": logits["part"] + NEVER * no_part,
+        "pitch": logits["pitch"] + NEVER * no_pitch,
+        "velocity": logits["velocity"] + NEVER * no_flat,
+    }
+
+
+def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Negative log likelihood of every target, nats, (lanes, steps) a field; 0 for velocities made up."""
+    logits = masked(logits, batch)
+    found = {
+        name: F.cross_entropy(
+            logits[name].flatten(0, -2).float(), batch["target"][..., i].flatten(), reduction="none"
+        ).view(batch["target"].shape[:-1])
+        for i, name in enumerate(FIELDS)
+    }
+    return found | {"velocity": found["velocity"] * ~batch["mute"]}
+
+
+def divergences(
+    logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Nats (lanes, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
+    logits, guesses = masked(logits, batch), masked(guesses, batch)
+    found = {}
+    for name in FIELDS:
+        mine, theirs = (F.log_softmax(told[name].float(), -1) for told in (logits, guesses))
+        found[name] = (theirs.exp() * (theirs - mine)).sum(-1)
+    return found | {"velocity": found["velocity"] * ~batch["mute"]}
+
+
+def conditions(
+    batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Condition vectors (lanes, steps, size). keep: bool (lanes, 4), whether genre, density, register and
+    parts are told in that lane or are "none"."""
+    genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)
+    local = batch["local"].clone()
+    local[~keep[:, 1], :, 0] = torch.nan
+    local[~keep[:, 2], :, 1] = torch.nan
+    parts = torch.where(keep[:, None, 3:], batch["parts"], torch.from_numpy(parts_share(())))
+    out = torch.cat(
+        [
+            F.one_hot(genre.long(), genres + 1).float(),
+            torch.from_numpy(share(local[..., 0].numpy(), DENSITIES)),
+            torch.from_numpy(share(local[..., 1].numpy(), REGISTERS)),
+            parts,
+            batch["tones"],
+        ],
+        -1,
+    )
+    assert out.shape[-1] == condition_size(genres)
+    return out.to(device)
+
+
+CONDITIONED = ("inputs.weight", "heads.share.weight")  # parameters whose last columns hear the condition
+
+
+def adopted(
+    weights: dict[str, Tensor], shapes: dict[str, Tensor], theirs: tuple[str, ...], mine: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """The weights of a network that is told the genres `theirs`, for one that is told `mine` and whose parameters
+    are like `shapes`: a genre that it does not know begins as "none". Conditions that it did not know, which come
+    last, are unheard at first: their weights are 0."""
+    if "heads.share.weight" not in weights:
+        return weights
+    columns = [theirs.index(genre) + 1 if genre in theirs else 0 for genre in mine]
+    out = dict(weights)
+    for name in CONDITIONED:
+        told = shapes[name].shape[1] - condition_size(len(mine))
+        before, condition = weights[name][:, :told], weights[name][:, told:]
+        rest = condition[:, 1 + len(theirs) :]
+        missing = shapes[name].shape[1] - told - 1 - len(mine) - rest.shape[1]
+        out[name] = torch.cat([before, condition[:, [0, *columns]], F.pad(rest, (0, missing))], 1)
+    return out

@@ -1,0 +1,123 @@
+"""Learning notes in sequence: the task of the LSTM and the Transformer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from instrument.errors import HocketError
+from training.data.notes import events
+from training.data.notes.shards import PieceInfo, Shards, training_pieces
+from training.evaluation.notes.yardstick import Score, score_pieces
+from training.families import task as tasks
+from training.families.notes import network as note_family
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Train(tasks.Train):
+    """steps: notes of a lane in a batch; told_*: how often genre, density, register, parts are told rather than
+    "none"; fresh: how often a lane's state is forgotten; teacher: bundle or checkpoint of notes whose guesses are
+    learnt from too (distillation, Hinton et al. 2015), "" for none; its share of the loss begins at 1 and fades to
+    0, and what both networks have alike, embeddings and heads, begins as the teacher's; valid_pieces, valid_notes:
+    of each genre, for validation."""
+
+    steps: int = 128
+    told_genre: float = 0.9
+    told_density: float = 0.5
+    told_register: float = 0.5
+    told_parts: float = 0.7
+    fresh: float = 0.03
+    teacher: str = ""
+    valid_pieces: int = 8
+    valid_notes: int = 384
+
+
+class NoteTask:
+    """A `Task`: batches of note events with their conditions, nats a note, the yardstick.
+
+    The network's states, (layers, lanes, ...) each, go on from batch to batch.
+    """
+
+    Train = Train
+    Sampling = events.Sampling
+    unit = "notes"
+
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        """HocketError if the recipe's data is not there, or holds nothing to learn from."""
+        shards, pieces, genres = training_pieces(recipe.data)
+        self.train, self.shards, self.genres, self.device = recipe.train, shards, genres, device
+        self.data_hash = shards.data_hash
+        self.size = self.train.lanes * self.train.steps
+        self.stream = events.NoteStream(shards, pieces, genres, self.train.lanes, recipe.seed, recipe.sampling)
+        self.valid = valid_pieces(shards, recipe)
+        self.memory: tuple[Tensor, ...] = ()
+        self.teacher = teacher_of(self.train.teacher, genres).to(device) if self.train.teacher else None
+
+    def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+        """Nats a note, in all and by field."""
+        train = self.train
+        keep = torch.from_numpy(
+            rng.random((train.lanes, 4))
+            < (train.told_genre, train.told_density, train.told_register, train.told_parts)
+        )
+        stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
+        batch = note_family.tensors(self.stream.next(train.steps))
+        condition = note_family.conditions(batch, len(self.genres), keep, self.device)
+        batch = {name: value.to(self.device) for name, value in batch.items()}
+        before = self.memory or network.initial(train.lanes)
+        state = tuple(s * stay.view(1, -1, *[1] * (s.dim() - 2)) for s in before)
+        logits, state = network(batch, condition, state)
+        self.memory = tuple(s.detach() for s in state)
+        nats = {name: value.mean() for name, value in note_family.nats(logits, batch).items()}
+        total = sum(nats.values())
+        if self.teacher is not None:
+            share = 1 - progress**2
+            with torch.no_grad():
+                guesses, _ = self.teacher(batch, condition, self.teacher.initial(train.lanes))
+            apart = note_family.divergences(logits, guesses, batch)
+            total = (1 - share) * total + share * sum(value.mean() for value in apart.values())
+        return {"total": total} | nats
+
+    def validate(self, network: nn.Module) -> Score:
+        """The yardstick."""
+        return score_pieces(network, self.shards, self.valid, self.genres, self.train.valid_notes)
+
+    @property
+    def place(self) -> Any:
+        """The stream's."""
+        return self.stream.state
+
+    def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
+        """Go on where these were taken."""
+        self.stream.restore(place)
+        self.memory = tuple(m.to(self.device) for m in memory)
+
+
+def teacher_of(start: str, genres: tuple[str, ...]) -> nn.Module:
+    """The network of a bundle or checkpoint of notes. HocketError if it knows other genres."""
+    from training.recipe import FAMILIES, recipe_from
+    from training.weights import starting_weights
+
+    weights, facts = starting_weights(start)
+    recipe = recipe_from(facts["recipe"], start)
+    if tuple(facts["genres"]) != genres or not issubclass(FAMILIES[recipe.family].Task, NoteTask):
+        raise HocketError(f"{start} cannot teach these genres: give a model of notes that was trained on this data")
+    network = FAMILIES[recipe.family].Network(recipe.model, len(genres))
+    network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    return network.eval().requires_grad_(False)
+
+
+def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:
+    """Up to `valid_pieces` pieces of each genre, without drum-only and realised ones."""
+    chosen: list[PieceInfo] = []
+    pieces = shards.select(split=split, drums_only=False, realised=False)
+    for genre in sorted({p.genre for p in pieces}):
+        chosen += [p for p in pieces if p.genre == genre][: recipe.train.valid_pieces]
+    return chosen

@@ -1,0 +1,264 @@
+"""The Music Transformer: causal attention over the last notes, one position a note, heads of `families.notes.network`.
+
+Huang et al. 2019 (attention over music), with rotary positions (Su et al. 2021) and grouped keys (Ainslie et al.
+2023). What is relative is told twice: half of the heads measure how many *notes* ago something was, the other half
+how many *ticks* ago, so that "a bar ago" is a direction they can attend to, however many notes it held.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from instrument.models.manifest import Port
+from instrument.models.manifest import State as StatePair
+from instrument.models.notes.conditions import condition_size
+from instrument.music import codec
+from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
+from training.families.notes.task import NoteTask
+from training.graphs import Graph
+
+Task = NoteTask
+State = tuple[()] | tuple[Tensor, Tensor]
+
+TURN = 9216  # positions go round after so many notes or ticks; far beyond any context
+TICK_PERIODS = (3, 6, 8, 12, 16, 24, 36, 48, 72, 96, 144, 192, 384, 768, 1536, 9216)  # of the angles, in ticks
+NOTE_PERIODS = (2 * math.pi, TURN)  # shortest and longest, in notes; geometric between
+BLOCK = 64  # queries that are attended together in training
+UNSEEN = -1e9  # added to the score of what may not be attended to
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """layers, width: of the residual stream; queries, keys: heads of queries, and of keys and values (2: one
+    measures in notes, one in ticks); inner: hidden width between attentions; context: notes that a step attends
+    to, itself included; head: hidden width of a head; dropout: of what enters and leaves every layer while
+    training."""
+
+    layers: int = 4
+    width: int = 256
+    queries: int = 8
+    keys: int = 2
+    inner: int = 1024
+    context: int = 512
+    head: int = 160
+    dropout: float = 0.1
+
+
+class Layer(nn.Module):
+    """Attention, then a gated hidden layer, each on the normalised stream and added to it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.size = config.width // config.queries
+        self.asked = nn.Linear(config.width, config.width + 2 * config.keys * self.size, bias=False)
+        self.found = nn.Linear(config.width, config.width, bias=False)
+        self.gated = nn.Linear(config.width, 2 * config.inner, bias=False)
+        self.out = nn.Linear(config.inner, config.width, bias=False)
+        for entering in (self.asked, self.gated):
+            nn.init.normal_(entering.weight, std=config.width**-0.5)
+        for leaving in (self.found, self.out):  # a layer changes nothing at first
+            nn.init.zeros_(leaving.weight)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor, past: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """x (lanes, steps, width); turn: cosine and sine (lanes, keys, 1, steps, size / 2); mask (lanes or 1, steps,
+        past + steps), added to the scores; past (lanes, notes, 2 * keys * size) -> x, and what is to be remembered
+        of it (lanes, steps, 2 * keys * size)."""
+        lanes, steps, _ = x.shape
+        keys, size = self.config.keys, self.size
+        group = self.config.queries // keys
+        asked = self.asked(_norm(x)).view(lanes, steps, keys * (group + 2), size).transpose(1, 2)
+        query, key, value = asked.split([keys * group, keys, keys], 1)
+        query = _turned(query.reshape(lanes, keys, group, steps, size), turn)
+        key = _turned(key.unsqueeze(2), turn).squeeze(2)
+        new = torch.cat([key, value], 1).transpose(1, 2).reshape(lanes, steps, 2 * keys * size)
+        attend = self._attend_all if self.training else self._attend
+        heard = attend(query, key, value, mask, past)
+        x = x + self.dropout(self.found(heard.transpose(1, 2).reshape(lanes, steps, -1)))
+        gate, inner = self.gated(_norm(x)).chunk(2, -1)
+        return x + self.dropout(self.out(F.silu(gate) * inner)), new
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
+        """What is heard, (lanes, queries, steps, size), written out for export: the heads of a group are rows of
+        one product, and what is past is never copied together with what is new."""
+        lanes, keys, group, steps, size = query.shape
+        known = [(key, value)]
+        if past is not None:
+            before = past.view(lanes, past.shape[1], 2 * keys, size).transpose(1, 2)
+            known.insert(0, before.split(keys, 1))
+        rows = query.reshape(lanes, keys, group * steps, size) * size**-0.5
+        scores = torch.cat([rows @ k.transpose(2, 3) for k, _ in known], -1)
+        scores = scores.view(lanes, keys, group, steps, -1) + mask[:, None, None]
+        weights = torch.softmax(scores, -1).view(lanes, keys, group * steps, -1)
+        parts = weights.split([k.shape[2] for k, _ in known], -1)
+        heard = sum(w @ v for w, (_, v) in zip(parts, known, strict=True))
+        return heard.view(lanes, keys * group, steps, size)
+
+    def _attend_all(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
+        """The same in training, where there is no past, by the kernel that PyTorch has for it."""
+        group, steps = query.shape[2:4]
+        query, mask = query.flatten(1, 2), mask.unsqueeze(1)
+        key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+        blocks = []
+        for a in range(0, steps, BLOCK):  # none looks ahead: a block needs no keys after its own
+            b = min(a + BLOCK, steps)
+            blocks.append(
+                F.scaled_dot_product_attention(query[:, :, a:b], key[:, :, :b], value[:, :, :b], mask[:, :, a:b, :b])
+            )
+        return torch.cat(blocks, 2)
+
+
+def _norm(x: Tensor) -> Tensor:
+    """To mean 0 and deviation 1; gains and shifts are the next product's matter."""
+    return F.layer_norm(x, x.shape[-1:])
+
+
+def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    cosine, sine = turn
+    one, two = x.chunk(2, -1)
+    return torch.cat([one * cosine - two * sine, two * cosine + one * sine], -1)
+
+
+class Network(nn.Module):
+    """The model. genres: how many genres its condition tells."""
+
+    def __init__(self, config: Config, genres: int) -> None:
+        super().__init__()
+        self.config, self.genres = config, genres
+        condition = condition_size(genres)
+        self.inputs = nn.Linear(width(SEEN) + ECHOES + condition, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.heads = Heads(config.width, config.head, condition)
+        pairs = config.width // config.queries // 2
+        first, last = NOTE_PERIODS
+        notes = [TURN / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
+        ticks = [TURN / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
+        # (keys, size / 2) of whole turns a TURN, so that positions may go round without a seam
+        table = [notes if i % 2 == 0 else ticks for i in range(config.keys)]
+        self.register_buffer("turns", torch.tensor(table).round().long(), persistent=False)
+
+    def initial(self, lanes: int) -> State:
+        """Nothing is remembered before the start of a piece."""
+        return ()
+
+    def trunk(
+        self, seen: Tensor, condition: Tensor, position: Tensor, mask: Tensor, past: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, list[Tensor]]:
+        """seen (lanes, steps, 12), condition (lanes, steps, size), position: int64 (lanes, steps, 2) notes and ticks,
+        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (lanes, steps, width)
+        and what every layer is to remember."""
+        events, matches = seen.split([len(SEEN), ECHOES], -1)
+        told = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
+        x = self.dropout(self.inputs(told))
+        measure = position[..., [i % 2 for i in range(self.config.keys)]].transpose(1, 2)  # (lanes, keys, steps)
+        angles = (measure[..., None] * self.turns[:, None]) % TURN  # exact, in integers
+        angles = (angles.float() * (2 * math.pi / TURN)).unsqueeze(2)
+        turn = torch.cos(angles), torch.sin(angles)
+        new: list[Tensor] = []
+        for i, layer in enumerate(self.layers):
+            x, remembered = layer(x, turn, mask, past[i] if past else None)
+            new.append(remembered)
+        return _norm(x), new
+
+    def forward(
+        self, batch: dict[str, Tensor], condition: Tensor, state: State
+    ) -> tuple[dict[str, Tensor], State]:
+        """Logits of every field, (lanes, steps, classes), and what is remembered after the last step: every layer's
+        keys and values of the last notes (layers, lanes, notes, 2 * keys * size), and where it stands, (lanes, 2).
+        While training, nothing: each batch is a window of its own. No step looks beyond the start of its excerpt.
+        """
+        seen = batch["seen"]
+        lanes, steps, _ = seen.shape
+        past, last = state or (seen.new_zeros(len(self.layers), lanes, 0, 0), seen.new_tensor([-1, 0]).expand(lanes, 2))
+        gone = past.shape[2]
+        starts = seen[..., 0] == codec.NO_NOTE
+        excerpt = F.pad(starts.cumsum(1), (gone, 0))
+        number = torch.arange(gone + steps, device=seen.device)
+        far = number[gone:, None] - number
+        sees = (far >= 0) & (far < self.config.context) & (excerpt[:, gone:, None] == excerpt[:, None])
+        mask = torch.zeros(sees.shape, device=seen.device).masked_fill_(~sees, UNSEEN)
+        ticks = last[:, 1:] + seen[..., 1].cumsum(1)
+        position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % TURN
+        output, new = self.trunk(seen, condition, position, mask, tuple(past) if gone else ())
+        shares = self.heads.shares(self.dropout(output), condition)
+        told = contexts(batch)
+        logits = {
+            name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)
+        }
+        if self.training:
+            return logits, ()
+        kept = torch.stack(new) if not gone else torch.cat([past, torch.stack(new)], 2)
+        return logits, (kept[:, :, max(0, kept.shape[2] - self.config.context + 1) :], position[:, -1])
+
+
+# --- export: the graphs of a bundle, steps with an explicit past and one a head
+
+
+class Step(nn.Module):
+    """Any number of steps after any number of past ones: seen (lanes, steps, 12), condition (lanes, steps, size),
+    position (lanes, steps, 2), mask (steps, past + steps), what every layer remembers (lanes, past, 2 * keys * size)
+    -> the heads' shares (lanes, steps, hidden), then what every layer is to remember of the steps."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, seen: Tensor, condition: Tensor, position: Tensor, mask: Tensor, *past: Tensor
+    ) -> tuple[Tensor, ...]:
+        """See the class."""
+        output, new = self.network.trunk(seen, condition, position, mask[None], past)
+        return (*self.network.heads.shares(output, condition), *new)
+
+
+def graphs(network: Network) -> dict[str, Graph]:
+    """id -> module, example inputs, ports in and out, for `training.export`."""
+    config, size = network.config, condition_size(network.genres)
+    lanes, steps, gone = 2, 3, 5
+    remembered = 2 * config.keys * (config.width // config.queries)
+    seen = torch.zeros(lanes, steps, len(SEEN) + ECHOES, dtype=torch.int64)
+    past = [torch.zeros(lanes, gone, remembered) for _ in range(config.layers)]
+    step = (
+        Step(network),
+        (
+            seen,
+            torch.zeros(lanes, steps, size),
+            torch.zeros(lanes, steps, 2, dtype=torch.int64),
+            torch.zeros(steps, gone + steps),
+            *past,
+        ),
+        [
+            Port("seen", "event", (-1, -1, seen.shape[-1]), "int64"),
+            Port("condition", "condition", (-1, -1, size)),
+            Port("position", "event", (-1, -1, 2), "int64"),
+            Port("mask", "context", (-1, -1)),
+        ]
+        + [Port(f"past_{i}", "state", (-1, -1, remembered)) for i in range(config.layers)],
+        [Port(f"share_{field}", "hidden", (-1, -1, config.head)) for field in FIELDS]
+        + [Port(f"new_{i}", "state", (-1, -1, remembered)) for i in range(config.layers)],
+    )
+    return {"step": step} | head_graphs(network)
+
+
+def states(network: Network) -> tuple[StatePair, ...]:
+    """The state pairs of the step graph: new rows are put behind the past ones, of which the last `context` - 1
+    count."""
+    config = network.config
+    remembered = 2 * config.keys * (config.width // config.queries)
+    return tuple(
+        StatePair(f"past_{i}", f"new_{i}", (-1, config.context - 1, remembered)) for i in range(config.layers)
+    )
+
+
+def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's parameters from those of its graphs, which hold them as they are."""
+    return found

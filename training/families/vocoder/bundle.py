@@ -1,0 +1,75 @@
+"""What of a bundle is the vocoder's own: parity, distance from held-out music, golden file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from instrument.models.bundle import Bundle
+from instrument.models.sound.spectral import MelFormat, Sound, log_mel
+from instrument.models.sound.vocoder import Vocoder
+from training.evaluation.sound.distances import multi_resolution
+from training.families.vocoder.task import held_out, rendered, sounds
+from training.recipe import Recipe
+
+EXAMPLE_FRAMES = 48
+
+
+class VocoderBundling:
+    """See `export.Bundling`."""
+
+    figure = "stft_distance"
+    allowed = 0.01
+    smaller = ("stored8", "fp16")
+
+    def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
+        self.network, self.recipe, self.format = network, recipe, MelFormat()
+        self.corpus = sounds(recipe.data.folder, self.format)
+        self.data_hash = self.corpus.data_hash
+        self.held = held_out(self.corpus, "valid", recipe.train.valid_clips, recipe.train.valid_seconds)
+
+    def parity(self, bundle: Bundle) -> float:
+        """Largest difference of a sample between network and bundle, over real music."""
+        mels = self._mels()
+        return float(np.abs(rendered(self.network, mels) - Vocoder(bundle).render(mels)).max())
+
+    def measure(self, bundle: Bundle | None) -> float:
+        """Multi-resolution STFT distance from held-out music."""
+        vocoder = Vocoder(bundle) if bundle else None
+        found = []
+        for x in self.held:
+            mels = log_mel(x, self.format)
+            found.append(
+                multi_resolution(x, vocoder.render(mels) if vocoder else rendered(self.network, mels))
+            )
+        return float(np.mean(found))
+
+    def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
+        """Mels, and the sound that this bundle makes of them."""
+        mels = self._mels()
+        return {"mels": mels, "sound": Vocoder(bundle).render(mels)}
+
+    def _mels(self) -> Sound:
+        return log_mel(self.held[0][: EXAMPLE_FRAMES * self.format.hop], self.format)
+
+    def licences(self) -> dict[str, str]:
+        """Of the clips that it learnt from."""
+        chosen = self.corpus.select("train", self.recipe.data.ship_only)
+        if self.recipe.train.notes and Path(self.recipe.train.notes_folder).exists():
+            notes = sounds(self.recipe.train.notes_folder, self.format)
+            chosen = chosen + notes.select("train", self.recipe.data.ship_only)
+        found: dict[str, set[str]] = {}
+        for clip in chosen:
+            found.setdefault(clip.dataset, set()).add(clip.licence)
+        return {name: ", ".join(sorted(licences)) for name, licences in sorted(found.items())}
+
+    def fields(self) -> dict[str, Any]:
+        """Fields of the manifest."""
+        return {"codec": self.format.codec() | {"tonal": self.recipe.model.tonal}}
+
+    def latents(self) -> dict[str, np.ndarray]:
+        """None."""
+        return {}

@@ -1,0 +1,336 @@
+"""Learning to sound: the task of the vocoder.
+
+Losses, all on what is synthesised from the mels of an excerpt:
+
+- distance: of magnitudes in three resolutions (Yamamoto and others, 2020): spectral convergence and the difference of
+  logarithms, between the excerpt and two renderings with different noise, less `apart` of that between the two: a
+  spectral energy distance (Gritsenko and others, 2020). Without the last term noise would not pay, and what is noisy
+  would buzz.
+- log: of the head's own magnitudes, from those of the excerpt's spectra.
+- turn: how far phases advance from frame to frame, from those of the excerpt, louder bins counting more.
+
+Phases run from frame to frame without a gradient: within a frame it is taken, since all overlapping frames but
+this one stand fast.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from instrument.errors import HocketError
+from instrument.models.sound.peaks import Peaks
+from instrument.models.sound.spectral import (
+    SILENCE,
+    MelFormat,
+    Sound,
+    griffin_lim,
+    hann,
+    log_mel,
+    mel_of_spectra,
+)
+from instrument.models.sound.vocoder import FAINT, PRIMED, Synthesis
+from training.data.sound.corpus import Clip, Corpus
+from training.evaluation.sound.distances import multi_resolution
+from training.families import task as tasks
+from training.families.vocoder.tone_synth import mixture
+
+if TYPE_CHECKING:
+    from training.recipe import Recipe
+
+RESOLUTIONS = (512, 1024, 2048)
+LOW = 16.0  # bins: 340 Hz
+FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
+DEEP, OFTEN = 48, 6.0  # MIDI pitch below which notes are drawn so many times as often: bands tell their partials badly
+
+
+@dataclass(frozen=True, slots=True)
+class Train(tasks.Train):
+    """frames: that are heard of an excerpt, after `context` that are only seen; apart, log, turn: weights of the
+    losses; made: share of the excerpts that are synthetic tones; notes: share from `notes_folder`; loudness:
+    decibels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation."""
+
+    frames: int = 64
+    context: int = 20
+    apart: float = 0.7
+    log: float = 0.3
+    turn: float = 1.0
+    made: float = 0.2
+    notes: float = 0.2
+    notes_folder: str = "data/notes-full"
+    loudness: tuple[float, float] = (-32.0, -14.0)
+    valid_clips: int = 8
+    valid_seconds: float = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Multi-resolution STFT distances from held-out music: of the vocoder, and of Griffin and Lim."""
+
+    vocoder: float
+    griffin_lim: float
+
+    @property
+    def total(self) -> float:
+        """Their ratio."""
+        return self.vocoder / self.griffin_lim
+
+    def mean_by_field(self) -> dict[str, float]:
+        """All figures."""
+        return {"vocoder": round(self.vocoder, 4), "griffin_lim": round(self.griffin_lim, 4)}
+
+    def line(self) -> str:
+        """One line for a log."""
+        return f"STFT distance {self.vocoder:.3f}, {self.total:.3f} of Griffin-Lim's {self.griffin_lim:.3f}"
+
+
+class VocodingTask:
+    """A `Task`: excerpts of sound from their mels. Batches are drawn by their number alone."""
+
+    Train = Train
+    Sampling = Sampling
+    unit = "frames"
+    place: Any = None
+    memory: tuple[Tensor, ...] = ()
+    genres: tuple[str, ...] = ()
+
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        """HocketError if the recipe's data is not there, or of another rate."""
+        self.train, self.device, self.format = recipe.train, device, MelFormat()
+        self.size = self.train.lanes * self.train.frames
+        self.music = sounds(recipe.data.folder, self.format)
+        self.notes = sounds(self.train.notes_folder, self.format) if self.train.notes else None
+        self.data_hash = self.music.data_hash
+        ship, folder = recipe.data.ship_only, recipe.data.folder
+        self.pieces = self.music.select("train", ship)
+        self.tones = self.notes.select("train", ship) if self.notes else []
+        often = np.array([OFTEN if c.pitch < DEEP else 1.0 for c in self.tones])
+        self.tone_shares = often / max(often.sum(), 1.0)
+        if not self.pieces or not self.music.select("valid"):
+            raise HocketError(f"{folder} has no clips to train on and to validate: prepare more audio")
+        lengths = np.array([c.frames for c in self.pieces], float)
+        self.shares = lengths / lengths.sum()
+        self.held = held_out(self.music, "valid", self.train.valid_clips, self.train.valid_seconds)
+
+    def excerpts(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Sounds (lanes, samples) whose frames lie all inside."""
+        train, format = self.train, self.format
+        samples = (train.context + train.frames - 1) * format.hop + format.fft
+        out = np.zeros((train.lanes, samples), np.float32)
+        for lane in out:
+            kind = rng.random()
+            if kind < train.made:
+                lane[:] = mixture(rng, samples, format.rate)
+            elif kind < train.made + train.notes and self.tones and self.notes:
+                clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
+                lead = int(rng.integers(samples // 2))  # of silence, so that onsets are heard
+                lane[lead:] = self.notes.read(
+                    clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead
+                )
+            else:
+                clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
+                lane[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
+            lane *= gain(lane, rng.uniform(*train.loudness))
+        return out
+
+    def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+        """Those of the module."""
+        train, format, config = self.train, self.format, network.config
+        sound = self.excerpts(rng)
+        windows = np.lib.stride_tricks.sliding_window_view(sound, format.fft, 1)[:, :: format.hop]
+        spectra = np.fft.rfft(windows * hann(format.fft)) * middle(format.bins)
+        magnitudes = np.abs(spectra)
+        log_mels = mel_of_spectra(magnitudes, format)
+        found = Peaks(format, config.tonal).find(log_mels)
+        mels, places, offsets, lobes = (torch.from_numpy(a).to(self.device) for a in (log_mels, *found))
+        spectra = torch.from_numpy(spectra[:, train.context - 1 :]).to(self.device)
+        log_true = torch.from_numpy(magnitudes[:, train.context :]).to(self.device).clamp(min=FLOOR).log()
+        noise = torch.from_numpy(noise_spectra(rng, train.lanes, train.frames, format)).to(self.device)
+
+        x, _ = network.trunk(mels, places, network.initial(train.lanes))
+        x, mels, offsets, lobes = (a[:, train.context :] for a in (x, mels, offsets, lobes))
+        log, hiss, *run = network.parts(x, mels, lobes)
+        running, sources = torch.complex(*run) * advance(offsets, format), nearest(offsets)
+        turn = turn_loss(running, spectra[..., : config.tonal], sources)
+        phases = run_phases(spectra[:, 0, : config.tonal], running.detach(), sources)
+        tonal = F.pad(running * phases, (0, format.bins - config.tonal))
+        made = overlapped(torch.stack([unit(tonal + hiss * n) * log.exp() for n in noise]), format)
+
+        skip = format.fft - format.hop  # where not all windows overlap yet
+        start = train.context * format.hop + skip
+        true = torch.from_numpy(sound[:, start : start + made.shape[-1] - 2 * skip]).to(self.device)
+        fft = int(rng.choice(RESOLUTIONS))  # one a batch: the mean is the same, at a third of the cost
+        distance = energy_distance(true, made[..., skip : made.shape[-1] - skip], train.apart, fft)
+        log_loss = (log - log_true).abs().mean()
+        total = distance + train.log * log_loss + train.turn * turn
+        return {"total": total, "distance": distance, "log": log_loss, "turn": turn}
+
+    def validate(self, network: nn.Module) -> Score:
+        """Distances of held-out music, streamed as the instrument does."""
+        mels = [log_mel(x, self.format) for x in self.held]
+        made = [rendered(network, m) for m in mels]
+        found = [multi_resolution(x, y) for x, y in zip(self.held, made, strict=True)]
+        return Score(float(np.mean(found)), self.baseline)
+
+    @functools.cached_property
+    def baseline(self) -> float:
+        """Griffin and Lim's distance from the held-out music."""
+        made = [griffin_lim(log_mel(x, self.format), self.format) for x in self.held]
+        return float(np.mean([multi_resolution(x, y) for x, y in zip(self.held, made, strict=True)]))
+
+    def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
+        """Nothing is carried on."""
+
+
+def sounds(folder: str, format: MelFormat) -> Corpus:
+    """The corpus of a folder; HocketError if its rate is another."""
+    corpus = Corpus.open(folder)
+    if corpus.rate != format.rate:
+        raise HocketError(
+            f"{folder} has {corpus.rate} Hz, the vocoder {format.rate}: prepare the audio at that rate"
+        )
+    return corpus
+
+
+def held_out(corpus: Corpus, split: str, most: int, seconds: float) -> list[Sound]:
+    """Excerpts from the middles of clips of a split, spread over all of them, of one loudness."""
+    clips: list[Clip] = [c for c in corpus.select(split) if c.frames >= corpus.rate]
+    chosen = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, most).astype(int))]
+    frames = [min(c.frames, round(seconds * corpus.rate)) for c in chosen]
+    found = [corpus.read(c, (c.frames - n) // 2, n) for c, n in zip(chosen, frames, strict=True)]
+    return [x * gain(x, -20.0) for x in found]
+
+
+def gain(x: NDArray[np.float32], decibels: float) -> np.float32:
+    """Brings a sound to that level, short of clipping; silence stays."""
+    rms, peak = float(np.sqrt(np.mean(x**2))), float(np.abs(x).max())
+    return np.float32(min(10 ** (decibels / 20) / rms, 0.99 / peak) if rms > 1e-4 else 1.0)
+
+
+@torch.no_grad()
+def rendered(network: Any, log_mels: NDArray[np.float32]) -> Sound:
+    """What `instrument.models.sound.vocoder.Vocoder.render` makes of normalised log mels (frames, mels)."""
+    format = MelFormat()
+    synthesis = Synthesis(format, network.config.tonal)
+    samples, after = len(log_mels) * format.hop, -(-synthesis.latency // format.hop)
+    log_mels = np.pad(log_mels, ((PRIMED, after), (0, 0)), constant_values=np.float32(SILENCE))
+    places, offsets, lobes = Peaks(format, network.config.tonal).find(log_mels)
+    parts, _ = network(*(torch.from_numpy(a)[None] for a in (log_mels, places, lobes)), network.initial(1))
+    return synthesis.push(parts[0].numpy()[PRIMED:], offsets[PRIMED:])[synthesis.latency :][:samples]
+
+
+# --- the synthesis of `instrument.models.sound.vocoder`, for gradients
+
+
+@functools.cache
+def middle(bins: int) -> NDArray[np.float32]:
+    """Turns phases from the window's start to its middle, or back."""
+    return np.where(np.arange(bins) % 2, -1, 1).astype(np.float32)
+
+
+def advance(offsets: Tensor, format: MelFormat) -> Tensor:
+    """How far partials that lie `offsets` bins above their bins (..., tonal) advance in a hop, as complex numbers."""
+    angle = (
+        2
+        * np.pi
+        * format.hop
+        / format.fft
+        * (offsets + torch.arange(offsets.shape[-1], device=offsets.device))
+    )
+    return torch.complex(angle.cos(), angle.sin())
+
+
+def nearest(offsets: Tensor) -> Tensor:
+    """The bins nearest to partials that lie `offsets` bins above their bins (..., tonal)."""
+    bins = offsets.shape[-1]
+    return (offsets + torch.arange(bins, device=offsets.device)).round().clamp(0, bins - 1).long()
+
+
+def unit(spectrum: Tensor) -> Tensor:
+    """Its phases, as complex numbers of size one."""
+    return spectrum / spectrum.abs().clamp(min=FAINT)
+
+
+def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
+    """The phases (lanes, frames, tonal) that run into each frame. first (lanes, tonal): the spectrum before;
+    running, sources (lanes, frames, tonal): how far they turn, and where they run on from."""
+    phase, phases = unit(first), []
+    for turn, source in zip(running.unbind(1), sources.unbind(1), strict=True):
+        phases.append(phase.gather(-1, source))
+        phase = unit(phases[-1] * turn)
+    return torch.stack(phases, 1)
+
+
+def turn_loss(turned: Tensor, spectra: Tensor, sources: Tensor) -> Tensor:
+    """How far the told advances (lanes, frames, tonal) are from those of spectra (lanes, frames + 1, tonal): the mean
+    chord on the unit circle, the louder bins the more, and the lowest, where bands tell tones apart badly."""
+    true = spectra[:, 1:] * unit(spectra[:, :-1]).gather(-1, sources).conj()
+    size = true.abs()
+    bins = torch.arange(size.shape[-1], device=size.device)
+    weight = size**0.75 * (1 + 8 * torch.exp(-bins / LOW))
+    weight = weight / weight.mean((1, 2), keepdim=True).clamp(min=1e-3)
+    gap = unit(turned) - true / size.clamp(min=1e-9)
+    return (torch.sqrt(gap.real**2 + gap.imag**2 + 1e-6) * weight).mean()
+
+
+def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
+    """Samples (..., (frames - 1) * hop + fft) of spectra (..., frames, bins) with phases from the middle."""
+    window = torch.from_numpy(hann(format.fft).copy()).to(spectra.device)
+    parts = format.fft // format.hop
+    square = (window**2).reshape(parts, -1).sum(0).repeat(parts)
+    frames = torch.fft.irfft(spectra * torch.from_numpy(middle(format.bins)).to(spectra.device)) * (
+        window / square
+    )
+    shape, count = frames.shape[:-2], frames.shape[-2]
+    frames = frames.reshape(-1, count, parts, format.hop)
+    total = frames.new_zeros(len(frames), count + parts - 1, format.hop)
+    for i in range(parts):
+        total[:, i : i + count] += frames[:, :, i]
+    return total.reshape(*shape, -1)
+
+
+def noise_spectra(
+    rng: np.random.Generator, lanes: int, frames: int, format: MelFormat
+) -> NDArray[np.complex64]:
+    """Spectra (2, lanes, frames, bins) of white noise, of power one in every bin."""
+    x = rng.standard_normal((2, lanes, (frames - 1) * format.hop + format.fft), np.float32)
+    window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
+    windows = np.lib.stride_tricks.sliding_window_view(x, format.fft, 2)[:, :, :: format.hop]
+    return (np.fft.rfft(windows * window) * middle(format.bins)).astype(np.complex64)
+
+
+# --- distances
+
+
+def energy_distance(true: Tensor, made: Tensor, apart: float, fft: int) -> Tensor:
+    """Of sounds (lanes, samples) and two renderings of them (2, lanes, samples), in one resolution."""
+    real, one, other = (magnitudes(x, fft) for x in (true, *made))
+    far = (distances(one, real, real) + distances(other, real, real)) / 2
+    return far - apart / 2 * distances(one, other, real)
+
+
+def magnitudes(x: Tensor, fft: int) -> Tensor:
+    """(lanes, frames, bins) of sounds (lanes, samples), hop a quarter."""
+    window = torch.from_numpy(hann(fft).copy()).to(x.device)
+    spectra = torch.fft.rfft(x.unfold(-1, fft, fft // 4) * window)
+    return torch.sqrt(spectra.real**2 + spectra.imag**2 + FLOOR**2)
+
+
+def distances(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    """Spectral convergence, relative to `scale`, and the difference of logarithms, a mean over lanes."""
+    gap = torch.linalg.vector_norm(a - b, dim=(1, 2)) / torch.linalg.vector_norm(scale, dim=(1, 2)).clamp(
+        min=1e-2
+    )
+    return gap.mean() + (a.log() - b.log()).abs().mean()
