@@ -119,9 +119,7 @@ def _fluidsynth() -> tuple[str, str]:
         detail, fix = _libraries("voices")
     else:
         found = find_library("fluidsynth") or find_library("libfluidsynth-3")
-        fix = by_platform(
-            "", "brew install fluid-synth", "put FluidSynth's bin folder (fluidsynth.org) on the PATH"
-        )
+        fix = by_platform("", "brew install fluid-synth", "put FluidSynth's bin folder (fluidsynth.org) on the PATH")
         detail, fix = (found, "") if found else ("missing", fix)
     return (f"{detail}; a plain voice plays in its place", fix) if fix else (detail, "")
 

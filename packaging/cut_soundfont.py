@@ -87,9 +87,7 @@ def figure(table: dict[str, float] | dict[str, int], name: str, default: float) 
 def choose_presets(font: Font) -> None:
     """Keep General MIDI and the kits; drop layers that take many seconds to be heard."""
     font.presets = [
-        preset
-        for preset in font.presets
-        if preset.bank == 0 or (preset.bank == 128 and preset.program in KITS)
+        preset for preset in font.presets if preset.bank == 0 or (preset.bank == 128 and preset.program in KITS)
     ]
     for preset in font.presets:
         preset.zones = [zone for zone in preset.zones if zone.get(Gen.ATTACK, 0) < SLOWEST]

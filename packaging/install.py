@@ -107,9 +107,7 @@ def python_packages(python: str) -> list[str]:
     name = f"python{dotted(version(python))}"
     packages = [] if succeeds([python, "-c", "import ensurepip, venv"]) else [f"{name}-venv"]
     if version(python) > RTMIDI_WHEELS_END:
-        packages += [
-            package for need, package in COMPILING.items() if not (shutil.which(need) or Path(need).exists())
-        ]
+        packages += [package for need, package in COMPILING.items() if not (shutil.which(need) or Path(need).exists())]
         headers = output([python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"]).strip()
         if not Path(headers, "Python.h").exists():
             packages.append(f"{name}-dev")

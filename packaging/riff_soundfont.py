@@ -181,9 +181,7 @@ def read_font(path: Path) -> Font:
     presets = [Preset(text(h[0]), h[1], h[2], z) for h, z in zip(heads, zones(b"p", 3), strict=True)]
     names = table(b"inst", "<20sH")[:-1]
     instruments = [Instrument(text(n[0]), z) for n, z in zip(names, zones(b"i", 1), strict=True)]
-    return Font(
-        presets, instruments, [make_sample(row, found[b"smpl"]) for row in table(b"shdr", "<20s5IBb2H")[:-1]]
-    )
+    return Font(presets, instruments, [make_sample(row, found[b"smpl"]) for row in table(b"shdr", "<20s5IBb2H")[:-1]])
 
 
 def text(name: bytes) -> str:
@@ -236,8 +234,16 @@ def write_font(font: Font, path: Path, name: str, notice: str) -> None:
             start, end = start // 2, end // 2
             origin = start
         headers += struct.pack(
-            "<20s5IBb2H", sample.name.encode("latin-1")[:19], start, end, origin + sample.loop[0],
-            origin + sample.loop[1], sample.rate, sample.key, sample.correction, 0,
+            "<20s5IBb2H",
+            sample.name.encode("latin-1")[:19],
+            start,
+            end,
+            origin + sample.loop[0],
+            origin + sample.loop[1],
+            sample.rate,
+            sample.key,
+            sample.correction,
+            0,
             MONO | (COMPRESSED if blob.compressed else 0),
         )
     headers += struct.pack("<20s5IBb2H", b"EOS", *[0] * 9)
@@ -261,9 +267,7 @@ def write_font(font: Font, path: Path, name: str, notice: str) -> None:
     names = bytearray()
     for number in instruments:
         instrument = font.instruments[number]
-        names += struct.pack(
-            "<20sH", instrument.name.encode("latin-1")[:19], sample_zones.add(instrument.zones)
-        )
+        names += struct.pack("<20sH", instrument.name.encode("latin-1")[:19], sample_zones.add(instrument.zones))
     names += struct.pack("<20sH", b"EOI", sample_zones.count)
 
     body = b"sfbk" + listing(

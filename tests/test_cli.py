@@ -126,9 +126,7 @@ def test_render_is_the_same_for_a_seed_and_silent_on_standard_output(hocket, tmp
 
 def test_render_says_what_it_did_as_json(hocket, tmp_path):
     out_file = tmp_path / "a.wav"
-    status, out, err = hocket(
-        "render", "--model", MODEL, "--bars", 2, "--tempo", 240, "--out", out_file, "--json"
-    )
+    status, out, err = hocket("render", "--model", MODEL, "--bars", 2, "--tempo", 240, "--out", out_file, "--json")
     assert (status, err) == (0, "")
     report = json.loads(out)
     assert report["out"] == str(out_file)

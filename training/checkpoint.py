@@ -31,9 +31,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             facts = json.loads((file.metadata() or {})["facts"])
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
     except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise HocketError(
-            f"checkpoint {path} cannot be read ({error}): train again or give another"
-        ) from error
+        raise HocketError(f"checkpoint {path} cannot be read ({error}): train again or give another") from error
 
 
 def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -50,9 +48,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, network: nn.Module) -> d
     }
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]
-) -> None:
+def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:
     """The inverse of `optimiser_tensors`."""
     for name, parameter in network.named_parameters():
         state = prefixed(tensors, f"optimiser.{name}")

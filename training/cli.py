@@ -205,8 +205,14 @@ def evaluate(
 
 
 def _evaluate_sound(
-    bundle: Bundle, data: Path | None, split: str, pieces: int | None, notes: Path | None, card: bool,
-    out: Path | None, as_json: bool,
+    bundle: Bundle,
+    data: Path | None,
+    split: str,
+    pieces: int | None,
+    notes: Path | None,
+    card: bool,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     import json
 

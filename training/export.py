@@ -34,8 +34,12 @@ PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
 SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
 BUNDLINGS = {
-    NoteTask: NoteBundling, PhraseTask: PhraseBundling, ToneTask: ToneBundling, VocodingTask: VocoderBundling,
-    NoteSpectraTask: NoteSpectraBundling, StreamTask: StreamBundling,
+    NoteTask: NoteBundling,
+    PhraseTask: PhraseBundling,
+    ToneTask: ToneBundling,
+    VocodingTask: VocoderBundling,
+    NoteSpectraTask: NoteSpectraBundling,
+    StreamTask: StreamBundling,
 }
 
 
@@ -81,9 +85,7 @@ def export(checkpoint: Path, out: Path) -> Path:
     family = FAMILIES[recipe.family]
     own: Bundling = BUNDLINGS[family.Task](network, recipe, tuple(facts["genres"]))
     if own.data_hash != facts["data_hash"]:
-        raise HocketError(
-            f"{recipe.data.folder} is not the data {checkpoint} was trained on: prepare that again"
-        )
+        raise HocketError(f"{recipe.data.folder} is not the data {checkpoint} was trained on: prepare that again")
     modules: dict[str, graphs.Graph] = family.graphs(network)
     models = {id: graphs.to_onnx(graph) for id, graph in modules.items()}
     folder = out / recipe.slug
@@ -134,9 +136,7 @@ def export(checkpoint: Path, out: Path) -> Path:
 
     exact = own.parity(build(graphs.as_is))
     if exact > PARITY:
-        raise HocketError(
-            f"the graphs differ from the network by {exact:.2g}, more than {PARITY:g}: not exported"
-        )
+        raise HocketError(f"the graphs differ from the network by {exact:.2g}, more than {PARITY:g}: not exported")
     print(f"parity with torch: {exact:.1e} (allowed {PARITY:g})")
     before = own.measure(None)
     for chosen in own.smaller:

@@ -33,9 +33,7 @@ class Run:
     """One training run in `folder`; made anew (from the weights of `start`, if that is given: a checkpoint, a
     bundle's folder or its slug), or taken up where it was left."""
 
-    def __init__(
-        self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.family = FAMILIES[recipe.family]
         self.task: Task = self.family.Task(recipe, device)
@@ -177,14 +175,10 @@ class Run:
     def _resume(self, path: Path) -> None:
         kept, facts = checkpoint.load(path)
         if facts["data_hash"] != self.task.data_hash or tuple(facts["genres"]) != self.genres:
-            raise HocketError(
-                f"{path} was trained on other data: give another --run folder, or the same data"
-            )
+            raise HocketError(f"{path} was trained on other data: give another --run folder, or the same data")
         was, now = dict(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
         if was["model"] != now["model"] or was["train"]["lanes"] != now["train"]["lanes"]:
-            raise HocketError(
-                f"{path} was made by another recipe: give another --run folder, or the same recipe"
-            )
+            raise HocketError(f"{path} was made by another recipe: give another --run folder, or the same recipe")
         self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
         self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}
         memory = checkpoint.prefixed(kept, "state")

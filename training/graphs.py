@@ -129,9 +129,7 @@ def fp16(model: onnx.ModelProto, path: Path) -> None:
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) > 256:
-            half = numpy_helper.from_array(
-                numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half"
-            )
+            half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
             casts.append(onnx.helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
             tensor.CopyFrom(half)
     nodes = [*casts, *model.graph.node]

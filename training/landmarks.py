@@ -112,4 +112,3 @@ def _typical(
 def _fits(row: NDArray[np.int16]) -> NDArray[np.float64]:
     notes = notes_of(row, 0, drums=False)
     return key_fits(np.bincount(notes[:, 2] % 12, notes[:, 3], 12))
-

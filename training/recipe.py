@@ -19,8 +19,13 @@ from training.families.transformer import network as transformer
 from training.families.vocoder import network as vocoder
 
 FAMILIES = {
-    "lstm": lstm, "transformer": transformer, "musicvae": musicvae,
-    "cmelgan": cmelgan, "vocoder": vocoder, "gansynth": gansynth, "ddsp": ddsp,
+    "lstm": lstm,
+    "transformer": transformer,
+    "musicvae": musicvae,
+    "cmelgan": cmelgan,
+    "vocoder": vocoder,
+    "gansynth": gansynth,
+    "ddsp": ddsp,
 }
 T = TypeVar("T")
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it

@@ -32,9 +32,7 @@ def parse_choice(text: str) -> Choice:
     except tomllib.TOMLDecodeError:
         found = []
     if not given or not setting or not found:
-        raise HocketError(
-            f"{text!r} is no choice of settings: give one as train.rate=1e-3,2e-3, strings in quotes"
-        )
+        raise HocketError(f"{text!r} is no choice of settings: give one as train.rate=1e-3,2e-3, strings in quotes")
     return section, setting, found
 
 
@@ -45,9 +43,7 @@ def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Rec
         told = []
         for (section, setting, _), value in zip(choices, values, strict=True):
             if not isinstance(table.get(section), dict):
-                raise HocketError(
-                    f"there is no section {section!r}: choose one of data, sampling, model, train"
-                )
+                raise HocketError(f"there is no section {section!r}: choose one of data, sampling, model, train")
             table[section] = {**table[section], setting: value}
             told.append(f"{setting}={value}")
         yield " ".join(told), recipe_from(table, f"the recipe with {' '.join(told)}")

@@ -115,9 +115,7 @@ def time_start(home: Path) -> Figures:
     spawned = time.perf_counter_ns()
     subprocess.run([sys.executable, "-c", program], stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=True)
     sends = json.loads(trace.read_text("utf-8"))["sends"]
-    heard = (
-        max(sends[0][0], sends[0][0] + sends[0][1]) if sends else None
-    )  # a port with stamps takes it early
+    heard = max(sends[0][0], sends[0][0] + sends[0][1]) if sends else None  # a port with stamps takes it early
     return {
         "engine_s": round((answered - began) / 1e9, 3),
         "first_note_s": None if heard is None else round((heard - spawned) / 1e9, 3),
@@ -148,9 +146,7 @@ class Live:
             self._play(client, sleeper, seconds)
             memory = _memory(client, window)
             client.ask(Stop())
-            received = (
-                [time for time, message in receiver.read() if message[0] & 0xF0 == 0x90] if receiver else None
-            )
+            received = [time for time, message in receiver.read() if message[0] & 0xF0 == 0x90] if receiver else None
         finally:
             if receiver:
                 receiver.close()
@@ -240,9 +236,7 @@ def resident_mb(pid: int) -> float | None:
     except OSError:
         pass
     if pid and sys.platform == "darwin":
-        shown = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
+        shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return round(int(shown.stdout) * 1024 / 1e6, 1) if shown.stdout.strip() else None
     return None
 

@@ -245,9 +245,7 @@ def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
     return _possible(late)
 
 
-def _knobs_heard(
-    slug: str, knobs: Sequence[Knob], model: StreamModel, home: Path, players: str
-) -> list[float]:
+def _knobs_heard(slug: str, knobs: Sequence[Knob], model: StreamModel, home: Path, players: str) -> list[float]:
     """ms from turning a knob to the first sound that differs from what it would have been without."""
     turnable = [knob for knob in knobs if knob.kind != "switch" and knob.id not in GRADUAL]
     if not turnable:
@@ -310,9 +308,7 @@ def _differing(
     return late
 
 
-def _again(
-    model: StreamModel, rate: int, taken: Sequence[tuple[int, dict[str, Value]]], frames: int
-) -> Mono:
+def _again(model: StreamModel, rate: int, taken: Sequence[tuple[int, dict[str, Value]]], frames: int) -> Mono:
     """The stream (frames,) as it is when knobs hold from those frames on."""
     strand = Strand(model, rate, float, Chords())
     pieces: list[Mono] = []

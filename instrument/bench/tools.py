@@ -47,9 +47,7 @@ def first_line(process: subprocess.Popen[bytes]) -> str:
     """What a child says first; empty if it ends or says nothing in time."""
     lines: list[bytes] = []
     assert process.stdout is not None
-    reader = threading.Thread(
-        target=lambda pipe: lines.append(pipe.readline()), args=(process.stdout,), daemon=True
-    )
+    reader = threading.Thread(target=lambda pipe: lines.append(pipe.readline()), args=(process.stdout,), daemon=True)
     reader.start()
     reader.join(PATIENCE_S)
     return lines[0].decode().strip() if lines else ""

@@ -58,22 +58,16 @@ def _common(
 @app.command()
 def play(
     model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
-    patch: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; else the last state.")
-    ] = "",
+    patch: Annotated[str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; else the last state.")] = "",
     headless: Annotated[bool, typer.Option("--headless", help="Play at once, without a window.")] = False,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
     audio: Annotated[str, typer.Option(metavar="DEVICE|null", help="Audio device.")] = "",
     midi: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to send to.")] = "",
-    midi_in: Annotated[
-        str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to play along on.")
-    ] = "",
+    midi_in: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to play along on.")] = "",
     midi_offset: Annotated[
         float | None, typer.Option(min=-500, max=500, metavar="MS", help="Send MIDI so much later; negative: earlier.")
     ] = None,
-    record: Annotated[
-        str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")
-    ] = "",
+    record: Annotated[str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="The music goes on when this ends.")] = False,
 ) -> None:
     """Play live."""
@@ -122,9 +116,7 @@ def render(
     report: dict[str, Any] = {}
     if out is not None:
         check_out(out)
-        options = Options(
-            model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take
-        )
+        options = Options(model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take)
         rendering = rendered(options, open_player)
         bounce(rendering, out)
         report |= {"out": str(out), "notes": len(rendering.played), "seconds": round(rendering.seconds, 6)}

@@ -125,9 +125,7 @@ class Control:
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
-            Learn: lambda _, learn: conductor.call(
-                lambda: conductor.learn(learn.knob, learn.player, learn.on)
-            ),
+            Learn: lambda _, learn: conductor.call(lambda: conductor.learn(learn.knob, learn.player, learn.on)),
             AddAnchor: self._add_anchor,
             ChangeAnchor: lambda _, to: conductor.call(
                 lambda: conductor.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)

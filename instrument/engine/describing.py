@@ -15,8 +15,7 @@ def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
         (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
     ]
     turned = any(
-        given[info.player + 1][0].get(info.id, info.default)
-        != given[info.player + 1][1].get(info.id, info.default)
+        given[info.player + 1][0].get(info.id, info.default) != given[info.player + 1][1].get(info.id, info.default)
         for info in knobs
         if info.player + 1 < len(given)
     )

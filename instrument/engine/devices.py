@@ -157,7 +157,6 @@ class Devices:
         if changed:
             self.look_around()
 
-
     def _make_do(self, kind: str, wish: Wish) -> bool:
         """Take any other device than none while one is missing; whether there was one."""
         if kind == MIDI_IN or not wish.name or not self._is_null(kind):

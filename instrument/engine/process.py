@@ -53,22 +53,16 @@ SWITCH_S = 0.0001  # how long a thread may hold the interpreter while another wa
 
 def parser() -> argparse.ArgumentParser:
     """The options, as `EngineClient.connect` passes them."""
-    options = argparse.ArgumentParser(
-        prog="python -m instrument.engine.process", description="Hocket's engine"
-    )
+    options = argparse.ArgumentParser(prog="python -m instrument.engine.process", description="Hocket's engine")
     options.add_argument("--model", default="", help="slug of the first player's model")
     options.add_argument("--patch", default="", help="patch to begin with; else the state of the last time")
     options.add_argument("--audio", default="", help='audio device, or "null"; else as in the patch')
     options.add_argument("--midi", default="", help='MIDI port, "virtual" or "null"; else as in the patch')
-    options.add_argument(
-        "--midi-in", default="", help='MIDI input, "virtual" or "null"; else as in the patch'
-    )
+    options.add_argument("--midi-in", default="", help='MIDI input, "virtual" or "null"; else as in the patch')
     options.add_argument(
         "--midi-offset", type=float, metavar="MS", help="send MIDI so much later; else as in the patch"
     )
-    options.add_argument(
-        "--record", default="", metavar="FILE", help="record to a .mid, .wav or .take.json file"
-    )
+    options.add_argument("--record", default="", metavar="FILE", help="record to a .mid, .wav or .take.json file")
     options.add_argument(
         "--linger",
         type=float,
@@ -82,9 +76,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="MODULE:NAME",
         help="what opens the models",
     )
-    options.add_argument(
-        "--trace", default="", metavar="FILE", help="write what was measured there at the end"
-    )
+    options.add_argument("--trace", default="", metavar="FILE", help="write what was measured there at the end")
     return options
 
 
@@ -204,9 +196,7 @@ def load_models(patch: Patch, players: Players, asked_for: bool) -> tuple[Patch,
     return patch, ""
 
 
-def write_trace(
-    path: Path, conductor: Conductor, scheduler: Scheduler, sound: Sound, control: Control
-) -> None:
+def write_trace(path: Path, conductor: Conductor, scheduler: Scheduler, sound: Sound, control: Control) -> None:
     """What `hocket bench` wants to know and telemetry is too slow for. In ns: when each knob that was turned took
     effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons. sound: see `Sound`."""
     audio = sound.audio.status()

@@ -178,4 +178,3 @@ class SharedFile:
         """Take the file's name away; the memory lives until both sides have let go of it."""
         with suppress(OSError):  # already gone, or Windows, where a mapped file keeps its name
             self.path.unlink()
-

@@ -19,7 +19,9 @@ from instrument.models.sound.base import SoundModel
 from instrument.paths import models_dirs
 
 NOTE_PLAYERS: dict[str, Callable[[Bundle], NotePlayer]] = {
-    "lstm": LstmPlayer, "transformer": TransformerPlayer, "musicvae": MusicVaePlayer,
+    "lstm": LstmPlayer,
+    "transformer": TransformerPlayer,
+    "musicvae": MusicVaePlayer,
 }
 
 Kind = Literal["notes", "stream", "voice", ""]  # what a player with such a model does; "": it is none by itself

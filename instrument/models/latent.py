@@ -176,7 +176,13 @@ class Space:
         return out
 
     def point(
-        self, knobs: dict[str, float | str], seed: int, player: int, phrase: int, bars: int, theme: int,
+        self,
+        knobs: dict[str, float | str],
+        seed: int,
+        player: int,
+        phrase: int,
+        bars: int,
+        theme: int,
         heard: Point | None,
     ) -> Point:
         """Where phrase number `phrase` stands. It wanders (`wander`) from a home: a point that is told

@@ -167,9 +167,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise HocketError(f"{path} is not a manifest: it holds no table")
         version = table.get("manifest_version")
         if version != VERSION:
-            raise HocketError(
-                f"{path}: manifest version {version!r}, this Hocket reads {VERSION}: update Hocket"
-            )
+            raise HocketError(f"{path}: manifest version {version!r}, this Hocket reads {VERSION}: update Hocket")
         return msgspec.convert(table, Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HocketError(f"{path} is not a manifest: {error}") from error

@@ -40,9 +40,7 @@ class Session:
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise HocketError(f"{name} does not load: {line[:200]}") from error
         self.inputs = {i.name: (tuple(_dim(d) for d in i.shape), i.type) for i in self._session.get_inputs()}
-        self.outputs = {
-            o.name: (tuple(_dim(d) for d in o.shape), o.type) for o in self._session.get_outputs()
-        }
+        self.outputs = {o.name: (tuple(_dim(d) for d in o.shape), o.type) for o in self._session.get_outputs()}
         self._names = [o.name for o in self._session.get_outputs()]
 
     def run(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -122,9 +122,7 @@ def _notes(track: mido.MidiTrack) -> list[RawTrack]:
         tick += message.time
         match message.type:
             case "note_on" if message.velocity:
-                held[message.channel, message.note].append(
-                    (tick, message.velocity, programs[message.channel])
-                )
+                held[message.channel, message.note].append((tick, message.velocity, programs[message.channel]))
             case "note_on" | "note_off" if held[message.channel, message.note]:
                 release(message.channel, message.note)
             case "program_change":

@@ -123,9 +123,7 @@ def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
             case [line, chords] if line <= 1.1 and chords >= 2.5:
                 told = [Part.MELODY, Part.CHORDS]  # a lead sheet
     accompanied = Part.MELODY in told
-    return [
-        _rest(track, accompanied) if part is None else part for track, part in zip(tracks, told, strict=True)
-    ]
+    return [_rest(track, accompanied) if part is None else part for track, part in zip(tracks, told, strict=True)]
 
 
 def align(piece: Piece) -> Aligned:

@@ -105,9 +105,7 @@ def _x_answers(name: str) -> bool:
         return False
     if host in ("", "unix"):
         path = f"/tmp/.X11-unix/X{number}"
-        return any(
-            _answers(socket.AF_UNIX, start + path) for start in ("\0", "")
-        )  # abstract, then in the folder
+        return any(_answers(socket.AF_UNIX, start + path) for start in ("\0", ""))  # abstract, then in the folder
     return _answers(socket.AF_INET, (host, 6000 + int(number)))
 
 

@@ -97,13 +97,9 @@ def _show_in_use(
         return
     first, last = standing
     known = [first, *(_Standing(name, name, name) for name in names if name != last.id), last]
-    current = max(
-        (one for one in known if in_use.startswith(one.start)), key=lambda one: len(one.start), default=None
-    )
+    current = max((one for one in known if in_use.startswith(one.start)), key=lambda one: len(one.start), default=None)
     if current is None:
         current = _Standing(in_use, in_use, in_use)
         known.insert(0, current)
     more = current is not last and current.id != ""
-    selector.show_items(
-        ((one.id, in_use if more and one is current else one.text, "") for one in known), current.id
-    )
+    selector.show_items(((one.id, in_use if more and one is current else one.text, "") for one in known), current.id)

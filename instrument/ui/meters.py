@@ -79,9 +79,7 @@ class LevelMeter(QWidget):
         for side in range(2):
             x = left + side * (wide + gap)
             painter.fillRect(QRectF(x, top, wide, foot - top), theme.colour(theme.RAISED))
-            painter.fillRect(
-                QRectF(x, 0, wide, light), theme.colour(theme.RECORD if self.over else theme.RAISED)
-            )
+            painter.fillRect(QRectF(x, 0, wide, light), theme.colour(theme.RECORD if self.over else theme.RAISED))
             bar = y(self.bars[side])
             painter.fillRect(QRectF(x, bar, wide, foot - bar), shade)
             peak = self.peaks[side][0]

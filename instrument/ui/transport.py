@@ -85,9 +85,7 @@ class TransportBar(QFrame):
         self.record.setAccessibleName("Record")
         self.record.setCheckable(True)
         self.record.clicked.connect(self._record)
-        self.kind = Selector(
-            "What to record", "Record the sound, the notes as MIDI, or a take to play it again"
-        )
+        self.kind = Selector("What to record", "Record the sound, the notes as MIDI, or a take to play it again")
         self.kind.show_items(((kind, name, "") for kind, name in RECORDINGS), RECORDINGS[0][0])
         self.kind.picked.connect(lambda _: self._show_kind())
         self.position = Position()
@@ -97,15 +95,11 @@ class TransportBar(QFrame):
         self.patch.picked.connect(self.patch_picked)
         self.save = Button("Save", "Save the patch (Ctrl+S)")
         self.save.clicked.connect(self.save_pressed)
-        self.panic = Button(
-            "Panic", "All notes off, everywhere (Esc)", icons.icon("panic", theme.WARN), "panic"
-        )
+        self.panic = Button("Panic", "All notes off, everywhere (Esc)", icons.icon("panic", theme.WARN), "panic")
         self.panic.clicked.connect(self.panic_pressed)
         self.menu = QMenu(self)
         self.more = Button("", "More", icons.icon("menu", theme.MUTED), "flat")
-        self.more.clicked.connect(
-            lambda: self.menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))
-        )
+        self.more.clicked.connect(lambda: self.menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft())))
         self._show_kind()
 
         self._row = QHBoxLayout(self)
@@ -137,9 +131,7 @@ class TransportBar(QFrame):
             self.tempo = NumberBox(tempo, decimals=1)
             self.tempo.setObjectName("tempo")
             self._board.add(tempo, self.tempo)
-            self._row.insertWidget(
-                self._tempo_at, Field("Tempo", self.tempo, 84), 0, Qt.AlignmentFlag.AlignBottom
-            )
+            self._row.insertWidget(self._tempo_at, Field("Tempo", self.tempo, 84), 0, Qt.AlignmentFlag.AlignBottom)
             if metre is not None:
                 choice = Choice(metre)
                 self._board.add(metre, choice)
@@ -179,9 +171,7 @@ class TransportBar(QFrame):
         return str(self.kind.currentData())
 
     def _show_kind(self, recording: str = "") -> None:
-        help = (
-            f"Stop recording {recording} (Ctrl+R)" if recording else f"Record a .{self._kind} file (Ctrl+R)"
-        )
+        help = f"Stop recording {recording} (Ctrl+R)" if recording else f"Record a .{self._kind} file (Ctrl+R)"
         if help != self.record.toolTip():
             self.record.setToolTip(help)
             self.record.setAccessibleDescription(help)

@@ -95,8 +95,9 @@ def test_a_frame_written_now_is_heard_after_the_lead(audio: tuple[AudioOutput, P
         play(output, pass_time, 512)
         status = output.status()
         now = output._clock.now() if isinstance(output, NullAudio) else time.perf_counter_ns()
-        ahead.append(output.heard_ns(status.written) - now - (status.written - status.played) * 1e9 / 48_000
-                     - status.latency_ns)
+        ahead.append(
+            output.heard_ns(status.written) - now - (status.written - status.played) * 1e9 / 48_000 - status.latency_ns
+        )
     assert abs(np.median(ahead)) < 15e6  # a block more or less, and what a busy machine adds
 
 

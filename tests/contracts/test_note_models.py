@@ -119,9 +119,15 @@ def test_any_knob_turned_by_a_hundredth_changes_at_most_a_tenth_of_the_next_bar(
             assert share_changed(model, info, 100) <= 0.10, info.id
 
 
-@pytest.mark.parametrize(("key", "scale", "low", "high"), [
-    ("C", "major", 0, 127), ("Eb", "minor pentatonic", 40, 90), ("F", "blues", 60, 72), ("B", "whole tone", 30, 50),
-])
+@pytest.mark.parametrize(
+    ("key", "scale", "low", "high"),
+    [
+        ("C", "major", 0, 127),
+        ("Eb", "minor pentatonic", 40, 90),
+        ("F", "blues", 60, 72),
+        ("B", "whole tone", 30, 50),
+    ],
+)
 def test_key_and_range_are_kept(model, key, scale, low, high):
     if set(performance(model).bundles[0].parts) == {Part.DRUMS}:
         pytest.skip("it plays drums alone")
@@ -136,8 +142,14 @@ def test_notes_are_possible_in_order_and_do_not_cease(model):
     for seed in range(2):
         played = notes(model, 16, seed)
         assert all(a.order < b.order for a, b in pairwise(played))
-        assert all(0 <= n.pitch <= 127 and 1 <= n.velocity <= 127 and n.duration >= 1 and -4 <= n.micro <= 3
-                   and n.part in tuple(Part) for n in played)
+        assert all(
+            0 <= n.pitch <= 127
+            and 1 <= n.velocity <= 127
+            and n.duration >= 1
+            and -4 <= n.micro <= 3
+            and n.part in tuple(Part)
+            for n in played
+        )
         onsets = [0, *(note.tick for note in played), 16 * BAR]
         assert max(b - a for a, b in pairwise(onsets)) <= 2 * BAR
 
@@ -149,8 +161,6 @@ def test_muted_parts_are_silent(model):
     muted = min(parts)
     assert muted not in {note.part for note in notes(model, 4, 1, f"{Part(muted).name.lower()}=0")}
     assert {note.part for note in notes(model, 4, 1)} <= parts
-
-
 
 
 @pytest.mark.parametrize("name", list_patches())

@@ -189,5 +189,3 @@ def test_a_glance_sees_a_server_come(no_jack):
     assert glance() == before
     no_jack.start()
     assert glance() != before
-
-

@@ -57,6 +57,7 @@ def lost(engine):
 
 def device_processes(engine):
     """Those of audio and MIDI; others look around for a moment."""
+
     def there_now():
         return [pid for pid in children(engine.client.process.pid) if "instrument.io" in command_line(pid)]
 

@@ -129,9 +129,7 @@ def test_music_goes_on_without_the_server_and_sounds_when_it_is_back(
 
 def test_the_device_process_ends_with_its_parent(jack: JackServer) -> None:
     code = "from instrument.io.audio.output import *; a = open_audio(None); print(a.pid, flush=True); input()"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     pid = int(parent.stdout.readline())
     assert alive(pid)
@@ -205,9 +203,7 @@ def test_no_device_is_a_named_error_and_real_time_goes_on(jack: JackServer) -> N
     audio.close()
 
 
-def test_without_portaudio_the_package_to_install_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_portaudio_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for ask in (list_devices, lambda: open_audio(None)):

@@ -59,8 +59,10 @@ def test_every_message_is_on_its_frame(port: JackMidiOutput, probe: JackProbe, t
     first = list(dict.fromkeys(number))  # where the server lost a cycle, the one before may be heard twice
     assert first == sorted(first)
     off = np.abs(np.array([ns for ns, _ in recording.events]) - due[number]) * 48_000 / 1e9
-    print(f"frames off: p50 {np.percentile(off, 50):.2f}, p99 {np.percentile(off, 99):.2f}, max {off.max():.2f},"
-          f" xruns {recording.xruns}, late {status.late}")
+    print(
+        f"frames off: p50 {np.percentile(off, 50):.2f}, p99 {np.percentile(off, 99):.2f}, max {off.max():.2f},"
+        f" xruns {recording.xruns}, late {status.late}"
+    )
     assert np.percentile(off, 50) < 1  # whole frames: half a one is rounding
     if not recording.xruns:  # a server that loses cycles loses what was in them and places nothing right
         assert number == list(range(300))
@@ -109,9 +111,7 @@ def test_when_the_parent_is_killed_all_notes_end(jack: JackServer, probe: JackPr
         port.send(bytes((0x90, 60, 100)), 0)
         input()
     """
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdin
     assert parent.stdout
     pid = int(parent.stdout.readline())
@@ -300,7 +300,9 @@ def test_the_null_port_remembers() -> None:
     port.send(b"\x90\x3c\x02", 900_000_000)
     assert isinstance(port, NullMidi)
     assert list(port.messages) == [
-        (2_000_000_000, b"\x90\x3c\x01"), (1_000_000_000, b"\x80\x3c\x00"), (1_000_000_000, b"\x90\x3c\x02"),
+        (2_000_000_000, b"\x90\x3c\x01"),
+        (1_000_000_000, b"\x80\x3c\x00"),
+        (1_000_000_000, b"\x90\x3c\x02"),
     ]
     assert (port.status().sent, port.status().late) == (3, 1)
     port.close()

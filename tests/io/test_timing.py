@@ -14,8 +14,9 @@ def pairs(
 ) -> list[tuple[int, int]]:
     """What a device publishes whose callback is late by an exponential time."""
     late = np.random.default_rng(seed).exponential(late_ns, count) if late_ns else np.zeros(count)
-    return [(f, START + round(f * 1e9 / rate + late[i])) for i, f in
-            enumerate(range(first, first + count * block, block))]
+    return [
+        (f, START + round(f * 1e9 / rate + late[i])) for i, f in enumerate(range(first, first + count * block, block))
+    ]
 
 
 def test_an_exact_device_is_followed_exactly() -> None:

@@ -75,10 +75,7 @@ def test_the_shipped_bundle_gives_its_golden_output():
         for field in codec.FIELDS:
             context = golden[f"context_{field}"][:, i : i + 1]
             (logits,) = bundle.sessions[field].run({"share": found[f"share_{field}"], "context": context})
-            assert (
-                np.abs(logits[0, 0] - golden[f"logits_{field}"][0, i]).max()
-                < bundle.manifest.golden.tolerance
-            )
+            assert np.abs(logits[0, 0] - golden[f"logits_{field}"][0, i]).max() < bundle.manifest.golden.tolerance
 
 
 def test_a_whole_bundle_from_a_stranger_is_probed_once_and_opens(bundle, tmp_path):

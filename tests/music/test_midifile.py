@@ -56,9 +56,7 @@ def test_what_is_written_is_read_again(found, changes):
     written = tuple(Metre((tick - 1) * 24, n, d) for tick, n, d in sorted(changes))
     if written:
         written = (Metre(0, 7, 8), *(m for m in written if m.tick))
-    piece = piece_of(
-        found, metres=written, tempos=((0, 90.0), (480, 150.0)), markers=(Marker(5, "chord B:maj"),)
-    )
+    piece = piece_of(found, metres=written, tempos=((0, 90.0), (480, 150.0)), markers=(Marker(5, "chord B:maj"),))
     read = read_midi(_written(piece), aligned=False)
     np.testing.assert_array_equal(read.notes, without_overlaps(piece))
     assert _changes(read.metres) == _changes(written)

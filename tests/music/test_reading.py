@@ -7,15 +7,11 @@ from instrument.music.reading import MAX_TICK, RawMidi, RawTrack, align, beat_st
 from instrument.music.timebase import Metre
 
 
-def track(
-    name: str = "", starts=(0, 480), *, program: int = 0, drums: bool = False, chord: int = 1
-) -> RawTrack:
+def track(name: str = "", starts=(0, 480), *, program: int = 0, drums: bool = False, chord: int = 1) -> RawTrack:
     onsets = np.repeat(np.array(starts, np.int64), chord)
     count = len(onsets)
     pitches = 60 + np.arange(count, dtype=np.int64) % chord * 4
-    return RawTrack(
-        name, program, drums, onsets, np.full(count, 240, np.int64), pitches, np.full(count, 80, np.int64)
-    )
+    return RawTrack(name, program, drums, onsets, np.full(count, 240, np.int64), pitches, np.full(count, 80, np.int64))
 
 
 def raw(*tracks: RawTrack, **facts) -> RawMidi:

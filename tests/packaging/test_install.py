@@ -14,9 +14,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the installer serves Linux first"
-)
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the installer serves Linux first")
 
 
 @pytest.fixture
@@ -154,9 +152,7 @@ def test_a_wheel_carries_what_ships(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=100)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
-    shipped = {
-        path.relative_to(ROOT) for room in ("assets", "models_onnx") for path in (ROOT / room).rglob("*")
-    }
+    shipped = {path.relative_to(ROOT) for room in ("assets", "models_onnx") for path in (ROOT / room).rglob("*")}
     assert {f"instrument/{path.as_posix()}" for path in shipped if (ROOT / path).is_file()} <= names
     assert {"instrument/paths.py", "training/__init__.py"} <= names
     assert not any(name.startswith(("tests/", "packaging/")) for name in names)

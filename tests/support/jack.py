@@ -75,7 +75,9 @@ class JackServer:
         driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(self.period)]
         self._process = subprocess.Popen(
             ["jackd", "--realtime" if self.realtime else "--no-realtime", "-n", self.name, *driver],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         wait_for(self._ready, READY_S, "the JACK server")
 
@@ -133,8 +135,11 @@ class JackProbe:
         self.name = name
         script = Path(__file__).with_name("jackprobe.py")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True,
+            [sys.executable, "-P", str(script), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         self._reply()
 

@@ -16,9 +16,13 @@ AHEAD = 192
 Action = tuple[str, float, float]  # what, and two numbers 0..1 that say how
 
 actions = st.lists(
-    st.tuples(st.sampled_from(("plan", "plan", "advance", "advance", "turn", "mute", "load", "listen", "let go")),
-              st.floats(0, 1), st.floats(0, 1)),
-    min_size=5, max_size=60,
+    st.tuples(
+        st.sampled_from(("plan", "plan", "advance", "advance", "turn", "mute", "load", "listen", "let go")),
+        st.floats(0, 1),
+        st.floats(0, 1),
+    ),
+    min_size=5,
+    max_size=60,
 )
 
 
@@ -42,9 +46,7 @@ def play_along(performance: Performance, kind: str, first: float, second: float)
             performance.release(pitch, part, performance.floor + 50 * first)
 
 
-def perform(
-    performance: Performance, what: Sequence[Action], models: Sequence[str] = ()
-) -> list[list[Played]]:
+def perform(performance: Performance, what: Sequence[Action], models: Sequence[str] = ()) -> list[list[Played]]:
     """Do it; what every `advance` gave."""
     horizon = float(performance.floor)
     given = []

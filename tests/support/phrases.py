@@ -51,8 +51,18 @@ class TorchBundle(Bundle):
             "touch": np.full((9 if drums else 1, 16), 80.0),
         }
         manifest = Manifest(
-            VERSION, "vae", "VAE", "musicvae", "1", "", (), Golden("golden.npz", "0" * 64, 0.1),
-            states=states(network), genres=("march", "waltz"), parts=(3 if drums else 0,), latent=config.latent,
+            VERSION,
+            "vae",
+            "VAE",
+            "musicvae",
+            "1",
+            "",
+            (),
+            Golden("golden.npz", "0" * 64, 0.1),
+            states=states(network),
+            genres=("march", "waltz"),
+            parts=(3 if drums else 0,),
+            latent=config.latent,
             codec={"drums": int(drums), "bars": config.bars, "segments": config.segments},
             knobs=knobs(("march", "waltz"), attributes, config.bars),
         )

@@ -102,8 +102,10 @@ class ScalePlayer:
         genre = GENRES.index(str(ask.knobs.get("genre", "none")))
         last, ordinal = self._last or (None, 0)
         free = {part: _pitches(part, ask) for part in PARTS if not ask.parts or part in ask.parts}
-        after = {part: mask & (EVERY + 128 * (part == Part.DRUMS) > last.order % 256) if last else mask
-                 for part, mask in free.items()}  # what may follow on the same tick
+        after = {
+            part: mask & (EVERY + 128 * (part == Part.DRUMS) > last.order % 256) if last else mask
+            for part, mask in free.items()
+        }  # what may follow on the same tick
         if not any(mask.any() for mask in free.values()):
             raise HocketError("no pitch may sound: widen the range or change the scale")
 

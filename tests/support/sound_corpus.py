@@ -73,9 +73,7 @@ def make_note_corpus(
                 held = round(seconds * 2 / 3 * rate)
                 name = f"{instrument}/{instrument}_{pitch:03}_{velocity:03}.wav"
                 split = (*SPLITS, "train", "train")[i % 7]
-                clip = Clip(
-                    name, "made-up", "", "CC0-1.0", split, 0, 0, name, instrument, pitch, velocity, held
-                )
+                clip = Clip(name, "made-up", "", "CC0-1.0", split, 0, 0, name, instrument, pitch, velocity, held)
                 writer.add(clip, note(harmonics, pitch, velocity, held, round(seconds * rate), rate))
     return writer.finish()
 
@@ -86,13 +84,9 @@ def note(
     """A tone with these harmonic amplitudes, 10 ms of attack, a slow decay, and 50 ms of release."""
     times = np.arange(frames) / rate
     f0 = hertz(pitch)
-    tone = sum(
-        a * np.sin(2 * np.pi * f0 * h * times) for h, a in enumerate(harmonics, 1) if f0 * h < rate / 2
-    )
+    tone = sum(a * np.sin(2 * np.pi * f0 * h * times) for h, a in enumerate(harmonics, 1) if f0 * h < rate / 2)
     released = np.clip(1 - (times - held / rate) / 0.05, 0, 1)
-    return (
-        tone / sum(harmonics) * np.clip(times / 0.01, 0, 1) * np.exp(-times) * released * 0.7 * velocity / 127
-    )
+    return tone / sum(harmonics) * np.clip(times / 0.01, 0, 1) * np.exp(-times) * released * 0.7 * velocity / 127
 
 
 def level(sound: NDArray[np.float64], rms: float = 0.1) -> NDArray[np.float64]:

@@ -19,8 +19,16 @@ def sound_bundle(folder: Path, family: str, **fields):
     folder.mkdir(exist_ok=True)
     (folder / "graph.onnx").write_bytes(b"\0" * 1000)
     manifest = Manifest(
-        VERSION, folder.name, folder.name.capitalize(), family, "1.0.0", "CC0-1.0",
-        (Graph("graph", "graph.onnx", "0" * 64, (), ()),), Golden("golden.npz", "0" * 64, 1e-3), **fields)
+        VERSION,
+        folder.name,
+        folder.name.capitalize(),
+        family,
+        "1.0.0",
+        "CC0-1.0",
+        (Graph("graph", "graph.onnx", "0" * 64, (), ()),),
+        Golden("golden.npz", "0" * 64, 1e-3),
+        **fields,
+    )
     write_manifest(manifest, folder)
     return SimpleNamespace(manifest=manifest, folder=folder)
 
@@ -28,16 +36,22 @@ def sound_bundle(folder: Path, family: str, **fields):
 def voice_bundle(folder: Path):
     """The bundle of `SineVoice`."""
     names = tuple(INSTRUMENTS)
-    knobs = (Knob("instrument", "Instrument", "choice", default=names[0], choices=names),
-             Knob("instrument_b", "Second", "choice", default=names[1], choices=names), Knob("morph", "Morph"))
+    knobs = (
+        Knob("instrument", "Instrument", "choice", default=names[0], choices=names),
+        Knob("instrument_b", "Second", "choice", default=names[1], choices=names),
+        Knob("morph", "Morph"),
+    )
     return sound_bundle(folder, "ddsp", condition_genres=names, knobs=knobs)
 
 
 def stream_bundle(folder: Path):
     """The bundle of `MixedStream`."""
     names = tuple(GENRES)
-    knobs = (Knob("genre", "Genre", "choice", default=names[0], choices=names),
-             Knob("genre_b", "Other", "choice", default=names[1], choices=names), Knob("blend", "Blend"))
+    knobs = (
+        Knob("genre", "Genre", "choice", default=names[0], choices=names),
+        Knob("genre_b", "Other", "choice", default=names[1], choices=names),
+        Knob("blend", "Blend"),
+    )
     return sound_bundle(folder, "cmelgan", genres=names, condition_genres=names, knobs=knobs)
 
 

@@ -67,7 +67,10 @@ class Obliging:
             sounds = [n for at in range(last // 24, last // 24 + 2) for n in style(str(knobs.get("genre", "hymn")), at)]
             done = {(n.tick, n.pitch) for n in self.notes[-16:]}
             tick, pitch, duration = min(
-                (t, p, d) for t, p, d in sounds if t >= last and (t, p) not in done
+                (t, p, d)
+                for t, p, d in sounds
+                if t >= last
+                and (t, p) not in done
                 and (not self.notes or t * 128 + p > self.notes[-1].tick * 128 + self.notes[-1].pitch)
             )
             return Note(tick, 0, pitch, duration, 80, Part.MELODY)
@@ -88,12 +91,22 @@ class Obliging:
 
 def manifest(*genres: str) -> Manifest:
     return Manifest(
-        VERSION, "stand-in", "Stand-in", "lstm", "1.0.0", "CC0-1.0",
-        (Graph("step", "step.onnx", "0" * 64, (), ()),), Golden("golden.npz", "0" * 64, 0.01),
-        condition_genres=genres, genres=genres, parts=(int(Part.MELODY),),
-        knobs=(Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
-               Knob("density", "Density", high=8, zero="free"),
-               Knob("register", "Register", high=8, zero="free")),
+        VERSION,
+        "stand-in",
+        "Stand-in",
+        "lstm",
+        "1.0.0",
+        "CC0-1.0",
+        (Graph("step", "step.onnx", "0" * 64, (), ()),),
+        Golden("golden.npz", "0" * 64, 0.01),
+        condition_genres=genres,
+        genres=genres,
+        parts=(int(Part.MELODY),),
+        knobs=(
+            Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
+            Knob("density", "Density", high=8, zero="free"),
+            Knob("register", "Register", high=8, zero="free"),
+        ),
     )
 
 
@@ -283,7 +296,9 @@ def test_a_bundle_that_is_not_installed_has_no_examples(tmp_path):
 
 def test_the_overview_tells_of_every_model_what_was_measured(tmp_path):
     lstm = {
-        "name": "One", "family": "lstm", "cost": {"p50": 1.5, "p99": 3.0, "bytes": 3 << 20},
+        "name": "One",
+        "family": "lstm",
+        "cost": {"p50": 1.5, "p99": 3.0, "bytes": 3 << 20},
         "yardstick": {"total": 4.0, "by_field": {"time": 4.0}, "by_genre": {"folk": {"total": 4.0}}},
         "key_lock": [{"obeyed": True}, {"obeyed": False}],
         "switching": {"folk": {"heard": True}, "jazz": {"heard": False}},
@@ -292,8 +307,10 @@ def test_the_overview_tells_of_every_model_what_was_measured(tmp_path):
         "examples": {"folk-1.mid": "hocket render --seed 1"},
     }
     overview.keep_figures(tmp_path / "models" / "one", lstm)
-    overview.keep_figures(tmp_path / "models" / "two", {
-        "name": "Two", "family": "musicvae", "accuracy": {"model": {"told": 0.9, "free": 0.81}}})
+    overview.keep_figures(
+        tmp_path / "models" / "two",
+        {"name": "Two", "family": "musicvae", "accuracy": {"model": {"told": 0.9, "free": 0.81}}},
+    )
     text = overview.write_overview(tmp_path / "models").read_text()
     one = next(line for line in text.splitlines() if "models_onnx/one" in line)
     assert one.split(" | ")[1:-1] == ["lstm", "4.000", "1 of 2", "0.75", "1 of 2", "1 of 2", "1.50", "3.00", ""]

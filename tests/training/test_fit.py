@@ -45,10 +45,28 @@ def bundle(bundle_folder) -> Bundle:
 
 def killed_run(data: Path, folder: Path) -> int:
     """Start `fit` on the command line, kill it after its first checkpoint; returns the batches that has."""
-    command = [sys.executable, "-m", "training", "fit", "--recipe", SMOKE, "--run", folder, "--data", data,
-               "--threads", "1"]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                               env=os.environ | {"OMP_NUM_THREADS": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "training",
+        "fit",
+        "--recipe",
+        SMOKE,
+        "--run",
+        folder,
+        "--data",
+        data,
+        "--threads",
+        "1",
+    ]
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     try:
         deadline = time.monotonic() + 90
         while not (folder / "last.safetensors").exists():
@@ -97,9 +115,7 @@ def test_the_golden_file_is_met_step_by_step(bundle):
         for field in codec.FIELDS:
             head = {"share": found[f"share_{field}"], "context": golden[f"context_{field}"][:, at]}
             (logits,) = sessions[field].run(head)
-            np.testing.assert_allclose(
-                logits, golden[f"logits_{field}"][:, at], atol=bundle.manifest.golden.tolerance
-            )
+            np.testing.assert_allclose(logits, golden[f"logits_{field}"][:, at], atol=bundle.manifest.golden.tolerance)
 
 
 def test_the_bundle_plays(bundle):
@@ -139,7 +155,8 @@ def test_every_recipe_of_notes_makes_a_step(path, data, tmp_path):
     recipe = read_recipe(path)
     notes = FAMILIES[recipe.family].Task is NoteTask
     small = dataclasses.replace(
-        recipe, data=dataclasses.replace(recipe.data, folder=str(data)),
+        recipe,
+        data=dataclasses.replace(recipe.data, folder=str(data)),
         train=dataclasses.replace(recipe.train, lanes=2, **{"steps": 8, "teacher": ""} if notes else {}),
     )
     losses = Run(small, tmp_path).step(0.0)
@@ -167,12 +184,15 @@ def test_a_teacher_knows_the_same_genres(run):
         teacher_of(str(run / "best.safetensors"), ("polka",))
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("family = 'gru'", "unknown family 'gru'; choose one of lstm"),
-    ("family = 'lstm'\n[train]\nspeed = 3", "unknown setting 'speed'; there are batches"),
-    ("family = 'lstm'", "missing"),
-    ("family = ", "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("family = 'gru'", "unknown family 'gru'; choose one of lstm"),
+        ("family = 'lstm'\n[train]\nspeed = 3", "unknown setting 'speed'; there are batches"),
+        ("family = 'lstm'", "missing"),
+        ("family = ", "cannot be read"),
+    ],
+)
 def test_bad_recipes_are_named(text, reason, tmp_path):
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(HocketError, match=reason):

@@ -43,9 +43,7 @@ def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, data, tmp_p
     assert arrays["lengths"].max() <= MOST_NOTES
     assert arrays["notes"][:, 0].min() >= 0
     assert arrays["notes"][:, 0].max() < BARS * BAR
-    assert sorted(arrays["genres"].tolist()) == sorted(
-        2 * [manifest.condition_genres.index(g) for g in genres]
-    )
+    assert sorted(arrays["genres"].tolist()) == sorted(2 * [manifest.condition_genres.index(g) for g in genres])
     again = priming.primers(before, Ear(genres, (), {}, {}), 4)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
 

@@ -28,9 +28,7 @@ def test_all_combinations_are_tried(recipe):
     assert [name for name, _ in found] == [
         "rate=0.001 units=8", "rate=0.001 units=16", "rate=0.002 units=8", "rate=0.002 units=16",
     ]  # fmt: skip
-    assert {(one.train.rate, one.model.units) for _, one in found} == {
-        (a, b) for a in (1e-3, 2e-3) for b in (8, 16)
-    }
+    assert {(one.train.rate, one.model.units) for _, one in found} == {(a, b) for a in (1e-3, 2e-3) for b in (8, 16)}
     with pytest.raises(HocketError, match="unknown setting 'speed'"):
         list(varied(recipe, [("train", "speed", [1])]))
     with pytest.raises(HocketError, match="no section 'speed'"):
@@ -41,9 +39,7 @@ def test_a_share_of_what_is_learnt_from_and_all_that_it_is_judged_by(data, tmp_p
     whole, part = Shards.open(data), Shards.open(thinned(data, 0.5, tmp_path / "thin"))
     assert [p for p in part.pieces if p.split != "train"] == [p for p in whole.pieces if p.split != "train"]
     assert 0 < len(part.select(split="train")) < len(whole.select(split="train"))
-    assert (
-        part.notes(part.pieces[0]) == whole.notes(next(p for p in whole.pieces if p == part.pieces[0]))
-    ).all()
+    assert (part.notes(part.pieces[0]) == whole.notes(next(p for p in whole.pieces if p == part.pieces[0]))).all()
     with pytest.raises(HocketError, match="no prepared data"):
         thinned(tmp_path, 0.5, tmp_path / "no")
 

@@ -50,13 +50,17 @@ PLANNED = 2 * BAR + 24
 
 MODELS = (
     ModelInfo(
-        "hocket-lstm", "lstm", "Hocket LSTM", "1.0.0", 3_900_000, ("jazz", "pop", "classical"), "CC0-1.0",
+        "hocket-lstm",
+        "lstm",
+        "Hocket LSTM",
+        "1.0.0",
+        3_900_000,
+        ("jazz", "pop", "classical"),
+        "CC0-1.0",
         kind="notes",
     ),
     ModelInfo("night-trio", "lstm", "Night Trio", "0.3.1", 2_100_000, ("jazz",), "CC0-1.0", kind="notes"),
-    ModelInfo(
-        "broken", "lstm", "Old Rhodes", "0.1.0", 0, problem="its hash is not the manifest's: get it again"
-    ),
+    ModelInfo("broken", "lstm", "Old Rhodes", "0.1.0", 0, problem="its hash is not the manifest's: get it again"),
     ModelInfo("glass", "ddsp", "Glass", "1.0.0", 1_400_000, kind="voice"),
     ModelInfo("brass", "ddsp", "Brass", "1.0.0", 1_400_000, problem="its hash is wrong", kind="voice"),
     ModelInfo("river", "cmelgan", "River", "1.0.0", 1_300_000, ("jazz", "folk"), kind="stream"),

@@ -32,9 +32,7 @@ def test_devices_in_use_and_others(qtbot: QtBot, window: Window, engine: EngineS
         SetDevice(audio="Scarlett 2i2"), SetDevice(midi="FluidSynth"), SetDevice(midi_in="Keystation 49"),
     ]  # fmt: skip
     engine.audio, engine.midi = "null", "null"
-    qtbot.waitUntil(
-        lambda: (audio.currentText(), midi.currentText()) == ("No sound", "No port"), timeout=5000
-    )
+    qtbot.waitUntil(lambda: (audio.currentText(), midi.currentText()) == ("No sound", "No port"), timeout=5000)
 
 
 def test_the_offset_of_the_midi_port(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
@@ -56,9 +54,7 @@ def test_a_list_of_devices_that_is_opened_is_looked_up_anew(window: Window, engi
     assert engine.commands(Describe) == [Describe()]
 
 
-def test_a_knob_learns_a_midi_controller_from_its_menu(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_a_knob_learns_a_midi_controller_from_its_menu(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     knob = window.board.controls[0, "temperature"]
     assert isinstance(knob, Knob)
 

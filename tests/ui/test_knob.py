@@ -38,9 +38,7 @@ def turns(knob: Knob) -> list[float]:
     return heard
 
 
-def drag(
-    knob: Knob, up: float, modifiers: Qt.KeyboardModifier = PLAIN, steps: int = 10, release: bool = True
-) -> None:
+def drag(knob: Knob, up: float, modifiers: Qt.KeyboardModifier = PLAIN, steps: int = 10, release: bool = True) -> None:
     start = QPointF(knob.rect().center())
 
     def send(kind: QEvent.Type, y: float, button: Qt.MouseButton, buttons: Qt.MouseButton) -> None:
@@ -203,9 +201,7 @@ def test_screen_readers_are_told(knob: Knob, stepped: Knob) -> None:
     assert knob.value() == 50  # percent of the way
     stepped.show_value(-5)
     assert stepped.value() == -5
-    assert (
-        QAccessible.queryAccessibleInterface(stepped).text(QAccessible.Text.Description).startswith("−5 st")
-    )
+    assert QAccessible.queryAccessibleInterface(stepped).text(QAccessible.Text.Description).startswith("−5 st")
 
 
 def test_a_screen_reader_can_turn_it(knob: Knob) -> None:

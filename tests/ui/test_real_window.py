@@ -136,9 +136,7 @@ def test_a_knob_is_turned_by_the_mouse_while_the_music_plays(program: Program, s
     x, y = program.at("0/temperature")
     calm = program.picture(f"window-{scale}x")
     program.xdotool("mousemove", x, y)
-    program.xdotool(
-        "mousedown", 1, "mousemove", x, y - 20 * scale, "mousemove", x, y - 50 * scale, "mouseup", 1
-    )
+    program.xdotool("mousedown", 1, "mousemove", x, y - 20 * scale, "mousemove", x, y - 50 * scale, "mouseup", 1)
     turned = program.hear_of("SetKnob")
     assert turned["knob"] == "temperature"
     values = [turned["value"]]

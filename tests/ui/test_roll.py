@@ -19,9 +19,7 @@ from tests.ui.stand_in import EngineStandIn, bar_of_music, hear
 FRAME_S, FRAMES = 1 / 30, 60
 
 
-def note(
-    tick: int, pitch: int = 60, duration: int = 24, part: Part = Part.MELODY, velocity: int = 120
-) -> NoteReport:
+def note(tick: int, pitch: int = 60, duration: int = 24, part: Part = Part.MELODY, velocity: int = 120) -> NoteReport:
     return NoteReport(0, tick, 0, pitch, duration, velocity, part)
 
 

@@ -66,9 +66,7 @@ def test_models_are_offered_where_they_fit(qtbot: QtBot, window: Window) -> None
     assert sound == ["broken", "glass", "brass", "river"]
 
 
-def test_its_knobs_reach_the_engine_under_its_number(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_its_knobs_reach_the_engine_under_its_number(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     add(qtbot, window, "Glass")
     add(qtbot, window, "River")
     qtbot.keyClick(window.board.controls[1, "blend"], Qt.Key.Key_End)

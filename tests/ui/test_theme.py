@@ -11,9 +11,7 @@ def luminance(name: str) -> float:
     def linear(part: float) -> float:
         return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
 
-    red, green, blue = (
-        linear(part) for part in (QColor(name).redF(), QColor(name).greenF(), QColor(name).blueF())
-    )
+    red, green, blue = (linear(part) for part in (QColor(name).redF(), QColor(name).greenF(), QColor(name).blueF()))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 

@@ -64,9 +64,7 @@ def test_everything_is_named_for_screen_readers_and_reached_by_tab(qtbot: QtBot,
     assert widget is reached[0], "the way by Tab is a circle"
     nameless = [w for w in reached if not QAccessible.queryAccessibleInterface(w).text(QAccessible.Text.Name)]
     assert not nameless
-    inside = {
-        control.box if hasattr(control, "box") else control for control in window.board.controls.values()
-    }
+    inside = {control.box if hasattr(control, "box") else control for control in window.board.controls.values()}
     ways = (
         window.transport.patch,
         window.transport.panic,
@@ -81,9 +79,7 @@ def test_everything_is_named_for_screen_readers_and_reached_by_tab(qtbot: QtBot,
     assert rows == sorted(rows), "from the top to the bottom"
 
 
-def test_models_can_be_chosen_and_broken_ones_say_why(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_models_can_be_chosen_and_broken_ones_say_why(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     models = window.models[0]
     assert [models.itemText(i) for i in range(models.count())] == ["Hocket LSTM", "Night Trio", "Old Rhodes"]
     assert "hash" in models.itemData(2, Qt.ItemDataRole.ToolTipRole)
@@ -93,9 +89,7 @@ def test_models_can_be_chosen_and_broken_ones_say_why(
     assert engine.commands(LoadModel) == [LoadModel("night-trio", 0)]
 
 
-def test_another_models_knobs_take_the_place_of_the_last(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_another_models_knobs_take_the_place_of_the_last(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     engine.player_knobs = (KnobInfo("swing", "Swing", low=0.0, high=1.0, default=0.5),)
     engine.values["0/swing"] = 0.75
     engine.describe()
@@ -144,9 +138,7 @@ def test_a_turned_knob_reaches_the_engine_and_comes_back_as_an_echo(
     assert knob.exact == 2.0
 
 
-def test_a_refused_value_is_explained_and_taken_back(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_a_refused_value_is_explained_and_taken_back(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     engine.refusals[SetKnob] = "temperature cannot be 2: give 0 to 1.5"
     knob = dial(window, 0, "temperature")
     qtbot.keyClick(knob, Qt.Key.Key_End)
@@ -155,9 +147,7 @@ def test_a_refused_value_is_explained_and_taken_back(
     assert window.banner.isVisible()
 
 
-def test_an_echo_older_than_the_hand_is_not_shown(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_an_echo_older_than_the_hand_is_not_shown(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     engine.answers = False
     knob = dial(window, 0, "temperature")
     qtbot.keyClick(knob, Qt.Key.Key_End)
@@ -169,9 +159,7 @@ def test_an_echo_older_than_the_hand_is_not_shown(
     assert knob.exact == 2.0
 
 
-def test_parts_are_switched_in_the_legend_of_the_roll(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_parts_are_switched_in_the_legend_of_the_roll(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     qtbot.mouseClick(window.board.controls[-1, "drums"], Qt.MouseButton.LeftButton)
     assert engine.commands(SetKnob) == [SetKnob("drums", 0.0, -1)]
 
@@ -301,9 +289,7 @@ def test_the_music_appears_in_the_roll(qtbot: QtBot, window: Window) -> None:
     qtbot.waitUntil(lambda: window.transport.position.text() == "1.2", timeout=5000)
 
 
-def test_the_window_can_be_enlarged_and_keeps_all_it_shows(
-    qtbot: QtBot, window: Window, engine: EngineStandIn
-) -> None:
+def test_the_window_can_be_enlarged_and_keeps_all_it_shows(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     window.play_or_stop()
@@ -379,9 +365,7 @@ def test_an_engine_that_keeps_dying_is_offered_again(
     assert not window.banner.button.isVisible()
 
 
-def test_the_window_goes_on_without_an_engine(
-    qtbot: QtBot, window: Window, engines: list[EngineStandIn]
-) -> None:
+def test_the_window_goes_on_without_an_engine(qtbot: QtBot, window: Window, engines: list[EngineStandIn]) -> None:
     engines[-1].depart("asked to quit")
     qtbot.waitUntil(lambda: window.link.state == State.LOST, timeout=5000)
     window.play_or_stop()

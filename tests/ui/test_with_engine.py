@@ -44,9 +44,7 @@ class Teller:
         try:
             self._left -= STEP_MS
             if self._steps is None:
-                windows = [
-                    w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()
-                ]
+                windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()]
                 if windows:
                     self._window = windows[0]
                     self._steps = self._story(self._window)

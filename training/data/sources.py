@@ -79,9 +79,7 @@ def _from_tree(folder: Path) -> list[Source]:
             stat = path.stat()
             genre = within.parts[0] if len(within.parts) > 1 else "none"
             sources.append(
-                Source(
-                    within.as_posix(), "", stat.st_size, stat.st_mtime_ns, dataset=folder.name, genre=genre
-                )
+                Source(within.as_posix(), "", stat.st_size, stat.st_mtime_ns, dataset=folder.name, genre=genre)
             )
     return sources
 

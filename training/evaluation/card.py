@@ -21,15 +21,21 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     before = sum(float(run["seconds"]) for run in made.ancestry) / 60  # type: ignore[arg-type]
     begun = f", begun from the weights of {before:.0f} minutes before" if before else ""
     lines = [
-        f"# {manifest.name} ({manifest.slug})", "",
+        f"# {manifest.name} ({manifest.slug})",
+        "",
         f"{KINDS.get(kind_of(manifest.family), OTHER)} of family `{manifest.family}`, version {manifest.version}, "
         f"{size / 2**20:.2f} MiB of graphs.",
-        *_offered(manifest), "",
-        f"Licence: {manifest.licence}, with the attributions below.", "",
-        "## Made", "",
+        *_offered(manifest),
+        "",
+        f"Licence: {manifest.licence}, with the attributions below.",
+        "",
+        "## Made",
+        "",
         f"{made.minutes:g} minutes of training{begun}, seed {made.seed}, data `{made.data_hash[:16]}`, "
-        f"commit `{made.commit[:12]}`.", "",
-        *table({k: {"": v} for k, v in made.metrics.items()}), "",
+        f"commit `{made.commit[:12]}`.",
+        "",
+        *table({k: {"": v} for k, v in made.metrics.items()}),
+        "",
     ]
     for title, content in figures.items():
         lines += [f"## {title}", ""]

@@ -25,8 +25,20 @@ def commands(manifest: Manifest, folder: Path) -> list[list[str]]:
         genre = genres[i * len(genres) // len(SEEDS)]
         out = folder / f"{genre}-{seed}.mid"
         told = ["--set", f"genre={genre}"] if manifest.genres else []
-        found.append(["render", "--model", manifest.slug, "--bars", str(BARS), "--seed", str(seed), *told,
-                      "--out", out.as_posix()])
+        found.append(
+            [
+                "render",
+                "--model",
+                manifest.slug,
+                "--bars",
+                str(BARS),
+                "--seed",
+                str(seed),
+                *told,
+                "--out",
+                out.as_posix(),
+            ]
+        )
     return found
 
 
@@ -39,8 +51,14 @@ def write_examples(manifest: Manifest, bundle: Path, folder: Path) -> dict[str, 
     written = {}
     for arguments in commands(manifest, folder):
         try:
-            subprocess.run([sys.executable, "-c", HOCKET, *arguments], check=True, timeout=PATIENCE_S,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            subprocess.run(
+                [sys.executable, "-c", HOCKET, *arguments],
+                check=True,
+                timeout=PATIENCE_S,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         except subprocess.TimeoutExpired as error:
             raise HocketError(f"an example of {manifest.slug} took more than {PATIENCE_S:g} s to render") from error
         except subprocess.CalledProcessError as error:

@@ -26,8 +26,13 @@ def default_knobs(manifest: Manifest, **changed: float | str) -> Knobs:
 
 
 def play(
-    player: NotePlayer, knobs: Knobs, seed: int, ticks: int, metres: tuple[Metre, ...] = COMMON_TIME,
-    turns: Sequence[tuple[int, Knobs]] = (), **asked: Any,
+    player: NotePlayer,
+    knobs: Knobs,
+    seed: int,
+    ticks: int,
+    metres: tuple[Metre, ...] = COMMON_TIME,
+    turns: Sequence[tuple[int, Knobs]] = (),
+    **asked: Any,
 ) -> Piece:
     """What it plays before tick `ticks`. turns: (tick, knobs) in order of time, as they are from that tick on;
     what was planned from there on is dropped, as the instrument does. asked: other fields of `Ask`, such as

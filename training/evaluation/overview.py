@@ -97,7 +97,9 @@ def sound_summary(figures: dict[str, Any]) -> dict[str, Any]:
     """One row of the overview of sound models: their family's own figures, and the goals they meet."""
     met = _of([goal["met"] for goal in figures["goals"].values()])
     return {
-        "family": figures["family"], "goals met": met, **figures["overview"],
+        "family": figures["family"],
+        "goals met": met,
+        **figures["overview"],
         "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}",
     }
 

@@ -23,7 +23,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = {
-    Part.MELODY: "#d1495b", Part.CHORDS: "#3a7ca5", Part.BASS: "#6a4c93", Part.DRUMS: "#8d99ae", Part.OTHER: "#2a9d8f",
+    Part.MELODY: "#d1495b",
+    Part.CHORDS: "#3a7ca5",
+    Part.BASS: "#6a4c93",
+    Part.DRUMS: "#8d99ae",
+    Part.OTHER: "#2a9d8f",
 }
 DRUM_SHIFT = 24  # drums are drawn so far down, below the bass
 PALETTE = 48  # colours: enough for lines and text, a third of the size
@@ -37,8 +41,9 @@ def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
             _roll(axis, piece)
             axis.set_title(f"{genre}, {kind}", fontsize=9, loc="left")
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in COLOURS.values()]
-    figure.legend(handles, [p.name.lower() for p in COLOURS], loc="lower center", ncol=len(COLOURS), fontsize=8,
-                  frameon=False)
+    figure.legend(
+        handles, [p.name.lower() for p in COLOURS], loc="lower center", ncol=len(COLOURS), fontsize=8, frameon=False
+    )
     figure.tight_layout(rect=(0, 0.2 / len(rows), 1, 1))
     save_small(figure, path)
 

@@ -63,9 +63,16 @@ SWITCHES = (
 COST = "Everything that a note takes, in one thread, on the machine as busy as it was."
 SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
 SHORT = {
-    "pitch count": "pitches", "note count": "notes", "pitch range": "range", "mean interval": "interval",
-    "mean onset interval": "onsets", "pitch classes": "classes", "pitch class transitions": "class trans.",
-    "note lengths": "lengths", "note length transitions": "length trans.", "drum kinds": "kinds",
+    "pitch count": "pitches",
+    "note count": "notes",
+    "pitch range": "range",
+    "mean interval": "interval",
+    "mean onset interval": "onsets",
+    "pitch classes": "classes",
+    "pitch class transitions": "class trans.",
+    "note lengths": "lengths",
+    "note length transitions": "length trans.",
+    "drum kinds": "kinds",
     "drum places": "places",
 }
 
@@ -92,7 +99,7 @@ def closeness_rows(figures: dict[str, Any]) -> Rows:
 
 
 def feature_rows(figures: dict[str, Any], setting: str = "default") -> Rows:
-    """"OA / OA of real pieces" by genre and feature."""
+    """ "OA / OA of real pieces" by genre and feature."""
     found = {genre: own for genre, own in figures["features"][setting].items() if own}
     rows = {
         genre: {SHORT[name]: f"{both['oa']:.2f} / {both['floor_oa']:.2f}" for name, both in own.items()}
@@ -109,8 +116,11 @@ def lock_rows(figures: dict[str, Any]) -> Rows:
     """Key locks by key and scale."""
     return {
         f"{row['key']} {row['scale']}": {
-            "chromatic": row["chromatic"], "notes": row["notes"], "in scale": row["in_scale"],
-            "on the beat": row["in_scale_on_beat"], "obeyed": _mark(row["obeyed"]),
+            "chromatic": row["chromatic"],
+            "notes": row["notes"],
+            "in scale": row["in_scale"],
+            "on the beat": row["in_scale_on_beat"],
+            "obeyed": _mark(row["obeyed"]),
         }
         for row in figures["key_lock"]
     }
@@ -183,7 +193,8 @@ def knob_rows(figures: dict[str, Any]) -> Rows:
         f"{knob}, {kind}": {
             at: "–" if both[kind] is None else f"{both[kind]:.1f}" for at, both in found["positions"].items()
         }
-        for knob, found in figures["obedience"].items() for kind in ("asked", "measured")
+        for knob, found in figures["obedience"].items()
+        for kind in ("asked", "measured")
         if any(both[kind] is not None for both in found["positions"].values())
     }
 
@@ -222,16 +233,26 @@ def sections(figures: dict[str, Any]) -> list[Section]:
     return [
         *likely,
         Section("Likeness of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
-        Section("By feature", "OA with default knobs / OA of other real pieces.", by_feature,
-                {name: row for name, row in by_feature.items() if name == "mean"}),
-        Section("Key lock", f"Share of the pitched notes in the scale; obeyed in {sum(obeyed)} of {len(obeyed)}.",
-                lock_rows(figures), {}),
+        Section(
+            "By feature",
+            "OA with default knobs / OA of other real pieces.",
+            by_feature,
+            {name: row for name, row in by_feature.items() if name == "mean"},
+        ),
+        Section(
+            "Key lock",
+            f"Share of the pitched notes in the scale; obeyed in {sum(obeyed)} of {len(obeyed)}.",
+            lock_rows(figures),
+            {},
+        ),
         Section("Density and register", f"{KNOBS}{knob_summary(figures)}.", knob_rows(figures)),
         Section("Switches of genre", SWITCHES, switch_rows(figures)),
         Section("Metre", METRE, metre_rows(figures)),
-        Section("Tempo, key, range and loudness",
-                f"{ANALYSIS} {within(figures['analysis'])} within. {_key_words(figures)}".strip(),
-                beside_rows(figures["analysis"])),
+        Section(
+            "Tempo, key, range and loudness",
+            f"{ANALYSIS} {within(figures['analysis'])} within. {_key_words(figures)}".strip(),
+            beside_rows(figures["analysis"]),
+        ),
         Section("Form", f"{FORM} {within(figures['form'])} within.", beside_rows(figures["form"], "{} bars")),
         Section("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
         Section("Cost", COST, cost_rows(figures)),

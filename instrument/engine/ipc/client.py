@@ -159,9 +159,7 @@ def _dial(state: Path) -> Connection | None:
     except (OSError, EOFError):
         return None
     except AuthenticationError as error:
-        raise HocketError(
-            f"the engine refuses {state / 'engine.key'}: end it and remove that file"
-        ) from error
+        raise HocketError(f"the engine refuses {state / 'engine.key'}: end it and remove that file") from error
 
 
 def _spawn(state: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -173,9 +171,7 @@ def _spawn(state: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,  # the terminal's Ctrl-C is for us
-            creationflags=0x00000208
-            if sys.platform == "win32"
-            else 0,  # the same: DETACHED, NEW_PROCESS_GROUP
+            creationflags=0x00000208 if sys.platform == "win32" else 0,  # the same: DETACHED, NEW_PROCESS_GROUP
         )
 
 

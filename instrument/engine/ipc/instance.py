@@ -28,9 +28,7 @@ def lock(state: Path) -> IO[str]:
         state.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="ascii")
     except OSError as error:
-        raise HocketError(
-            f"cannot write {path}: {error.strerror}; set HOCKET_HOME to a writable folder"
-        ) from error
+        raise HocketError(f"cannot write {path}: {error.strerror}; set HOCKET_HOME to a writable folder") from error
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -43,9 +41,7 @@ def lock(state: Path) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise HocketError(
-            f"an engine is already running in {state}: connect to it, or end it first"
-        ) from error
+        raise HocketError(f"an engine is already running in {state}: connect to it, or end it first") from error
     return file
 
 
@@ -60,9 +56,7 @@ def authkey(state: Path) -> bytes:
     except FileExistsError:
         pass
     except OSError as error:
-        raise HocketError(
-            f"cannot write {path}: {error.strerror}; set HOCKET_HOME to a writable folder"
-        ) from error
+        raise HocketError(f"cannot write {path}: {error.strerror}; set HOCKET_HOME to a writable folder") from error
     return path.read_bytes()
 
 

@@ -146,8 +146,23 @@ class Quit(Command, frozen=True):
 
 
 AnyCommand = (
-    Hello | Play | Stop | Panic | SetKnob | LoadModel | RemovePlayer | LoadPatch | SavePatch | Record | SetDevice
-    | Learn | AddAnchor | ChangeAnchor | RemoveAnchor | Describe | Quit
+    Hello
+    | Play
+    | Stop
+    | Panic
+    | SetKnob
+    | LoadModel
+    | RemovePlayer
+    | LoadPatch
+    | SavePatch
+    | Record
+    | SetDevice
+    | Learn
+    | AddAnchor
+    | ChangeAnchor
+    | RemoveAnchor
+    | Describe
+    | Quit
 )
 
 

@@ -155,9 +155,7 @@ class Scheduler:
 
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`."""
-        chosen = {
-            Part[name.upper()]: channel - 1 for name, channel in performance.patch.routing.channels.items()
-        }
+        chosen = {Part[name.upper()]: channel - 1 for name, channel in performance.patch.routing.channels.items()}
         self.channels = {**CHANNELS, **chosen}
         self._offset = round(performance.patch.routing.offset_ms * 1e6)
         self.agenda.poke()

@@ -155,9 +155,15 @@ def _check(options: Options) -> None:
     if options.bars is not None and not 1 <= options.bars <= MOST_BARS:
         raise HocketError(f"--bars {options.bars} is not possible: give 1 to {MOST_BARS}")
     if options.take:
-        given = {"--model": options.model, "--patch": options.patch, "--prompt": options.prompt,
-                 "--set": options.sets, "--at": options.ats,
-                 "--tempo": options.tempo is not None, "--seed": options.seed is not None}
+        given = {
+            "--model": options.model,
+            "--patch": options.patch,
+            "--prompt": options.prompt,
+            "--set": options.sets,
+            "--at": options.ats,
+            "--tempo": options.tempo is not None,
+            "--seed": options.seed is not None,
+        }
         for name in (name for name, value in given.items() if value):
             raise HocketError(f"{name} cannot be given with --take, which says it all: leave it out")
 
@@ -241,5 +247,12 @@ def _rendering(performance: Performance, end: float) -> Rendering:
     sounded = performance.take.sounded()
     played = [(player, note) for player, note in sounded if note.tick + note.micro / MICRO_STEPS < end]
     played.sort(key=lambda each: each[1].order)
-    return Rendering(played, end, performance.take, performance.current_patch(), performance.metres,
-                     tempo_map(performance.take), performance.cast)
+    return Rendering(
+        played,
+        end,
+        performance.take,
+        performance.current_patch(),
+        performance.metres,
+        tempo_map(performance.take),
+        performance.cast,
+    )

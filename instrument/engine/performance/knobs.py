@@ -23,18 +23,27 @@ INSTRUMENT = -1  # the "player" to whom the instrument's own knobs belong
 def _switch(part: Part) -> KnobInfo:
     name = part.name.lower()
     what = name if part != Part.OTHER else "notes of no known part"
-    return KnobInfo(name, name.capitalize(), "switch", step=1, default=1.0, player=INSTRUMENT,
-                    help=f"Whether {what} may play")
+    return KnobInfo(
+        name, name.capitalize(), "switch", step=1, default=1.0, player=INSTRUMENT, help=f"Whether {what} may play"
+    )
 
 
-def _number(id: str, label: str, low: float, high: float, default: float, help: str,
-            unit: str = "", step: float = 0.0, curve: str = "linear") -> KnobInfo:
+def _number(
+    id: str,
+    label: str,
+    low: float,
+    high: float,
+    default: float,
+    help: str,
+    unit: str = "",
+    step: float = 0.0,
+    curve: str = "linear",
+) -> KnobInfo:
     return KnobInfo(id, label, "number", unit, low, high, step, default, (), curve, help, INSTRUMENT)
 
 
 def _choice(id: str, label: str, choices: Iterable[str], default: str, help: str) -> KnobInfo:
-    return KnobInfo(id, label, "choice", default=default, choices=tuple(choices), help=help,
-                    player=INSTRUMENT)
+    return KnobInfo(id, label, "choice", default=default, choices=tuple(choices), help=help, player=INSTRUMENT)
 
 
 INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (

@@ -71,9 +71,7 @@ class Patch(msgspec.Struct, frozen=True):
 def check_offset(ms: float) -> None:
     """HocketError for an offset of the MIDI port that cannot be."""
     if not -MOST_OFFSET_MS <= ms <= MOST_OFFSET_MS:  # also refuses nan
-        raise HocketError(
-            f"a MIDI offset of {ms:g} ms is not possible: give {-MOST_OFFSET_MS} to {MOST_OFFSET_MS}"
-        )
+        raise HocketError(f"a MIDI offset of {ms:g} ms is not possible: give {-MOST_OFFSET_MS} to {MOST_OFFSET_MS}")
 
 
 def list_patches() -> tuple[str, ...]:

@@ -114,9 +114,7 @@ class Performance:
     def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:
         """The anchors of each player, None for one without a latent space."""
         spacious = {line.number for line in self.lines if isinstance(line.player, LatentPlayer)}
-        return tuple(
-            anchors if number in spacious else None for number, anchors in enumerate(self._anchors)
-        )
+        return tuple(anchors if number in spacious else None for number, anchors in enumerate(self._anchors))
 
     def latent(self, player: int = 0) -> LatentPlayer:
         """Who plays there. HocketError for one without a latent space."""
@@ -151,8 +149,7 @@ class Performance:
             name=self.patch.name,
             knobs=self._values_of(INSTRUMENT),
             players=tuple(
-                PlayerPatch(bundle.slug, self._values_of(i), self._anchors[i])
-                for i, bundle in enumerate(self._bundles)
+                PlayerPatch(bundle.slug, self._values_of(i), self._anchors[i]) for i, bundle in enumerate(self._bundles)
             ),
             voices=self.patch.voices,
             routing=self.patch.routing,

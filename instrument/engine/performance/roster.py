@@ -46,8 +46,9 @@ OpenPlayer = Callable[[str], Opened]
 def check_input(event: Input, line: Line) -> None:
     """HocketError if `event` cannot happen to `line` now."""
     if line.count != event.count:
-        raise HocketError(f"player {event.player} has played {line.count} notes where the take says "
-                          f"{event.count}: it is damaged")
+        raise HocketError(
+            f"player {event.player} has played {line.count} notes where the take says {event.count}: it is damaged"
+        )
     if event.prompt and (line.count or any(b.order <= a.order for a, b in pairwise(event.prompt))):
         raise HocketError("the notes of a prompt come at the beginning and in order: it is damaged")
     if not all(fits(line.player, anchor) for anchor in event.anchors or ()):
@@ -62,5 +63,7 @@ def named(bundle: BundleInfo) -> Bundle:
 def expect_bundle(wanted: Bundle, found: BundleInfo) -> None:
     """HocketError, naming both, if a take was played by a bundle other than the one there."""
     if wanted.hash != found.bundle_hash:
-        raise HocketError(f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
-                          f"{found.slug} {found.bundle_hash[:12]}: install that version")
+        raise HocketError(
+            f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
+            f"{found.slug} {found.bundle_hash[:12]}: install that version"
+        )

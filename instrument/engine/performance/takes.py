@@ -149,7 +149,6 @@ class Take:
             player, *note = self._heard[i * _WIDTH : (i + 1) * _WIDTH]
             yield player, Note(*note)
 
-
     def sounded(self) -> Iterator[tuple[int, Note]]:
         """As `heard`, live notes with the length for which they were held."""
         held: dict[tuple[int, int, int, int], int] = {
@@ -207,8 +206,10 @@ class TakeRecorder:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> HocketError:
-        return HocketError(f"cannot record to {self.path}: {error.strerror or error}; "
-                           "make room or choose another place (what was recorded so far is kept)")
+        return HocketError(
+            f"cannot record to {self.path}: {error.strerror or error}; "
+            "make room or choose another place (what was recorded so far is kept)"
+        )
 
 
 def load_take(path: Path | str) -> Take:
@@ -249,7 +250,13 @@ def _read_line(take: Take, line: bytes) -> None:
 def _possible(note: Note) -> Note:
     """`note`, or ValueError if there can be no such note."""
     tick, micro, pitch, duration, velocity, part = note
-    if not (0 <= tick <= 1 << 30 and -4 <= micro <= 3 and 0 <= pitch <= 127 and 1 <= duration <= 1 << 30
-            and 1 <= velocity <= 127 and part in tuple(Part)):
+    if not (
+        0 <= tick <= 1 << 30
+        and -4 <= micro <= 3
+        and 0 <= pitch <= 127
+        and 1 <= duration <= 1 << 30
+        and 1 <= velocity <= 127
+        and part in tuple(Part)
+    ):
         raise ValueError(f"{note} is not possible")
     return note

@@ -30,9 +30,7 @@ class WavFile:
         self._rate = rate
         self._flushed = 0
         try:
-            self._file = soundfile.SoundFile(
-                os.fspath(path), "w", rate, channels=2, format="WAV", subtype=SUBTYPE
-            )
+            self._file = soundfile.SoundFile(os.fspath(path), "w", rate, channels=2, format="WAV", subtype=SUBTYPE)
         except (OSError, soundfile.SoundFileError) as error:
             raise HocketError(f"cannot write {path} ({_cause(error)}): choose a folder you can write to") from error
 

@@ -69,10 +69,15 @@ def outputs(sd: Any) -> list[dict[str, Any]]:
             info = sd.query_devices(number)
             if info["max_output_channels"] > 0:
                 rate = int(info["default_samplerate"])
-                found.append({
-                    "number": number, "name": info["name"], "host": family["name"], "rate": rate,
-                    "channels": info["max_output_channels"],
-                })
+                found.append(
+                    {
+                        "number": number,
+                        "name": info["name"],
+                        "host": family["name"],
+                        "rate": rate,
+                        "channels": info["max_output_channels"],
+                    }
+                )
     return found
 
 
@@ -166,8 +171,12 @@ def play(ring: AudioRing, name: str) -> None:
     player = Player(ring, channels)
     try:
         stream = sd.OutputStream(
-            samplerate=info["rate"], device=info["number"], channels=channels, dtype="float32",
-            latency=HOSTS.get(info["host"], "high"), callback=player,
+            samplerate=info["rate"],
+            device=info["number"],
+            channels=channels,
+            dtype="float32",
+            latency=HOSTS.get(info["host"], "high"),
+            callback=player,
         )
         player.latency_s = stream.latency
         ring.put("rate", int(stream.samplerate))

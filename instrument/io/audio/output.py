@@ -33,9 +33,7 @@ class NullAudio:
     Takes blocks as its clock goes on and counts as a device does. `keep`: what is written is in `recorded`.
     """
 
-    def __init__(
-        self, clock: Clock | None = None, rate: int = 48_000, block: int = 256, *, keep: bool = False
-    ) -> None:
+    def __init__(self, clock: Clock | None = None, rate: int = 48_000, block: int = 256, *, keep: bool = False) -> None:
         self._clock = clock or SystemClock()
         self._rate = rate
         self._block = block
@@ -84,8 +82,16 @@ class NullAudio:
         with self._lock:
             self._play()
             return AudioStatus(
-                self._state, NULL, self._rate, self._block, self._written, self._played, self._starved,
-                0, self._blocks, 0,
+                self._state,
+                NULL,
+                self._rate,
+                self._block,
+                self._written,
+                self._played,
+                self._starved,
+                0,
+                self._blocks,
+                0,
             )
 
     def poll(self) -> bool:
@@ -137,8 +143,16 @@ class _Stream:
     def status(self) -> AudioStatus:
         ring, number = self.ring, self.ring.get
         return AudioStatus(
-            "running", ring.text("device"), self.rate, number("block"), number("written"), number("played"),
-            number("starved"), number("xruns"), number("blocks"), number("latency_ns"),
+            "running",
+            ring.text("device"),
+            self.rate,
+            number("block"),
+            number("written"),
+            number("played"),
+            number("starved"),
+            number("xruns"),
+            number("blocks"),
+            number("latency_ns"),
         )
 
     def _fit(self) -> None:
@@ -214,8 +228,17 @@ class DeviceAudio:
             starved, xruns, blocks = starved + now.starved, xruns + now.xruns, blocks + now.blocks
         device = now.device if isinstance(sink, _Stream) else self._device
         return AudioStatus(
-            self._state, device, now.rate, now.block, first + now.written, first + now.played, starved, xruns,
-            blocks, now.latency_ns, self._detail,
+            self._state,
+            device,
+            now.rate,
+            now.block,
+            first + now.written,
+            first + now.played,
+            starved,
+            xruns,
+            blocks,
+            now.latency_ns,
+            self._detail,
         )
 
     def poll(self) -> bool:

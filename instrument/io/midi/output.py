@@ -47,9 +47,7 @@ _LATE_NS = 1_000_000
 _RETRY_NS = 1_000_000_000
 _REMEMBERED = 100_000
 _SEQUENCER = "/dev/snd/seq"
-_NO_VIRTUAL_PORTS = (
-    "Windows has no virtual MIDI ports: install loopMIDI, make a port in it and choose it with --midi"
-)
+_NO_VIRTUAL_PORTS = "Windows has no virtual MIDI ports: install loopMIDI, make a port in it and choose it with --midi"
 
 
 class NullMidi:

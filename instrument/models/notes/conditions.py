@@ -99,9 +99,7 @@ def tones_of(notes: NDArray[np.int32]) -> NDArray[np.float64]:
     for begin in range(0, len(struck), TONE_BLOCK):  # in blocks, whose powers stay within bounds
         block = struck[begin : begin + TONE_BLOCK]
         powers = fade ** np.arange(1, len(block) + 1)[:, None]
-        after[begin + 1 : begin + 1 + len(block)] = powers * (
-            after[begin] + np.cumsum(block / powers, 0)
-        )
+        after[begin + 1 : begin + 1 + len(block)] = powers * (after[begin] + np.cumsum(block / powers, 0))
     before: NDArray[np.float64] = after[np.cumsum(pitched) - pitched]
     return before
 

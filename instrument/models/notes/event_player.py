@@ -48,17 +48,13 @@ class Backbone(Protocol):
         """Forget everything."""
         ...
 
-    def step(
-        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
-    ) -> list[NDArray[np.float32]]:
+    def step(self, seen: Sequence[int], conditions: NDArray[np.float32], context: int) -> list[NDArray[np.float32]]:
         """The heads' shares (lanes, 1, hidden) after what was seen last, under each of `conditions` (lanes, size),
         remembering the last `context` advances alone: all there are, or those since it was last 0. Nothing is
         remembered of the step yet, so it may be asked again."""
         ...
 
-    def take_in(
-        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
-    ) -> None:
+    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """Steps and advances, many at once, the first as `step` takes it; nobody asks for their shares."""
         ...
 
@@ -195,10 +191,7 @@ class EventPlayer:
         echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = steer.parts
         allowed = np.array(
-            [
-                p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any())
-                for p in range(5)
-            ]
+            [p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any()) for p in range(5)]
         )
         logits = self._logits(1, shares, [time, position, metre, *echo_rows]) + steer.part_bias(heard, tick)
         part = choose(logits, draws[1], temperature, 1.0, allowed)
@@ -221,9 +214,7 @@ class EventPlayer:
         context = [time, position, metre, part, row, duration]
         # the touch is no matter of adventure: temperature leaves it alone
         velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], 1.0, top_p)
-        micro = choose(
-            self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p
-        )
+        micro = choose(self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p)
         return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
 
     # --- inside
@@ -286,9 +277,7 @@ class EventPlayer:
         """What is seen at the start of a piece that begins at a tick."""
         return (*codec.START, *codec.tick_context(tick, self._metres)[:2], 0, 0, 0, 0)
 
-    def _logits(
-        self, head: int, shares: list[NDArray[np.float32]], context: list[int]
-    ) -> NDArray[np.float32]:
+    def _logits(self, head: int, shares: list[NDArray[np.float32]], context: list[int]) -> NDArray[np.float32]:
         share = shares[head] if head in STYLED else shares[head][:1]
         feeds: dict[str, NDArray[Any]] = {
             "share": share,
@@ -325,9 +314,7 @@ class EventPlayer:
                 steps = inside(ask.key, ask.scale)
                 if not (pitched & steps).any():  # a range narrower than the scale's steps: its nearest step
                     middle = (ask.low + ask.high) / 2
-                    pitched[int(np.argmin(np.where(steps, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = (
-                        True
-                    )
+                    pitched[int(np.argmin(np.where(steps, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = True
                 if not ask.chromatic or self._metres.locate(tick).offset % TICKS_PER_BEAT == 0:
                     pitched &= steps
         return rows

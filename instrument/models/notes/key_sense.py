@@ -72,9 +72,7 @@ def _profiles(in_key: float) -> NDArray[np.float64]:
 
 
 @functools.cache
-def foldings(
-    key: int, scale: str, low: int, high: int, strict: bool
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def foldings(key: int, scale: str, low: int, high: int, strict: bool) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """(128,) which pitches may sound: those from low to high, if `strict` of the scale alone, or where none of it
     lies there its step that is nearest; and (128,) for each pitch the one that stands for it: itself, or brought
     into the range by octaves, then the nearest."""

@@ -31,9 +31,7 @@ class LstmBackbone:
         # _states[i]: after i advances; None where it was forgotten
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
 
-    def step(
-        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
-    ) -> list[NDArray[np.float32]]:
+    def step(self, seen: Sequence[int], conditions: NDArray[np.float32], context: int) -> list[NDArray[np.float32]]:
         """See `Backbone`."""
         states = self._states[-1] if context else self._initial
         assert states is not None
@@ -47,9 +45,7 @@ class LstmBackbone:
         self._after = {name: found[output][:1] for name, output in self._names}
         return [found[f"share_{field}"] for field in codec.FIELDS]
 
-    def take_in(
-        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
-    ) -> None:
+    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """See `Backbone`."""
         for at, (each, condition) in enumerate(zip(seen, conditions, strict=True)):
             self.step(each, condition[None], context + at)

@@ -49,9 +49,7 @@ class TransformerBackbone:
     def _count(self) -> int:
         return len(self._ticks) - 1
 
-    def step(
-        self, seen: Sequence[int], conditions: NDArray[np.float32], context: int
-    ) -> list[NDArray[np.float32]]:
+    def step(self, seen: Sequence[int], conditions: NDArray[np.float32], context: int) -> list[NDArray[np.float32]]:
         """See `Backbone`. Several conditions are steps at one place that do not attend to one another."""
         found = self._run([seen] * len(conditions), conditions, context, side_by_side=True)
         return [found[i].swapaxes(0, 1) for i in self._shares]
@@ -60,9 +58,7 @@ class TransformerBackbone:
         """See `Backbone`."""
         self._remember()
 
-    def take_in(
-        self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int
-    ) -> None:
+    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """See `Backbone`."""
         for at in range(0, len(seen), CHUNK):
             self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]), context + at)

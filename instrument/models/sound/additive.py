@@ -84,9 +84,7 @@ def phasors(cycles: Floats) -> NDArray[np.complex64]:
     return out
 
 
-def oscillate(
-    start: NDArray[Any], end: NDArray[Any], first: Floats, last: Floats, frames: int
-) -> NDArray[np.float32]:
+def oscillate(start: NDArray[Any], end: NDArray[Any], first: Floats, last: Floats, frames: int) -> NDArray[np.float32]:
     """Samples (n, frames) of n sums of partials. start, end: their complex amplitudes (n, partials), from one to the
     other in a line, both with the phases at the start; first, last: cycles a sample there, likewise.
 

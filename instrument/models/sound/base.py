@@ -102,9 +102,7 @@ def warm_up(voice: VoiceModel) -> None:
     tones.render(512)
 
 
-def one_note(
-    tones: Tones, pitch: int, velocity: int, held_s: float, seconds: float, rate: int
-) -> NDArray[np.float32]:
+def one_note(tones: Tones, pitch: int, velocity: int, held_s: float, seconds: float, rate: int) -> NDArray[np.float32]:
     """One note alone, mono (samples,): struck at once, released after `held_s`."""
     tones.strike(0, pitch, velocity)
     held, whole = round(min(held_s, seconds) * rate), round(seconds * rate)

@@ -38,15 +38,11 @@ class GenreStream:
         self.dreamer = MelDreamer(bundle)
         self.vocoder = Vocoder(vocoder)
         if self.vocoder.format != self.dreamer.format:
-            raise HocketError(
-                f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} takes"
-            )
+            raise HocketError(f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} takes")
         self.rate = self.dreamer.format.rate
         self.chunk = self.dreamer.stride * self.dreamer.format.hop
         self.reset(0, 0)
-        self.render(
-            {knob.id: knob.default for knob in manifest.knobs}
-        )  # the first run of a graph takes longer
+        self.render({knob.id: knob.default for knob in manifest.knobs})  # the first run of a graph takes longer
         self.reset(0, 0)
 
     def reset(self, seed: int, player: int) -> None:
@@ -79,18 +75,14 @@ class MelDreamer:
             self.format, self.stride = MelFormat.of(codec), codec["stride"]
             self._groups, self._codes = codec["groups"], codec["codes"]
         except KeyError as error:
-            raise HocketError(
-                f"bundle {manifest.slug!r} tells no {error} of its mels: it is not whole"
-            ) from error
+            raise HocketError(f"bundle {manifest.slug!r} tells no {error} of its mels: it is not whole") from error
         told: dict[str, Any] = bundle.latents()
         each, size = len(self.genres), manifest.latent
         shapes = {"genre_mean": (each, size), "genre_spread": (each, size), "components": (2, size)}
         for name, shape in shapes.items():
             there = told.get(name)
             if there is None or there.shape != shape or not np.isfinite(there).all():
-                raise HocketError(
-                    f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole"
-                )
+                raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole")
         self._mean, self._spread, self._components = (told[name].astype(np.float32) for name in shapes)
         self.reset(0, 0)
 

@@ -165,9 +165,7 @@ def analyse(samples: Sound, pitch: float) -> Maps:
     return Maps(np.maximum(level, QUIET).astype(np.float32), deviation, noise.astype(np.float32))
 
 
-def _partial_power(
-    squares: NDArray[np.float64], at: Array, nearest: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _partial_power(squares: NDArray[np.float64], at: Array, nearest: NDArray[np.int64]) -> NDArray[np.float64]:
     out = np.zeros((len(squares), FFT // 2 + 1 + 2 * REACH))
     rows = np.arange(len(squares))[:, None]
     for beside in range(-REACH, REACH + 1):

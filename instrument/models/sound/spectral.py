@@ -138,9 +138,7 @@ class StreamingIstft:
 def mel_of(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Slaney's mels: linear up to 1 kHz (15 mels), logarithmic above."""
     hertz = np.asarray(hertz, np.float64)
-    return np.where(
-        hertz < 1000, hertz * 0.015, 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4)
-    )
+    return np.where(hertz < 1000, hertz * 0.015, 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4))
 
 
 def hertz_of(mel: NDArray[np.float64] | float) -> NDArray[np.float64]:

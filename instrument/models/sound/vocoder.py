@@ -43,9 +43,7 @@ class Vocoder:
             self.synthesis = Synthesis(self.format, manifest.codec["tonal"])
             self._peaks = Peaks(self.format, manifest.codec["tonal"])
         except (KeyError, ValueError) as error:
-            raise HocketError(
-                f"bundle {manifest.slug!r} tells no format of its mels: it is not whole"
-            ) from error
+            raise HocketError(f"bundle {manifest.slug!r} tells no format of its mels: it is not whole") from error
         self.session = bundle.session("frames")
         self._pairs = manifest.states
         self.rate, self.hop, self.latency = self.format.rate, self.format.hop, self.synthesis.latency
@@ -62,9 +60,7 @@ class Vocoder:
         sounds at n - latency, where frame t is at t * hop. The same however the frames are cut into calls."""
         mels = np.asarray(log_mels, np.float32)
         parts = (mels[at : at + AT_ONCE] for at in range(0, len(mels), AT_ONCE))
-        return np.concatenate(
-            [np.zeros(0, np.float32), *(self.synthesis.push(*self._run(part)) for part in parts)]
-        )
+        return np.concatenate([np.zeros(0, np.float32), *(self.synthesis.push(*self._run(part)) for part in parts)])
 
     def render(self, log_mels: Floats, seed: int = 0) -> Sound:
         """The sound of a whole, in step with it: (frames * hop,) samples, the first at frame 0."""
@@ -82,9 +78,7 @@ class Vocoder:
         parts, *after = self.session.run(fed | self._states)
         found = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
         if count == 1:  # states are the last frames that a layer saw
-            found = {
-                n: np.concatenate([self._states[n][..., 1:], s[..., -2:-1]], -1) for n, s in found.items()
-            }
+            found = {n: np.concatenate([self._states[n][..., 1:], s[..., -2:-1]], -1) for n, s in found.items()}
         self._states = found
         return parts[0, :count], offsets[:count]
 

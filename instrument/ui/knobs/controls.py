@@ -127,9 +127,7 @@ class Selector(QComboBox):
         painter, option = QStylePainter(self), QStyleOptionComboBox()
         self.initStyleOption(option)
         room = self.width() - theme.px(38)
-        option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideMiddle, room
-        )
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideMiddle, room)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         at = QPointF(self.width() - theme.px(15), self.height() / 2)
@@ -371,9 +369,7 @@ class Chip(QAbstractButton):
         box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.setPen(QPen(theme.colour(theme.ACCENT), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
         on = self.isChecked()
-        painter.setBrush(
-            theme.colour(theme.HOVER if self.underMouse() else theme.RAISED, 1.0 if on else 0.45)
-        )
+        painter.setBrush(theme.colour(theme.HOVER if self.underMouse() else theme.RAISED, 1.0 if on else 0.45))
         painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
         dot, middle = theme.px(4), box.center().y()
         at = QPointF(theme.px(13), middle)

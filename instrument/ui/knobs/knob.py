@@ -258,9 +258,7 @@ class Knob(QDial):
         face = self._row(_LABEL, _FACE)
         side = face.height() - theme.px(6)
         box = QRectF(face.center().x() - side / 2, face.center().y() - side / 2 + theme.px(2), side, side)
-        draw_dial(
-            painter, box, self.scale.place(self.exact), self.scale.origin, enabled, alive, self.hasFocus()
-        )
+        draw_dial(painter, box, self.scale.place(self.exact), self.scale.origin, enabled, alive, self.hasFocus())
 
 
 _TYPING_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -294,9 +292,7 @@ def draw_dial(
     shade.setColorAt(0, theme.colour("#414A57" if alive else "#38404B"))
     shade.setColorAt(1, theme.colour("#262C34"))
     painter.setBrush(shade)
-    painter.setPen(
-        QPen(theme.colour(theme.TEXT if focused else theme.GROUND), theme.px(1.4 if focused else 1))
-    )
+    painter.setPen(QPen(theme.colour(theme.TEXT if focused else theme.GROUND), theme.px(1.4 if focused else 1)))
     painter.drawEllipse(cap)
     angle = math.radians((place - 0.5) * _SWEEP)
     direction = QPointF(math.sin(angle), -math.cos(angle))

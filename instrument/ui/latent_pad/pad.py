@@ -347,6 +347,4 @@ class LatentPad(QWidget):
     def _spots(self) -> list[Spot]:
         counted = zip(self.anchors, shares(self.anchors, *self.puck), strict=True)
         carried, place = self._carried or (None, (0.0, 0.0))
-        return [
-            Spot(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted
-        ]
+        return [Spot(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted]

@@ -86,17 +86,13 @@ class Keys(QWidget):
         for pitch in range(max(0, int(bottom)), min(127, int(top)) + 1):
             box = self._key(pitch)
             if pitch % 12 in _BLACK:
-                painter.fillRect(
-                    QRectF(0, box.top(), width * _BLACK_LENGTH, box.height()), theme.colour(_BLACK_KEY)
-                )
+                painter.fillRect(QRectF(0, box.top(), width * _BLACK_LENGTH, box.height()), theme.colour(_BLACK_KEY))
             if pitch % 12 in (0, 5):
                 painter.fillRect(QRectF(0, box.bottom() - 1, width, 1), theme.colour(theme.ROLL))
             if pitch % 12 == 0:
                 painter.setPen(theme.colour(_KEY_NAME))
                 name = QRectF(0, box.bottom() - theme.px(14), width - theme.px(5), theme.px(14))
-                painter.drawText(
-                    name, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, note_name(pitch)
-                )
+                painter.drawText(name, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, note_name(pitch))
         painter.setClipping(False)
         painter.setFont(theme.font(_SMALL))
         for lane in range(len(DRUM_LANES) if roll.score.notes.drums else 0):
@@ -137,9 +133,7 @@ class Ruler(QWidget):
         scale = (self.width() - roll.keys.width()) / (right - left)
         for tick, bar in bars:
             x = roll.keys.width() + (tick - left) * scale
-            painter.fillRect(
-                QRectF(int(x), self.height() * 0.6, 1, self.height() * 0.4), theme.colour(BAR_LINE)
-            )
+            painter.fillRect(QRectF(int(x), self.height() * 0.6, 1, self.height() * 0.4), theme.colour(BAR_LINE))
             painter.setPen(theme.colour(theme.MUTED))
             if (name := self._names.get(bar)) is None:
                 name = self._names[bar] = QStaticText(str(bar))

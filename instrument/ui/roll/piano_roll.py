@@ -44,9 +44,7 @@ class PianoRoll(QWidget):
         self._centre = 60.0
         self._shown: tuple[float, ...] = ()
         self.setAccessibleName("Piano roll")
-        self.setAccessibleDescription(
-            "Notes played, and notes planned as ghosts. Plus and minus zoom in time."
-        )
+        self.setAccessibleDescription("Notes played, and notes planned as ghosts. Plus and minus zoom in time.")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -99,9 +97,7 @@ class PianoRoll(QWidget):
         left = round(left / unit) * unit
         height = self.lane.height()
         rows = height / self.row_px
-        bottom = (
-            round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
-        )
+        bottom = round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
         notes = self.score.notes
         shown: tuple[float, ...] = (
             left,

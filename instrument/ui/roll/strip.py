@@ -56,9 +56,7 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
     def boundingRect(self) -> QRectF:
         return self._bounds
 
-    def paint(
-        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
-    ) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         view, box = self.getViewBox().viewRect(), self.getViewBox()
         tick, row = view.width() / max(1.0, box.width()), view.height() / max(1.0, box.height())  # a pixel's
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
@@ -176,20 +174,15 @@ def _mix(front: str, back: str, share: float) -> QColor:
     """`share` of `front` on `back`, opaque: nothing shines through notes that overlap."""
     a, b = QColor(front), QColor(back)
     red, green, blue = (
-        share * getattr(a, channel)() + (1 - share) * getattr(b, channel)()
-        for channel in ("redF", "greenF", "blueF")
+        share * getattr(a, channel)() + (1 - share) * getattr(b, channel)() for channel in ("redF", "greenF", "blueF")
     )
     return QColor.fromRgbF(red, green, blue)
 
 
 _DARK_ROW = theme.colour("#0F1115")
-_ROW_LINE, _BEAT_LINE, _BAR_LINE = (
-    _hairline(theme.colour(name)) for name in (theme.LINE, "#1E2228", BAR_LINE)
-)
+_ROW_LINE, _BEAT_LINE, _BAR_LINE = (_hairline(theme.colour(name)) for name in (theme.LINE, "#1E2228", BAR_LINE))
 _PLAYHEAD = _hairline(theme.colour(theme.TEXT, 0.85))
-_SOLID = tuple(
-    tuple(_mix(part, theme.ROLL, 0.55 + 0.15 * level) for level in range(_LEVELS)) for part in theme.PARTS
-)
+_SOLID = tuple(tuple(_mix(part, theme.ROLL, 0.55 + 0.15 * level) for level in range(_LEVELS)) for part in theme.PARTS)
 _BRIGHT = tuple(_mix("#FFFFFF", part, 0.45) for part in theme.PARTS)
 _GHOST = tuple(_mix(part, theme.ROLL, 0.16) for part in theme.PARTS)
 _GHOST_EDGE = tuple(_hairline(_mix(part, theme.ROLL, 0.58)) for part in theme.PARTS)

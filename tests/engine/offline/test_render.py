@@ -40,9 +40,7 @@ def test_it_lasts_as_long_as_asked():
 
 def test_knobs_are_set_before_and_turned_in_between():
     plain = rendered(bars=8, seed=1)
-    turned = rendered(
-        bars=8, seed=1, ats=["16:scale=major", "16:key=G", "8:tempo=60"], sets=["temperature=1"]
-    )
+    turned = rendered(bars=8, seed=1, ats=["16:scale=major", "16:key=G", "8:tempo=60"], sets=["temperature=1"])
     before = [note for _, note in turned.played if note.tick < 16 * 24]
     assert before == [note for _, note in plain.played if note.tick < 16 * 24]
     after = [note.pitch % 12 for _, note in turned.played if note.tick >= 16 * 24 and note.part != Part.DRUMS]
@@ -117,9 +115,7 @@ def take(tmp_path) -> str:
 
 def test_a_take_is_rendered_to_what_was_heard(take):
     whole = rendered(model="", take=take)
-    heard = sorted(
-        (each for each in whole.take.heard() if each[1].tick < whole.end), key=lambda each: each[1].order
-    )
+    heard = sorted((each for each in whole.take.heard() if each[1].tick < whole.end), key=lambda each: each[1].order)
     assert len(heard) > 50
     assert [each for each in whole.played if each[1].tick < whole.end - 1] == [
         each for each in heard if each[1].tick < whole.end - 1

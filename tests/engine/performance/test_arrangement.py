@@ -26,9 +26,7 @@ def test_it_is_told_on_every_part_s_channel():
 
 
 def test_it_changes_with_the_genre_where_the_take_says():
-    patch = Patch(
-        players=(PlayerPatch("scale", {"genre": "march"}),), voices={"melody": VoicePatch(program=72)}
-    )
+    patch = Patch(players=(PlayerPatch("scale", {"genre": "march"}),), voices={"melody": VoicePatch(program=72)})
     performance = Performance(patch, open_scale)
     assert genre_of(performance.values) == "march"
     performance.set("genre", "waltz")

@@ -36,9 +36,7 @@ def test_a_player_has_his_model_s_knobs_and_the_instrument_its_own():
     assert TABLE.find("tempo", 1).player == INSTRUMENT
     assert TABLE.find("tempo", INSTRUMENT).player == INSTRUMENT
     assert [info.id for info in TABLE.of(0)] == [knob.id for knob in KNOBS]
-    with pytest.raises(
-        HocketError, match=r"unknown knob 'volume': choose one of bass, .*, temperature, tempo"
-    ):
+    with pytest.raises(HocketError, match=r"unknown knob 'volume': choose one of bass, .*, temperature, tempo"):
         TABLE.find("volume")
     with pytest.raises(HocketError, match="unknown knob 'temperature'"):
         TABLE.find("temperature", INSTRUMENT)
@@ -115,9 +113,7 @@ def test_settings_that_set_nothing(text):
         parse_setting(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["tempo=90", "x:tempo=90", "-1:tempo=90", "nan:tempo=90", ":tempo=90", "1e9:tempo=3"]
-)
+@pytest.mark.parametrize("text", ["tempo=90", "x:tempo=90", "-1:tempo=90", "nan:tempo=90", ":tempo=90", "1e9:tempo=3"])
 def test_settings_without_a_beat(text):
     with pytest.raises(HocketError, match="BEAT:KNOB=VALUE"):
         parse_timed_setting(text)

@@ -46,9 +46,7 @@ def test_impossible_tempo_is_refused(bpm):
         Transport().paced(bpm, 0)
 
 
-@pytest.mark.parametrize(
-    ("metre", "bar"), [("4/4", 96), ("3/4", 72), ("6/8", 72), ("12/8", 144), ("5/4", 120)]
-)
+@pytest.mark.parametrize(("metre", "bar"), [("4/4", 96), ("3/4", 72), ("6/8", 72), ("12/8", 144), ("5/4", 120)])
 def test_metres(metre, bar):
     assert metre in METRES
     assert metre_map(metre).start_of(3) == 3 * bar

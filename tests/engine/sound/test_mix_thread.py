@@ -93,9 +93,7 @@ def test_what_sounds_is_recorded(sound, tmp_path):
     recorder = sound.record(path)
     begin(sound)
     sound.strike([click(0)])
-    wait_for(
-        lambda: recorder.update() or soundfile.info(path).duration > 0.5 or len(sound.audio.recorded) > 48_000
-    )
+    wait_for(lambda: recorder.update() or soundfile.info(path).duration > 0.5 or len(sound.audio.recorded) > 48_000)
     recorder.close()
     written, rate = soundfile.read(path, dtype="float32")
     assert rate == 48_000

@@ -79,9 +79,7 @@ def test_messages() -> None:
 @pytest.mark.parametrize("kind", ["fluid", "plain"])
 def test_every_seat_sounds_and_the_parts_are_in_balance(kind: str) -> None:
     voice: Voice
-    voice = (
-        FluidVoice(RATE, assets_dir() / "soundfont" / "hocket.sf3") if kind == "fluid" else PlainVoice(RATE)
-    )
+    voice = FluidVoice(RATE, assets_dir() / "soundfont" / "hocket.sf3") if kind == "fluid" else PlainVoice(RATE)
     known: dict[tuple[bytes, ...], float] = {}
     odd = {}
     for genre in GENRES:
@@ -94,9 +92,7 @@ def test_every_seat_sounds_and_the_parts_are_in_balance(kind: str) -> None:
     voice.close()
     usual = float(np.median(list(odd.values())))
     assert usual > -40
-    far = {
-        place: round(level - usual, 1) for place, level in odd.items() if abs(level - usual) > TOLERANCE_DB
-    }
+    far = {place: round(level - usual, 1) for place, level in odd.items() if abs(level - usual) > TOLERANCE_DB}
     assert not far, far
 
 

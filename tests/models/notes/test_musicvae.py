@@ -22,7 +22,9 @@ from tests.support.phrases import TorchBundle, small_network
 
 METRES = MetreMap((Metre(0, 4, 4),))
 KINDS = {
-    "conducted melody": {"segment": 8}, "flat melody": {"conductor": 0}, "two layers": {"layers": 2, "segment": 16},
+    "conducted melody": {"segment": 8},
+    "flat melody": {"conductor": 0},
+    "two layers": {"layers": 2, "segment": 16},
     "drums": {"kind": "drums", "segment": 8},
 }
 GREEDY = Ask(knobs={"temperature": 0.001})
@@ -143,8 +145,10 @@ def test_homes_are_drawn_among_landmarks_and_the_first_of_a_section_returns():
     alike = [[np.allclose(a, b, atol=1e-5) for a in homes] for b in homes]
     assert all(alike[section][section + 4 * i] for section in (0, 16) for i in range(4))  # every eight bars
     assert sum(alike[0]) < 12
-    assert all(np.array_equal(player.point(i, Ask(knobs={"genre": "waltz"})), player.point(0, Ask(knobs={
-        "genre": "waltz"}))) for i in range(20))  # it stays where it does not wander
+    assert all(
+        np.array_equal(player.point(i, Ask(knobs={"genre": "waltz"})), player.point(0, Ask(knobs={"genre": "waltz"})))
+        for i in range(20)
+    )  # it stays where it does not wander
     assert len({player.space.sample("march", seed).tobytes() for seed in range(40)}) > 5
     bundle.map["landmark_genres"] = np.arange(39)
     with pytest.raises(HocketError, match="landmarks do not fit"):
@@ -162,9 +166,14 @@ def test_arcs_keep_their_length_and_are_walked_evenly():
     assert max(steps) < 1.1 * min(steps)
 
 
-@pytest.mark.parametrize(("key", "scale", "low", "high"), [
-    (0, "major", 0, 127), (7, "blues", 60, 72), (2, "major", 30, 50),
-])
+@pytest.mark.parametrize(
+    ("key", "scale", "low", "high"),
+    [
+        (0, "major", 0, 127),
+        (7, "blues", 60, 72),
+        (2, "major", 30, 50),
+    ],
+)
 def test_key_and_range_are_kept(melody, key, scale, low, high):
     inside = scale_mask(key, scale)
     strict = play(melody, Ask(key=key, scale=scale, low=low, high=high), 60)
@@ -184,9 +193,15 @@ def test_what_may_not_sound_goes_to_the_same_tone_in_another_octave():
 def test_live_notes_are_told_to_the_decoder(player):
     drums = player.shape.drums
     player.reset(1, 0, METRES)
-    live = [Note(0, 1, 38, 9, 90, Part.DRUMS), Note(20, -2, 41, 9, 90, Part.DRUMS)] if drums else [
-        Note(0, 1, 60, 30, 90, Part.MELODY), Note(0, 1, 64, 40, 90, Part.MELODY), Note(50, -2, 67, 9, 90, Part.MELODY),
-    ]
+    live = (
+        [Note(0, 1, 38, 9, 90, Part.DRUMS), Note(20, -2, 41, 9, 90, Part.DRUMS)]
+        if drums
+        else [
+            Note(0, 1, 60, 30, 90, Part.MELODY),
+            Note(0, 1, 64, 40, 90, Part.MELODY),
+            Note(50, -2, 67, 9, 90, Part.MELODY),
+        ]
+    )
     for note in live:
         player.feed(note)
     rest = more(player, Ask(), 30)

@@ -21,9 +21,7 @@ def primer(gap: int = 12, drums: bool = False) -> np.ndarray:
     ticks = np.arange(0, BARS * BAR, gap)
     pitches = 60 + SCALE[np.arange(len(ticks)) % 7]
     part = Part.DRUMS if drums else Part.MELODY
-    return np.stack([ticks, 0 * ticks, pitches, 0 * ticks + gap, 0 * ticks + 80, 0 * ticks + part], 1).astype(
-        np.int32
-    )
+    return np.stack([ticks, 0 * ticks, pitches, 0 * ticks + gap, 0 * ticks + 80, 0 * ticks + part], 1).astype(np.int32)
 
 
 def test_its_bars_are_those_before_and_it_ends_where_the_switch_is():
@@ -55,9 +53,7 @@ def test_it_is_in_the_key_of_what_was_heard_or_asked_for(key):
 
 def test_which_one_is_drawn_and_other_genres_and_metres_have_none():
     primers = Primers({"folk": [primer(6), primer(12), primer(24)]})
-    counts = [
-        len(primers.before("folk", 6 * BAR, Ask(), NOTHING, COMMON, draw)) for draw in (0.0, 0.5, 0.999)
-    ]
+    counts = [len(primers.before("folk", 6 * BAR, Ask(), NOTHING, COMMON, draw)) for draw in (0.0, 0.5, 0.999)]
     assert counts == [64, 32, 16]
     assert primers.has("folk")
     assert not primers.has("jazz")

@@ -15,8 +15,17 @@ from instrument.music.notes import Note, Part
 NO_HASH = hashlib.sha256(b"").hexdigest()
 CHORALE = Traits(density=3.0, parts=(0, 2, 4), in_key=12.0, entropy=2.9)
 MANIFEST = Manifest(
-    VERSION, "band", "Band", "lstm", "1", "", (Graph("step", "step.onnx", NO_HASH, (), ()),), Golden("g", NO_HASH, 0.1),
-    condition_genres=("chorale", "folk"), genres=("chorale",), parts=tuple(int(p) for p in Part),
+    VERSION,
+    "band",
+    "Band",
+    "lstm",
+    "1",
+    "",
+    (Graph("step", "step.onnx", NO_HASH, (), ()),),
+    Golden("g", NO_HASH, 0.1),
+    condition_genres=("chorale", "folk"),
+    genres=("chorale",),
+    parts=tuple(int(p) for p in Part),
     traits={"chorale": CHORALE},
 )
 GENRE = {"genre": "chorale"}

@@ -14,9 +14,7 @@ PEAKS = Peaks(FORMAT, TONAL)
 
 def tone(f0: float, harmonics: int) -> np.ndarray:
     times = np.arange(22050) / FORMAT.rate
-    return sum(0.1 / h * np.sin(2 * np.pi * f0 * h * times) for h in range(1, harmonics + 1)).astype(
-        np.float32
-    )
+    return sum(0.1 / h * np.sin(2 * np.pi * f0 * h * times) for h in range(1, harmonics + 1)).astype(np.float32)
 
 
 @pytest.mark.parametrize("f0", [146.8, 220.0, 440.0, 523.25, 987.0, 1760.0])

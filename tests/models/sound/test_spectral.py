@@ -37,9 +37,7 @@ def test_spectra_are_the_transform_written_out():
     assert spectra.dtype == np.complex64
     padded = np.pad(x.astype(float), fft)
     for t in (0, 7, 62):
-        frame = padded[fft + t * hop - fft // 2 :][:fft] * (
-            0.5 - 0.5 * np.cos(2 * np.pi * np.arange(fft) / fft)
-        )
+        frame = padded[fft + t * hop - fft // 2 :][:fft] * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(fft) / fft))
         direct = [(frame * np.exp(-2j * np.pi * k * np.arange(fft) / fft)).sum() for k in range(fft // 2 + 1)]
         np.testing.assert_allclose(spectra[t], direct, atol=1e-5)
 
@@ -96,9 +94,7 @@ def test_triangles_meet_at_their_centres():
     edges = hertz_of(np.linspace(0, mel_of(20000), 98))
     bins = np.arange(1025) * 44100 / 2048
     for band in (0, 10, 95):
-        np.testing.assert_allclose(
-            matrix[band], np.interp(bins, edges[band : band + 3], [0, 1, 0]), atol=1e-6
-        )
+        np.testing.assert_allclose(matrix[band], np.interp(bins, edges[band : band + 3], [0, 1, 0]), atol=1e-6)
     inner = (bins > edges[1]) & (bins < edges[-2])
     np.testing.assert_allclose(matrix.sum(0)[inner], 1, atol=1e-5)  # no bin between them is lost
 

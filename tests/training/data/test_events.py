@@ -47,12 +47,8 @@ def test_targets_are_the_notes_and_flat_velocities_are_told_apart():
     told = features(played)
     assert (told.target[:, codec.TIME].cumsum() == played.notes[:, 0]).all()
     assert (told.target[:, codec.PITCH] & 127 == played.notes[:, 2]).all()
-    constant = Piece(
-        played.notes * np.array([1, 1, 1, 1, 0, 1]) + np.array([0, 0, 0, 0, 82, 0]), played.metres
-    )
-    assert (
-        features(Piece(constant.notes.astype(np.int32), played.metres)).target[:, codec.VELOCITY] == 32
-    ).all()
+    constant = Piece(played.notes * np.array([1, 1, 1, 1, 0, 1]) + np.array([0, 0, 0, 0, 82, 0]), played.metres)
+    assert (features(Piece(constant.notes.astype(np.int32), played.metres)).target[:, codec.VELOCITY] == 32).all()
     assert (told.target[2:, codec.VELOCITY] < 32).any()
     assert not told.flat[-1]
 
@@ -78,9 +74,7 @@ def test_live_play_and_teacher_forcing_agree():
     for i, note in enumerate(played.as_notes()[:40]):
         shares = player._need_step(Ask())
         gaps = told.gaps[i].tolist()
-        mine, measured = (
-            _softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy())
-        )
+        mine, measured = (_softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy()))
         # 8-bit products of one row and of many are scaled apart
         assert np.abs(mine - measured).sum() / 2 < 0.05
         player.feed(note)

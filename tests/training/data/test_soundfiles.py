@@ -14,9 +14,7 @@ def sine(hertz: float, seconds: float, rate: int, level: float = 0.4) -> np.ndar
     return level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
 
 
-@pytest.mark.parametrize(
-    ("rate", "suffix"), [(8000, "wav"), (22050, "ogg"), (48000, "flac"), (96000, "aiff")]
-)
+@pytest.mark.parametrize(("rate", "suffix"), [(8000, "wav"), (22050, "ogg"), (48000, "flac"), (96000, "aiff")])
 def test_any_rate_and_format(tmp_path: Path, rate: int, suffix: str) -> None:
     path = tmp_path / f"tone.{suffix}"
     soundfile.write(path, np.stack([sine(440, 2, rate)] * 2, 1), rate)

@@ -22,8 +22,25 @@ def short(monkeypatch):
 
 def test_evaluate_from_end_to_end(short, bundle_folder, data, run, tmp_path):
     manifest_before = (bundle_folder / "manifest.json").read_bytes()
-    command = ["evaluate", "--bundle", bundle_folder, "--data", data, "--split", "train", "--pieces", 4,
-               "--seeds", 2, "--run", run, "--card", "--out", tmp_path, "--json"]
+    command = [
+        "evaluate",
+        "--bundle",
+        bundle_folder,
+        "--data",
+        data,
+        "--split",
+        "train",
+        "--pieces",
+        4,
+        "--seeds",
+        2,
+        "--run",
+        run,
+        "--card",
+        "--out",
+        tmp_path,
+        "--json",
+    ]
     done = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
     assert done.exit_code == 0
     found = json.loads(done.stdout)
@@ -35,7 +52,8 @@ def test_evaluate_from_end_to_end(short, bundle_folder, data, run, tmp_path):
     assert all(set(genres) == {"march", "waltz"} for genres in found["features"].values())
     assert all(row["obeyed"] for row in found["key_lock"])
     assert [(r["genre"], r["seed"]) for r in found["long_runs"]] == [
-        (genre, seed) for genre in ("none", "march", "waltz") for seed in (1, 2)]
+        (genre, seed) for genre in ("none", "march", "waltz") for seed in (1, 2)
+    ]
     card = (bundle_folder / "CARD.md").read_text()
     assert "## Yardstick" in card
     assert "piano-rolls.png" in card
@@ -57,8 +75,17 @@ def test_evaluate_on_a_folder_of_midi_files(short, bundle_folder, corpus, tmp_pa
     command = ["evaluate", "--bundle", bundle_folder, "--midi", corpus, "--pieces", 4, "--out", tmp_path]
     done = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False, env={"COLUMNS": "160"})
     assert done.exit_code == 0
-    for shown in ("Yardstick", "march", "Likeness", "Key lock", "Density and register", "Metre", "Form", "Long runs",
-                  "Cost"):
+    for shown in (
+        "Yardstick",
+        "march",
+        "Likeness",
+        "Key lock",
+        "Density and register",
+        "Metre",
+        "Form",
+        "Long runs",
+        "Cost",
+    ):
         assert shown in done.stdout
     assert (bundle_folder / "CARD.md").read_bytes() == card
 

@@ -51,11 +51,21 @@ def piece(rows: list[tuple[int, int, int]], part: int = Part.MELODY, metres: tup
 
 def manifest(*genres: str) -> Manifest:
     return Manifest(
-        VERSION, "stand-in", "Stand-in", "lstm", "1.0.0", "CC0-1.0",
-        (Graph("step", "step.onnx", "0" * 64, (), ()),), Golden("golden.npz", "0" * 64, 0.01),
-        condition_genres=genres, genres=genres, parts=(int(Part.MELODY),),
-        knobs=(Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
-               Knob("temperature", "Temperature", low=0.1, high=2.0, default=0.8)),
+        VERSION,
+        "stand-in",
+        "Stand-in",
+        "lstm",
+        "1.0.0",
+        "CC0-1.0",
+        (Graph("step", "step.onnx", "0" * 64, (), ()),),
+        Golden("golden.npz", "0" * 64, 0.01),
+        condition_genres=genres,
+        genres=genres,
+        parts=(int(Part.MELODY),),
+        knobs=(
+            Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
+            Knob("temperature", "Temperature", low=0.1, high=2.0, default=0.8),
+        ),
     )
 
 
@@ -127,7 +137,14 @@ def test_nothing_is_said_of_too_little():
 
 def test_lengths_go_to_the_nearest_class_of_the_bar():
     assert [LENGTHS[i] for i in length_classes(np.array([96, 47, 25, 13, 1, 70, 400]), 96)] == [
-        96, 48, 24, 12, 6, 72, 96]
+        96,
+        48,
+        24,
+        12,
+        6,
+        72,
+        96,
+    ]
     assert LENGTHS[length_classes(np.array([72]), 72)[0]] == 96  # a whole bar of three beats
     assert LENGTHS[length_classes(np.array([60]), 96)[0]] == 48  # as near to 72: the earlier
 
@@ -197,8 +214,10 @@ def test_comparing_measured_pieces():
     def group(seeds, metre):
         return [measure(tune(seed, metre)) for seed in seeds]
 
-    marches, more, waltzes = (group(range(*r), m) for r, m in (
-        ((0, 12), GENRES["march"]), ((12, 24), GENRES["march"]), ((24, 36), GENRES["waltz"])))
+    marches, more, waltzes = (
+        group(range(*r), m)
+        for r, m in (((0, 12), GENRES["march"]), ((12, 24), GENRES["march"]), ((24, 36), GENRES["waltz"]))
+    )
     near, far = comparison.compare(more, marches, more), comparison.compare(waltzes, marches, more)
     assert near["note count"]["oa"] == near["note count"]["floor_oa"]
     assert near["note count"]["mean_generated"] == near["note count"]["mean_heldout"] == 16 * 4 * 4 + 16
@@ -384,14 +403,17 @@ def test_piano_rolls_are_small_and_show_every_part(tmp_path):
 def test_bad_input_is_named(tmp_path, shards):
     with pytest.raises(HocketError, match="unknown model 'lstm-nobody'"):
         evaluate.find_bundle("lstm-nobody")
-    with pytest.raises(HocketError, match="unknown split 'exam': choose one of"), \
-            evaluate.held_out(shards.folder, None, "exam"):
+    with (
+        pytest.raises(HocketError, match="unknown split 'exam': choose one of"),
+        evaluate.held_out(shards.folder, None, "exam"),
+    ):
         pass
-    with pytest.raises(HocketError, match="run `python -m training prepare`"), \
-            evaluate.held_out(tmp_path, None, "test"):
+    with (
+        pytest.raises(HocketError, match="run `python -m training prepare`"),
+        evaluate.held_out(tmp_path, None, "test"),
+    ):
         pass
-    with pytest.raises(HocketError, match="holds no MIDI files"), \
-            evaluate.held_out(shards.folder, tmp_path, "test"):
+    with pytest.raises(HocketError, match="holds no MIDI files"), evaluate.held_out(shards.folder, tmp_path, "test"):
         pass
 
 

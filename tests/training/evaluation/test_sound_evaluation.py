@@ -209,7 +209,8 @@ def test_the_command_writes_card_pictures_and_overview(monkeypatch, tmp_path, no
     assert "![Spectrograms](../docs/voice/spectrograms.png)" in card
     assert f"Instruments: {', '.join(INSTRUMENTS)}." in card
     assert json.loads((out / "figures.json").read_text()) == figures | {
-        "examples": {"notes.flac": "example notes", "morph.flac": "example morph"}}
+        "examples": {"notes.flac": "example notes", "morph.flac": "example morph"}
+    }
     overview = write_overview(tmp_path / "docs").read_text()
     assert "# The sound models" in overview
     assert "| [Voice](../models_onnx/voice/CARD.md) | ddsp | 4 of 4 |" in overview

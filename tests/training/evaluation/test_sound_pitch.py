@@ -45,8 +45,14 @@ def test_silence_has_no_pitch(sound):
 
 def test_figures_tell_near_octave_and_unvoiced():
     silence = np.zeros(RATE, np.float32)
-    notes = [(sawtooth(60), RATE, 60), (sawtooth(60.3), RATE, 60), (sawtooth(72), RATE, 60), (sawtooth(64), RATE, 60),
-             (silence, RATE, 60), (sawtooth(20), RATE, 20)]
+    notes = [
+        (sawtooth(60), RATE, 60),
+        (sawtooth(60.3), RATE, 60),
+        (sawtooth(72), RATE, 60),
+        (sawtooth(64), RATE, 60),
+        (silence, RATE, 60),
+        (sawtooth(20), RATE, 20),
+    ]
     assert pitch_figures(notes) == {"near": 0.4, "octaves": 0.2, "unvoiced": 0.2, "notes": 5}
     assert pitch_figures([])["notes"] == 0
 

@@ -17,8 +17,15 @@ from training.evaluation.notes.long_run import LongRun, Reference
 from training.evaluation.notes.survey import Real, analyses, bounds, forms, key_estimator, metres, real_pieces
 
 MANIFEST = Manifest(
-    VERSION, "stand-in", "Stand-in", "lstm", "1.0.0", "CC0-1.0",
-    (Graph("step", "step.onnx", "0" * 64, (), ()),), Golden("golden.npz", "0" * 64, 0.01), genres=("waltz",),
+    VERSION,
+    "stand-in",
+    "Stand-in",
+    "lstm",
+    "1.0.0",
+    "CC0-1.0",
+    (Graph("step", "step.onnx", "0" * 64, (), ()),),
+    Golden("golden.npz", "0" * 64, 0.01),
+    genres=("waltz",),
 )
 
 

@@ -61,9 +61,7 @@ def stream_run(sounds, tmp_path_factory, one_thread) -> Path:
 
 @pytest.fixture(scope="module")
 def bundle(stream_run, tmp_path_factory) -> Bundle:
-    return open_bundle(
-        export(stream_run / "best.safetensors", tmp_path_factory.mktemp("bundles")), trusted=True
-    )
+    return open_bundle(export(stream_run / "best.safetensors", tmp_path_factory.mktemp("bundles")), trusted=True)
 
 
 def knobs(bundle: Bundle, **told) -> dict[str, float | str]:
@@ -189,9 +187,7 @@ def test_a_broken_off_run_goes_on_as_if_it_had_not_been(sounds, stream_run, tmp_
 def test_data_of_one_genre_is_not_enough(sounds, tmp_path):
     recipe = small(sounds)
     with pytest.raises(HocketError, match="0 genres"):
-        Run(
-            dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, exclude=("made-up",))), tmp_path
-        )
+        Run(dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, exclude=("made-up",))), tmp_path)
 
 
 # --- the bundle
@@ -210,9 +206,7 @@ def test_the_bundle_matches_the_network(bundle, stream_run):
         now = {name: golden[name][i] for name in ("style", "genre", "temperature", "noise")}
         mels, *after = bundle.session("step").run(now | held)
         held = dict(zip(held, after, strict=True))
-        np.testing.assert_allclose(
-            mels[0], golden["mels"][0, i * 8 : i * 8 + 8], atol=manifest.golden.tolerance
-        )
+        np.testing.assert_allclose(mels[0], golden["mels"][0, i * 8 : i * 8 + 8], atol=manifest.golden.tolerance)
 
 
 def test_a_step_of_the_graph_draws_what_its_noise_says():

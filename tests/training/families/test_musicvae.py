@@ -127,8 +127,9 @@ def test_a_collection_as_a_model_of_phrases_could_play_it(data):
             assert set(notes[:, 5]) == {part}
             assert not (notes[:, 0] % STEP_TICKS).any()
             original = next(p for p in whole.pieces if p.path == info.path)
-            one, other = (cut(shards.notes(info), original.metres, shape, Sampling(on_grid=0.0)) for shards in (
-                whole, reduced))
+            one, other = (
+                cut(shards.notes(info), original.metres, shape, Sampling(on_grid=0.0)) for shards in (whole, reduced)
+            )
             assert (one == other).mean() > 0.9
         assert reduced.data_hash != whole.data_hash
         assert not any(info.drums_only for info in reduced.pieces)
@@ -291,8 +292,7 @@ def test_the_bundle_is_measured(bundle, data):
 def test_evaluate_tells_all_that_it_tells_of_other_models(bundle, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(longrun, "MINUTES", (0.25, 0.5))
     folder = bundle.folder
-    command = ["evaluate", "--bundle", folder, "--midi", corpus, "--pieces", 4, "--card", "--out",
-               tmp_path, "--json"]
+    command = ["evaluate", "--bundle", folder, "--midi", corpus, "--pieces", 4, "--card", "--out", tmp_path, "--json"]
     done = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
     assert done.exit_code == 0
     found = json.loads(done.stdout)

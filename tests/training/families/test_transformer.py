@@ -158,9 +158,7 @@ def test_the_golden_file_is_met_step_by_step(bundle):
         for field in codec.FIELDS:
             head = {"share": shares[f"share_{field}"], "context": golden[f"context_{field}"][:, at]}
             (logits,) = bundle.session(field).run(head)
-            np.testing.assert_allclose(
-                logits, golden[f"logits_{field}"][:, at], atol=bundle.manifest.golden.tolerance
-            )
+            np.testing.assert_allclose(logits, golden[f"logits_{field}"][:, at], atol=bundle.manifest.golden.tolerance)
 
 
 def test_a_run_goes_on_from_the_bundle(recipe, run, bundle, tmp_path):

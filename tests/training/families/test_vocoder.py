@@ -52,9 +52,7 @@ def small(tmp_path_factory) -> Recipe:
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(folder / "music")),
         model=dataclasses.replace(recipe.model, width=16, layers=2, hidden=24, tonal=128),
-        train=dataclasses.replace(
-            recipe.train, **train, notes=0.3, made=0.3, notes_folder=str(folder / "notes")
-        ),
+        train=dataclasses.replace(recipe.train, **train, notes=0.3, made=0.3, notes_folder=str(folder / "notes")),
     )
 
 
@@ -101,9 +99,7 @@ def test_streamed_is_whole(bundle, music, chunks):
     whole = vocoder.push(mels)
     vocoder.reset()
     parts = [vocoder.push(part) for part in np.split(mels, np.cumsum(chunks)[:-1])]
-    assert [len(part) for part in parts] == [
-        256 * len(part) for part in np.split(mels, np.cumsum(chunks)[:-1])
-    ]
+    assert [len(part) for part in parts] == [256 * len(part) for part in np.split(mels, np.cumsum(chunks)[:-1])]
     assert np.abs(np.concatenate(parts) - whole).max() <= 1e-5 * max(1e-3, np.abs(whole).max())
 
 
@@ -197,9 +193,7 @@ def test_the_loss_is_the_distance_that_is_reported():
     rng = np.random.default_rng(3)
     a, b = (0.1 * rng.standard_normal(16384).astype(np.float32) for _ in range(2))
     pair = torch.from_numpy(np.stack([b, b]))[:, None]
-    found = [
-        vocoding.energy_distance(torch.from_numpy(a)[None], pair, 1.0, fft) for fft in vocoding.RESOLUTIONS
-    ]
+    found = [vocoding.energy_distance(torch.from_numpy(a)[None], pair, 1.0, fft) for fft in vocoding.RESOLUTIONS]
     assert float(sum(found)) / 3 == pytest.approx(multi_resolution(a, b), rel=0.05)
 
 

@@ -117,9 +117,7 @@ def prepare(
         raise HocketError(f"{out} cannot be written: {error}") from error
     notes = sum(p.count for p in shards.pieces)
     seconds = time.monotonic() - started
-    console.print(
-        f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s"
-    )
+    console.print(f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s")
     console.print(f"{len(found) - len(shards.pieces)} files left out: see {out / SKIPPED_NAME}")
     return shards
 
@@ -136,9 +134,7 @@ def _finished(out: Path, source_hash: str) -> Shards | None:
 # Reading, batch by batch --------------------------------------------------------------------------
 
 
-def _read_all(
-    folder: Path, batches: list[list[Source]], cache: Path, jobs: int, console: Console
-) -> list[str]:
+def _read_all(folder: Path, batches: list[list[Source]], cache: Path, jobs: int, console: Console) -> list[str]:
     """Read all batches that the cache lacks; returns the keys of their results in the order of files."""
     done = work_through(
         batches,
@@ -277,8 +273,7 @@ def _split(pieces: list[PieceInfo], hashes: list[str]) -> list[PieceInfo]:
     place = {i: int(hashes[i][:12], 16) / 16**12 for i, p in enumerate(pieces) if not p.split}
     ranked = sorted(place, key=place.__getitem__)
     splits = {
-        i: "test" if place[i] < TEST_SHARE else "valid" if place[i] >= 1 - VALID_SHARE else "train"
-        for i in ranked
+        i: "test" if place[i] < TEST_SHARE else "valid" if place[i] >= 1 - VALID_SHARE else "train" for i in ranked
     }
     if len(ranked) >= 3:
         splits[ranked[0]], splits[ranked[-1]] = "test", "valid"

@@ -22,9 +22,7 @@ class Mels:
     def __init__(self, corpus: Corpus, clips: list[Clip], format: MelFormat, stride: int) -> None:
         """HocketError if the corpus has another rate than the format."""
         if corpus.rate != format.rate:
-            raise HocketError(
-                f"{corpus.folder} holds sound at {corpus.rate} Hz, not {format.rate}: prepare it again"
-            )
+            raise HocketError(f"{corpus.folder} holds sound at {corpus.rate} Hz, not {format.rate}: prepare it again")
         self.clips, self.format, self.stride = clips, format, stride
         counts = [clip.frames // format.hop // stride * stride for clip in clips]
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

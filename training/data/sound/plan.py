@@ -48,9 +48,7 @@ class Options(msgspec.Struct, frozen=True):
         if not SHORTEST_S <= self.seconds <= 600:
             raise HocketError(f"windows of {self.seconds:g} s are not within {SHORTEST_S:g} to 600 seconds")
         if self.minutes < 0 or not 0 < self.hold <= 30:
-            raise HocketError(
-                "minutes must be 0 (all) or above, and notes held for more than 0 and up to 30 seconds"
-            )
+            raise HocketError("minutes must be 0 (all) or above, and notes held for more than 0 and up to 30 seconds")
 
 
 def plan(items: list[Item], options: Options) -> tuple[list[Item], list[tuple[str, str]]]:

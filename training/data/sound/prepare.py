@@ -84,14 +84,10 @@ def prepare_audio(
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        found = [
-            _find(Path(source), out / MIDI_NAME / str(i), options, jobs) for i, source in enumerate(sources)
-        ]
+        found = [_find(Path(source), out / MIDI_NAME / str(i), options, jobs) for i, source in enumerate(sources)]
         items, rejected = plan([i for f in found for i in f.items], options)
         rejected = [r for f in found for r in f.rejected] + rejected
-        fonts = (
-            [str(font) for font in find_fonts(options.fonts)] if any(i.kind == "piece" for i in items) else []
-        )
+        fonts = [str(font) for font in find_fonts(options.fonts)] if any(i.kind == "piece" for i in items) else []
         source_hash = _digest([RULES_VERSION, options, fonts, items])
         if (done := _finished(out, source_hash)) is not None:
             console.print(f"{out} is complete: {len(done.clips)} clips, data {done.data_hash[:12]}")
@@ -105,9 +101,7 @@ def prepare_audio(
             batches,
             partial(_make_batch, options, fonts, cache=cache),
             lambda batch: _result(cache, _key(batch, options, fonts)).exists(),
-            lambda item: _save(
-                cache, _key([item], options, fonts), [Made("it makes the reader crash or hang")], []
-            ),
+            lambda item: _save(cache, _key([item], options, fonts), [Made("it makes the reader crash or hang")], []),
             jobs,
             BATCH_SECONDS,
             "sound",
@@ -200,17 +194,13 @@ class _Maker:
             return levelled(self._piece(item), options.rate), 0
         if item.kind == "tone":
             sound = _trimmed(
-                self.renderer.tone(
-                    Path(item.folder), item.preset, item.pitch, item.velocity, item.hold, TAIL_S
-                ),
+                self.renderer.tone(Path(item.folder), item.preset, item.pitch, item.velocity, item.hold, TAIL_S),
                 options.rate // 100,
             )
         else:
             sound = decode(Path(item.folder, item.path), options.rate)
         if len(sound) < SHORTEST_NOTE_S * options.rate:
-            raise HocketError(
-                f"it lasts {len(sound) / options.rate:.2f} s: at least {SHORTEST_NOTE_S} are needed"
-            )
+            raise HocketError(f"it lasts {len(sound) / options.rate:.2f} s: at least {SHORTEST_NOTE_S} are needed")
         check_silence(sound)
         return sound, min(len(sound), round(item.hold * options.rate))
 
@@ -328,9 +318,7 @@ def _report(corpus: Corpus, rejected: list[tuple[str, str]], seconds: float, con
         console.print(f"left out, {count}: {reason}")
     if rejected:
         console.print(f"all {len(rejected)} that were left out: {corpus.folder / REJECTED_NAME}")
-    console.print(
-        f"{corpus.folder}: {len(corpus.clips)} clips, data {corpus.data_hash[:12]}, {seconds:.0f} s"
-    )
+    console.print(f"{corpus.folder}: {len(corpus.clips)} clips, data {corpus.data_hash[:12]}, {seconds:.0f} s")
 
 
 def _digest(value: object) -> str:

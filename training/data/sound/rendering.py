@@ -78,9 +78,7 @@ def scored_as_written(raw: RawMidi) -> Score | None:
         if track.is_drum:
             programs[DRUM_CHANNEL] = track.program
         ends = track.starts + track.durations
-        times = (
-            _seconds(t, tuple(raw.tempos) or ((0, 120.0),), raw.resolution) for t in (track.starts, ends)
-        )
+        times = (_seconds(t, tuple(raw.tempos) or ((0, 120.0),), raw.resolution) for t in (track.starts, ends))
         rows.append(np.stack([*times, np.full(len(ends), channel), track.pitches, track.velocities], 1))
     return Score(_from_zero(np.concatenate(rows)), programs, dict.fromkeys(programs, 100))
 
@@ -93,9 +91,7 @@ def find_fonts(given: tuple[str, ...] = ()) -> tuple[Path, ...]:
             if font.suffix.lower() not in FONT_SUFFIXES or not font.is_file():
                 raise HocketError(f"{font} is no sound font: give a file {' or '.join(FONT_SUFFIXES)}")
         return tuple(font.resolve() for font in fonts)
-    found = (
-        p for folder in FONT_FOLDERS for p in Path(folder).glob("*") if p.suffix.lower() in FONT_SUFFIXES
-    )
+    found = (p for folder in FONT_FOLDERS for p in Path(folder).glob("*") if p.suffix.lower() in FONT_SUFFIXES)
     fonts = sorted({path.resolve() for path in found if path.is_file()})
     if not fonts:
         raise HocketError("no sound font is installed: give one with --font, or install fluid-soundfont-gm")

@@ -178,14 +178,10 @@ def find_pieces(shards: Shards, all_licences: bool, midi_folder: Path | None = N
                 stamp=shards.data_hash,
                 seconds=piece.seconds,
                 number=number,
-                midi=str(midi_folder / piece.path)
-                if midi_folder and (midi_folder / piece.path).is_file()
-                else "",
+                midi=str(midi_folder / piece.path) if midi_folder and (midi_folder / piece.path).is_file() else "",
             )
             for number, piece in enumerate(shards.pieces)
-            if not piece.drums_only
-            and not piece.realised
-            and (all_licences or licence_allows_shipping(piece.licence))
+            if not piece.drums_only and not piece.realised and (all_licences or licence_allows_shipping(piece.licence))
         ]
     )
 
@@ -226,9 +222,7 @@ def _add_recording(found: Found, folder: Path, path: str, facts: dict[str, Any])
     found.items.append(msgspec.structs.replace(item, seconds=frames / rate))
 
 
-def _add_note(
-    found: Found, folder: Path, path: str, instrument: str, family: str, facts: dict[str, Any]
-) -> None:
+def _add_note(found: Found, folder: Path, path: str, instrument: str, family: str, facts: dict[str, Any]) -> None:
     """folder: of the file, or a sound font that shall play it."""
     pitch = facts["pitch"]
     if pitch is None:
@@ -238,9 +232,7 @@ def _add_note(
     else:
         facts = {"dataset": folder.name, "genre": family, "group": f"{instrument}/{pitch}"} | facts
         if folder.suffix.lower() in FONT_SUFFIXES:
-            found.items.append(
-                Item("tone", str(folder), path, stamp=_stamp(folder), instrument=instrument, **facts)
-            )
+            found.items.append(Item("tone", str(folder), path, stamp=_stamp(folder), instrument=instrument, **facts))
             return
         try:
             rate = header(folder / path).rate

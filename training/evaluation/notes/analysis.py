@@ -25,14 +25,21 @@ SHARE = 0.3  # of a piece, its beginning and its end, between which drift is tol
 # Metres told apart, with the bar that they have in ticks, and which signatures are taken for them.
 METRES = {"4/4": 96, "3/4": 72, "6/8": 72}
 SIGNATURES = {
-    (4, 4): "4/4", (2, 4): "4/4", (2, 2): "4/4", (3, 4): "3/4", (6, 8): "6/8", (12, 8): "6/8",
+    (4, 4): "4/4",
+    (2, 4): "4/4",
+    (2, 2): "4/4",
+    (3, 4): "3/4",
+    (6, 8): "6/8",
+    (12, 8): "6/8",
 }
 # Key profiles of Temperley (2001, The Cognition of Basic Musical Structures), from the tonic upwards: major, minor.
 # On annotated pop songs they find the key signature of eight bars in 93 of 100, those of Krumhansl & Kessler in 78.
-PROFILES = np.array([
-    [5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0],
-    [5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0],
-])
+PROFILES = np.array(
+    [
+        [5.0, 2.0, 3.5, 2.0, 4.5, 4.0, 2.0, 4.5, 2.0, 3.5, 1.5, 4.0],
+        [5.0, 2.0, 3.5, 4.5, 2.0, 4.0, 2.0, 4.5, 3.5, 2.0, 1.5, 4.0],
+    ]
+)
 _TURNED = np.stack([np.roll(profile, root) for profile in PROFILES for root in range(12)])
 _STANDARD = (_TURNED - _TURNED.mean(1, keepdims=True)) / _TURNED.std(1, keepdims=True)
 
@@ -109,9 +116,7 @@ def autocorrelation(values: NDArray[np.float64], lags: Sequence[int]) -> dict[in
     """Correlation of the values with themselves so many steps later; 0 where they are not twice as long."""
     values = values - values.mean()
     power = float((values**2).mean()) or 1.0
-    return {
-        lag: float((values[:-lag] * values[lag:]).mean()) / power if len(values) > 2 * lag else 0.0 for lag in lags
-    }
+    return {lag: float((values[:-lag] * values[lag:]).mean()) / power if len(values) > 2 * lag else 0.0 for lag in lags}
 
 
 def level(notes: NDArray[np.int32], start: int, end: int) -> float:

@@ -123,9 +123,16 @@ def evaluate(
     done = Evaluation(manifest, bundle.folder)
     seconds: dict[str, float] = {}
     done.figures = {
-        "bundle": manifest.slug, "name": manifest.name, "family": manifest.family, "version": manifest.version,
-        "bundle_hash": manifest.bundle_hash, "data_hash": held.shards.data_hash,
-        "held_out": held.name, "pieces": len(held.pieces), "knobs": default_knobs(manifest), "seconds": seconds,
+        "bundle": manifest.slug,
+        "name": manifest.name,
+        "family": manifest.family,
+        "version": manifest.version,
+        "bundle_hash": manifest.bundle_hash,
+        "data_hash": held.shards.data_hash,
+        "held_out": held.name,
+        "pieces": len(held.pieces),
+        "knobs": default_knobs(manifest),
+        "seconds": seconds,
     }
 
     @contextmanager
@@ -148,7 +155,9 @@ def evaluate(
         with stage("yardstick", f"yardstick, {len(held.pieces)} pieces"):
             score = score_pieces(predictor, held.shards, held.pieces, genres)
             done.figures["yardstick"] = {
-                "total": round(score.total, 4), "by_field": score.mean_by_field(), "by_genre": score.by_genre(),
+                "total": round(score.total, 4),
+                "by_field": score.mean_by_field(),
+                "by_genre": score.by_genre(),
             }
         with stage("nats", "nats a note by field"):
             chosen: list[PieceInfo] = []
@@ -172,7 +181,9 @@ def evaluate(
     with stage("analysis", "tempo, metre, key, loudness and form"):
         real = {genre: real_pieces(held.shards, [*held.of(genre)[0], *held.of(genre)[1]]) for genre in manifest.genres}
         done.figures |= {
-            "analysis": analyses(runs, real), "form": forms(runs, real), "key_estimator": key_estimator(real),
+            "analysis": analyses(runs, real),
+            "form": forms(runs, real),
+            "key_estimator": key_estimator(real),
             "metre": metres(player, manifest, default_knobs(manifest), runs, real),
         }
     return done

@@ -28,10 +28,7 @@ def self_similarity(notes: NDArray[np.int32], start: int, end: int, metre: Metre
     bars = _bars(notes, start, end, metre.bar_ticks)
     found = {}
     for lag in LAGS:
-        pairs = [
-            len(now & then) / len(now | then)
-            for now, then in zip(bars[lag:], bars, strict=False) if now or then
-        ]
+        pairs = [len(now & then) / len(now | then) for now, then in zip(bars[lag:], bars, strict=False) if now or then]
         found[lag] = float(np.mean(pairs)) if len(pairs) >= FEWEST_PAIRS else float("nan")
     return found
 

@@ -64,20 +64,38 @@ def hear(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
     together = [(pitch[i + 1 : i + n] - pitch[i]) % 12 for i, n in zip(first, count, strict=True) if n > 1]
     bars = [set(zip(onset[onset // 16 == b] % 16, pitch[onset // 16 == b], strict=True)) for b in range(BARS)]
     struck = [{time for time, _ in bar} for bar in bars]
-    return np.concatenate([
-        [np.log(len(notes)), np.log(len(times)), count.mean(), count.std(), pitch.mean() / 12, pitch.std() / 6,
-         np.ptp(pitch) / 12, top.mean() / 12, bottom.mean() / 12, np.ptp(top) / 12, np.ptp(bottom) / 12,
-         len(np.unique(pitch)) / len(pitch), len(np.unique(pitch % 12)) / 12, length.sum() / (BARS * BAR),
-         _alike(*bars), _alike(*struck), best >= 12],
-        _shares(np.bincount(times % 16, minlength=16)),
-        _shares(np.bincount(np.minimum(count, 6), minlength=7)),
-        _shares(np.bincount(lengths, minlength=6)),
-        _shares(np.bincount(np.searchsorted(GAPS, np.diff(times)), minlength=len(GAPS) + 1)),
-        _steps(top), _steps(bottom),
-        _shares(np.roll(classes, -(best % 12))),
-        _shares(np.bincount(np.concatenate([*together, np.zeros(0, int)]).astype(int), minlength=12)),
-        _shares(np.bincount(np.searchsorted(OCTAVES, pitch), minlength=len(OCTAVES) + 1)),
-    ]).astype(np.float32)
+    return np.concatenate(
+        [
+            [
+                np.log(len(notes)),
+                np.log(len(times)),
+                count.mean(),
+                count.std(),
+                pitch.mean() / 12,
+                pitch.std() / 6,
+                np.ptp(pitch) / 12,
+                top.mean() / 12,
+                bottom.mean() / 12,
+                np.ptp(top) / 12,
+                np.ptp(bottom) / 12,
+                len(np.unique(pitch)) / len(pitch),
+                len(np.unique(pitch % 12)) / 12,
+                length.sum() / (BARS * BAR),
+                _alike(*bars),
+                _alike(*struck),
+                best >= 12,
+            ],
+            _shares(np.bincount(times % 16, minlength=16)),
+            _shares(np.bincount(np.minimum(count, 6), minlength=7)),
+            _shares(np.bincount(lengths, minlength=6)),
+            _shares(np.bincount(np.searchsorted(GAPS, np.diff(times)), minlength=len(GAPS) + 1)),
+            _steps(top),
+            _steps(bottom),
+            _shares(np.roll(classes, -(best % 12))),
+            _shares(np.bincount(np.concatenate([*together, np.zeros(0, int)]).astype(int), minlength=12)),
+            _shares(np.bincount(np.searchsorted(OCTAVES, pitch), minlength=len(OCTAVES) + 1)),
+        ]
+    ).astype(np.float32)
 
 
 def hear_drums(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
@@ -91,12 +109,14 @@ def hear_drums(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | No
     struck[KIND_OF[notes[:, 2]], onset // 16, onset % 16] = 1
     together = struck.sum(0).ravel().astype(int)
     bars = [set(zip(*np.nonzero(struck[:, b]), strict=True)) for b in range(BARS)]
-    return np.concatenate([
-        [np.log(struck.sum()), _alike(*bars)],
-        struck.mean(1).ravel(),
-        _shares(struck.sum((1, 2))),
-        _shares(np.bincount(together, minlength=len(DRUM_KEYS) + 1)),
-    ]).astype(np.float32)
+    return np.concatenate(
+        [
+            [np.log(struck.sum()), _alike(*bars)],
+            struck.mean(1).ravel(),
+            _shares(struck.sum((1, 2))),
+            _shares(np.bincount(together, minlength=len(DRUM_KEYS) + 1)),
+        ]
+    ).astype(np.float32)
 
 
 def _steps(line: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -208,7 +228,8 @@ def _collect(shards: Shards, genres: Sequence[str], train: bool, hear: Hear) -> 
     found: dict[str, list[_Heard]] = {}
     for genre in genres:
         infos = [
-            p for p in shards.select(genres=[genre], drums_only=False, realised=False)
+            p
+            for p in shards.select(genres=[genre], drums_only=False, realised=False)
             if (p.split == "train") == train and any(_common(Metre(*m)) for m in p.metres)
         ]
         found[genre] = []
@@ -252,7 +273,9 @@ def _train(groups: list[list[_Heard]]) -> tuple[NDArray[np.float32], ...]:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         net = torch.nn.Sequential(
-            torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(DROPOUT),
+            torch.nn.Linear(x.shape[1], HIDDEN),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(DROPOUT),
             torch.nn.Linear(HIDDEN, len(groups)),
         )
         steps = EPOCHS * max(1, len(x) // BATCH)
@@ -283,7 +306,8 @@ def _load(path: Path, drums: bool) -> GenreEar:
     with np.load(path, allow_pickle=False) as kept:
         genres = tuple(str(g) for g in kept["genres"])
         return GenreEar(
-            genres, tuple(kept[f"arr_{i}"] for i in range(6)),
+            genres,
+            tuple(kept[f"arr_{i}"] for i in range(6)),
             dict(zip(genres, kept["recall"].tolist(), strict=True)),
             dict(zip(genres, kept["pieces"].tolist(), strict=True)),
             drums,

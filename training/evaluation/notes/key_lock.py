@@ -15,8 +15,14 @@ BEATS = 64
 PITCHED = frozenset(int(p) for p in Part if p != Part.DRUMS)
 # (key, scale, how freely steps outside of it may come off the beat)
 LOCKS = (
-    ("C", "major", 0.0), ("F", "minor", 0.0), ("Eb", "minor pentatonic", 0.0), ("A", "harmonic minor", 0.0),
-    ("Gb", "blues", 0.0), ("B", "whole tone", 0.0), ("D", "dorian", 0.5), ("Bb", "major", 1.0),
+    ("C", "major", 0.0),
+    ("F", "minor", 0.0),
+    ("Eb", "minor pentatonic", 0.0),
+    ("A", "harmonic minor", 0.0),
+    ("Gb", "blues", 0.0),
+    ("B", "whole tone", 0.0),
+    ("D", "dorian", 0.5),
+    ("Bb", "major", 1.0),
 )
 
 
@@ -32,11 +38,18 @@ def key_lock(player: NotePlayer, manifest: Manifest, seed: int = 1) -> list[dict
         notes = play(player, default_knobs(manifest, genre=genre), seed + i, BEATS * TICKS_PER_BEAT, **lock).notes
         inside = scale_mask(lock["key"], scale)[notes[:, 2] % 12]
         on_beat = inside[notes[:, 0] % TICKS_PER_BEAT == 0]
-        rows.append({
-            "key": key, "scale": scale, "chromatic": chromatic, "genre": genre, "notes": len(notes),
-            "in_scale": _share(inside), "in_scale_on_beat": _share(on_beat),
-            "obeyed": bool(len(notes) and (on_beat if chromatic else inside).all()),
-        })
+        rows.append(
+            {
+                "key": key,
+                "scale": scale,
+                "chromatic": chromatic,
+                "genre": genre,
+                "notes": len(notes),
+                "in_scale": _share(inside),
+                "in_scale_on_beat": _share(on_beat),
+                "obeyed": bool(len(notes) and (on_beat if chromatic else inside).all()),
+            }
+        )
     return rows
 
 

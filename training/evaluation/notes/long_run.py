@@ -55,9 +55,7 @@ def figures(notes: NDArray[np.int32], start: int, end: int, metres: Sequence[Met
     }
 
 
-def bar_contents(
-    notes: NDArray[np.int32], start: int, end: int, metres: Sequence[Metre]
-) -> list[bytes]:
+def bar_contents(notes: NDArray[np.int32], start: int, end: int, metres: Sequence[Metre]) -> list[bytes]:
     """What is struck in each bar, where in it and which pitch or drum; empty for an empty bar."""
     starts = np.array([m.tick for m in metres])
     lengths = np.array([m.bar_ticks for m in metres])
@@ -106,10 +104,13 @@ class Reference:
         if len(beats) and genre != ANY_GENRE:
             wanted = min(wanted, float(beats[min(ENOUGH, len(beats)) - 1]))
         self.span = max(1, int(wanted)) * TICKS_PER_BEAT
-        self.windows = np.array([
-            list(found.values()) for info in _spread(pieces, genre, self.span / TICKS_PER_BEAT)
-            if (found := _window(shards.piece(info), self.span)) is not None
-        ]).reshape(-1, len(FIGURES))
+        self.windows = np.array(
+            [
+                list(found.values())
+                for info in _spread(pieces, genre, self.span / TICKS_PER_BEAT)
+                if (found := _window(shards.piece(info), self.span)) is not None
+            ]
+        ).reshape(-1, len(FIGURES))
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
@@ -157,7 +158,11 @@ class LongRun:
 
 
 def long_runs(
-    player: NotePlayer, manifest: Manifest, shards: Shards, knobs: Knobs, seeds: Sequence[int],
+    player: NotePlayer,
+    manifest: Manifest,
+    shards: Shards,
+    knobs: Knobs,
+    seeds: Sequence[int],
 ) -> list[LongRun]:
     """Long runs of every genre the model offers, and of none."""
     runs = []
@@ -175,13 +180,18 @@ def judged(runs: Sequence[LongRun]) -> list[dict[str, Any]]:
     rows = []
     for run in runs:
         found, bounds = long_figures(run.piece, run.reference), run.reference.bounds
-        rows.append({
-            "genre": run.genre, "seed": run.seed, "bpm": run.reference.bpm,
-            "beats": run.reference.span // TICKS_PER_BEAT, "windows": len(run.reference.windows),
-            "figures": {n: round(v, 4) for n, v in found.items()},
-            "bounds": {n: [round(v, 4) for v in both] for n, both in bounds.items()},
-            "within": judge(found, bounds),
-        })
+        rows.append(
+            {
+                "genre": run.genre,
+                "seed": run.seed,
+                "bpm": run.reference.bpm,
+                "beats": run.reference.span // TICKS_PER_BEAT,
+                "windows": len(run.reference.windows),
+                "figures": {n: round(v, 4) for n, v in found.items()},
+                "bounds": {n: [round(v, 4) for v in both] for n, both in bounds.items()},
+                "within": judge(found, bounds),
+            }
+        )
     return rows
 
 

@@ -46,7 +46,8 @@ def obedience(player: NotePlayer, manifest: Manifest, seed: int = 1) -> dict[str
         columns = (column[~np.isnan(column)] for column in np.array(list(rows.values())).T)
         middles = [round(float(np.median(column)), 2) if len(column) else None for column in columns]
         found[knob] = {
-            "spearman": round(float(np.mean(list(by_genre.values()))), 4), "by_genre": by_genre,
+            "spearman": round(float(np.mean(list(by_genre.values()))), 4),
+            "by_genre": by_genre,
             "positions": {
                 f"{place:g}": {"asked": asked, "measured": middle}
                 for place, asked, middle in zip(places, anchors, middles, strict=True)

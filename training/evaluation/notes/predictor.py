@@ -40,9 +40,7 @@ class Recurrent:
 
     def initial(self, lanes: int) -> dict[str, NDArray[np.float32]]:
         """See `Stepper`."""
-        return {
-            s.input: np.full([lanes if d < 0 else d for d in s.shape], s.initial, np.float32) for s in self.pairs
-        }
+        return {s.input: np.full([lanes if d < 0 else d for d in s.shape], s.initial, np.float32) for s in self.pairs}
 
     def run(
         self, seen: NDArray[np.int64], condition: NDArray[np.float32], state: dict[str, NDArray[np.float32]]

@@ -71,14 +71,19 @@ def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[
     """The figures of `analysis.analyse` of every long run, whole, beside the bounds of real pieces of its
     genre, and whether each is within them."""
     limits = {
-        genre: bounds([
-            analysis.analyse(r.notes, r.start, r.end, r.info.bpm, r.metre, not r.info.velocity_constant) for r in own
-        ]) for genre, own in real.items()
+        genre: bounds(
+            [analysis.analyse(r.notes, r.start, r.end, r.info.bpm, r.metre, not r.info.velocity_constant) for r in own]
+        )
+        for genre, own in real.items()
     }
     return [
-        _beside(run, analysis.analyse(run.piece.notes, 0, _end(run, MINUTES[1]), run.reference.bpm, COMMON),
-                limits[run.genre])
-        for run in runs if run.genre in limits
+        _beside(
+            run,
+            analysis.analyse(run.piece.notes, 0, _end(run, MINUTES[1]), run.reference.bpm, COMMON),
+            limits[run.genre],
+        )
+        for run in runs
+        if run.genre in limits
     ]
 
 
@@ -86,19 +91,27 @@ def forms(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str
     """`form.self_similarity` of the first three minutes of every long run, beside the bounds of the first three
     minutes of real pieces."""
     limits = {
-        genre: bounds([
-            form.self_similarity(r.notes, r.start, min(r.end, r.start + _ticks(form.MINUTES, r.info.bpm)), r.metre)
-            for r in own
-        ]) for genre, own in real.items()
+        genre: bounds(
+            [
+                form.self_similarity(r.notes, r.start, min(r.end, r.start + _ticks(form.MINUTES, r.info.bpm)), r.metre)
+                for r in own
+            ]
+        )
+        for genre, own in real.items()
     }
     return [
         _beside(run, form.self_similarity(run.piece.notes, 0, _end(run, form.MINUTES), COMMON), limits[run.genre])
-        for run in runs if run.genre in limits
+        for run in runs
+        if run.genre in limits
     ]
 
 
 def metres(
-    player: NotePlayer, manifest: Manifest, knobs: Knobs, runs: Sequence[LongRun], real: dict[str, list[Real]],
+    player: NotePlayer,
+    manifest: Manifest,
+    knobs: Knobs,
+    runs: Sequence[LongRun],
+    real: dict[str, list[Real]],
     seed: int = 1,
 ) -> dict[str, Rows]:
     """genre -> metre asked for -> `real`, the share of the windows of real pieces (mean of the `pieces`) in which
@@ -115,18 +128,24 @@ def metres(
                 end = METRE_WINDOWS * analysis.METRE_BARS * asked.bar_ticks
                 played = [(play(player, {**knobs, "genre": genre}, seed, end, (asked,)).notes, end)]
             own = [
-                agreed for r in real.get(genre, [])
+                agreed
+                for r in real.get(genre, [])
                 if analysis.SIGNATURES.get((r.metre.numerator, r.metre.denominator)) == name
                 and (agreed := analysis.metre_agreement(r.notes, r.start, r.end, name))
             ]
             halves = [
-                [ok for notes, end in played
-                 for ok in analysis.metre_agreement(notes, half * end // 2, (half + 1) * end // 2, name)]
+                [
+                    ok
+                    for notes, end in played
+                    for ok in analysis.metre_agreement(notes, half * end // 2, (half + 1) * end // 2, name)
+                ]
                 for half in (0, 1)
             ]
             rows[genre][name] = {
-                "real": _mean([float(np.mean(agreed)) for agreed in own]), "pieces": len(own),
-                "early": _mean(halves[0]), "late": _mean(halves[1]),
+                "real": _mean([float(np.mean(agreed)) for agreed in own]),
+                "pieces": len(own),
+                "early": _mean(halves[0]),
+                "late": _mean(halves[1]),
             }
     return rows
 
@@ -149,7 +168,8 @@ def key_estimator(real: dict[str, list[Real]]) -> dict[str, float]:
 def _beside(run: LongRun, found: dict[Any, float], limits: dict[Any, list[float]]) -> dict[str, Any]:
     known = {name: value for name, value in found.items() if not np.isnan(value)}
     return {
-        "genre": run.genre, "seed": run.seed,
+        "genre": run.genre,
+        "seed": run.seed,
         "figures": {str(name): round(value, 4) for name, value in known.items()},
         "bounds": {str(name): both for name, both in limits.items()},
         "within": {str(name): limits[name][0] <= v <= limits[name][1] for name, v in known.items() if name in limits},

@@ -42,7 +42,11 @@ def switching(player: NotePlayer, manifest: Manifest, ear: GenreEar, times: int)
         wrong = Counter(t for t in found["bars 1-2"] if t != genre).most_common(1)
         share = rates["bars 1-2"] / max(ear.recall[genre], 1e-9)
         rows[genre] = {
-            "real": ear.recall[genre], **rates, "share": round(share, 4), "heard": share >= GOAL,
-            "instead": wrong[0][0] if wrong else "", "switches": len(found["bars 1-2"]),
+            "real": ear.recall[genre],
+            **rates,
+            "share": round(share, 4),
+            "heard": share >= GOAL,
+            "instead": wrong[0][0] if wrong else "",
+            "switches": len(found["bars 1-2"]),
         }
     return rows

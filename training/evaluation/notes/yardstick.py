@@ -84,7 +84,10 @@ def on_grid(piece: Piece, limit: int = NOTES) -> Piece:
 
 
 def score_pieces(
-    predictor: Predictor, shards: Shards, pieces: Sequence[PieceInfo], genres: tuple[str, ...],
+    predictor: Predictor,
+    shards: Shards,
+    pieces: Sequence[PieceInfo],
+    genres: tuple[str, ...],
     limit: int = NOTES,
 ) -> Score:
     """Score the pieces; a genre the model does not know is told as "none"."""
@@ -170,6 +173,11 @@ def _nats(logits: dict[str, Tensor], batch: dict[str, Tensor], velocity: Tensor)
     own = steps.gather(-1, velocity[..., :1])[..., 0]
     flat = torch.where(velocity[..., 0] == velocity[..., 1], logs["velocity"][..., FLAT], -1e9)
     return -torch.stack(
-        [capped("time", codec.TIME, CAP), pitch + part, capped("duration", codec.DURATION, CAP - 1),
-         torch.logaddexp(own, flat)], -1,
+        [
+            capped("time", codec.TIME, CAP),
+            pitch + part,
+            capped("duration", codec.DURATION, CAP - 1),
+            torch.logaddexp(own, flat),
+        ],
+        -1,
     )

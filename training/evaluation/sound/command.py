@@ -18,7 +18,10 @@ from training.evaluation.sound.showing import spectrograms, write_example
 MUSIC, NOTES = Path("data/stream"), Path("data/notes")
 FULL_NOTES = Path("data/notes-full")  # at the vocoder's rate, where they are
 SECTIONS = {
-    "cmelgan": streams.sections, "vocoder": vocoders.sections, "ddsp": tones.sections, "gansynth": tones.sections,
+    "cmelgan": streams.sections,
+    "vocoder": vocoders.sections,
+    "ddsp": tones.sections,
+    "gansynth": tones.sections,
 }
 """Family -> its figures as sections of a card."""
 
@@ -34,7 +37,8 @@ def evaluate_sound(
         return streams.evaluate_stream(bundle, Corpus.open(data or MUSIC), split, pieces or streams.CLIPS)
     if family == "vocoder":
         return vocoders.evaluate_vocoder(
-            bundle, Corpus.open(data or MUSIC), _notes(notes), split, pieces or vocoders.CLIPS)
+            bundle, Corpus.open(data or MUSIC), _notes(notes), split, pieces or vocoders.CLIPS
+        )
     if family in SECTIONS:
         return tones.evaluate_voice(bundle, Corpus.open(data or NOTES), split, pieces or tones.NOTES)
     raise HocketError(f"family {family!r} is not measured as sound: choose a bundle of {', '.join(SECTIONS)}")

@@ -34,9 +34,12 @@ def drift(sound: Sound, rate: int, seconds: float = CLIP_SECONDS) -> dict[str, f
     spread = np.sqrt(((spectrum - spectrum.mean(0)) ** 2).mean())
     apart = np.sqrt((between**2).mean())
     return {
-        "minutes": len(sound) / rate / 60, "level_db": float(level[-ends:].mean() - level[:ends].mean()),
-        "level_spread_db": float(level.std()), "spectrum_db": float(apart),
-        "spectrum_of_spread": float(apart / max(spread, 1e-6)), "silent": float((level < level.max() - 40).mean()),
+        "minutes": len(sound) / rate / 60,
+        "level_db": float(level[-ends:].mean() - level[:ends].mean()),
+        "level_spread_db": float(level.std()),
+        "spectrum_db": float(apart),
+        "spectrum_of_spread": float(apart / max(spread, 1e-6)),
+        "silent": float((level < level.max() - 40).mean()),
     }
 
 

@@ -169,7 +169,8 @@ def _ear(heard: Examples, labels: Sequence[str], folder: Path | None) -> Ear:
     ear.figures.update(
         folds=float(np.mean(list(in_folds.values()))),
         held_out=float(np.mean(list(tried.values()))) if tried else None,
-        by_label=in_folds | tried, heard={"train": len(train.rows), "held_out": len(held.rows)},
+        by_label=in_folds | tried,
+        heard={"train": len(train.rows), "held_out": len(held.rows)},
     )
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,8 +204,12 @@ def _learn(examples: Examples, labels: Sequence[str], steps: int) -> tuple[NDArr
     with torch.random.fork_rng():
         torch.manual_seed(1)
         net = torch.nn.Sequential(
-            torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.ReLU(), torch.nn.Dropout(DROPOUT),
-            torch.nn.Linear(HIDDEN, EMBEDDING), torch.nn.ReLU(), torch.nn.Linear(EMBEDDING, len(labels)),
+            torch.nn.Linear(x.shape[1], HIDDEN),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(DROPOUT),
+            torch.nn.Linear(HIDDEN, EMBEDDING),
+            torch.nn.ReLU(),
+            torch.nn.Linear(EMBEDDING, len(labels)),
         )
         optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)

@@ -31,11 +31,19 @@ class Evaluation:
     def of(cls, bundle: Bundle, corpus: Corpus, split: str) -> Evaluation:
         """An evaluation about to begin."""
         manifest = bundle.manifest
-        return cls({
-            "bundle": manifest.slug, "name": manifest.name, "family": manifest.family, "version": manifest.version,
-            "bundle_hash": manifest.bundle_hash, "data_hash": corpus.data_hash, "corpus": corpus.folder.name,
-            "split": split, "seconds": {},
-        })
+        return cls(
+            {
+                "bundle": manifest.slug,
+                "name": manifest.name,
+                "family": manifest.family,
+                "version": manifest.version,
+                "bundle_hash": manifest.bundle_hash,
+                "data_hash": corpus.data_hash,
+                "corpus": corpus.folder.name,
+                "split": split,
+                "seconds": {},
+            }
+        )
 
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:

@@ -81,11 +81,15 @@ def hear_note(samples: Sound, rate: int, pitch: int) -> Heard:
     partials = sum(power[:, np.where(there, bins, 1) + side] for side in (-1, 0, 1)) * there
     envelope = 0.5 * np.log(np.maximum(power.sum(1) / top, DEPTH**2))
     places = np.minimum([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96], len(envelope) - 1)
-    return np.concatenate([
-        _stages(mels.reshape(len(mels), -1, BAND).mean(2)).reshape(-1),
-        _stages(0.5 * np.log(np.maximum(partials / top, DEPTH**2))).reshape(-1),
-        envelope[places], mels[min(8, len(mels) - 1) : 40].std(0), [pitch / 12],
-    ]).astype(np.float32)
+    return np.concatenate(
+        [
+            _stages(mels.reshape(len(mels), -1, BAND).mean(2)).reshape(-1),
+            _stages(0.5 * np.log(np.maximum(partials / top, DEPTH**2))).reshape(-1),
+            envelope[places],
+            mels[min(8, len(mels) - 1) : 40].std(0),
+            [pitch / 12],
+        ]
+    ).astype(np.float32)
 
 
 def _note_mels(spectra: NDArray[np.floating]) -> NDArray[np.floating]:

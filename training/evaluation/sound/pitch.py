@@ -73,15 +73,18 @@ def pitch_figures(notes: Iterable[tuple[Sound, int, int]]) -> dict[str, float]:
     wrong octave; "unvoiced", without a confident frame; "notes": how many. Pitches outside `PITCHES` are left out."""
     wrong = [
         None if (heard := heard_pitch(samples, rate)) is None else 100 * (heard - pitch)
-        for samples, rate, pitch in notes if pitch in PITCHES
+        for samples, rate, pitch in notes
+        if pitch in PITCHES
     ]
     cents = np.array([w for w in wrong if w is not None])
     near = np.abs(cents) <= NEAR
     octaves = ~near & (np.abs((cents + OCTAVE / 2) % OCTAVE - OCTAVE / 2) <= NEAR)
     count = max(1, len(wrong))
     return {
-        "near": float(near.sum() / count), "octaves": float(octaves.sum() / count),
-        "unvoiced": (len(wrong) - len(cents)) / count, "notes": len(wrong),
+        "near": float(near.sum() / count),
+        "octaves": float(octaves.sum() / count),
+        "unvoiced": (len(wrong) - len(cents)) / count,
+        "notes": len(wrong),
     }
 
 

@@ -46,6 +46,7 @@ def of_partials(samples: Sound, pitch: int, rate: int) -> Sound:
 
 
 ROUND_TRIPS: dict[str, Callable[[Sound, int, int], Sound]] = {
-    "ddsp": of_partials, "gansynth": notespectra.round_trip,
+    "ddsp": of_partials,
+    "gansynth": notespectra.round_trip,
 }
 """Family -> (samples, MIDI pitch, rate) -> samples."""

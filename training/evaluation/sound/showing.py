@@ -64,8 +64,16 @@ def spectrograms(path: Path, rows: Sequence[Sequence[Shown]]) -> None:
     for line, sounds in zip(axes, rows, strict=True):
         for axis, sound in zip(line, sounds, strict=False):
             seconds = len(sound.samples) / sound.rate
-            axis.imshow(_picture(sound.samples, sound.rate), origin="lower", aspect="auto", cmap="magma",
-                        vmin=-DEPTH_DB, vmax=0, extent=(0, seconds, 0, ROWS), interpolation="nearest")
+            axis.imshow(
+                _picture(sound.samples, sound.rate),
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=-DEPTH_DB,
+                vmax=0,
+                extent=(0, seconds, 0, ROWS),
+                interpolation="nearest",
+            )
             marks = [100, 1000, 10000]
             axis.set_yticks([_row(hz) for hz in marks], ["100 Hz", "1 kHz", "10 kHz"])
             axis.set_title(sound.title, fontsize=8, loc="left")

@@ -65,7 +65,9 @@ class Player:
         seconds = self.model.chunk / self.model.rate
         p50, p99 = np.quantile(self.chunks, (0.5, 0.99))
         return {
-            "chunk_ms": 1000 * seconds, "p50_ms": float(1000 * p50), "p99_ms": float(1000 * p99),
+            "chunk_ms": 1000 * seconds,
+            "p50_ms": float(1000 * p50),
+            "p99_ms": float(1000 * p99),
             "times_real_time": float(seconds / np.mean(self.chunks)),
         }
 
@@ -173,7 +175,8 @@ def by_ear(ear: Ear, heard: Examples, made: Examples, others: dict[str, Examples
         "recognised_by_genre": {
             genre: {name: rates.get(genre) for name, rates in by_genre.items()} for genre in ear.labels
         },
-        "frechet": apart, "frechet_clips": {"each": count, "reference": len(reference), "embedding": EMBEDDING},
+        "frechet": apart,
+        "frechet_clips": {"each": count, "reference": len(reference), "embedding": EMBEDDING},
     }
 
 
@@ -231,7 +234,8 @@ def seam_figures(player: Player, manifest: Manifest, seconds: float = 20.0) -> d
     still = stream(False)
     again = stream(False)
     return {
-        "at rest": seams(still, model.chunk), "while knobs move": seams(stream(True), model.chunk),
+        "at rest": seams(still, model.chunk),
+        "while knobs move": seams(stream(True), model.chunk),
         "same seed, same sound": bool(np.array_equal(still, again)),
     }
 
@@ -246,11 +250,20 @@ def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "genres recognised, of the rate of real clips": {"found": share, "goal": ">= 0.8", "met": share >= RATE},
         "blend against class probability, Spearman": {"found": heard, "goal": ">= 0.8", "met": heard >= 0.8},
         "level drift over the whole, dB": {
-            "found": drifts["level_db"], "goal": "within 3", "met": abs(drifts["level_db"]) <= 3},
+            "found": drifts["level_db"],
+            "goal": "within 3",
+            "met": abs(drifts["level_db"]) <= 3,
+        },
         "spectrum drift, of the spread of its windows": {
-            "found": drifts["spectrum_of_spread"], "goal": "<= 1", "met": drifts["spectrum_of_spread"] <= 1},
+            "found": drifts["spectrum_of_spread"],
+            "goal": "<= 1",
+            "met": drifts["spectrum_of_spread"] <= 1,
+        },
         "jumps at borders beyond the 99.9th percentile of all": {
-            "found": over, "goal": "<= 0.005", "met": over <= 0.005},
+            "found": over,
+            "goal": "<= 0.005",
+            "met": over <= 0.005,
+        },
         "times real time, one thread": {"found": times, "goal": ">= 10", "met": times >= 10},
     }
 
@@ -261,7 +274,8 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     held, tried = ear["held_out"], ear["heard"]["held_out"]
     return {
         "Goals": [
-            f"{figures['clips']} clips of ten seconds of each of {len(figures['genres'])} genres.", figures["goals"],
+            f"{figures['clips']} clips of ten seconds of each of {len(figures['genres'])} genres.",
+            figures["goals"],
         ],
         "Genres, by ear": [
             f"A classifier trained on {ear['heard']['train']} real clips of ten seconds (`{figures['corpus']}`; all "
@@ -279,9 +293,14 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             "Spearman's rank correlation of the knob with the probability of the genre it turns to, mean of so many "
             f"sweeps with a seed each: {SWEEPS}; with all their clips, which have what tells seeds apart in them, too; "
             f"and the mean probability at {', '.join(f'{b:g}' for b in BLENDS)}.",
-            {name: {"Spearman": value, "of all clips": blending["clips"][name],
-                    "probabilities": ", ".join(map(str, blending["probabilities"][name]))}
-             for name, value in blending["pairs"].items()},
+            {
+                name: {
+                    "Spearman": value,
+                    "of all clips": blending["clips"][name],
+                    "probabilities": ", ".join(map(str, blending["probabilities"][name])),
+                }
+                for name, value in blending["pairs"].items()
+            },
         ],
         "Drift": ["The last fifth against the first, of ten-second windows.", {"": figures["drift"]}],
         "Seams": [

@@ -96,7 +96,9 @@ def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Seq
         return [levelled(make(clip, x), x) for clip, x in pairs]
 
     return Notes(
-        list(clips), corpus.rate, real,
+        list(clips),
+        corpus.rate,
+        real,
         all_of(lambda clip, x: render_note(voice, manifest, clip, corpus.rate, len(x))),
         all_of(lambda clip, x: trip(x, clip.pitch, corpus.rate)),
         all_of(lambda clip, x: corpus.read(nearest(corpus, clip), 0, len(x))),
@@ -111,8 +113,13 @@ def render_note(voice: VoiceModel, manifest: Manifest, clip: Clip, rate: int, fr
 
 
 def play(
-    voice: VoiceModel, knobs: dict[str, float | str], notes: Sequence[tuple[int, int, int]], rate: int, frames: int,
-    velocity: int = 96, turns: Sequence[tuple[int, dict[str, float | str]]] = (),
+    voice: VoiceModel,
+    knobs: dict[str, float | str],
+    notes: Sequence[tuple[int, int, int]],
+    rate: int,
+    frames: int,
+    velocity: int = 96,
+    turns: Sequence[tuple[int, dict[str, float | str]]] = (),
 ) -> Sound:
     """Mono samples (frames,) of notes (pitch, struck at, released at; in frames). turns: knobs that are other from a
     frame on."""
@@ -165,15 +172,20 @@ def by_ear(corpus: Corpus, notes: Notes) -> dict[str, Any]:
         if name == "model":
             by_label = ear.recognised(Examples(rows, labels, labels, labels))
     return {
-        "recognised": recognised, "ndb": ndb, "missed": sorted(k for k, v in by_label.items() if v < 0.5),
+        "recognised": recognised,
+        "ndb": ndb,
+        "missed": sorted(k for k, v in by_label.items() if v < 0.5),
         "ear": {k: ear.figures[k] for k in ("folds", "held_out", "heard")} | {"labels": len(ear.labels)},
     }
 
 
 def _kinds(notes: Notes) -> tuple[tuple[str, list[Sound]], ...]:
     return (
-        ("real", notes.real), ("model", notes.made), ("round trip", notes.tripped),
-        ("nearest neighbour", notes.sampled), ("nearest, resampled", notes.resampled),
+        ("real", notes.real),
+        ("model", notes.made),
+        ("round trip", notes.tripped),
+        ("nearest neighbour", notes.sampled),
+        ("nearest, resampled", notes.resampled),
     )
 
 
@@ -210,7 +222,8 @@ def cost(voice: VoiceModel, manifest: Manifest, clips: Sequence[Clip], rate: int
         begin.append(middle - start)
         seconds.append(time.thread_time() - start)
     return {
-        "begin_ms": float(1000 * np.median(begin)), "second_ms": float(1000 * np.median(seconds)),
+        "begin_ms": float(1000 * np.median(begin)),
+        "second_ms": float(1000 * np.median(seconds)),
         "times_real_time": float(1 / max(np.median(seconds), 1e-6)),
     }
 
@@ -256,10 +269,13 @@ def show(done: Evaluation, voice: VoiceModel, manifest: Manifest, notes: Notes) 
         chosen.setdefault(notes.clips[i].instrument, i)
     for i in list(chosen.values())[:4]:
         name = f"{notes.clips[i].instrument} {notes.clips[i].pitch}"
-        done.rows.append([
-            Shown(f"{name}, real", notes.real[i], notes.rate), Shown("model", notes.made[i], notes.rate),
-            Shown("round trip", notes.tripped[i], notes.rate),
-        ])
+        done.rows.append(
+            [
+                Shown(f"{name}, real", notes.real[i], notes.rate),
+                Shown("model", notes.made[i], notes.rate),
+                Shown("round trip", notes.tripped[i], notes.rate),
+            ]
+        )
     done.examples["notes"] = (phrase(voice, manifest), EXAMPLE_RATE)
     if {"morph", "instrument_b"} <= {knob.id for knob in manifest.knobs}:
         done.examples["morph"] = (morphed(voice, manifest), EXAMPLE_RATE)

@@ -59,7 +59,8 @@ def evaluate_vocoder(
     figures["goals"] = goals(figures)
     ratio, cents = figures["music"]["ratio"], figures.get("pitch", {}).get("cents_p95")
     figures["overview"] = {
-        "STFT, of Griffin-Lim's": f"{ratio:.2f}", "× real time": f"{figures['cost']['times_real_time']:.0f}",
+        "STFT, of Griffin-Lim's": f"{ratio:.2f}",
+        "× real time": f"{figures['cost']['times_real_time']:.0f}",
         **({"cents (p95)": f"{cents:.1f}"} if cents is not None else {}),
     }
     return done
@@ -79,9 +80,14 @@ def music(done: Evaluation, vocoder: Vocoder, corpus: Corpus, chosen: list[tuple
         made = vocoder.render(mels)[: len(real)]
         plain = griffin_lim(mels, vocoder.format, ITERATIONS)
         found.setdefault(clip.genre, []).append(
-            (multi_resolution(real, made), multi_resolution(real, plain),
-             mel_cepstral(real, made, corpus.rate), mel_cepstral(real, plain, corpus.rate),
-             *(multi_resolution(real, half) for half in halves(real, made, vocoder.format))))
+            (
+                multi_resolution(real, made),
+                multi_resolution(real, plain),
+                mel_cepstral(real, made, corpus.rate),
+                mel_cepstral(real, plain, corpus.rate),
+                *(multi_resolution(real, half) for half in halves(real, made, vocoder.format)),
+            )
+        )
         if len(done.rows) < 3 and len(found[clip.genre]) == 1:
             shown = ((f"{clip.genre}, real", real), ("vocoder", made), ("Griffin-Lim", plain))
             done.rows.append([Shown(title, x, corpus.rate) for title, x in shown])
@@ -89,12 +95,16 @@ def music(done: Evaluation, vocoder: Vocoder, corpus: Corpus, chosen: list[tuple
                 done.examples[f"{clip.genre}-vocoder"] = (made, corpus.rate)
     mean = np.mean([row for rows in found.values() for row in rows], 0)
     return {
-        "vocoder": float(mean[0]), "griffin_lim": float(mean[1]), "ratio": float(mean[0] / mean[1]),
-        "mcd_vocoder": float(mean[2]), "mcd_griffin_lim": float(mean[3]),
+        "vocoder": float(mean[0]),
+        "griffin_lim": float(mean[1]),
+        "ratio": float(mean[0] / mean[1]),
+        "mcd_vocoder": float(mean[2]),
+        "mcd_griffin_lim": float(mean[3]),
         "told": {"its magnitudes, true phases": float(mean[4]), "true magnitudes, its phases": float(mean[5])},
         "by_genre": {
             genre: {"vocoder": float(m[0]), "Griffin-Lim": float(m[1]), "ratio": float(m[0] / m[1])}
-            for genre, rows in sorted(found.items()) for m in [np.mean(rows, 0)]
+            for genre, rows in sorted(found.items())
+            for m in [np.mean(rows, 0)]
         },
     }
 
@@ -129,9 +139,12 @@ def pitch(vocoder: Vocoder, notes: Corpus, split: str) -> dict[str, Any]:
         raise HocketError(f"{notes.folder} has no notes in its {split} split whose pitch can be measured")
     size = np.abs(off)
     return {
-        "corpus": notes.folder.name, "notes": len(off) + lost, "lost": lost,
+        "corpus": notes.folder.name,
+        "notes": len(off) + lost,
+        "lost": lost,
         "within_10_cents": float((size <= 10).sum() / (len(off) + lost)),
-        "cents_median": float(np.median(size)), "cents_p95": float(np.quantile(size, 0.95)),
+        "cents_median": float(np.median(size)),
+        "cents_p95": float(np.quantile(size, 0.95)),
     }
 
 
@@ -190,15 +203,20 @@ def cost(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
     chunk = LIVE * vocoder.hop / vocoder.rate
     p50, p99 = np.quantile(found, (0.5, 0.99))
     return {
-        "chunk_ms": 1000 * chunk, "p50_ms": float(1000 * p50), "p99_ms": float(1000 * p99),
-        "times_real_time": float(chunk / np.mean(found)), "latency_ms": 1000 * vocoder.latency / vocoder.rate,
+        "chunk_ms": 1000 * chunk,
+        "p50_ms": float(1000 * p50),
+        "p99_ms": float(1000 * p99),
+        "times_real_time": float(chunk / np.mean(found)),
+        "latency_ms": 1000 * vocoder.latency / vocoder.rate,
     }
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What was aimed at."""
     ratio, times, largest = (
-        figures["music"]["ratio"], figures["cost"]["times_real_time"], max(figures["chunked"].values())
+        figures["music"]["ratio"],
+        figures["cost"]["times_real_time"],
+        max(figures["chunked"].values()),
     )
     rows = {
         "STFT distance on held-out music, of Griffin-Lim's": {"found": ratio, "goal": "<= 0.6", "met": ratio <= 0.6},
@@ -217,12 +235,14 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     found = {
         "Goals": [
             f"On {figures['clips']} clips of {figures['clip_seconds']:g} s ({figures['split']} split of "
-            f"`{figures['corpus']}`), from the same mels.", figures["goals"],
+            f"`{figures['corpus']}`), from the same mels.",
+            figures["goals"],
         ],
         "Music through it": [
             f"Multi-resolution STFT distance: {music['vocoder']:.3f}, Griffin-Lim ({ITERATIONS} iterations) "
             f"{music['griffin_lim']:.3f}. Mel cepstral distance: {music['mcd_vocoder']:.2f} dB, Griffin-Lim "
-            f"{music['mcd_griffin_lim']:.2f} dB.", music["by_genre"],
+            f"{music['mcd_griffin_lim']:.2f} dB.",
+            music["by_genre"],
             "How near it would come if it were told half of the truth beyond the mels, the phase or the magnitude of "
             "every bin of its own transform, as a share of Griffin-Lim's distance: what mels leave open.",
             {
@@ -231,7 +251,8 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             },
         ],
         "Chunks and the whole": [
-            "Largest difference by frames in a chunk, over the largest sample.", {"": figures["chunked"]},
+            "Largest difference by frames in a chunk, over the largest sample.",
+            {"": figures["chunked"]},
         ],
         "Cost": [f"Processor time of one thread, the quickest of {PASSES} passes.", {"": figures["cost"]}],
     }

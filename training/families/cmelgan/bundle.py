@@ -53,9 +53,7 @@ class StreamBundling:
                 now = {k: torch.tensor(v[number]) for k, v in feeds.items()} | states
                 mine = step(*(now[p.name] for p in ins))
                 theirs = bundle.session("step").run({k: v.numpy() for k, v in now.items()})
-                largest = max(
-                    largest, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(mine, theirs, strict=True))
-                )
+                largest = max(largest, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(mine, theirs, strict=True)))
                 states = dict(zip(states, mine[1:], strict=True))
         return largest
 
@@ -120,8 +118,7 @@ class StreamBundling:
         """Fields of the manifest."""
         config = self.recipe.model
         return {
-            "codec": self.format.codec()
-            | {"stride": config.stride, "groups": config.groups, "codes": config.codes},
+            "codec": self.format.codec() | {"stride": config.stride, "groups": config.groups, "codes": config.codes},
             "condition_genres": self.genres,
             "genres": self.genres,
             "latent": config.style,

@@ -56,9 +56,7 @@ def critic_loss(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> T
     """Hinge loss of the critic. real: windows (lanes, frames, mels); drawn: some times as many, genres over again."""
     times = len(drawn) // len(real)
     ours, _ = critic(torch.cat([real, drawn]), genre.repeat(1 + times, 1))
-    return torch.stack(
-        [F.relu(1 - j[: len(real)]).mean() + F.relu(1 + j[len(real) :]).mean() for j in ours]
-    ).sum()
+    return torch.stack([F.relu(1 - j[: len(real)]).mean() + F.relu(1 + j[len(real) :]).mean() for j in ours]).sum()
 
 
 def likeness(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tuple[Tensor, Tensor]:

@@ -96,9 +96,7 @@ class Generator(nn.Module):
         self.enter = nn.Conv1d(config.dims, widths[0], 1)
         self.genre = nn.Linear(genres, widths[0], bias=False)
         nn.init.normal_(self.genre.weight, std=0.1)
-        self.rises = nn.ModuleList(
-            weight_norm(nn.ConvTranspose1d(a, b, 2, 2)) for a, b in itertools.pairwise(widths)
-        )
+        self.rises = nn.ModuleList(weight_norm(nn.ConvTranspose1d(a, b, 2, 2)) for a, b in itertools.pairwise(widths))
         self.blocks = nn.ModuleList(
             nn.ModuleList(Block(width, dilation, genres) for dilation in config.dilations) for width in widths
         )
@@ -117,9 +115,7 @@ class Generator(nn.Module):
         """Caches before the start."""
         return [self.enter.weight.new_zeros(lanes, *shape) for shape in self.caches()]
 
-    def forward(
-        self, z: Tensor, genre: Tensor, caches: list[Tensor] | None = None
-    ) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, z: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         """z (lanes, latent frames, dims), genre (lanes, latent frames, genres) -> mels (lanes, frames, mels) and
         the caches after them."""
         caches = self.initial(len(z)) if caches is None else caches
@@ -167,9 +163,7 @@ class Prior(nn.Module):
         share = self.share(torch.cat([hidden, before, style, genre], -1))
         return share.unflatten(-1, (self.config.groups, self.config.head))
 
-    def logits(
-        self, group: int, share: Tensor, before: Tensor, drawn: Tensor, book: Tensor, scale: Tensor
-    ) -> Tensor:
+    def logits(self, group: int, share: Tensor, before: Tensor, drawn: Tensor, book: Tensor, scale: Tensor) -> Tensor:
         """Of one code (..., codes), from its share, the frame before and the sum of this frame's vectors so far (...,
         dims), neither of them scaled, and the book that the code is of."""
         if group:
@@ -229,9 +223,7 @@ class Network(nn.Module):
         """Codes (..., groups) as latent frames of components of about one, (..., dims): what all networks are told."""
         return self.coder.points(codes) * self.coder.scale
 
-    def draw(
-        self, codes: Tensor, genre: Tensor, caches: list[Tensor] | None = None
-    ) -> tuple[Tensor, list[Tensor]]:
+    def draw(self, codes: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         """Codes (lanes, latent frames, groups), genre (lanes, latent frames, genres) -> mels (lanes, frames, mels), and
         the generator's caches after them."""
         z = self.coder.points(codes)
@@ -263,18 +255,14 @@ class Network(nn.Module):
             z = self.coder.points(codes)
         found = []
         for _ in range(frames):
-            hidden, codes, z = step.go_on(
-                z, style, genre, 1.0, gumbel(lanes, self.config, style.device), hidden
-            )
+            hidden, codes, z = step.go_on(z, style, genre, 1.0, gumbel(lanes, self.config, style.device), hidden)
             found.append(codes)
         return torch.stack(found, 1)
 
 
 def gumbel(lanes: int, config: Config, device: torch.device | str = "cpu") -> Tensor:
     """Noise to draw codes by."""
-    return -torch.log(
-        -torch.log(torch.rand(lanes, config.groups, config.codes, device=device).clamp(1e-20, 1 - 1e-7))
-    )
+    return -torch.log(-torch.log(torch.rand(lanes, config.groups, config.codes, device=device).clamp(1e-20, 1 - 1e-7)))
 
 
 # --- export: one graph, a latent frame a step, with all memory as its states

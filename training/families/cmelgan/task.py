@@ -121,9 +121,7 @@ class StreamTask:
         clips = learnt(corpus, recipe)
         self.genres = tuple(sorted({clip.genre for clip in clips}))
         if len(self.genres) < 2:
-            raise HocketError(
-                f"{corpus.folder} has clips of {len(self.genres)} genres to learn from: prepare more"
-            )
+            raise HocketError(f"{corpus.folder} has clips of {len(self.genres)} genres to learn from: prepare more")
         self.mels = Mels(corpus, clips, MelFormat(mels=self.config.mels), self.config.stride)
         self.starts = sounding(self.mels, self.genres, self.sampling.sequence)
         for genre, starts in zip(self.genres, self.starts, strict=True):
@@ -185,9 +183,7 @@ class StreamTask:
         codes, style, genre = (torch.where(other, x.roll(1, 0), x) for x in (codes, style, genre))
         wrong = torch.rand(codes.shape, device=codes.device) < self.sampling.wrong
         told = torch.where(wrong, torch.randint_like(codes, self.config.codes), codes)
-        nats = F.cross_entropy(
-            network.logits(codes, told[:, :-1], style, genre).flatten(0, 2), codes.flatten()
-        )
+        nats = F.cross_entropy(network.logits(codes, told[:, :-1], style, genre).flatten(0, 2), codes.flatten())
         bits = divergence(mean, deviation).mean() / BITS
         cost = BITS * F.relu(bits - self.train.free) / (length * self.config.groups)
         return {"total": nats + cost, "bits": nats / BITS, "style": bits}
@@ -249,9 +245,7 @@ class StreamTask:
     def memory(self) -> tuple[Tensor, ...]:
         """The critic's parameters, and the state of its optimiser once it has one."""
         parameters = list(self.critic.parameters())
-        states = (
-            [t for p in parameters for _, t in sorted(self.optimiser.state[p].items())] if self.judged else []
-        )
+        states = [t for p in parameters for _, t in sorted(self.optimiser.state[p].items())] if self.judged else []
         return (*parameters, *states)
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:

@@ -93,9 +93,7 @@ class Network(nn.Module):
         self.config, self.genres = config, genres
         self.note = NoteNetwork(config, genres)
         self.frame = FrameNetwork(config)
-        self.encoder = nn.Sequential(
-            nn.Linear(SUMMARY + NOTE, 256), nn.SiLU(), nn.Linear(256, 2 * config.latent)
-        )
+        self.encoder = nn.Sequential(nn.Linear(SUMMARY + NOTE, 256), nn.SiLU(), nn.Linear(256, 2 * config.latent))
 
     def encode(self, summary: Tensor, note: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log deviation (n, latent) of the timbre of a note (n, SUMMARY), told its pitch and velocity."""

@@ -111,7 +111,6 @@ class NoteSpectraBundling:
         }
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
-
     def _leanings(self) -> NDArray[np.float64]:
         """Weights (2, instruments), those of each row adding up to none, along what instruments differ in most."""
         n, (pitches, partials, frames) = len(self.genres), HEARD

@@ -365,9 +365,7 @@ class Said(NamedTuple):
         return cls(level, noise, (sure * apart).sum() / (sure.sum() + 1), pitch)
 
 
-def apart(
-    said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]
-) -> tuple[Tensor, Tensor]:
+def apart(said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Mean differences of what was said from the maps of frames (lanes, n) of notes, over both floors (nats a bin)."""
     level_true, noise_true = (
         torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)

@@ -42,9 +42,7 @@ class Network(nn.Module):
         self.config, self.genres = config, genres
         condition = condition_size(genres)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition, config.inputs)
-        self.lstm = nn.LSTM(
-            config.inputs, config.units, config.layers, batch_first=True, dropout=config.dropout
-        )
+        self.lstm = nn.LSTM(config.inputs, config.units, config.layers, batch_first=True, dropout=config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         self.heads = Heads(config.units, config.head, condition)
         for name, weight in self.lstm.named_parameters():
@@ -68,16 +66,12 @@ class Network(nn.Module):
         events, matches = seen.split([len(SEEN), ECHOES], -1)
         return self.inputs(torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1))
 
-    def forward(
-        self, batch: dict[str, Tensor], condition: Tensor, state: State
-    ) -> tuple[dict[str, Tensor], State]:
+    def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Logits of every field, (lanes, steps, classes), and the states after the last step."""
         output, state = self.lstm(self.dropout(self.embed(batch["seen"], condition)), state)
         shares = self.heads.shares(self.dropout(output), condition)
         told = contexts(batch)
-        logits = {
-            name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)
-        }
+        logits = {name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)}
         return logits, state
 
 

@@ -67,9 +67,7 @@ class NoteBundling:
         told, condition = self._example()
         predictor = BundlePredictor(bundle)
         state, steps = predictor.initial(1), []
-        for i in range(
-            condition.shape[1]
-        ):  # one at a time, as it is played: 8-bit products of many rows scale apart
+        for i in range(condition.shape[1]):  # one at a time, as it is played: 8-bit products of many rows scale apart
             one = {name: value[:, i : i + 1] for name, value in told.items()}
             logits, state = predictor(one, condition[:, i : i + 1], state)
             steps.append(logits)

@@ -206,9 +206,7 @@ def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tenso
     return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
 
-def divergences(
-    logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """Nats (lanes, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
     logits, guesses = masked(logits, batch), masked(guesses, batch)
     found = {}
@@ -218,9 +216,7 @@ def divergences(
     return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
 
-def conditions(
-    batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu"
-) -> Tensor:
+def conditions(batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu") -> Tensor:
     """Condition vectors (lanes, steps, size). keep: bool (lanes, 4), whether genre, density, register and
     parts are told in that lane or are "none"."""
     genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)

@@ -64,8 +64,7 @@ class NoteTask:
         """Nats a note, in all and by field."""
         train = self.train
         keep = torch.from_numpy(
-            rng.random((train.lanes, 4))
-            < (train.told_genre, train.told_density, train.told_register, train.told_parts)
+            rng.random((train.lanes, 4)) < (train.told_genre, train.told_density, train.told_register, train.told_parts)
         )
         stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
         batch = note_family.tensors(self.stream.next(train.steps))

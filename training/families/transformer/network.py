@@ -169,9 +169,7 @@ class Network(nn.Module):
             new.append(remembered)
         return _norm(x), new
 
-    def forward(
-        self, batch: dict[str, Tensor], condition: Tensor, state: State
-    ) -> tuple[dict[str, Tensor], State]:
+    def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Logits of every field, (lanes, steps, classes), and what is remembered after the last step: every layer's
         keys and values of the last notes (layers, lanes, notes, 2 * keys * size), and where it stands, (lanes, 2).
         While training, nothing: each batch is a window of its own. No step looks beyond the start of its excerpt.
@@ -191,9 +189,7 @@ class Network(nn.Module):
         output, new = self.trunk(seen, condition, position, mask, tuple(past) if gone else ())
         shares = self.heads.shares(self.dropout(output), condition)
         told = contexts(batch)
-        logits = {
-            name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)
-        }
+        logits = {name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)}
         if self.training:
             return logits, ()
         kept = torch.stack(new) if not gone else torch.cat([past, torch.stack(new)], 2)
@@ -254,9 +250,7 @@ def states(network: Network) -> tuple[StatePair, ...]:
     count."""
     config = network.config
     remembered = 2 * config.keys * (config.width // config.queries)
-    return tuple(
-        StatePair(f"past_{i}", f"new_{i}", (-1, config.context - 1, remembered)) for i in range(config.layers)
-    )
+    return tuple(StatePair(f"past_{i}", f"new_{i}", (-1, config.context - 1, remembered)) for i in range(config.layers))
 
 
 def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:

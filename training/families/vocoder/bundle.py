@@ -42,9 +42,7 @@ class VocoderBundling:
         found = []
         for x in self.held:
             mels = log_mel(x, self.format)
-            found.append(
-                multi_resolution(x, vocoder.render(mels) if vocoder else rendered(self.network, mels))
-            )
+            found.append(multi_resolution(x, vocoder.render(mels) if vocoder else rendered(self.network, mels)))
         return float(np.mean(found))
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:

@@ -136,9 +136,7 @@ class VocodingTask:
             elif kind < train.made + train.notes and self.tones and self.notes:
                 clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
                 lead = int(rng.integers(samples // 2))  # of silence, so that onsets are heard
-                lane[lead:] = self.notes.read(
-                    clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead
-                )
+                lane[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
             else:
                 clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
                 lane[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
@@ -198,9 +196,7 @@ def sounds(folder: str, format: MelFormat) -> Corpus:
     """The corpus of a folder; HocketError if its rate is another."""
     corpus = Corpus.open(folder)
     if corpus.rate != format.rate:
-        raise HocketError(
-            f"{folder} has {corpus.rate} Hz, the vocoder {format.rate}: prepare the audio at that rate"
-        )
+        raise HocketError(f"{folder} has {corpus.rate} Hz, the vocoder {format.rate}: prepare the audio at that rate")
     return corpus
 
 
@@ -242,13 +238,7 @@ def middle(bins: int) -> NDArray[np.float32]:
 
 def advance(offsets: Tensor, format: MelFormat) -> Tensor:
     """How far partials that lie `offsets` bins above their bins (..., tonal) advance in a hop, as complex numbers."""
-    angle = (
-        2
-        * np.pi
-        * format.hop
-        / format.fft
-        * (offsets + torch.arange(offsets.shape[-1], device=offsets.device))
-    )
+    angle = 2 * np.pi * format.hop / format.fft * (offsets + torch.arange(offsets.shape[-1], device=offsets.device))
     return torch.complex(angle.cos(), angle.sin())
 
 
@@ -290,9 +280,7 @@ def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
     window = torch.from_numpy(hann(format.fft).copy()).to(spectra.device)
     parts = format.fft // format.hop
     square = (window**2).reshape(parts, -1).sum(0).repeat(parts)
-    frames = torch.fft.irfft(spectra * torch.from_numpy(middle(format.bins)).to(spectra.device)) * (
-        window / square
-    )
+    frames = torch.fft.irfft(spectra * torch.from_numpy(middle(format.bins)).to(spectra.device)) * (window / square)
     shape, count = frames.shape[:-2], frames.shape[-2]
     frames = frames.reshape(-1, count, parts, format.hop)
     total = frames.new_zeros(len(frames), count + parts - 1, format.hop)
@@ -301,9 +289,7 @@ def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
     return total.reshape(*shape, -1)
 
 
-def noise_spectra(
-    rng: np.random.Generator, lanes: int, frames: int, format: MelFormat
-) -> NDArray[np.complex64]:
+def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
     """Spectra (2, lanes, frames, bins) of white noise, of power one in every bin."""
     x = rng.standard_normal((2, lanes, (frames - 1) * format.hop + format.fft), np.float32)
     window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
@@ -330,7 +316,5 @@ def magnitudes(x: Tensor, fft: int) -> Tensor:
 
 def distances(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
     """Spectral convergence, relative to `scale`, and the difference of logarithms, a mean over lanes."""
-    gap = torch.linalg.vector_norm(a - b, dim=(1, 2)) / torch.linalg.vector_norm(scale, dim=(1, 2)).clamp(
-        min=1e-2
-    )
+    gap = torch.linalg.vector_norm(a - b, dim=(1, 2)) / torch.linalg.vector_norm(scale, dim=(1, 2)).clamp(min=1e-2)
     return gap.mean() + (a.log() - b.log()).abs().mean()

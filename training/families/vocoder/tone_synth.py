@@ -34,9 +34,7 @@ def tone(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float3
     cycles = np.cumsum(f0 / rate * 2 ** (semitones / 12)) + rng.random()
     turn = np.exp(2j * np.pi * cycles).astype(np.complex64)
     count = int(np.clip(0.9 * rate / 2 / (f0 * 2 ** (semitones.max() / 12)), 1, HARMONICS))
-    sizes = np.arange(1, count + 1) ** -rng.uniform(0.5, 3) * np.exp(
-        rng.normal(0, rng.uniform(0, 0.8), count)
-    )
+    sizes = np.arange(1, count + 1) ** -rng.uniform(0.5, 3) * np.exp(rng.normal(0, rng.uniform(0, 0.8), count))
     if rng.random() < 0.2:
         sizes[1::2] *= 0.05
     if rng.random() < 0.2:
