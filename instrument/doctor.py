@@ -12,10 +12,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from ctypes.util import find_library
 from dataclasses import dataclass
 
-from instrument import paths, system
+from instrument import fluidsynth_library, paths, system
 from instrument.errors import HocketError
 
 PATIENCE_S = 4.0
@@ -118,7 +117,7 @@ def _fluidsynth() -> tuple[str, str]:
     if sys.platform.startswith("linux"):
         detail, fix = _libraries("voices")
     else:
-        found = find_library("fluidsynth") or find_library("libfluidsynth-3")
+        found = fluidsynth_library.find()
         fix = by_platform("", "brew install fluid-synth", "put FluidSynth's bin folder (fluidsynth.org) on the PATH")
         detail, fix = (found, "") if found else ("missing", fix)
     return (f"{detail}; a plain voice plays in its place", fix) if fix else (detail, "")

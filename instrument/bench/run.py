@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from instrument import midi_spec
 from instrument.bench.sounds import time_stream, time_together, time_voice
 from instrument.bench.tools import (
     CONTROLS,
@@ -146,7 +147,9 @@ class Live:
             self._play(client, sleeper, seconds)
             memory = _memory(client, window)
             client.ask(Stop())
-            received = [time for time, message in receiver.read() if message[0] & 0xF0 == 0x90] if receiver else None
+            received = (
+                [time for time, message in receiver.read() if midi_spec.parse(message).starts] if receiver else None
+            )
         finally:
             if receiver:
                 receiver.close()

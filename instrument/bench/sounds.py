@@ -30,13 +30,14 @@ from instrument.engine.ipc.messages import Panic, Play, Record, SetKnob, Stop, T
 from instrument.engine.performance.chords import Chords
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.roster import OpenPlayer
-from instrument.engine.sound.gain import to_gain
 from instrument.engine.sound.mixer import BLOCK
 from instrument.engine.sound.streams import Mono, Strand, Turned
+from instrument.engine.voices.gain import to_gain
 from instrument.errors import HocketError
 from instrument.io.child import spawn
 from instrument.io.midi.output import VIRTUAL, open_midi
 from instrument.io.ports import MidiOutput
+from instrument.midi_spec import note_off, note_on
 from instrument.models.manifest import Knob
 from instrument.models.sound.base import StreamModel, VoiceModel
 
@@ -169,7 +170,7 @@ def time_together(
             playing.client.ask(Play())
             if keys:
                 for key in HELD:
-                    keys.send(bytes((0x90, key, 80)), 0)
+                    keys.send(note_on(0, key, 80), 0)
             after = playing.listen(seconds)
             playing.client.ask(Stop())
         finally:
@@ -231,9 +232,9 @@ def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
             for i in range(KEYS):
                 pitch = PITCHES[i % len(PITCHES)]
                 struck.append(time.perf_counter_ns())
-                keys.send(bytes((0x90, pitch, 100)), 0)
+                keys.send(note_on(0, pitch, 100), 0)
                 playing.listen(KEY_S)
-                keys.send(bytes((0x80, pitch, 0)), 0)
+                keys.send(note_off(0, pitch), 0)
                 playing.client.ask(Panic())
                 playing.listen(KEY_S + 0.001 * (i * 7 % 11))  # at any place of a block
             recorded = playing.end()

@@ -9,8 +9,8 @@ import pytest
 
 from instrument.engine.performance.chords import Chords
 from instrument.engine.sound.streams import Strand, Turned
-from instrument.engine.voices.base import SUSTAIN
 from instrument.engine.voices.neural import NeuralVoice
+from instrument.midi_spec import SUSTAIN
 from instrument.models.catalog import list_models, open_sound
 from instrument.models.manifest import Knob
 from instrument.models.sound.base import StreamModel, Tones, VoiceModel

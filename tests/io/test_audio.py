@@ -16,7 +16,6 @@ from instrument.errors import HocketError
 from instrument.io.audio import output as audio_module
 from instrument.io.audio.output import DeviceAudio, NullAudio, list_devices, open_audio
 from instrument.io.clocks import ManualClock
-from instrument.io.idle import IdleStream
 from tests.support.feeding import CODES, Feeder, coded, decode
 from tests.support.jack import JackProbe, JackServer, Recording, alive, wait_for
 
@@ -226,16 +225,6 @@ def test_a_device_question_that_hangs_is_given_up(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(audio_module, "ask", lambda *words: whole(*words, seconds=0.5))
     with pytest.raises(HocketError, match="hangs"):
         list_devices()
-
-
-def test_the_idle_stream_reports_what_a_bare_process_misses(jack: JackServer) -> None:
-    idle = IdleStream()
-    wait_for(lambda: len(jack.clients()) >= 3)
-    time.sleep(1)  # it measures time that passes
-    status = idle.finish()
-    assert (status.state, status.rate) == ("running", 48_000)
-    with pytest.raises(HocketError, match="'Klavier'"):
-        IdleStream("Klavier").finish()
 
 
 def test_the_null_device_takes_blocks_as_time_passes() -> None:

@@ -15,8 +15,9 @@ from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock, SystemClock
 from instrument.io.midi import output as midi
 from instrument.io.midi.jack_port import JackMidiInput, JackMidiOutput, jack_is_running
-from instrument.io.midi.output import NullMidi, RtMidiOutput, all_notes_off, list_ports, open_midi
+from instrument.io.midi.output import NullMidi, RtMidiOutput, list_ports, open_midi
 from instrument.io.ports import MidiOutput
+from instrument.midi_spec import all_notes_off
 from tests.support.jack import JackProbe, JackServer, alive, wait_for
 
 EARLY_NS = 40_000_000

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from instrument.errors import HocketError
 from instrument.io import shared
 from instrument.io.audio.ring import FRAMES, AudioRing
-from instrument.io.midi.ring import LONGEST, MidiRing, all_notes_off, pack, unpack
+from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
 from instrument.io.shared import FAILED, PairRing
+from instrument.midi_spec import all_notes_off
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 

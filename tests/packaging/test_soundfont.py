@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from instrument.engine.voices.base import DRUM_CHANNEL, REVERB
 from instrument.engine.voices.fluid import FluidVoice
+from instrument.midi_spec import DRUM_CHANNEL, REVERB
 from tests.support.sound import SILENT, cents_off, level_db, peak_db
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 
-NOTE_ON, NOTE_OFF = 0x90, 0x80
+from instrument.midi_spec import note_off, note_on
+
 LONGEST = 64 * 24.0  # ticks; a longer note is released here
 
 
@@ -33,7 +34,7 @@ class Ledger:
         self._sounding[channel, key] = self._serial
         end = tick + min(max(duration, 0.0), self._longest)
         heapq.heappush(self._ends, (end, self._serial, channel, key))
-        messages.append(bytes((NOTE_ON | channel, key, max(1, velocity))))
+        messages.append(note_on(channel, key, max(1, velocity)))
         return messages
 
     def off(self, channel: int, key: int) -> list[bytes]:
@@ -60,7 +61,7 @@ class Ledger:
 
     def release_all(self) -> list[bytes]:
         """End everything that sounds: exactly one note-off each."""
-        messages = [bytes((NOTE_OFF | channel, key, 0)) for channel, key in self._sounding]
+        messages = [note_off(channel, key) for channel, key in self._sounding]
         self._sounding.clear()
         self._ends.clear()
         return messages
@@ -68,4 +69,4 @@ class Ledger:
     def _release(self, channel: int, key: int) -> list[bytes]:
         if self._sounding.pop((channel, key), None) is None:
             return []
-        return [bytes((NOTE_OFF | channel, key, 0))]
+        return [note_off(channel, key)]

@@ -6,18 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 
-from instrument.engine.midi.ledger import NOTE_OFF, NOTE_ON
+from instrument import midi_spec
 from instrument.engine.note_thread import Conductor, Key
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.sound.mix_thread import Sound
-from instrument.engine.voices.base import DRUM_CHANNEL, SUSTAIN
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.ports import MidiInput
+from instrument.midi_spec import BEND, CONTROL, DRUM_CHANNEL, FIRST_MODE_MESSAGE, MODULATION, SUSTAIN
 from instrument.music.notes import Part
 
 TURN_S = 0.03  # between two turns of a knob by a controller
-_CONTROL, _BEND, _MODULATION = 0xB0, 0xE0, 1
-_CONTROLLERS = 120  # those from this number on are commands
 
 
 class Listener:
@@ -78,28 +76,29 @@ class Listener:
     def _is_bound(self, controller: int) -> bool:
         """Whether it turns a knob, or is about to."""
         conductor = self._conductor
-        free = controller != SUSTAIN and controller < _CONTROLLERS
+        free = controller != SUSTAIN and controller < FIRST_MODE_MESSAGE
         return free and bool(conductor.learning or controller in conductor.picture.patch.routing.controllers)
 
     def _let_go(self) -> None:
         now = time.perf_counter_ns()
-        self._take([(now, bytes((NOTE_OFF | channel, pitch, 0))) for channel, pitch in list(self._held)])
-        self._take([(now, bytes((_CONTROL, SUSTAIN, 0)))])
+        self._take([(now, midi_spec.note_off(channel, pitch)) for channel, pitch in list(self._held)])
+        self._take([(now, midi_spec.control(0, SUSTAIN, 0))])
 
     def _take(self, arrived: list[tuple[int, bytes]]) -> None:
         keys = []
         for ns, message in arrived:
-            kind, first, second = message[0] & 0xF0, *(*message[1:3], 0, 0)[:2]
-            drums = message[0] & 0x0F == DRUM_CHANNEL
+            parsed = midi_spec.parse(message)
+            kind, first, second = parsed.kind, parsed.first, parsed.second
+            drums = parsed.channel == DRUM_CHANNEL
             channel = DRUM_CHANNEL if drums else LIVE_CHANNEL
-            if kind in (NOTE_ON, NOTE_OFF):
-                velocity = second if kind == NOTE_ON else 0
+            if parsed.starts or parsed.ends:
+                velocity = second if parsed.starts else 0
                 (self._held.add if velocity else self._held.discard)((channel, first))
                 keys.append(Key(ns, first, velocity, Part.DRUMS if drums else Part.MELODY))
-            elif kind == _CONTROL and self._is_bound(first):
+            elif kind == CONTROL and self._is_bound(first):
                 self._moved[first] = second
                 continue
-            elif kind != _BEND and not (kind == _CONTROL and first in (SUSTAIN, _MODULATION)):
+            elif kind != BEND and not (kind == CONTROL and first in (SUSTAIN, MODULATION)):
                 continue
             self._sound.play(bytes((kind | channel, first, second)))
         if keys:

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from instrument.engine.midi.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
+from instrument import midi_spec
+from instrument.engine.midi.ledger import LONGEST, Ledger
 from instrument.engine.performance.performance import Performance, Played
-from instrument.io.midi.output import NullMidi, all_notes_off
+from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
 from instrument.io.priority import IN_TIME, hurry
 from instrument.music.midifile import CHANNELS
@@ -78,11 +79,11 @@ class Agenda:
 
     def live(self, tick: float, message: bytes) -> list[bytes]:
         """Enter a short MIDI message of a person, now: what is to be played for it."""
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        parsed = midi_spec.parse(message)
         with self._changed:
-            if kind == NOTE_ON and message[2]:
-                return self._ledger.on(tick, channel, message[1], message[2], LONGEST)
-            return self._ledger.off(channel, message[1]) if kind in (NOTE_ON, NOTE_OFF) else [message]
+            if parsed.starts:
+                return self._ledger.on(tick, parsed.channel, parsed.first, parsed.second, LONGEST)
+            return self._ledger.off(parsed.channel, parsed.first) if parsed.ends else [message]
 
     def next(self) -> float | None:
         """The tick of the next start or end."""
@@ -172,13 +173,13 @@ class Scheduler:
     def panic(self) -> None:
         """Silence, and tell every channel to be silent."""
         with self._sending:
-            self._send_now([*self.agenda.silence(), *all_notes_off()])
+            self._send_now([*self.agenda.silence(), *midi_spec.all_notes_off()])
 
     def poll(self) -> None:
         """Keep the port alive. What sounded when it was lost is released once it is back."""
         if self.port.poll():
             with self._sending:
-                self._send_now([*self.agenda.release(), *all_notes_off()])
+                self._send_now([*self.agenda.release(), *midi_spec.all_notes_off()])
 
     def use(self, open_port: Callable[[], MidiOutput]) -> None:
         """Send to another port from now on. It is opened when the last one has been closed, as both may have the
@@ -222,7 +223,7 @@ class Scheduler:
         """Never before what a port with stamps already holds: the offset may just have become smaller."""
         ns = self._latest = max(self._latest, ns)
         self.port.send(message, ns)
-        if message[0] & 0xF0 == NOTE_ON:
+        if midi_spec.parse(message).starts:
             lateness = self._clock.now() - ns
             self.lateness.append((ns, lateness))
             self.late += lateness > LATE_NS

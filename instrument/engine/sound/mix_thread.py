@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from instrument import midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.performance.arrangement import arrange, arrangement_messages, genre_of, live_messages
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.performance import Performance, Played
-from instrument.engine.sound.gain import Frames
 from instrument.engine.sound.mixer import BLOCK, MASTER, VOICES, Event, Fader, Mixer
 from instrument.engine.sound.sound_players import SILENT, Ensemble, news
 from instrument.engine.sound.spectrum import SIZE, spectrum
 from instrument.engine.sound.wavfile import WavRecorder
+from instrument.engine.voices.gain import Frames
 from instrument.engine.voices.opening import Voice, open_voice
 from instrument.io.ports import AudioOutput
 from instrument.io.priority import IN_TIME, hurry
@@ -263,7 +264,7 @@ class Sound:
         self._set_until(until)
         for tick, message in self.agenda.take(until):
             frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)
-            if frame > self._mixed - STALE_S * self._mixer.rate or message[0] & 0xF0 != 0x90:
+            if frame > self._mixed - STALE_S * self._mixer.rate or not midi_spec.parse(message).starts:
                 self._latest = max(self._latest, frame)
                 self._mixer.post(frame, message)
 

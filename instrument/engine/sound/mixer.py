@@ -10,8 +10,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.sound.gain import Frames, Limiter, Ramp, to_db, to_gain
+from instrument import midi_spec
+from instrument.engine.sound.limiter import Limiter
 from instrument.engine.voices.base import FADE_S, Voice, perform
+from instrument.engine.voices.gain import Frames, Ramp, to_db, to_gain
 from instrument.music.midifile import CHANNELS
 
 BLOCK = 256  # frames
@@ -246,12 +248,13 @@ class Mixer:
         if not self._players or len(message) < 2:
             perform(self.voice, message)
             return
-        kind, starts = message[0] & 0xF0, message[0] & 0xF0 == 0x90 and message[2] > 0
-        strips = self._routes.get(message[0] & 0x0F, ())
+        parsed = midi_spec.parse(message)
+        starts = parsed.starts
+        strips = self._routes.get(parsed.channel, ())
         routed = [self._players[strip] for strip in strips if strip in self._players]
         if not (routed and starts):
             perform(self.voice, message)
-        for player in routed if starts or kind == 0xE0 else list(self._players.values()):
+        for player in routed if starts or parsed.kind == midi_spec.BEND else list(self._players.values()):
             perform(player, message)
 
     def _placed(self, frame: int) -> int:

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.sound.gain import Frames
+from instrument.engine.voices.gain import Frames
 
 BANDS = 96
 LOW_HZ, HIGH_HZ = 40.0, 16_000.0

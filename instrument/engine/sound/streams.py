@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.chords import Chords
-from instrument.engine.sound.gain import Frames, Ramp
 from instrument.engine.sound.tuning import PitchClasses, Tuner, ducking
 from instrument.engine.voices.base import FADE_S
+from instrument.engine.voices.gain import Frames, Ramp
 from instrument.errors import HocketError
 from instrument.models.sound.base import StreamModel
 

@@ -7,7 +7,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.sound.gain import Frames
+from instrument.engine.voices.gain import Frames
+from instrument.music.pitch import to_hertz
 from instrument.music.timebase import TICKS_PER_BEAT
 
 PitchClasses = tuple[int, ...]  # in order, C = 0
@@ -93,7 +94,7 @@ def _bank(rate: int, chunk: int, parts: int) -> NDArray[np.complex64]:
     t = np.arange(parts * chunk) / rate
     bank = np.zeros((13, len(t)), np.float32)
     for pitch in range(LOWEST, HIGHEST + 1):
-        hertz = 440 * 2 ** ((pitch - 69) / 12)
+        hertz = to_hertz(pitch)
         if hertz < min(AIR_HZ, 0.45 * rate):
             slow = min(CYCLES / hertz, SLOWEST_S)
             t_ringing = t[: int(14 * slow * rate)]  # then it has died away

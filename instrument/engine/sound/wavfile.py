@@ -10,8 +10,8 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from instrument.engine.sound.gain import Frames
 from instrument.engine.sound.mixer import BLOCK
+from instrument.engine.voices.gain import Frames
 from instrument.errors import HocketError
 
 SUBTYPE, FRAME_BYTES = "PCM_24", 6

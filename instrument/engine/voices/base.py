@@ -7,11 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-CHANNELS, DRUM_CHANNEL = 16, 9
-FADE_S = 0.020  # faders take this long, so that none is heard
+from instrument import midi_spec
 
-# MIDI controllers that every voice knows.
-VOLUME, PAN, SUSTAIN, REVERB, SOUND_OFF, NOTES_OFF = 7, 10, 64, 91, 120, 123
+FADE_S = 0.020  # faders take this long, so that none is heard
 
 
 class Voice(Protocol):
@@ -66,16 +64,15 @@ def perform(voice: Voice, message: bytes) -> None:
     """Let a voice do what a short MIDI message says. Other kinds of message are ignored."""
     if len(message) < 2:
         return
-    kind, channel = message[0] & 0xF0, message[0] & 0x0F
-    first, second = message[1], message[2] if len(message) > 2 else 0
+    kind, channel, first, second = midi_spec.parse(message)
     match kind:
-        case 0x90 if second:
+        case midi_spec.NOTE_ON:
             voice.note_on(channel, first, second)
-        case 0x80 | 0x90:
+        case midi_spec.NOTE_OFF:
             voice.note_off(channel, first)
-        case 0xB0:
+        case midi_spec.CONTROL:
             voice.control(channel, first, second)
-        case 0xC0:
+        case midi_spec.PROGRAM:
             voice.program(channel, first)
-        case 0xE0:
-            voice.bend(channel, (first | second << 7) - 8192)
+        case midi_spec.BEND:
+            voice.bend(channel, (first | second << 7) - midi_spec.BEND_CENTRE)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from instrument.engine.sound.gain import Frames, Ramp
-from instrument.engine.voices.base import CHANNELS, FADE_S, NOTES_OFF, SOUND_OFF, SUSTAIN
+from instrument import fluidsynth_library
+from instrument.engine.voices.base import FADE_S
+from instrument.engine.voices.gain import Frames, Ramp
 from instrument.errors import HocketError
+from instrument.midi_spec import CHANNELS, NOTES_OFF, SOUND_OFF, SUSTAIN
 
 RATES = range(8000, 96001)  # hertz; at others it would play out of tune
+_ATTENUATION = 48  # the generator of initial attenuation, in centibels when set from outside
 
 
 class FluidVoice:
@@ -41,7 +41,7 @@ class FluidVoice:
         """HocketError where FluidSynth is missing, cannot read the font, or does not know the sample rate."""
         if rate not in RATES:
             raise HocketError(f"FluidSynth plays at {RATES[0]} to {RATES[-1]} Hz, not at {rate}")
-        library = _library()
+        library, calls = fluidsynth_library.load()
         self.name = f"FluidSynth ({font.name})"
         self.rate = rate
         self._settings = library.new_fluid_settings()
@@ -49,7 +49,7 @@ class FluidVoice:
             _set(library, self._settings, name, value)
         self._library = library
         self._synth = library.new_fluid_synth(self._settings)
-        self._write, self._set_gen = library._fl.fluid_synth_write_float, library._fl.fluid_synth_set_gen
+        self._write, self._set_gen = calls.write, calls.set_generator
         self._faders = {channel: Ramp() for channel in range(CHANNELS)}
         self._moving: set[int] = set()
         self._chosen: dict[tuple[str, int, int], int] = {}  # programs and controllers, to be set again
@@ -136,35 +136,6 @@ class FluidVoice:
     def _attenuate(self, channel: int, gain: float) -> None:
         centibels = min(1440.0, -200 * float(np.log10(max(gain, 1e-8))))
         self._set_gen(self._synth, channel, _ATTENUATION, centibels)
-
-
-_ATTENUATION = 48  # the generator of initial attenuation, in centibels when set from outside
-
-
-def _library() -> Any:
-    """pyfluidsynth, whose import looks for the system's library. HocketError where that is missing."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it may print where it found it
-            import fluidsynth
-        library = fluidsynth._fl
-        silence, write, set_gen = (getattr(library, name) for name in _ARGUMENTS)
-    except (ImportError, OSError, AttributeError) as error:
-        raise HocketError("FluidSynth is missing here (`hocket doctor` says how to install it)") from error
-    for function, arguments in zip((silence, write, set_gen), _ARGUMENTS.values(), strict=True):
-        function.argtypes = arguments
-    for level in range(5):
-        silence(level, None, None)  # it would write to standard error
-    return fluidsynth
-
-
-# What pyfluidsynth leaves out.
-_NUMBER, _POINTER = ctypes.c_int, ctypes.c_void_p
-_ARGUMENTS = {
-    "fluid_set_log_function": (_NUMBER, _POINTER, _POINTER),
-    "fluid_synth_write_float": (_POINTER, _NUMBER, _POINTER, _NUMBER, _NUMBER, _POINTER, _NUMBER, _NUMBER),
-    "fluid_synth_set_gen": (_POINTER, _NUMBER, _NUMBER, ctypes.c_float),
-}
-_ATTENUATION = 48  # the generator; in centibels when set from outside
 
 
 def _set(library: Any, settings: int, name: str, value: float | str) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from instrument.engine.sound.gain import Frames
-from instrument.engine.voices.base import FADE_S, NOTES_OFF, SOUND_OFF, SUSTAIN
+from instrument.engine.voices.base import FADE_S
+from instrument.engine.voices.gain import Frames
 from instrument.errors import HocketError
+from instrument.midi_spec import BEND_CENTRE, NOTES_OFF, PEDAL_DOWN, SOUND_OFF, SUSTAIN
 from instrument.models.sound.base import Tones
 
 POLYPHONY = 16  # tones that sound at once; a further one takes the place of the oldest, those let go first
@@ -59,8 +60,8 @@ class NeuralVoice:
     def control(self, channel: int, number: int, value: int) -> None:
         """As `Voice.control`: the pedal, all notes off, all sound off."""
         if number == SUSTAIN:
-            (self._down.add if value >= 64 else self._down.discard)(channel)
-        if number == NOTES_OFF or (number == SUSTAIN and value < 64):
+            (self._down.add if value >= PEDAL_DOWN else self._down.discard)(channel)
+        if number == NOTES_OFF or (number == SUSTAIN and value < PEDAL_DOWN):
             for tone in [tone for tone, (of, _) in self._keys.items() if of == channel]:
                 if number == NOTES_OFF or tone in self._pedalled:
                     self._let_go(tone)
@@ -70,7 +71,7 @@ class NeuralVoice:
 
     def bend(self, channel: int, value: int) -> None:
         """As `Voice.bend`, of all that sounds."""
-        self._do(lambda: self._tones.bend(BEND_SEMITONES * value / 8192))
+        self._do(lambda: self._tones.bend(BEND_SEMITONES * value / BEND_CENTRE))
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
         """Turn knobs of the model."""

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.sound.gain import Frames, Ramp
-from instrument.engine.voices import base as voice
-from instrument.engine.voices.base import CHANNELS, DRUM_CHANNEL
+from instrument import midi_spec
+from instrument.engine.voices.base import FADE_S
+from instrument.engine.voices.gain import Frames, Ramp
+from instrument.midi_spec import CHANNELS, DRUM_CHANNEL
+from instrument.music.pitch import to_hertz
 
 Wave = NDArray[np.float32]
 POLYPHONY = 40  # notes, with those that are ending
@@ -203,7 +205,7 @@ class PlainVoice:
             wave = self._drum(key)
             self._tones.append(Tone(channel, key, 2 * loud, ONE_SHOT, wave, wave, 0))
         else:
-            turns = 440 * 2 ** ((key - 69) / 12) / self.rate
+            turns = to_hertz(key) / self.rate
             wave, curve = self._wave(family, key, turns), self._curve(family)
             step = round(turns * self._bends[channel] * 2**32)
             self._tones.append(Tone(channel, key, loud, TIMBRES[family], wave, curve, step))
@@ -225,24 +227,24 @@ class PlainVoice:
     def control(self, channel: int, number: int, value: int) -> None:
         """As `Voice.control`."""
         match number:
-            case voice.VOLUME:
+            case midi_spec.VOLUME:
                 self._volumes[channel] = value
                 self._move(channel)
-            case voice.PAN:
+            case midi_spec.PAN:
                 self._pans[channel] = value
                 self._move(channel)
-            case voice.SUSTAIN:
+            case midi_spec.SUSTAIN:
                 self._pedals[channel] = value >= 64
                 if not self._pedals[channel]:
                     self._end(lambda tone: tone.channel == channel and tone.held)
-            case voice.NOTES_OFF:
+            case midi_spec.NOTES_OFF:
                 self._end(lambda tone: tone.channel == channel != DRUM_CHANNEL)
-            case voice.SOUND_OFF:
+            case midi_spec.SOUND_OFF:
                 self._end(lambda tone: tone.channel == channel, STEAL_S)
 
     def bend(self, channel: int, value: int) -> None:
         """As `Voice.bend`."""
-        bend = 2 ** (value / 8192 * 2 / 12)
+        bend = 2 ** (value / midi_spec.BEND_CENTRE * 2 / 12)
         for tone in self._tones:
             if tone.channel == channel:
                 tone.phase, tone.turned = tone.turn(), tone.age
@@ -313,4 +315,4 @@ class PlainVoice:
 
     def _move(self, channel: int) -> None:
         for ramp, target in zip(self._gains[channel], self._balance(channel), strict=True):
-            ramp.move(target, round(voice.FADE_S * self.rate))
+            ramp.move(target, round(FADE_S * self.rate))

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import msgspec
 
-from instrument.engine.voices.base import PAN, REVERB, VOLUME
 from instrument.errors import HocketError
+from instrument.midi_spec import PAN, REVERB, VOLUME, control, program
 from instrument.music.midifile import CHANNELS
 from instrument.paths import assets_dir
 
@@ -68,8 +68,8 @@ def seat_messages(channel: int, seat: Seat) -> list[bytes]:
         REVERB: round(127 * seat.reverb),
     }
     return [
-        bytes((0xC0 | channel, seat.program)),
-        *(bytes((0xB0 | channel, number, value)) for number, value in controls.items()),
+        program(channel, seat.program),
+        *(control(channel, number, value) for number, value in controls.items()),
     ]
 
 

@@ -21,9 +21,10 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from instrument import midi_spec
 from instrument.errors import HocketError
 from instrument.io.child import answer_in_time, serve
-from instrument.io.midi.ring import LONGEST, MidiRing, all_notes_off, pack, unpack
+from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
 from instrument.io.shared import RUNNING
 
 _LATE_US = 1000
@@ -222,19 +223,19 @@ class OutPort(Port):
             words[at["late"]] += ns > 0 and due < start - _LATE_US
 
     def _note(self, message: bytes) -> None:
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
-        if kind == 0x90 and message[2]:
-            self._held.add((channel, message[1]))
-        elif kind in (0x80, 0x90):
-            self._held.discard((channel, message[1]))
+        parsed = midi_spec.parse(message)
+        if parsed.starts:
+            self._held.add((parsed.channel, parsed.first))
+        elif parsed.ends:
+            self._held.discard((parsed.channel, parsed.first))
 
     def _finish(self) -> None:
         """Switch off what sounds, forget what was to come, and end when receivers had the time to hear."""
         if not self._after_end:
             self._waiting.clear()
             for channel, key in self._held:
-                self._enter(0, bytes((0x80 | channel, key, 64)))
-            for message in all_notes_off():
+                self._enter(0, midi_spec.note_off(channel, key, 64))
+            for message in midi_spec.all_notes_off():
                 self._enter(0, message)
         self._after_end += not self._waiting or not self._after_end
         if self._after_end > _LAST_CYCLES:

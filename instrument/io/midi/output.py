@@ -14,9 +14,9 @@ from instrument.errors import HocketError
 from instrument.io.child import ask
 from instrument.io.clocks import SystemClock
 from instrument.io.midi.jack_port import JACK_MODULE, JackMidiOutput, jack_is_running
-from instrument.io.midi.ring import all_notes_off
 from instrument.io.names import pick
 from instrument.io.ports import Clock, MidiOutput, MidiStatus
+from instrument.midi_spec import all_notes_off
 
 __all__ = [
     "NAME",
@@ -24,7 +24,6 @@ __all__ = [
     "VIRTUAL",
     "NullMidi",
     "RtMidiOutput",
-    "all_notes_off",
     "check_port",
     "list_ports",
     "open_midi",

@@ -26,11 +26,6 @@ def unpack(word: int) -> bytes:
     return (word & (1 << 56) - 1).to_bytes(LONGEST, "little")[: word >> 56]
 
 
-def all_notes_off() -> list[bytes]:
-    """All sound off (CC 120) and all notes off (CC 123) on the sixteen channels."""
-    return [bytes((0xB0 | channel, control, 0)) for channel in range(16) for control in (120, 123)]
-
-
 class MidiRing(SharedFile):
     """Messages to or from a JACK port, and what the port says about itself.
 

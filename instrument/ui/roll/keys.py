@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPixmap, QStaticText
@@ -12,10 +12,8 @@ from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.knobs.values import note_name
 from instrument.ui.roll.notes import DRUM_LANES, drum_lane
-from instrument.ui.roll.strip import BAR_LINE
-
-if TYPE_CHECKING:
-    from instrument.ui.roll.piano_roll import PianoRoll
+from instrument.ui.roll.score import Score
+from instrument.ui.roll.strip import BAR_LINE, Lane
 
 _WIDTH, _HEIGHT = 52, 24
 _SMALL = 9.5  # type
@@ -24,10 +22,32 @@ _BLACK = frozenset((1, 3, 6, 8, 10))
 _WHITE_KEY, _BLACK_KEY, _KEY_NAME = "#4A525E", "#1B1F25", "#C3CAD4"
 
 
+class RollView(Protocol):
+    """What the edges need to know of the roll that they stand at: what it shows, and where."""
+
+    score: Score
+    lane: Lane
+    drum_lane: Lane
+    row_px: int
+
+    @property
+    def keys(self) -> QWidget:
+        """The keyboard beside the rows."""
+        ...
+
+    def x_of(self, tick: float) -> float:
+        """Pixels from the left edge of the roll to a tick."""
+        ...
+
+    def y_of(self, row: float, lane: Lane) -> float:
+        """Pixels from the top of a lane to a row."""
+        ...
+
+
 class Keys(QWidget):
     """The keyboard beside the rows, and the names of the drum lanes; what sounds is lit."""
 
-    def __init__(self, roll: PianoRoll) -> None:
+    def __init__(self, roll: RollView) -> None:
         super().__init__()
         self.roll = roll
         self._lit: dict[tuple[bool, int], int] = {}  # (whether a drum lane, pitch or lane) -> part
@@ -113,7 +133,7 @@ class Keys(QWidget):
 class Ruler(QWidget):
     """Bar numbers above the roll."""
 
-    def __init__(self, roll: PianoRoll) -> None:
+    def __init__(self, roll: RollView) -> None:
         super().__init__()
         self.roll = roll
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)

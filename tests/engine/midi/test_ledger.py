@@ -1,7 +1,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instrument.engine.midi.ledger import LONGEST, NOTE_OFF, NOTE_ON, Ledger
+from instrument.engine.midi.ledger import LONGEST, Ledger
+from instrument.midi_spec import NOTE_OFF, NOTE_ON
 
 calls = st.lists(
     st.one_of(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrument.engine.sound.gain import Limiter, Ramp, to_db, to_gain
+from instrument.engine.sound.limiter import Limiter
+from instrument.engine.voices.gain import Ramp, to_db, to_gain
 
 RATE = 48000
 CEILING = 10 ** (-0.3 / 20)

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.engine.sound.gain import SILENCE_DB
 from instrument.engine.sound.mixer import BLOCK, CUT_S, Fader, Mixer
-from instrument.engine.voices.base import REVERB, Voice
+from instrument.engine.voices.base import Voice
+from instrument.engine.voices.gain import SILENCE_DB
 from instrument.engine.voices.opening import FluidVoice
 from instrument.engine.voices.plain import PlainVoice
+from instrument.midi_spec import REVERB
 from tests.support.sound import SILENT, level_db, onset, peak_db, roughness
 
 RATE = 48000

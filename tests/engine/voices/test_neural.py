@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from instrument.engine.sound.mixer import BLOCK, Fader, Mixer, Routes, Told
-from instrument.engine.voices.base import NOTES_OFF, SOUND_OFF, SUSTAIN, perform
+from instrument.engine.voices.base import perform
 from instrument.engine.voices.neural import POLYPHONY, NeuralVoice
 from instrument.engine.voices.plain import PlainVoice
 from instrument.errors import HocketError
+from instrument.midi_spec import NOTES_OFF, SOUND_OFF, SUSTAIN
 from tests.support.sound import cents_off, level_db, onset, roughness
 from tests.support.sounds import AMPLITUDE, SineTones, SineVoice
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.engine.voices.base import REVERB, Voice, perform
+from instrument.engine.voices.base import Voice, perform
 from instrument.engine.voices.opening import FluidVoice, PlainVoice
 from instrument.engine.voices.programs import band_messages, read_band, seat_messages, seats
 from instrument.errors import HocketError
+from instrument.midi_spec import REVERB
 from instrument.music.midifile import CHANNELS
 from instrument.paths import assets_dir
 from tests.support.sound import level_db

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.engine.voices.base import DRUM_CHANNEL, PAN, REVERB, SUSTAIN, VOLUME
 from instrument.engine.voices.opening import FluidVoice, Voice, open_voice, perform
 from instrument.engine.voices.plain import POLYPHONY, PlainVoice
+from instrument.midi_spec import DRUM_CHANNEL, PAN, REVERB, SUSTAIN, VOLUME
 from tests.support.sound import SILENT, cents_off, level_db, onset, peak_db, roughness
 
 RATE = 48000

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument import fluidsynth_library
 from instrument.errors import HocketError
+from instrument.midi_spec import CHANNELS, VOLUME
 from instrument.music.notes import Part, Piece
 from instrument.music.reading import DRUM_CHANNEL, RawMidi
 from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT
@@ -22,9 +22,7 @@ from training.data.sound.ensembles import LEVELS, Ensemble
 FONT_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts")
 FONT_SUFFIXES = (".sf2", ".sf3")
 PREROLL_S = 3.0  # what sounds before a window still rings in it
-CHANNELS = 16
 GAIN = 0.5
-VOLUME = 7  # the MIDI controller
 DRUM_BANK = 128
 ONLY_FONT = 1  # the number of a synthesiser's first sound font
 
@@ -104,7 +102,7 @@ class Renderer:
     def __init__(self, rate: int) -> None:
         """HocketError where FluidSynth is missing."""
         self.rate = rate
-        self._library, self._calls = _library()
+        self._library, self._calls = fluidsynth_library.load()
         self._open: dict[Path, tuple[int, int]] = {}  # settings and synthesiser that loaded it
 
     def play(self, score: Score, font: Path, room: Room, start: float, seconds: float) -> NDArray[np.float32]:
@@ -121,7 +119,7 @@ class Renderer:
         with self._fresh(font, room) as synth:
             for channel, program in score.programs.items():
                 bank = DRUM_BANK if channel == DRUM_CHANNEL else 0
-                self._calls.keep(self._open[font][1], ONLY_FONT, bank, program)  # loaded once, not every time
+                self._calls.pin_preset(self._open[font][1], ONLY_FONT, bank, program)  # loaded once, not every time
                 self._library.fluid_synth_program_change(synth, channel, program)
                 self._library.fluid_synth_cc(synth, channel, VOLUME, score.volumes[channel])
             return self._run(synth, sorted(events), before + frames)[before:]
@@ -133,7 +131,7 @@ class Renderer:
         and `tail` seconds more. preset: bank and program; HocketError where the font has no such."""
         events = [(0, 1, 0, pitch, velocity), (round(hold * self.rate), 0, 0, pitch, velocity)]
         with self._fresh(font, Room(level=0)) as synth:
-            self._calls.keep(self._open[font][1], ONLY_FONT, *preset)
+            self._calls.pin_preset(self._open[font][1], ONLY_FONT, *preset)
             if self._library.fluid_synth_program_select(synth, 0, ONLY_FONT, *preset) < 0:
                 raise HocketError(f"{font.name} has no preset {preset[1]} in bank {preset[0]}")
             return self._run(synth, events, round((hold + tail) * self.rate))
@@ -171,14 +169,14 @@ class Renderer:
                 self._delete(settings, loader)
                 raise HocketError(f"{font} is no sound font that FluidSynth can read")
             self._open[font] = settings, loader
-        loaded = calls.get(self._open[font][1], 0)
+        loaded = calls.get_font(self._open[font][1], 0)
         settings, synth = self._synth()
-        calls.add(synth, loaded)
+        calls.add_font(synth, loaded)
         library.fluid_synth_set_reverb(synth, room.size, 0.3, 0.8, room.level)
         try:
             yield synth
         finally:
-            calls.remove(synth, loaded)
+            calls.remove_font(synth, loaded)
             self._delete(settings, synth)
 
     def _synth(self) -> tuple[int, int]:
@@ -219,39 +217,3 @@ def _disjoint(notes: NDArray[np.float64]) -> NDArray[np.float64]:
     again = (notes[1:, 2:4] == notes[:-1, 2:4]).all(1)
     notes[:-1, 1] = np.where(again, np.minimum(notes[:-1, 1], notes[1:, 0]), notes[:-1, 1])
     return notes
-
-
-class _Calls:
-    """What pyfluidsynth leaves out."""
-
-    def __init__(self, library: Any) -> None:
-        number, pointer = ctypes.c_int, ctypes.c_void_p
-        named = {
-            "silence": ("fluid_set_log_function", pointer, (number, pointer, pointer)),
-            "write": (
-                "fluid_synth_write_float",
-                number,
-                (pointer, number, pointer, number, number, pointer, number, number),
-            ),
-            "get": ("fluid_synth_get_sfont", pointer, (pointer, number)),
-            "add": ("fluid_synth_add_sfont", number, (pointer, pointer)),
-            "keep": ("fluid_synth_pin_preset", number, (pointer, number, number, number)),
-            "remove": ("fluid_synth_remove_sfont", number, (pointer, pointer)),
-        }
-        for name, (symbol, result, arguments) in named.items():
-            function = library[symbol]  # an object of our own: others' argument types stay
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
-
-
-def _library() -> tuple[Any, Any]:
-    """pyfluidsynth, whose import looks for the system's library, and what it leaves out."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it may print where it found it
-            import fluidsynth
-        calls: Any = _Calls(fluidsynth._fl)
-    except (ImportError, OSError, AttributeError) as error:
-        raise HocketError("FluidSynth is missing here (`hocket doctor` says how to install it)") from error
-    for level in range(5):
-        calls.silence(level, None, None)  # it would write to standard error
-    return fluidsynth, calls
