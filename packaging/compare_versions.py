@@ -62,7 +62,8 @@ class Checkout(NamedTuple):
         env = {**os.environ, "PYTHONPATH": str(self.folder), "HOCKET_HOME": str(home)}
         done = subprocess.run(line, cwd=self.folder, env=env, capture_output=True, text=True, timeout=MOST_S)
         if done.returncode:
-            raise Failed(f"{self.folder} failed: {done.stderr.strip()[-300:] or done.returncode}")
+            said = done.stderr.strip() or f"exit status {done.returncode}"
+            raise Failed(f"{self.folder} failed: {said.splitlines()[-1]}")
         return str(done.stdout)
 
     def models(self, home: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -116,3 +117,19 @@ def test_what_cannot_be_made_is_a_difference_and_not_an_end(
     lines = capsys.readouterr().out.splitlines()
     assert "take.mid: DIFFERENT: no such knob" in lines
     assert "take.wav: same" in lines
+
+
+def test_a_command_that_fails_is_told_in_one_line(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project.scripts]\nhocket = "played.cli:main"\n')
+    (tmp_path / "played").mkdir()
+    (tmp_path / "played" / "cli.py").write_text("def main():\n    raise ValueError('no such knob')\n")
+    checkout = script.Checkout(tmp_path, Path(sys.executable))
+    with pytest.raises(script.Failed) as failed:
+        checkout.hocket(tmp_path, "models")
+    assert str(failed.value) == f"{tmp_path} failed: ValueError: no such knob"
+
+
+def test_a_checkout_without_its_package_does_not_run_another(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project.scripts]\nhocket = "instrument.cli:main"\n')
+    with pytest.raises(script.Failed, match="has no package instrument"):
+        script.Checkout(tmp_path, Path(sys.executable)).hocket(tmp_path, "models", "--json")
