@@ -12,10 +12,12 @@ import pytest
 import soundfile
 from PySide6.QtCore import QSettings
 
-from instrument.engine.bounce import bounce
-from instrument.engine.conductor import Conductor
-from instrument.engine.messages import Anchor
-from instrument.engine.patches import (
+from instrument.engine.ipc.messages import Anchor
+from instrument.engine.model_pool import Players
+from instrument.engine.note_thread import Conductor
+from instrument.engine.offline.bounce import bounce
+from instrument.engine.offline.render import Options, differences, render
+from instrument.engine.performance.patches import (
     Patch,
     PlayerPatch,
     Routing,
@@ -24,15 +26,13 @@ from instrument.engine.patches import (
     load_patch,
     save_patch,
 )
-from instrument.engine.performance import Performance
-from instrument.engine.players import Players
-from instrument.engine.render import Options, differences, render
-from instrument.engine.takes import Input, Joined, Left, Released, Take, Turn, load_take
+from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import Input, Joined, Left, Released, Take, Turn, load_take
 from instrument.io.clocks import ManualClock
 from instrument.models.bundle import open_bundle
 from instrument.models.catalog import list_models, open_note_bundle, open_player, open_sound_bundle
 from instrument.models.latent import from_text
-from instrument.models.sounding import one_note
+from instrument.models.sound.base import one_note
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import Metre

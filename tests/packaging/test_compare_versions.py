@@ -55,9 +55,7 @@ def test_equal_files_are_the_same(script: ModuleType, tmp_path: Path) -> None:
 
 def test_a_moved_note_is_a_difference(script: ModuleType, tmp_path: Path) -> None:
     before, after = midi(tmp_path / "a.mid", 10), midi(tmp_path / "b.mid", 11)
-    size = (
-        before.stat().st_size
-    )  # header and head of the track are 22 bytes, then comes the note's delta time
+    size = before.stat().st_size  # header and head of the track are 22 bytes, then comes the note's delta time
     expected = f"byte 22 is the first that differs; {size} bytes before, {size} after"
     assert script.difference(before, after) == expected
 
