@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
 
-from instrument.engine.sound.tuning import PitchClasses
+from instrument.music.harmony import PitchClasses
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT
 

@@ -9,11 +9,10 @@ from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name, split_name
 from instrument.engine.performance.takes import Input, Joined, Left, Take, Turn
-from instrument.engine.sound.tuning import PitchClasses
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import NotePlayer
 from instrument.models.sound.base import SoundModel, StreamModel, VoiceModel
-from instrument.music.harmony import KEYS, scale_mask
+from instrument.music.harmony import KEYS, PitchClasses, scale_mask
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
