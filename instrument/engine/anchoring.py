@@ -30,17 +30,18 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
     """The anchor that is wanted. performances: the present one, and those before it, as far as what was played may be
     asked for. HocketError for a player without a latent space, and where there is nothing to encode."""
     performances = list(performances)
-    player = performances[0].latent(wanted.player)
-    name, point = _SOURCES[wanted.source](wanted, player, performances)
+    pad = performances[0].pad(wanted.player)
+    name, point = _SOURCES[wanted.source](wanted, pad.model, performances)
     anchor = Anchor(name, wanted.x, wanted.y, to_text(point))
-    prepare(player, (*performances[0].pad(wanted.player), anchor))
+    prepare(pad.model, (*pad.anchors, anchor))
     return anchor
 
 
 def without_anchor(performance: Performance, name: str, player: int) -> Callable[[Sequence[Anchor]], Sequence[Anchor]]:
     """What removes an anchor from a pad, when all is known that the others need. HocketError where there is none."""
     without = partial(removed, name=name)
-    prepare(performance.latent(player), without(performance.pad(player)))
+    pad = performance.pad(player)
+    prepare(pad.model, without(pad.anchors))
     return without
 
 

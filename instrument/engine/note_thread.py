@@ -15,15 +15,17 @@ from msgspec.structs import replace
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, NoteReport, Value
 from instrument.engine.model_pool import Players
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name, value_at
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name, moved_up, value_at
+from instrument.engine.performance.live_notes import Key
+from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import RECOVERED, Performance, Played
+from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.roster import Opened
-from instrument.engine.performance.sound_seats import NOTES, moved_up
+from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
-from instrument.music.notes import Note, Part
+from instrument.music.notes import Note
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
 
 Result = TypeVar("Result")
@@ -38,15 +40,6 @@ _REST_S = 0.2  # the same while stopped
 LEARN_NS = 30_000_000_000  # how long a knob waits for its controller
 STRUCK = 12  # ticks that a live note is taken to last until it is known
 _SHOW_NS = 30_000_000  # between two pictures of the plan
-
-
-class Key(NamedTuple):
-    """A key that a person struck at an instant; velocity 0: released."""
-
-    ns: int
-    pitch: int
-    velocity: int
-    part: Part
 
 
 class Output(Protocol):
@@ -258,7 +251,7 @@ class Conductor:
 
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
         """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
-        self.performance.anchor(change(self.performance.pad(player)), player)
+        self.performance.anchor(change(self.performance.pad(player).anchors), player)
         self._arranged()
 
     def label(self, **fields: Any) -> None:
@@ -325,8 +318,8 @@ class Conductor:
         performance = self.performance
         self.picture = Picture(
             performance.current_patch(),
-            tuple(performance.table.infos.values()),
-            dict(performance.values),
+            performance.table.all,
+            performance.values,
             performance.pads,
             performance.kinds,
         )

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from instrument.engine.midi.ledger import NOTE_OFF, NOTE_ON
-from instrument.engine.note_thread import Conductor, Key
+from instrument.engine.note_thread import Conductor
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.live_notes import Key
 from instrument.engine.sound.mix_thread import Sound
 from instrument.engine.voices.base import DRUM_CHANNEL, SUSTAIN
 from instrument.io.midi.input import NullMidiInput

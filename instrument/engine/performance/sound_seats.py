@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name, split_name
+from instrument.engine.performance.knobs import INSTRUMENT, split_name
 from instrument.engine.performance.takes import Input, Joined, Left, Take, Turn
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import NotePlayer
@@ -59,7 +59,7 @@ def with_strip(knobs: Sequence[Knob], kind: str) -> tuple[Knob, ...]:
     return (*(knob for knob in knobs if knob.id not in {each.id for each in own}), *own)
 
 
-class Seat(NamedTuple):
+class SoundSeat(NamedTuple):
     """A sound player: its number, its model, and all its knobs."""
 
     player: int
@@ -81,12 +81,12 @@ class Seat(NamedTuple):
 class Scene(NamedTuple):
     """All sound players, and what they heed of the instrument."""
 
-    seats: tuple[Seat, ...] = ()
+    seats: tuple[SoundSeat, ...] = ()
     seed: int = 0
     tones: PitchClasses = tuple(range(12))
 
     @staticmethod
-    def of(seats: Sequence[Seat], values: Mapping[str, Value]) -> Scene:
+    def of(seats: Sequence[SoundSeat], values: Mapping[str, Value]) -> Scene:
         """values: the instrument's, by id."""
         mask = scale_mask(KEYS.index(str(values["key"])), str(values["scale"]))
         tones = tuple(i for i in range(12) if mask[i])
@@ -106,7 +106,7 @@ def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
     patch = take.header.patch
     coming = iter(cast.joined)
     values = dict(patch.knobs)
-    seats = [Seat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
+    seats = [SoundSeat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
     yield 0.0, Scene.of(seats, values)
     for entry in take.entries:
         match entry:
@@ -123,22 +123,18 @@ def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
                 tick = float(entry.floor)
             case Joined():
                 others = [seat for seat in seats if seat.player != entry.player]
-                seats = sorted([*others, Seat(entry.player, next(coming), entry.knobs)], key=lambda seat: seat.player)
+                seats = sorted(
+                    [*others, SoundSeat(entry.player, next(coming), entry.knobs)], key=lambda seat: seat.player
+                )
                 tick = entry.tick
             case Left():
-                seats = without(seats, entry.player)
+                seats = _without(seats, entry.player)
                 tick = entry.tick
             case _:
                 continue
         yield tick, Scene.of(seats, values)
 
 
-def without(seats: Sequence[Seat], player: int) -> list[Seat]:
+def _without(seats: Sequence[SoundSeat], player: int) -> list[SoundSeat]:
     """The seats when a player left and those behind moved up."""
     return [seat._replace(player=seat.player - (seat.player > player)) for seat in seats if seat.player != player]
-
-
-def moved_up(name: str, player: int) -> str:
-    """The name of a knob after a player left; empty for those of that player."""
-    of, knob = split_name(name)
-    return "" if of == player else knob_name(of - (of > player), knob)

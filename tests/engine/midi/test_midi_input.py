@@ -7,9 +7,10 @@ import pytest
 from instrument.engine.ipc.messages import Play, Record, Stop
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.model_pool import Players
-from instrument.engine.note_thread import LEARN_NS, Conductor, Key
+from instrument.engine.note_thread import LEARN_NS, Conductor
 from instrument.engine.offline.render import Options, differences, render
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.live_notes import Key
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Input, Released, load_take
 from instrument.engine.sound.mix_thread import Sound

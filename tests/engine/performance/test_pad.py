@@ -235,9 +235,9 @@ def test_a_take_with_moves_and_new_anchors_is_rendered_note_for_note(tmp_path):
             playing.set("x", float(rng.uniform(-1, 1)))
             playing.set("y", float(rng.uniform(-1, 1)))
         if step == 20:
-            playing.anchor(pad.added(playing.pad(), THREE[2]))
+            playing.anchor(pad.added(playing.pad().anchors, THREE[2]))
         if step == 40:
-            playing.anchor(pad.removed(playing.pad(), "a"))
+            playing.anchor(pad.removed(playing.pad().anchors, "a"))
     playing.stop(1080)
     assert playing.take.heard_count > 20
     recorder = TakeRecorder(tmp_path / "moves.take.json", playing.take)
