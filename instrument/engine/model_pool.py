@@ -10,7 +10,7 @@ from instrument.engine.sound.tuning import prepare
 from instrument.models.sound.base import StreamModel
 
 
-class Players:
+class ModelPool:
     """Opens models and keeps those no longer in use, so that a new performance need not load again."""
 
     def __init__(self, open_player: OpenPlayer) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from instrument.engine.midi.ledger import NOTE_OFF, NOTE_ON
-from instrument.engine.note_thread import Conductor
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.live_notes import Key
 from instrument.engine.sound.mix_thread import Sound
@@ -24,7 +24,7 @@ _CONTROLLERS = 120  # those from this number on are commands
 class Listener:
     """Reads a MIDI input in a thread of its own. Channel 10 are drums, all others one melody instrument."""
 
-    def __init__(self, port: MidiInput, sound: Sound, conductor: Conductor) -> None:
+    def __init__(self, port: MidiInput, sound: Sound, conductor: NoteThread) -> None:
         self.port = port
         self._sound = sound
         self._conductor = conductor
@@ -74,13 +74,13 @@ class Listener:
     def _turn(self) -> None:
         moved, self._moved = self._moved, {}
         self._turned = time.monotonic()
-        self._conductor.call(lambda: self._conductor.control(moved))
+        self._conductor.call(lambda: self._conductor.midi_learn.control(moved))
 
     def _is_bound(self, controller: int) -> bool:
         """Whether it turns a knob, or is about to."""
-        conductor = self._conductor
+        bound = self._conductor.view.snapshot.patch.routing.controllers
         free = controller != SUSTAIN and controller < _CONTROLLERS
-        return free and bool(conductor.learning or controller in conductor.picture.patch.routing.controllers)
+        return free and bool(self._conductor.midi_learn.learning or controller in bound)
 
     def _let_go(self) -> None:
         now = time.perf_counter_ns()
@@ -104,4 +104,4 @@ class Listener:
                 continue
             self._sound.play(bytes((kind | channel, first, second)))
         if keys:
-            self._conductor.call(lambda: self._conductor.listen(keys))
+            self._conductor.call(lambda: self._conductor.live_input.listen(keys))
