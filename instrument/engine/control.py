@@ -1,4 +1,4 @@
-"""The control thread: does what clients ask, tells them how things stand, keeps devices alive and files safe."""
+"""The control thread: carries out the commands of clients, sends them reports, keeps devices alive and saves files."""
 
 from __future__ import annotations
 
@@ -297,8 +297,8 @@ class Control:
             self.end("no client is left")
 
     def _describe(self) -> None:
-        if news := self._describer.news():
-            self._server.broadcast(news)
+        if changes := self._describer.changes():
+            self._server.broadcast(changes)
 
     def _tell(self) -> None:
         if not self._server.peers:

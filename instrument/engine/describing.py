@@ -1,4 +1,4 @@
-"""What the control thread tells clients of models, patches and knobs: everything at first, then what changed."""
+"""What clients are sent of models, patches and knobs: everything at first, then what changed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from instrument.models.catalog import Entry, list_models
 
 
 class Describer:
-    """Says how things stand, and what has changed since the last time. For the control thread; any thread may call
-    `turned`, `expire` and `look_at_models`.
+    """Makes descriptions, and reports of what has changed since the last one. For the control thread; any thread may
+    call `turned`, `expire` and `look_at_models`.
 
     kept: the patch as it was loaded or saved last, to tell whether it has been changed.
     """
@@ -25,34 +25,35 @@ class Describer:
         self.kept = _as_kept(view.snapshot.patch)
         self._view = view
         self._devices = devices
-        self._said = view.snapshot  # the last time
+        self._sent = view.snapshot  # the last that was sent
         self._expired = False
         self._turned: deque[str] = deque()  # names of knobs
         self._models: tuple[ModelInfo, ...] = ()
 
     def look_at_models(self) -> None:
-        """See which models are installed."""
+        """Read again which models are installed."""
         self._models = tuple(map(model_info, list_models()))
 
     def turned(self, name: str) -> None:
-        """A client has turned this knob. It is to hear the value as it was taken, though that may be the one before."""
+        """A client has turned this knob. Its value is sent even if it is the same as before, as the client may have
+        asked for one that was rounded."""
         self._turned.append(name)
 
     def expire(self) -> None:
-        """More than knobs may have changed: everything is to be said anew."""
+        """More than knobs may have changed: the next report is a whole description."""
         self._expired = True
 
-    def news(self) -> Description | Values | None:
-        """What is to be said now, None if nothing has changed."""
+    def changes(self) -> Description | Values | None:
+        """What is to be sent now, None if nothing has changed."""
         expired, self._expired = self._expired, False
         names = list(taken(self._turned))
-        before, self._said = self._said, self._view.snapshot  # controllers turn knobs, too
-        changed = None if expired else self._said.turned_since(before)
+        before, self._sent = self._sent, self._view.snapshot  # controllers turn knobs, too
+        changed = None if expired else self._sent.turned_since(before)
         if changed is None:
             return self.description()
-        values = self._said.values
+        values = self._sent.values
         changed |= {name: values[name] for name in names if name in values}
-        return Values(changed, self._patch_changed(self._said)) if changed else None
+        return Values(changed, self._patch_changed(self._sent)) if changed else None
 
     def description(self) -> Description:
         """Everything, as it is now."""
@@ -86,7 +87,7 @@ def _as_kept(patch: Patch) -> Patch:
 
 
 def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch sounds otherwise than the one that is kept, whose knobs may be left at their defaults."""
+    """Whether a patch sounds different from the one that was kept, whose knobs may be left at their defaults."""
     given = [(patch.knobs, kept.knobs)] + [
         (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
     ]

@@ -1,5 +1,5 @@
-"""The notes thread: it alone holds the performance and the transport. It generates ahead, and commits what
-the outputs will need."""
+"""The notes thread: it alone changes the performance and the transport. It generates ahead, and commits what the
+outputs are about to need."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Output(Protocol):
         ...
 
     def arrange(self, performance: Performance) -> None:
-        """A patch was loaded, or a knob or model changed. Called by the notes thread; to take no time."""
+        """A patch was loaded, or a knob or model changed. Called by the notes thread, and must not block."""
         ...
 
     def panic(self) -> None:
-        """Silence everything, also what nobody knows to sound."""
+        """Silence everything, also notes that are not known to sound."""
         ...
 
 
@@ -76,7 +76,7 @@ class Staged(NamedTuple):
 
 
 class NoteThread:
-    """Plans, commits and hands over to its outputs; everything it is to do goes through `call`.
+    """Plans notes, commits them and passes them to its outputs. Other threads have it do something by `call`.
 
     For other threads to read: transport, view, ms_per_note, timings (ns of the last notes planned), problem (why
     nothing is generated, if so), previous (the performance before this one, once it has been played).
@@ -212,7 +212,7 @@ class NoteThread:
             self.play()
 
     def reach_ns(self) -> int:
-        """How long before it is heard the outputs want a note."""
+        """How long before it is heard the outputs take a note: the longest of them."""
         return max((output.reach_ns() for output in self._outputs), default=0)
 
     def _stage(self, patch: Patch) -> Staged:
@@ -239,7 +239,7 @@ class NoteThread:
         self._arranged()
 
     def _arranged(self) -> None:
-        """Something other than the notes changed: let others know, and try again what failed."""
+        """Something other than the notes changed: update the view and the outputs, and try again what failed."""
         self.view.update(self.performance)
         self.problem = ""
         for output in self._outputs:

@@ -77,7 +77,7 @@ class StateView:
         self._plan_changed = True
 
     def add_live(self, note: Note) -> None:
-        """A person plays this note; player 0 leads the band, and hears it."""
+        """A person plays this note; it belongs to the first player, which hears it."""
         self.add([(0, note)])
 
     def plan_changed(self) -> None:

@@ -38,7 +38,7 @@ class Rig:
 
     def news(self):
         """What is said. Taken together, it is the whole at any time."""
-        news = self.describer.news()
+        news = self.describer.changes()
         if news is not None:
             self.client = news.applied(self.client) if isinstance(news, Values) else news
         assert self.client == self.describer.description()

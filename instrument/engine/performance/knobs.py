@@ -61,8 +61,8 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 )
 
 # Knobs that change how notes are timed or sound, not which notes come.
-UNHEEDED = frozenset(("tempo", "level"))
-# Knobs after which a player has to start anew with the notes it remembers.
+NO_NOTES = frozenset(("tempo", "level"))
+# Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
 
 
@@ -92,7 +92,7 @@ def moved_up(name: str, player: int) -> str:
 
 
 class KnobTable:
-    """All knobs there are: the instrument's, then those of each player's model."""
+    """All knobs: the instrument's, then those of each player's model."""
 
     def __init__(self, models: Sequence[Iterable[Knob]] = ()) -> None:
         """models: the knobs of every player's manifest, in the order of the players. all: every knob; infos: the same
@@ -106,7 +106,7 @@ class KnobTable:
             self._of.setdefault(info.player, []).append(info)
 
     def find(self, knob: str, player: int = 0) -> KnobInfo:
-        """The knob of `player`, else the instrument's of that name. HocketError names those there are."""
+        """The knob of `player`, else the instrument's of that name. HocketError lists the knobs that exist."""
         info = self.infos.get(knob_name(player, knob)) or self.infos.get(knob_name(INSTRUMENT, knob))
         if info is None:
             known = sorted({info.id for info in (*self.of(player), *INSTRUMENT_KNOBS)})
@@ -147,7 +147,7 @@ def checked(info: KnobInfo, value: object) -> Value:
 
 
 def value_at(info: KnobInfo, place: float) -> Value:
-    """What a knob has at a place 0..1 of its way: numbers by their curve, choices and switches in equal shares."""
+    """The value at a position 0..1 of a knob: numbers by their curve, choices and switches in equal shares."""
     if info.kind == "choice":
         return info.choices[min(int(place * len(info.choices)), len(info.choices) - 1)]
     if info.kind == "switch":
@@ -157,7 +157,7 @@ def value_at(info: KnobInfo, place: float) -> Value:
 
 
 def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0) -> Ask:
-    """What checked knob values ask of a note model: the instrument's, and those of the player's own model."""
+    """The `Ask` for a note model from checked knob values. instrument, model: by id; floor: ticks."""
     parts = parts_on(instrument)
     return Ask(
         knobs=dict(model),

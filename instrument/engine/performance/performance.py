@@ -1,5 +1,5 @@
-"""A performance: players, knobs, and all that happened to them. The engine plays it and the renderer too, so
-that what is heard live and what is rendered come out of the same code."""
+"""A performance: players, knobs, and what happened to them. The engine and the renderer play it with the same code, so
+that a rendered take has the notes that were heard live."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
+    NO_NOTES,
     RESTARTING,
-    UNHEEDED,
     KnobTable,
     checked,
     knob_name,
@@ -45,17 +45,17 @@ class Performance:
     """Everything from one Play to the next Stop, in ticks from 0.
 
     The engine's loop: `extend` while there is time, `advance` as the music moves and send what it returns,
-    `set` and `load` when a knob or a model changes. Before the first `advance` all this is possible too, and
-    there is already a plan to show. One thread; others may read `take`, `table` and the properties.
+    `set` and `load` when a knob or a model changes. All this is possible before the first `advance` too, and there is
+    a plan to show by then. For one thread; others may read `take`, `table` and the properties.
 
-    players: one record a player, by number; table: all knobs there are; metres: the bars; held: live notes that sound
-    still; cast: the models of those who sound by themselves.
+    players: one record a player, by number; table: all knobs; metres: the bars; held: live notes that have not been
+    released; cast: the models of the sound players.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
-        """Seat the players of `patch`. open_player: slug -> (manifest, model), another model each time.
+        """Open the models of `patch`. open_player: slug -> (manifest, model), a new model each time.
 
-        HocketError for an unknown slug or a value out of range; knobs no model has are passed over.
+        HocketError for an unknown slug or a value out of range; knobs that no model has are ignored.
         """
         self.patch = patch
         self._open = open_player
@@ -90,7 +90,7 @@ class Performance:
 
     @property
     def lines(self) -> list[Line]:
-        """Those of the players who play notes, in their order."""
+        """The lines of the players of notes, in the order of the players."""
         return [player.line for player in self.players if player.line]
 
     @property
@@ -105,7 +105,7 @@ class Performance:
 
     @property
     def scene(self) -> Scene:
-        """The players who sound by themselves, as they are now."""
+        """The sound players, as they are now."""
         seats = [SoundSeat(i, model, dict(self.players[i].values)) for i, model in self._sounds.items()]
         return Scene.of(seats, self._instrument)
 
@@ -133,7 +133,7 @@ class Performance:
 
     @property
     def thinned(self) -> bool:
-        """Whether a model is too slow for all that it would play."""
+        """Whether a player is thinned out because its model is too slow."""
         return any(player.overload.spacing for player in self.players)
 
     def current_patch(self) -> Patch:
@@ -147,8 +147,8 @@ class Performance:
         )
 
     def extend(self, until: float) -> Played | None:
-        """Plan one note more, for the player who is planned the least far; None when all are planned up to
-        the tick `until`. It takes as long as the model does for a note. HocketError if the model fails."""
+        """Plan one more note, for the player who is planned the least far; None when all are planned up to the tick
+        `until`. It takes as long as the model takes for a note. HocketError if the model fails."""
         awake = (player.line for player in self.players if player.line and not player.resting)
         line = min((line for line in awake if line.known < until), key=lambda line: line.known, default=None)
         return (line.number, line.extend()) if line else None
@@ -157,9 +157,9 @@ class Performance:
         """Commit what is due and return it, by onset: the whole onset ticks that may sound before `horizon`
         (transport ticks at now + lead; microtiming is allowed for).
 
-        An onset tick the model has not finished is left to it until `overdue` (default: the horizon), the
-        last moment at which a note can still be in time. Then it is committed as it is, and the model, whose
-        plan ran dry, is given a later floor and thinned out.
+        An onset tick that the model has not finished waits until `overdue` (default: the horizon), the last moment
+        at which a note can still be in time. Then it is committed as it is; the player, whose plan ran dry, is given
+        a later floor and thinned out.
         """
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
@@ -181,10 +181,11 @@ class Performance:
         return self.turn(self.table.find(knob, player), value, tick)
 
     def turn(self, info: KnobInfo, value: object, tick: float | None = None) -> Value:
-        """Turn a knob. Planned notes are dropped and planned anew from `floor`; the value as it was taken is returned.
+        """Turn a knob. Planned notes are dropped and planned again from `floor`. Returns the value within the knob's
+        range and on its steps.
 
-        tick: from where a knob holds that changes no note (tempo, level), default `floor`; the caller changes
-        its tempo map at the same tick. HocketError for a value it cannot take.
+        tick: from where a knob that changes no note (tempo, level) holds, default `floor`; the caller changes its
+        tempo map at the same tick. HocketError for a value the knob cannot take.
         """
         value = checked(info, value)
         values = self._values(info.player)
@@ -192,20 +193,20 @@ class Performance:
             return value
         values[info.id] = value
         of_all = info.player == INSTRUMENT
-        heeding = [line.number for line in self.lines if of_all or line.number == info.player]
-        if not heeding or (of_all and info.id in UNHEEDED):
+        affected = [line.number for line in self.lines if of_all or line.number == info.player]
+        if not affected or (of_all and info.id in NO_NOTES):
             at = float(self._floor if tick is None else tick)
             self.take.entries.append(Turn(at, info.id if of_all else knob_name(info.player, info.id), value))
             if of_all and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), ceil(at))
         else:
-            for number in heeding:
+            for number in affected:
                 self._input(number, self._floor, knobs={info.id: value})
         return value
 
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model of its kind, or a sound model a seat behind all others; knobs of the same name
-        keep their values. HocketError if the model is unknown or cannot take that seat."""
+        """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
+        their values. HocketError if the model is unknown or of another kind."""
         opened = self._open(slug)
         bundle, model = opened
         if isinstance(model, SoundModel):
@@ -218,7 +219,8 @@ class Performance:
             self._input(player, self._floor, opened, bundle=named(bundle))
 
     def leave(self, player: int, tick: float | None = None) -> None:
-        """Let a sound player go; those behind move up. HocketError for players of notes, who keep their seats."""
+        """Remove a sound player; those behind move up by one. HocketError for a player of notes, and for one that such
+        a player comes after: their numbers do not change."""
         self.player(player)
         if any(behind.line or behind.given for behind in self.players[player:]):
             raise HocketError(f"player {player} cannot leave while it plays: it has notes, or one behind it has")
@@ -266,7 +268,7 @@ class Performance:
         return [(line.number, note) for line in self.lines for note in line.plan if note.tick < until]
 
     def join(self, joined: Joined) -> None:
-        """Let a sound player come in as a take says. HocketError if its model is not the one it was, or cannot."""
+        """Add a sound player as a take has it. HocketError if its bundle is another, or makes no sound."""
         bundle, model = self._open(joined.bundle.slug)
         expect_bundle(joined.bundle, bundle)
         if not isinstance(model, SoundModel):
@@ -274,9 +276,9 @@ class Performance:
         self._join(joined.player, bundle, model, joined.tick)
 
     def apply(self, event: Input, opened: Opened | None = None) -> None:
-        """Let `event` happen to its player, who has committed just `event.count` notes, and record it.
+        """Apply `event` to its player, who has committed exactly `event.count` notes, and record it.
 
-        opened: the model of `event.bundle`, if it is open already. HocketError if it is not the one it was.
+        opened: the model of `event.bundle`, if it is open already. HocketError if that bundle is another.
         """
         player = self.player(event.player)
         line = player.line
@@ -316,7 +318,7 @@ class Performance:
                 self.take.hear(event.player, note)
 
     def play(self, player: int, count: int) -> None:
-        """Have a player play on until `count` notes are committed, whatever the time: to replay a take."""
+        """Let a player play on until `count` notes are committed, whatever the time: to replay a take."""
         if line := self.line(player):
             self._play(line, line.take(max(0, count - line.count)))
 
@@ -332,21 +334,21 @@ class Performance:
 
     @property
     def _sounds(self) -> dict[int, SoundModel]:
-        """The models of those who sound by themselves, by player."""
+        """The models of the sound players, by player."""
         return {number: player.sound for number, player in enumerate(self.players) if player.sound}
 
     def _input(self, number: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
-        """Commit what lies before `floor`, then let a change happen there."""
+        """Commit what lies before `floor`, then apply a change there."""
         player = self.players[number]
         count, spacing = player.given, 0
         if line := player.line:
-            floor = max(floor, line.ask.floor)  # a model that was given a rest has it
+            floor = max(floor, line.ask.floor)  # a rest that the player was given is kept
             self._play(line, line.commit(floor, whole=True))
             count, spacing = line.count, player.overload.spacing
         self.apply(Input(number, count, floor, spacing, **what), opened)
 
     def _give(self, event: Input, player: PlayerState) -> None:
-        """Notes for a player who plays none by itself: they are in the take, and the outputs play them."""
+        """Give notes to a player without a line: they are in the take, and the outputs play them."""
         if event.bundle or event.knobs or event.anchors is not None or event.count != player.given:
             raise HocketError(f"player {event.player} plays no notes by itself: the take is damaged")
         self.take.entries.append(event)
@@ -358,7 +360,7 @@ class Performance:
             self._due.append((event.player, note))
 
     def _join(self, number: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
-        """Seat a sound model, behind all others or in the place of one."""
+        """Add a sound player after the last, or give one another model."""
         if number == MOST_PLAYERS:
             raise HocketError(f"there are {MOST_PLAYERS} players already, and no more can be: remove one first")
         if number == len(self.players):

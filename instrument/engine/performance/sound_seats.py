@@ -28,7 +28,7 @@ _STRIP = (
     Knob("level", "Level", low=-60.0, high=6.0, default=0.0, unit="dB", help="Loudness of this player"),
     Knob("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
 )
-# What the engine itself does for a sound player: knobs beside those of the model.
+# What the engine itself does for a sound player: knobs in addition to those of the model.
 KNOBS: dict[str, tuple[Knob, ...]] = {
     NOTES: (),
     STREAM: (
@@ -79,7 +79,7 @@ class SoundSeat(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """All sound players, and what they heed of the instrument."""
+    """All sound players, and those of the instrument's settings that they depend on."""
 
     seats: tuple[SoundSeat, ...] = ()
     seed: int = 0
