@@ -1,5 +1,5 @@
-"""Making anchors for the latent pad: of files, of what was just played, by chance, of genres. For a thread that
-nothing waits for."""
+"""Making anchors for the latent pad: from files, from what was just played, at random, from genres. For a worker
+thread, as it takes tenths of a second."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ ANY = "none"  # the genre that is all of them
 
 
 def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Anchor:
-    """The anchor that is wanted. performances: the present one, and those before it, as far as what was played may be
-    asked for. HocketError for a player without a latent space, and where there is nothing to encode."""
+    """The anchor that is wanted. performances: the present one first, then earlier ones whose notes may be captured.
+    HocketError for a player without a latent space, and where there is nothing to encode."""
     performances = list(performances)
-    player = performances[0].latent(wanted.player)
-    name, point = _SOURCES[wanted.source](wanted, player, performances)
+    pad = performances[0].pad(wanted.player)
+    name, point = _SOURCES[wanted.source](wanted, pad.model, performances)
     anchor = Anchor(name, wanted.x, wanted.y, to_text(point))
-    prepare(player, (*performances[0].pad(wanted.player), anchor))
+    prepare(pad.model, (*pad.anchors, anchor))
     return anchor
 
 
 def without_anchor(performance: Performance, name: str, player: int) -> Callable[[Sequence[Anchor]], Sequence[Anchor]]:
-    """What removes an anchor from a pad, when all is known that the others need. HocketError where there is none."""
+    """A function that removes an anchor from a pad. What the anchors that stay need is measured before. HocketError
+    where there is no such anchor."""
     without = partial(removed, name=name)
-    prepare(performance.latent(player), without(performance.pad(player)))
+    pad = performance.pad(player)
+    prepare(pad.model, without(pad.anchors))
     return without
 
 

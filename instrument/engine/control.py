@@ -1,21 +1,21 @@
-"""The control thread: does what clients ask, tells them how things stand, keeps devices alive and files safe."""
+"""The control thread: carries out the commands of clients, sends them reports, keeps devices alive and saves files."""
 
 from __future__ import annotations
 
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from queue import Empty
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
 from instrument.engine.anchoring import make_anchor, without_anchor
-from instrument.engine.describing import differs, model_info
+from instrument.engine.describing import Describer
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
 from instrument.engine.ipc.messages import (
     AddAnchor,
@@ -23,13 +23,11 @@ from instrument.engine.ipc.messages import (
     Bye,
     ChangeAnchor,
     Describe,
-    Description,
     Envelope,
     Hello,
     Learn,
     LoadModel,
     LoadPatch,
-    ModelInfo,
     NoteReport,
     Panic,
     Play,
@@ -45,23 +43,20 @@ from instrument.engine.ipc.messages import (
 )
 from instrument.engine.ipc.server import Peer, Server
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.note_thread import Conductor
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance import pad
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import (
     Patch,
     autosave,
     check_offset,
-    list_patches,
     load_patch,
     save_patch,
 )
 from instrument.engine.recording import Recordings
 from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.state_view import taken
 from instrument.errors import HocketError
-from instrument.models.catalog import list_models
-
-Taken = TypeVar("Taken")
 
 FRAME_S = 1 / 30
 POLL_S = 0.25
@@ -84,7 +79,7 @@ class Control:
     def __init__(
         self,
         server: Server,
-        conductor: Conductor,
+        notes: NoteThread,
         scheduler: Scheduler,
         sound: Sound,
         devices: Devices,
@@ -94,7 +89,7 @@ class Control:
         self.banners: list[str] = []
         self.knob_instants: deque[int] = deque(maxlen=10_000)
         self._server = server
-        self._conductor = conductor
+        self._notes = notes
         self._scheduler = scheduler
         self._sound = sound
         self._devices = devices
@@ -104,31 +99,28 @@ class Control:
         self._working = ThreadPoolExecutor(1, "work")
         self._end: tuple[str, int] | None = None
         self._alone_since = time.monotonic() + FIRST_CLIENT_S
-        self._changed = False  # since the last description
-        self._pictured = conductor.picture  # by the last description
-        self._loaded = self._as_kept()
+        self._describer = Describer(notes.view, devices)
         self._saved: Patch | None = None
-        self._models: tuple[ModelInfo, ...] = ()
         self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
-        conductor.ended = self._recordings.finish
-        devices.seen = self._describe_anew
+        notes.ended = self._recordings.finish
+        devices.seen = self._describer.expire
         self._actions: dict[type[AnyCommand], Act] = {
             Hello: self._hello,
-            Play: lambda _, __: conductor.call(conductor.play),
-            Stop: lambda _, __: conductor.call(conductor.stop),
-            Panic: lambda _, __: conductor.call(conductor.panic),
+            Play: lambda _, __: notes.call(notes.play),
+            Stop: lambda _, __: notes.call(notes.stop),
+            Panic: lambda _, __: notes.call(notes.panic),
             SetKnob: self._set,
             LoadModel: self._load_model,
-            RemovePlayer: lambda _, gone: conductor.call(lambda: conductor.remove(gone.player)),
+            RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
             LoadPatch: self._load_patch,
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
-            Learn: lambda _, learn: conductor.call(lambda: conductor.learn(learn.knob, learn.player, learn.on)),
+            Learn: lambda _, learn: notes.call(lambda: notes.midi_learn.learn(learn.knob, learn.player, learn.on)),
             AddAnchor: self._add_anchor,
-            ChangeAnchor: lambda _, to: conductor.call(
-                lambda: conductor.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
+            ChangeAnchor: lambda _, to: notes.call(
+                lambda: notes.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
             ),
             RemoveAnchor: self._remove_anchor,
             Describe: self._look_around,
@@ -150,7 +142,7 @@ class Control:
 
     def run(self) -> int:
         """Until the end; the exit status."""
-        self._look_at_models()
+        self._describer.look_at_models()
         now = time.monotonic()
         due = [now] * len(self._duties)
         while self._end is None:
@@ -171,7 +163,7 @@ class Control:
     def save(self) -> None:
         """Keep the present state for the next start."""
         try:
-            patch = self._conductor.picture.patch
+            patch = self._notes.view.snapshot.patch
             if patch != self._saved:
                 autosave(patch)
                 self._saved = patch
@@ -181,7 +173,7 @@ class Control:
 
     def record(self, path: str) -> None:
         """Record the present performance. For the notes thread, and before there is one."""
-        self._recordings.start(path, self._conductor.performance)
+        self._recordings.start(path, self._notes.performance)
 
     # Commands
 
@@ -194,51 +186,54 @@ class Control:
         if future is None:
             peer.reply(envelope.number)
         else:
-            future.add_done_callback(partial(self._answer, peer, envelope.number))
+            future.add_done_callback(partial(self._answer, peer, envelope))
 
-    def _answer(self, peer: Peer, number: int, future: Future[Any]) -> None:
-        self._changed = True
+    def _answer(self, peer: Peer, envelope: Envelope, future: Future[Any]) -> None:
         error = future.exception()
+        if error or not isinstance(envelope.command, SetKnob):
+            self._describer.expire()
         if isinstance(error, TimeoutError):
             error = HocketError(f"the players did not answer within {ANSWER_S:g} s: try again")
         if error and not isinstance(error, HocketError):
             traceback.print_exception(error)
             self.end(f"internal error: {error!r}", 1)
-        peer.reply(number, str(error) if error else "")
+        peer.reply(envelope.number, str(error) if error else "")
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
         self._alone_since = time.monotonic()
         self._shown = None
-        peer.post(self._description())
+        peer.post(self._describer.description())
 
-    def _set(self, _: Peer, turn: SetKnob) -> Future[None]:
-        def turned() -> None:
-            self.knob_instants.append(self._conductor.set(turn.knob, turn.value, turn.player))
+    def _set(self, _: Peer, command: SetKnob) -> Future[None]:
+        def turn() -> None:
+            info = self._notes.performance.table.find(command.knob, command.player)
+            self.knob_instants.append(self._notes.turn(info, command.value))
+            self._describer.turned(knob_name(info.player, info.id))
 
-        return self._conductor.call(turned)
+        return self._notes.call(turn)
 
     def _load_model(self, _: Peer, command: LoadModel) -> Future[None]:
         def load() -> None:
-            self._conductor.players.load(command.slug)
-            self._conductor.call(lambda: self._conductor.load(command.slug, command.player)).result(ANSWER_S)
+            self._notes.models.load(command.slug)
+            self._notes.call(lambda: self._notes.load(command.slug, command.player)).result(ANSWER_S)
 
         return self._working.submit(load)
 
     def _add_anchor(self, _: Peer, command: AddAnchor) -> Future[None]:
         def add() -> None:
-            conductor = self._conductor
-            performances = filter(None, (conductor.performance, conductor.previous))
+            notes = self._notes
+            performances = filter(None, (notes.performance, notes.previous))
             with_it = partial(pad.added, anchor=make_anchor(command, performances))
-            conductor.call(lambda: conductor.anchor(with_it, command.player)).result(ANSWER_S)
+            notes.call(lambda: notes.anchor(with_it, command.player)).result(ANSWER_S)
 
         return self._working.submit(add)
 
     def _remove_anchor(self, _: Peer, command: RemoveAnchor) -> Future[None]:
         def remove() -> None:
-            conductor = self._conductor
-            without = without_anchor(conductor.performance, command.name, command.player)
-            conductor.call(lambda: conductor.anchor(without, command.player)).result(ANSWER_S)
+            notes = self._notes
+            without = without_anchor(notes.performance, command.name, command.player)
+            notes.call(lambda: notes.anchor(without, command.player)).result(ANSWER_S)
 
         return self._working.submit(remove)
 
@@ -246,25 +241,25 @@ class Control:
         def load() -> None:
             patch = load_patch(command.name)
             for player in patch.players:
-                self._conductor.players.load(player.model)
-            now = self._conductor.picture.patch.routing  # devices are not changed in passing
+                self._notes.models.load(player.model)
+            now = self._notes.view.snapshot.patch.routing  # devices are not changed in passing
             here = replace(patch, routing=replace(now, channels=patch.routing.channels))
-            self._conductor.call(lambda: self._conductor.use(here)).result(ANSWER_S)
-            self._loaded = patch
+            self._notes.call(lambda: self._notes.use(here)).result(ANSWER_S)
+            self._describer.kept = patch
 
         return self._working.submit(load)
 
     def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
         def save() -> None:
-            self._loaded = save_patch(self._conductor.picture.patch, command.name)
-            self._conductor.call(lambda: self._conductor.label(name=self._loaded.name)).result(ANSWER_S)
+            saved = self._describer.kept = save_patch(self._notes.view.snapshot.patch, command.name)
+            self._notes.call(lambda: self._notes.label(name=saved.name)).result(ANSWER_S)
 
         return self._working.submit(save)
 
     def _record(self, _: Peer, command: Record) -> Future[None]:
         if not command.path:
             return self._working.submit(self._recordings.close)
-        return self._conductor.call(lambda: self.record(command.path))
+        return self._notes.call(lambda: self.record(command.path))
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
         given = {
@@ -280,14 +275,14 @@ class Control:
             for kind in KINDS:
                 if kind in chosen:
                     self._devices.use(kind, str(chosen[kind]))
-            routing = replace(self._conductor.picture.patch.routing, **chosen)
-            self._conductor.call(lambda: self._conductor.label(routing=routing)).result(ANSWER_S)
+            routing = replace(self._notes.view.snapshot.patch.routing, **chosen)
+            self._notes.call(lambda: self._notes.label(routing=routing)).result(ANSWER_S)
 
         return self._devices.call(change)
 
     def _look_around(self, _: Peer, __: Describe) -> Future[None]:
         def look() -> None:
-            self._look_at_models()
+            self._describer.look_at_models()
             self._devices.look_around()
 
         return self._devices.call(look)
@@ -298,57 +293,23 @@ class Control:
         now = time.monotonic()
         if self._server.peers or self._keep:
             self._alone_since = now
-        elif now - self._alone_since > (self._linger_s if self._conductor.transport.playing else ALONE_S):
+        elif now - self._alone_since > (self._linger_s if self._notes.transport.playing else ALONE_S):
             self.end("no client is left")
 
-    def _look_at_models(self) -> None:
-        self._models = tuple(map(model_info, list_models()))
-
-    def _describe_anew(self) -> None:
-        self._changed = True
-
     def _describe(self) -> None:
-        picture = self._conductor.picture  # controllers turn knobs, too
-        if self._changed or picture is not self._pictured:
-            self._changed, self._pictured = False, picture
-            self._server.broadcast(self._description())
-
-    def _description(self) -> Description:
-        patch, knobs, values, pads, kinds = self._conductor.picture
-        return Description(
-            models=self._models,
-            knobs=knobs,
-            values=values,
-            players=tuple(player.model for player in patch.players),
-            patches=list_patches(),
-            patch=patch.name,
-            patch_changed=differs(patch, self._loaded, knobs),
-            audio_devices=self._devices.there[AUDIO],
-            midi_ports=self._devices.there[MIDI],
-            offset_ms=patch.routing.offset_ms,
-            midi_inputs=self._devices.there[MIDI_IN],
-            controllers=patch.routing.controllers,
-            pads=pads,
-            kinds=kinds,
-        )
-
-    def _as_kept(self) -> Patch:
-        """The patch that we began with, as its file has it."""
-        patch = self._conductor.picture.patch
-        with suppress(HocketError):
-            return load_patch(patch.name) if patch.name in list_patches() else patch
-        return patch
+        if changes := self._describer.changes():
+            self._server.broadcast(changes)
 
     def _tell(self) -> None:
         if not self._server.peers:
             return
-        conductor, sound = self._conductor, self._sound
-        transport = conductor.transport
+        notes, sound = self._notes, self._sound
+        transport = notes.transport
         tick = transport.position(time.perf_counter_ns())
         bar, beat = transport.bar_and_beat(tick)
         audio, midi = sound.audio.status(), self._scheduler.port.status()
-        plan, shown = conductor.plan, self._shown
-        players = len(conductor.picture.kinds)
+        plan, shown = notes.view.plan, self._shown
+        players = len(notes.view.snapshot.kinds)
         player_levels, voices_level = sound.peaks(players)
         self._shown = plan
         self._server.broadcast(
@@ -358,7 +319,7 @@ class Control:
                 bpm=transport.bpm_at(tick),
                 bar=bar,
                 beat=beat,
-                committed=tuple(taken(conductor.committed)),
+                committed=tuple(taken(notes.view.committed)),
                 plan=None if plan is shown else plan,
                 levels=sound.levels(),
                 load=sound.load,
@@ -367,7 +328,7 @@ class Control:
                 latency_ms=sound.reach_ns() / 1e6,
                 late_notes=self._scheduler.late,
                 sounding=self._scheduler.agenda.sounding,
-                ms_per_note=conductor.ms_per_note,
+                ms_per_note=notes.ms_per_note,
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
@@ -381,28 +342,21 @@ class Control:
         )
 
     def _learning(self) -> str:
-        learning = self._conductor.learning
+        learning = self._notes.midi_learn.learning
         if not learning:
             return ""
-        labels = {knob_name(info.player, info.id): info.label for info in self._conductor.picture.knobs}
+        labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
         return LEARNING.format(labels.get(learning, learning))
 
     def _all_banners(self) -> tuple[str, ...]:
         found = (
             *self.banners,
             *self._devices.banners,
-            self._conductor.problem,
+            self._notes.problem,
             self._learning(),
-            TOO_SLOW if self._conductor.performance.thinned else "",
+            TOO_SLOW if self._notes.performance.thinned else "",
             self._sound.problem,
             self._recordings.problem,
             self._problem,
         )
         return tuple(filter(None, found))
-
-
-def taken(queue: deque[Taken]) -> Iterator[Taken]:
-    """Everything in a queue that another thread fills, removed from it."""
-    with suppress(IndexError):
-        while True:
-            yield queue.popleft()

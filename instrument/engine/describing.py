@@ -1,16 +1,93 @@
-"""What the control thread says about models and patches."""
+"""What clients are sent of models, patches and knobs: everything at first, then what changed."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 
-from instrument.engine.ipc.messages import KnobInfo, ModelInfo
-from instrument.engine.performance.patches import Patch
-from instrument.models.catalog import Entry
+from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
+from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
+from instrument.engine.performance.patches import Patch, list_patches, load_patch
+from instrument.engine.state_view import Snapshot, StateView, taken
+from instrument.errors import HocketError
+from instrument.models.catalog import Entry, list_models
+
+
+class Describer:
+    """Makes descriptions, and reports of what has changed since the last one. For the control thread; any thread may
+    call `turned`, `expire` and `look_at_models`.
+
+    kept: the patch as it was loaded or saved last, to tell whether it has been changed.
+    """
+
+    def __init__(self, view: StateView, devices: Devices) -> None:
+        self.kept = _as_kept(view.snapshot.patch)
+        self._view = view
+        self._devices = devices
+        self._sent = view.snapshot  # the last that was sent
+        self._expired = False
+        self._turned: deque[str] = deque()  # names of knobs
+        self._models: tuple[ModelInfo, ...] = ()
+
+    def look_at_models(self) -> None:
+        """Read again which models are installed."""
+        self._models = tuple(map(model_info, list_models()))
+
+    def turned(self, name: str) -> None:
+        """A client has turned this knob. Its value is sent even if it is the same as before, as the client may have
+        asked for one that was rounded."""
+        self._turned.append(name)
+
+    def expire(self) -> None:
+        """More than knobs may have changed: the next report is a whole description."""
+        self._expired = True
+
+    def changes(self) -> Description | Values | None:
+        """What is to be sent now, None if nothing has changed."""
+        expired, self._expired = self._expired, False
+        names = list(taken(self._turned))
+        before, self._sent = self._sent, self._view.snapshot  # controllers turn knobs, too
+        changed = None if expired else self._sent.turned_since(before)
+        if changed is None:
+            return self.description()
+        values = self._sent.values
+        changed |= {name: values[name] for name in names if name in values}
+        return Values(changed, self._patch_changed(self._sent)) if changed else None
+
+    def description(self) -> Description:
+        """Everything, as it is now."""
+        now = self._view.snapshot
+        return Description(
+            models=self._models,
+            knobs=now.knobs,
+            values=now.values,
+            players=tuple(player.model for player in now.patch.players),
+            patches=list_patches(),
+            patch=now.patch.name,
+            patch_changed=self._patch_changed(now),
+            audio_devices=self._devices.there[AUDIO],
+            midi_ports=self._devices.there[MIDI],
+            offset_ms=now.patch.routing.offset_ms,
+            midi_inputs=self._devices.there[MIDI_IN],
+            controllers=now.patch.routing.controllers,
+            pads=now.pads,
+            kinds=now.kinds,
+        )
+
+    def _patch_changed(self, now: Snapshot) -> bool:
+        return differs(now.patch, self.kept, now.knobs)
+
+
+def _as_kept(patch: Patch) -> Patch:
+    """The patch that an engine begins with, as its file has it."""
+    with suppress(HocketError):
+        return load_patch(patch.name) if patch.name in list_patches() else patch
+    return patch
 
 
 def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch sounds otherwise than the one that is kept, whose knobs may be left at their defaults."""
+    """Whether a patch sounds different from the one that was kept, whose knobs may be left at their defaults."""
     given = [(patch.knobs, kept.knobs)] + [
         (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
     ]

@@ -1,4 +1,4 @@
-"""Models that are open, so that a new performance need not load again."""
+"""Models that are open, so that a new performance need not load them again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from instrument.engine.sound.tuning import prepare
 from instrument.models.sound.base import StreamModel
 
 
-class Players:
-    """Opens models and keeps those no longer in use, so that a new performance need not load again."""
+class ModelPool:
+    """Opens models, and keeps those of the last performance. Any thread may call it."""
 
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
@@ -19,7 +19,7 @@ class Players:
         self._idle: list[Opened] = []
 
     def load(self, slug: str) -> None:
-        """Have a player of `slug` ready, so that giving it out takes no time. HocketError if that cannot be."""
+        """Open a model of `slug` and keep it, so that `give` takes no time. HocketError if it cannot be opened."""
         opened = self._open(slug)
         if isinstance(opened[1], StreamModel):
             prepare(opened[1].rate, opened[1].chunk)
@@ -27,7 +27,7 @@ class Players:
             self._idle.append(opened)
 
     def give(self, slug: str) -> Opened:
-        """A player that nobody else uses."""
+        """A model that is not in use. HocketError if it cannot be opened."""
         with self._lock:
             ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
             if ready:
@@ -35,13 +35,13 @@ class Players:
         return ready or self._open(slug)
 
     def kind(self, slug: str) -> str:
-        """What a player of `slug` does. HocketError if it cannot be."""
+        """What a player of `slug` does: "notes", "stream" or "voice". HocketError if it cannot be opened."""
         opened = self.give(slug)
         with self._lock:
             self._idle.append(opened)
         return kind(opened[1])
 
     def take_back(self, players: list[Opened]) -> None:
-        """These are free again; others that nobody wanted meanwhile are let go."""
+        """These are no longer in use. Others that were not taken since the last time are dropped."""
         with self._lock:
             self._idle = players

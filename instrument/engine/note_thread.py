@@ -1,29 +1,32 @@
-"""The notes thread: it alone holds the performance and the transport. It generates ahead, and commits what
-the outputs will need."""
+"""The notes thread: it alone changes the performance and the transport. It generates ahead, and commits what the
+outputs are about to need."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from instrument.engine.ipc.messages import Anchor, KnobInfo, NoteReport, Value
-from instrument.engine.model_pool import Players
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name, value_at
+from instrument.engine.ipc.messages import Anchor, KnobInfo
+from instrument.engine.live_input import LiveInput
+from instrument.engine.midi_learn import MidiLearn
+from instrument.engine.model_pool import ModelPool
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name
+from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import RECOVERED, Performance, Played
+from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.roster import Opened
-from instrument.engine.performance.sound_seats import NOTES, moved_up
+from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
+from instrument.engine.state_view import StateView
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
-from instrument.music.notes import Note, Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
 
 Result = TypeVar("Result")
@@ -35,18 +38,6 @@ LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
 AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
 _TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
-LEARN_NS = 30_000_000_000  # how long a knob waits for its controller
-STRUCK = 12  # ticks that a live note is taken to last until it is known
-_SHOW_NS = 30_000_000  # between two pictures of the plan
-
-
-class Key(NamedTuple):
-    """A key that a person struck at an instant; velocity 0: released."""
-
-    ns: int
-    pitch: int
-    velocity: int
-    part: Part
 
 
 class Output(Protocol):
@@ -69,11 +60,11 @@ class Output(Protocol):
         ...
 
     def arrange(self, performance: Performance) -> None:
-        """A patch was loaded, or a knob or model changed. Called by the notes thread; to take no time."""
+        """A patch was loaded, or a knob or model changed. Called by the notes thread, and must not block."""
         ...
 
     def panic(self) -> None:
-        """Silence everything, also what nobody knows to sound."""
+        """Silence everything, also notes that are not known to sound."""
         ...
 
 
@@ -84,52 +75,35 @@ class Staged(NamedTuple):
     players: list[Opened]
 
 
-class Picture(NamedTuple):
-    """A performance as other threads may see it."""
+class NoteThread:
+    """Plans notes, commits them and passes them to its outputs. Other threads have it do something by `call`.
 
-    patch: Patch
-    knobs: tuple[KnobInfo, ...]
-    values: dict[str, Value]
-    pads: tuple[tuple[Anchor, ...] | None, ...]
-    kinds: tuple[str, ...]
-
-
-class Conductor:
-    """Plans, commits and hands over to its outputs; everything it is told to do goes through `call`.
-
-    For other threads to read: transport, picture, plan, committed, ms_per_note, timings (ns of the last notes
-    planned), problem (why nothing is generated, if so), learning.
+    For other threads to read: transport, view, ms_per_note, timings (ns of the last notes planned), problem (why
+    nothing is generated, if so), previous (the performance before this one, once it has been played).
+    ended: called with a performance that has stopped.
     """
 
-    def __init__(self, clock: Clock, players: Players, patch: Patch, outputs: Sequence[Output]) -> None:
+    def __init__(self, clock: Clock, models: ModelPool, patch: Patch, outputs: Sequence[Output]) -> None:
         """HocketError where the patch names models that are not there."""
-        self.players = players
+        self.models = models
         self.transport = Transport()
         self.performance, self._seated = self._stage(patch)
-        self.previous: Performance | None = None  # the one before this, once it has been played
-        self.plan: tuple[NoteReport, ...] = ()
-        self.committed: deque[NoteReport] = deque(maxlen=4096)
+        self.previous: Performance | None = None
+        self.view = StateView(self.performance, clock)
+        self.midi_learn = MidiLearn(self, clock)
+        self.live_input = LiveInput(self)
         self.ms_per_note = 0.0
         self.timings: deque[int] = deque(maxlen=20_000)
         self.problem = ""
-        self._learning = ("", 0)  # a knob that is to be turned by a MIDI controller, and until when (ns) it waits
-        self.ended: Callable[[Performance], None] = lambda performance: None  # told of one that stopped
+        self.ended: Callable[[Performance], None] = lambda performance: None
         self._clock = clock
         self._outputs = outputs
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._turned = clock.now()
-        self._shown = 0
-        self._planned = True  # the plan has changed since it was shown
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
         self._pace()
         self._arranged()
-
-    @property
-    def learning(self) -> str:
-        """The knob that the next MIDI controller that is moved will turn, if there is one."""
-        name, until = self._learning
-        return name if self._clock.now() < until else ""
 
     def start(self) -> None:
         """Start the thread."""
@@ -177,61 +151,23 @@ class Conductor:
         for output in self._outputs:
             output.panic()
 
-    def set(self, knob: str, value: Value, player: int = 0) -> int:
-        """Turn a knob. The instant (ns) from which every note that starts was made with the new value."""
-        self.performance.set(knob, value, player)
-        if knob == "tempo":
-            bpm = float(self.performance.values[knob_name(INSTRUMENT, knob)])
-            self.transport = self.transport.paced(bpm, self.performance.floor)
+    def turn(self, info: KnobInfo, value: object) -> int:
+        """Turn a knob. The instant (ns) from which every note that starts was made with the new value. HocketError for
+        a value it cannot take."""
+        value = self.performance.turn(info, value)
+        if info.player == INSTRUMENT and info.id == "tempo":
+            self.transport = self.transport.paced(float(value), self.performance.floor)
             self._retime()
         self.transport = self.transport.measured(self.performance.metres)
         self._arranged()
         tempo = self.transport.tempo
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
-    def learn(self, knob: str, player: int, on: bool) -> None:
-        """Have the controller that is moved next turn a knob, or none. HocketError for an unknown knob."""
-        info = self.performance.table.find(knob, player)
-        name = knob_name(info.player, info.id)
-        self._learning = (name, self._clock.now() + LEARN_NS) if on else ("", 0)
-        if not on:
-            self._bind({number: bound for number, bound in self._controllers.items() if bound != name})
-
-    def control(self, moved: Mapping[int, int]) -> None:
-        """A person moved controllers: number -> value 0..127."""
-        for number, value in moved.items():
-            if name := self.learning:
-                others = {other: bound for other, bound in self._controllers.items() if bound != name}
-                self._bind({**others, number: name})
-                self._learning = ("", 0)
-            info = self.performance.table.infos.get(self._controllers.get(number, ""))
-            if info:
-                self.set(info.id, value_at(info, value / 127), info.player)
-
-    def listen(self, keys: Iterable[Key]) -> None:
-        """A person strikes and releases keys, in order of time. Only what is played while time runs is music."""
-        tempo = self.transport.tempo
-        if tempo is None or not self.performance.bundles:
-            return
-        struck: list[Note] = []  # keys struck together are heard together
-        for key in keys:
-            at = max(0.0, tempo.tick(key.ns))
-            if key.velocity:
-                tick = round(at)
-                micro = min(MICRO_STEPS // 2 - 1, round((at - tick) * MICRO_STEPS))
-                struck.append(Note(tick, micro, key.pitch, STRUCK, key.velocity, key.part))
-            else:
-                self._hear(struck)
-                struck = []
-                if note := self.performance.release(key.pitch, key.part, at):
-                    self._show_heard(note)
-        self._hear(struck)
-
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model, best loaded before by `Players.load`, or seat a new one behind the others. What
-        cannot be done while the music plays begins anew. HocketError if there can be no such player."""
-        kinds, players = self.performance.kinds, self.picture.patch.players
-        kind = self.players.kind(slug)
+        """Give a player another model, best loaded before by `ModelPool.load`, or seat a new one behind the others.
+        What cannot be done while the music plays begins anew. HocketError if there can be no such player."""
+        kinds, players = self.performance.kinds, self.view.snapshot.patch.players
+        kind = self.models.kind(slug)
         if not 0 <= player <= len(kinds):
             raise HocketError(f"there is no player {player}: give 0 to {len(kinds)}")
         for_sound = player == len(kinds) or kinds[player] != NOTES
@@ -240,25 +176,24 @@ class Conductor:
             self._arranged()
         else:
             seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
-            self.use(replace(self.picture.patch, players=seated))
+            self.use(replace(self.view.snapshot.patch, players=seated))
 
     def remove(self, player: int) -> None:
         """Let a player go; those behind move up, and what turns their knobs with them. Players of notes, and those
         before such, cannot leave while the music plays: it begins anew. HocketError if there is no such player."""
-        patch = self.picture.patch
+        patch = self.view.snapshot.patch
         if not 0 <= player < len(patch.players):
             raise HocketError(f"there is no player {player}: give 0 to {len(patch.players) - 1}")
-        moved = {number: moved_up(name, player) for number, name in self._controllers.items()}
-        controllers = {number: name for number, name in moved.items() if name}
+        controllers = self.midi_learn.without(player)
         try:
             self.performance.leave(player)
         except HocketError:
             self.use(replace(patch, players=(*patch.players[:player], *patch.players[player + 1 :])))
-        self._bind(controllers)
+        self.midi_learn.bind(controllers)
 
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
         """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
-        self.performance.anchor(change(self.performance.pad(player)), player)
+        self.performance.anchor(change(self.performance.pad(player).anchors), player)
         self._arranged()
 
     def label(self, **fields: Any) -> None:
@@ -277,31 +212,14 @@ class Conductor:
             self.play()
 
     def reach_ns(self) -> int:
-        """How long before it is heard the outputs want a note."""
+        """How long before it is heard the outputs take a note: the longest of them."""
         return max((output.reach_ns() for output in self._outputs), default=0)
-
-    @property
-    def _controllers(self) -> dict[int, str]:
-        return self.performance.patch.routing.controllers
-
-    def _bind(self, controllers: dict[int, str]) -> None:
-        self.label(routing=replace(self.performance.patch.routing, controllers=controllers))
-
-    def _hear(self, notes: list[Note]) -> None:
-        if notes:
-            self.performance.listen(notes)
-        for note in notes:
-            self._show_heard(note._replace(duration=1))  # it grows when it is released
-
-    def _show_heard(self, note: Note) -> None:
-        self.committed.append(NoteReport(0, *note))
-        self._planned = True
 
     def _stage(self, patch: Patch) -> Staged:
         given: list[Opened] = []
 
         def give(slug: str) -> Opened:
-            given.append(self.players.give(slug))
+            given.append(self.models.give(slug))
             return given[-1]
 
         return Staged(Performance(patch, give), given)
@@ -315,25 +233,17 @@ class Conductor:
         if played:
             self.ended(last)
             self.previous = last
-        self.players.take_back(self._seated)
+        self.models.take_back(self._seated)
         self.performance, self._seated = staged or self._stage(last.current_patch())
         self._pace()
         self._arranged()
 
     def _arranged(self) -> None:
-        """Something other than the notes changed: let others know, and try again what failed."""
-        performance = self.performance
-        self.picture = Picture(
-            performance.current_patch(),
-            tuple(performance.table.infos.values()),
-            dict(performance.values),
-            performance.pads,
-            performance.kinds,
-        )
+        """Something other than the notes changed: update the view and the outputs, and try again what failed."""
+        self.view.update(self.performance)
         self.problem = ""
-        self._planned = True
         for output in self._outputs:
-            output.arrange(performance)
+            output.arrange(self.performance)
 
     def _pace(self) -> None:
         """Take tempo and bars from the performance."""
@@ -347,7 +257,7 @@ class Conductor:
         while not self._closed:
             self._advance()
             worked = self._plan_one()
-            self._show()
+            self.view.show_plan(self.performance)
             self._obey(0 if worked else _TURN_S if self.transport.playing else _REST_S)
 
     def _obey(self, timeout_s: float) -> None:
@@ -375,8 +285,7 @@ class Conductor:
         if played:
             for output in self._outputs:
                 output.strike(played)
-            self.committed.extend(NoteReport(player, *note) for player, note in played)
-            self._planned = True
+            self.view.add(played)
 
     def _plan_one(self) -> bool:
         """Plan one note; False if all is planned."""
@@ -401,17 +310,8 @@ class Conductor:
             took = time.perf_counter_ns() - began
             self.timings.append(took)
             self.ms_per_note += 0.1 * (took / 1e6 - self.ms_per_note)
-            self._planned = True
+            self.view.plan_changed()
         return True
-
-    def _show(self) -> None:
-        """Renew the picture of the plan, as often as somebody looks."""
-        now = self._clock.now()
-        if self._planned and now - self._shown > _SHOW_NS:
-            self._shown = now
-            self._planned = False
-            planned = self.performance.planned(float("inf"))
-            self.plan = tuple(NoteReport(player, *note) for player, note in planned)
 
     def _silence(self) -> None:
         for output in self._outputs:

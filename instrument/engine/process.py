@@ -28,8 +28,8 @@ from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.model_pool import Players
-from instrument.engine.note_thread import Conductor
+from instrument.engine.model_pool import ModelPool
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.note_worker.client import NotesProcess
 from instrument.engine.performance.patches import (
     DEFAULT,
@@ -102,8 +102,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
     sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
     server = Server(state)  # clients may come; they are answered once all is ready
-    models = NotesProcess(options.players)  # it starts meanwhile
-    players = Players(models.open)
+    note_worker = NotesProcess(options.players)  # it starts meanwhile
+    models = ModelPool(note_worker.open)
     patch, patch_banner = first_patch(options)
     audio, midi = options.audio or patch.routing.audio, options.midi or patch.routing.midi
     midi_in = options.midi_in or patch.routing.midi_in
@@ -111,27 +111,27 @@ def run(options: argparse.Namespace, state: Path) -> int:
         hearing = opening.submit(open_sound, audio)
         sending = opening.submit(best_midi, midi)
         listening = opening.submit(best_input, midi_in)
-        loading = opening.submit(load_models, patch, players, bool(options.model or options.patch))
+        loading = opening.submit(load_models, patch, models, bool(options.model or options.patch))
     sound, audio_banner = hearing.result()
     port, midi_banner = sending.result()
     keyboard, input_banner = listening.result()
     scheduler = Scheduler(clock, port)
     try:
         patch, models_banner = loading.result()
-        conductor = Conductor(clock, players, patch, (scheduler, sound))
+        notes = NoteThread(clock, models, patch, (scheduler, sound))
     except HocketError:
         scheduler.close()
         sound.close()
         keyboard.close()
         raise
-    listener = Listener(keyboard, sound, conductor)
+    listener = Listener(keyboard, sound, notes)
     devices = Devices(sound, scheduler, listener)
     if input_banner is not None:
         devices.wish(MIDI_IN, midi_in, input_banner)
     for kind, wanted, missing in ((AUDIO, audio, audio_banner), (MIDI, midi, midi_banner)):
         if missing:
             devices.wish(kind, wanted, missing)
-    control = Control(server, conductor, scheduler, sound, devices, options.linger)
+    control = Control(server, notes, scheduler, sound, devices, options.linger)
     control.banners = [text for text in (patch_banner, models_banner) if text]
     if options.record:
         control.record(options.record)
@@ -139,7 +139,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     gc.collect()
     gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
     priority.hurry_all(priority.COMPUTES)  # not before: loading may take its time
-    for part in (scheduler, sound, conductor, listener):
+    for part in (scheduler, sound, notes, listener):
         part.start()
     try:
         status = control.run()
@@ -147,14 +147,14 @@ def run(options: argparse.Namespace, state: Path) -> int:
         threading.Timer(QUIT_S, os._exit, [1]).start()
         devices.close()
         listener.close()
-        conductor.close()
+        notes.close()
         control.save()
         if options.trace:
-            write_trace(Path(options.trace), conductor, scheduler, sound, control)
+            write_trace(Path(options.trace), notes, scheduler, sound, control)
         scheduler.close()
         sound.close()
         server.close()
-        models.close()
+        note_worker.close()
     return status
 
 
@@ -182,12 +182,12 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
     return patch, banner
 
 
-def load_models(patch: Patch, players: Players, asked_for: bool) -> tuple[Patch, str]:
+def load_models(patch: Patch, models: ModelPool, asked_for: bool) -> tuple[Patch, str]:
     """Have the models of a patch ready. HocketError if one that was asked for is not there; where it was only
     remembered, the first of notes that there is plays alone, and a banner tells of it."""
     try:
         for player in patch.players:
-            players.load(player.model)
+            models.load(player.model)
     except HocketError as error:
         if asked_for:
             raise
@@ -196,13 +196,13 @@ def load_models(patch: Patch, players: Players, asked_for: bool) -> tuple[Patch,
     return patch, ""
 
 
-def write_trace(path: Path, conductor: Conductor, scheduler: Scheduler, sound: Sound, control: Control) -> None:
+def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: Sound, control: Control) -> None:
     """What `hocket bench` wants to know and telemetry is too slow for. In ns: when each knob that was turned took
     effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons. sound: see `Sound`."""
     audio = sound.audio.status()
     table = {
         "knobs": list(control.knob_instants),
-        "notes": list(conductor.timings),
+        "notes": list(notes.timings),
         "sends": list(scheduler.lateness),
         "sound": {"begun": sound.begun, "recorded": sound.recorded, "taken": sound.ensemble.taken},
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},

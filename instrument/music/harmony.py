@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 
+PitchClasses = tuple[int, ...]  # in ascending order, C = 0
+
 KEYS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 # Semitones above the root. "chromatic" locks nothing.

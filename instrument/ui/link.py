@@ -24,6 +24,7 @@ from instrument.engine.ipc.messages import (
     SetKnob,
     Telemetry,
     Value,
+    Values,
 )
 from instrument.errors import HocketError
 
@@ -60,7 +61,7 @@ class EngineLink(QObject):
     Connecting takes place in a thread of its own; nothing here blocks.
     """
 
-    described = Signal(object)  # Description
+    described = Signal(object)  # Description, also where only values in it changed
     measured = Signal(object)  # Telemetry
     refused = Signal(str, object)  # why a command was refused, and the command
     answered = Signal(object)  # the command that was done
@@ -74,6 +75,7 @@ class EngineLink(QObject):
         self._connect = connect
         self._clock = clock
         self._client: Client | None = None
+        self._description: Description | None = None  # the last
         self._connected: SimpleQueue[Client | HocketError] = SimpleQueue()
         self._closed = threading.Event()
         self._quits = False
@@ -147,7 +149,11 @@ class EngineLink(QObject):
                 self._playing = report.playing
                 self.measured.emit(report)
             case Description():
+                self._description = report
                 self.described.emit(report)
+            case Values() if self._description is not None:
+                self._description = report.applied(self._description)
+                self.described.emit(self._description)
             case Reply():
                 command = self._awaited.pop(report.number, None)
                 if report.error:
@@ -163,6 +169,7 @@ class EngineLink(QObject):
                 self._take(report)
             self._client.close()
             self._client = None
+        self._description = None
         self._awaited.clear()
         self._turned.clear()
         if self._asked_to_quit:  # by another client: not ours to bring back unasked

@@ -58,9 +58,9 @@ def test_what_is_played_on_a_latent_pad_is_rendered_bit_for_bit(model):
     if playing.pads[0] is None:
         pytest.skip("it has no latent space")
     for place in ((-0.5, 0.5), (0.75, 0.1), (0.0, -0.75)):
-        playing.anchor(added(playing.pad(), make_anchor(AddAnchor("sample", *place), [playing])))
-    (x, y), alone = (playing.pad()[1].x, playing.pad()[1].y), performance(model, 2, seed=12)
-    alone.anchor(playing.pad()[1:2])
+        playing.anchor(added(playing.pad().anchors, make_anchor(AddAnchor("sample", *place), [playing])))
+    (x, y), alone = (playing.pad().anchors[1].x, playing.pad().anchors[1].y), performance(model, 2, seed=12)
+    alone.anchor(playing.pad().anchors[1:2])
     for knob, value in {"wander": 0.0, "x": x, "y": y}.items():
         for one in (playing, alone):
             one.set(knob, value)

@@ -10,8 +10,8 @@ from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio,
 from instrument.engine.ipc.messages import Play, Stop
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.model_pool import Players
-from instrument.engine.note_thread import Conductor
+from instrument.engine.model_pool import ModelPool
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.sound.mix_thread import Sound
 from instrument.errors import HocketError
@@ -95,9 +95,9 @@ class Rig:
         monkeypatch.setattr(module, "_LISTS", lists)
 
     def listener(self):
-        players = Players(open_scale)
+        players = ModelPool(open_scale)
         patch = Patch(players=(PlayerPatch("scale"),))
-        return Listener(NullMidiInput(), self.sound, Conductor(SystemClock(), players, patch, ()))
+        return Listener(NullMidiInput(), self.sound, NoteThread(SystemClock(), players, patch, ()))
 
     def check(self, name):
         if name != "virtual":

@@ -16,6 +16,7 @@ from instrument.engine.ipc.client import EngineClient
 from instrument.engine.ipc.messages import (
     Bye,
     Describe,
+    Description,
     Hello,
     LoadModel,
     LoadPatch,
@@ -28,6 +29,8 @@ from instrument.engine.ipc.messages import (
     SetDevice,
     SetKnob,
     Stop,
+    Values,
+    encode,
 )
 from instrument.engine.offline.bounce import arrangements
 from instrument.engine.offline.render import differences
@@ -37,6 +40,7 @@ from instrument.errors import HocketError
 from instrument.music.midifile import CHANNELS, read_midi
 from instrument.paths import state_dir
 from tests.support.engine import OPTIONS, children, end, engine, kill, running_engine, start_engine, there
+from tests.support.jack import wait_for
 from tests.support.players import open_scale
 
 __all__ = ["engine", "running_engine", "start_engine"]  # fixtures
@@ -87,6 +91,24 @@ def test_a_knob_is_answered_shown_and_obeyed(engine):
     engine.reports.clear()
     engine.hear(8)
     assert max(note.pitch for note in engine.committed[1:]) <= 50
+
+
+def test_a_turned_knob_sends_itself_and_no_description(engine):
+    reports = []
+
+    def turn(high):
+        def is_told():
+            reports.extend(r for r in engine.client.poll() if isinstance(r, Description | Values))
+            return reports and reports[-1].values.get("-1/high") == high
+
+        engine.client.ask(SetKnob("high", high))
+        wait_for(is_told, 10, f"a highest pitch of {high}")
+
+    turn(90)  # what was asked before this test is described by then
+    reports.clear()
+    for high in range(70, 80):
+        turn(high)
+    assert all(isinstance(report, Values) and len(encode(report)) < 100 for report in reports), reports
 
 
 BAD_COMMANDS = [

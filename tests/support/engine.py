@@ -23,6 +23,7 @@ from instrument.engine.ipc.messages import (
     Record,
     Stop,
     Telemetry,
+    Values,
 )
 from instrument.errors import HocketError
 
@@ -38,11 +39,12 @@ OPTIONS = {
 
 
 class Watcher:
-    """A client that remembers what it was told."""
+    """A client that remembers what it was told. Of turned knobs it has the whole description, as the window does."""
 
     def __init__(self, client: EngineClient) -> None:
         self.client = client
         self.reports: list[AnyReport] = []
+        self._described: Description | None = None
 
     @property
     def telemetry(self) -> Telemetry:
@@ -69,7 +71,7 @@ class Watcher:
         """Listen until `condition()` is true of what was told; fail after `seconds`."""
         end = time.monotonic() + seconds
         while True:
-            self.reports += self.client.poll()
+            self.reports += map(self._whole, self.client.poll())
             try:
                 if condition():
                     return
@@ -78,6 +80,13 @@ class Watcher:
             if time.monotonic() > end:
                 pytest.fail(f"waited {seconds:g} s in vain for {what or condition}")
             self.client.wait(0.05)
+
+    def _whole(self, report: AnyReport) -> AnyReport:
+        if isinstance(report, Values) and self._described is not None:
+            report = report.applied(self._described)
+        if isinstance(report, Description):
+            self._described = report
+        return report
 
     def hear(self, count: int = 1, seconds: float = 10.0) -> None:
         """Listen until `count` notes more have been committed."""

@@ -42,7 +42,7 @@ def play_along(performance: Performance, kind: str, first: float, second: float)
         pitches = (60 + int(12 * second), 75) if second > 0.5 else (60 + int(12 * second),)
         performance.listen([Note(tick, 0, pitch, 12, 90, Part.MELODY) for pitch in pitches])
     else:
-        for pitch, part in list(performance._held)[:1]:
+        for pitch, part in performance.held.keys[:1]:
             performance.release(pitch, part, performance.floor + 50 * first)
 
 

@@ -36,6 +36,7 @@ from instrument.engine.ipc.messages import (
     Stop,
     Telemetry,
     Value,
+    Values,
 )
 from instrument.engine.performance import pad
 from instrument.engine.performance.knobs import INSTRUMENT_KNOBS, checked, knob_name
@@ -286,8 +287,9 @@ class EngineStandIn:
                 info = next((i for i in self.knobs if (i.player, i.id) == (player, knob)), None)
                 if info is None:
                     raise HocketError(f"unknown knob {knob!r} of player {player}")
-                self.values[knob_name(player, knob)] = checked(info, value)
-                self._changed()
+                taken = self.values[knob_name(player, knob)] = checked(info, value)
+                self.patch_changed = True
+                self._reports.append(Values({knob_name(player, knob): taken}, self.patch_changed))
             case LoadModel() | RemovePlayer():
                 self._seat(command)
             case LoadPatch(name) | SavePatch(name):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from pytestqt.qtbot import QtBot
 
@@ -30,6 +31,7 @@ class Bench:
         self.engines: list[EngineStandIn] = []
         self.firsts: list[bool] = []
         self.failure = ""
+        self.silent = False  # engines say nothing of themselves at first
         self.states: list[State] = []
         self.failures: list[str] = []
         self.refusals: list[str] = []
@@ -49,6 +51,8 @@ class Bench:
         if self.failure:
             raise HocketError(self.failure)
         self.engines.append(EngineStandIn())
+        if self.silent:
+            self.engine.poll()
         return self.engines[-1]
 
     @property
@@ -84,6 +88,31 @@ def test_it_connects_and_passes_reports_on(bench: Bench) -> None:
     assert bench.firsts == [True]
     assert bench.described[0].players == ("hocket-lstm",)
     assert not bench.measured[0].playing
+
+
+def test_turned_knobs_are_passed_on_as_a_whole_description(bench: Bench) -> None:
+    bench.run()
+    bench.link.poll()
+    first = bench.described[-1]
+    bench.link.send(SetKnob("temperature", 0.25))
+    bench.link.poll()
+    changed = {"values": {**first.values, "0/temperature": 0.25}, "patch_changed": True}
+    assert first.values["0/temperature"] == 1.0
+    assert bench.described[-1] == msgspec.structs.replace(first, **changed)
+    bench.engine.describe()  # it says the same
+    bench.link.poll()
+    assert bench.described[-1] == bench.described[-2]
+
+
+def test_knobs_of_an_engine_that_has_not_described_itself_are_passed_over(bench: Bench) -> None:
+    bench.silent = True
+    bench.run()
+    bench.engine.send(SetKnob("temperature", 0.25))
+    bench.link.poll()
+    assert not bench.described
+    bench.engine.describe()
+    bench.link.poll()
+    assert bench.described[-1].values["0/temperature"] == 0.25
 
 
 def test_it_says_why_the_engine_did_not_start(bench: Bench) -> None:

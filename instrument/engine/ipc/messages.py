@@ -222,7 +222,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class Description(Report, frozen=True):
-    """Everything that changes rarely; sent on Hello and whenever it changed."""
+    """Everything that changes rarely; sent on Hello and whenever it changed, but for turned knobs: see `Values`."""
 
     models: tuple[ModelInfo, ...]
     knobs: tuple[KnobInfo, ...]
@@ -238,6 +238,19 @@ class Description(Report, frozen=True):
     controllers: dict[int, str] = {}  # number of a MIDI controller -> "player/knob"
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
+
+
+class Values(Report, frozen=True):
+    """Knobs that have been turned since the last `Values` or `Description`, by name as there; sent where nothing else
+    of the description has changed. A knob that was turned and kept its value is among them, too."""
+
+    values: dict[str, Value]
+    patch_changed: bool
+
+    def applied(self, description: Description) -> Description:
+        """The description with these values in it."""
+        values = {**description.values, **self.values}
+        return msgspec.structs.replace(description, values=values, patch_changed=self.patch_changed)
 
 
 class NoteReport(msgspec.Struct, frozen=True, array_like=True):
@@ -296,7 +309,7 @@ class Bye(Report, frozen=True):
     reason: str = ""
 
 
-AnyReport = Reply | Description | Telemetry | Bye
+AnyReport = Reply | Description | Values | Telemetry | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(Envelope)

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from instrument import midi_spec
-from instrument.engine.note_thread import Conductor, Key
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.live_notes import Key
 from instrument.engine.sound.mix_thread import Sound
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.ports import MidiInput
@@ -21,7 +22,7 @@ TURN_S = 0.03  # between two turns of a knob by a controller
 class Listener:
     """Reads a MIDI input in a thread of its own. Channel 10 are drums, all others one melody instrument."""
 
-    def __init__(self, port: MidiInput, sound: Sound, conductor: Conductor) -> None:
+    def __init__(self, port: MidiInput, sound: Sound, conductor: NoteThread) -> None:
         self.port = port
         self._sound = sound
         self._conductor = conductor
@@ -71,13 +72,13 @@ class Listener:
     def _turn(self) -> None:
         moved, self._moved = self._moved, {}
         self._turned = time.monotonic()
-        self._conductor.call(lambda: self._conductor.control(moved))
+        self._conductor.call(lambda: self._conductor.midi_learn.control(moved))
 
     def _is_bound(self, controller: int) -> bool:
         """Whether it turns a knob, or is about to."""
-        conductor = self._conductor
+        bound = self._conductor.view.snapshot.patch.routing.controllers
         free = controller != SUSTAIN and controller < FIRST_MODE_MESSAGE
-        return free and bool(conductor.learning or controller in conductor.picture.patch.routing.controllers)
+        return free and bool(self._conductor.midi_learn.learning or controller in bound)
 
     def _let_go(self) -> None:
         now = time.perf_counter_ns()
@@ -102,4 +103,4 @@ class Listener:
                 continue
             self._sound.play(bytes((kind | channel, first, second)))
         if keys:
-            self._conductor.call(lambda: self._conductor.listen(keys))
+            self._conductor.call(lambda: self._conductor.live_input.listen(keys))

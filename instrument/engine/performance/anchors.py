@@ -32,18 +32,18 @@ def fits(player: NotePlayer, anchor: Anchor) -> bool:
 
 
 def fitting(player: NotePlayer, anchors: Sequence[Anchor]) -> tuple[Anchor, ...]:
-    """The anchors that fit the player: others, from another model, are passed over."""
+    """The anchors that fit the player; those of other models are left out."""
     return tuple(anchor for anchor in anchors if fits(player, anchor))[:MOST]
 
 
 def on_pad(player: NotePlayer, values: Mapping[str, Value], anchors: Sequence[Anchor]) -> dict[str, Value]:
-    """A player's knobs as its model is told them. Where there are anchors, the puck's place says the point
-    (`latent`) between them; without any, it moves the model along its own directions."""
+    """A player's knobs as they are passed to its model. Where there are anchors, the place of the puck gives the point
+    (`latent`) between them; without anchors, x and y move the model along its own directions."""
     if not anchors or not isinstance(player, LatentPlayer):
         return dict(values)
     x, y = (float(values.get(axis, 0.0)) for axis in AXES)
-    told = latent_at(anchors, x, y, player.space.size, _pace_of(player, anchors))
-    return {**values, **dict.fromkeys(AXES, 0.0), "latent": told}
+    point = latent_at(anchors, x, y, player.space.size, _pace_of(player, anchors))
+    return {**values, **dict.fromkeys(AXES, 0.0), "latent": point}
 
 
 def prepare(player: LatentPlayer, anchors: Sequence[Anchor]) -> None:
@@ -82,8 +82,8 @@ def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> tuple[NDAr
         odds[j, i] = np.log(angle / (1 - angle))
         odds[i, j] = -odds[j, i]
         aside += np.float32(pair) * way.aside(angle)
-    told = np.exp(odds @ counts)
-    return told / told.sum(), aside
+    weights = np.exp(odds @ counts)
+    return weights / weights.sum(), aside
 
 
 def sphere_mean(points: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:

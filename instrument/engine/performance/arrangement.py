@@ -14,7 +14,7 @@ from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
 LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
-GENRE = "genre"  # the knob that says it; the first player leads the band
+GENRE = "genre"  # the id of the knob; that of the first player sets the band
 
 
 def genre_of(values: Mapping[str, Value]) -> str:
@@ -31,7 +31,7 @@ def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Sea
 
 
 def arrangement_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
-    """What tells a General MIDI synthesiser so, each part on its channel: short MIDI messages."""
+    """The short MIDI messages that set up a General MIDI synthesiser so, each part on its channel."""
     return [message for part, seat in arranged.items() for message in seat_messages(CHANNELS[part], seat)]
 
 

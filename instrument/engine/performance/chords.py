@@ -1,4 +1,4 @@
-"""The chords that the band plays, note by note, for what is tuned to them."""
+"""The chords that the band plays, found from its notes, for streams that are tuned to them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
 
-from instrument.engine.sound.tuning import PitchClasses
+from instrument.music.harmony import PitchClasses
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT
 
 PLAYING = (Part.CHORDS, Part.BASS)
 LEAST = 3  # pitch classes that make a chord
-LATE = TICKS_PER_BEAT // 4  # from its onset until it is heeded: by then it is known wherever sound is made ahead
+LATE = TICKS_PER_BEAT // 4  # from its onset until it holds: by then it is known wherever sound is made ahead
 LASTS = 4 * TICKS_PER_BEAT  # without another
 
 
 class Chords:
-    """Which chord holds at a tick. One thread tells of notes, any may ask."""
+    """Which chord holds at a tick. One thread calls `hear` and `clear`, any thread `at`."""
 
     def __init__(self) -> None:
         self._notes: list[tuple[int, int, int]] = []  # ticks, ends and pitches, in order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from math import nan
 
 from msgspec.structs import asdict, replace
@@ -60,8 +61,8 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 )
 
 # Knobs that change how notes are timed or sound, not which notes come.
-UNHEEDED = frozenset(("tempo", "level"))
-# Knobs after which a player has to start anew with the notes it remembers.
+NO_NOTES = frozenset(("tempo", "level"))
+# Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
 
 
@@ -79,30 +80,42 @@ def split_name(name: str) -> tuple[int, str]:
     return int(player) if slash else INSTRUMENT, knob
 
 
+def _knob_info(knob: Knob, player: int) -> KnobInfo:
+    info = KnobInfo(**asdict(knob), player=player)
+    return replace(info, step=0.0) if knob.id in AXES else info  # the puck of the latent pad can stand anywhere
+
+
+def moved_up(name: str, player: int) -> str:
+    """The name of a knob after a player left and those behind moved up; empty for the knobs of that player."""
+    owner, knob = split_name(name)
+    return "" if owner == player else knob_name(owner - (owner > player), knob)
+
+
 class KnobTable:
-    """All knobs there are: the instrument's, then those of each player's model."""
+    """All knobs: the instrument's, then those of each player's model."""
 
     def __init__(self, models: Sequence[Iterable[Knob]] = ()) -> None:
-        """models: the knobs of every player's manifest, in the order of the players."""
-        self.infos: dict[str, KnobInfo] = {knob_name(INSTRUMENT, info.id): info for info in INSTRUMENT_KNOBS}
-        for player, knobs in enumerate(models):
-            for knob in knobs:
-                info = KnobInfo(**asdict(knob), player=player)
-                if knob.id in AXES:  # the puck of the latent pad can stand anywhere
-                    info = replace(info, step=0.0)
-                self.infos[knob_name(player, knob.id)] = info
+        """models: the knobs of every player's manifest, in the order of the players. all: every knob; infos: the same
+        by name ("0/temperature")."""
+        players = ((_knob_info(knob, player) for knob in knobs) for player, knobs in enumerate(models))
+        infos = chain(INSTRUMENT_KNOBS, chain.from_iterable(players))
+        self.infos: dict[str, KnobInfo] = {knob_name(info.player, info.id): info for info in infos}
+        self.all: tuple[KnobInfo, ...] = tuple(self.infos.values())
+        self._of: dict[int, list[KnobInfo]] = {}
+        for info in self.all:
+            self._of.setdefault(info.player, []).append(info)
 
     def find(self, knob: str, player: int = 0) -> KnobInfo:
-        """The knob of `player`, else the instrument's of that name. HocketError names those there are."""
+        """The knob of `player`, else the instrument's of that name. HocketError lists the knobs that exist."""
         info = self.infos.get(knob_name(player, knob)) or self.infos.get(knob_name(INSTRUMENT, knob))
         if info is None:
-            known = sorted({info.id for info in self.of(player) + self.of(INSTRUMENT)})
+            known = sorted({info.id for info in (*self.of(player), *INSTRUMENT_KNOBS)})
             raise HocketError(f"unknown knob {knob!r}: choose one of {', '.join(known)}")
         return info
 
-    def of(self, player: int) -> list[KnobInfo]:
-        """The knobs of one player, or of the `INSTRUMENT`."""
-        return [info for info in self.infos.values() if info.player == player]
+    def of(self, player: int) -> Sequence[KnobInfo]:
+        """The knobs of one player, or of the `INSTRUMENT`; none where there is no such player."""
+        return self._of.get(player, ())
 
 
 def checked(info: KnobInfo, value: object) -> Value:
@@ -134,7 +147,7 @@ def checked(info: KnobInfo, value: object) -> Value:
 
 
 def value_at(info: KnobInfo, place: float) -> Value:
-    """What a knob has at a place 0..1 of its way: numbers by their curve, choices and switches in equal shares."""
+    """The value at a position 0..1 of a knob: numbers by their curve, choices and switches in equal shares."""
     if info.kind == "choice":
         return info.choices[min(int(place * len(info.choices)), len(info.choices) - 1)]
     if info.kind == "switch":
@@ -144,7 +157,7 @@ def value_at(info: KnobInfo, place: float) -> Value:
 
 
 def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0) -> Ask:
-    """What checked knob values ask of a note model: the instrument's, and those of the player's own model."""
+    """The `Ask` for a note model from checked knob values. instrument, model: by id; floor: ticks."""
     parts = parts_on(instrument)
     return Ask(
         knobs=dict(model),

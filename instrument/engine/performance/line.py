@@ -51,7 +51,7 @@ class Line:
         return self._recent[-1].tick + self.spacing if self._recent else 0
 
     def extend(self) -> Note:
-        """Plan one note more. It is the model's time that this takes."""
+        """Plan one more note. It takes as long as the model takes for a note."""
         ask = self.ask
         if self.spacing and self.known > ask.floor:
             ask = ask.at(self.known)
@@ -92,8 +92,8 @@ class Line:
             self._player.rewind(self.count - self._offset)
 
     def restart(self, player: NotePlayer | None, seed: int, metres: MetreMap) -> None:
-        """Drop the plan and go on with another seed, metre or player (None: the same), who is told the last
-        `CONTEXT` notes."""
+        """Drop the plan and go on with another seed, metre or player (None: the same), which is fed the last `CONTEXT`
+        notes."""
         self.plan.clear()
         self._player: NotePlayer = player or self._player
         self._player.reset(seed, self.number, metres)

@@ -1,27 +1,26 @@
-"""A performance: players, knobs, and all that happened to them. The engine plays it and the renderer too, so
-that what is heard live and what is rendered come out of the same code."""
+"""A performance: players, knobs, and what happened to them. The engine and the renderer play it with the same code, so
+that a rendered take has the notes that were heard live."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
-from instrument.engine.ipc.messages import Anchor, Value
-from instrument.engine.performance.anchors import fitting, on_pad
+from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
+from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
+    NO_NOTES,
     RESTARTING,
-    UNHEEDED,
     KnobTable,
-    ask_from,
     checked,
     knob_name,
-    parts_on,
 )
 from instrument.engine.performance.line import Line
-from instrument.engine.performance.patches import MOST_PLAYERS, Patch, PlayerPatch
+from instrument.engine.performance.live_notes import HeldNotes
+from instrument.engine.performance.patches import MOST_PLAYERS, Patch
+from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
 from instrument.engine.performance.roster import (
     BundleInfo,
     Opened,
@@ -30,20 +29,14 @@ from instrument.engine.performance.roster import (
     expect_bundle,
     named,
 )
-from instrument.engine.performance.sound_seats import Cast, Scene, Seat, kind, moved_up, with_strip, without
+from instrument.engine.performance.sound_seats import Cast, Scene, SoundSeat, with_strip
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres, metre_map
 from instrument.errors import HocketError
-from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
 
 EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
-
-# What is done about a model that is too slow, by how often its plan ran dry:
-# (least ticks between its onsets, ticks of rest before it comes in again).
-THINNING = ((0, 0), (0, 1), (1, 2), (6, 6), (12, 12), (24, 24), (24, 96))
-RECOVERED = 144  # ticks: a player planned this far ahead plays one step less thinly
 
 Played = tuple[int, Note]  # a player and his note
 
@@ -52,86 +45,86 @@ class Performance:
     """Everything from one Play to the next Stop, in ticks from 0.
 
     The engine's loop: `extend` while there is time, `advance` as the music moves and send what it returns,
-    `set` and `load` when a knob or a model changes. Before the first `advance` all this is possible too, and
-    there is already a plan to show. One thread; others may read `take`, `values` and `table`.
+    `set` and `load` when a knob or a model changes. All this is possible before the first `advance` too, and there is
+    a plan to show by then. For one thread; others may read `take`, `table` and the properties.
+
+    players: one record a player, by number; table: all knobs; metres: the bars; held: live notes that have not been
+    released; cast: the models of the sound players.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
-        """Seat the players of `patch`. open_player: slug -> (manifest, model), another model each time.
+        """Open the models of `patch`. open_player: slug -> (manifest, model), a new model each time.
 
-        HocketError for an unknown slug or a value out of range; knobs no model has are passed over.
+        HocketError for an unknown slug or a value out of range; knobs that no model has are ignored.
         """
         self.patch = patch
-        self.lines: list[Line] = []  # of those who play notes
-        self.sounds: dict[int, SoundModel] = {}  # of those who sound by themselves, by player
         self._open = open_player
         self._floor = 0
         self._due: list[Played] = []
-        self._held: dict[tuple[int, int], Played] = {}  # live notes by pitch and part
-        self._given: Counter[int] = Counter()  # notes of those who play none by themselves
+        self.held = HeldNotes()
 
         opened = [open_player(seat.model) for seat in patch.players]
-        self._bundles = [bundle for bundle, _ in opened]
-        self._kinds = [kind(model) for _, model in opened]
+        self.players: list[PlayerState] = [
+            PlayerState(bundle, model if isinstance(model, SoundModel) else None) for bundle, model in opened
+        ]
         self._list_knobs()
-        given = {knob_name(INSTRUMENT, knob): value for knob, value in patch.knobs.items()}
-        for number, seat in enumerate(patch.players):
-            given |= {knob_name(number, knob): value for knob, value in seat.knobs.items()}
-        self.values: dict[str, Value] = {
-            name: checked(info, given.get(name, info.default)) for name, info in self.table.infos.items()
-        }
-        self.metres = metre_map(str(self.values[knob_name(INSTRUMENT, "metre")]))
-        self._anchors: list[tuple[Anchor, ...]] = [()] * len(opened)
-        for number, (_, model) in enumerate(opened):
+        self._instrument = first_values(self.table.of(INSTRUMENT), patch.knobs)
+        for number, player in enumerate(self.players):
+            player.values = first_values(self.table.of(number), patch.players[number].knobs)
+        self.metres = metre_map(str(self._instrument["metre"]))
+        for number, (player, (_, model)) in enumerate(zip(self.players, opened, strict=True)):
             if isinstance(model, SoundModel):
-                self.sounds[number] = model
                 continue
-            self._anchors[number] = fitting(model, patch.players[number].anchors)
-            ask = self._ask(model, number, 0)
-            self.lines.append(Line(model, self.seed, number, self.metres, ask))
-        self.cast = Cast(dict(self.sounds), [])
-        self._thinning = {line.number: 0 for line in self.lines}  # index into THINNING, by player
-        self._resting = {line.number: self._is_muted(line.number) for line in self.lines}
-        self.take = Take(Header(self.current_patch(), tuple(map(named, self._bundles))))
+            player.anchors = fitting(model, patch.players[number].anchors)
+            ask = player.ask(model, self._instrument, 0)
+            player.line = Line(model, self.seed, number, self.metres, ask)
+            player.resting = player.is_muted(self._instrument)
+        self.cast = Cast(self._sounds, [])
+        self.take = Take(Header(self.current_patch(), tuple(named(player.bundle) for player in self.players)))
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """All knobs as they are now, by name ("0/temperature"); a copy."""
+        numbered = ((INSTRUMENT, self._instrument), *((i, player.values) for i, player in enumerate(self.players)))
+        return {knob_name(number, knob): value for number, values in numbered for knob, value in values.items()}
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of the players of notes, in the order of the players."""
+        return [player.line for player in self.players if player.line]
 
     @property
     def bundles(self) -> Sequence[BundleInfo]:
-        """The models of the players, as they are now."""
-        return self._bundles
+        """The bundles of the players, as they are now."""
+        return [player.bundle for player in self.players]
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What each player does: "notes", "stream" or "voice"."""
-        return tuple(self._kinds)
+        return tuple(player.kind for player in self.players)
 
     @property
     def scene(self) -> Scene:
-        """The players who sound by themselves, as they are now."""
-        seats = [Seat(player, model, self._values_of(player)) for player, model in self.sounds.items()]
-        return Scene.of(seats, self._values_of(INSTRUMENT))
+        """The sound players, as they are now."""
+        seats = [SoundSeat(i, model, dict(self.players[i].values)) for i, model in self._sounds.items()]
+        return Scene.of(seats, self._instrument)
 
     @property
     def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:
         """The anchors of each player, None for one without a latent space."""
-        spacious = {line.number for line in self.lines if isinstance(line.player, LatentPlayer)}
-        return tuple(anchors if number in spacious else None for number, anchors in enumerate(self._anchors))
+        return tuple(player.anchors if player.pad else None for player in self.players)
 
-    def latent(self, player: int = 0) -> LatentPlayer:
-        """Who plays there. HocketError for one without a latent space."""
-        line = self.line(player)
-        if line is None or not isinstance(line.player, LatentPlayer):
-            raise HocketError(f"player {player} has no latent pad: give it a model with one")
-        return line.player
-
-    def pad(self, player: int = 0) -> tuple[Anchor, ...]:
-        """The anchors of a player. HocketError for one without a latent space."""
-        self.latent(player)
-        return self._anchors[player]
+    def pad(self, number: int = 0) -> Pad:
+        """The latent pad of a player. HocketError for one without a latent space."""
+        pad = self.players[number].pad if 0 <= number < len(self.players) else None
+        if pad is None:
+            raise HocketError(f"player {number} has no latent pad: give it a model with one")
+        return pad
 
     @property
     def seed(self) -> int:
         """The seed of all draws."""
-        return int(self.values[knob_name(INSTRUMENT, "seed")])
+        return int(self._instrument["seed"])
 
     @property
     def floor(self) -> int:
@@ -140,117 +133,110 @@ class Performance:
 
     @property
     def thinned(self) -> bool:
-        """Whether a model is too slow for all that it would play."""
-        return any(THINNING[level][0] for level in list(self._thinning.values()))
+        """Whether a player is thinned out because its model is too slow."""
+        return any(player.overload.spacing for player in self.players)
 
     def current_patch(self) -> Patch:
         """The patch with the knobs and models as they are now."""
         return Patch(
             name=self.patch.name,
-            knobs=self._values_of(INSTRUMENT),
-            players=tuple(
-                PlayerPatch(bundle.slug, self._values_of(i), self._anchors[i]) for i, bundle in enumerate(self._bundles)
-            ),
+            knobs=dict(self._instrument),
+            players=tuple(player.as_patch() for player in self.players),
             voices=self.patch.voices,
             routing=self.patch.routing,
         )
 
     def extend(self, until: float) -> Played | None:
-        """Plan one note more, for the player who is planned the least far; None when all are planned up to
-        the tick `until`. It takes as long as the model does for a note. HocketError if the model fails."""
-        lines = [line for line in self.lines if line.known < until and not self._resting[line.number]]
-        if not lines:
-            return None
-        line = min(lines, key=lambda line: line.known)
-        return line.number, line.extend()
+        """Plan one more note, for the player who is planned the least far; None when all are planned up to the tick
+        `until`. It takes as long as the model takes for a note. HocketError if the model fails."""
+        awake = (player.line for player in self.players if player.line and not player.resting)
+        line = min((line for line in awake if line.known < until), key=lambda line: line.known, default=None)
+        return (line.number, line.extend()) if line else None
 
     def advance(self, horizon: float, overdue: float | None = None) -> list[Played]:
         """Commit what is due and return it, by onset: the whole onset ticks that may sound before `horizon`
         (transport ticks at now + lead; microtiming is allowed for).
 
-        An onset tick the model has not finished is left to it until `overdue` (default: the horizon), the
-        last moment at which a note can still be in time. Then it is committed as it is, and the model, whose
-        plan ran dry, is given a later floor and thinned out.
+        An onset tick that the model has not finished waits until `overdue` (default: the horizon), the last moment
+        at which a note can still be in time. Then it is committed as it is; the player, whose plan ran dry, is given
+        a later floor and thinned out.
         """
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
-        for line in self.lines:
-            self._play(line, line.commit(self._floor))
-            if self._resting[line.number]:
+        for number, player in enumerate(self.players):
+            if player.line is None:
                 continue
-            level = self._thinning[line.number]
-            if line.known < late:
-                self._thin(line, min(level + 1, len(THINNING) - 1), late)
-            elif level and line.known >= self._floor + RECOVERED:
-                self._thin(line, level - 1, self._floor)
+            self._play(player.line, player.line.commit(self._floor))
+            if player.resting:
+                continue
+            changes_at = player.overload.update(player.line.known, late, self._floor)
+            if changes_at is not None:
+                self._input(number, changes_at)
         due, self._due = self._due, []
         return sorted(due, key=lambda played: played[1].order)
 
-    def set(self, knob: str, value: Value, player: int = 0, tick: float | None = None) -> Value:
-        """Turn a knob of `player`, or of the instrument where that player has none of this name. Planned
-        notes are dropped and planned anew from `floor`; the value as it was taken is returned.
+    def set(self, knob: str, value: object, player: int = 0, tick: float | None = None) -> Value:
+        """Turn a knob of `player`, or of the instrument where that player has none of this name; as `turn`, and
+        HocketError for an unknown knob."""
+        return self.turn(self.table.find(knob, player), value, tick)
 
-        tick: from where a knob holds that changes no note (tempo, level), default `floor`; the caller changes
-        its tempo map at the same tick. HocketError for an unknown knob or a value it cannot take.
+    def turn(self, info: KnobInfo, value: object, tick: float | None = None) -> Value:
+        """Turn a knob. Planned notes are dropped and planned again from `floor`. Returns the value within the knob's
+        range and on its steps.
+
+        tick: from where a knob that changes no note (tempo, level) holds, default `floor`; the caller changes its
+        tempo map at the same tick. HocketError for a value the knob cannot take.
         """
-        info = self.table.find(knob, player)
         value = checked(info, value)
-        name = knob_name(info.player, info.id)
-        if self.values[name] == value:
+        values = self._values(info.player)
+        if values[info.id] == value:
             return value
-        self.values[name] = value
+        values[info.id] = value
         of_all = info.player == INSTRUMENT
-        heeding = [line.number for line in self.lines if of_all or line.number == info.player]
-        if not heeding or (of_all and info.id in UNHEEDED):
+        affected = [line.number for line in self.lines if of_all or line.number == info.player]
+        if not affected or (of_all and info.id in NO_NOTES):
             at = float(self._floor if tick is None else tick)
-            self.take.entries.append(Turn(at, info.id if of_all else name, value))
+            self.take.entries.append(Turn(at, info.id if of_all else knob_name(info.player, info.id), value))
             if of_all and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), ceil(at))
         else:
-            for number in heeding:
+            for number in affected:
                 self._input(number, self._floor, knobs={info.id: value})
         return value
 
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model of its kind, or a sound model a seat behind all others; knobs of the same name
-        keep their values. HocketError if the model is unknown or cannot take that seat."""
+        """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
+        their values. HocketError if the model is unknown or of another kind."""
         opened = self._open(slug)
         bundle, model = opened
         if isinstance(model, SoundModel):
-            if player not in self.sounds and player != len(self._bundles):
-                raise HocketError(f"{slug} plays no notes: give it a seat of its own, {len(self._bundles)}")
+            if player not in self._sounds and player != len(self.players):
+                raise HocketError(f"{slug} plays no notes: give it a seat of its own, {len(self.players)}")
             self._join(player, bundle, model, float(self._floor))
+        elif self.player(player).line is None:
+            raise HocketError(f"player {player} is a sound: {slug} cannot take its place while it plays")
         else:
-            self._check_player(player)
-            if player in self.sounds:
-                raise HocketError(f"player {player} is a sound: {slug} cannot take its place while it plays")
             self._input(player, self._floor, opened, bundle=named(bundle))
 
     def leave(self, player: int, tick: float | None = None) -> None:
-        """Let a sound player go; those behind move up. HocketError for players of notes, who keep their seats."""
-        self._check_player(player)
-        behind = range(player, len(self._bundles))
-        if any(number not in self.sounds or self._given[number] for number in behind):
+        """Remove a sound player; those behind move up by one. HocketError for a player of notes, and for one that such
+        a player comes after: their numbers do not change."""
+        self.player(player)
+        if any(behind.line or behind.given for behind in self.players[player:]):
             raise HocketError(f"player {player} cannot leave while it plays: it has notes, or one behind it has")
         self.take.entries.append(Left(player, float(self._floor if tick is None else tick)))
-        for each in (self._bundles, self._kinds, self._anchors):
-            del each[player]
-        seats = without(self.scene.seats, player)
-        self.sounds = {seat.player: seat.model for seat in seats}
-        kept = {moved_up(name, player): value for name, value in self.values.items()}
+        self.players = [*self.players[:player], *self.players[player + 1 :]]
         self._list_knobs()
-        self.values = {name: kept[name] for name in self.table.infos}
 
     def anchor(self, anchors: Sequence[Anchor], player: int = 0) -> None:
         """Give a player's latent pad these anchors. HocketError if it has no such pad, or one does not fit."""
-        self._check_player(player)
-        if tuple(anchors) != self._anchors[player]:
+        if tuple(anchors) != self.player(player).anchors:
             self._input(player, self._floor, anchors=tuple(anchors))
 
     def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
         """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line, where the
         others come in. The notes come out of `advance` like all others, so only before the first one."""
-        self._check_player(player)
+        self.player(player)
         floor = bar_line(self.metres, max((note.tick + 1 for note in notes), default=0))
         for number in sorted({player, *(line.number for line in self.lines)}):
             self._input(number, floor, prompt=tuple(notes) if number == player else ())
@@ -258,22 +244,22 @@ class Performance:
     def listen(self, notes: Sequence[Note], player: int = 0) -> None:
         """A person plays, now or a moment ago: the player hears it and plans anew. The notes sound already, so
         they do not come out of `advance`, but they are in the take."""
-        self._check_player(player)
+        self.player(player)
         self._input(player, self._floor, live=tuple(notes))
-        self._held |= {(note.pitch, note.part): (player, note) for note in notes}
+        self.held.strike(player, notes)
 
     def release(self, pitch: int, part: int, tick: float) -> Note | None:
         """A live note ended: as it sounded. None if it was not held."""
-        if (pitch, part) not in self._held:
+        released = self.held.release(pitch, part, tick)
+        if released is None:
             return None
-        player, note = self._held.pop((pitch, part))
-        note = note._replace(duration=max(1, round(tick - note.tick)))
+        player, note = released
         self.take.entries.append(Released(player, note.tick, pitch, Part(part), note.duration))
         return note
 
     def stop(self, tick: float) -> None:
         """The transport stopped: the take is complete."""
-        for pitch, part in list(self._held):
+        for pitch, part in self.held.keys:
             self.release(pitch, part, tick)
         self.take.entries.append(Stopped(float(tick)))
 
@@ -282,7 +268,7 @@ class Performance:
         return [(line.number, note) for line in self.lines for note in line.plan if note.tick < until]
 
     def join(self, joined: Joined) -> None:
-        """Let a sound player come in as it is told. HocketError if its model is not the one it was, or cannot."""
+        """Add a sound player as a take has it. HocketError if its bundle is another, or makes no sound."""
         bundle, model = self._open(joined.bundle.slug)
         expect_bundle(joined.bundle, bundle)
         if not isinstance(model, SoundModel):
@@ -290,137 +276,119 @@ class Performance:
         self._join(joined.player, bundle, model, joined.tick)
 
     def apply(self, event: Input, opened: Opened | None = None) -> None:
-        """Let `event` happen to its player, who has committed just `event.count` notes, and record it.
+        """Apply `event` to its player, who has committed exactly `event.count` notes, and record it.
 
-        opened: the model of `event.bundle`, if it is open already. HocketError if it is not the one it was.
+        opened: the model of `event.bundle`, if it is open already. HocketError if that bundle is another.
         """
-        self._check_player(event.player)
-        line = self.line(event.player)
+        player = self.player(event.player)
+        line = player.line
         if line is None:
-            self._give(event)
+            self._give(event, player)
             return
         check_input(event, line)
-        bundle, player = None, None
+        bundle, replacement = None, None
         if event.bundle:
             bundle, model = opened or self._open(event.bundle.slug)
             expect_bundle(event.bundle, bundle)
             if isinstance(model, SoundModel):
                 raise HocketError(f"{bundle.slug} plays no notes: the take is damaged")
-            player = model
-        seated = player or line.player
+            replacement = model
         turned = [(self.table.find(knob, event.player), value) for knob, value in event.knobs.items()]
         turned = [(info, checked(info, value)) for info, value in turned]
 
         self.take.entries.append(event)  # before its notes: a take that breaks off is then still whole
-        restart = player is not None
         if bundle:
             self._seat(event.player, bundle)
         for info, value in turned:
-            self.values[knob_name(info.player, info.id)] = value
-            restart |= info.player == INSTRUMENT and info.id in RESTARTING
+            self._values(info.player)[info.id] = value
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
-        self._resting[event.player] = self._is_muted(event.player)
+        player.resting = player.is_muted(self._instrument)
         if event.anchors is not None:
-            self._anchors[event.player] = event.anchors
-        line.change(self._ask(seated, event.player, event.floor), event.spacing)
-        if restart:
-            line.restart(player, self.seed, self.metres)
+            player.anchors = event.anchors
+        line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)
+        if replacement or any(info.player == INSTRUMENT and info.id in RESTARTING for info, _ in turned):
+            line.restart(replacement, self.seed, self.metres)
         if event.prompt:
             line.hear(event.prompt)
             self._play(line, event.prompt)
         if event.live:
             line.listen(event.live)
-        for note in event.live:
-            self.take.hear(event.player, note)
+            for note in event.live:
+                self.take.hear(event.player, note)
 
     def play(self, player: int, count: int) -> None:
-        """Have a player play on until `count` notes are committed, whatever the time: to replay a take."""
+        """Let a player play on until `count` notes are committed, whatever the time: to replay a take."""
         if line := self.line(player):
             self._play(line, line.take(max(0, count - line.count)))
 
     def line(self, player: int) -> Line | None:
         """The notes of a player, None for one who plays none."""
-        return next((line for line in self.lines if line.number == player), None)
+        return self.players[player].line if 0 <= player < len(self.players) else None
 
-    def _check_player(self, player: int) -> None:
-        if not 0 <= player < len(self._bundles):
-            raise HocketError(f"there is no player {player}: give 0 to {len(self._bundles) - 1}")
+    def player(self, number: int) -> PlayerState:
+        """The record of a player. HocketError if there is none of that number."""
+        if not 0 <= number < len(self.players):
+            raise HocketError(f"there is no player {number}: give 0 to {len(self.players) - 1}")
+        return self.players[number]
 
-    def _input(self, player: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
-        """Commit what lies before `floor`, then let a change happen there."""
-        count, spacing = self._given[player], 0
-        if line := self.line(player):
-            floor = max(floor, line.ask.floor)  # a model that was given a rest has it
+    @property
+    def _sounds(self) -> dict[int, SoundModel]:
+        """The models of the sound players, by player."""
+        return {number: player.sound for number, player in enumerate(self.players) if player.sound}
+
+    def _input(self, number: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
+        """Commit what lies before `floor`, then apply a change there."""
+        player = self.players[number]
+        count, spacing = player.given, 0
+        if line := player.line:
+            floor = max(floor, line.ask.floor)  # a rest that the player was given is kept
             self._play(line, line.commit(floor, whole=True))
-            count, spacing = line.count, THINNING[self._thinning[player]][0]
-        self.apply(Input(player, count, floor, spacing, **what), opened)
+            count, spacing = line.count, player.overload.spacing
+        self.apply(Input(number, count, floor, spacing, **what), opened)
 
-    def _give(self, event: Input) -> None:
-        """Notes for a player who plays none by itself: they are in the take, and the outputs play them."""
-        if event.bundle or event.knobs or event.anchors is not None or event.count != self._given[event.player]:
+    def _give(self, event: Input, player: PlayerState) -> None:
+        """Give notes to a player without a line: they are in the take, and the outputs play them."""
+        if event.bundle or event.knobs or event.anchors is not None or event.count != player.given:
             raise HocketError(f"player {event.player} plays no notes by itself: the take is damaged")
         self.take.entries.append(event)
-        self._given[event.player] = event.heard
+        player.given = event.heard
         for note in event.live:
             self.take.hear(event.player, note)
         for note in event.prompt:
             self.take.hear(event.player, note)
             self._due.append((event.player, note))
 
-    def _join(self, player: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
-        """Seat a sound model, behind all others or in the place of one."""
-        if player == MOST_PLAYERS:
+    def _join(self, number: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
+        """Add a sound player after the last, or give one another model."""
+        if number == MOST_PLAYERS:
             raise HocketError(f"there are {MOST_PLAYERS} players already, and no more can be: remove one first")
-        if player == len(self._bundles):
-            self._bundles.append(bundle)
-            self._kinds.append(kind(model))
-            self._anchors.append(())
-        elif player not in self.sounds:
-            raise HocketError(f"there is no sound player {player}: the take is damaged")
-        self._kinds[player] = kind(model)
-        self.sounds[player] = model
+        if number == len(self.players):
+            self.players = [*self.players, PlayerState(bundle, model)]
+        elif number not in self._sounds:
+            raise HocketError(f"there is no sound player {number}: the take is damaged")
+        player = self.players[number]
+        player.sound = model
         self.cast.joined.append(model)
-        self._seat(player, bundle)
-        self.take.entries.append(Joined(player, tick, named(bundle), self._values_of(player)))
-
-    def _thin(self, line: Line, level: int, floor: int) -> None:
-        """Go to a level of THINNING, from `floor` on."""
-        before, self._thinning[line.number] = self._thinning[line.number], level
-        if level > before:
-            self._input(line.number, floor + THINNING[level][1])
-        elif THINNING[level][0] != THINNING[before][0]:
-            self._input(line.number, floor)
+        self._seat(number, bundle)
+        self.take.entries.append(Joined(number, tick, named(bundle), dict(player.values)))
 
     def _play(self, line: Line, notes: Iterable[Note]) -> None:
         for note in notes:
             self.take.hear(line.number, note)
             self._due.append((line.number, note))
 
-    def _ask(self, player: NotePlayer, number: int, floor: int) -> Ask:
-        told = on_pad(player, self._values_of(number), self._anchors[number])
-        return ask_from(self._values_of(INSTRUMENT), told, floor)
-
-    def _values_of(self, player: int) -> dict[str, Value]:
-        return {info.id: self.values[knob_name(player, info.id)] for info in self.table.of(player)}
-
-    def _is_muted(self, player: int) -> bool:
-        """Whether all that a player could play is switched off."""
-        return not parts_on(self._values_of(INSTRUMENT)) & (set(self._bundles[player].parts) or set(Part))
+    def _values(self, player: int) -> dict[str, Value]:
+        """The knobs of a player or of the `INSTRUMENT`, by id."""
+        return self._instrument if player == INSTRUMENT else self.players[player].values
 
     def _list_knobs(self) -> None:
-        knobs = [with_strip(bundle.knobs, does) for bundle, does in zip(self._bundles, self._kinds, strict=True)]
-        self.table = KnobTable(knobs)
+        self.table = KnobTable([with_strip(player.bundle.knobs, player.kind) for player in self.players])
 
-    def _seat(self, player: int, bundle: BundleInfo) -> None:
-        """List the knobs anew for another bundle, keeping the values it can take; its pad is empty."""
-        self._bundles[player] = bundle
-        self._anchors[player] = ()
+    def _seat(self, number: int, bundle: BundleInfo) -> None:
+        """Give a player another bundle: its knobs keep the values they can take, its pad is empty."""
+        player = self.players[number]
+        player.bundle = bundle
+        player.anchors = ()
         self._list_knobs()
-        values = {}
-        for name, info in self.table.infos.items():
-            try:
-                values[name] = checked(info, self.values.get(name, info.default))
-            except HocketError:
-                values[name] = info.default
-        self.values = values
+        player.values = kept_values(self.table.of(number), player.values)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from instrument.engine.performance.anchors import fits
 from instrument.engine.performance.line import Line
-from instrument.engine.performance.takes import Bundle, Input
+from instrument.engine.performance.takes import BundleRef, Input
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import NotePlayer
@@ -55,12 +55,12 @@ def check_input(event: Input, line: Line) -> None:
         raise HocketError(f"the anchors are not of player {event.player}'s model: add them again")
 
 
-def named(bundle: BundleInfo) -> Bundle:
+def named(bundle: BundleInfo) -> BundleRef:
     """A bundle as takes know it."""
-    return Bundle(bundle.slug, bundle.bundle_hash)
+    return BundleRef(bundle.slug, bundle.bundle_hash)
 
 
-def expect_bundle(wanted: Bundle, found: BundleInfo) -> None:
+def expect_bundle(wanted: BundleRef, found: BundleInfo) -> None:
     """HocketError, naming both, if a take was played by a bundle other than the one there."""
     if wanted.hash != found.bundle_hash:
         raise HocketError(

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name, split_name
+from instrument.engine.performance.knobs import INSTRUMENT, split_name
 from instrument.engine.performance.takes import Input, Joined, Left, Take, Turn
-from instrument.engine.sound.tuning import PitchClasses
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import NotePlayer
 from instrument.models.sound.base import SoundModel, StreamModel, VoiceModel
-from instrument.music.harmony import KEYS, scale_mask
+from instrument.music.harmony import KEYS, PitchClasses, scale_mask
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
@@ -29,7 +28,7 @@ _STRIP = (
     Knob("level", "Level", low=-60.0, high=6.0, default=0.0, unit="dB", help="Loudness of this player"),
     Knob("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
 )
-# What the engine itself does for a sound player: knobs beside those of the model.
+# What the engine itself does for a sound player: knobs in addition to those of the model.
 KNOBS: dict[str, tuple[Knob, ...]] = {
     NOTES: (),
     STREAM: (
@@ -60,7 +59,7 @@ def with_strip(knobs: Sequence[Knob], kind: str) -> tuple[Knob, ...]:
     return (*(knob for knob in knobs if knob.id not in {each.id for each in own}), *own)
 
 
-class Seat(NamedTuple):
+class SoundSeat(NamedTuple):
     """A sound player: its number, its model, and all its knobs."""
 
     player: int
@@ -80,14 +79,14 @@ class Seat(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """All sound players, and what they heed of the instrument."""
+    """All sound players, and those of the instrument's settings that they depend on."""
 
-    seats: tuple[Seat, ...] = ()
+    seats: tuple[SoundSeat, ...] = ()
     seed: int = 0
     tones: PitchClasses = tuple(range(12))
 
     @staticmethod
-    def of(seats: Sequence[Seat], values: Mapping[str, Value]) -> Scene:
+    def of(seats: Sequence[SoundSeat], values: Mapping[str, Value]) -> Scene:
         """values: the instrument's, by id."""
         mask = scale_mask(KEYS.index(str(values["key"])), str(values["scale"]))
         tones = tuple(i for i in range(12) if mask[i])
@@ -107,7 +106,7 @@ def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
     patch = take.header.patch
     coming = iter(cast.joined)
     values = dict(patch.knobs)
-    seats = [Seat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
+    seats = [SoundSeat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
     yield 0.0, Scene.of(seats, values)
     for entry in take.entries:
         match entry:
@@ -124,22 +123,18 @@ def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
                 tick = float(entry.floor)
             case Joined():
                 others = [seat for seat in seats if seat.player != entry.player]
-                seats = sorted([*others, Seat(entry.player, next(coming), entry.knobs)], key=lambda seat: seat.player)
+                seats = sorted(
+                    [*others, SoundSeat(entry.player, next(coming), entry.knobs)], key=lambda seat: seat.player
+                )
                 tick = entry.tick
             case Left():
-                seats = without(seats, entry.player)
+                seats = _without(seats, entry.player)
                 tick = entry.tick
             case _:
                 continue
         yield tick, Scene.of(seats, values)
 
 
-def without(seats: Sequence[Seat], player: int) -> list[Seat]:
+def _without(seats: Sequence[SoundSeat], player: int) -> list[SoundSeat]:
     """The seats when a player left and those behind moved up."""
     return [seat._replace(player=seat.player - (seat.player > player)) for seat in seats if seat.player != player]
-
-
-def moved_up(name: str, player: int) -> str:
-    """The name of a knob after a player left; empty for those of that player."""
-    of, knob = split_name(name)
-    return "" if of == player else knob_name(of - (of > player), knob)

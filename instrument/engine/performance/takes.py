@@ -31,8 +31,8 @@ Spacing = Annotated[int, Meta(ge=0, le=1000)]
 Position = Annotated[float, Meta(ge=0, le=1 << 30)]
 
 
-class Bundle(msgspec.Struct, frozen=True):
-    """A bundle by name and content."""
+class BundleRef(msgspec.Struct, frozen=True):
+    """A bundle by name and by the hash of its content."""
 
     slug: str
     hash: str
@@ -42,7 +42,7 @@ class Header(msgspec.Struct, frozen=True, tag="take"):
     """The first line: the patch a performance began with, seed among its knobs, and every player's bundle."""
 
     patch: Patch
-    bundles: tuple[Bundle, ...]
+    bundles: tuple[BundleRef, ...]
     version: int = VERSION
 
 
@@ -60,7 +60,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     floor: Tick
     spacing: Spacing = 0
     knobs: dict[str, Value] = {}
-    bundle: Bundle | None = None
+    bundle: BundleRef | None = None
     prompt: tuple[Note, ...] = ()
     live: tuple[Note, ...] = ()
     anchors: tuple[Anchor, ...] | None = None
@@ -101,7 +101,7 @@ class Joined(msgspec.Struct, frozen=True, tag="joined"):
 
     player: Count
     tick: Position
-    bundle: Bundle
+    bundle: BundleRef
     knobs: dict[str, Value] = {}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.chords import Chords
-from instrument.engine.performance.sound_seats import PARTS, Scene, Seat
+from instrument.engine.performance.sound_seats import PARTS, Scene, SoundSeat
 from instrument.engine.sound.mixer import Event, Fader, Guest, Mixer, Routes, Told
 from instrument.engine.sound.streams import LiveStream, Strand, StreamSource, Turned
 from instrument.engine.voices.neural import NeuralVoice
@@ -138,7 +138,7 @@ class Ensemble:
     def _streams(self) -> list[StreamSource]:
         return [guest for _, _, guest in self._seated.values() if isinstance(guest, StreamSource)]
 
-    def _seat(self, strip: str, seat: Seat, tick: float) -> Guest:
+    def _seat(self, strip: str, seat: SoundSeat, tick: float) -> Guest:
         mixer, model = self._mixer, seat.model
         guest: Guest
         if isinstance(model, VoiceModel):
@@ -154,7 +154,7 @@ class Ensemble:
         mixer.attach(strip, guest, seat.gain_db)
         return guest
 
-    def _turned(self, seat: Seat) -> Turned:
+    def _turned(self, seat: SoundSeat) -> Turned:
         values = seat.values
         tune, duck = float(values["tune"]), float(values["duck"])
         chords = bool(values["chords"])

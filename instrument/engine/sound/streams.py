@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.chords import Chords
-from instrument.engine.sound.tuning import PitchClasses, Tuner, ducking
+from instrument.engine.sound.tuning import Tuner, ducking
 from instrument.engine.voices.base import FADE_S
 from instrument.engine.voices.gain import Frames, Ramp
 from instrument.errors import HocketError
 from instrument.models.sound.base import StreamModel
+from instrument.music.harmony import PitchClasses
 
 LEAD_S = 0.016  # sound that lies ready beyond what is mixed, at least, when the next chunk is begun
 MOST_LEAD_S = 0.2  # the same on a machine that is slow

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.engine.voices.gain import Frames
+from instrument.music.harmony import PitchClasses
 from instrument.music.pitch import to_hertz
 from instrument.music.timebase import TICKS_PER_BEAT
-
-PitchClasses = tuple[int, ...]  # in order, C = 0
 
 CYCLES = 13.0  # of its own pitch that a resonator takes to build up: a semitone off it passes 1/24
 LOWEST, HIGHEST = 24, 112  # MIDI pitches of the resonators

@@ -6,10 +6,12 @@ import pytest
 
 from instrument.engine.ipc.messages import Play, Record, Stop
 from instrument.engine.midi.midi_input import Listener
-from instrument.engine.model_pool import Players
-from instrument.engine.note_thread import LEARN_NS, Conductor, Key
+from instrument.engine.midi_learn import LEARN_NS
+from instrument.engine.model_pool import ModelPool
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import Options, differences, render
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.live_notes import Key
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Input, Released, load_take
 from instrument.engine.sound.mix_thread import Sound
@@ -45,10 +47,10 @@ class Stage:
         self.sound = Sound(NullAudio(keep=True))
         self.sound.audio.start()
         patch = Patch(players=(PlayerPatch("scale"),))
-        self.conductor = Conductor(self.clock, Players(open_scale), patch, ())
+        self.notes = NoteThread(self.clock, ModelPool(open_scale), patch, ())
         self.port = NullMidiInput()
-        self.listener = Listener(self.port, self.sound, self.conductor)
-        self.sound.arrange(self.conductor.performance)
+        self.listener = Listener(self.port, self.sound, self.notes)
+        self.sound.arrange(self.notes.performance)
         self.sound.start()
         self.listener.start()
 
@@ -98,33 +100,33 @@ def test_drums_and_controllers_go_where_they_belong(stage):
 
 
 def test_the_player_hears_it_where_it_was_played(stage):
-    conductor, clock = stage.conductor, stage.clock
-    conductor.listen([Key(5, 60, 90, Part.MELODY)])
-    assert conductor.performance.take.heard_count == 0, "time stands"
-    conductor.play()
-    start = conductor.transport.tempo.ns(0)
+    notes, clock = stage.notes, stage.clock
+    notes.live_input.listen([Key(5, 60, 90, Part.MELODY)])
+    assert notes.performance.take.heard_count == 0, "time stands"
+    notes.play()
+    start = notes.transport.tempo.ns(0)
     while clock.now() < start + 4 * BEAT:
         clock.advance(100 * MS)
-        conductor._plan(300)
-        conductor._advance()
+        notes._plan(300)
+        notes._advance()
     struck = round(start + 3.51 * BEAT)
-    conductor.listen([Key(struck, 60, 90, Part.MELODY), Key(struck + 2 * MS, 64, 80, Part.MELODY)])
-    conductor.listen([Key(struck + BEAT, 60, 0, Part.MELODY)])
-    take = conductor.performance.take
+    notes.live_input.listen([Key(struck, 60, 90, Part.MELODY), Key(struck + 2 * MS, 64, 80, Part.MELODY)])
+    notes.live_input.listen([Key(struck + BEAT, 60, 0, Part.MELODY)])
+    take = notes.performance.take
     (event,) = [entry for entry in take.entries if isinstance(entry, Input)]
     assert [(note.tick, note.micro, note.pitch, note.velocity) for note in event.live] == [
         (84, 2, 60, 90), (84, 3, 64, 80),
     ]  # fmt: skip
-    assert event.floor == conductor.performance.floor
+    assert event.floor == notes.performance.floor
     (released,) = [entry for entry in take.entries if isinstance(entry, Released)]
     assert (released.pitch, released.duration) == (60, 24)
-    conductor.listen([Key(struck, 67, 90, Part.MELODY), Key(struck + MS, 67, 0, Part.MELODY)])
+    notes.live_input.listen([Key(struck, 67, 90, Part.MELODY), Key(struck + MS, 67, 0, Part.MELODY)])
     assert take.entries[-1] == Released(0, 84, 67, Part.MELODY, 1), "struck and released at once"
-    conductor.stop()
+    notes.stop()
     (_, _, second) = [entry for entry in take.entries if isinstance(entry, Released)]
     assert second.pitch == 64, "what is still held ends with the take"
     assert differences(take, open_scale) == []
-    shown = [note for note in conductor.committed if note.pitch == 60 and note.tick == 84]
+    shown = [note for note in notes.view.committed if note.pitch == 60 and note.tick == 84]
     assert [note.duration for note in shown] == [1, 24]
 
 
@@ -133,35 +135,35 @@ def controller(number, value):
 
 
 def test_two_controllers_learn_two_knobs_and_turn_them(stage):
-    conductor, messages = stage.conductor, stage.port.messages
+    notes, messages = stage.notes, stage.port.messages
 
     def move(*what):
         messages.extend((1, controller(*one)) for one in what)
         wait_for(lambda: not messages and not stage.listener._moved, 5)
 
-    conductor.start()
-    values = lambda: conductor.picture.values  # noqa: E731
+    notes.start()
+    values = lambda: notes.view.snapshot.values  # noqa: E731
     move((74, 127))
     assert values()["0/temperature"] == 1.0, "nothing learned yet"
     for knob, number in (("temperature", 74), ("genre", 1)):
-        conductor.call(lambda knob=knob: conductor.learn(knob, 0, True)).result(5)
+        notes.call(lambda knob=knob: notes.midi_learn.learn(knob, 0, True)).result(5)
         move((number, 0))
-        wait_for(lambda: not conductor.learning)
-    assert conductor.picture.patch.routing.controllers == {74: "0/temperature", 1: "0/genre"}
+        wait_for(lambda: not notes.midi_learn.learning)
+    assert notes.view.snapshot.patch.routing.controllers == {74: "0/temperature", 1: "0/genre"}
     move(*((74, value) for value in range(128)), (1, 127))
     wait_for(lambda: (values()["0/temperature"], values()["0/genre"]) == (2.0, "march"), 5)
 
-    conductor.call(lambda: conductor.learn("density", 0, True)).result(5)
+    notes.call(lambda: notes.midi_learn.learn("density", 0, True)).result(5)
     stage.clock.advance(LEARN_NS)
-    assert not conductor.learning, "it does not wait for ever"
-    conductor.call(lambda: conductor.learn("tempo", -1, True)).result(5)
+    assert not notes.midi_learn.learning, "it does not wait for ever"
+    notes.call(lambda: notes.midi_learn.learn("tempo", -1, True)).result(5)
     move((74, 127))
     wait_for(lambda: values()["-1/tempo"] == 400, 5)
-    conductor.call(lambda: conductor.learn("genre", 0, False)).result(5)
-    assert conductor.picture.patch.routing.controllers == {74: "-1/tempo"}
+    notes.call(lambda: notes.midi_learn.learn("genre", 0, False)).result(5)
+    assert notes.view.snapshot.patch.routing.controllers == {74: "-1/tempo"}
     move((1, 0))
     assert values()["0/genre"] == "march"
-    conductor.close()
+    notes.close()
 
 
 @pytest.fixture

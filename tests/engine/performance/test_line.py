@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrument.engine.performance.line import CONTEXT, REWOUND, Line
+from instrument.engine.performance.overload import THINNING
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import THINNING, Performance
+from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Input
 from instrument.errors import HocketError
 from instrument.models.notes.player import Ask

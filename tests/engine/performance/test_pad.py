@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from instrument.engine.anchoring import just_played, make_anchor
 from instrument.engine.ipc.messages import AddAnchor, Anchor
-from instrument.engine.model_pool import Players
-from instrument.engine.note_thread import Conductor
+from instrument.engine.model_pool import ModelPool
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import differences
 from instrument.engine.performance import pad
 from instrument.engine.performance.anchors import latent_at, on_pad, sphere_mean
@@ -235,9 +235,9 @@ def test_a_take_with_moves_and_new_anchors_is_rendered_note_for_note(tmp_path):
             playing.set("x", float(rng.uniform(-1, 1)))
             playing.set("y", float(rng.uniform(-1, 1)))
         if step == 20:
-            playing.anchor(pad.added(playing.pad(), THREE[2]))
+            playing.anchor(pad.added(playing.pad().anchors, THREE[2]))
         if step == 40:
-            playing.anchor(pad.removed(playing.pad(), "a"))
+            playing.anchor(pad.removed(playing.pad().anchors, "a"))
     playing.stop(1080)
     assert playing.take.heard_count > 20
     recorder = TakeRecorder(tmp_path / "moves.take.json", playing.take)
@@ -363,14 +363,14 @@ def test_a_player_without_a_latent_space_has_no_pad():
 
 def test_two_midi_controllers_move_the_puck():
     patch = Patch(players=(PlayerPatch("vae", {"wander": 0.0}, THREE),))
-    conductor = Conductor(ManualClock(0), Players(open_vae), patch, ())
+    notes = NoteThread(ManualClock(0), ModelPool(open_vae), patch, ())
     for number, axis in ((20, "x"), (21, "y")):
-        conductor.learn(axis, 0, True)
-        conductor.control({number: 64})
-    conductor.control({20: 127, 21: 0})
-    assert (conductor.picture.values["0/x"], conductor.picture.values["0/y"]) == (1.0, -1.0)
-    line = conductor.performance.lines[0]
+        notes.midi_learn.learn(axis, 0, True)
+        notes.midi_learn.control({number: 64})
+    notes.midi_learn.control({20: 127, 21: 0})
+    assert (notes.view.snapshot.values["0/x"], notes.view.snapshot.values["0/y"]) == (1.0, -1.0)
+    line = notes.performance.lines[0]
     assert line.ask.knobs["latent"] == latent_at(THREE, 1.0, -1.0, SIZE, line.player.pace)
-    assert conductor.picture.patch.routing.controllers == {20: "0/x", 21: "0/y"}
-    conductor.anchor(lambda anchors: pad.removed(anchors, "a"))
-    assert conductor.picture.pads == (THREE[1:],)
+    assert notes.view.snapshot.patch.routing.controllers == {20: "0/x", 21: "0/y"}
+    notes.anchor(lambda anchors: pad.removed(anchors, "a"))
+    assert notes.view.snapshot.pads == (THREE[1:],)

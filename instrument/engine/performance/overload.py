@@ -1,0 +1,35 @@
+"""What is done about a model that is too slow: its player is thinned out, and rests before it comes in again."""
+
+from __future__ import annotations
+
+# By how often the plan ran dry: (least ticks between onsets, ticks of rest before the player comes in again).
+THINNING = ((0, 0), (0, 1), (1, 2), (6, 6), (12, 12), (24, 24), (24, 96))
+RECOVERED = 144  # ticks: a player planned this far ahead goes back by one level
+
+
+class Overload:
+    """How much one player is thinned out. level: index into `THINNING`."""
+
+    def __init__(self) -> None:
+        self.level = 0
+
+    @property
+    def spacing(self) -> int:
+        """Least ticks between two onsets, 0 = free."""
+        return THINNING[self.level][0]
+
+    def update(self, known: int, overdue: int, floor: int) -> int | None:
+        """Adapt the level to how far the player is planned.
+
+        known: tick up to which it is planned; overdue: tick up to which it should be, at the latest; floor: tick up to
+        which notes have been committed. Returns the tick from which the player goes on at the new level, None where
+        nothing changes for it.
+        """
+        before = self.level
+        if known < overdue:
+            self.level = min(before + 1, len(THINNING) - 1)
+            return overdue + THINNING[self.level][1] if self.level > before else None
+        if before and known >= floor + RECOVERED:
+            self.level = before - 1
+            return floor if THINNING[self.level][0] != THINNING[before][0] else None
+        return None

@@ -1,0 +1,85 @@
+"""What a performance keeps of each of its players."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
+from instrument.engine.performance.anchors import on_pad
+from instrument.engine.performance.knobs import ask_from, checked, parts_on
+from instrument.engine.performance.line import Line
+from instrument.engine.performance.overload import Overload
+from instrument.engine.performance.patches import PlayerPatch
+from instrument.engine.performance.roster import BundleInfo
+from instrument.engine.performance.sound_seats import NOTES, kind
+from instrument.errors import HocketError
+from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer
+from instrument.models.sound.base import SoundModel
+from instrument.music.notes import Part
+
+
+class Pad(NamedTuple):
+    """The latent pad of a player: its model, and the anchors on it."""
+
+    model: LatentPlayer
+    anchors: tuple[Anchor, ...]
+
+
+@dataclass(slots=True, eq=False)
+class PlayerState:
+    """One player: it plays notes and has a `line`, or it makes sound by itself and has a `sound` model.
+
+    values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so that
+    nothing is planned; given: notes that a player without a line was given to play.
+    """
+
+    bundle: BundleInfo
+    sound: SoundModel | None = None
+    line: Line | None = None
+    values: dict[str, Value] = field(default_factory=dict)
+    anchors: tuple[Anchor, ...] = ()
+    overload: Overload = field(default_factory=Overload)
+    resting: bool = False
+    given: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What it does: "notes", "stream" or "voice"."""
+        return kind(self.sound) if self.sound else NOTES
+
+    @property
+    def pad(self) -> Pad | None:
+        """Its latent pad, None where its model has no latent space."""
+        model = self.line.player if self.line else None
+        return Pad(model, self.anchors) if isinstance(model, LatentPlayer) else None
+
+    def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
+        """What the knobs ask of its `model`. instrument: the instrument's own knobs, by id."""
+        return ask_from(instrument, on_pad(model, self.values, self.anchors), floor)
+
+    def is_muted(self, instrument: Mapping[str, Value]) -> bool:
+        """Whether all parts that it could play are switched off."""
+        return not parts_on(instrument) & (set(self.bundle.parts) or set(Part))
+
+    def as_patch(self) -> PlayerPatch:
+        """As patches have it."""
+        return PlayerPatch(self.bundle.slug, dict(self.values), self.anchors)
+
+
+def first_values(infos: Iterable[KnobInfo], given: Mapping[str, Value]) -> dict[str, Value]:
+    """The values of knobs as a performance begins: those given, by id, else the defaults. HocketError for a value out
+    of range."""
+    return {info.id: checked(info, given.get(info.id, info.default)) for info in infos}
+
+
+def kept_values(infos: Iterable[KnobInfo], before: Mapping[str, Value]) -> dict[str, Value]:
+    """The values of another model's knobs: those from before that they can take, else the defaults."""
+    values = {}
+    for info in infos:
+        try:
+            values[info.id] = checked(info, before.get(info.id, info.default))
+        except HocketError:
+            values[info.id] = info.default
+    return values
