@@ -336,7 +336,7 @@ class Control:
                 midi_in=self._devices.midi_in,
                 player_levels=player_levels,
                 voices_level=voices_level,
-                underruns=sound.ensemble.underruns(players),
+                underruns=sound.players.underruns(players),
                 spectrum=sound.spectrum(),
             )
         )

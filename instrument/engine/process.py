@@ -204,7 +204,7 @@ def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: Soun
         "knobs": list(control.knob_instants),
         "notes": list(notes.timings),
         "sends": list(scheduler.lateness),
-        "sound": {"begun": sound.begun, "recorded": sound.recorded, "taken": sound.ensemble.taken},
+        "sound": {"begun": sound.begun, "recorded": sound.recorded, "taken": sound.players.taken},
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }
     path.write_text(json.dumps(table), "utf-8")

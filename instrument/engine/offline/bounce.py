@@ -10,21 +10,15 @@ import numpy as np
 
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.offline.render import Rendering
-from instrument.engine.performance.arrangement import (
-    GENRE,
-    LIVE_CHANNEL,
-    arrange,
-    arrangement_messages,
-    live_messages,
-)
+from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages
 from instrument.engine.performance.performance import Played
-from instrument.engine.performance.sound_seats import scenes
+from instrument.engine.performance.sound_seats import Cast, scenes
 from instrument.engine.performance.takes import Input, Take, Turn
-from instrument.engine.sound.mixer import BLOCK, MASTER, Event, Fader, Mixer
-from instrument.engine.sound.sound_players import Ensemble, news
+from instrument.engine.sound.mixer import BLOCK, Mixer
+from instrument.engine.sound.sound_players import SoundPlayers
 from instrument.engine.sound.wavfile import WavFile
 from instrument.engine.voices.opening import open_voice
-from instrument.engine.voices.programs import NONE, Seat
+from instrument.engine.voices.programs import Seat
 from instrument.errors import HocketError
 from instrument.models.sound.base import VoiceModel
 from instrument.music.midifile import CHANNELS, write_midi
@@ -88,13 +82,13 @@ def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float)
 
 
 def arrangements(take: Take) -> list[tuple[int, dict[Part, Seat]]]:
-    """What the parts play, and from which tick on: the band changes with the genre."""
-    patch = take.header.patch
-    genre = patch.players[0].knobs.get(GENRE, NONE) if patch.players else NONE
-    arranged = {0: arrange(str(genre), patch.voices)}
-    for entry in take.entries:
-        if isinstance(entry, Input) and entry.player == 0 and GENRE in entry.knobs:
-            arranged[entry.floor] = arrange(str(entry.knobs[GENRE]), patch.voices)
+    """(tick from which it holds, what each part plays), at the start and wherever the genre changes."""
+    arranged: dict[int, dict[Part, Seat]] = {}
+    genre = None
+    for tick, scene in scenes(take, Cast({}, [])):
+        if scene.genre != genre:
+            genre = scene.genre
+            arranged[int(tick)] = arrange(genre, scene.voices)
     return list(arranged.items())
 
 
@@ -103,11 +97,10 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
     file = WavFile(path, RATE)
     try:
         mixer = Mixer(RATE, voice)
-        _post(rendering, mixer)
-        seating = _Seating(rendering, mixer)
+        playback = _Playback(rendering, mixer)
         left = round(rendering.seconds * RATE)
         while left > 0:
-            seating.go_on()
+            playback.go_on()
             block = mixer.render(min(BLOCK, left))
             left -= len(block)
             fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
@@ -117,53 +110,36 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
         voice.close()
 
 
-class _Seating:
-    """Lets the sound players of a rendering come, go and turn their knobs as the mixer gets there."""
+class _Playback:
+    """Enters the scenes and the notes of a rendering into a mixer, as it gets there: what the mix thread does live."""
 
     def __init__(self, rendering: Rendering, mixer: Mixer) -> None:
-        self._tempo, self._mixer = rendering.tempo, mixer
-        self._ensemble = Ensemble(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
+        self._tempo, self._mixer, self._end = rendering.tempo, mixer, rendering.end
+        self._players = SoundPlayers(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
         by_hand = _by_hand(rendering)
-        self._ensemble.chords.hear(played[1] for played in rendering.played if played not in by_hand)
+        band = [played for played in rendering.played if played not in by_hand]
+        self._players.chords.hear(note for _, note in band)
         self._scenes = deque(scenes(rendering.take, rendering.cast))
-        self._told: tuple[Event, ...] = ()
-        self._begun = False
+        self._agenda = Agenda()
+        self._agenda.add(strikes(band))
+        self._agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
 
     def go_on(self) -> None:
-        """Arrange what holds from the next block on, or from within it."""
-        while self._scenes and self._frame(self._scenes[0][0]) < self._mixer.horizon + BLOCK:
+        """Enter all that takes effect in the next block."""
+        due = self._mixer.reach(BLOCK)
+        first = self._mixer.horizon == 0
+        while self._scenes and self._frame(self._scenes[0][0]) < due:
             tick, scene = self._scenes.popleft()
-            told = self._ensemble.arrange(scene, tick)
-            for event in news(told, self._told):
+            for event in self._players.arrange(scene, tick):
                 self._mixer.post(self._frame(tick), event)
-            self._told = told
-            if not self._begun:
-                self._ensemble.begin(0)
-                self._begun = True
+        if first:
+            self._players.begin(0)
+        until = self._tempo.tick(due / self._mixer.rate * 1e9)
+        for tick, message in self._agenda.take(min(until, self._end)):
+            self._mixer.post(self._frame(tick), message)
 
     def _frame(self, tick: float) -> int:
         return round(self._tempo.ns(tick) / 1e9 * self._mixer.rate)
-
-
-def _post(rendering: Rendering, mixer: Mixer) -> None:
-    """Enter all that is to be heard into the mixer, on its frames."""
-
-    def frame(tick: float) -> int:
-        return round(rendering.tempo.ns(tick) / 1e9 * mixer.rate)
-
-    mixer.post(0, Fader(MASTER, float(rendering.take.header.patch.knobs["level"])))
-    for entry in rendering.take.entries:
-        if isinstance(entry, Turn) and entry.knob == "level":
-            mixer.post(frame(entry.tick), Fader(MASTER, float(entry.value)))
-    by_hand = _by_hand(rendering)
-    for at, arranged in arrangements(rendering.take):
-        for message in (*arrangement_messages(arranged), *(live_messages(arranged) if by_hand else ())):
-            mixer.post(frame(at), message)
-    agenda = Agenda()
-    agenda.add(strikes(played for played in rendering.played if played not in by_hand))
-    agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
-    for tick, message in agenda.take(rendering.end):
-        mixer.post(frame(tick), message)
 
 
 def _by_hand(rendering: Rendering) -> list[Played]:

@@ -6,20 +6,13 @@ from collections.abc import Mapping
 
 from msgspec.structs import asdict, replace
 
-from instrument.engine.ipc.messages import Value
-from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import PartName, VoicePatch
-from instrument.engine.voices.programs import NONE, Seat, seat_messages, seats
+from instrument.engine.voices.programs import Seat, seat_messages, seats
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
 LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
 GENRE = "genre"  # the id of the knob; that of the first player sets the band
-
-
-def genre_of(values: Mapping[str, Value]) -> str:
-    """The genre of the band, by the values of a performance."""
-    return str(values.get(knob_name(0, GENRE), NONE))
 
 
 def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Seat]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting
+from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
     NO_NOTES,
@@ -32,6 +33,7 @@ from instrument.engine.performance.roster import (
 from instrument.engine.performance.sound_seats import Cast, Scene, SoundSeat, with_strip
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres, metre_map
+from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
@@ -105,9 +107,10 @@ class Performance:
 
     @property
     def scene(self) -> Scene:
-        """The sound players, as they are now."""
+        """All that sound depends on besides the notes, as it is now."""
         seats = [SoundSeat(i, model, dict(self.players[i].values)) for i, model in self._sounds.items()]
-        return Scene.of(seats, self._instrument)
+        genre = str(self.players[0].values.get(GENRE, NONE)) if self.players else NONE
+        return Scene.of(seats, self._instrument, genre, self.patch.voices)
 
     @property
     def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from instrument.engine.ipc.messages import Value
-from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.arrangement import GENRE, LIVE_CHANNEL
 from instrument.engine.performance.knobs import INSTRUMENT, split_name
-from instrument.engine.performance.takes import Input, Joined, Left, Take, Turn
+from instrument.engine.performance.patches import PartName, VoicePatch
+from instrument.engine.performance.takes import Entry, Input, Joined, Left, Take, Turn
+from instrument.engine.voices.programs import NONE
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import NotePlayer
 from instrument.models.sound.base import SoundModel, StreamModel, VoiceModel
@@ -79,18 +82,27 @@ class SoundSeat(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """All sound players, and those of the instrument's settings that they depend on."""
+    """All that sound depends on besides the notes: sound players, seed, pitch classes of the key, the band's genre, the
+    patch's own voices, and the master level in decibels."""
 
     seats: tuple[SoundSeat, ...] = ()
     seed: int = 0
     tones: PitchClasses = tuple(range(12))
+    genre: str = NONE
+    voices: Mapping[PartName, VoicePatch] = {}
+    level: float = 0.0
 
     @staticmethod
-    def of(seats: Sequence[SoundSeat], values: Mapping[str, Value]) -> Scene:
-        """values: the instrument's, by id."""
+    def of(
+        seats: Sequence[SoundSeat],
+        values: Mapping[str, Value],
+        genre: str = NONE,
+        voices: Mapping[PartName, VoicePatch] | None = None,
+    ) -> Scene:
+        """values: the instrument's knobs, by id."""
         mask = scale_mask(KEYS.index(str(values["key"])), str(values["scale"]))
         tones = tuple(i for i in range(12) if mask[i])
-        return Scene(tuple(seats), int(values["seed"]), tones)
+        return Scene(tuple(seats), int(values["seed"]), tones, genre, voices or {}, float(values["level"]))
 
 
 class Cast(NamedTuple):
@@ -102,14 +114,16 @@ class Cast(NamedTuple):
 
 
 def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
-    """(tick from which it holds, scene) of a take, in order."""
+    """(tick from which it holds, scene) of a take, in order. Players whose model is not in the cast are left out."""
     patch = take.header.patch
     coming = iter(cast.joined)
     values = dict(patch.knobs)
     seats = [SoundSeat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
-    yield 0.0, Scene.of(seats, values)
-    for entry in take.entries:
+    genres = [str(player.knobs.get(GENRE, NONE)) for player in patch.players]
+    for tick, entry in ((0.0, None), *((_from(entry), entry) for entry in take.entries)):
         match entry:
+            case None:
+                pass
             case Turn():
                 player, knob = split_name(entry.knob)
                 if player == INSTRUMENT:
@@ -117,22 +131,26 @@ def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
                 else:
                     seats = [seat._replace(values={**seat.values, knob: entry.value}) if seat.player == player else seat
                              for seat in seats]  # fmt: skip
-                tick = entry.tick
-            case Input() if values.keys() & entry.knobs.keys():
+                    genres[player] = str(entry.value) if knob == GENRE else genres[player]
+            case Input() if entry.knobs.keys() & {*values, GENRE}:
                 values |= {knob: value for knob, value in entry.knobs.items() if knob in values}
-                tick = float(entry.floor)
+                genres[entry.player] = str(entry.knobs.get(GENRE, genres[entry.player]))
             case Joined():
                 others = [seat for seat in seats if seat.player != entry.player]
-                seats = sorted(
-                    [*others, SoundSeat(entry.player, next(coming), entry.knobs)], key=lambda seat: seat.player
-                )
-                tick = entry.tick
+                came = [SoundSeat(entry.player, model, entry.knobs) for model in islice(coming, 1)]
+                seats = sorted([*others, *came], key=lambda seat: seat.player)
+                genres[entry.player : entry.player + 1] = [str(entry.knobs.get(GENRE, NONE))]
             case Left():
                 seats = _without(seats, entry.player)
-                tick = entry.tick
+                del genres[entry.player]
             case _:
                 continue
-        yield tick, Scene.of(seats, values)
+        yield tick, Scene.of(seats, values, next(iter(genres), NONE), patch.voices)
+
+
+def _from(entry: Entry) -> float:
+    """The tick from which an entry holds."""
+    return float(entry.floor) if isinstance(entry, Input) else float(entry.tick)
 
 
 def _without(seats: Sequence[SoundSeat], player: int) -> list[SoundSeat]:

@@ -12,11 +12,9 @@ import numpy as np
 
 from instrument import midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
-from instrument.engine.performance.arrangement import arrange, arrangement_messages, genre_of, live_messages
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.performance import Performance, Played
-from instrument.engine.sound.mixer import BLOCK, MASTER, VOICES, Event, Fader, Mixer
-from instrument.engine.sound.sound_players import SILENT, Ensemble, news
+from instrument.engine.sound.mixer import BLOCK, VOICES, Event, Mixer
+from instrument.engine.sound.sound_players import SILENT, SoundPlayers
 from instrument.engine.sound.spectrum import SIZE, spectrum
 from instrument.engine.sound.wavfile import WavRecorder
 from instrument.engine.voices.gain import Frames
@@ -57,14 +55,12 @@ class Sound:
         self._tempo: TempoMap | None = None
         self._begins = False  # the transport has been started
         self._place = (0, 0.0, 1.0)  # a frame of the mixer, when (ns) it is heard, and how long a frame lasts
-        self._band: Setting = ()  # as it was last made
-        self._told: Setting = ()  # the same of the sound players
         self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
         self._recorders: tuple[SoundRecorder, ...] = ()
         self._keyed_lead_s = KEYED_LEAD_S
         self._starved: int | None = None  # blocks, when they were last counted
         self._recent: deque[Frames] = deque(maxlen=SIZE // BLOCK)  # blocks
-        self._ensemble: Ensemble | None = None
+        self._players: SoundPlayers | None = None
         self._posting = threading.Lock()
         self._latest = 0  # frame of the last event posted
         self._mixed = 0  # frames of this mixer
@@ -79,31 +75,24 @@ class Sound:
     def strike(self, played: Sequence[Played]) -> None:
         """As `Output.strike`."""
         self.agenda.add(strikes(played))
-        self.ensemble.chords.hear(note for _, note in played)
+        self.players.chords.hear(note for _, note in played)
 
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
         self._begins = tempo is not None and (self._begins or self._tempo is None)
         self._tempo = tempo
         if tempo is None:
-            self.ensemble.stop()
+            self.players.stop()
 
     def arrange(self, performance: Performance) -> None:
-        """As `Output.arrange`: another band or level holds from the floor on, and what sound players are told."""
-        values = performance.values
-        arranged = arrange(genre_of(values), performance.patch.voices)
-        level = Fader(MASTER, float(values[knob_name(INSTRUMENT, "level")]))
-        band: Setting = (*arrangement_messages(arranged), *live_messages(arranged), level)
-        told = self.ensemble.arrange(performance.scene, performance.floor)
-        setting = (band if band != self._band else ()) + news(told, self._told)
-        self._band, self._told = band, told
-        if setting:
+        """As `Output.arrange`: the scene holds from the floor on."""
+        if setting := self.players.arrange(performance.scene, performance.floor):
             self._settings.append((performance.floor, setting))
 
     def reach_ns(self) -> int:
         """As `Output.reach_ns`."""
         status = self.audio.status()
-        lead = MOST_LEAD_S if self.ensemble.keyed else LEAD_S
+        lead = MOST_LEAD_S if self.players.keyed else LEAD_S
         frames = max(lead * status.rate, 2 * status.block) + BLOCK + AHEAD
         return int(frames / status.rate * 1e9) + status.latency_ns
 
@@ -138,20 +127,20 @@ class Sound:
         last.close()
 
     @property
-    def ensemble(self) -> Ensemble:
+    def players(self) -> SoundPlayers:
         """The players who sound by themselves."""
-        assert self._ensemble
-        return self._ensemble
+        assert self._players
+        return self._players
 
     @property
     def problem(self) -> str:
         """What the player should know."""
-        return "; ".join(filter(None, (self._problem, *self.ensemble.problems)))
+        return "; ".join(filter(None, (self._problem, *self.players.problems)))
 
     def peaks(self, players: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, float]]:
         """Peak of left and right of each player that sounds by itself, and of the voices, since the last call, dBFS."""
         peaks = self._mixer.peaks()
-        return tuple(peaks.get(strip, SILENT) for strip in self.ensemble.strips(players)), peaks.get(VOICES, SILENT)
+        return tuple(peaks.get(strip, SILENT) for strip in self.players.strips(players)), peaks.get(VOICES, SILENT)
 
     def spectrum(self) -> bytes:
         """Of what left of late: see `engine.sound.spectrum`."""
@@ -177,7 +166,7 @@ class Sound:
         self._closed = True
         if self._thread.is_alive():
             self._thread.join(2)
-        self.ensemble.close()
+        self.players.close()
         self.audio.close()
 
     def _build(self, audio: AudioOutput) -> None:
@@ -189,13 +178,13 @@ class Sound:
             self._device = audio
             self._latest = 0
             self._mixer = Mixer(audio.rate, voice)
-            self._settings.appendleft((0, (*self._band, *self._told)))
+            self._settings.appendleft((0, self._players.settings if self._players else ()))
             self._mixed = 0
             self._base = audio.status().written
-            if self._ensemble:
-                self._ensemble.use(self._mixer)
+            if self._players:
+                self._players.use(self._mixer)
             else:
-                self._ensemble = Ensemble(self._mixer, self._tick_at, live=True)
+                self._players = SoundPlayers(self._mixer, self._tick_at, live=True)
 
     def _go_on(self, audio: AudioOutput) -> None:
         """Mix on for another device: what sounds goes on there, unless its rate is another."""
@@ -215,7 +204,7 @@ class Sound:
             began = time.perf_counter()
             lead = int(self._lead_s(audio) * audio.rate)
             free, count = audio.free(lead), 0
-            while free >= BLOCK and not (lead - free > LEAST_S * audio.rate and self.ensemble.lacks(BLOCK)):
+            while free >= BLOCK and not (lead - free > LEAST_S * audio.rate and self.players.lacks(BLOCK)):
                 self._mix(audio)
                 free, count = free - BLOCK, count + 1
             if count:
@@ -225,7 +214,7 @@ class Sound:
 
     def _lead_s(self, audio: AudioOutput) -> float:
         """How much sound is to lie ready."""
-        if not self.ensemble.keyed:
+        if not self.players.keyed:
             return LEAD_S
         starved, before = audio.status().starved, self._starved
         self._starved = starved
@@ -259,7 +248,7 @@ class Sound:
         if self._begins:
             self._begins = False
             self.begun = max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns))
-            self.ensemble.begin(self.begun)
+            self.players.begin(self.begun)
         until = tempo.tick(start + (BLOCK + AHEAD) * frame_ns)
         self._set_until(until)
         for tick, message in self.agenda.take(until):

@@ -172,6 +172,10 @@ class Mixer:
             self._reduction = min(self._reduction, self._limiter.reduction_db)
         return out
 
+    def reach(self, frames: int) -> int:
+        """The frame before which events take effect in the next `render(frames)`."""
+        return self.horizon + frames + (self._limiter.lookahead if self.horizon == 0 else 0)
+
     def meter(self) -> Meter:
         """What left since the last call. Any thread, but one."""
         with self._lock:

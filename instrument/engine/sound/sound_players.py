@@ -1,14 +1,14 @@
-"""The players who sound by themselves, at a mixer: the same live and in a file."""
+"""How a mixer is set up for a scene: voices, levels, and the players that sound. Live and in a file alike."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages, live_messages
 from instrument.engine.performance.chords import Chords
 from instrument.engine.performance.sound_seats import PARTS, Scene, SoundSeat
-from instrument.engine.sound.mixer import Event, Fader, Guest, Mixer, Routes, Told
+from instrument.engine.sound.mixer import MASTER, Event, Fader, Guest, Mixer, Routes, Told
 from instrument.engine.sound.streams import LiveStream, Strand, StreamSource, Turned
 from instrument.engine.voices.neural import NeuralVoice
 from instrument.models.sound.base import SoundModel, VoiceModel
@@ -16,10 +16,11 @@ from instrument.models.sound.base import SoundModel, VoiceModel
 SILENT = (-120.0, -120.0)
 
 
-class Ensemble:
-    """Seats the sound players of a scene at a mixer, each with a strip of its own, and tells them what their knobs say.
+class SoundPlayers:
+    """Sets a mixer up for a scene: programs, pans and levels of the built-in voices, the master level, and a strip with
+    knobs for each sound player.
 
-    Any thread may call it. keyed: a voice plays the keyboard; chords: to be told what the band plays.
+    Any thread may call it. keyed: a voice plays the keyboard; chords: what the band plays, which the caller feeds.
     """
 
     def __init__(self, mixer: Mixer, tick_at: Callable[[int], float], live: bool) -> None:
@@ -36,6 +37,7 @@ class Ensemble:
         self._running: tuple[StreamSource, ...] = ()  # for `lacks`, which waits for nobody
         self.keyed = False  # a voice plays the keyboard
         self._failed: dict[str, str] = {}  # voices that give nothing any more, and why
+        self._settings: tuple[Event, ...] = ()  # that hold now
         self._lock = threading.RLock()
 
     def use(self, mixer: Mixer) -> None:
@@ -54,8 +56,8 @@ class Ensemble:
             self._running = tuple(self._streams)
 
     def arrange(self, scene: Scene, tick: float) -> tuple[Event, ...]:
-        """Let a scene hold from a tick on: who is new takes a seat, who is not in it leaves it, now. What the mixer is
-        to be told at that tick is returned."""
+        """Let a scene hold from a tick on. New sound players are attached and those that left are detached at once;
+        returned are the events that the mixer needs at that tick because they differ from those before."""
         with self._lock:
             self._scene = scene
             there = {id(seat.model) for seat in scene.seats}
@@ -75,7 +77,13 @@ class Ensemble:
                     stream.strand.tell(tick, self._turned(seat))
             self._running = tuple(self._streams)
             self.keyed = any(LIVE_CHANNEL in PARTS[str(seat.values.get("part", "melody"))] for seat in scene.seats)
-            return self._events()
+            before, self._settings = self._settings, (*_band_events(scene), *self._events())
+            return tuple(event for event in self._settings if event not in before)
+
+    @property
+    def settings(self) -> tuple[Event, ...]:
+        """All events that hold now, for a mixer that is new."""
+        return self._settings
 
     def begin(self, frame: int) -> None:
         """The transport starts: tick 0 is at this frame of the mixer."""
@@ -173,6 +181,7 @@ class Ensemble:
         return (*events, Routes({channel: tuple(strips) for channel, strips in routes.items()}))
 
 
-def news(events: Sequence[Event], before: Sequence[Event]) -> tuple[Event, ...]:
-    """Those events that were not among those before."""
-    return tuple(event for event in events if event not in before)
+def _band_events(scene: Scene) -> tuple[Event, ...]:
+    """Programs, pans and levels of the built-in voices, and the master level."""
+    arranged = arrange(scene.genre, scene.voices)
+    return (*arrangement_messages(arranged), *live_messages(arranged), Fader(MASTER, scene.level))

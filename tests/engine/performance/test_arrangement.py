@@ -1,5 +1,5 @@
 from instrument.engine.offline.bounce import arrangements
-from instrument.engine.performance.arrangement import arrange, arrangement_messages, genre_of
+from instrument.engine.performance.arrangement import arrange, arrangement_messages
 from instrument.engine.performance.patches import Patch, PlayerPatch, VoicePatch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.voices.programs import seats
@@ -28,14 +28,14 @@ def test_it_is_told_on_every_part_s_channel():
 def test_it_changes_with_the_genre_where_the_take_says():
     patch = Patch(players=(PlayerPatch("scale", {"genre": "march"}),), voices={"melody": VoicePatch(program=72)})
     performance = Performance(patch, open_scale)
-    assert genre_of(performance.values) == "march"
+    assert performance.scene.genre == "march"
     performance.set("genre", "waltz")
     while performance.extend(110):
         pass
     performance.advance(100)
     performance.set("temperature", 0.5)
     performance.set("genre", "march")
-    assert genre_of(performance.values) == "march"
+    assert performance.scene.genre == "march"
     assert [tick for tick, _ in arrangements(performance.take)] == [0, performance.floor]
     assert arrangements(performance.take)[0][1][Part.MELODY].program == 72
-    assert genre_of({}) == "none"
+    assert Performance(Patch(), open_scale).scene.genre == "none"

@@ -116,7 +116,7 @@ def test_who_leaves_fades_and_who_comes_is_heard(stage):
     stage.performance.load("sines", 1)
     stage.sound.arrange(stage.performance)
     wait_for(lambda: level_db(stage.heard(1000)) > -20)
-    assert stage.sound.ensemble.underruns(2) == (0, 0) or stage.sound.audio.status().starved
+    assert stage.sound.players.underruns(2) == (0, 0) or stage.sound.audio.status().starved
 
 
 def test_the_spectrum_shows_what_sounds():
