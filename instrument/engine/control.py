@@ -190,7 +190,8 @@ class Control:
 
     def _answer(self, peer: Peer, envelope: Envelope, future: Future[Any]) -> None:
         error = future.exception()
-        if error or not isinstance(envelope.command, SetKnob):
+        turned = isinstance(envelope.command, SetKnob) and not error
+        if not turned:
             self._describer.expire()
         if isinstance(error, TimeoutError):
             error = HocketError(f"the players did not answer within {ANSWER_S:g} s: try again")
@@ -198,6 +199,8 @@ class Control:
             traceback.print_exception(error)
             self.end(f"internal error: {error!r}", 1)
         peer.reply(envelope.number, str(error) if error else "")
+        if turned:  # after the reply, which the client takes for the value it asked for
+            self._describer.turned(future.result())
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
@@ -205,11 +208,11 @@ class Control:
         self._shown = None
         peer.post(self._describer.description())
 
-    def _set(self, _: Peer, command: SetKnob) -> Future[None]:
-        def turn() -> None:
+    def _set(self, _: Peer, command: SetKnob) -> Future[str]:
+        def turn() -> str:
             info = self._notes.performance.table.find(command.knob, command.player)
             self.knob_instants.append(self._notes.turn(info, command.value))
-            self._describer.turned(knob_name(info.player, info.id))
+            return knob_name(info.player, info.id)
 
         return self._notes.call(turn)
 

@@ -80,15 +80,15 @@ def split_name(name: str) -> tuple[int, str]:
     return int(player) if slash else INSTRUMENT, knob
 
 
-def _knob_info(knob: Knob, player: int) -> KnobInfo:
-    info = KnobInfo(**asdict(knob), player=player)
-    return replace(info, step=0.0) if knob.id in AXES else info  # the puck of the latent pad can stand anywhere
-
-
 def moved_up(name: str, player: int) -> str:
     """The name of a knob after a player left and those behind moved up; empty for the knobs of that player."""
     owner, knob = split_name(name)
     return "" if owner == player else knob_name(owner - (owner > player), knob)
+
+
+def _knob_info(knob: Knob, player: int) -> KnobInfo:
+    info = KnobInfo(**asdict(knob), player=player)
+    return replace(info, step=0.0) if knob.id in AXES else info  # the puck of the latent pad can stand anywhere
 
 
 class KnobTable:
