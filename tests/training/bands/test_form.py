@@ -15,7 +15,9 @@ from training.evaluation.bands.form import (
     exact_repeats,
     form_figures,
     novelty,
+    phrase_likeness,
     recalled,
+    recalled_in_order,
     returns,
     self_similarity,
     units,
@@ -47,6 +49,22 @@ def test_recalled_bars_are_like_one_sixteen_bars_ago_or_earlier() -> None:
     assert recalled(bars("A" + new[:14] + "aaaaaQRST")) == pytest.approx(4 / 8), "the first is 15 bars away"
     assert recalled(bars("A" + new + "----aaaaQRST")) == pytest.approx(4 / 8)
     assert math.isnan(recalled(bars("A" + new + "aaaaQRS")))
+
+
+def test_phrases_of_four_bars_are_like_those_before() -> None:
+    assert phrase_likeness(bars("ABCD" * 5)) == 1
+    assert phrase_likeness(bars("A" * 20)) == 0
+    # Lags 4 and 8 are a's likeness .6; 3, 5, 7 and 9 nothing.
+    assert phrase_likeness(bars("ABCD" + "abcd" + "ABCD" + "abcd" + "ABCD")) == pytest.approx((0.6 + 1) / 2)
+    assert math.isnan(phrase_likeness(bars("ABCD" * 4))), "seven pairs nine bars apart"
+
+
+def test_bars_are_recalled_in_order_or_not() -> None:
+    assert recalled_in_order(bars("ABCDEFGHIabcdefghi")) == 1
+    assert recalled_in_order(bars("ABCDEFGHIJKLlkjihgfedcba")) == 0
+    # Eight bars are recalled; X is followed by A at first and H by Y in the end.
+    assert recalled_in_order(bars("ABCDEFGHXABCDEFGHY")) == pytest.approx(7 / 8)
+    assert math.isnan(recalled_in_order(bars("ABCDEFGHABCDEFGH"))), "the last has none after it: seven"
 
 
 def test_exact_repeats_look_back_thirty_two_bars() -> None:

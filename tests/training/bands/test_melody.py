@@ -8,7 +8,13 @@ import pytest
 
 from tests.support.bands import excerpt, note
 from training.evaluation.bands.excerpt import melody_line
-from training.evaluation.bands.melody import contour, contour_entropy, melody_figures, phrase_lengths
+from training.evaluation.bands.melody import (
+    bar_line_intervals,
+    contour,
+    contour_entropy,
+    melody_figures,
+    phrase_lengths,
+)
 
 
 def test_intervals() -> None:
@@ -54,3 +60,11 @@ def test_phrases_lie_between_rests_of_a_beat() -> None:
 def test_the_phrase_length_is_the_median() -> None:
     notes = [note(8 * phrase + i, 60, 1) for phrase, length in enumerate((7, 5, 5, 1)) for i in range(length)]
     assert melody_figures(excerpt(notes, 8))["phrase length"] == 5
+
+
+def test_intervals_across_bar_lines_are_held_against_those_within() -> None:
+    # Four notes a bar, a semitone apart; from bar to bar a fourth down.
+    notes = [note(4 * bar + i, 60 + i - 2 * bar) for bar in range(9) for i in range(4)]
+    assert bar_line_intervals(melody_line(excerpt(notes, 9)), 96) == pytest.approx(5 - 1)
+    assert melody_figures(excerpt(notes, 9))["bar-line intervals"] == pytest.approx(4)
+    assert math.isnan(bar_line_intervals(melody_line(excerpt(notes[:32], 8)), 96)), "seven bar lines"

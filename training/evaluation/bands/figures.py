@@ -75,8 +75,15 @@ FIGURES: dict[str, Figure] = {
             for lag in LAGS
         ),
         Figure(
+            "phrase likeness",
+            "form",
+            "mean likeness 4 and 8 bars before, less that 3, 5, 7, 9 before",
+            "0..1",
+        ),
+        Figure(
             "recalled", "form", "bars half or more like one at least 16 bars before, drums apart", "share"
         ),
+        Figure("recalled in order", "form", "recalled bars whose next bar is recalled with them", "share"),
         Figure("exact repeats", "form", "bars equal to one of the 32 before", "share"),
         Figure("returns after leaving", "form", "two bars of melody that come back after others", "share"),
         Figure("section boundaries", "form", "peaks of novelty", "per 32 bars"),
@@ -86,6 +93,9 @@ FIGURES: dict[str, Figure] = {
         Figure("contour entropy", "melody", "of the next contour class given the last", "bits"),
         Figure("range", "melody", "5th to 95th percentile of pitch", "semitones"),
         Figure("phrase length", "melody", "median between rests of a beat", "beats"),
+        Figure(
+            "bar-line intervals", "melody", "mean size across bar lines, less that within bars", "semitones"
+        ),
         Figure(
             "drum bars alike",
             "rhythm",

@@ -12,7 +12,9 @@ from training.evaluation.bands.excerpt import Excerpt, LineNote, likeness, mean,
 
 LAGS = (1, 2, 4, 8, 16)
 FEWEST = 8  # pairs of bars, or bars that could recall one
+PHRASE_LAGS, OTHER_LAGS = (4, 8), (3, 5, 7, 9)
 RECALL_LAG, RECALLED = 16, 0.5
+ORDER_LAG = 4
 REPEAT_BARS = 32
 UNIT_BARS, UNIT_ONSETS = 2, 3
 FIRST_UNIT, UNIT_LAG, FEWEST_UNITS = 4, 3, 4
@@ -23,10 +25,12 @@ ONSETS_SCALE, PITCH_SCALE = 3, 48
 
 def form_figures(excerpt: Excerpt) -> dict[str, float]:
     """The figures of form, nan where undefined."""
-    bars = struck(excerpt, excerpt.notes)
+    bars, pitched = struck(excerpt, excerpt.notes), struck(excerpt, excerpt.pitched)
     return {
         **{f"like {lag} before": self_similarity(bars, lag) for lag in LAGS},
-        "recalled": recalled(struck(excerpt, excerpt.pitched)),
+        "phrase likeness": phrase_likeness(bars),
+        "recalled": recalled(pitched),
+        "recalled in order": recalled_in_order(pitched),
         "exact repeats": exact_repeats(bars),
         "returns after leaving": returns(units(melody_line(excerpt), excerpt)),
         "section boundaries": boundaries(excerpt),
@@ -38,6 +42,26 @@ def self_similarity(bars: Sequence[frozenset[int]], lag: int) -> float:
     eight pairs."""
     pairs = zip(bars[lag:], bars, strict=False)
     return mean((likeness(now, then) for now, then in pairs if now or then), FEWEST)
+
+
+def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
+    """Mean likeness to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before: what phrases of four bars
+    that come back have, and the same bars in another order have not."""
+    phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]
+    return float(np.mean(phrase) - np.mean([self_similarity(bars, lag) for lag in OTHER_LAGS]))
+
+
+def recalled_in_order(bars: Sequence[frozenset[int]]) -> float:
+    """Share of the recalled bars whose next bar is recalled with them. A bar with notes, before another one with notes,
+    is recalled if it is at least .5 like some bar four or more bars earlier, and in order if for one of these the bars
+    after both are at least .5 like one another; nan of fewer than eight recalled bars."""
+    in_order = []
+    for i in range(ORDER_LAG, len(bars) - 1):
+        if bars[i] and bars[i + 1]:
+            places = [j for j in range(i - ORDER_LAG + 1) if likeness(bars[i], bars[j]) >= RECALLED]
+            if places:
+                in_order.append(float(any(likeness(bars[i + 1], bars[j + 1]) >= RECALLED for j in places)))
+    return mean(in_order, FEWEST)
 
 
 def recalled(bars: Sequence[frozenset[int]]) -> float:

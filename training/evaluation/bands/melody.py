@@ -9,10 +9,14 @@ from itertools import pairwise
 import numpy as np
 
 from instrument.music.timebase import TICKS_PER_BEAT
-from training.evaluation.bands.excerpt import Excerpt, LineNote, melody_line
+from training.evaluation.bands.excerpt import Excerpt, LineNote, mean, melody_line
 
 STEP, LEAP = 2, 7  # semitones: the largest step, and what a leap is larger than
 FEWEST = 16  # intervals, with fewer of which nothing is said
+FEWEST_SEAMS = 8  # intervals across bar lines
+NAMES = (
+    "steps", "leaps", "repeated notes", "contour entropy", "range", "phrase length", "bar-line intervals"
+)  # fmt: skip
 REST = TICKS_PER_BEAT  # that ends a phrase
 
 
@@ -20,9 +24,7 @@ def melody_figures(excerpt: Excerpt) -> dict[str, float]:
     """The figures of the melody, nan where undefined."""
     line = melody_line(excerpt)
     intervals = np.diff([note.pitch for note in line])
-    found = dict.fromkeys(
-        ("steps", "leaps", "repeated notes", "contour entropy", "range", "phrase length"), np.nan
-    )
+    found = dict.fromkeys(NAMES, np.nan)
     if len(intervals) < FEWEST:
         return found
     sizes = np.abs(intervals)
@@ -34,6 +36,7 @@ def melody_figures(excerpt: Excerpt) -> dict[str, float]:
         "contour entropy": contour_entropy(intervals.tolist()),
         "range": float(high - low),
         "phrase length": float(np.median(phrase_lengths(line))),
+        "bar-line intervals": bar_line_intervals(line, excerpt.bar),
     }
 
 
@@ -58,3 +61,11 @@ def phrase_lengths(line: Sequence[LineNote]) -> list[float]:
     starts = [line[0].onset, *(b.onset for a, b in pairwise(line) if b.onset - a.end >= REST)]
     ends = [*(a.end for a, b in pairwise(line) if b.onset - a.end >= REST), line[-1].end]
     return [(end - start) / TICKS_PER_BEAT for start, end in zip(starts, ends, strict=True)]
+
+
+def bar_line_intervals(line: Sequence[LineNote], bar: int) -> float:
+    """Mean size in semitones of the intervals from one bar (of so many ticks) to another, less that of the intervals
+    within bars; nan of fewer than eight of either."""
+    sizes = [(abs(b.pitch - a.pitch), a.onset // bar != b.onset // bar) for a, b in pairwise(line)]
+    across = mean((size for size, crosses in sizes if crosses), FEWEST_SEAMS)
+    return across - mean((size for size, crosses in sizes if not crosses), FEWEST_SEAMS)
