@@ -1,0 +1,155 @@
+"""Figures of form: what comes back, and where one section ends and another begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.music.notes import Part
+from training.evaluation.bands.excerpt import Excerpt, LineNote, likeness, mean, melody_line, struck
+
+LAGS = (1, 2, 4, 8, 16)
+FEWEST = 8  # pairs of bars, or bars that could recall one
+PHRASE_LAGS, OTHER_LAGS = (4, 8), (3, 5, 7, 9)
+RECALL_LAG, RECALLED = 16, 0.5
+ORDER_LAG = 4
+REPEAT_BARS = 32
+UNIT_BARS, UNIT_ONSETS = 2, 3
+FIRST_UNIT, UNIT_LAG, FEWEST_UNITS = 4, 3, 4
+RETURNED, LEFT = 0.6, 0.35
+KERNEL, PEAK, PEAK_BARS, BOUNDARY_BARS = 8, 0.2, 4, 32
+ONSETS_SCALE, PITCH_SCALE = 3, 48
+
+
+def form_figures(excerpt: Excerpt) -> dict[str, float]:
+    """The figures of form, nan where undefined."""
+    bars, pitched = struck(excerpt, excerpt.notes), struck(excerpt, excerpt.pitched)
+    return {
+        **{f"like {lag} before": self_similarity(bars, lag) for lag in LAGS},
+        "phrase likeness": phrase_likeness(bars),
+        "recalled": recalled(pitched),
+        "recalled in order": recalled_in_order(pitched),
+        "exact repeats": exact_repeats(bars),
+        "returns after leaving": returns(units(melody_line(excerpt), excerpt)),
+        "section boundaries": boundaries(excerpt),
+    }
+
+
+def self_similarity(bars: Sequence[frozenset[int]], lag: int) -> float:
+    """Mean likeness of each bar to the one `lag` bars before, over pairs of which one has notes; nan of fewer than
+    eight pairs."""
+    pairs = zip(bars[lag:], bars, strict=False)
+    return mean((likeness(now, then) for now, then in pairs if now or then), FEWEST)
+
+
+def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
+    """Mean likeness to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before: what phrases of four bars
+    that come back have, and the same bars in another order have not."""
+    phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]
+    return float(np.mean(phrase) - np.mean([self_similarity(bars, lag) for lag in OTHER_LAGS]))
+
+
+def recalled_in_order(bars: Sequence[frozenset[int]]) -> float:
+    """Share of the recalled bars whose next bar is recalled with them. A bar with notes, before another one with notes,
+    is recalled if it is at least .5 like some bar four or more bars earlier, and in order if for one of these the bars
+    after both are at least .5 like one another; nan of fewer than eight recalled bars."""
+    in_order = []
+    for i in range(ORDER_LAG, len(bars) - 1):
+        if bars[i] and bars[i + 1]:
+            places = [j for j in range(i - ORDER_LAG + 1) if likeness(bars[i], bars[j]) >= RECALLED]
+            if places:
+                in_order.append(float(any(likeness(bars[i + 1], bars[j + 1]) >= RECALLED for j in places)))
+    return mean(in_order, FEWEST)
+
+
+def recalled(bars: Sequence[frozenset[int]]) -> float:
+    """Share of the bars with notes, from the 17th on, that are at least .5 like some bar 16 or more bars earlier; nan
+    of fewer than eight such bars."""
+    return mean(
+        (
+            float(any(likeness(bars[i], then) >= RECALLED for then in bars[: i - RECALL_LAG + 1]))
+            for i in range(RECALL_LAG, len(bars))
+            if bars[i]
+        ),
+        FEWEST,
+    )
+
+
+def exact_repeats(bars: Sequence[frozenset[int]]) -> float:
+    """Share of the bars with notes, from the second on, that are equal to one of the 32 before."""
+    return mean(
+        (float(bars[i] in bars[max(0, i - REPEAT_BARS) : i]) for i in range(1, len(bars)) if bars[i]), FEWEST
+    )
+
+
+def units(line: Sequence[LineNote], excerpt: Excerpt) -> list[frozenset[int]]:
+    """What a line strikes in each two bars, numbered as by `struck`."""
+    rows = np.array([(n.onset, 0, n.pitch, 1, 1, Part.MELODY) for n in line], np.int32).reshape(-1, 6)
+    return struck(excerpt, rows, UNIT_BARS)
+
+
+def returns(found: Sequence[frozenset[int]]) -> float:
+    """Share of the units, from the fifth on, that come back after leaving: at least .6 like a unit three or more units
+    earlier while some unit between the two is less than .35 like them. Only units with at least three onsets count,
+    in all three places; nan of fewer than four to judge."""
+    full = [i for i, unit in enumerate(found) if len(unit) >= UNIT_ONSETS]
+    judged = []
+    for i in full:
+        if i < FIRST_UNIT:
+            continue
+        like = {j: likeness(found[i], found[j]) for j in full if j < i}
+        judged.append(float(any(
+            value >= RETURNED and any(like[k] < LEFT for k in like if j < k)
+            for j, value in like.items() if j <= i - UNIT_LAG
+        )))  # fmt: skip
+    return mean(judged, FEWEST_UNITS)
+
+
+def boundaries(excerpt: Excerpt) -> float:
+    """Section boundaries in 32 bars: peaks of `novelty` above .2 that are the highest within four bars to both sides;
+    nan of fewer than 24 bars."""
+    if excerpt.bars < 3 * KERNEL:
+        return float("nan")
+    found = novelty(bar_features(excerpt))
+    peaks = 0
+    for i in range(len(found)):
+        before, after = found[max(0, i - PEAK_BARS) : i], found[i + 1 : i + 1 + PEAK_BARS]
+        peaks += bool(found[i] > PEAK and (before < found[i]).all() and (after <= found[i]).all())
+    return peaks * BOUNDARY_BARS / excerpt.bars
+
+
+def novelty(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Checkerboard novelty at each bar line (Foote 2000) of features (bars, d): the mean Euclidean distance between the
+    eight bars before and the eight bars after, less the mean distance among the eight of each side; 0 nearer than
+    eight bars to either end."""
+    distance = np.linalg.norm(features[:, None] - features[None], axis=2)
+    found = np.zeros(len(features))
+    for i in range(KERNEL, len(features) - KERNEL + 1):
+        before, after = slice(i - KERNEL, i), slice(i, i + KERNEL)
+        within = (distance[before, before].mean() + distance[after, after].mean()) / 2
+        found[i] = distance[before, after].mean() - within
+    return found
+
+
+def bar_features(excerpt: Excerpt) -> NDArray[np.float64]:
+    """(bars, 18): durations of the pitch classes struck in each bar, as shares; log(1 + onsets) / 3 of each of the five
+    parts; mean pitch / 48 (of a bar without pitches: the mean of the excerpt)."""
+    notes, pitched = excerpt.notes, excerpt.pitched
+    onsets = np.zeros((excerpt.bars, len(Part)))
+    np.add.at(onsets, (_bar_of(notes, excerpt), notes[:, 5]), 1)
+    own = _bar_of(pitched, excerpt)
+    profile = np.zeros((excerpt.bars, 12))
+    np.add.at(profile, (own, pitched[:, 2] % 12), pitched[:, 3])
+    profile /= np.maximum(profile.sum(1, keepdims=True), 1)
+    count = np.bincount(own, minlength=excerpt.bars)
+    total = np.bincount(own, pitched[:, 2], excerpt.bars)
+    usual = pitched[:, 2].mean() if len(pitched) else 0.0
+    pitch = np.where(count > 0, total / np.maximum(count, 1), usual)
+    return np.hstack([profile, np.log1p(onsets) / ONSETS_SCALE, pitch[:, None] / PITCH_SCALE])
+
+
+def _bar_of(notes: NDArray[np.int32], excerpt: Excerpt) -> NDArray[np.int32]:
+    bars: NDArray[np.int32] = np.minimum(notes[:, 0] // excerpt.bar, excerpt.bars - 1)
+    return bars
