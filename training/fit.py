@@ -18,7 +18,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
-from training.core import checkpoint
+from training.core import checkpoint, renames
 from training.core.muon import Muon
 from training.core.recipe import Recipe
 from training.families.notes import network as note_family
@@ -47,14 +47,14 @@ class Run:
         if teacher is not None:
             take_over(self.network, teacher)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        inner = self.network.named_parameters() if recipe.train.muon else ()
+        inner = self.network.named_parameters() if recipe.train.muon_factor else ()
         self.optimiser = Muon(
             self.network.parameters(),
             [p for name, p in inner if name.startswith("layers.") and p.dim() == 2],
-            recipe.train.muon,
-            lr=recipe.train.rate,
+            recipe.train.muon_factor,
+            lr=recipe.train.learning_rate,
             betas=recipe.train.betas,
-            weight_decay=recipe.train.decay,
+            weight_decay=recipe.train.weight_decay,
             fused=True,
         )
         self.batch = 0
@@ -113,9 +113,9 @@ class Run:
             losses = self.task.losses(self.network, rng, progress)
         self.optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.clip)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.gradient_clip)
         self.optimiser.step()
-        keep_share = min(train.average, (self.batch + 1) / (self.batch + 10))
+        keep_share = min(train.ema_decay, (self.batch + 1) / (self.batch + 10))
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 self.average[name].lerp_(parameter, 1 - keep_share)
@@ -180,8 +180,8 @@ class Run:
         kept, facts = checkpoint.load(path)
         if facts["data_hash"] != self.task.data_hash or tuple(facts["genres"]) != self.genres:
             raise HocketError(f"{path} was trained on other data: give another --run folder, or the same data")
-        was, now = dict(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
-        if was["model"] != now["model"] or was["train"]["lanes"] != now["train"]["lanes"]:
+        was, now = renames.settings(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
+        if was["model"] != now["model"] or was["train"]["batch_size"] != now["train"]["batch_size"]:
             raise HocketError(f"{path} was made by another recipe: give another --run folder, or the same recipe")
         self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
         self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}

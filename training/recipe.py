@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from instrument.errors import HocketError
+from training.core import renames
 from training.core.recipe import Data, Recipe
 from training.families.table import find_family
 
 T = TypeVar("T")
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
-GENTLY = {"batches": 1000, "rate": 2e-4, "warmup": 50, "average": 0.99, "valid_minutes": 1.0}
+FINE_TUNING = {
+    "batches": 1000,
+    "learning_rate": 2e-4,
+    "warmup_batches": 50,
+    "ema_decay": 0.99,
+    "valid_minutes": 1.0,
+}
 
 
 def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -40,8 +47,8 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
-    """The recipe in a table as TOML gives it."""
-    table = dict(table)
+    """The recipe in a table as TOML gives it; settings may have their former names."""
+    table = renames.settings(table)
     family = find_family(table.get("family", ""), where)
     task = family.task
     parts = {"data": Data, "sampling": task.Sampling, "model": family.network.Config, "train": task.Train}
@@ -51,10 +58,11 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
 
 
 def tuned(parent: dict[str, Any], slug: str) -> Recipe:
-    """The recipe for going on with a model on music of one's own: that of its parent, taught gently."""
+    """The recipe for fine-tuning a model on music of one's own: its parent's, with a shorter and slower schedule."""
     if not re.fullmatch(SLUG, slug):
         raise HocketError(f"a model cannot be called {slug!r}: give small letters, digits and dashes")
-    train = {**parent["train"], **GENTLY}
+    parent = renames.settings(parent)
+    train = {**parent["train"], **FINE_TUNING}
     if "teacher" in train:  # it knows other genres
         train["teacher"] = ""
     data = {**parent["data"], "ship_only": False, "exclude": ()}
@@ -63,5 +71,5 @@ def tuned(parent: dict[str, Any], slug: str) -> Recipe:
 
 
 def recipe_table(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain tables, to be kept beside a checkpoint."""
+    """The recipe as plain tables, to be kept in a checkpoint."""
     return dataclasses.asdict(recipe)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
+from training.core import renames
 from training.core.recipe import Recipe
 from training.fit import Run
 from training.recipe import recipe_from, recipe_table
@@ -25,7 +26,7 @@ Choice = tuple[str, str, list[Any]]  # section, setting, values
 
 
 def parse_choice(text: str) -> Choice:
-    """'train.rate=1e-3,2e-3' -> ("train", "rate", [1e-3, 2e-3]). HocketError where it is not like that."""
+    """'train.learning_rate=1e-3,2e-3' -> ("train", "learning_rate", [1e-3, 2e-3]). HocketError for any other text."""
     name, given, values = text.partition("=")
     section, _, setting = name.strip().partition(".")
     try:
@@ -33,7 +34,9 @@ def parse_choice(text: str) -> Choice:
     except tomllib.TOMLDecodeError:
         found = []
     if not given or not setting or not found:
-        raise HocketError(f"{text!r} is no choice of settings: give one as train.rate=1e-3,2e-3, strings in quotes")
+        raise HocketError(
+            f"{text!r} is no choice of settings: give one as train.learning_rate=1e-3,2e-3, strings in quotes"
+        )
     return section, setting, found
 
 
@@ -45,7 +48,7 @@ def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Rec
         for (section, setting, _), value in zip(choices, values, strict=True):
             if not isinstance(table.get(section), dict):
                 raise HocketError(f"there is no section {section!r}: choose one of data, sampling, model, train")
-            table[section] = {**table[section], setting: value}
+            table[section] = {**table[section], renames.setting(recipe.family, section, setting): value}
             told.append(f"{setting}={value}")
         yield " ".join(told), recipe_from(table, f"the recipe with {' '.join(told)}")
 

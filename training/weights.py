@@ -30,7 +30,7 @@ STEP = "network."  # what a step graph calls the network that it is part of
 
 
 def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The parameters in a bundle's graphs by name, and its facts as a checkpoint tells them. Raises HocketError if
+    """The parameters in a bundle's graphs by name, and its facts in the form of a checkpoint's. Raises HocketError if
     it is not whole."""
     manifest = read_manifest(folder)
     found: dict[str, Tensor] = {}

@@ -159,7 +159,7 @@ def test_every_recipe_of_notes_makes_a_step(path, data, tmp_path):
     small = dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(data)),
-        train=dataclasses.replace(recipe.train, lanes=2, **{"steps": 8, "teacher": ""} if notes else {}),
+        train=dataclasses.replace(recipe.train, batch_size=2, **{"sequence_length": 8, "teacher": ""} if notes else {}),
     )
     losses = Run(small, tmp_path).step(0.0)
     assert set(losses) == {"total", *(codec.FIELDS if notes else ("nats", "bits"))}

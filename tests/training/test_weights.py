@@ -84,7 +84,7 @@ def test_one_s_own_recipe_is_the_parent_s_taught_gently(recipe: Recipe):
     own = tuned(recipe_table(recipe), "my-songs")
     assert (own.slug, own.name, own.family) == ("my-songs", "My songs", recipe.family)
     assert own.model == recipe.model
-    assert own.train.rate < recipe.train.rate
+    assert own.train.learning_rate < recipe.train.learning_rate
     assert not own.data.ship_only
     with pytest.raises(HocketError, match="'My Songs'"):
         tuned(recipe_table(recipe), "My Songs")

@@ -1,4 +1,4 @@
-"""The families there are. A new family is a folder beside this file and one line in `FAMILIES`.
+"""The families there are. A new family is a folder in this one and a line in `FAMILIES`.
 
 Recipes, `fit`, `export`, `evaluate`, the cards and the docs find what is a family's own through this table. Its modules
 are named as text and imported when they are first needed, so that reading the table does not load torch.

@@ -140,7 +140,7 @@ def test_it_learns(corpus, trained):
 
 
 def test_a_resumed_run_repeats_an_unbroken_one(corpus, tmp_path):
-    recipe = small_recipe(corpus.folder, batches=8, average=0.5)
+    recipe = small_recipe(corpus.folder, batches=8, ema_decay=0.5)
     whole = Run(recipe, tmp_path / "whole")
     whole.fit()
     first = Run(dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, batches=8)), tmp_path / "parts")

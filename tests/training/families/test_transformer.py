@@ -65,7 +65,7 @@ def player(bundle) -> TransformerPlayer:
 def network() -> Network:
     """A small one with weights in every layer."""
     torch.manual_seed(1)
-    made = Network(Config(layers=2, width=32, queries=4, inner=32, context=20, head=16, dropout=0.0), 2)
+    made = Network(Config(layers=2, width=32, query_heads=4, feedforward=32, context=20, head=16, dropout=0.0), 2)
     for layer in made.layers:
         torch.nn.init.normal_(layer.found.weight, std=0.2)
         torch.nn.init.normal_(layer.out.weight, std=0.2)
@@ -75,7 +75,7 @@ def network() -> Network:
 def batch_of(data: Path, steps: int, segment: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Three lanes of excerpts of at most `segment` notes, with their conditions."""
     shards = Shards.open(data)
-    stream = NoteStream(shards, shards.select(split="train"), ("march", "waltz"), 3, 1, Sampling(segment=segment))
+    stream = NoteStream(shards, shards.select(split="train"), ("march", "waltz"), 3, 1, Sampling(max_notes=segment))
     batch = note_family.tensors(stream.next(steps))
     return batch, note_family.conditions(batch, 2, torch.ones(3, 4, dtype=torch.bool))
 

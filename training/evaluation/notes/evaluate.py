@@ -41,7 +41,7 @@ from training.evaluation.report import card_sections
 from training.evaluation.samples import excerpts, like
 from training.families.notes.yardstick import score_pieces
 from training.families.table import FAMILIES
-from training.measures.genres import EARS, genre_ear
+from training.measures.genres import CACHE, genre_classifier
 
 SPLITS = ("train", "valid", "test")
 PIECES = 16
@@ -194,11 +194,11 @@ def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, 
     if len(manifest.genres) < 2:
         return {}
     try:
-        ear = genre_ear(held.shards, manifest.genres, EARS, _drums(manifest))
+        classifier = genre_classifier(held.shards, manifest.genres, CACHE, _drums(manifest))
     except HocketError as error:
         print(f" {error} ...", end="", file=sys.stderr, flush=True)
         return {}
-    return switching(player, manifest, ear, SWITCHES)
+    return switching(player, manifest, classifier, SWITCHES)
 
 
 def _drums(manifest: Manifest) -> bool:

@@ -62,7 +62,12 @@ def reconstruction(
 def _commonest(seen: NDArray[np.int16], held: NDArray[np.int16], shape: Shape) -> dict[str, float]:
     right = held == np.bincount(seen.ravel()).argmax()
     plain, onsets = round(float(right.mean()), 4), round(float(right[shape.onsets(held)].mean()), 4)
-    return {"told": plain, "free": plain, "told_onsets": onsets, "free_onsets": onsets}
+    return {
+        "teacher_forced": plain,
+        "free_running": plain,
+        "teacher_forced_onsets": onsets,
+        "free_running_onsets": onsets,
+    }
 
 
 def sections(figures: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

@@ -59,7 +59,7 @@ class StreamBundling:
 
     def measure(self, bundle: Bundle | None) -> float:
         """The distance between dreamt and held-out windows."""
-        length, stride = self.recipe.sampling.sequence, self.recipe.model.stride
+        length, stride = self.recipe.sampling.sequence_length, self.recipe.model.stride
         real = torch.from_numpy(self.held.at(self.held.starts[:-1], length * stride))
         number = np.array([self.genres.index(c.genre) for c in self.held.clips])
         genre = np.eye(len(self.genres), dtype=np.float32)[number]
@@ -74,19 +74,19 @@ class StreamBundling:
         return distance(drawn[:, skipped:], real[:, skipped:], number)
 
     def golden(self, bundle: Bundle) -> dict[str, NDArray[Any]]:
-        """What is told to the first steps, and the mels that come of it."""
+        """Inputs of the first steps, and the mels that come of them."""
         feeds = self._feeds(1)
         return feeds | {"mels": self._play(bundle, feeds)}
 
     def _feeds(self, lanes: int, frames: int = GOLDEN_FRAMES) -> Feeds:
-        """All that is told but the states, (frames, lanes, ...)."""
+        """All inputs but the states, (frames, lanes, ...)."""
         config, rng = self.recipe.model, np.random.default_rng(0)
         genre = rng.dirichlet(np.ones(len(self.genres)), (frames, lanes))
         drawn = {
             "style": rng.standard_normal((frames, lanes, config.style)),
             "genre": genre,
             "temperature": np.ones((frames, lanes, 1)),
-            "noise": rng.gumbel(size=(frames, lanes, config.groups, config.codes)),
+            "noise": rng.gumbel(size=(frames, lanes, config.codebooks, config.codebook_size)),
         }
         return {name: array.astype(np.float32) for name, array in drawn.items()}
 
@@ -118,7 +118,8 @@ class StreamBundling:
         """Fields of the manifest."""
         config = self.recipe.model
         return {
-            "codec": self.format.codec() | {"stride": config.stride, "groups": config.groups, "codes": config.codes},
+            "codec": self.format.codec()
+            | {"stride": config.stride, "groups": config.codebooks, "codes": config.codebook_size},
             "condition_genres": self.genres,
             "genres": self.genres,
             "latent": config.style,
@@ -129,7 +130,7 @@ class StreamBundling:
     @torch.no_grad()
     def latents(self) -> dict[str, NDArray[Any]]:
         """See `instrument.models.sound.cmelgan`."""
-        length, stride = self.recipe.sampling.sequence, self.recipe.model.stride
+        length, stride = self.recipe.sampling.sequence_length, self.recipe.model.stride
         rng = np.random.default_rng(0)
         styles, labels = [], []
         for found in sounding(self.mels, self.genres, length):

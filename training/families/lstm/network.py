@@ -1,8 +1,4 @@
-"""The recurrent note model: an LSTM of one step a note, with the heads of `families.notes.network`.
-
-Hochreiter & Schmidhuber 1997; heads in sequence after Notochord (Shepardson et al., 2022); lookback
-features after Magenta's Lookback RNN (Waite, 2016).
-"""
+"""The network of the LSTM, and the graphs of its bundle."""
 
 from __future__ import annotations
 
@@ -33,7 +29,7 @@ class Config:
 
 
 class Network(nn.Module):
-    """The model. genres: how many genres its condition tells."""
+    """The model. genres: how many its condition distinguishes."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()

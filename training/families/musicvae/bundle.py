@@ -57,7 +57,7 @@ class PhraseBundling:
         return max(float(np.abs(mine[name] - theirs[name]).max()) for name in mine)
 
     def measure(self, bundle: Bundle | None) -> float:
-        """Share of the steps of held-out phrases that the likeliest token gets wrong, told those before."""
+        """Share of the steps of held-out phrases that the likeliest token gets wrong, teacher-forced."""
         return 1 - told_accuracy(BundlePhrases(bundle) if bundle else self.network, self.held.tokens)
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:

@@ -63,7 +63,7 @@ class BundlePhrases:
         return torch.cat([torch.full_like(tokens[:, :1], self.unknown), tokens[:, :-1]], 1)
 
     def __call__(self, z: Tensor, inputs: Tensor) -> Tensor:
-        """Logits when the tokens before are told, as `Network`."""
+        """Teacher-forced logits, as `Network`."""
         return torch.from_numpy(self._walk(z, lambda at, _: inputs[:, at].numpy())[0])
 
     def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:

@@ -23,7 +23,7 @@ from training.families.notes.predictor import BundlePredictor, Stepper
 from training.families.notes.task import valid_pieces
 from training.families.notes.yardstick import score_pieces
 
-STYLE = 2.5  # with it, a listener's ear knows a genre in its first bars about as often as in real pieces
+STYLE = 2.5  # with it, the genre classifier is right about first bars about as often as for real pieces
 GOLDEN_STEPS = 8
 OFFERED_PIECES = 100  # pitched pieces by people that a genre needs to be offered
 COMPARED = {"pieces": 6, "notes": 320}  # of each genre, for the likelihood before and after

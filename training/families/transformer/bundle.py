@@ -1,4 +1,4 @@
-"""A Transformer's bundle: as of all models of notes, its step graph run with the rows of the last notes."""
+"""What of a bundle is the Transformer's own: how its step graph is run, and steps of knobs."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class VocoderBundling:
     def licences(self) -> dict[str, str]:
         """Of the clips that it learnt from."""
         chosen = self.corpus.select("train", self.recipe.data.ship_only)
-        if self.recipe.train.notes and Path(self.recipe.train.notes_folder).exists():
+        if self.recipe.train.notes_share and Path(self.recipe.train.notes_folder).exists():
             notes = sounds(self.recipe.train.notes_folder, self.format)
             chosen = chosen + notes.select("train", self.recipe.data.ship_only)
         found: dict[str, set[str]] = {}
@@ -66,7 +66,7 @@ class VocoderBundling:
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
-        return {"codec": self.format.codec() | {"tonal": self.recipe.model.tonal}}
+        return {"codec": self.format.codec() | {"tonal": self.recipe.model.tonal_bins}}
 
     def latents(self) -> dict[str, np.ndarray]:
         """None."""

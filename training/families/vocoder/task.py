@@ -1,13 +1,13 @@
-"""Learning to sound: the task of the vocoder.
+"""The task of the vocoder.
 
 Losses, all on what is synthesised from the mels of an excerpt:
 
-- distance: of magnitudes in three resolutions (Yamamoto and others, 2020): spectral convergence and the difference of
-  logarithms, between the excerpt and two renderings with different noise, less `apart` of that between the two: a
-  spectral energy distance (Gritsenko and others, 2020). Without the last term noise would not pay, and what is noisy
-  would buzz.
-- log: of the head's own magnitudes, from those of the excerpt's spectra.
-- turn: how far phases advance from frame to frame, from those of the excerpt, louder bins counting more.
+- distance: of magnitudes in three resolutions (Yamamoto et al., 2020): spectral convergence and the difference of
+  logarithms, between the excerpt and two renderings with different noise, less `energy_distance_weight` of that
+  between the two: a spectral energy distance (Gritsenko et al., 2020). Without the last term noise would only cost, and
+  noisy sounds would buzz.
+- log_magnitude: of the head's own magnitudes, from those of the excerpt's spectra.
+- phase: how far phases advance from frame to frame, from those of the excerpt, louder bins counting more.
 
 Phases run from frame to frame without a gradient: within a frame it is taken, since all overlapping frames but
 this one stand fast.
@@ -51,26 +51,30 @@ DEEP, OFTEN = 48, 6.0  # MIDI pitch below which notes are drawn so many times as
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """frames: that are heard of an excerpt, after `context` that are only seen; apart, log, turn: weights of the
-    losses; made: share of the excerpts that are synthetic tones; notes: share from `notes_folder`; loudness:
-    decibels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation."""
+    """Settings of the vocoder, besides those of every family.
+
+    frames: of an excerpt in the loss, after `context` frames that are only seen; energy_distance_weight: of the
+    distance between two renderings, see the module; log_magnitude_weight, phase_weight: of the other losses;
+    synthetic_share: share of the excerpts that are synthetic tones; notes_share: share from `notes_folder`;
+    loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
+    """
 
     frames: int = 64
     context: int = 20
-    apart: float = 0.7
-    log: float = 0.3
-    turn: float = 1.0
-    made: float = 0.2
-    notes: float = 0.2
+    energy_distance_weight: float = 0.7
+    log_magnitude_weight: float = 0.3
+    phase_weight: float = 1.0
+    synthetic_share: float = 0.2
+    notes_share: float = 0.2
     notes_folder: str = "data/notes-full"
-    loudness: tuple[float, float] = (-32.0, -14.0)
+    loudness_db: tuple[float, float] = (-32.0, -14.0)
     valid_clips: int = 8
     valid_seconds: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Nothing to choose."""
+    """The vocoder has no settings of sampling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,9 @@ class VocodingTask:
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         """HocketError if the recipe's data is not there, or of another rate."""
         self.train, self.device, self.format = recipe.train, device, MelFormat()
-        self.size = self.train.lanes * self.train.frames
+        self.size = self.train.batch_size * self.train.frames
         self.music = sounds(recipe.data.folder, self.format)
-        self.notes = sounds(self.train.notes_folder, self.format) if self.train.notes else None
+        self.notes = sounds(self.train.notes_folder, self.format) if self.train.notes_share else None
         self.data_hash = self.music.data_hash
         ship, folder = recipe.data.ship_only, recipe.data.folder
         self.pieces = self.music.select("train", ship)
@@ -126,19 +130,19 @@ class VocodingTask:
         """Sounds (lanes, samples) whose frames lie all inside."""
         train, format = self.train, self.format
         samples = (train.context + train.frames - 1) * format.hop + format.fft
-        out = np.zeros((train.lanes, samples), np.float32)
+        out = np.zeros((train.batch_size, samples), np.float32)
         for lane in out:
             kind = rng.random()
-            if kind < train.made:
+            if kind < train.synthetic_share:
                 lane[:] = mixture(rng, samples, format.rate)
-            elif kind < train.made + train.notes and self.tones and self.notes:
+            elif kind < train.synthetic_share + train.notes_share and self.tones and self.notes:
                 clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
                 lead = int(rng.integers(samples // 2))  # of silence, so that onsets are heard
                 lane[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
             else:
                 clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
                 lane[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
-            lane *= gain(lane, rng.uniform(*train.loudness))
+            lane *= gain(lane, rng.uniform(*train.loudness_db))
         return out
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
@@ -149,29 +153,29 @@ class VocodingTask:
         spectra = np.fft.rfft(windows * hann(format.fft)) * middle(format.bins)
         magnitudes = np.abs(spectra)
         log_mels = mel_of_spectra(magnitudes, format)
-        found = Peaks(format, config.tonal).find(log_mels)
+        found = Peaks(format, config.tonal_bins).find(log_mels)
         mels, places, offsets, lobes = (torch.from_numpy(a).to(self.device) for a in (log_mels, *found))
         spectra = torch.from_numpy(spectra[:, train.context - 1 :]).to(self.device)
         log_true = torch.from_numpy(magnitudes[:, train.context :]).to(self.device).clamp(min=FLOOR).log()
-        noise = torch.from_numpy(noise_spectra(rng, train.lanes, train.frames, format)).to(self.device)
+        noise = torch.from_numpy(noise_spectra(rng, train.batch_size, train.frames, format)).to(self.device)
 
-        x, _ = network.trunk(mels, places, network.initial(train.lanes))
+        x, _ = network.trunk(mels, places, network.initial(train.batch_size))
         x, mels, offsets, lobes = (a[:, train.context :] for a in (x, mels, offsets, lobes))
         log, hiss, *run = network.parts(x, mels, lobes)
         running, sources = torch.complex(*run) * advance(offsets, format), nearest(offsets)
-        turn = turn_loss(running, spectra[..., : config.tonal], sources)
-        phases = run_phases(spectra[:, 0, : config.tonal], running.detach(), sources)
-        tonal = F.pad(running * phases, (0, format.bins - config.tonal))
+        turn = turn_loss(running, spectra[..., : config.tonal_bins], sources)
+        phases = run_phases(spectra[:, 0, : config.tonal_bins], running.detach(), sources)
+        tonal = F.pad(running * phases, (0, format.bins - config.tonal_bins))
         made = overlapped(torch.stack([unit(tonal + hiss * n) * log.exp() for n in noise]), format)
 
         skip = format.fft - format.hop  # where not all windows overlap yet
         start = train.context * format.hop + skip
         true = torch.from_numpy(sound[:, start : start + made.shape[-1] - 2 * skip]).to(self.device)
         fft = int(rng.choice(RESOLUTIONS))  # one a batch: the mean is the same, at a third of the cost
-        distance = energy_distance(true, made[..., skip : made.shape[-1] - skip], train.apart, fft)
+        distance = energy_distance(true, made[..., skip : made.shape[-1] - skip], train.energy_distance_weight, fft)
         log_loss = (log - log_true).abs().mean()
-        total = distance + train.log * log_loss + train.turn * turn
-        return {"total": total, "distance": distance, "log": log_loss, "turn": turn}
+        total = distance + train.log_magnitude_weight * log_loss + train.phase_weight * turn
+        return {"total": total, "distance": distance, "log_magnitude": log_loss, "phase": turn}
 
     def validate(self, network: nn.Module) -> Score:
         """Distances of held-out music, streamed as the instrument does."""
@@ -217,10 +221,10 @@ def gain(x: NDArray[np.float32], decibels: float) -> np.float32:
 def rendered(network: Any, log_mels: NDArray[np.float32]) -> Sound:
     """What `instrument.models.sound.vocoder.Vocoder.render` makes of normalised log mels (frames, mels)."""
     format = MelFormat()
-    synthesis = Synthesis(format, network.config.tonal)
+    synthesis = Synthesis(format, network.config.tonal_bins)
     samples, after = len(log_mels) * format.hop, -(-synthesis.latency // format.hop)
     log_mels = np.pad(log_mels, ((PRIMED, after), (0, 0)), constant_values=np.float32(SILENCE))
-    places, offsets, lobes = Peaks(format, network.config.tonal).find(log_mels)
+    places, offsets, lobes = Peaks(format, network.config.tonal_bins).find(log_mels)
     parts, _ = network(*(torch.from_numpy(a)[None] for a in (log_mels, places, lobes)), network.initial(1))
     return synthesis.push(parts[0].numpy()[PRIMED:], offsets[PRIMED:])[synthesis.latency :][:samples]
 
@@ -262,7 +266,7 @@ def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
 
 
 def turn_loss(turned: Tensor, spectra: Tensor, sources: Tensor) -> Tensor:
-    """How far the told advances (lanes, frames, tonal) are from those of spectra (lanes, frames + 1, tonal): the mean
+    """How far predicted advances (lanes, frames, tonal) are from those of spectra (lanes, frames + 1, tonal): the mean
     chord on the unit circle, the louder bins the more, and the lowest, where bands tell tones apart badly."""
     true = spectra[:, 1:] * unit(spectra[:, :-1]).gather(-1, sources).conj()
     size = true.abs()

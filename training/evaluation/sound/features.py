@@ -1,4 +1,4 @@
-"""What the ears hear of a sound, as numbers: ten seconds of music, or a single note.
+"""The features of a sound for the classifiers: ten seconds of music, or a single note.
 
 Every sound is brought to one bandwidth (8 kHz) and one loudness first, and what lies 60 dB under it is not heard, so
 that neither the source's sample rate nor its level nor the hiss under it tells where it comes from.
@@ -30,7 +30,7 @@ NOTE_MELS = (len(STAGES) - 1) * MELS // BAND  # numbers of `hear_note` that are 
 CLASSES = 12
 
 Sound = NDArray[np.float32]
-Heard = NDArray[np.float32]
+Features = NDArray[np.float32]
 
 
 def to_rate(samples: Sound, rate: int) -> Sound:
@@ -38,7 +38,7 @@ def to_rate(samples: Sound, rate: int) -> Sound:
     return np.asarray(samples if rate == RATE else soxr.resample(samples, rate, RATE), np.float32)
 
 
-def hear_clip(samples: Sound, rate: int) -> Heard:
+def clip_features(samples: Sound, rate: int) -> Features:
     """Ten seconds or so of music: means, spreads and quantiles of log mels, how fast they change, the rhythm of
     their bands, and how sharply the energy falls on pitch classes, whatever these are called."""
     x = to_rate(samples, rate)
@@ -70,7 +70,7 @@ def _classes(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
     return energy / (energy.sum() + 1e-12)
 
 
-def hear_note(samples: Sound, rate: int, pitch: int) -> Heard:
+def note_features(samples: Sound, rate: int, pitch: int) -> Features:
     """A note that should have this MIDI pitch: log mels by stage (the first `NOTE_MELS` numbers, which make the bins
     of NDB), partials by stage, its envelope, and how it moves."""
     spectra = np.abs(stft(to_rate(samples, rate), FFT, NOTE_HOP))
