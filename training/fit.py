@@ -156,7 +156,7 @@ class Run:
     # --- keeping
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the run, as JSON can tell it."""
+        """The facts of the run, as JSON can hold it."""
         return {
             "recipe": recipe_table(self.recipe),
             "genres": self.genres,

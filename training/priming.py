@@ -102,7 +102,7 @@ def _landmarks(bundle: Bundle, shards: Shards, decoded: int) -> dict[str, NDArra
 
 
 def _write(bundle: Bundle, field: str, arrays: dict[str, NDArray]) -> Manifest:
-    """Write the arrays as FIELD.npz of the bundle and tell its manifest."""
+    """Write the arrays as FIELD.npz of the bundle and into its manifest."""
     path = bundle.folder / f"{field}.npz"
     np.savez_compressed(path, **arrays)
     told = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())

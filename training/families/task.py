@@ -86,7 +86,7 @@ class Task(Protocol):
 
     @property
     def place(self) -> Any:
-        """Where in the data the run stands, as JSON can tell it."""
+        """Where in the data the run stands, as JSON can hold it."""
         ...
 
     @property

@@ -31,7 +31,7 @@ from training.measures.analysis import key_fits
 BAR = 4 * TICKS_PER_BEAT
 BARS = 2
 GRID = TICKS_PER_BEAT // 4
-FEWEST = 4  # pitched notes in two bars, with fewer of which a genre cannot be told
+FEWEST = 4  # pitched notes in two bars, with fewer of which a genre is not classified
 LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
 TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
@@ -46,7 +46,7 @@ Extract = Callable[[NDArray[np.int32], int], NDArray[np.float32] | None]
 
 
 def pitched_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
-    """What is heard of two bars of four beats from tick `start` on, as numbers; None with fewer than
+    """Features of two bars of four beats from tick `start` on; None with fewer than
     `FEWEST` pitched notes in them."""
     notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] != Part.DRUMS)]
     if len(notes) < FEWEST:
@@ -167,12 +167,12 @@ class GenreClassifier:
         return (drum_features if self.drums else pitched_features)(notes, start)
 
     def tell(self, notes: NDArray[np.int32], start: int) -> str | None:
-        """The genre of the two bars from tick `start` on; None if there are too few notes to tell."""
+        """The genre of the two bars from tick `start` on; None if there are too few notes."""
         heard = self.features(notes, start)
         return None if heard is None else self.genres[int(self._scores(heard[None])[0].argmax())]
 
     def likelihood(self, notes: NDArray[np.int32], start: int, genre: str) -> float:
-        """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes to tell."""
+        """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes."""
         heard = self.features(notes, start)
         if heard is None:
             return 0.0

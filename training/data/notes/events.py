@@ -223,8 +223,8 @@ class NoteStream:
         self._current = [None] * len(self.excerpt)
 
     def next(self, steps: int) -> dict[str, NDArray]:
-        """The next `steps` prediction steps of every lane: arrays (lanes, steps, ...) named as in
-        `Features`, and `genre` (lanes, steps)."""
+        """The next `steps` prediction steps of every lane: arrays (batch, steps, ...) named as in
+        `Features`, and `genre` (batch, steps)."""
         rows = [self._lane(lane, steps) for lane in range(len(self.excerpt))]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 

@@ -158,7 +158,7 @@ def keyless(tokens: NDArray[np.int16], shape: Shape) -> NDArray[np.int16]:
 
 
 def varied(tokens: NDArray[np.int16], shape: Shape, sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Phrases (n, steps) to learn from beside those that there are: melodies in other keys, drums without some
+    """Phrases (n, steps) to learn from besides those that there are: melodies in other keys, drums without some
     kinds."""
     if not shape.drums:
         return transposed(tokens, sampling.transpose, rng) if sampling.transpose else tokens

@@ -118,7 +118,7 @@ def evaluate(
     bundle: Bundle, held: Held, pieces: int = PIECES, seeds: Sequence[int] = (1, 2), flat: Bundle | None = None
 ) -> Evaluation:
     """Measure a bundle. pieces: generated of each genre; seeds: of long runs; flat: of a model of phrases, one
-    without conductor to stand beside."""
+    without conductor to compare with."""
     manifest, player = open_note_bundle(bundle)
     done = Evaluation(manifest, bundle.folder)
     seconds: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """How well a phrase model gives back held-out phrases, and how evenly its space can be crossed.
 
-Accuracy is the share of sixteenth steps whose token is right: told the tokens before, and free-running, both drawn
+Accuracy is the share of sixteenth steps whose token is right: teacher-forced, and free-running, both drawn
 at temperature 1 from the mean of the posterior. Held notes inflate it, so the baseline of the commonest token and
 the accuracy of steps with an onset stand beside it.
 """

@@ -1,4 +1,4 @@
-"""Real and generated pieces analysed beside each other: metre, key, loudness and form, and how they drift."""
+"""Real and generated pieces analysed side by side: metre, key, loudness and form, and how they drift."""
 
 from __future__ import annotations
 

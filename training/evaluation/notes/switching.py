@@ -1,4 +1,4 @@
-"""Whether a switch of genre is heard: in mid-play, from every genre to every other, judged by a `GenreEar`."""
+"""Whether a switch of genre is heard: in mid-play, from every genre to every other, judged by a `GenreClassifier`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def switching(
     pieces it was not trained on; for each of `WINDOWS` the rate over the `switches` to it; `unswitched`, that
     in the two bars before a switch from it to another; `share`, the rate of bars 1-2 as a share of `real`;
     `heard`, whether that is at least `GOAL`; and for what bars 1-2 are taken `instead` most often ("" if for
-    nothing else). Two bars with too few notes to tell count as not told.
+    nothing else). Two bars with too few notes count as not recognised.
     """
     genres = [g for g in manifest.genres if g in classifier.genres]
     told: dict[str, dict[str, list[str]]] = {g: {name: [] for name in (*WINDOWS, "unswitched")} for g in genres}

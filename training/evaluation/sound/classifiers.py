@@ -57,23 +57,23 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A trained classifier. weights: mean and deviation of what is heard, then matrix and bias of three layers.
-    figures: "folds" and "held_out" (shares told right: the mean of the labels), "by_label" (held out; folds where
-    none is), "heard" (how many sounds it was tried on)."""
+    """A trained classifier. weights: mean and deviation of the features, then matrix and bias of three layers.
+    figures: "folds" and "held_out" (accuracy, the mean of the labels), "by_label" (held out; folds where none is),
+    "heard" (how many sounds it was tried on)."""
 
     labels: tuple[str, ...]
     weights: tuple[NDArray[np.float32], ...]
     figures: dict[str, Any] = field(default_factory=dict)
 
     def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The last hidden layer, (n, EMBEDDING), of what was heard (n, d)."""
+        """The last hidden layer, (n, EMBEDDING), of features (n, d)."""
         mean, deviation, first, bias, second, second_bias = self.weights[:6]
         hidden = np.maximum((rows - mean) / deviation @ first + bias, 0)
         out: NDArray[np.float32] = hidden @ second + second_bias
         return out
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, labels) of what was heard (n, d)."""
+        """(n, labels) of features (n, d)."""
         scores = np.maximum(self.embed(rows), 0) @ self.weights[6] + self.weights[7]
         e = np.exp(scores - scores.max(1, keepdims=True))
         out: NDArray[np.float32] = e / e.sum(1, keepdims=True)
@@ -84,13 +84,13 @@ class Classifier:
         return [self.labels[i] for i in self.probabilities(rows).argmax(1)]
 
     def recognised(self, examples: Examples) -> dict[str, float]:
-        """Label -> the share of its examples that is told right."""
+        """Label -> the share of its examples that is classified correctly."""
         right = np.array(self.tell(examples.rows)) == examples.labels
         return {label: float(right[own].mean()) for label in self.labels if (own := examples.labels == label).any()}
 
 
 def genre_classifier(corpus: Corpus, genres: Sequence[str], folder: Path | None = CACHE) -> tuple[Classifier, Examples]:
-    """The classifier of these genres by ten seconds of sound, and all that it heard of the corpus."""
+    """The classifier of these genres by ten seconds of sound, and the features of the corpus."""
     heard = _kept(f"clips {corpus.data_hash}", folder, lambda: _all_clips(corpus))
     known = [str(g) for g in genres if len(set(heard.train.groups[heard.train.labels == g])) >= FEWEST_GROUPS]
     if len(known) < 2:
@@ -102,7 +102,7 @@ def genre_classifier(corpus: Corpus, genres: Sequence[str], folder: Path | None 
 
 
 def instrument_classifier(corpus: Corpus, folder: Path | None = CACHE) -> tuple[Classifier, Examples]:
-    """The classifier of the instruments of a corpus of notes, and all that it heard of them."""
+    """The classifier of the instruments of a corpus of notes, and their features."""
     heard = _kept(f"notes {corpus.data_hash}", folder, lambda: _all_notes(corpus))
     known = sorted(map(str, set(heard.train.labels)))
     if len(known) < 2:
@@ -180,7 +180,7 @@ def _classifier(heard: Examples, labels: Sequence[str], folder: Path | None) -> 
 
 
 def _folds(examples: Examples, labels: Sequence[str]) -> dict[str, float]:
-    """Label -> share told right when its track or piece was not learnt from."""
+    """Label -> accuracy on tracks or pieces that were not trained on."""
     groups, of = np.unique(examples.groups, return_inverse=True)
     fold = np.random.default_rng(0).permutation(len(groups))[of] % FOLDS
     right = np.zeros(len(of), bool)
@@ -236,7 +236,7 @@ def _draws(examples: Examples) -> NDArray[np.float32]:
     return (each / each.sum()).astype(np.float32)
 
 
-# --- what was heard is kept: it takes longer than learning from it
+# --- features are kept: they take longer than the training
 
 
 def _kept(key: str, folder: Path | None, hear: Callable[[], Examples]) -> Examples:

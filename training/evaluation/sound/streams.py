@@ -114,7 +114,7 @@ def evaluate_stream(
 
 
 def render(done: Evaluation, player: Player, manifest: Manifest, classifier: Classifier, clips: int) -> Examples:
-    """What is heard of clips of each genre, each with a seed of its own."""
+    """Features of clips of each genre, each with a seed of its own."""
     rows: list[Features] = []
     labels: list[str] = []
     for number, genre in enumerate(classifier.labels):
@@ -142,7 +142,7 @@ def vocoder_of(manifest: Manifest) -> Vocoder:
 def baselines(
     done: Evaluation, vocoder: Vocoder, corpus: Corpus, classifier: Classifier, split: str, count: int
 ) -> dict[str, Examples]:
-    """What is heard of `count` held-out clips (at most `COMPARED`) through the vocoder: as they are, with their mels
+    """Features of `count` held-out clips (at most `COMPARED`) through the vocoder: as they are, with their mels
     shuffled in time, and of white noise as loud."""
     rng = np.random.default_rng(0)
     chosen = []

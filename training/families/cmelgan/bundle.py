@@ -13,6 +13,7 @@ from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.spectral import MelFormat
 from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.data.sound.corpus import Corpus
 from training.data.sound.mels import Mels
 from training.families.cmelgan import network as cmelgan
@@ -58,7 +59,7 @@ class StreamBundling:
         return largest
 
     def measure(self, bundle: Bundle | None) -> float:
-        """The distance between dreamt and held-out windows."""
+        """The distance between generated and held-out windows."""
         length, stride = self.recipe.sampling.sequence_length, self.recipe.model.stride
         real = torch.from_numpy(self.held.at(self.held.starts[:-1], length * stride))
         number = np.array([self.genres.index(c.genre) for c in self.held.clips])
@@ -79,7 +80,7 @@ class StreamBundling:
         return feeds | {"mels": self._play(bundle, feeds)}
 
     def _feeds(self, lanes: int, frames: int = GOLDEN_FRAMES) -> Feeds:
-        """All inputs but the states, (frames, lanes, ...)."""
+        """All inputs but the states, (frames, batch, ...)."""
         config, rng = self.recipe.model, np.random.default_rng(0)
         genre = rng.dirichlet(np.ones(len(self.genres)), (frames, lanes))
         drawn = {
@@ -91,7 +92,7 @@ class StreamBundling:
         return {name: array.astype(np.float32) for name, array in drawn.items()}
 
     def _play(self, bundle: Bundle | None, feeds: Feeds) -> NDArray[np.float32]:
-        """Mels (lanes, frames, mels) by the bundle, or by the network."""
+        """Mels (batch, frames, mels) by the bundle, or by the network."""
         step, _, ins, _ = cmelgan.graphs(self.network)["step"]
         frames, lanes = feeds["style"].shape[:2]
         states = {p.name: np.zeros((lanes, *p.shape[1:]), np.float32) for p in ins if p.role == "state"}
@@ -109,10 +110,7 @@ class StreamBundling:
 
     def licences(self) -> dict[str, str]:
         """Of the training clips."""
-        found: dict[str, set[str]] = {}
-        for clip in self.clips:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: ", ".join(sorted(licences)) for name, licences in sorted(found.items())}
+        return licences(self.clips)
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""

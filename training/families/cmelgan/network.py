@@ -44,7 +44,7 @@ class Config:
 
 
 def per_frame(x: Tensor) -> Tensor:
-    """x (lanes, channels, frames), each frame of unit power: a norm that looks at no other frame."""
+    """x (batch, channels, frames), each frame of unit power: a norm that looks at no other frame."""
     return x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5)
 
 
@@ -61,7 +61,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.film.bias)
 
     def forward(self, x: Tensor, condition: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
-        """x (lanes, width, frames), condition (lanes, latent frames, size), cache (lanes, width, past) -> the same
+        """x (batch, width, frames), condition (batch, latent frames, size), cache (batch, width, past) -> the same
         of x and of the cache."""
         film = stretched(self.film(condition).transpose(1, 2), x.shape[-1] // condition.shape[1])
         scale, shift = film.chunk(2, 1)
@@ -70,7 +70,7 @@ class Block(nn.Module):
 
 
 def stretched(x: Tensor, times: int) -> Tensor:
-    """x (lanes, channels, frames), each frame `times` over."""
+    """x (batch, channels, frames), each frame `times` over."""
     lanes, channels, frames = x.shape
     return x[..., None].expand(lanes, channels, frames, times).reshape(lanes, channels, frames * times)
 
@@ -105,7 +105,7 @@ class Generator(nn.Module):
         return [self.enter.weight.new_zeros(lanes, *shape) for shape in self.caches()]
 
     def forward(self, z: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """z (lanes, latent frames, dims), genre (lanes, latent frames, genres) -> mels (lanes, frames, mels) and
+        """z (batch, latent frames, dims), genre (batch, latent frames, genres) -> mels (batch, frames, mels) and
         the caches after them."""
         caches = self.initial(len(z)) if caches is None else caches
         x = self.enter(z.transpose(1, 2)) * (1 + self.genre(genre).transpose(1, 2))
@@ -164,8 +164,8 @@ class Prior(nn.Module):
         return near + self.out[group](x)
 
     def forward(self, before: Tensor, drawn: Tensor, style: Tensor, genre: Tensor, coder: Coder) -> Tensor:
-        """Logits (lanes, frames, groups, codes), given all that stood before each code: latent frames before (lanes,
-        frames, dims), sums of vectors within the frame (lanes, frames, groups, dims)."""
+        """Logits (batch, frames, groups, codes), given all that stood before each code: latent frames before (batch,
+        frames, dims), sums of vectors within the frame (batch, frames, groups, dims)."""
         scaled = before * coder.scale
         hidden, _ = self.gru(self.dropout(self.embed(scaled, style, genre)))
         shares = self.shares(self.dropout(hidden), scaled, style, genre)
@@ -185,7 +185,7 @@ class Styling(nn.Module):
         self.out.weight.data *= 0.3
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z (lanes, latent frames, dims) -> (lanes, style) each."""
+        """z (batch, latent frames, dims) -> (batch, style) each."""
         x = F.leaky_relu(self.enter(z.transpose(1, 2)), SLOPE)
         x = F.leaky_relu(self.middle(x), SLOPE)
         mean, deviation = self.out(torch.cat([x.mean(-1), x.std(-1)], -1)).chunk(2, -1)
@@ -213,19 +213,19 @@ class Network(nn.Module):
         return self.coder.points(codes) * self.coder.scale
 
     def draw(self, codes: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Codes (lanes, latent frames, groups), genre (lanes, latent frames, genres) -> mels (lanes, frames, mels), and
+        """Codes (batch, latent frames, groups), genre (batch, latent frames, genres) -> mels (batch, frames, mels), and
         the generator's caches after them."""
         z = self.coder.points(codes)
         more, after = self.generator(z * self.coder.scale, genre, caches)
         return self.coder.mels(z) + more, after
 
     def styles(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation (lanes, style) of the styles of codes (lanes, latent frames, groups)."""
+        """Mean and log deviation (batch, style) of the styles of codes (batch, latent frames, groups)."""
         return self.styling(self.scaled(codes))
 
     def logits(self, codes: Tensor, before: Tensor, style: Tensor, genre: Tensor) -> Tensor:
-        """Of codes (lanes, frames, groups), given those `before` each frame, of frames 1 on; style and genre (lanes,
-        frames, ...): (lanes, frames, groups, codes)."""
+        """Of codes (batch, frames, groups), given those `before` each frame, of frames 1 on; style and genre (batch,
+        frames, ...): (batch, frames, groups, codes)."""
         books = self.coder.books
         vectors = [book[code] for book, code in zip(books[:-1], codes[..., :-1].unbind(-1), strict=True)]
         sums = F.pad(torch.stack(vectors, -2).cumsum(-2), (0, 0, 1, 0))
@@ -234,8 +234,8 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def dream(self, before: Tensor, style: Tensor, genre: Tensor, frames: int) -> Tensor:
-        """Go on after codes `before` (lanes, n, groups), n may be 0, in a style (lanes, style) and a genre (lanes,
-        genres): codes (lanes, frames, groups), drawn by torch's generator."""
+        """Go on after codes `before` (batch, n, groups), n may be 0, in a style (batch, style) and a genre (batch,
+        genres): codes (batch, frames, groups), drawn by torch's generator."""
         step, lanes = Step(self), len(style)
         hidden = style.new_zeros(lanes, self.config.units)
         z = style.new_zeros(lanes, self.config.components)
@@ -275,7 +275,7 @@ class Step(nn.Module):
         self.books = nn.ParameterList(book * self.even for book in network.coder.books.detach())
 
     def advance(self, z: Tensor, style: Tensor, genre: Tensor, hidden: Tensor) -> Tensor:
-        """The prior's state after the latent frame before, z (lanes, dims)."""
+        """The prior's state after the latent frame before, z (batch, dims)."""
         x = self.network.prior.embed(z * self.network.coder.scale, style, genre)
         reset, keep, new = self.told(x).chunk(3, -1)
         reset_kept, keep_kept, new_kept = self.kept(hidden).chunk(3, -1)
@@ -292,7 +292,7 @@ class Step(nn.Module):
         noise: Tensor,
         hidden: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The state, the next frame's codes (lanes, groups), the largest of logits / temperature + noise, and z."""
+        """The state, the next frame's codes (batch, groups), the largest of logits / temperature + noise, and z."""
         prior, coder = self.network.prior, self.network.coder
         hidden = self.advance(z, style, genre, hidden)
         shares = prior.shares(hidden, z * coder.scale, style, genre)
@@ -315,8 +315,8 @@ class Step(nn.Module):
         hidden: Tensor,
         *caches: Tensor,
     ) -> tuple[Tensor, ...]:
-        """style (lanes, style), genre (lanes, genres), temperature (lanes, 1), noise (lanes, groups, codes), the
-        latent frame before (lanes, dims), the prior's state, the generator's caches -> mels (lanes, stride, mels),
+        """style (batch, style), genre (batch, genres), temperature (batch, 1), noise (batch, groups, codes), the
+        latent frame before (batch, dims), the prior's state, the generator's caches -> mels (batch, stride, mels),
         latent frame, state and caches after."""
         network = self.network
         hidden, _, z = self.go_on(before, style, genre, temperature, noise, hidden)

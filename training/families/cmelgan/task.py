@@ -169,7 +169,7 @@ class StreamTask:
         return torch.from_numpy(self.mels.at(first * stride, 2 * stride))
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
-        """Codes (lanes, sequence, groups) of windows, their genres (lanes, genres), and their first mel frames."""
+        """Codes (batch, sequence, groups) of windows, their genres (batch, genres), and their first mel frames."""
         length, stride = self.sampling.sequence_length, self.config.stride
         genres, first = self._placed(rng, self.train.batch_size)
         assert self._codes is not None
@@ -331,7 +331,7 @@ def encoded(network: Any, mels: Mels) -> Tensor:
 
 
 def distance(drawn: Tensor, real: Tensor, genre: NDArray[np.int64]) -> float:
-    """How far windows of mels (lanes, frames, mels) lie apart, lanes of the same genre together: the Frechet distance
+    """How far windows of mels (batch, frames, mels) lie apart, those of the same genre together: the Frechet distance
     between Gaussians with diagonal covariance of level, spread and motion in 24 bands, in squared deviations of real
     windows, the mean over bands and genres."""
 

@@ -13,6 +13,7 @@ from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.note_spectra import HOP, RATE
 from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.data.sound.corpus import Clip, Corpus
 from training.families.gansynth.differences import judge
 from training.families.gansynth.task import NoteSpectraTask
@@ -80,10 +81,7 @@ class NoteSpectraBundling:
 
     def licences(self) -> dict[str, str]:
         """Of the notes that it learnt from."""
-        found: dict[str, set[str]] = {}
-        for clip in self.task.notes.clips:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: "; ".join(sorted(those)) for name, those in sorted(found.items())}
+        return licences(self.task.notes.clips)
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""

@@ -22,7 +22,7 @@ LEAST = 0.05  # share of the bins that noise counts, where partials lie side by 
 
 @torch.no_grad()
 def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
-    """The main lobes (lanes, PARTIALS, bins), at these bins, of partials of MIDI pitches (lanes,), off by (lanes,
+    """The main lobes (batch, PARTIALS, bins), at these bins, of partials of MIDI pitches (batch,), off by (batch,
     PARTIALS)."""
     at = comb_bins(pitch, off)
     d = (torch.from_numpy(bins) - at[..., None]).clamp(-ns.REACH - 1, ns.REACH + 1)
@@ -33,14 +33,14 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
 
 
 def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
-    """Bins (lanes, PARTIALS) where partials of MIDI pitches (lanes,) lie, off by (lanes, PARTIALS)."""
+    """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) lie, off by (batch, PARTIALS)."""
     base = 440 * 2 ** ((pitch - 69) / 12)
     return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
 
 
 class Said(NamedTuple):
-    """What a network says of frames (lanes, n) of notes: level (lanes, n, PARTIALS) and noise (lanes, n, BANDS); how
-    far its frequencies are off, in percent; and the notes' pitch (lanes,)."""
+    """What a network says of frames (batch, n) of notes: level (batch, n, PARTIALS) and noise (batch, n, BANDS); how
+    far its frequencies are off, in percent; and the notes' pitch (batch,)."""
 
     level: Tensor
     noise: Tensor
@@ -57,7 +57,7 @@ class Said(NamedTuple):
         z: Tensor,
         astray: Tensor | None = None,
     ) -> Said:
-        """astray: semitones (lanes,) that are added to the pitch given to the network."""
+        """astray: semitones (batch,) that are added to the pitch given to the network."""
         hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
         pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
         told, times = pitch, torch.from_numpy(frames)
@@ -71,7 +71,7 @@ class Said(NamedTuple):
 
 
 def apart(said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Mean differences of what was said from the maps of frames (lanes, n) of notes, over both floors (nats a bin)."""
+    """Mean differences of what was said from the maps of frames (batch, n) of notes, over both floors (nats a bin)."""
     level_true, noise_true = (
         torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)
     )
@@ -100,7 +100,7 @@ def _over(log: Tensor, power: Tensor | float) -> Tensor:
 def differences(
     said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], bins: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
-    """Mean differences of what was said from the spectrograms of frames (lanes, n) of notes, over both floors, at bins
+    """Mean differences of what was said from the spectrograms of frames (batch, n) of notes, over both floors, at bins
     (n,), in the mean over all phases."""
     power = torch.exp(2 * said.level) @ lobes(said.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
     power = power + torch.exp(2 * (said.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))

@@ -51,7 +51,7 @@ class Network(nn.Module):
         self.bend = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(config.layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(config.layers))
         self.out = nn.Linear(width, 2 * PARTIALS + 2 * BANDS + 1)
-        # what is an instrument's own at its pitches, learnt by heart: the network need not
+        # what is an instrument's own at its pitches, memorised, so that the network need not
         zones = len(range(LOWEST, HIGHEST + 1, APART))
         self.table = nn.Linear(instruments, zones * KNOTS * (PARTIALS + BANDS), bias=False)
         nn.init.zeros_(self.table.weight)
@@ -73,13 +73,13 @@ class Network(nn.Module):
         self.register_buffer("places", torch.linspace(0, math.log1p(last / EARLY), config.positions), persistent=False)
 
     def encode(self, summary: Tensor, instrument: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation of the latent, (lanes, latent) each, of a note's summary (lanes, SUMMARY)."""
+        """Mean and log deviation of the latent, (batch, latent) each, of a note's summary (batch, SUMMARY)."""
         read = torch.cat([self.encoder(summary), self.instrument(instrument)], -1)
         mean, deviation = self.posterior(read).chunk(2, -1)
         return mean, deviation.clamp(-6, 1)
 
     def place(self, time: Tensor, pitch: Tensor) -> Tensor:
-        """How near times in frames (lanes, n) of notes of a pitch (lanes, 1) are, in periods, to each position (lanes,
+        """How near times in frames (batch, n) of notes of a pitch (batch, 1) are, in periods, to each position (batch,
         n, positions)."""
         periods = time * torch.exp((pitch - MIDDLE) * (math.log(2) / 12))
         away = (torch.log(1 + periods / EARLY)[..., None] - self.places) / (self.places[1] * 1.2)
@@ -88,9 +88,9 @@ class Network(nn.Module):
     def forward(
         self, instrument: Tensor, latent: Tensor, pitch: Tensor, velocity: Tensor, frames: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """instrument (lanes, instruments), weights that add up to one; latent (lanes, latent); MIDI pitch and
-        velocity over 127 (lanes,); numbers of frames (lanes, n), or times in frames -> level and deviation (lanes, n,
-        PARTIALS), noise (lanes, n, BANDS)."""
+        """instrument (batch, instruments), weights that add up to one; latent (batch, latent); MIDI pitch and
+        velocity over 127 (batch,); numbers of frames (batch, n), or times in frames -> level and deviation (batch, n,
+        PARTIALS), noise (batch, n, BANDS)."""
         pitch = pitch.clamp(LOWEST, HIGHEST)[:, None]
         near = _tents((pitch - self.known) / EVERY)
         high, loud = (pitch - 60) / 24, velocity[:, None]

@@ -30,7 +30,7 @@ from training.families.gansynth.differences import Said, apart, judge, lobes
 from training.families.gansynth.notes import BINS, WIDTH, Notes, learnable
 from training.families.losses import kl_from_standard_normal
 
-LOUD = 3.0  # weight of what is heard, over what is there
+LOUD = 3.0  # weight of what is audible
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Network(nn.Module):
                 weight.data.zero_()
 
     def initial(self, lanes: int) -> State:
-        """States before the start of a piece, (layers, lanes, units) each."""
+        """States before the start of a piece, (layers, batch, units) each."""
         shape = (self.config.layers, lanes, self.config.units)
         weight = self.inputs.weight
         return weight.new_zeros(shape), weight.new_zeros(shape)
@@ -61,7 +61,7 @@ class Network(nn.Module):
         return self.inputs(torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1))
 
     def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
-        """Logits of every field, (lanes, steps, classes), and the states after the last step."""
+        """Logits of every field, (batch, steps, classes), and the states after the last step."""
         output, state = self.lstm(self.dropout(self.embed(batch["seen"], condition)), state)
         shares = self.heads.shares(self.dropout(output), condition)
         told = contexts(batch)
@@ -73,8 +73,8 @@ class Network(nn.Module):
 
 
 class Step(nn.Module):
-    """One step: seen (lanes, 1, 12), condition (lanes, 1, size), h and c of each layer (lanes, units) ->
-    the heads' shares (lanes, 1, hidden), then the new states. Gates are written out, so that each layer is
+    """One step: seen (batch, 1, 12), condition (batch, 1, size), h and c of each layer (batch, units) ->
+    the heads' shares (batch, 1, hidden), then the new states. Gates are written out, so that each layer is
     one product that quantises well."""
 
     def __init__(self, network: Network) -> None:

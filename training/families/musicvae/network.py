@@ -15,7 +15,7 @@ from training.core.graphs import Graph
 
 State = tuple[Tensor, Tensor]
 FAINT = 0.1  # what other segments' shares of z count at first
-QUIET = -2.0  # log deviation of the posterior at first: what z says is heard before it has to be brief
+QUIET = -2.0  # log deviation of the posterior at first: what z says has an effect before its bits cost anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Network(nn.Module):
         config = self.config
         for table in (m for m in self.modules() if isinstance(m, nn.Embedding)):
             nn.init.normal_(table.weight, std=0.7)
-        # Means that begin with a deviation of about 1, and tell in the logits: z is listened to from the start.
+        # Means that begin with a deviation of about 1 and have an effect on the logits: z is used from the start.
         for layer in (m for m in self.modules() if isinstance(m, nn.Linear)):
             loud = 1.0 if layer in (self.start, self.out, getattr(self, "views", None)) else 3.0
             nn.init.normal_(layer.weight, std=loud * layer.in_features**-0.5)
@@ -119,7 +119,7 @@ class Network(nn.Module):
                     weight.data.zero_()
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log of the deviation, (lanes, latent) each, of phrases (lanes, steps)."""
+        """Mean and log of the deviation, (batch, latent) each, of phrases (batch, steps)."""
         places = torch.arange(tokens.shape[1], device=tokens.device) % self.places.num_embeddings
         heard = self.tokens(tokens) + self.places(places)
         parts = heard.unflatten(1, (-1, self.config.segment))
@@ -133,8 +133,8 @@ class Network(nn.Module):
         return mean, deviation.clamp(-8, 2)
 
     def conduct(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Contexts (lanes, segments, width) of z (lanes, latent), and the states that the decoder starts each
-        segment from, (lanes, segments, layers, units) each."""
+        """Contexts (batch, segments, width) of z (batch, latent), and the states that the decoder starts each
+        segment from, (batch, segments, layers, units) each."""
         config = self.config
         contexts = z[:, None]
         if config.conductor:
@@ -149,15 +149,15 @@ class Network(nn.Module):
         return contexts, states[:, :, 0], states[:, :, 1]
 
     def decode(self, inputs: Tensor, contexts: Tensor, states: State) -> tuple[Tensor, State]:
-        """Logits (lanes, steps, vocabulary) of the tokens that follow inputs (lanes, steps) within a segment
-        from its start, given its context (lanes, width); states (layers, lanes, units)."""
+        """Logits (batch, steps, vocabulary) of the tokens that follow inputs (batch, steps) within a segment
+        from its start, given its context (batch, width); states (layers, batch, units)."""
         places = self.places(torch.arange(inputs.shape[1], device=inputs.device))
         told = contexts[:, None].expand(-1, inputs.shape[1], -1)
         output, states = self.decoder(torch.cat([self.tokens(inputs) + places, told], -1), states)
         return self.out(output), states
 
     def forward(self, z: Tensor, inputs: Tensor) -> Tensor:
-        """Teacher-forced logits (lanes, steps, vocabulary); inputs (lanes, steps): the tokens before."""
+        """Teacher-forced logits (batch, steps, vocabulary); inputs (batch, steps): the tokens before."""
         contexts, hidden, cell = self.conduct(z)
         segments = self.config.segments
         states = tuple(s.flatten(0, 1).transpose(0, 1).contiguous() for s in (hidden, cell))
@@ -166,13 +166,13 @@ class Network(nn.Module):
         return logits.unflatten(0, (-1, segments)).flatten(1, 2)
 
     def before(self, tokens: Tensor) -> Tensor:
-        """The token before each of tokens (lanes, steps)."""
+        """The token before each of tokens (batch, steps)."""
         first = torch.full_like(tokens[:, :1], self.unknown)
         return torch.cat([first, tokens[:, :-1]], 1)
 
     @torch.no_grad()
     def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """Phrases (lanes, steps) drawn step by step from z (lanes, latent)."""
+        """Phrases (batch, steps) drawn step by step from z (batch, latent)."""
         contexts, hidden, cell = self.conduct(z)
         step = Step(self)
         length = self.places.num_embeddings
@@ -189,7 +189,7 @@ class Network(nn.Module):
 
 
 def _shared(parts: int, rows: int, columns: int) -> Tensor:
-    """Factors (rows, columns) by which weights are heard that begin as a map of each part's share alone."""
+    """Factors (rows, columns) of weights that begin as a map of each part's share alone."""
     row, column = (torch.arange(size) * parts // size for size in (rows, columns))
     return torch.where(row[:, None] == column, parts**0.5, FAINT)
 
@@ -198,7 +198,7 @@ def _shared(parts: int, rows: int, columns: int) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """tokens (lanes, steps) -> mean and log deviation (lanes, latent)."""
+    """tokens (batch, steps) -> mean and log deviation (batch, latent)."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -210,7 +210,7 @@ class Encoder(nn.Module):
 
 
 class Conductor(nn.Module):
-    """z (lanes, latent) -> contexts (lanes, segments, width), hidden and cell (lanes, segments, layers, units)."""
+    """z (batch, latent) -> contexts (batch, segments, width), hidden and cell (batch, segments, layers, units)."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -222,8 +222,8 @@ class Conductor(nn.Module):
 
 
 class Step(nn.Module):
-    """One step: token before and place in the segment (lanes,), context (lanes, width), hidden and cell (lanes,
-    layers, units) -> logits (lanes, vocabulary), hidden, cell. Gates are written out, so that each layer is one
+    """One step: token before and place in the segment (batch,), context (batch, width), hidden and cell (batch,
+    layers, units) -> logits (batch, vocabulary), hidden, cell. Gates are written out, so that each layer is one
     product that quantises well."""
 
     def __init__(self, network: Network) -> None:

@@ -110,7 +110,7 @@ class Heads(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """One head for export: share (lanes, 1, hidden), context (lanes, 1, columns) -> logits (lanes, 1, classes)."""
+    """One head for export: share (batch, 1, hidden), context (batch, 1, columns) -> logits (batch, 1, classes)."""
 
     def __init__(self, heads: Heads, name: str) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ def head_graphs(network: nn.Module) -> dict[str, Graph]:
 
 
 def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
-    """A batch of `Features`, lanes stacked, as tensors of the types a network takes."""
+    """A batch of `Features` as tensors of the types a network takes."""
     kinds = {"flat": torch.bool, "mute": torch.bool} | dict.fromkeys(("local", "parts", "tones"), torch.float32)
     return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
 
@@ -189,7 +189,7 @@ def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Ten
 
 
 def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Negative log likelihood of every target, nats, (lanes, steps) a field; 0 for velocities made up."""
+    """Negative log likelihood of every target, nats, (batch, steps) a field; 0 for velocities made up."""
     logits = masked(logits, batch)
     found = {
         name: F.cross_entropy(
@@ -201,7 +201,7 @@ def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tenso
 
 
 def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Nats (lanes, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
+    """Nats (batch, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
     logits, guesses = masked(logits, batch), masked(guesses, batch)
     found = {}
     for name in FIELDS:
@@ -211,8 +211,8 @@ def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: di
 
 
 def conditions(batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu") -> Tensor:
-    """Condition vectors (lanes, steps, size). keep: bool (lanes, 4), whether genre, density, register and
-    parts are kept in that lane or replaced by "none"."""
+    """Condition vectors (batch, steps, size). keep: bool (batch, 4), whether genre, density, register and
+    parts are kept for that excerpt or replaced by "none"."""
     genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)
     local = batch["local"].clone()
     local[~keep[:, 1], :, 0] = torch.nan

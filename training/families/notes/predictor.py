@@ -1,4 +1,4 @@
-"""A note bundle that answers like a network, many lanes and steps at a time."""
+"""A note bundle that answers like a network, many excerpts and steps at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.families.notes.network import contexts
 
 
 class Stepper(Protocol):
-    """How a family's step graph is run on lanes side by side."""
+    """How a family's step graph is run on a batch."""
 
     def initial(self, lanes: int) -> Any:
         """States before the start of a piece."""
@@ -23,7 +23,7 @@ class Stepper(Protocol):
     def run(
         self, seen: NDArray[np.int64], condition: NDArray[np.float32], state: Any
     ) -> tuple[dict[str, NDArray[np.float32]], Any]:
-        """What the graph gives for seen (lanes, steps, 12) and condition (lanes, steps, size), each output (lanes,
+        """What the graph gives for seen (batch, steps, 12) and condition (batch, steps, size), each output (batch,
         steps, ...), and the states after."""
         ...
 
@@ -63,7 +63,7 @@ class BundlePredictor:
         return self.stepper.initial(lanes)
 
     def __call__(self, batch: dict[str, Tensor], condition: Tensor, state: Any) -> tuple[dict[str, Tensor], Any]:
-        """Logits of every field, (lanes, steps, classes), and the states after the last step."""
+        """Logits of every field, (batch, steps, classes), and the states after the last step."""
         shares, state = self.stepper.run(batch["seen"].numpy(), condition.numpy(), state)
         logits = {}
         for field, context in contexts(batch).items():

@@ -43,7 +43,7 @@ class Train(tasks.Train):
 class NoteTask:
     """A `Task`: batches of note events with their conditions, nats a note, the yardstick.
 
-    The network's states, (layers, lanes, ...) each, go on from batch to batch.
+    The network's states, (layers, batch, ...) each, go on from batch to batch.
     """
 
     Train = Train

@@ -61,9 +61,9 @@ class Layer(nn.Module):
     def forward(
         self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor, past: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """x (lanes, steps, width); turn: cosine and sine (lanes, keys, 1, steps, size / 2); mask (lanes or 1, steps,
-        past + steps), added to the scores; past (lanes, notes, 2 * keys * size) -> x, and what is to be remembered
-        of it (lanes, steps, 2 * keys * size)."""
+        """x (batch, steps, width); turn: cosine and sine (batch, keys, 1, steps, size / 2); mask (batch or 1, steps,
+        past + steps), added to the scores; past (batch, notes, 2 * keys * size) -> x, and what is to be remembered
+        of it (batch, steps, 2 * keys * size)."""
         lanes, steps, _ = x.shape
         keys, size = self.config.key_heads, self.size
         group = self.config.query_heads // keys
@@ -79,7 +79,7 @@ class Layer(nn.Module):
         return x + self.dropout(self.out(F.silu(gate) * inner)), new
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
-        """What is heard, (lanes, queries, steps, size), written out for export: the heads of a group are rows of
+        """The attended values, (batch, queries, steps, size), written out for export: the heads of a group are rows of
         one product, and what is past is never copied together with what is new."""
         lanes, keys, group, steps, size = query.shape
         known = [(key, value)]
@@ -145,13 +145,13 @@ class Network(nn.Module):
     def trunk(
         self, seen: Tensor, condition: Tensor, position: Tensor, mask: Tensor, past: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, list[Tensor]]:
-        """seen (lanes, steps, 12), condition (lanes, steps, size), position: int64 (lanes, steps, 2) notes and ticks,
-        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (lanes, steps, width)
+        """seen (batch, steps, 12), condition (batch, steps, size), position: int64 (batch, steps, 2) notes and ticks,
+        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (batch, steps, width)
         and what every layer is to remember."""
         events, matches = seen.split([len(SEEN), ECHOES], -1)
         told = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
         x = self.dropout(self.inputs(told))
-        measure = position[..., [i % 2 for i in range(self.config.key_heads)]].transpose(1, 2)  # (lanes, keys, steps)
+        measure = position[..., [i % 2 for i in range(self.config.key_heads)]].transpose(1, 2)  # (batch, keys, steps)
         angles = (measure[..., None] * self.turns[:, None]) % TURN  # exact, in integers
         angles = (angles.float() * (2 * math.pi / TURN)).unsqueeze(2)
         turn = torch.cos(angles), torch.sin(angles)
@@ -162,8 +162,8 @@ class Network(nn.Module):
         return _norm(x), new
 
     def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
-        """Logits of every field, (lanes, steps, classes), and what is remembered after the last step: every layer's
-        keys and values of the last notes (layers, lanes, notes, 2 * keys * size), and where it stands, (lanes, 2).
+        """Logits of every field, (batch, steps, classes), and what is remembered after the last step: every layer's
+        keys and values of the last notes (layers, batch, notes, 2 * keys * size), and where it stands, (batch, 2).
         While training, nothing: each batch is a window of its own. No step looks beyond the start of its excerpt.
         """
         seen = batch["seen"]
@@ -192,9 +192,9 @@ class Network(nn.Module):
 
 
 class Step(nn.Module):
-    """Any number of steps after any number of past ones: seen (lanes, steps, 12), condition (lanes, steps, size),
-    position (lanes, steps, 2), mask (steps, past + steps), what every layer remembers (lanes, past, 2 * keys * size)
-    -> the heads' shares (lanes, steps, hidden), then what every layer is to remember of the steps."""
+    """Any number of steps after any number of past ones: seen (batch, steps, 12), condition (batch, steps, size),
+    position (batch, steps, 2), mask (steps, past + steps), what every layer remembers (batch, past, 2 * keys * size)
+    -> the heads' shares (batch, steps, hidden), then what every layer is to remember of the steps."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

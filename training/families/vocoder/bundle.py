@@ -12,6 +12,7 @@ from instrument.models.bundle import Bundle
 from instrument.models.sound.spectral import MelFormat, Sound, log_mel
 from instrument.models.sound.vocoder import Vocoder
 from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.families.vocoder.task import held_out, rendered, sounds
 from training.measures.distances import multi_resolution
 
@@ -59,10 +60,7 @@ class VocoderBundling:
         if self.recipe.train.notes_share and Path(self.recipe.train.notes_folder).exists():
             notes = sounds(self.recipe.train.notes_folder, self.format)
             chosen = chosen + notes.select("train", self.recipe.data.ship_only)
-        found: dict[str, set[str]] = {}
-        for clip in chosen:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: ", ".join(sorted(licences)) for name, licences in sorted(found.items())}
+        return licences(chosen)
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""

@@ -37,7 +37,7 @@ class Config:
 
 
 class Block(nn.Module):
-    """A causal ConvNeXt block on (lanes, width, frames); its state is the last kernel - 1 frames before."""
+    """A causal ConvNeXt block on (batch, width, frames); its state is the last kernel - 1 frames before."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, sum(self.sizes))
-        self.envelope = nn.Linear(FORMAT.mels, bins)  # the magnitudes that mels tell by themselves
+        self.envelope = nn.Linear(FORMAT.mels, bins)  # the magnitudes that follow from the mels alone
         self.register_buffer("above", tents(config.high_bands, bins - config.fine_bins), persistent=False)
         self.register_buffer("across", tents(config.noise_bands, bins), persistent=False)
         with torch.no_grad():
@@ -87,7 +87,7 @@ class Network(nn.Module):
         return (first, *(new(lanes, config.width, config.kernel - 1) for _ in self.blocks))
 
     def trunk(self, mels: Tensor, places: Tensor, states: State) -> tuple[Tensor, State]:
-        """What is known at every frame, (lanes, frames, width), and the states after the last."""
+        """What is known at every frame, (batch, frames, width), and the states after the last."""
         seen = torch.cat([states[0], torch.cat([mels, places], -1).transpose(1, 2)], 2)
         x, after = self.entry(seen), [seen[:, :, -(ENTRY - 1) :]]
         for block, before in zip(self.blocks, states[1:], strict=True):
@@ -96,15 +96,15 @@ class Network(nn.Module):
         return self.norm(x.transpose(1, 2)), tuple(after)
 
     def parts(self, x: Tensor, mels: Tensor, lobes: Tensor) -> tuple[Tensor, ...]:
-        """Of every frame: log magnitudes (lanes, frames, bins); then what makes up the phase of a bin, of any scale:
-        that of noise (lanes, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
+        """Of every frame: log magnitudes (batch, frames, bins); then what makes up the phase of a bin, of any scale:
+        that of noise (batch, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
         fine, high, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
         lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal_bins))
         log = torch.cat([fine, high @ self.above], -1) + self.envelope(mels) + lobes
         return log.clamp(max=LOUDEST), noise @ self.across, run_real, run_imaginary
 
     def forward(self, mels: Tensor, places: Tensor, lobes: Tensor, states: State) -> tuple[Tensor, State]:
-        """mels, places (lanes, frames, mels) and lobes (lanes, frames, tonal), of `Peaks.find` -> side by side (lanes,
+        """mels, places (batch, frames, mels) and lobes (batch, frames, tonal), of `Peaks.find` -> side by side (batch,
         frames, 2 bins + 2 tonal): magnitudes, and the parts of phases."""
         x, states = self.trunk(mels, places, states)
         log, *parts = self.parts(x, mels, lobes)

@@ -46,7 +46,8 @@ from training.measures.distances import multi_resolution
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
-DEEP, OFTEN = 48, 6.0  # MIDI pitch below which notes are drawn so many times as often: bands tell their partials badly
+# MIDI pitch below which notes are drawn so many times as often: bands resolve their partials badly
+DEEP, OFTEN = 48, 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class VocodingTask:
         self.held = held_out(self.music, "valid", self.train.valid_clips, self.train.valid_seconds)
 
     def excerpts(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Sounds (lanes, samples) whose frames lie all inside."""
+        """Sounds (batch, samples) whose frames lie all inside."""
         train, format = self.train, self.format
         samples = (train.context + train.frames - 1) * format.hop + format.fft
         out = np.zeros((train.batch_size, samples), np.float32)
@@ -137,7 +138,7 @@ class VocodingTask:
                 lane[:] = mixture(rng, samples, format.rate)
             elif kind < train.synthetic_share + train.notes_share and self.tones and self.notes:
                 clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
-                lead = int(rng.integers(samples // 2))  # of silence, so that onsets are heard
+                lead = int(rng.integers(samples // 2))  # of silence, so that there are onsets
                 lane[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
             else:
                 clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
@@ -256,8 +257,8 @@ def unit(spectrum: Tensor) -> Tensor:
 
 
 def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
-    """The phases (lanes, frames, tonal) that run into each frame. first (lanes, tonal): the spectrum before;
-    running, sources (lanes, frames, tonal): how far they turn, and where they run on from."""
+    """The phases (batch, frames, tonal) that run into each frame. first (batch, tonal): the spectrum before;
+    running, sources (batch, frames, tonal): how far they turn, and where they run on from."""
     phase, phases = unit(first), []
     for turn, source in zip(running.unbind(1), sources.unbind(1), strict=True):
         phases.append(phase.gather(-1, source))
@@ -266,8 +267,8 @@ def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
 
 
 def turn_loss(turned: Tensor, spectra: Tensor, sources: Tensor) -> Tensor:
-    """How far predicted advances (lanes, frames, tonal) are from those of spectra (lanes, frames + 1, tonal): the mean
-    chord on the unit circle, the louder bins the more, and the lowest, where bands tell tones apart badly."""
+    """How far predicted advances (batch, frames, tonal) are from those of spectra (batch, frames + 1, tonal): the mean
+    chord on the unit circle, the louder bins the more, and the lowest, where bands resolve tones badly."""
     true = spectra[:, 1:] * unit(spectra[:, :-1]).gather(-1, sources).conj()
     size = true.abs()
     bins = torch.arange(size.shape[-1], device=size.device)
@@ -292,7 +293,7 @@ def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
 
 
 def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
-    """Spectra (2, lanes, frames, bins) of white noise, of power one in every bin."""
+    """Spectra (2, batch, frames, bins) of white noise, of power one in every bin."""
     x = rng.standard_normal((2, lanes, (frames - 1) * format.hop + format.fft), np.float32)
     window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
     windows = np.lib.stride_tricks.sliding_window_view(x, format.fft, 2)[:, :, :: format.hop]
@@ -303,20 +304,20 @@ def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: Mel
 
 
 def energy_distance(true: Tensor, made: Tensor, apart: float, fft: int) -> Tensor:
-    """Of sounds (lanes, samples) and two renderings of them (2, lanes, samples), in one resolution."""
+    """Of sounds (batch, samples) and two renderings of them (2, batch, samples), in one resolution."""
     real, one, other = (magnitudes(x, fft) for x in (true, *made))
     far = (distances(one, real, real) + distances(other, real, real)) / 2
     return far - apart / 2 * distances(one, other, real)
 
 
 def magnitudes(x: Tensor, fft: int) -> Tensor:
-    """(lanes, frames, bins) of sounds (lanes, samples), hop a quarter."""
+    """(batch, frames, bins) of sounds (batch, samples), hop a quarter."""
     window = torch.from_numpy(hann(fft).copy()).to(x.device)
     spectra = torch.fft.rfft(x.unfold(-1, fft, fft // 4) * window)
     return torch.sqrt(spectra.real**2 + spectra.imag**2 + FLOOR**2)
 
 
 def distances(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    """Spectral convergence, relative to `scale`, and the difference of logarithms, a mean over lanes."""
+    """Spectral convergence, relative to `scale`, and the difference of logarithms, a mean over the batch."""
     gap = torch.linalg.vector_norm(a - b, dim=(1, 2)) / torch.linalg.vector_norm(scale, dim=(1, 2)).clamp(min=1e-2)
     return gap.mean() + (a.log() - b.log()).abs().mean()
