@@ -134,7 +134,7 @@ def test_it_learns(corpus, trained):
     run = Run(small_recipe(corpus.folder), trained)
     assert run.batch == 150
     score = run.validate()
-    untrained = run.task.validate(run.family.Network(run.recipe.model, 3))
+    untrained = run.task.validate(run.family.network.Network(run.recipe.model, 3))
     assert score.weighted < 0.5 * untrained.weighted
     assert score.cents < 10
 

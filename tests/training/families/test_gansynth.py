@@ -99,7 +99,7 @@ def test_a_run_learns_and_its_bundle_computes_the_same(note_run, bundle, notes):
 
 
 def test_with_an_adversary_it_goes_on_and_exports(notes, note_run, tmp_path):
-    small = {"critic_lanes": 2, "critic_frames": 12, "alone": 0, "penalty_every": 2}
+    small = {"critic_batch_size": 2, "critic_frames": 12, "critic_warmup_batches": 0, "r1_every": 2}
     recipe = smaller("gansynth-adversarial", notes, batches=3, **small)
     run = Run(recipe, tmp_path / "run", start=str(note_run / "best.safetensors"))
     run.fit()

@@ -238,13 +238,13 @@ def test_it_learns_a_handful_of_phrases_by_heart(data, tmp_path):
     )
     run.task.phrases, run.task.shares = run.task.phrases.chosen(np.arange(8)), np.full(8, 1 / 8)
     rows = run.task.phrases.tokens
-    before = score(run.network, rows).free_onsets
+    before = score(run.network, rows).free_running_onsets
     run.task.sampling = dataclasses.replace(run.task.sampling, transpose=0)
     for i in range(250):
         run.step(i / 250)
     after = score(run.network.eval(), rows)
     assert before < 0.1
-    assert after.free_onsets > 0.4
+    assert after.free_running_onsets > 0.4
     assert after.bits > 3
 
 
@@ -291,7 +291,7 @@ def test_the_bundle_is_measured(bundle, data):
     rows = found["accuracy"]
     assert rows["flat"] == rows["model"]
     assert 0 < rows["commonest token"]["free_running"] < 1
-    assert rows["commonest token"]["free_onsets"] == 0
+    assert rows["commonest token"]["free_running_onsets"] == 0
     assert set(found["directions"]) == {"density", "register", "syncopation", "length"}
     for way in ("by angle", "as the pad"):
         crossed = found["smoothness"][way]
@@ -308,7 +308,7 @@ def test_evaluate_tells_all_that_it_tells_of_other_models(bundle, corpus, tmp_pa
     done = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
     assert done.exit_code == 0
     found = json.loads(done.stdout)
-    assert found["accuracy"]["model"]["told"] > 0
+    assert found["accuracy"]["model"]["teacher_forced"] > 0
     assert all(row["obeyed"] for row in found["key_lock"])
     assert set(found["obedience"]) == {"density", "register"}
     assert found["obedience"]["density"]["positions"]["-1"]["asked"] is None

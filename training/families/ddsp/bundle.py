@@ -73,9 +73,9 @@ class ToneBundling:
     def _run(self, model: Any) -> dict[str, np.ndarray]:
         instrument, note = self.task.told(self.examples)
         z = torch.linspace(-1, 1, len(note) * self.recipe.model.latent).view(len(note), -1)
-        state, tuning, loss, release = model.note_width(instrument, note, z)
+        state, tuning, loss, release = model.note(instrument, note, z)
         age = torch.from_numpy(np.tile(age_features(AGES), (len(note), 1)))
-        levels, cents = model.frame_width(state.repeat_interleave(len(AGES), 0), age)
+        levels, cents = model.frame(state.repeat_interleave(len(AGES), 0), age)
         names = ("instrument", "note", "z", "age", "state", "tuning", "loss", "release", "levels", "cents")
         values = (instrument, note, z, age, state, tuning, loss, release, levels, cents)
         return {n: v.numpy() for n, v in zip(names, values, strict=True)}
