@@ -19,7 +19,7 @@ from training.recipe import read_recipe, recipe_from, tuned
 from training.search import varied
 from training.weights import starting_weights
 
-FORMER = sorted((Path(__file__).parent / "former_recipes").glob("*.toml"))  # as version 0.1 had them
+FORMER = sorted((Path(__file__).parents[1] / "fixtures" / "v0_1" / "recipes").glob("*.toml"))
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
 
 pytestmark = pytest.mark.usefixtures("one_thread")
