@@ -92,7 +92,7 @@ def fit(
 @app.command()
 def search(
     recipe: Annotated[Path, typer.Option(help="the recipe whose settings are varied")],
-    vary: Annotated[list[str], typer.Option(help="settings to try, as train.rate=1e-3,2e-3; again for another one")],
+    vary: Annotated[list[str], typer.Option(help="settings to try, as train.learning_rate=1e-3,2e-3; again for more")],
     share: Annotated[float, typer.Option(min=0.01, max=1, help="of the training data that is used")] = 0.1,
     minutes: Annotated[float, typer.Option(min=0, help="of training a variant")] = 5.0,
     out: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs/search"),
@@ -137,14 +137,14 @@ def prime(
     heard; a model of phrases landmarks, phrases that are typical of a genre. It takes some minutes."""
     import torch
 
-    from instrument.models.catalog import NOTE_PLAYERS
     from training.data.notes.shards import Shards
     from training.evaluation.notes import evaluate as evaluation
+    from training.families.table import find_family
     from training.priming import prime as give_primers
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
-    if opened.manifest.family not in NOTE_PLAYERS:
+    if not find_family(opened.manifest.family).makes_notes:
         raise HocketError(f"{bundle} has no genres to switch between: choose a model of notes")
     manifest = give_primers(opened.folder, Shards.open(data), pieces)
     print(f"{opened.folder}: bundle {manifest.bundle_hash[:12]}")
@@ -174,19 +174,20 @@ def evaluate(
     import torch
     from rich.console import Console
 
-    from instrument.models.catalog import NOTE_PLAYERS
     from instrument.models.notes.musicvae import shape_of
     from training.evaluation.notes import evaluate as evaluation
     from training.evaluation.overview import write_overview
     from training.evaluation.report import print_tables
+    from training.families.table import find_family
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
-    if opened.manifest.family not in NOTE_PLAYERS:
+    family = find_family(opened.manifest.family)
+    if not family.makes_notes:
         _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
         return
     data = data or Path("data/midi")
-    shape = shape_of(opened.manifest) if opened.manifest.family == "musicvae" else None
+    shape = shape_of(opened.manifest) if family.kind == "phrases" else None
     with evaluation.held_out(data, midi, split, shape) as held:
         beside = evaluation.find_bundle(flat) if flat else None
         done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1), beside)

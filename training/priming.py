@@ -1,5 +1,5 @@
 """Making primers: a bundle plays by itself in each of its genres, and what is most of that genre is kept. Models of
-phrases are given landmarks instead (`training.landmarks`)."""
+phrases are given landmarks instead (`training.families.musicvae.landmarks`)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from instrument.music.timebase import MetreMap
 from training.data.notes import phrases
 from training.data.notes.shards import Shards
 from training.evaluation.generation import COMMON_TIME, default_knobs, play
-from training.evaluation.notes.genres import EARS, GenreEar, genre_ear
-from training.evaluation.notes.reconstruction import BundlePhrases
-from training.landmarks import DECODED, landmarks
+from training.families.musicvae.bundle_phrases import BundlePhrases
+from training.families.musicvae.landmarks import DECODED, landmarks
+from training.measures.genres import CACHE, GenreClassifier, genre_classifier
 from training.recipe import recipe_from
 
 TRIED, KEPT = 96, 3  # pieces of a genre that are played, and primers that are kept
@@ -33,22 +33,22 @@ SWITCHES = 4  # that a primer is tried in
 BEFORE = 16  # notes before a switch
 
 
-def primers(bundle: Bundle, ear: GenreEar, pieces: int = TRIED) -> dict[str, NDArray]:
-    """The arrays of primers.npz (see `models.notes.priming`), for the genres that the ear knows: bars that are
+def primers(bundle: Bundle, classifier: GenreClassifier, pieces: int = TRIED) -> dict[str, NDArray]:
+    """The arrays of primers.npz (see `models.notes.priming`), for the genres that the classifier knows: bars that are
     most of their genre, and of these, those after which the next two bars are. pieces: of a genre that are played."""
     manifest, player = open_note_bundle(bundle)
     assert isinstance(player, EventPlayer)
     kept: list[NDArray] = []
     genres: list[int] = []
-    for genre in (g for g in manifest.genres if g in ear.genres):
+    for genre in (g for g in manifest.genres if g in classifier.genres):
         found = []
         for seed in range(pieces):
             notes = play(player, default_knobs(manifest, genre=genre), 1 << 20 | seed, (SKIPPED + BARS) * BAR).notes
-            halves = [ear.likelihood(notes, (SKIPPED + bar) * BAR, genre) for bar in (0, BARS // 2)]
+            halves = [classifier.likelihood(notes, (SKIPPED + bar) * BAR, genre) for bar in (0, BARS // 2)]
             own = notes[notes[:, 0] >= SKIPPED * BAR][-MOST_NOTES:] - [SKIPPED * BAR, 0, 0, 0, 0, 0]
             found.append((min(halves), seed, own))
         likely = sorted(found, reverse=True, key=lambda one: one[:2])[: max(KEPT, pieces // LIKELY)]
-        tried = [(_followed(player, manifest, ear, genre, own), seed, own) for _, seed, own in likely]
+        tried = [(_followed(player, manifest, classifier, genre, own), seed, own) for _, seed, own in likely]
         best = sorted(tried, reverse=True, key=lambda one: one[:2])[:KEPT]
         print(f"{genre}: {', '.join(f'{share:.2f}' for share, _, _ in best)}", flush=True)
         kept += [own for _, _, own in best]
@@ -60,7 +60,9 @@ def primers(bundle: Bundle, ear: GenreEar, pieces: int = TRIED) -> dict[str, NDA
     }
 
 
-def _followed(player: EventPlayer, manifest: Manifest, ear: GenreEar, genre: str, primer: NDArray) -> float:
+def _followed(
+    player: EventPlayer, manifest: Manifest, classifier: GenreClassifier, genre: str, primer: NDArray
+) -> float:
     """How likely the two bars after a switch to a genre are of it, where the player remembers this primer: the mean of
     some switches."""
     player.primers = Primers({genre: [primer]})
@@ -75,7 +77,7 @@ def _followed(player: EventPlayer, manifest: Manifest, ear: GenreEar, genre: str
         while (note := player.propose(ask)).tick < switch + 2 * BAR and len(notes) < MOST_NOTES * 2:
             player.feed(note)
             notes.append(note)
-        likely.append(ear.likelihood(np.array(notes, np.int32).reshape(-1, 6), switch, genre))
+        likely.append(classifier.likelihood(np.array(notes, np.int32).reshape(-1, 6), switch, genre))
     return float(np.mean(likely))
 
 
@@ -85,7 +87,9 @@ def prime(folder: Path, shards: Shards, pieces: int | None = None) -> Manifest:
     bundle = open_bundle(folder, trusted=True)
     if bundle.manifest.latent:
         return _write(bundle, "latents", bundle.latents() | _landmarks(bundle, shards, pieces or DECODED))
-    return _write(bundle, "primers", primers(bundle, genre_ear(shards, bundle.manifest.genres, EARS), pieces or TRIED))
+    return _write(
+        bundle, "primers", primers(bundle, genre_classifier(shards, bundle.manifest.genres, CACHE), pieces or TRIED)
+    )
 
 
 def _landmarks(bundle: Bundle, shards: Shards, decoded: int) -> dict[str, NDArray]:
@@ -98,7 +102,7 @@ def _landmarks(bundle: Bundle, shards: Shards, decoded: int) -> dict[str, NDArra
 
 
 def _write(bundle: Bundle, field: str, arrays: dict[str, NDArray]) -> Manifest:
-    """Write the arrays as FIELD.npz of the bundle and tell its manifest."""
+    """Write the arrays as FIELD.npz of the bundle and into its manifest."""
     path = bundle.folder / f"{field}.npz"
     np.savez_compressed(path, **arrays)
     told = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -5,56 +5,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from instrument.errors import HocketError
-from training.families.cmelgan import network as cmelgan
-from training.families.ddsp import network as ddsp
-from training.families.gansynth import network as gansynth
-from training.families.lstm import network as lstm
-from training.families.musicvae import network as musicvae
-from training.families.transformer import network as transformer
-from training.families.vocoder import network as vocoder
+from training.core import renames
+from training.core.recipe import Data, Recipe
+from training.families.table import find_family
 
-FAMILIES = {
-    "lstm": lstm,
-    "transformer": transformer,
-    "musicvae": musicvae,
-    "cmelgan": cmelgan,
-    "vocoder": vocoder,
-    "gansynth": gansynth,
-    "ddsp": ddsp,
-}
 T = TypeVar("T")
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
-GENTLY = {"batches": 1000, "rate": 2e-4, "warmup": 50, "average": 0.99, "valid_minutes": 1.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """folder: what `prepare` made; ship_only: leave out what may not train a bundle that ships;
-    exclude: data sets left out."""
-
-    folder: str = "data/midi"
-    ship_only: bool = True
-    exclude: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides a training run. sampling, train: `Sampling` and `Train` of the family's task;
-    model: its `Config`."""
-
-    slug: str
-    name: str
-    family: str
-    seed: int = 1
-    data: Data = field(default_factory=Data)
-    sampling: Any = None
-    model: Any = None
-    train: Any = None
+FINE_TUNING = {
+    "batches": 1000,
+    "learning_rate": 2e-4,
+    "warmup_batches": 50,
+    "ema_decay": 0.99,
+    "valid_minutes": 1.0,
+}
 
 
 def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -80,23 +47,22 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
-    """The recipe in a table as TOML gives it."""
-    table = dict(table)
-    family = table.get("family")
-    if family not in FAMILIES:
-        raise HocketError(f"{where}: unknown family {family!r}; choose one of {', '.join(FAMILIES)}")
-    task = FAMILIES[family].Task
-    parts = {"data": Data, "sampling": task.Sampling, "model": FAMILIES[family].Config, "train": task.Train}
+    """The recipe in a table as TOML gives it; settings may have their former names."""
+    table = renames.settings(table)
+    family = find_family(table.get("family", ""), where)
+    task = family.task
+    parts = {"data": Data, "sampling": task.Sampling, "model": family.network.Config, "train": task.Train}
     for key, cls in parts.items():
         table[key] = _fill(cls, dict(table.get(key, {})), f"{where} [{key}]")
     return _fill(Recipe, table, where)
 
 
 def tuned(parent: dict[str, Any], slug: str) -> Recipe:
-    """The recipe for going on with a model on music of one's own: that of its parent, taught gently."""
+    """The recipe for fine-tuning a model on music of one's own: its parent's, with a shorter and slower schedule."""
     if not re.fullmatch(SLUG, slug):
         raise HocketError(f"a model cannot be called {slug!r}: give small letters, digits and dashes")
-    train = {**parent["train"], **GENTLY}
+    parent = renames.settings(parent)
+    train = {**parent["train"], **FINE_TUNING}
     if "teacher" in train:  # it knows other genres
         train["teacher"] = ""
     data = {**parent["data"], "ship_only": False, "exclude": ()}
@@ -105,5 +71,5 @@ def tuned(parent: dict[str, Any], slug: str) -> Recipe:
 
 
 def recipe_table(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain tables, to be kept beside a checkpoint."""
+    """The recipe as plain tables, to be kept in a checkpoint."""
     return dataclasses.asdict(recipe)

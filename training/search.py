@@ -1,6 +1,6 @@
 """Searching a recipe's settings: short runs on a share of the data, side by side in a table.
 
-What it ranks are short runs: on a GPU minutes tell much, on two processor cores they tell little.
+What it ranks are short runs: on a GPU minutes are enough, on two processor cores they show little.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
+from training.core import renames
+from training.core.recipe import Recipe
 from training.fit import Run
-from training.recipe import Recipe, recipe_from, recipe_table
+from training.recipe import recipe_from, recipe_table
 
 INDEX = "index.json"  # of MIDI and of sound alike
 
@@ -24,7 +26,7 @@ Choice = tuple[str, str, list[Any]]  # section, setting, values
 
 
 def parse_choice(text: str) -> Choice:
-    """'train.rate=1e-3,2e-3' -> ("train", "rate", [1e-3, 2e-3]). HocketError where it is not like that."""
+    """'train.learning_rate=1e-3,2e-3' -> ("train", "learning_rate", [1e-3, 2e-3]). HocketError for any other text."""
     name, given, values = text.partition("=")
     section, _, setting = name.strip().partition(".")
     try:
@@ -32,7 +34,9 @@ def parse_choice(text: str) -> Choice:
     except tomllib.TOMLDecodeError:
         found = []
     if not given or not setting or not found:
-        raise HocketError(f"{text!r} is no choice of settings: give one as train.rate=1e-3,2e-3, strings in quotes")
+        raise HocketError(
+            f"{text!r} is no choice of settings: give one as train.learning_rate=1e-3,2e-3, strings in quotes"
+        )
     return section, setting, found
 
 
@@ -44,7 +48,7 @@ def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Rec
         for (section, setting, _), value in zip(choices, values, strict=True):
             if not isinstance(table.get(section), dict):
                 raise HocketError(f"there is no section {section!r}: choose one of data, sampling, model, train")
-            table[section] = {**table[section], setting: value}
+            table[section] = {**table[section], renames.setting(recipe.family, section, setting): value}
             told.append(f"{setting}={value}")
         yield " ".join(told), recipe_from(table, f"the recipe with {' '.join(told)}")
 
@@ -74,7 +78,7 @@ def thinned(folder: Path, share: float, out: Path) -> Path:
 def search(
     recipe: Recipe, choices: Sequence[Choice], share: float, minutes: float, folder: Path, device: str = "cpu"
 ) -> list[dict[str, Any]]:
-    """Train every variant for so long, and tell of them, the best first: settings, best validation (the less, the
+    """Train every variant for so long, and list them, the best first: settings, best validation (the less, the
     better), batches, parameters. Killed, it goes on where it was."""
     variants = list(varied(recipe, choices))
     data = str(thinned(Path(recipe.data.folder), share, folder / "data") if share < 1 else recipe.data.folder)

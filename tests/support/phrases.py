@@ -20,7 +20,15 @@ from tests.support.players import open_scale
 from training.families.musicvae.bundle import knobs
 from training.families.musicvae.network import Config, Network, graphs, states
 
-SMALL = {"latent": 8, "embedding": 12, "encoder": 12, "reading": 8, "decoder": 24, "conductor": 16, "context": 12}
+SMALL = {
+    "latent": 8,
+    "embedding": 12,
+    "encoder": 12,
+    "segment_features": 8,
+    "decoder": 24,
+    "conductor": 16,
+    "context": 12,
+}
 
 
 def small_network(**config) -> Network:

@@ -23,10 +23,10 @@ from training.data.notes.shards import Shards
 from training.evaluation import examples, overview
 from training.evaluation.cost import time_notes
 from training.evaluation.generation import play
-from training.evaluation.notes import genres
-from training.evaluation.notes.genres import GenreEar, genre_ear, hear, hear_drums, windows
 from training.evaluation.notes.obedience import measured, obedience, rank_correlation
 from training.evaluation.notes.switching import switching
+from training.measures import genres
+from training.measures.genres import GenreClassifier, drum_features, genre_classifier, pitched_features, windows
 
 COMMON = Metre(0, 4, 4)
 STYLES = ("hymn", "reel")
@@ -152,7 +152,7 @@ def test_a_model_without_these_knobs_is_not_tried():
     assert found == {}
 
 
-# --- genres by ear
+# --- the genre classifier
 
 
 def test_the_ear_is_deaf_to_touch_parts_drums_microtiming_and_key():
@@ -162,13 +162,13 @@ def test_the_ear_is_deaf_to_touch_parts_drums_microtiming_and_key():
     other[:, 0] += np.arange(len(other)) // 4 % 2  # a tick late, every other beat
     drums = np.array([(24 * i, 0, 36, 6, 100, Part.DRUMS) for i in range(32)], np.int32)
     other = tidy(np.concatenate([other, drums]))
-    np.testing.assert_array_equal(hear(piece, 96), hear(other, 96))
+    np.testing.assert_array_equal(pitched_features(piece, 96), pitched_features(other, 96))
     up = np.array(piece)
     up[:, 2] += 1
-    changed = np.flatnonzero(hear(piece, 96) != hear(up, 96))
+    changed = np.flatnonzero(pitched_features(piece, 96) != pitched_features(up, 96))
     assert len(changed) < 10  # where it lies, and nothing else
-    assert hear(drums, 0) is None
-    assert hear(piece[:0], 0) is None
+    assert pitched_features(drums, 0) is None
+    assert pitched_features(piece[:0], 0) is None
 
 
 def beat(genre: str, seed: int) -> NDArray[np.int32]:
@@ -186,9 +186,9 @@ def test_the_ear_for_drums_is_deaf_to_touch_microtiming_and_all_else():
     other[:, 4] = np.arange(len(other)) % 127 + 1
     other[::2, 0] += 1
     other[other[:, 2] == 38, 2] = 40  # another snare
-    np.testing.assert_array_equal(hear_drums(notes, 96), hear_drums(other[other[:, 5] == Part.DRUMS], 96))
-    assert (hear_drums(notes, 96) != hear_drums(beat("shuffle", 1), 96)).any()
-    assert hear_drums(notes[notes[:, 5] != Part.DRUMS], 0) is None
+    np.testing.assert_array_equal(drum_features(notes, 96), drum_features(other[other[:, 5] == Part.DRUMS], 96))
+    assert (drum_features(notes, 96) != drum_features(beat("shuffle", 1), 96)).any()
+    assert drum_features(notes[notes[:, 5] != Part.DRUMS], 0) is None
 
 
 def test_genres_are_told_by_drums_alone(tmp_path):
@@ -197,9 +197,9 @@ def test_genres_are_told_by_drums_alone(tmp_path):
         for i in range(48):
             write_midi(Piece(beat(genre, i), (COMMON,)), tmp_path / "mid" / genre / f"{i:03}.mid")
     drums = PartShards(prepare(tmp_path / "mid", tmp_path / "shards", jobs=1), Shape("drums"))
-    ear = genre_ear(drums, ("march", "shuffle"), tmp_path / "ears", drums=True)
-    assert all(rate > 0.95 for rate in ear.recall.values())
-    kept = genre_ear(drums, ("march", "shuffle"), tmp_path / "ears", drums=True)
+    classifier = genre_classifier(drums, ("march", "shuffle"), tmp_path / "ears", drums=True)
+    assert all(rate > 0.95 for rate in classifier.recall.values())
+    kept = genre_classifier(drums, ("march", "shuffle"), tmp_path / "ears", drums=True)
     assert kept.drums
     assert kept.tell(beat("shuffle", 99), 96) == "shuffle"
 
@@ -233,23 +233,23 @@ def quick():
 
 
 @pytest.fixture(scope="module")
-def ear(styles) -> GenreEar:
-    return genre_ear(styles, STYLES)
+def classifier(styles) -> GenreClassifier:
+    return genre_classifier(styles, STYLES)
 
 
-def test_the_ear_learns_and_is_tried_on_other_pieces(ear, styles):
-    assert ear.genres == STYLES
-    assert all(rate > 0.95 for rate in ear.recall.values())
+def test_the_ear_learns_and_is_tried_on_other_pieces(classifier, styles):
+    assert classifier.genres == STYLES
+    assert all(rate > 0.95 for rate in classifier.recall.values())
     held = [p for p in styles.pieces if p.split != "train"]
-    assert sum(ear.pieces.values()) == len(held)
-    assert ear.tell(written("reel", 500).notes, 96) == "reel"
-    assert ear.tell(written("hymn", 501).notes[:3], 0) is None
+    assert sum(classifier.pieces.values()) == len(held)
+    assert classifier.tell(written("reel", 500).notes, 96) == "reel"
+    assert classifier.tell(written("hymn", 501).notes[:3], 0) is None
 
 
-def test_the_ear_is_kept(ear, styles, tmp_path, monkeypatch):
-    made = genre_ear(styles, STYLES, tmp_path / "ears")
+def test_the_ear_is_kept(classifier, styles, tmp_path, monkeypatch):
+    made = genre_classifier(styles, STYLES, tmp_path / "ears")
     monkeypatch.setattr(genres, "_train", None)
-    again = genre_ear(styles, STYLES, tmp_path / "ears")
+    again = genre_classifier(styles, STYLES, tmp_path / "ears")
     assert (again.genres, again.recall, again.pieces) == (made.genres, made.recall, made.pieces)
     for a, b in zip(made.weights, again.weights, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -258,17 +258,17 @@ def test_the_ear_is_kept(ear, styles, tmp_path, monkeypatch):
 
 def test_genres_with_few_pieces_cannot_be_told(styles):
     with pytest.raises(HocketError, match="too few pieces in four beats"):
-        genre_ear(styles, ("hymn", "tango"))
+        genre_classifier(styles, ("hymn", "tango"))
 
 
-def test_a_switch_that_is_heard_and_one_that_is_not(ear):
-    heard = switching(Obliging(), manifest(*STYLES), ear, 2)
+def test_a_switch_that_is_heard_and_one_that_is_not(classifier):
+    heard = switching(Obliging(), manifest(*STYLES), classifier, 2)
     assert set(heard) == set(STYLES)
     for row in heard.values():
         assert row["bars 1-2"] == row["bars 3-4"] == row["unswitched"] == 1.0
         assert row["heard"] is True
         assert row["switches"] == 2
-    deaf = switching(Obliging(deaf=True), manifest(*STYLES), ear, 1)
+    deaf = switching(Obliging(deaf=True), manifest(*STYLES), classifier, 1)
     assert deaf["hymn"]["heard"]
     assert (deaf["reel"]["heard"], deaf["reel"]["instead"], deaf["reel"]["share"]) == (False, "hymn", 0.0)
 

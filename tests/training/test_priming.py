@@ -12,12 +12,12 @@ from instrument.models.notes.priming import BAR, BARS, MOST_NOTES
 from instrument.music.timebase import Metre, MetreMap
 from training import priming
 from training.data.notes.shards import Shards
-from training.evaluation.notes.genres import GenreEar
+from training.measures.genres import GenreClassifier
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
 
 
-class Ear(GenreEar):
+class Classifier(GenreClassifier):
     """Likes notes, and nothing else."""
 
     def likelihood(self, notes, start, genre) -> float:
@@ -26,7 +26,7 @@ class Ear(GenreEar):
 
 def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, data, tmp_path, monkeypatch):
     monkeypatch.setattr(priming, "KEPT", 2)
-    monkeypatch.setattr(priming, "genre_ear", lambda shards, genres, folder: Ear(genres, (), {}, {}))
+    monkeypatch.setattr(priming, "genre_classifier", lambda shards, genres, folder: Classifier(genres, (), {}, {}))
     monkeypatch.setattr(priming, "SWITCHES", 1)
     folder = tmp_path / bundle_folder.name
     folder.mkdir()
@@ -44,7 +44,7 @@ def test_the_best_are_kept_and_remembered_at_a_switch(bundle_folder, data, tmp_p
     assert arrays["notes"][:, 0].min() >= 0
     assert arrays["notes"][:, 0].max() < BARS * BAR
     assert sorted(arrays["genres"].tolist()) == sorted(2 * [manifest.condition_genres.index(g) for g in genres])
-    again = priming.primers(before, Ear(genres, (), {}, {}), 4)
+    again = priming.primers(before, Classifier(genres, (), {}, {}), 4)
     assert all(np.array_equal(arrays[name], again[name]) for name in arrays)
 
     _, player = open_note_bundle(bundle)

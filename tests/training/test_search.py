@@ -16,19 +16,21 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_choices_are_read_as_recipes_are():
-    assert parse_choice("train.rate=1e-3, 2e-3") == ("train", "rate", [1e-3, 2e-3])
+    assert parse_choice("train.learning_rate=1e-3, 2e-3") == ("train", "learning_rate", [1e-3, 2e-3])
     assert parse_choice('model.kind="a"') == ("model", "kind", ["a"])
-    for bad in ("rate=1", "train.rate", "train.rate=", "train.rate=x"):
+    for bad in ("rate=1", "train.learning_rate", "train.learning_rate=", "train.learning_rate=x"):
         with pytest.raises(HocketError, match="no choice of settings"):
             parse_choice(bad)
 
 
 def test_all_combinations_are_tried(recipe):
-    found = list(varied(recipe, [("train", "rate", [1e-3, 2e-3]), ("model", "units", [8, 16])]))
+    found = list(varied(recipe, [("train", "learning_rate", [1e-3, 2e-3]), ("model", "units", [8, 16])]))
     assert [name for name, _ in found] == [
-        "rate=0.001 units=8", "rate=0.001 units=16", "rate=0.002 units=8", "rate=0.002 units=16",
-    ]  # fmt: skip
-    assert {(one.train.rate, one.model.units) for _, one in found} == {(a, b) for a in (1e-3, 2e-3) for b in (8, 16)}
+        f"learning_rate={rate} units={units}" for rate in (0.001, 0.002) for units in (8, 16)
+    ]
+    assert {(one.train.learning_rate, one.model.units) for _, one in found} == {
+        (a, b) for a in (1e-3, 2e-3) for b in (8, 16)
+    }
     with pytest.raises(HocketError, match="unknown setting 'speed'"):
         list(varied(recipe, [("train", "speed", [1])]))
     with pytest.raises(HocketError, match="no section 'speed'"):
@@ -45,10 +47,10 @@ def test_a_share_of_what_is_learnt_from_and_all_that_it_is_judged_by(data, tmp_p
 
 
 def test_the_table_is_in_order_and_a_search_goes_on_where_it_was(recipe, tmp_path):
-    rows = search(recipe, [("train", "rate", [1e-5, 1e-2])], 1.0, 0.02, tmp_path)
+    rows = search(recipe, [("train", "learning_rate", [1e-5, 1e-2])], 1.0, 0.02, tmp_path)
     assert [row["best"] for row in rows] == sorted(row["best"] for row in rows)
-    assert rows[0]["settings"] == "rate=0.01"
-    assert search(recipe, [("train", "rate", [1e-5, 1e-2])], 1.0, 0.02, tmp_path) == rows
+    assert rows[0]["settings"] == "learning_rate=0.01"
+    assert search(recipe, [("train", "learning_rate", [1e-5, 1e-2])], 1.0, 0.02, tmp_path) == rows
 
 
 def test_the_command_prints_a_table(recipe, data, tmp_path):
@@ -66,7 +68,7 @@ def test_the_command_prints_a_table(recipe, data, tmp_path):
         "--share",
         "0.9",
     ]
-    done = CliRunner().invoke(app, [*told, "--vary", "train.rate=1e-3,1e-2"])
+    done = CliRunner().invoke(app, [*told, "--vary", "train.learning_rate=1e-3,1e-2"])
     assert done.exit_code == 0, done.output
-    assert "| rate=0.01 |" in done.output
+    assert "| learning_rate=0.01 |" in done.output
     assert "parameters" in done.output

@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.models.notes.conditions import condition_size
-from training import checkpoint
 from training.cli import app
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.families.notes import network as note_family
 from training.fit import Run, load_network
-from training.recipe import Recipe, recipe_table, tuned
+from training.recipe import recipe_table, tuned
 from training.weights import bundle_weights, starting_weights
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
@@ -83,7 +84,7 @@ def test_one_s_own_recipe_is_the_parent_s_taught_gently(recipe: Recipe):
     own = tuned(recipe_table(recipe), "my-songs")
     assert (own.slug, own.name, own.family) == ("my-songs", "My songs", recipe.family)
     assert own.model == recipe.model
-    assert own.train.rate < recipe.train.rate
+    assert own.train.learning_rate < recipe.train.learning_rate
     assert not own.data.ship_only
     with pytest.raises(HocketError, match="'My Songs'"):
         tuned(recipe_table(recipe), "My Songs")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from instrument.models.catalog import kind_of
 from instrument.models.manifest import Manifest, read_manifest
+from training.families.table import Kind, find_family
 
-KINDS = {"notes": "A note model", "stream": "A sound model (an endless stream)", "voice": "A sound model (a voice)"}
-OTHER = "A part of sound models"
+KINDS: dict[Kind, str] = {
+    "notes": "A note model",
+    "phrases": "A note model",
+    "stream": "A sound model (an endless stream)",
+    "voice": "A sound model (a voice)",
+    "vocoder": "A part of sound models",
+}
 
 
 def write_card(folder: Path, figures: dict[str, Any]) -> None:
@@ -23,7 +28,7 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     lines = [
         f"# {manifest.name} ({manifest.slug})",
         "",
-        f"{KINDS.get(kind_of(manifest.family), OTHER)} of family `{manifest.family}`, version {manifest.version}, "
+        f"{KINDS[find_family(manifest.family).kind]} of family `{manifest.family}`, version {manifest.version}, "
         f"{size / 2**20:.2f} MiB of graphs.",
         *_offered(manifest),
         "",

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
-from instrument.models.catalog import NOTE_PLAYERS
+from training.core import renames
 from training.evaluation.card import table
 from training.evaluation.report import closeness_rows, within
+from training.families.table import find_family
 
 FIGURES = "figures.json"
 SPECTROGRAMS = "spectrograms.png"
@@ -19,10 +20,10 @@ INTRODUCTION = """# The note models
 Measured by `python -m training evaluate --bundle SLUG --card`, which also wrote this page. Nats a note on held-out
 pieces of the test split (the fewer the better; mean of the genres); OA and KLD: likeness of what it plays to held-out
 pieces, and of other real pieces to these; key lock: locks obeyed; density and register: Spearman's rank correlation of
-the knob with what came; steps: of models of phrases, the share of held-out sixteenths that they give back, told those
-before and free-running; genre heard: genres whose switch is heard within two bars, of those offered; within: figures of
-analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as busy as it
-was. Models of phrases are held against what real pieces have of their part, on sixteenths."""
+the knob with what came; steps: of models of phrases, accuracy on held-out sixteenths with the true tokens before
+(teacher-forced) and free-running; genre heard: genres whose switch is heard within two bars, of those offered; within:
+figures of analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as
+busy as it was. Models of phrases are held against what real pieces have of their part, on sixteenths."""
 SOUND = """# The sound models
 
 Measured by the same command on real sound that they were not trained on; what is in brackets is the same figure of real
@@ -47,7 +48,9 @@ def write_overview(folder: Path) -> Path:
             found[path.parent.name] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise HocketError(f"{path} cannot be read ({error}): evaluate that bundle again with --card") from error
-    notes, sound = ({s: o for s, o in found.items() if (o["family"] in NOTE_PLAYERS) == kind} for kind in (True, False))
+    notes, sound = (
+        {s: o for s, o in found.items() if find_family(o["family"]).makes_notes == kind} for kind in (True, False)
+    )
     lines = [INTRODUCTION, "", *table({_link(slug, own): summary(own) for slug, own in notes.items()}), ""]
     nats = {slug: own["yardstick"] for slug, own in found.items() if "yardstick" in own}
     if nats:
@@ -87,7 +90,9 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     if judged:
         row["within"] = within(judged)
     if "accuracy" in figures:
-        row |= {f"steps {name}": f"{figures['accuracy']['model'][name]:.3f}" for name in ("told", "free")}
+        steps = renames.fields(figures["accuracy"]["model"])
+        row["steps teacher-forced"] = f"{steps['teacher_forced']:.3f}"
+        row["steps free-running"] = f"{steps['free_running']:.3f}"
     if "cost" in figures:
         row |= {"ms": f"{figures['cost']['p50']:.2f}", "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}"}
     return row

@@ -14,6 +14,7 @@ from instrument.errors import HocketError
 from instrument.music.codec import FIELDS
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT
+from training.core import renames
 from training.evaluation.notes.features import bar_ticks
 
 matplotlib.use("agg")
@@ -58,15 +59,16 @@ def loss_curve(path: Path, run: Path) -> None:
     if not lines:
         raise HocketError(f"{run / 'log.jsonl'} is empty: train longer")
     figure, axis = plt.subplots(figsize=(7.5, 4))
-    batches, curves = [line["batch"] for line in lines], list(lines[0]["valid"])
-    if phrases := "told" in curves:
+    batches, found = [line["batch"] for line in lines], [renames.fields(line["valid"]) for line in lines]
+    curves = list(found[0])
+    if phrases := "teacher_forced" in curves:
         curves = [name for name in curves if name != "bits"]
     else:
         if trained := _trained(run):
             axis.plot(*zip(*trained, strict=True), color="#bbbbbb", linewidth=1, label="training, own codec")
-        axis.plot(batches, [sum(line["valid"].values()) for line in lines], "k.-", label="validation, yardstick")
+        axis.plot(batches, [sum(line.values()) for line in found], "k.-", label="validation, yardstick")
     for field in curves:
-        axis.plot(batches, [line["valid"][field] for line in lines], ".-", linewidth=1, markersize=3, label=field)
+        axis.plot(batches, [line[field] for line in found], ".-", linewidth=1, markersize=3, label=field)
     axis.set_xlabel("batch")
     axis.set_ylabel("share of steps" if phrases else "nats a note")
     axis.set_ylim(bottom=0)

@@ -1,1 +1,3 @@
-"""One file a model family: configuration, network, loss and export."""
+"""The families of models. Each is a folder: a docstring that names the paper and what differs, `network`, `task` and
+`bundle`; `table.FAMILIES` names them all. What several share is `notes`, and the modules beside this one.
+"""

@@ -23,7 +23,7 @@ from tests.support.sound_models import (
 from training.cli import app
 from training.evaluation.notes import evaluate as evaluation
 from training.evaluation.overview import write_overview
-from training.evaluation.sound import command, ears, streams, tones, vocoders
+from training.evaluation.sound import classifiers, command, streams, tones, vocoders
 from training.evaluation.sound.drift import drift, seams
 from training.evaluation.sound.evaluation import levelled
 from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
@@ -34,12 +34,12 @@ from training.evaluation.sound.showing import LARGEST, write_example
 def small(monkeypatch, tmp_path_factory, one_thread):
     """Ears that learn quickly and are kept for these tests alone, and short clips."""
     folder = tmp_path_factory.getbasetemp() / "ears"
-    for function in ("instrument_ear", "genre_ear"):
-        module = tones if function == "instrument_ear" else streams
-        plain = getattr(ears, function)
+    for function in ("instrument_classifier", "genre_classifier"):
+        module = tones if function == "instrument_classifier" else streams
+        plain = getattr(classifiers, function)
         monkeypatch.setattr(module, function, lambda *given, plain=plain: plain(*given, folder))
     for name, value in {"STEPS": 300, "STEPS_IN_FOLDS": 60}.items():
-        monkeypatch.setattr(ears, name, value)
+        monkeypatch.setattr(classifiers, name, value)
     for name, value in {"LEAD_S": 0.5, "SWEEPS": 1, "SWEPT": 2, "MINUTES": 0.5}.items():
         monkeypatch.setattr(streams, name, value)
 
@@ -128,7 +128,13 @@ def test_a_stream_like_the_real_music(stream):
     assert abs(figures["drift"]["level_db"]) < 3
     assert {len(row) for row in stream.rows} == {2}
     assert json.loads(json.dumps(figures)) == figures
-    assert set(streams.sections(figures)) >= {"Goals", "Genres, by ear", "Likeness to real music", "Blend", "Drift"}
+    assert set(streams.sections(figures)) >= {
+        "Goals",
+        "Genres, by a classifier",
+        "Likeness to real music",
+        "Blend",
+        "Drift",
+    }
 
 
 def test_a_vocoder_beside_griffin_and_lim(monkeypatch, tmp_path, music, notes):
@@ -205,7 +211,9 @@ def test_the_command_writes_card_pictures_and_overview(monkeypatch, tmp_path, no
     assert {p.name for p in out.iterdir()} == {"figures.json", "spectrograms.png", "notes.flac", "morph.flac"}
     card = (bundle.folder / "CARD.md").read_text()
     assert "A sound model (a voice) of family `ddsp`" in card
-    assert all(f"## {title}" in card for title in ("Goals", "Pitch", "By ear", "Distance from the real note", "Cost"))
+    assert all(
+        f"## {title}" in card for title in ("Goals", "Pitch", "By a classifier", "Distance from the real note", "Cost")
+    )
     assert "![Spectrograms](../docs/voice/spectrograms.png)" in card
     assert f"Instruments: {', '.join(INSTRUMENTS)}." in card
     assert json.loads((out / "figures.json").read_text()) == figures | {
@@ -224,7 +232,7 @@ def test_the_command_prints_tables(monkeypatch, tmp_path, notes):
     given = ["evaluate", "--bundle", "voice", "--data", notes.folder, "--pieces", 4, "--out", tmp_path / "out"]
     done = CliRunner().invoke(app, list(map(str, given)), catch_exceptions=False)
     assert done.exit_code == 0
-    assert "## By ear" in done.stdout
+    assert "## By a classifier" in done.stdout
     assert not (bundle.folder / "CARD.md").exists()
 
 

@@ -19,18 +19,27 @@ from instrument.models.manifest import VERSION, Golden, Manifest
 from instrument.models.sound.cmelgan import MelDreamer, open_stream
 from instrument.models.sound.spectral import SILENCE, SPREAD, MelFormat
 from tests.support.sound_corpus import GENRES, make_stream_corpus
-from training import checkpoint
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.export import PARITY, export
 from training.families.cmelgan.bundle import knobs as stream_knobs
 from training.families.cmelgan.coder import k_means
 from training.families.cmelgan.network import Config, Network, Step, graphs, gumbel, states
-from training.families.cmelgan.task import CRITIC, GOING_ON, distance
+from training.families.cmelgan.task import CRITIC, PRIOR, distance
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]
 RECIPE, MODELS = ROOT / "training" / "recipes" / "cmelgan.toml", ROOT / "models_onnx"
-SMALL = {"widths": (12, 10, 8, 8), "dims": 12, "groups": 3, "codes": 12, "style": 4, "units": 16, "head": 8}
+SMALL = {
+    "widths": (12, 10, 8, 8),
+    "components": 12,
+    "codebooks": 3,
+    "codebook_size": 12,
+    "style": 4,
+    "units": 16,
+    "head": 8,
+}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -42,12 +51,19 @@ def sounds(tmp_path_factory) -> Path:
 
 def small(sounds: Path, **train) -> Recipe:
     recipe = read_recipe(RECIPE)
-    settings = {"batches": 10, "lanes": 4, "warmup": 2, "average": 0.5, "save_seconds": 0.0, "valid_clips": 6}
+    settings = {
+        "batches": 10,
+        "batch_size": 4,
+        "warmup_batches": 2,
+        "ema_decay": 0.5,
+        "save_seconds": 0.0,
+        "valid_clips": 6,
+    }
     return dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(sounds)),
         model=dataclasses.replace(recipe.model, **SMALL),
-        sampling=dataclasses.replace(recipe.sampling, sequence=24, primed=2, dreamt=4),
+        sampling=dataclasses.replace(recipe.sampling, sequence_length=24, primer_length=2, generated_length=4),
         train=dataclasses.replace(recipe.train, **settings | train),
     )
 
@@ -153,18 +169,18 @@ def test_windows_of_the_same_music_are_nearer_than_others():
 def test_both_acts_learn(sounds, tmp_path):
     run = Run(small(sounds), tmp_path)
     first = [run.step(0.1) for _ in range(2)]
-    assert run.task.act == GOING_ON
+    assert run.task.phase == PRIOR
     before = [p.detach().clone() for p in run.task.critic.parameters()]
     second = run.step(0.9)
-    assert run.task.act == CRITIC
-    assert set(second) == {"total", "near", "critic", "fooled", "alike"}
+    assert run.task.phase == CRITIC
+    assert set(second) == {"total", "mel", "critic", "adversarial", "feature_matching"}
     assert np.isfinite([*first[0].values(), *second.values()]).all()
     assert any(not torch.equal(a, b) for a, b in zip(before, run.task.critic.parameters(), strict=True))
     assert run.genres == tuple(sorted(GENRES))
 
 
 def test_the_prior_learns_what_follows(sounds, tmp_path):
-    run = Run(small(sounds, rate=1e-2, batches=60), tmp_path)
+    run = Run(small(sounds, learning_rate=1e-2, batches=60), tmp_path)
     before = run.step(0.0)["bits"]
     after = [run.step(i / 120)["bits"] for i in range(1, 60)]
     assert np.mean(after[-5:]) < before - 0.5

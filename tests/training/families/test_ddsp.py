@@ -134,13 +134,13 @@ def test_it_learns(corpus, trained):
     run = Run(small_recipe(corpus.folder), trained)
     assert run.batch == 150
     score = run.validate()
-    untrained = run.task.validate(run.family.Network(run.recipe.model, 3))
+    untrained = run.task.validate(run.family.network.Network(run.recipe.model, 3))
     assert score.weighted < 0.5 * untrained.weighted
     assert score.cents < 10
 
 
 def test_a_resumed_run_repeats_an_unbroken_one(corpus, tmp_path):
-    recipe = small_recipe(corpus.folder, batches=8, average=0.5)
+    recipe = small_recipe(corpus.folder, batches=8, ema_decay=0.5)
     whole = Run(recipe, tmp_path / "whole")
     whole.fit()
     first = Run(dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, batches=8)), tmp_path / "parts")

@@ -19,13 +19,14 @@ from instrument.models.sound.gansynth import HEADROOM, GanSynth, open_voice, ren
 from tests.models.sound.test_note_spectra import frequency_of
 from tests.support.sound import SILENT, level_db, peak_db
 from tests.support.sound_corpus import INSTRUMENTS, make_note_corpus
-from training import checkpoint
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, CorpusWriter
 from training.export import PARITY, export
 from training.families.gansynth.bundle import NoteSpectraBundling, release
 from training.families.gansynth.task import NoteSpectraTask, Train
 from training.fit import Run, load_network
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 RATE = 48000
@@ -43,13 +44,20 @@ def notes(tmp_path_factory) -> Path:
 
 def smaller(name: str, folder: Path, **train) -> Recipe:
     recipe = read_recipe(RECIPES / f"{name}.toml")
-    settings = {"batches": 300, "lanes": 8, "warmup": 5, "average": 0.9, "save_seconds": 600.0, "rate": 5e-3}
+    settings = {
+        "batches": 300,
+        "batch_size": 8,
+        "warmup_batches": 5,
+        "ema_decay": 0.9,
+        "save_seconds": 600.0,
+        "learning_rate": 5e-3,
+    }
     return dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(folder)),
         sampling=dataclasses.replace(recipe.sampling, frames=24),
         model=dataclasses.replace(
-            recipe.model, frames=FRAMES, width=48, layers=2, embedding=6, latent=4, places=16, encoder=16
+            recipe.model, frames=FRAMES, width=48, layers=2, embedding=6, latent=4, positions=16, encoder=16
         ),
         train=dataclasses.replace(recipe.train, **settings | train),
     )
@@ -91,17 +99,19 @@ def test_a_run_learns_and_its_bundle_computes_the_same(note_run, bundle, notes):
 
 
 def test_with_an_adversary_it_goes_on_and_exports(notes, note_run, tmp_path):
-    small = {"critic_lanes": 2, "critic_frames": 12, "alone": 0, "penalty_every": 2}
+    small = {"critic_batch_size": 2, "critic_frames": 12, "critic_warmup_batches": 0, "r1_every": 2}
     recipe = smaller("gansynth-adversarial", notes, batches=3, **small)
     run = Run(recipe, tmp_path / "run", start=str(note_run / "best.safetensors"))
     run.fit()
-    assert run.step(0.5)["fooled"] > 0
+    assert run.step(0.5)["adversarial"] > 0
     folder = export(tmp_path / "run" / "best.safetensors", tmp_path)
     assert len(open_bundle(folder, trusted=True).manifest.provenance.ancestry) == 1
 
 
 def test_a_critic_is_taken_up_where_it_was(notes, tmp_path):
-    recipe = smaller("gansynth-adversarial", notes, batches=4, critic_lanes=2, critic_frames=12, alone=0)
+    recipe = smaller(
+        "gansynth-adversarial", notes, batches=4, critic_batch_size=2, critic_frames=12, critic_warmup_batches=0
+    )
     whole = Run(recipe, tmp_path / "whole")
     first = Run(recipe, tmp_path / "parts")
     for run in (whole, first):
@@ -113,9 +123,9 @@ def test_a_critic_is_taken_up_where_it_was(notes, tmp_path):
 
 
 def test_rates_go_down_a_cosine_or_steps():
-    stepped = Train(rate=1.0, warmup=1, steps=3)
+    stepped = Train(learning_rate=1.0, warmup_batches=1, learning_rate_halvings=3)
     assert [stepped.rate_at(9, p) for p in (0.0, 0.3, 0.6, 1.0)] == [1, 0.5, 0.25, 0.125]
-    assert Train(rate=1.0, warmup=1).rate_at(9, 0.5) == pytest.approx(0.51)
+    assert Train(learning_rate=1.0, warmup_batches=1).rate_at(9, 0.5) == pytest.approx(0.51)
 
 
 def test_what_cannot_be_learnt_from_is_said_so(tmp_path, notes):

@@ -136,13 +136,17 @@ def vary(piece: Piece, rng: np.random.Generator, transpose: int = 6) -> Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How pieces are drawn. balance: 0 = genres evenly, 1 = by their number of notes; full_share: notes a
-    genre needs to be given a full share, so that a handful of pieces is not repeated hundreds of times;
-    segment: longest excerpt in notes; transpose: semitones; realised, drums_only: weight of such pieces."""
+    """How pieces are drawn.
+
+    balance: 0 = genres evenly, 1 = by their number of notes; full_weight_notes: notes from which a genre gets its full
+    weight, so that a handful of pieces is not repeated hundreds of times; max_notes: longest excerpt; transpose: up or
+    down by at most so many semitones; realised: weight of machine-made accompaniments; drums_only: weight of pieces
+    of drums alone.
+    """
 
     balance: float = 0.0
-    full_share: int = 100_000
-    segment: int = 1024
+    full_weight_notes: int = 100_000
+    max_notes: int = 1024
     transpose: int = 6
     realised: float = 0.0
     drums_only: float = 0.0
@@ -176,9 +180,9 @@ class NoteStream:
                 shares.append(0.0)
                 continue
             self.by_genre[genre] = own, weights / weights.sum()
-            lengths = np.array([min(p.count, sampling.segment) for p in own])
+            lengths = np.array([min(p.count, sampling.max_notes) for p in own])
             notes = float(sum(p.count * w for p, w in zip(own, weights, strict=True)))
-            share = min(1.0, notes / sampling.full_share) * notes**sampling.balance
+            share = min(1.0, notes / sampling.full_weight_notes) * notes**sampling.balance
             shares.append(share / float((lengths * self.by_genre[genre][1]).sum()))
         self.shares = np.array(shares) / sum(shares)
         self.excerpt = [0] * lanes
@@ -199,7 +203,7 @@ class NoteStream:
         pieces, weights = self.by_genre[self.genres[genre]]
         info = pieces[int(rng.choice(len(pieces), p=weights))]
         piece = self.shards.piece(info)
-        longest = self.sampling.segment
+        longest = self.sampling.max_notes
         if len(piece) > longest:
             begin = int(rng.integers(0, len(piece) - longest // 2)) if rng.random() < 0.6 else 0
             piece = Piece(piece.notes[begin : begin + longest], piece.metres)
@@ -219,8 +223,8 @@ class NoteStream:
         self._current = [None] * len(self.excerpt)
 
     def next(self, steps: int) -> dict[str, NDArray]:
-        """The next `steps` prediction steps of every lane: arrays (lanes, steps, ...) named as in
-        `Features`, and `genre` (lanes, steps)."""
+        """The next `steps` prediction steps of every lane: arrays (batch, steps, ...) named as in
+        `Features`, and `genre` (batch, steps)."""
         rows = [self._lane(lane, steps) for lane in range(len(self.excerpt))]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 

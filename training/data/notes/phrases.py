@@ -44,17 +44,20 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """hop: bars from one phrase to the next; transpose: semitones that melodies are moved by at most; drop: how often
-    a kind is left out of a phrase of drums; onsets: steps with an onset that a phrase has at least, a bar; rest:
-    longest stretch without one, in steps; on_grid: share of a piece's onsets that must fall on sixteenths; realised:
-    whether machine-made parts count."""
+    """How phrases are cut and varied.
+
+    hop: bars from one phrase to the next; transpose: melodies are moved by at most so many semitones; drum_dropout:
+    probability that a kind of drum is left out of a phrase; min_onsets: steps with an onset a bar, at least; max_rest:
+    longest stretch without an onset, in steps; min_on_grid: share of a piece's onsets that must fall on sixteenths;
+    realised: whether machine-made parts count.
+    """
 
     hop: int = 1
     transpose: int = 6
-    drop: float = 0.1
-    onsets: float = 1.5
-    rest: int = 16
-    on_grid: float = 0.8
+    drum_dropout: float = 0.1
+    min_onsets: float = 1.5
+    max_rest: int = 16
+    min_on_grid: float = 0.8
     realised: bool = False
 
 
@@ -119,7 +122,7 @@ def cut(
         begin, bars = begin + first * BAR_TICKS, bars - first
         onsets = inside[:, 0] - begin + inside[:, 1] / 8
         off = np.abs(onsets - np.rint(onsets / STEP_TICKS) * STEP_TICKS)
-        if bars < shape.bars or (off <= ON_GRID).mean() < sampling.on_grid:
+        if bars < shape.bars or (off <= ON_GRID).mean() < sampling.min_on_grid:
             continue
         whole = phrases.tokens(inside, begin, bars * STEPS_A_BAR, shape.drums)
         windows = sliding_window_view(whole, shape.steps)[:: sampling.hop * STEPS_A_BAR]
@@ -129,7 +132,7 @@ def cut(
     places = np.arange(shape.steps)
     last = np.maximum.accumulate(np.where(onset, places, -1), 1)
     rest = np.maximum((places - last).max(1), shape.steps - 1 - last[:, -1])
-    return tokens[(onset.sum(1) >= sampling.onsets * shape.bars) & (rest <= sampling.rest)]
+    return tokens[(onset.sum(1) >= sampling.min_onsets * shape.bars) & (rest <= sampling.max_rest)]
 
 
 def canonical(tokens: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -155,11 +158,11 @@ def keyless(tokens: NDArray[np.int16], shape: Shape) -> NDArray[np.int16]:
 
 
 def varied(tokens: NDArray[np.int16], shape: Shape, sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Phrases (n, steps) to learn from beside those that there are: melodies in other keys, drums without some
+    """Phrases (n, steps) to learn from besides those that there are: melodies in other keys, drums without some
     kinds."""
     if not shape.drums:
         return transposed(tokens, sampling.transpose, rng) if sampling.transpose else tokens
-    kept = (rng.random((len(tokens), len(KINDS))) >= sampling.drop) @ (1 << np.arange(len(KINDS)))
+    kept = (rng.random((len(tokens), len(KINDS))) >= sampling.drum_dropout) @ (1 << np.arange(len(KINDS)))
     return (tokens & kept[:, None]).astype(np.int16)
 
 

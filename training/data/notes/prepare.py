@@ -79,7 +79,7 @@ def prepare(
 ) -> Shards:
     """Read every MIDI file of a folder into shards, and return them.
 
-    source: a folder with manifest.csv (and one zip a dataset beside it), or any folder of .mid files,
+    source: a folder with manifest.csv (and one zip a dataset in the same folder), or any folder of .mid files,
     whose genre is then the subfolder and whose split a hash of the notes.
     out: the folder to write; a run that was interrupted goes on there, a finished one returns at once.
     jobs: processes at a time, 0 = one a processor.

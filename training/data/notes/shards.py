@@ -1,4 +1,4 @@
-"""Shards: the notes of many pieces in memory-mapped arrays, with an index of facts beside them.
+"""Shards: the notes of many pieces in memory-mapped arrays, with an index of facts.
 
 A folder holds `notes-00000.npy`, ... (int32, (n, 6), the columns of `Note`) and `index.json`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Marker, Piece
 from instrument.music.timebase import Metre
-
-if TYPE_CHECKING:
-    from training.recipe import Data
+from training.core.recipe import Data
 
 INDEX_VERSION = 1
 INDEX_NAME = "index.json"
@@ -153,8 +151,15 @@ def training_pieces(data: Data) -> tuple[Shards, list[PieceInfo], tuple[str, ...
     return shards, pieces, tuple(sorted({p.genre for p in pieces}))
 
 
-def licences(pieces: Iterable[PieceInfo]) -> dict[str, str]:
-    """Data set -> its licences, of pieces that were learnt from."""
+class Licensed(Protocol):
+    """A piece or a clip."""
+
+    dataset: str
+    licence: str
+
+
+def licences(pieces: Iterable[Licensed]) -> dict[str, str]:
+    """Data set -> its licences, of pieces or clips that were trained on."""
     found: dict[str, set[str]] = {}
     for piece in pieces:
         found.setdefault(piece.dataset, set()).add(piece.licence)

@@ -1,4 +1,4 @@
-"""What the music of a genre is like, as a player is told it where its knobs leave it free."""
+"""What the music of a genre is like, given to a player where its knobs leave it free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A corpus of sound: many clips in one memory-mapped file, with an index of facts beside it.
+"""A corpus of sound: many clips in one memory-mapped file, with an index of facts.
 
 A folder holds `sound.i16` (little-endian int16, mono, clip after clip) and `index.json`.
 """

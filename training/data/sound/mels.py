@@ -1,4 +1,4 @@
-"""The log mels of a corpus of sound, made once and kept beside it, memory-mapped."""
+"""The log mels of a corpus of sound, made once and kept with it, memory-mapped."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is learnt of single notes: their frames, how they go on when they are held, how they are released.
 
-A note is taken apart once (`training.data.sound.partials`); what is found is kept beside the corpus, in `tones`. Rates
+A note is taken apart once (`training.data.sound.partials`); what is found is kept with the corpus, in `tones`. Rates
 below 40 kHz do not show the highest bands; where the same note is there in a second corpus of a higher rate, they are
 taken from that, at the level at which the two notes agree below.
 """
@@ -32,9 +32,9 @@ SHORT = 0.12  # seconds below which nothing is learnt of a recording
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """levels (SPAN, LEVELS) decibels and cents (SPAN,) of a held note; usable: frames of these that were heard;
+    """levels (SPAN, LEVELS) decibels and cents (SPAN,) of a held note; usable: frames of these that were recorded;
     tuning (PARTIALS,): cents that partials lie off the multiples; known (LEVELS,); loss (LEVELS,): decibels a second
-    when it is held for long; release: decibels a second after its key went up, NaN where that was not heard."""
+    when it is held for long; release: decibels a second after its key went up, NaN where that was not recorded."""
 
     levels: NDArray[np.float16]
     cents: NDArray[np.float16]
@@ -98,7 +98,7 @@ def _loss(levels: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _filled(frames: Frames, usable: int, loss: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Levels and cents of SPAN frames: what was heard, then as the note goes on."""
+    """Levels and cents of SPAN frames: what was recorded, then as the note goes on."""
     levels = np.empty((SPAN, LEVELS))
     levels[:usable] = frames.levels[:usable]
     after = np.arange(1, SPAN - usable + 1)[:, None] / FRAME_RATE

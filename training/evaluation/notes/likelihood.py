@@ -13,8 +13,8 @@ from instrument.music import codec
 from instrument.music.notes import Piece
 from training.data.notes.midi import played
 from training.data.notes.shards import PieceInfo, Shards
-from training.evaluation.notes.yardstick import Predictor, by_length, predictions
 from training.families.notes import network as note_family
+from training.families.notes.yardstick import Predictor, by_length, predictions
 
 NOTES = 400  # of a piece
 
@@ -24,7 +24,7 @@ def field_nats(
     predictor: Predictor, shards: Shards, pieces: Sequence[PieceInfo], genres: tuple[str, ...], limit: int = NOTES
 ) -> dict[str, dict[str, float]]:
     """For each genre of the pieces and "mean" of them: nats a note by field of `codec.FIELDS`, their total,
-    bits a second and the number of pieces, over the first `limit` notes of each. Genre is told, density and
+    bits a second and the number of pieces, over the first `limit` notes of each. The genre is given, density and
     register are not; a piece's first note is not scored."""
     whole = ((info.genre, shards.piece(info)) for info in pieces if info.count > 1)
     chosen = [(genre, Piece(piece.notes[:limit], piece.metres, piece.tempos)) for genre, piece in whole]

@@ -1,1 +1,1 @@
-"""Measures of sound: distances, pitch, ears (classifiers), and the evaluations of the sound models."""
+"""Measures of sound: distances, pitch, classifiers, and the evaluations of the sound models."""

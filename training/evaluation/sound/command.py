@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,16 @@ from training.evaluation.overview import SPECTROGRAMS, keep_figures
 from training.evaluation.sound import streams, tones, vocoders
 from training.evaluation.sound.evaluation import Evaluation
 from training.evaluation.sound.showing import spectrograms, write_example
+from training.families.table import FAMILIES, Kind, find_family
 
 MUSIC, NOTES = Path("data/stream"), Path("data/notes")
 FULL_NOTES = Path("data/notes-full")  # at the vocoder's rate, where they are
-SECTIONS = {
-    "cmelgan": streams.sections,
+SECTIONS: dict[Kind, Callable[[dict[str, Any]], dict[str, list[Any]]]] = {
+    "stream": streams.sections,
     "vocoder": vocoders.sections,
-    "ddsp": tones.sections,
-    "gansynth": tones.sections,
+    "voice": tones.sections,
 }
-"""Family -> its figures as sections of a card."""
+"""Kind of family -> its figures as sections of a card."""
 
 
 def evaluate_sound(
@@ -31,17 +32,19 @@ def evaluate_sound(
 ) -> Evaluation:
     """Measure a bundle of a sound family. data: the corpus [data/stream, of voices data/notes]; pieces: clips of each
     genre, or clips of music, or notes; notes: the corpus of notes that a vocoder's pitch is measured on. HocketError if
-    the family is none of them, or a corpus is not there."""
+    the family makes no sound, or a corpus is not there."""
     family = bundle.manifest.family
-    if family == "cmelgan":
+    kind = find_family(family).kind
+    if kind == "stream":
         return streams.evaluate_stream(bundle, Corpus.open(data or MUSIC), split, pieces or streams.CLIPS)
-    if family == "vocoder":
+    if kind == "vocoder":
         return vocoders.evaluate_vocoder(
             bundle, Corpus.open(data or MUSIC), _notes(notes), split, pieces or vocoders.CLIPS
         )
-    if family in SECTIONS:
+    if kind == "voice":
         return tones.evaluate_voice(bundle, Corpus.open(data or NOTES), split, pieces or tones.NOTES)
-    raise HocketError(f"family {family!r} is not measured as sound: choose a bundle of {', '.join(SECTIONS)}")
+    there = ", ".join(name for name, family in FAMILIES.items() if family.kind in SECTIONS)
+    raise HocketError(f"family {family!r} is not measured as sound: choose a bundle of {there}")
 
 
 def _notes(folder: Path | None) -> Corpus | None:
@@ -54,7 +57,7 @@ def _notes(folder: Path | None) -> Corpus | None:
 
 def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     """The figures as sections: title -> text and tables."""
-    return SECTIONS[figures["family"]](figures)
+    return SECTIONS[find_family(figures["family"]).kind](figures)
 
 
 def show(done: Evaluation, folder: Path) -> dict[str, Path]:

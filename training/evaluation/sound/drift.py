@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.models.sound.spectral import mel_matrix, stft
-from training.evaluation.sound.hearing import CLIP_SECONDS, FFT, HIGH_HZ, LOW_HZ, MELS, RATE, to_rate
+from training.evaluation.sound.features import CLIP_SECONDS, FFT, HIGH_HZ, LOW_HZ, MELS, RATE, to_rate
 
 Sound = NDArray[np.float32]
 PART = 0.2  # of the whole, at either end

@@ -20,12 +20,13 @@ from instrument.models.sound.spectral import log_mel
 from instrument.models.sound.vocoder import Vocoder
 from training.data.sound.corpus import Corpus
 from training.evaluation.generation import default_knobs
-from training.evaluation.sound.distances import frechet
+from training.evaluation.sound.classifiers import EMBEDDING, Classifier, Examples, genre_classifier, spread, windows
 from training.evaluation.sound.drift import drift, seams
-from training.evaluation.sound.ears import EMBEDDING, Ear, Examples, genre_ear, spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound
-from training.evaluation.sound.hearing import CLIP_SECONDS, Heard, hear_clip
+from training.evaluation.sound.features import CLIP_SECONDS, Features, clip_features
 from training.evaluation.sound.showing import Shown
+from training.families.table import find_family
+from training.measures.distances import frechet
 
 CLIPS = 5  # of ten seconds, of each genre
 COMPARED = 40  # clips of each baseline at most
@@ -82,16 +83,20 @@ def evaluate_stream(
     if not isinstance(model, StreamModel):
         raise HocketError(f"model {manifest.slug!r} is no stream: it has no clips to measure")
     player, figures = Player(model), done.figures
-    with done.stage("ears", "genres of real music, by ear"):
-        ear, heard = genre_ear(corpus, manifest.genres)
-    figures |= {"clips": clips, "genres": list(ear.labels), "unheard": sorted(set(manifest.genres) - set(ear.labels))}
-    with done.stage("render", f"{clips} clips of each of {len(ear.labels)} genres"):
-        made = render(done, player, manifest, ear, clips)
+    with done.stage("classifier", "classifier of genres, trained on real music"):
+        classifier, heard = genre_classifier(corpus, manifest.genres)
+    figures |= {
+        "clips": clips,
+        "genres": list(classifier.labels),
+        "unheard": sorted(set(manifest.genres) - set(classifier.labels)),
+    }
+    with done.stage("render", f"{clips} clips of each of {len(classifier.labels)} genres"):
+        made = render(done, player, manifest, classifier, clips)
     with done.stage("baselines", "baselines through the vocoder"):
-        others = baselines(done, vocoder_of(manifest), corpus, ear, split, len(made.rows))
-    figures |= by_ear(ear, heard, made, others)
-    with done.stage("blend", "the blend of genres, by ear"):
-        figures["blend"] = blend(player, manifest, ear)
+        others = baselines(done, vocoder_of(manifest), corpus, classifier, split, len(made.rows))
+    figures |= by_classifier(classifier, heard, made, others)
+    with done.stage("blend", "the blend of genres, by the classifier"):
+        figures["blend"] = blend(player, manifest, classifier)
     with done.stage("seams", "seams"):
         figures["seams"] = seam_figures(player, manifest)
     with done.stage("drift", f"{minutes:g} minutes on end"):
@@ -108,15 +113,15 @@ def evaluate_stream(
     return done
 
 
-def render(done: Evaluation, player: Player, manifest: Manifest, ear: Ear, clips: int) -> Examples:
-    """What is heard of clips of each genre, each with a seed of its own."""
-    rows: list[Heard] = []
+def render(done: Evaluation, player: Player, manifest: Manifest, classifier: Classifier, clips: int) -> Examples:
+    """Features of clips of each genre, each with a seed of its own."""
+    rows: list[Features] = []
     labels: list[str] = []
-    for number, genre in enumerate(ear.labels):
+    for number, genre in enumerate(classifier.labels):
         knobs = default_knobs(manifest, genre=genre, genre_b=genre)
         for i in range(clips):
             sound = player.play(knobs, CLIP_SECONDS, seed=100 * number + i + 1)
-            rows.append(hear_clip(sound, player.model.rate))
+            rows.append(clip_features(sound, player.model.rate))
             labels.append(genre)
             if i == 0 and len(done.rows) < 3:
                 done.rows.append([Shown(f"{genre}, generated", sound[: 5 * player.model.rate], player.model.rate)])
@@ -129,23 +134,23 @@ def vocoder_of(manifest: Manifest) -> Vocoder:
     """The vocoder that a stream needs. HocketError if it is not there."""
     for slug in manifest.needs:
         entry = find_model(slug)
-        if entry.manifest and entry.manifest.family == "vocoder":
+        if entry.manifest and find_family(entry.manifest.family).kind == "vocoder":
             return Vocoder(open_bundle(entry.path, trusted=entry.shipped))
     raise HocketError(f"bundle {manifest.slug!r} names no vocoder: it is not whole")
 
 
 def baselines(
-    done: Evaluation, vocoder: Vocoder, corpus: Corpus, ear: Ear, split: str, count: int
+    done: Evaluation, vocoder: Vocoder, corpus: Corpus, classifier: Classifier, split: str, count: int
 ) -> dict[str, Examples]:
-    """What is heard of `count` held-out clips (at most `COMPARED`) through the vocoder: as they are, with their mels
+    """Features of `count` held-out clips (at most `COMPARED`) through the vocoder: as they are, with their mels
     shuffled in time, and of white noise as loud."""
     rng = np.random.default_rng(0)
     chosen = []
-    for genre in ear.labels:
+    for genre in classifier.labels:
         found = windows(corpus.select(split=split, genres=[genre]), corpus.rate)
         found += windows(corpus.select(split="valid", genres=[genre]), corpus.rate) if split != "valid" else []
-        chosen += spread(found, -(-min(count, COMPARED) // len(ear.labels)))
-    rows: dict[str, list[Heard]] = {name: [] for name in ("real through the vocoder", "shuffled", "white noise")}
+        chosen += spread(found, -(-min(count, COMPARED) // len(classifier.labels)))
+    rows: dict[str, list[Features]] = {name: [] for name in ("real through the vocoder", "shuffled", "white noise")}
     labels = np.array([clip.genre for clip, _ in chosen])
     shown = {row[0].title.split(",")[0]: row for row in done.rows}
     for clip, start in chosen:
@@ -155,25 +160,27 @@ def baselines(
         mels = log_mel(real, vocoder.format)
         noise = rng.standard_normal(len(real)).astype(np.float32) * real.std()
         for name, told in zip(rows, (mels, rng.permutation(mels), log_mel(noise, vocoder.format)), strict=True):
-            rows[name].append(hear_clip(vocoder.render(told), vocoder.rate))
+            rows[name].append(clip_features(vocoder.render(told), vocoder.rate))
     return {name: Examples(np.stack(found), labels, labels, labels) for name, found in rows.items()}
 
 
-def by_ear(ear: Ear, heard: Examples, made: Examples, others: dict[str, Examples]) -> dict[str, Any]:
-    """How often genres are recognised, and Frechet distances from the training clips in the ear's embedding, all of as
-    many clips."""
+def by_classifier(
+    classifier: Classifier, heard: Examples, made: Examples, others: dict[str, Examples]
+) -> dict[str, Any]:
+    """How often genres are recognised, and Frechet distances from the training clips in the classifier's embedding, all
+    of as many clips."""
     train, held = heard.train, heard.held_out
     real = held if len(held.rows) else train
     kinds = {"model": made, "real": real, **others}
-    by_genre = {name: ear.recognised(found) for name, found in kinds.items()}
+    by_genre = {name: classifier.recognised(found) for name, found in kinds.items()}
     count = min(len(found.rows) for found in kinds.values())
-    reference = ear.embed(train.rows)
-    apart = {name: frechet(reference, ear.embed(even(found, count))) for name, found in kinds.items()}
+    reference = classifier.embed(train.rows)
+    apart = {name: frechet(reference, classifier.embed(even(found, count))) for name, found in kinds.items()}
     return {
-        "ear": {k: ear.figures[k] for k in ("folds", "held_out", "heard")},
+        "classifier": {k: classifier.figures[k] for k in ("folds", "held_out", "heard")},
         "recognised": {name: float(np.mean(list(rates.values()))) for name, rates in by_genre.items()},
         "recognised_by_genre": {
-            genre: {name: rates.get(genre) for name, rates in by_genre.items()} for genre in ear.labels
+            genre: {name: rates.get(genre) for name, rates in by_genre.items()} for genre in classifier.labels
         },
         "frechet": apart,
         "frechet_clips": {"each": count, "reference": len(reference), "embedding": EMBEDDING},
@@ -189,11 +196,14 @@ def even(found: Examples, count: int) -> NDArray[np.float32]:
     return found.rows[np.argsort(turns, kind="stable")[:count]]
 
 
-def blend(player: Player, manifest: Manifest, ear: Ear) -> dict[str, Any]:
+def blend(player: Player, manifest: Manifest, classifier: Classifier) -> dict[str, Any]:
     """Spearman's rank correlation of the blend knob with the probability of the genre it turns to, of some pairs: with
     the mean of the sweeps, and with all clips of all sweeps."""
-    size = len(ear.labels)
-    pairs = [(ear.labels[i], ear.labels[(i + 1 + i % max(1, size - 1)) % size]) for i in range(min(SWEPT, size))]
+    size = len(classifier.labels)
+    pairs = [
+        (classifier.labels[i], classifier.labels[(i + 1 + i % max(1, size - 1)) % size])
+        for i in range(min(SWEPT, size))
+    ]
     found: dict[str, float] = {}
     clips: dict[str, float] = {}
     means: dict[str, list[float]] = {}
@@ -204,8 +214,8 @@ def blend(player: Player, manifest: Manifest, ear: Ear) -> dict[str, Any]:
         for seed in range(SWEEPS):
             for i, share in enumerate(BLENDS):
                 knobs = default_knobs(manifest, genre=first, genre_b=second, blend=share)
-                row = hear_clip(player.play(knobs, CLIP_SECONDS, seed=900 + seed), player.model.rate)
-                heard[seed, i] = ear.probabilities(row[None])[0, ear.labels.index(second)]
+                row = clip_features(player.play(knobs, CLIP_SECONDS, seed=900 + seed), player.model.rate)
+                heard[seed, i] = classifier.probabilities(row[None])[0, classifier.labels.index(second)]
         name = f"{first} to {second}"
         found[name] = float(spearmanr(BLENDS, heard.mean(0)).statistic)
         clips[name] = float(spearmanr(np.tile(BLENDS, SWEEPS), heard.reshape(-1)).statistic)
@@ -270,16 +280,16 @@ def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     """The figures as sections of a card."""
-    ear, count, blending = figures["ear"], figures["frechet_clips"], figures["blend"]
-    held, tried = ear["held_out"], ear["heard"]["held_out"]
+    classifier, count, blending = figures["classifier"], figures["frechet_clips"], figures["blend"]
+    held, tried = classifier["held_out"], classifier["heard"]["held_out"]
     return {
         "Goals": [
             f"{figures['clips']} clips of ten seconds of each of {len(figures['genres'])} genres.",
             figures["goals"],
         ],
-        "Genres, by ear": [
-            f"A classifier trained on {ear['heard']['train']} real clips of ten seconds (`{figures['corpus']}`; all "
-            f"sound at 16 kHz and one loudness): right for {ear['folds']:.2f} of them in folds by track"
+        "Genres, by a classifier": [
+            f"A classifier trained on {classifier['heard']['train']} real clips of ten seconds (`{figures['corpus']}`; "
+            f"all sound at 16 kHz and one loudness): right for {classifier['folds']:.2f} of them in folds by track"
             f"{f', for {held:.2f} of {tried} held-out ones' if held is not None else ''} (means of the genres).",
             figures["recognised_by_genre"] | {"mean": figures["recognised"]},
         ],

@@ -18,13 +18,13 @@ from instrument.models.manifest import Manifest
 from instrument.models.sound.base import VoiceModel
 from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.generation import default_knobs
-from training.evaluation.sound.distances import Bins, mel_cepstral, multi_resolution
-from training.evaluation.sound.ears import Examples, instrument_ear, spread
+from training.evaluation.sound.classifiers import Examples, instrument_classifier, spread
 from training.evaluation.sound.evaluation import Evaluation, Sound, levelled
-from training.evaluation.sound.hearing import NOTE_MELS, hear_note
+from training.evaluation.sound.features import NOTE_MELS, note_features
 from training.evaluation.sound.pitch import pitch_figures
-from training.evaluation.sound.roundtrips import ROUND_TRIPS
 from training.evaluation.sound.showing import Shown
+from training.families.table import FAMILIES
+from training.measures.distances import Bins, mel_cepstral, multi_resolution
 
 NOTES = 160
 ALIKE = 8  # velocities apart that are as far as one semitone, for the nearest neighbour
@@ -64,8 +64,8 @@ def evaluate_voice(bundle: Bundle, corpus: Corpus, split: str = "test", notes: i
             name: pitch_figures((x, corpus.rate, clip.pitch) for x, clip in zip(sounds, clips, strict=True))
             for name, sounds in (("real", found.real), ("model", found.made), ("round trip", found.tripped))
         }
-    with done.stage("ears", "instruments, by ear"):
-        figures |= by_ear(corpus, found)
+    with done.stage("classifier", "instruments, by a classifier"):
+        figures |= by_classifier(corpus, found)
     with done.stage("distance", "distance from the real notes"):
         figures["distance"] = distances(found)
     with done.stage("cost", "time a note"):
@@ -90,7 +90,7 @@ def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Seq
     """The notes, and what stands for them."""
     real = [corpus.read(clip) for clip in clips]
     pairs = list(zip(clips, real, strict=True))
-    trip = ROUND_TRIPS[manifest.family]
+    trip = FAMILIES[manifest.family].round_trip
 
     def all_of(make: Callable[[Clip, Sound], Sound]) -> list[Sound]:
         return [levelled(make(clip, x), x) for clip, x in pairs]
@@ -158,24 +158,25 @@ def at_pitch(corpus: Corpus, clip: Clip, pitch: int, frames: int) -> Sound:
     return np.pad(sound, (0, frames - len(sound)))
 
 
-def by_ear(corpus: Corpus, notes: Notes) -> dict[str, Any]:
+def by_classifier(corpus: Corpus, notes: Notes) -> dict[str, Any]:
     """How often the instrument is recognised, and NDB, of real and other notes."""
-    ear, heard = instrument_ear(corpus)
+    classifier, heard = instrument_classifier(corpus)
     labels = np.array([clip.instrument for clip in notes.clips])
     bins = Bins.of(heard.train.rows[:, :NOTE_MELS])
     recognised: dict[str, Any] = {}
     ndb: dict[str, Any] = {"bins": len(bins.counts)}
     for name, sounds in _kinds(notes):
-        rows = np.stack([hear_note(x, notes.rate, c.pitch) for x, c in zip(sounds, notes.clips, strict=True)])
-        recognised[name] = float((np.array(ear.tell(rows)) == labels).mean())
+        rows = np.stack([note_features(x, notes.rate, c.pitch) for x, c in zip(sounds, notes.clips, strict=True)])
+        recognised[name] = float((np.array(classifier.tell(rows)) == labels).mean())
         ndb[name] = bins.different(rows[:, :NOTE_MELS])
         if name == "model":
-            by_label = ear.recognised(Examples(rows, labels, labels, labels))
+            by_label = classifier.recognised(Examples(rows, labels, labels, labels))
     return {
         "recognised": recognised,
         "ndb": ndb,
         "missed": sorted(k for k, v in by_label.items() if v < 0.5),
-        "ear": {k: ear.figures[k] for k in ("folds", "held_out", "heard")} | {"labels": len(ear.labels)},
+        "classifier": {k: classifier.figures[k] for k in ("folds", "held_out", "heard")}
+        | {"labels": len(classifier.labels)},
     }
 
 
@@ -310,8 +311,8 @@ def morphed(voice: VoiceModel, manifest: Manifest, rate: int = EXAMPLE_RATE, sec
 
 def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     """The figures as sections of a card."""
-    ear, ndb, recognised = figures["ear"], figures["ndb"], figures["recognised"]
-    heard = ear["heard"]
+    classifier, ndb, recognised = figures["classifier"], figures["ndb"], figures["recognised"]
+    heard = classifier["heard"]
     return {
         "Goals": [
             f"On {figures['notes']} held-out notes of {figures['instruments']} instruments ({figures['split']} split "
@@ -323,11 +324,11 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             "octaves, and without one.",
             figures["pitch"],
         ],
-        "By ear": [
-            f"A classifier of {ear['labels']} instruments, trained on {heard['train']} real notes: right for "
-            f"{ear['folds']:.2f} of them in folds by pitch, for {ear['held_out']:.2f} of {heard['held_out']} held-out "
-            f"ones. NDB: the share of {ndb['bins']} bins of log mels whose proportion is not that of the training "
-            "notes.",
+        "By a classifier": [
+            f"A classifier of {classifier['labels']} instruments, trained on {heard['train']} real notes: right for "
+            f"{classifier['folds']:.2f} of them in folds by pitch, for {classifier['held_out']:.2f} of "
+            f"{heard['held_out']} held-out ones. NDB: the share of {ndb['bins']} bins of log mels whose proportion is "
+            "not that of the training notes.",
             {name: {"recognised": recognised[name], "NDB": ndb[name]} for name in recognised},
             f"Recognised in less than half of their notes: {', '.join(figures['missed']) or 'none'}.",
         ],

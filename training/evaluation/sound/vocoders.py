@@ -1,5 +1,5 @@
 """What is measured of a vocoder: its distance from held-out music beside Griffin and Lim's, and beside what it would be
-with half of the truth told; the pitch of held-out notes that went through it, whether chunks are the whole, and how
+with half of the truth given; the pitch of held-out notes that went through it, whether chunks are the whole, and how
 fast it is."""
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from instrument.models.bundle import Bundle, bundle_bytes
 from instrument.models.sound.spectral import MelFormat, griffin_lim, istft, log_mel, stft
 from instrument.models.sound.vocoder import Vocoder
 from training.data.sound.corpus import Clip, Corpus
-from training.evaluation.sound.distances import mel_cepstral, multi_resolution
-from training.evaluation.sound.ears import spread, windows
+from training.evaluation.sound.classifiers import spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound
 from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
 from training.evaluation.sound.showing import Shown
+from training.measures.distances import mel_cepstral, multi_resolution
 
 CLIPS, SECONDS = 16, 4.0
 ITERATIONS = 32
@@ -110,7 +110,7 @@ def music(done: Evaluation, vocoder: Vocoder, corpus: Corpus, chosen: list[tuple
 
 
 def halves(real: Sound, made: Sound, format: MelFormat) -> tuple[Sound, Sound]:
-    """What would come out if half of the truth were told, beyond the mels: a sound (n,) with the magnitudes of the made
+    """What would come out if half of the truth were given besides mels: a sound (n,) with the magnitudes of the made
     one and the phases of the real one, and one with the magnitudes of the real one and the phases of the made one."""
     count = min(len(real), len(made))
     true, other = (stft(x[:count], format.fft, format.hop) for x in (real, made))

@@ -12,11 +12,12 @@ from torch import nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.spectral import MelFormat
+from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.data.sound.corpus import Corpus
 from training.data.sound.mels import Mels
 from training.families.cmelgan import network as cmelgan
 from training.families.cmelgan.task import distance, held_out, learnt, sounding
-from training.recipe import Recipe
 
 VOCODER = "vocoder-44k"
 GOLDEN_FRAMES = 24
@@ -25,7 +26,7 @@ Feeds = dict[str, NDArray[Any]]
 
 
 class StreamBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "distance"
     allowed = 0.05  # of distance, besides what chance does to it
@@ -58,8 +59,8 @@ class StreamBundling:
         return largest
 
     def measure(self, bundle: Bundle | None) -> float:
-        """The distance between dreamt and held-out windows."""
-        length, stride = self.recipe.sampling.sequence, self.recipe.model.stride
+        """The distance between generated and held-out windows."""
+        length, stride = self.recipe.sampling.sequence_length, self.recipe.model.stride
         real = torch.from_numpy(self.held.at(self.held.starts[:-1], length * stride))
         number = np.array([self.genres.index(c.genre) for c in self.held.clips])
         genre = np.eye(len(self.genres), dtype=np.float32)[number]
@@ -74,24 +75,24 @@ class StreamBundling:
         return distance(drawn[:, skipped:], real[:, skipped:], number)
 
     def golden(self, bundle: Bundle) -> dict[str, NDArray[Any]]:
-        """What is told to the first steps, and the mels that come of it."""
+        """Inputs of the first steps, and the mels that come of them."""
         feeds = self._feeds(1)
         return feeds | {"mels": self._play(bundle, feeds)}
 
     def _feeds(self, lanes: int, frames: int = GOLDEN_FRAMES) -> Feeds:
-        """All that is told but the states, (frames, lanes, ...)."""
+        """All inputs but the states, (frames, batch, ...)."""
         config, rng = self.recipe.model, np.random.default_rng(0)
         genre = rng.dirichlet(np.ones(len(self.genres)), (frames, lanes))
         drawn = {
             "style": rng.standard_normal((frames, lanes, config.style)),
             "genre": genre,
             "temperature": np.ones((frames, lanes, 1)),
-            "noise": rng.gumbel(size=(frames, lanes, config.groups, config.codes)),
+            "noise": rng.gumbel(size=(frames, lanes, config.codebooks, config.codebook_size)),
         }
         return {name: array.astype(np.float32) for name, array in drawn.items()}
 
     def _play(self, bundle: Bundle | None, feeds: Feeds) -> NDArray[np.float32]:
-        """Mels (lanes, frames, mels) by the bundle, or by the network."""
+        """Mels (batch, frames, mels) by the bundle, or by the network."""
         step, _, ins, _ = cmelgan.graphs(self.network)["step"]
         frames, lanes = feeds["style"].shape[:2]
         states = {p.name: np.zeros((lanes, *p.shape[1:]), np.float32) for p in ins if p.role == "state"}
@@ -109,16 +110,14 @@ class StreamBundling:
 
     def licences(self) -> dict[str, str]:
         """Of the training clips."""
-        found: dict[str, set[str]] = {}
-        for clip in self.clips:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: ", ".join(sorted(licences)) for name, licences in sorted(found.items())}
+        return licences(self.clips)
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
         config = self.recipe.model
         return {
-            "codec": self.format.codec() | {"stride": config.stride, "groups": config.groups, "codes": config.codes},
+            "codec": self.format.codec()
+            | {"stride": config.stride, "groups": config.codebooks, "codes": config.codebook_size},
             "condition_genres": self.genres,
             "genres": self.genres,
             "latent": config.style,
@@ -129,7 +128,7 @@ class StreamBundling:
     @torch.no_grad()
     def latents(self) -> dict[str, NDArray[Any]]:
         """See `instrument.models.sound.cmelgan`."""
-        length, stride = self.recipe.sampling.sequence, self.recipe.model.stride
+        length, stride = self.recipe.sampling.sequence_length, self.recipe.model.stride
         rng = np.random.default_rng(0)
         styles, labels = [], []
         for found in sounding(self.mels, self.genres, length):

@@ -48,12 +48,12 @@ class Coder(nn.Module):
         return torch.stack(found)
 
     def components(self, mels: Tensor) -> Tensor:
-        """mels (lanes, frames, mels) -> z (lanes, latent frames, dims), not yet a sum of vectors."""
+        """mels (batch, frames, mels) -> z (batch, latent frames, dims), not yet a sum of vectors."""
         flat = mels.unflatten(1, (-1, self.shape[0])).flatten(2)
         return (flat - self.mean) @ self.basis.T
 
     def codes(self, mels: Tensor) -> Tensor:
-        """mels (lanes, frames, mels) -> codes (lanes, latent frames, groups)."""
+        """mels (batch, frames, mels) -> codes (batch, latent frames, groups)."""
         left = self.components(mels)
         found = []
         for book in self.books:
@@ -67,7 +67,7 @@ class Coder(nn.Module):
         return torch.stack(found).sum(0)
 
     def mels(self, z: Tensor) -> Tensor:
-        """z (lanes, latent frames, dims) -> mels (lanes, frames, mels): the nearest ones."""
+        """z (batch, latent frames, dims) -> mels (batch, frames, mels): the nearest ones."""
         return (z @ self.basis + self.mean).unflatten(-1, self.shape).flatten(1, 2)
 
 

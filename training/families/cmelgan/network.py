@@ -1,13 +1,4 @@
-"""The endless genre stream: a conditional mel GAN whose latent frames are codes that a prior goes on drawing.
-
-After MelGAN (Kumar et al., 2019) and its genre-conditional descendant: transposed convolutions with weight norm,
-dilated residual blocks, the genre's embedding multiplied in, a projection critic with grouped convolutions. Two
-departures: everything is 1-D over time and causal; and a latent frame is no white noise. It is what a coder (principal
-components of eight mel frames, then vectors of k-means, each for what the one before left over) makes of music, found
-at once instead of learnt; the generator begins as its inverse, to which the critic teaches the rest; and a recurrent
-prior draws code after code. A style, constant in training, moves from Gaussian anchor to anchor while playing (Musika,
-Pasini & Schlüter, 2022): it never ends.
-"""
+"""Generator and prior of `cmelgan`, and the graph of its bundle."""
 
 from __future__ import annotations
 
@@ -21,28 +12,26 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from instrument.models.manifest import Port, State
+from training.core.graphs import Graph
 from training.families.cmelgan.coder import Coder
-from training.families.cmelgan.task import StreamTask
-from training.graphs import Graph
 
-Task = StreamTask
 KERNEL = 3
 SLOPE = 0.2  # of leaky rectifiers
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """mels: of a frame; widths: channels of the generator at each rate, from latent frames (of 2 ** (widths - 1)
-    mel frames) to mel frames; dilations: of the blocks at each rate; dims: components of a latent frame; groups: codes
-    of one; codes: values of each; style: its size; units: of the prior; head: hidden width of its heads; dropout: of
-    the prior's inputs and outputs while training."""
+    """mels: of a frame; widths: channels of the generator at each rate, from latent frames (of 2 ** (widths - 1) mel
+    frames) to mel frames; dilations: of the blocks at each rate; components: principal components of a latent frame;
+    codebooks: codes of a latent frame; codebook_size: values of a code; style: size of the style latent; units: of the
+    prior; head: hidden width of its heads; dropout: of the prior's inputs and outputs while training."""
 
     mels: int = 96
     widths: tuple[int, ...] = (128, 96, 80, 64)
     dilations: tuple[int, ...] = (1, 3)
-    dims: int = 64
-    groups: int = 6
-    codes: int = 128
+    components: int = 64
+    codebooks: int = 6
+    codebook_size: int = 128
     style: int = 16
     units: int = 192
     head: int = 96
@@ -55,7 +44,7 @@ class Config:
 
 
 def per_frame(x: Tensor) -> Tensor:
-    """x (lanes, channels, frames), each frame of unit power: a norm that looks at no other frame."""
+    """x (batch, channels, frames), each frame of unit power: a norm that looks at no other frame."""
     return x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5)
 
 
@@ -72,7 +61,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.film.bias)
 
     def forward(self, x: Tensor, condition: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
-        """x (lanes, width, frames), condition (lanes, latent frames, size), cache (lanes, width, past) -> the same
+        """x (batch, width, frames), condition (batch, latent frames, size), cache (batch, width, past) -> the same
         of x and of the cache."""
         film = stretched(self.film(condition).transpose(1, 2), x.shape[-1] // condition.shape[1])
         scale, shift = film.chunk(2, 1)
@@ -81,7 +70,7 @@ class Block(nn.Module):
 
 
 def stretched(x: Tensor, times: int) -> Tensor:
-    """x (lanes, channels, frames), each frame `times` over."""
+    """x (batch, channels, frames), each frame `times` over."""
     lanes, channels, frames = x.shape
     return x[..., None].expand(lanes, channels, frames, times).reshape(lanes, channels, frames * times)
 
@@ -93,7 +82,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        self.enter = nn.Conv1d(config.dims, widths[0], 1)
+        self.enter = nn.Conv1d(config.components, widths[0], 1)
         self.genre = nn.Linear(genres, widths[0], bias=False)
         nn.init.normal_(self.genre.weight, std=0.1)
         self.rises = nn.ModuleList(weight_norm(nn.ConvTranspose1d(a, b, 2, 2)) for a, b in itertools.pairwise(widths))
@@ -116,7 +105,7 @@ class Generator(nn.Module):
         return [self.enter.weight.new_zeros(lanes, *shape) for shape in self.caches()]
 
     def forward(self, z: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """z (lanes, latent frames, dims), genre (lanes, latent frames, genres) -> mels (lanes, frames, mels) and
+        """z (batch, latent frames, dims), genre (batch, latent frames, genres) -> mels (batch, frames, mels) and
         the caches after them."""
         caches = self.initial(len(z)) if caches is None else caches
         x = self.enter(z.transpose(1, 2)) * (1 + self.genre(genre).transpose(1, 2))
@@ -138,17 +127,17 @@ class Prior(nn.Module):
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
         self.config = config
-        told, groups = config.style + genres, config.groups
-        self.enter = nn.Linear(config.dims, config.units)
+        told, groups = config.style + genres, config.codebooks
+        self.enter = nn.Linear(config.components, config.units)
         self.genre = nn.Linear(genres, config.units, bias=False)
         self.style = nn.Linear(told, config.units)
         self.gru = nn.GRU(config.units, config.units, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
-        self.share = nn.Linear(config.units + config.dims + told, groups * config.head)
-        self.drawn = nn.ModuleList(nn.Linear(config.dims, config.head, bias=False) for _ in range(groups - 1))
-        self.move = nn.ModuleList(nn.Linear(config.head, config.dims) for _ in range(groups))
-        self.out = nn.ModuleList(nn.Linear(config.head, config.codes) for _ in range(groups))
-        self.precision = nn.Parameter(torch.zeros(groups, config.dims))  # its logarithm
+        self.share = nn.Linear(config.units + config.components + told, groups * config.head)
+        self.drawn = nn.ModuleList(nn.Linear(config.components, config.head, bias=False) for _ in range(groups - 1))
+        self.move = nn.ModuleList(nn.Linear(config.head, config.components) for _ in range(groups))
+        self.out = nn.ModuleList(nn.Linear(config.head, config.codebook_size) for _ in range(groups))
+        self.precision = nn.Parameter(torch.zeros(groups, config.components))  # its logarithm
         for layer in (*self.move, *self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -161,7 +150,7 @@ class Prior(nn.Module):
     def shares(self, hidden: Tensor, before: Tensor, style: Tensor, genre: Tensor) -> Tensor:
         """What the heads know of the frames before, (..., groups, head)."""
         share = self.share(torch.cat([hidden, before, style, genre], -1))
-        return share.unflatten(-1, (self.config.groups, self.config.head))
+        return share.unflatten(-1, (self.config.codebooks, self.config.head))
 
     def logits(self, group: int, share: Tensor, before: Tensor, drawn: Tensor, book: Tensor, scale: Tensor) -> Tensor:
         """Of one code (..., codes), from its share, the frame before and the sum of this frame's vectors so far (...,
@@ -175,8 +164,8 @@ class Prior(nn.Module):
         return near + self.out[group](x)
 
     def forward(self, before: Tensor, drawn: Tensor, style: Tensor, genre: Tensor, coder: Coder) -> Tensor:
-        """Logits (lanes, frames, groups, codes), told all that stood before each code: latent frames before (lanes,
-        frames, dims), sums of vectors within the frame (lanes, frames, groups, dims)."""
+        """Logits (batch, frames, groups, codes), given all that stood before each code: latent frames before (batch,
+        frames, dims), sums of vectors within the frame (batch, frames, groups, dims)."""
         scaled = before * coder.scale
         hidden, _ = self.gru(self.dropout(self.embed(scaled, style, genre)))
         shares = self.shares(self.dropout(hidden), scaled, style, genre)
@@ -190,13 +179,13 @@ class Styling(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.enter = nn.Conv1d(config.dims, 96, 5, padding=2)
+        self.enter = nn.Conv1d(config.components, 96, 5, padding=2)
         self.middle = nn.Conv1d(96, 96, 5, padding=2)
         self.out = nn.Linear(2 * 96, 2 * config.style)
         self.out.weight.data *= 0.3
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z (lanes, latent frames, dims) -> (lanes, style) each."""
+        """z (batch, latent frames, dims) -> (batch, style) each."""
         x = F.leaky_relu(self.enter(z.transpose(1, 2)), SLOPE)
         x = F.leaky_relu(self.middle(x), SLOPE)
         mean, deviation = self.out(torch.cat([x.mean(-1), x.std(-1)], -1)).chunk(2, -1)
@@ -204,12 +193,12 @@ class Styling(nn.Module):
 
 
 class Network(nn.Module):
-    """All that is trained but the critic. genres: how many it is told."""
+    """All that is trained but the critic. genres: how many its condition distinguishes."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
         self.config, self.genres = config, genres
-        self.coder = Coder(config.stride, config.mels, config.dims, config.groups, config.codes)
+        self.coder = Coder(config.stride, config.mels, config.components, config.codebooks, config.codebook_size)
         self.generator = Generator(config, genres)
         self.prior = Prior(config, genres)
         self.styling = Styling(config)
@@ -220,23 +209,23 @@ class Network(nn.Module):
         self.prior.precision.copy_(-torch.log(self.coder.find(mels).clamp(min=1e-3)))
 
     def scaled(self, codes: Tensor) -> Tensor:
-        """Codes (..., groups) as latent frames of components of about one, (..., dims): what all networks are told."""
+        """Codes (..., groups) as latent frames of components of about one, (..., dims): the input of all networks."""
         return self.coder.points(codes) * self.coder.scale
 
     def draw(self, codes: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Codes (lanes, latent frames, groups), genre (lanes, latent frames, genres) -> mels (lanes, frames, mels), and
+        """Codes (batch, latent frames, groups), genre (batch, latent frames, genres) -> mels (batch, frames, mels), and
         the generator's caches after them."""
         z = self.coder.points(codes)
         more, after = self.generator(z * self.coder.scale, genre, caches)
         return self.coder.mels(z) + more, after
 
     def styles(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation (lanes, style) of the styles of codes (lanes, latent frames, groups)."""
+        """Mean and log deviation (batch, style) of the styles of codes (batch, latent frames, groups)."""
         return self.styling(self.scaled(codes))
 
     def logits(self, codes: Tensor, before: Tensor, style: Tensor, genre: Tensor) -> Tensor:
-        """Of codes (lanes, frames, groups), told the codes `before` each frame, of frames 1 on; style and genre (lanes,
-        frames, ...): (lanes, frames, groups, codes)."""
+        """Of codes (batch, frames, groups), given those `before` each frame, of frames 1 on; style and genre (batch,
+        frames, ...): (batch, frames, groups, codes)."""
         books = self.coder.books
         vectors = [book[code] for book, code in zip(books[:-1], codes[..., :-1].unbind(-1), strict=True)]
         sums = F.pad(torch.stack(vectors, -2).cumsum(-2), (0, 0, 1, 0))
@@ -245,11 +234,11 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def dream(self, before: Tensor, style: Tensor, genre: Tensor, frames: int) -> Tensor:
-        """Go on after codes `before` (lanes, n, groups), n may be 0, in a style (lanes, style) and a genre (lanes,
-        genres): codes (lanes, frames, groups), drawn by torch's generator."""
+        """Go on after codes `before` (batch, n, groups), n may be 0, in a style (batch, style) and a genre (batch,
+        genres): codes (batch, frames, groups), drawn by torch's generator."""
         step, lanes = Step(self), len(style)
         hidden = style.new_zeros(lanes, self.config.units)
-        z = style.new_zeros(lanes, self.config.dims)
+        z = style.new_zeros(lanes, self.config.components)
         for codes in before.unbind(1):
             hidden = step.advance(z, style, genre, hidden)
             z = self.coder.points(codes)
@@ -262,7 +251,9 @@ class Network(nn.Module):
 
 def gumbel(lanes: int, config: Config, device: torch.device | str = "cpu") -> Tensor:
     """Noise to draw codes by."""
-    return -torch.log(-torch.log(torch.rand(lanes, config.groups, config.codes, device=device).clamp(1e-20, 1 - 1e-7)))
+    return -torch.log(
+        -torch.log(torch.rand(lanes, config.codebooks, config.codebook_size, device=device).clamp(1e-20, 1 - 1e-7))
+    )
 
 
 # --- export: one graph, a latent frame a step, with all memory as its states
@@ -284,7 +275,7 @@ class Step(nn.Module):
         self.books = nn.ParameterList(book * self.even for book in network.coder.books.detach())
 
     def advance(self, z: Tensor, style: Tensor, genre: Tensor, hidden: Tensor) -> Tensor:
-        """The prior's state after it was told the latent frame before, z (lanes, dims)."""
+        """The prior's state after the latent frame before, z (batch, dims)."""
         x = self.network.prior.embed(z * self.network.coder.scale, style, genre)
         reset, keep, new = self.told(x).chunk(3, -1)
         reset_kept, keep_kept, new_kept = self.kept(hidden).chunk(3, -1)
@@ -301,7 +292,7 @@ class Step(nn.Module):
         noise: Tensor,
         hidden: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The state, the next frame's codes (lanes, groups), the largest of logits / temperature + noise, and z."""
+        """The state, the next frame's codes (batch, groups), the largest of logits / temperature + noise, and z."""
         prior, coder = self.network.prior, self.network.coder
         hidden = self.advance(z, style, genre, hidden)
         shares = prior.shares(hidden, z * coder.scale, style, genre)
@@ -324,8 +315,8 @@ class Step(nn.Module):
         hidden: Tensor,
         *caches: Tensor,
     ) -> tuple[Tensor, ...]:
-        """style (lanes, style), genre (lanes, genres), temperature (lanes, 1), noise (lanes, groups, codes), the
-        latent frame before (lanes, dims), the prior's state, the generator's caches -> mels (lanes, stride, mels),
+        """style (batch, style), genre (batch, genres), temperature (batch, 1), noise (batch, groups, codes), the
+        latent frame before (batch, dims), the prior's state, the generator's caches -> mels (batch, stride, mels),
         latent frame, state and caches after."""
         network = self.network
         hidden, _, z = self.go_on(before, style, genre, temperature, noise, hidden)
@@ -352,14 +343,14 @@ def graphs(network: Network) -> dict[str, Graph]:
         torch.zeros(lanes, config.style),
         torch.zeros(lanes, network.genres),
         torch.ones(lanes, 1),
-        torch.zeros(lanes, config.groups, config.codes),
+        torch.zeros(lanes, config.codebooks, config.codebook_size),
         *(torch.zeros(lanes, *pair.shape[1:]) for pair in pairs),
     )
     ins = [
         Port("style", "latent", (-1, config.style)),
         Port("genre", "condition", (-1, network.genres)),
         Port("temperature", "condition", (-1, 1)),
-        Port("noise", "latent", (-1, config.groups, config.codes)),
+        Port("noise", "latent", (-1, config.codebooks, config.codebook_size)),
         *(Port(pair.input, "state", pair.shape) for pair in pairs),
     ]
     outs = [
@@ -372,6 +363,6 @@ def graphs(network: Network) -> dict[str, Graph]:
 def states(network: Network) -> tuple[State, ...]:
     """The state pairs of the step graph."""
     config = network.config
-    shapes: dict[str, tuple[int, ...]] = {"before": (-1, config.dims), "hidden": (-1, config.units)}
+    shapes: dict[str, tuple[int, ...]] = {"before": (-1, config.components), "hidden": (-1, config.units)}
     shapes |= {f"cache_{i}": (-1, *shape) for i, shape in enumerate(network.generator.caches())}
     return tuple(State(name, f"{name}_after", shape) for name, shape in shapes.items())

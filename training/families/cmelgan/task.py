@@ -1,16 +1,16 @@
-"""Learning the endless stream of a genre: the task of the mel GAN, in two acts.
+"""The task of the mel GAN, in two phases.
 
-First the coder is found from the music at hand, which takes seconds. *Going on*: the prior learns which codes follow
-which, in each genre; some windows change genre on the way, so that a turned knob is obeyed at once. *The critic*: the
-generator learns to draw codes, those of music and those that the prior dreamt, so that a critic takes them for music.
-By a critic alone, thousands of batches are spent on getting from noise to tones.
+First the coder is computed from the training music, which takes seconds. In the first phase the prior learns which
+codes follow which, in each genre; some windows change genre on the way, so that a turned knob is obeyed at once. In the
+second the generator learns to turn codes into mels, those of music and those that the prior generated, so that a critic
+takes them for music.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +20,16 @@ from torch.nn import functional as F
 
 from instrument.errors import HocketError
 from instrument.models.sound.spectral import MelFormat
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.data.sound.mels import Mels
 from training.families import task as tasks
 from training.families.cmelgan.critic import Critic, critic_loss, likeness
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 BITS = math.log(2)  # nats
-GOING_ON, CRITIC = range(2)
-STEPS = ((0.0, 1.0), (0.6, 0.3), (0.85, 0.1))  # of an act, the rate's share from there on
+PRIOR, CRITIC = range(2)
+STEPS = ((0.0, 1.0), (0.6, 0.3), (0.85, 0.1))  # of a phase, the learning rate's share from there on
 PATCHES = 24000  # latent frames that the coder is found from
 LEAST = 4  # clips of a genre
 QUIET = -0.6  # the loudest mel of a latent frame that counts as silent: some 35 dB below music
@@ -39,61 +38,68 @@ RESTS = 0.04  # of a window may be silent
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """going_on: share of the run of the first act; critic_rate: of both in the second, the critic's down a cosine;
-    near, alike: weights of the distance of mels and of the critic's features beside its judgement; free: bits of a
-    style that cost nothing; balance: 0 = genres evenly, 1 = by their number of clips; minutes: of sound of each genre
-    that are learnt from, at most; valid_clips: for validation."""
+    """Settings of `cmelgan`, besides those of every family.
 
-    going_on: float = 0.55
-    critic_rate: float = 3e-4
-    near: float = 4.0
-    alike: float = 2.0
-    free: float = 16.0
+    prior_share: share of the run in which the prior is trained; critic_learning_rate: of generator and critic in the
+    rest, the critic's down a cosine; mel_weight: of the distance of mels; feature_matching_weight: of the distance of
+    the critic's features; free_bits: bits of a style without cost (Kingma et al., 2016); balance: 0 = genres evenly,
+    1 = by their number of clips; genre_minutes: training sound of each genre, at most; valid_clips: for validation.
+    """
+
+    prior_share: float = 0.55
+    critic_learning_rate: float = 3e-4
+    mel_weight: float = 4.0
+    feature_matching_weight: float = 2.0
+    free_bits: float = 16.0
     balance: float = 0.3
-    minutes: float = 60.0
+    genre_minutes: float = 60.0
     valid_clips: int = 48
 
-    def act(self, progress: float) -> tuple[int, float]:
-        """Which act `progress` (0..1 of the run) is in, and how far into it."""
-        if progress < self.going_on:
-            return GOING_ON, progress / self.going_on
-        return CRITIC, min(1.0, (progress - self.going_on) / max(1 - self.going_on, 1e-9))
+    def phase(self, progress: float) -> tuple[int, float]:
+        """Which phase `progress` (0..1 of the run) is in, and how far into it."""
+        if progress < self.prior_share:
+            return PRIOR, progress / self.prior_share
+        return CRITIC, min(1.0, (progress - self.prior_share) / max(1 - self.prior_share, 1e-9))
 
     def rate_at(self, batch: int, progress: float) -> float:
-        """Stepped, anew in each act."""
-        act, within = self.act(progress)
-        rate = self.critic_rate if act == CRITIC else self.rate * min(1.0, (batch + 1) / self.warmup)
+        """Stepped, anew in each phase."""
+        phase, within = self.phase(progress)
+        rate = (
+            self.critic_learning_rate
+            if phase == CRITIC
+            else self.learning_rate * min(1.0, (batch + 1) / self.warmup_batches)
+        )
         return rate * [share for start, share in STEPS if within >= start][-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """sequence: latent frames of a window to go on in; splice: share of these that change to another on the way; wrong:
-    share of codes that the prior is told wrongly, as it will err itself; primed, dreamt: latent frames that the
-    prior is told and goes on for, for the critic."""
+    """sequence_length: latent frames of a window for the prior; splice: share of windows that change to another on the
+    way; code_noise: share of the previous codes that are replaced at random (the prior will make mistakes itself);
+    primer_length: latent frames given to the prior, and generated_length: those that it adds, for the critic."""
 
-    sequence: int = 128
+    sequence_length: int = 128
     splice: float = 0.3
-    wrong: float = 0.05
-    primed: int = 8
-    dreamt: int = 16
+    code_noise: float = 0.05
+    primer_length: int = 8
+    generated_length: int = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """On held-out music. near: mean difference of a mel after coding and drawing; bits: a code costs the prior;
-    style: bits that a style tells; distance: between windows dreamt and real ones (`distance`); act: of the run."""
+    """On held-out music. near: mean difference of a mel after coding and generation; bits: of a code under the prior;
+    style: bits of a style; distance: between generated windows and real ones (`distance`); phase: phase of the run."""
 
     near: float
     bits: float
     style: float
     distance: float
-    act: int
+    phase: int
 
     @property
     def total(self) -> float:
-        """The distance; the later act counts first."""
-        return self.distance + 100.0 * (CRITIC - self.act)
+        """The distance; the later phase counts first."""
+        return self.distance + 100.0 * (CRITIC - self.phase)
 
     def mean_by_field(self) -> dict[str, float]:
         """All figures."""
@@ -117,13 +123,13 @@ class StreamTask:
         self.config = recipe.model
         corpus = Corpus.open(recipe.data.folder)
         self.data_hash = corpus.data_hash
-        self.size = self.train.lanes * self.sampling.sequence
+        self.size = self.train.batch_size * self.sampling.sequence_length
         clips = learnt(corpus, recipe)
         self.genres = tuple(sorted({clip.genre for clip in clips}))
         if len(self.genres) < 2:
             raise HocketError(f"{corpus.folder} has clips of {len(self.genres)} genres to learn from: prepare more")
         self.mels = Mels(corpus, clips, MelFormat(mels=self.config.mels), self.config.stride)
-        self.starts = sounding(self.mels, self.genres, self.sampling.sequence)
+        self.starts = sounding(self.mels, self.genres, self.sampling.sequence_length)
         for genre, starts in zip(self.genres, self.starts, strict=True):
             if not len(starts):
                 raise HocketError(f"{corpus.folder}: all clips of {genre!r} have long rests: exclude them")
@@ -131,24 +137,24 @@ class StreamTask:
         self.shares = shares / shares.sum()
         self.valid = Mels(corpus, held_out(corpus, recipe, self.genres), self.mels.format, self.config.stride)
         self.valid_genre = np.array([self.genres.index(clip.genre) for clip in self.valid.clips])
-        self.act = GOING_ON
+        self.phase = PRIOR
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.critic = Critic(self.config.mels, len(self.genres)).to(device)
-        self.optimiser = torch.optim.Adam(self.critic.parameters(), self.train.critic_rate, betas=(0.5, 0.9))
+        self.optimiser = torch.optim.Adam(self.critic.parameters(), self.train.critic_learning_rate, betas=(0.5, 0.9))
         self.judged = 0
         self._codes: Tensor | None = None
 
     # --- batches
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
-        """Of the act that `progress` is in."""
+        """Of the phase that `progress` is in."""
         if not network.coder.found:
             network.find(self._patches().to(self.device))
         if self._codes is None:
             self._codes = encoded(network, self.mels)
-        self.act, within = self.train.act(progress)
-        return (self._going_on, self._criticised)[self.act](network, rng, within)
+        self.phase, within = self.train.phase(progress)
+        return (self._prior_losses, self._critic_losses)[self.phase](network, rng, within)
 
     def _placed(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Genres of so many windows, and their first latent frames."""
@@ -159,19 +165,19 @@ class StreamTask:
         """Two latent frames' worth of mels each (count, 2 * stride, mels), by the shares of the genres."""
         rng, stride = np.random.default_rng(0), self.config.stride
         _, first = self._placed(rng, PATCHES)
-        first += rng.integers(self.sampling.sequence - 1, size=PATCHES)
+        first += rng.integers(self.sampling.sequence_length - 1, size=PATCHES)
         return torch.from_numpy(self.mels.at(first * stride, 2 * stride))
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
-        """Codes (lanes, sequence, groups) of windows, their genres (lanes, genres), and their first mel frames."""
-        length, stride = self.sampling.sequence, self.config.stride
-        genres, first = self._placed(rng, self.train.lanes)
+        """Codes (batch, sequence, groups) of windows, their genres (batch, genres), and their first mel frames."""
+        length, stride = self.sampling.sequence_length, self.config.stride
+        genres, first = self._placed(rng, self.train.batch_size)
         assert self._codes is not None
         codes = torch.stack([self._codes[at : at + length] for at in first]).long()
         genre = F.one_hot(torch.from_numpy(genres), len(self.genres)).float()
         return codes.to(self.device), genre.to(self.device), first * stride
 
-    def _going_on(self, network: nn.Module, rng: np.random.Generator, _: float) -> dict[str, Tensor]:
+    def _prior_losses(self, network: nn.Module, rng: np.random.Generator, _: float) -> dict[str, Tensor]:
         codes, genre, _ = self._drawn(rng)
         lanes, length, _ = codes.shape
         mean, deviation = network.styles(codes)
@@ -181,16 +187,16 @@ class StreamTask:
         at[rng.random(lanes) >= self.sampling.splice] = length
         other = (torch.arange(length)[None] >= torch.from_numpy(at)[:, None])[..., None].to(self.device)
         codes, style, genre = (torch.where(other, x.roll(1, 0), x) for x in (codes, style, genre))
-        wrong = torch.rand(codes.shape, device=codes.device) < self.sampling.wrong
-        told = torch.where(wrong, torch.randint_like(codes, self.config.codes), codes)
+        wrong = torch.rand(codes.shape, device=codes.device) < self.sampling.code_noise
+        told = torch.where(wrong, torch.randint_like(codes, self.config.codebook_size), codes)
         nats = F.cross_entropy(network.logits(codes, told[:, :-1], style, genre).flatten(0, 2), codes.flatten())
-        bits = divergence(mean, deviation).mean() / BITS
-        cost = BITS * F.relu(bits - self.train.free) / (length * self.config.groups)
+        bits = kl_from_standard_normal(mean, deviation).mean() / BITS
+        cost = BITS * F.relu(bits - self.train.free_bits) / (length * self.config.codebooks)
         return {"total": nats + cost, "bits": nats / BITS, "style": bits}
 
-    def _criticised(self, network: nn.Module, rng: np.random.Generator, within: float) -> dict[str, Tensor]:
+    def _critic_losses(self, network: nn.Module, rng: np.random.Generator, within: float) -> dict[str, Tensor]:
         codes, genre, starts = self._drawn(rng)
-        primed, dreamt, stride = self.sampling.primed, self.sampling.dreamt, self.config.stride
+        primed, dreamt, stride = self.sampling.primer_length, self.sampling.generated_length, self.config.stride
         with torch.no_grad():
             style, _ = network.styles(codes)
             dream = network.dream(codes[:, :primed], style, genre, dreamt)
@@ -200,7 +206,7 @@ class StreamTask:
         near = F.l1_loss(drawn[: len(real)], real)
         real, drawn = real[:, primed * stride :], drawn[:, primed * stride :]
         for group in self.optimiser.param_groups:
-            group["lr"] = self.train.critic_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * within)))
+            group["lr"] = self.train.critic_learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * within)))
         judged = critic_loss(self.critic, real, drawn.detach(), genre)
         self.optimiser.zero_grad(set_to_none=True)
         judged.backward()
@@ -209,15 +215,21 @@ class StreamTask:
         self.critic.requires_grad_(False)
         fooled, alike = likeness(self.critic, real, drawn, genre)
         self.critic.requires_grad_(True)
-        total = self.train.near * near + fooled + self.train.alike * alike
-        return {"total": total, "near": near, "critic": judged.detach(), "fooled": fooled, "alike": alike}
+        total = self.train.mel_weight * near + fooled + self.train.feature_matching_weight * alike
+        return {
+            "total": total,
+            "mel": near,
+            "critic": judged.detach(),
+            "adversarial": fooled,
+            "feature_matching": alike,
+        }
 
     # --- judging
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> Score:
-        """On held-out clips; dreams set out from the styles of these."""
-        length, stride = self.sampling.sequence, self.config.stride
+        """On held-out clips; generated windows have the styles of these."""
+        length, stride = self.sampling.sequence_length, self.config.stride
         mels = torch.from_numpy(self.valid.at(self.valid.starts[:-1], length * stride)).to(self.device)
         genre = F.one_hot(torch.from_numpy(self.valid_genre), len(self.genres)).float().to(self.device)
         moving = genre[:, None].expand(-1, length, -1)
@@ -231,15 +243,15 @@ class StreamTask:
             dream = network.dream(codes[:, :0], mean, genre, length)
         skipped = length // 4 * stride  # it begins anew; what counts is how it goes on
         apart = distance(network.draw(dream, moving)[0][:, skipped:], mels[:, skipped:], self.valid_genre)
-        style = divergence(mean, deviation).mean() / BITS
-        return Score(float(near), float(bits), float(style), apart, self.act)
+        style = kl_from_standard_normal(mean, deviation).mean() / BITS
+        return Score(float(near), float(bits), float(style), apart, self.phase)
 
     # --- keeping
 
     @property
     def place(self) -> Any:
-        """Batches that the critic has judged, and the act."""
-        return {"judged": self.judged, "act": self.act}
+        """Batches that the critic was trained on, and the phase."""
+        return {"judged": self.judged, "act": self.phase}
 
     @property
     def memory(self) -> tuple[Tensor, ...]:
@@ -250,7 +262,7 @@ class StreamTask:
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
         """Take up the critic where it was."""
-        self.judged, self.act = place["judged"], place["act"]
+        self.judged, self.phase = place["judged"], place["act"]
         parameters = list(self.critic.parameters())
         with torch.no_grad():
             for parameter, kept in zip(parameters, memory, strict=False):
@@ -264,7 +276,7 @@ class StreamTask:
 
 def long_enough(clips: list[Clip], recipe: Recipe) -> list[Clip]:
     """Those of them in which a window fits."""
-    least = recipe.sampling.sequence * recipe.model.stride * MelFormat().hop
+    least = recipe.sampling.sequence_length * recipe.model.stride * MelFormat().hop
     return [c for c in clips if c.frames >= least and c.dataset not in recipe.data.exclude]
 
 
@@ -277,7 +289,7 @@ def learnt(corpus: Corpus, recipe: Recipe) -> list[Clip]:
     for _, clips in sorted(found.items()):
         if len(clips) >= LEAST:
             seconds = sum(c.frames for c in clips) / corpus.rate
-            count = min(len(clips), max(LEAST, int(len(clips) * 60 * recipe.train.minutes / seconds)))
+            count = min(len(clips), max(LEAST, int(len(clips) * 60 * recipe.train.genre_minutes / seconds)))
             chosen += [clips[i] for i in np.linspace(0, len(clips) - 1, count).astype(int)]
     return chosen
 
@@ -318,13 +330,8 @@ def encoded(network: Any, mels: Mels) -> Tensor:
     return torch.cat(parts)
 
 
-def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
-    """Nats (lanes,) from the standard normal to the Gaussian of that mean and log deviation."""
-    return 0.5 * (mean**2 + (2 * deviation).exp() - 1 - 2 * deviation).sum(-1)
-
-
 def distance(drawn: Tensor, real: Tensor, genre: NDArray[np.int64]) -> float:
-    """How far windows of mels (lanes, frames, mels) lie apart, lanes of the same genre together: the Frechet distance
+    """How far windows of mels (batch, frames, mels) lie apart, those of the same genre together: the Frechet distance
     between Gaussians with diagonal covariance of level, spread and motion in 24 bands, in squared deviations of real
     windows, the mean over bands and genres."""
 

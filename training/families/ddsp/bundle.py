@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.tone_features import age_features
+from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.data.sound.corpus import Corpus
 from training.families.ddsp.task import ToneTask
-from training.recipe import Recipe
 
 EXAMPLES = 8
 AGES = np.array([0.0, 0.02, 0.3, 1.5])  # of which each example's frames are golden
@@ -42,7 +43,7 @@ class BundleTones(nn.Module):
 
 
 class ToneBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "decibels"
     allowed = 0.05
@@ -81,11 +82,8 @@ class ToneBundling:
 
     def licences(self) -> dict[str, str]:
         """Of the notes that it learnt from, those at a higher rate too."""
-        found: dict[str, set[str]] = {}
-        full = Corpus.open(self.recipe.sampling.full).clips if self.recipe.sampling.full else []
-        for clip in [*(self.task.tones.clips[row] for row in self.task.rows["train"]), *full]:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: "; ".join(sorted(those)) for name, those in sorted(found.items())}
+        full = Corpus.open(self.recipe.sampling.full_rate_folder).clips if self.recipe.sampling.full_rate_folder else []
+        return licences([*(self.task.tones.clips[row] for row in self.task.rows["train"]), *full])
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
@@ -94,7 +92,7 @@ class ToneBundling:
     @torch.no_grad()
     def latents(self) -> dict[str, np.ndarray]:
         """directions (2, latent): where x and y go, those in which notes differ most; range
-        (instruments, 2): lowest and highest pitches that were heard of each."""
+        (instruments, 2): lowest and highest pitches of its training notes."""
         task, rows = self.task, self.task.rows["train"]
         parts = np.array_split(rows, max(1, len(rows) // 256))
         z = np.concatenate([self.network.encode(task.summaries(r), task.told(r)[1])[0].numpy() for r in parts])

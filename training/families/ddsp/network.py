@@ -1,9 +1,4 @@
-"""Tones decoded to partials and noise: the conditional autoencoder of `families.ddsp.task`, in the manner of DDSP.
-
-Engel et al. 2020 (DDSP). The decoder is two networks. One is run when a tone begins, or its timbre is turned: from
-instrument, pitch, velocity and z to the tone's state. The other is run every frame: from state and age to levels. It
-is small, so that many tones are decoded at once while they sound.
-"""
+"""The networks of `ddsp`, and the graphs of its bundle."""
 
 from __future__ import annotations
 
@@ -17,21 +12,19 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.sound.additive import FLOOR, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import AGE, NOTE
-from training.families.ddsp.task import SUMMARY, ToneTask
-from training.graphs import Graph
-
-Task = ToneTask
+from training.core.graphs import Graph
+from training.families.ddsp.task import SUMMARY
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """latent: size of z; embedding: of an instrument; note, frame: widths of the network of a tone, and of that of
-    its frames."""
+    """latent: size of z; embedding: of an instrument; note_width: of the network that runs once a note; frame_width:
+    of the one that runs once a frame."""
 
     latent: int = 8
     embedding: int = 32
-    note: int = 448
-    frame: int = 192
+    note_width: int = 448
+    frame_width: int = 192
 
 
 class Block(nn.Module):
@@ -52,10 +45,10 @@ class NoteNetwork(nn.Module):
     def __init__(self, config: Config, instruments: int) -> None:
         super().__init__()
         self.embedding = nn.Linear(instruments, config.embedding, bias=False)
-        self.into = nn.Linear(config.embedding + NOTE + config.latent, config.note)
-        self.block = Block(config.note)
-        self.state = nn.Linear(config.note, 2 * config.frame)
-        self.facts = nn.Linear(config.note, PARTIALS + LEVELS + 1)
+        self.into = nn.Linear(config.embedding + NOTE + config.latent, config.note_width)
+        self.block = Block(config.note_width)
+        self.state = nn.Linear(config.note_width, 2 * config.frame_width)
+        self.facts = nn.Linear(config.note_width, PARTIALS + LEVELS + 1)
 
     def forward(self, instrument: Tensor, note: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """instrument: (n, instruments), 1 for one of them; note: (n, NOTE) features; z: (n, latent). Returns state
@@ -70,10 +63,10 @@ class FrameNetwork(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.age = nn.Linear(AGE, config.frame)
-        self.turn = nn.Linear(config.frame, config.frame)
-        self.block = Block(config.frame)
-        self.out = nn.Linear(config.frame, LEVELS + 1)
+        self.age = nn.Linear(AGE, config.frame_width)
+        self.turn = nn.Linear(config.frame_width, config.frame_width)
+        self.block = Block(config.frame_width)
+        self.out = nn.Linear(config.frame_width, LEVELS + 1)
         self.register_buffer("floor", torch.from_numpy(FLOOR), persistent=False)
 
     def forward(self, state: Tensor, age: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +89,7 @@ class Network(nn.Module):
         self.encoder = nn.Sequential(nn.Linear(SUMMARY + NOTE, 256), nn.SiLU(), nn.Linear(256, 2 * config.latent))
 
     def encode(self, summary: Tensor, note: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation (n, latent) of the timbre of a note (n, SUMMARY), told its pitch and velocity."""
+        """Mean and log deviation (n, latent) of the timbre of a note (n, SUMMARY), given its pitch and velocity."""
         mean, deviation = self.encoder(torch.cat([summary, note], -1)).chunk(2, -1)
         return mean, deviation.clamp(-5, 1)
 
@@ -105,8 +98,8 @@ def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
     config, instruments = network.config, network.genres
     note = (torch.eye(2, instruments), torch.zeros(2, NOTE), torch.zeros(2, config.latent))
-    frame = (torch.zeros(2, 2 * config.frame), torch.zeros(2, AGE))
-    state = Port("state", "hidden", (-1, 2 * config.frame))
+    frame = (torch.zeros(2, 2 * config.frame_width), torch.zeros(2, AGE))
+    state = Port("state", "hidden", (-1, 2 * config.frame_width))
     return {
         "note": (
             network.note,
@@ -133,5 +126,5 @@ def graphs(network: Network) -> dict[str, Graph]:
 
 
 def states(network: Network) -> tuple[StatePair, ...]:
-    """None: a tone's state stays as it is, and its age is told."""
+    """None: a note's state stays as it is, and its age is an input."""
     return ()

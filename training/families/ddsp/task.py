@@ -1,15 +1,15 @@
-"""Learning tones: regression of the frames of single notes, with a latent for what their labels do not tell.
+"""The task of `ddsp`: regression of the frames of single notes, with a latent for what their labels do not determine.
 
-Losses are absolute decibels, on a scale of ten: of what is loud in a note fully, of what is far below it less, and of
-what lies below the floor nothing, as long as it is not louder. A share of the notes is told z = 0 instead of their
-own, so that the middle of the latent space is what is usual for the labels; of a share of the others, z alone tells
-the instrument. Labels nearly name a note: without that, z would have nothing to tell.
+Losses are absolute differences in decibels, divided by ten. What is loud in a note has full weight, what is far below
+it less; predictions below the floor cost nothing where the note is below it too. A share of the notes gets z = 0 and
+not its own, so that the middle of the latent space is what is usual for the labels; a share of the others gets no
+instrument. Labels nearly determine a note: without that, z would carry no information.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,50 +19,52 @@ from torch import Tensor, nn
 from instrument.errors import HocketError
 from instrument.models.sound.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import age_features, note_features
+from training.core.recipe import Recipe
 from training.data.notes.shards import licence_allows_shipping
 from training.data.sound.corpus import Corpus
 from training.data.sound.tones import SPAN, Tones, open_tones
 from training.families import task as tasks
-from training.families.musicvae.task import divergence
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 GLANCES = np.array([1, 3, 6, 12, 24, 48, 96, 180])  # frames that the encoder sees
 SUMMARY = len(GLANCES) * LEVELS
 EARLY = 30  # frames of which half of those drawn are
 NEPERS = float(np.log(10) / 10)  # of power, a decibel
-FLAT = 15.0  # decibels: levels are told to the encoder on this scale
+FLAT = 15.0  # decibels: the encoder's input is scaled by it
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """lanes: notes a batch; frames: drawn of each; beta: weight of a nat of divergence; typical: share of notes that
-    are told z = 0; unnamed: share of the others whose instrument is not told; quiet: weight of what is `depth`
-    decibels below a note's loudest partial and more; loudness: weight of the error of all partials together; astray:
-    semitones by which the pitch that is told is off, so that those never heard are as their neighbours."""
+    """Settings of `ddsp`, besides those of every family.
 
-    lanes: int = 96
+    batch_size: notes in a batch; frames: drawn of each; beta: weight of the KL divergence; latent_dropout: share of
+    notes with z = 0; instrument_dropout: share of the others without their instrument; quiet_weight: weight of levels
+    that lie `quiet_db` decibels or more below a note's loudest partial; loudness_weight: weight of the error of all
+    partials together; pitch_jitter: standard deviation, in semitones, of the error of the pitch given to the network,
+    so that pitches without a recording sound like their neighbours.
+    """
+
+    batch_size: int = 96
     frames: int = 16
     beta: float = 0.002
-    typical: float = 0.5
-    unnamed: float = 0.4
-    quiet: float = 0.15
-    depth: float = 65.0
-    loudness: float = 0.3
-    astray: float = 0.5
+    latent_dropout: float = 0.5
+    instrument_dropout: float = 0.4
+    quiet_weight: float = 0.15
+    quiet_db: float = 65.0
+    loudness_weight: float = 0.3
+    pitch_jitter: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """full: a corpus with the same notes at a higher rate, "" for none."""
+    """full_rate_folder: a corpus with the same notes at a higher rate, "" for none."""
 
-    full: str = ""
+    full_rate_folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Mean errors on held-out notes told z = 0: levels, weighted and not, and loudness in decibels; cents; tuning in
+    """Mean errors on held-out notes with z = 0: levels, weighted and not, and loudness in decibels; cents; tuning in
     cents; loss and release in decibels a second."""
 
     weighted: float
@@ -99,7 +101,7 @@ class ToneTask:
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         """HocketError if the recipe's data is not there, or holds no notes."""
         self.train, self.device = recipe.train, device
-        self.size, self.latent = self.train.lanes, recipe.model.latent
+        self.size, self.latent = self.train.batch_size, recipe.model.latent
         self.tones, self.genres, self.data_hash = tones_of(recipe)
         self.rows = {split: self._rows(split, recipe) for split in ("train", "valid")}
         self.instrument, self.release = note_facts(self.tones, self.genres)
@@ -123,21 +125,21 @@ class ToneTask:
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Errors on a scale of ten decibels; the divergence in nats."""
         train = self.train
-        rows = rng.choice(self.rows["train"], train.lanes, p=self.shares)
+        rows = rng.choice(self.rows["train"], train.batch_size, p=self.shares)
         half = train.frames // 2
         frames = np.concatenate(
             [rng.integers(0, EARLY, (len(rows), half)), rng.integers(0, SPAN, (len(rows), train.frames - half))], 1
         )
         instrument, _ = self.told(rows)
-        pitch = self.pitch[rows] + train.astray * rng.standard_normal(len(rows))
+        pitch = self.pitch[rows] + train.pitch_jitter * rng.standard_normal(len(rows))
         note = torch.from_numpy(note_features(pitch, self.velocity[rows])).to(self.device)
         mean, deviation = network.encode(self.summaries(rows), note)
         z = mean + deviation.exp() * torch.randn_like(mean)
-        typical = torch.rand(len(rows), 1, device=self.device) < train.typical
-        unnamed = (torch.rand(len(rows), 1, device=self.device) < train.unnamed) & ~typical
+        typical = torch.rand(len(rows), 1, device=self.device) < train.latent_dropout
+        unnamed = (torch.rand(len(rows), 1, device=self.device) < train.instrument_dropout) & ~typical
         parts = self.errors(network, rows, frames, (instrument * ~unnamed, note, z * ~typical))
-        nats = divergence(mean, deviation).mean()
-        total = parts["weighted"] + train.loudness * parts["loudness"]
+        nats = kl_from_standard_normal(mean, deviation).mean()
+        total = parts["weighted"] + train.loudness_weight * parts["loudness"]
         total = total + 0.1 * (parts["cents"] + parts["tuning"] + parts["loss"] + parts["release"])
         return {"total": total + train.beta * nats, **{n: v for n, v in parts.items() if n != "levels"}, "nats": nats}
 
@@ -156,7 +158,7 @@ class ToneTask:
     def errors(
         self, network: nn.Module, rows: NDArray[np.int64], frames: NDArray[np.int64], told: tuple[Tensor, ...]
     ) -> dict[str, Tensor]:
-        """Errors of some frames (n, m) of notes, told instrument, features and z, on the scales of the loss."""
+        """Errors of some frames (n, m) of notes, given instrument, features and z, on the scales of the loss."""
         tones, train, there = self.tones, self.train, self.device
         state, tuning, loss, release = network.note(*told)
         count = frames.shape[1]
@@ -165,7 +167,7 @@ class ToneTask:
         levels, cents = levels.view(*frames.shape, LEVELS), cents.view(*frames.shape)
         wanted = np.asarray(tones.levels[rows[:, None], frames], np.float32)
         known = tones.known[rows][:, None] & (frames < tones.usable[rows][:, None] + 40)[..., None]
-        weight = np.clip(1 + (wanted - self.peak[rows][:, None]) / train.depth, train.quiet, 1) * known
+        weight = np.clip(1 + (wanted - self.peak[rows][:, None]) / train.quiet_db, train.quiet_weight, 1) * known
         wanted, weight, known = (torch.from_numpy(a.astype(np.float32)).to(there) for a in (wanted, weight, known))
         off = levels - wanted
         off = torch.where(wanted <= torch.from_numpy(FLOOR).to(there) + 0.5, off.clamp(min=0), off.abs()) / 10
@@ -186,7 +188,7 @@ class ToneTask:
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> Score:
-        """Errors on held-out notes, told z = 0."""
+        """Errors on held-out notes with z = 0."""
         rows = self.rows["valid"] if len(self.rows["valid"]) else self.rows["train"][:16]
         frames = np.tile(np.r_[0:EARLY:2, EARLY:SPAN:7], (len(rows), 1))
         told = self.told(rows)
@@ -203,7 +205,7 @@ def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
     """The notes that a recipe is about, their instruments, and the hash of the data. HocketError if there are none to
     train on."""
     corpus = Corpus.open(recipe.data.folder)
-    full = Corpus.open(recipe.sampling.full) if recipe.sampling.full else None
+    full = Corpus.open(recipe.sampling.full_rate_folder) if recipe.sampling.full_rate_folder else None
     train = corpus.select("train", ship_only=recipe.data.ship_only)
     instruments = tuple(sorted({c.instrument for c in train if c.instrument and c.pitch >= 0}))
     if not instruments:
@@ -215,8 +217,8 @@ def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
 
 
 def note_facts(tones: Tones, instruments: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each note its instrument's number and its release. A release that was never heard is that of the instruments
-    that keep on sounding alike: driven ones, or those that ring."""
+    """Of each note its instrument's number and its release. One that was never recorded is that of the instruments that
+    keep on sounding alike: driven ones, or those that ring."""
     instrument = np.array([instruments.index(c.instrument) for c in tones.clips], np.int64)
     release = np.array(tones.release, np.float32)
     rings = tones.loss[:, 0] > 0
@@ -228,7 +230,7 @@ def note_facts(tones: Tones, instruments: tuple[str, ...]) -> tuple[NDArray[np.i
 
 
 def _loudness(levels: Tensor) -> Tensor:
-    """Decibels of all partials that are told together, of levels (..., LEVELS)."""
+    """Decibels of all partials together, of levels (..., LEVELS)."""
     return torch.logsumexp(levels[..., :PARTIALS] * NEPERS, -1) / NEPERS
 
 

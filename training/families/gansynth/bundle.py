@@ -1,4 +1,4 @@
-"""What of a bundle is a generator of notes' own: parity, errors, golden file, knobs, what it tells of instruments."""
+"""What of a bundle is `gansynth`'s own: parity, errors, golden file, knobs, and facts about its instruments."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from torch import Tensor, nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.note_spectra import HOP, RATE
+from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.data.sound.corpus import Clip, Corpus
-from training.families.gansynth.task import NoteSpectraTask, judge
-from training.recipe import Recipe
+from training.families.gansynth.differences import judge
+from training.families.gansynth.task import NoteSpectraTask
 
 EXAMPLES = 8
 PLACES = (0, 1, 5, 60)  # frames of each example in the golden file
 FAR = 2.0  # standard deviations: how far the knobs x and y go in the latent space
 LEANING = 0.5  # share of other instruments that they add, and of opposite ones that they take away
-HEARD = ((48, 60, 72), 20, (4, 30, 90))  # pitches, partials and frames by which instruments are told apart
+HEARD = ((48, 60, 72), 20, (4, 30, 90))  # pitches, partials and frames by which instruments are compared
 FADES = 0.3  # seconds: of instruments whose release was not recorded
 WINDOW = 320  # samples over which loudness is measured
 NAMES = ("instrument", "latent", "pitch", "velocity", "frames")
@@ -40,7 +42,7 @@ class BundleNotes:
 
 
 class NoteSpectraBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "nats"
     allowed = 0.01
@@ -79,10 +81,7 @@ class NoteSpectraBundling:
 
     def licences(self) -> dict[str, str]:
         """Of the notes that it learnt from."""
-        found: dict[str, set[str]] = {}
-        for clip in self.task.notes.clips:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: "; ".join(sorted(those)) for name, those in sorted(found.items())}
+        return licences(self.task.notes.clips)
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
@@ -96,7 +95,7 @@ class NoteSpectraBundling:
 
     @torch.no_grad()
     def latents(self) -> dict[str, np.ndarray]:
-        """See `instrument.models.sound.gansynth.GanSynth`. Notes without a latent told are at the origin."""
+        """See `instrument.models.sound.gansynth.GanSynth`. Notes without a latent are at the origin."""
         notes = self.task.notes
         hot = torch.nn.functional.one_hot(torch.from_numpy(notes.instrument), len(self.genres)).float()
         z = self.network.encode(torch.from_numpy(notes.summary), hot)[0].numpy()

@@ -19,7 +19,7 @@ WIDTH = RATE / FFT
 
 
 class Critic(nn.Module):
-    """Judges images (lanes, 4, frames, BINS)."""
+    """Judges images (batch, 4, frames, BINS)."""
 
     def __init__(self, instruments: int, channels: int) -> None:
         super().__init__()
@@ -40,17 +40,17 @@ class Critic(nn.Module):
         nn.init.normal_(self.timbre.weight, std=0.05)
 
     def forward(self, images: Tensor, instrument: Tensor) -> tuple[Tensor, Tensor]:
-        """How real each is (lanes,), given its instrument (lanes,), and logits of its pitch (lanes, PITCHES)."""
+        """How real each is (batch,), given its instrument (batch,), and logits of its pitch (batch, PITCHES)."""
         h = images
         for layer in self.layers:
             h = F.leaky_relu(layer(h), 0.2)
-        spread = h.std(0, unbiased=False).mean().expand(len(h), h.shape[1], 1)  # do the lanes differ as real ones do?
+        spread = h.std(0, unbiased=False).mean().expand(len(h), h.shape[1], 1)  # do they differ as real ones do?
         seen = F.leaky_relu(self.join(torch.cat([h.mean(2), spread], -1).flatten(1)), 0.2)
         return self.score(seen)[:, 0] + (seen * self.timbre(instrument)).sum(-1), self.pitch(seen)
 
 
 def image(spectra: Tensor, pitch: Tensor) -> Tensor:
-    """Images (lanes, 4, frames, BINS) of spectra (lanes, frames + 1, bins) of notes of MIDI pitches (lanes,)."""
+    """Images (batch, 4, frames, BINS) of spectra (batch, frames + 1, bins) of notes of MIDI pitches (batch,)."""
     now, after = spectra[:, :-1, :BINS], spectra[:, 1:, :BINS]
     loud = (torch.log(now.real**2 + now.imag**2 + 1e-9) * 0.5 + 6) / 3
     base = 440 * 2 ** ((pitch - 69) / 12)
@@ -64,7 +64,7 @@ def image(spectra: Tensor, pitch: Tensor) -> Tensor:
 
 
 def real_spectra(sound: Tensor, first: Tensor, count: int) -> Tensor:
-    """Spectra (lanes, count, bins) of sounds (lanes, samples), from frame `first` (lanes,) on, in the manner of
+    """Spectra (batch, count, bins) of sounds (batch, samples), from frame `first` (batch,) on, in the manner of
     `notespectra.amplitudes`."""
     starts = first[:, None] * HOP + torch.arange((count - 1) * HOP + FFT)
     cut = torch.gather(F.pad(sound, (FFT // 2, FFT)), 1, starts)
@@ -76,8 +76,8 @@ def real_spectra(sound: Tensor, first: Tensor, count: int) -> Tensor:
 def made_spectra(
     level: Tensor, deviation: Tensor, noise_power: Tensor, lobes: Tensor, pitch: Tensor, first: Tensor
 ) -> Tensor:
-    """Spectra (lanes, n, bins) of maps: level and deviation (lanes, n, PARTIALS), power of noise (lanes, n, bins),
-    lobes (lanes, PARTIALS, bins); phases are drawn, frequencies integrated."""
+    """Spectra (batch, n, bins) of maps: level and deviation (batch, n, PARTIALS), power of noise (batch, n, bins),
+    lobes (batch, PARTIALS, bins); phases are drawn, frequencies integrated."""
     lanes, n = level.shape[:2]
     base = torch.tensor([hertz(float(p)) for p in pitch])[:, None, None] * torch.arange(1, PARTIALS + 1)
     turns = torch.cumsum(base * (1 + deviation) * (2 * np.pi * HOP / RATE), 1)

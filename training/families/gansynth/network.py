@@ -1,17 +1,4 @@
-"""Whole notes as log magnitude and instantaneous frequency, after GANSynth (Engel et al., 2019).
-
-What is known is given: the partials of the wanted pitch (see `models.sound.note_spectra`). So the network says,
-for each frame of a note, how loud each partial is, how far off its multiple of the pitch, and how loud the
-noise; at what frequencies, with what phases, is arithmetic. A frame is said by its place in the note and by what the
-note is (instrument, latent, pitch, velocity), without regard to the frames beside: any of them can be had at
-any time, and the first are there at once.
-
-Recordings are made for some keys and played faster for those above, slower for those below: at neighbouring pitches,
-what happens at equal numbers of periods is alike, not what happens at equal times. So the network is told a frame's
-place in periods.
-
-The latent is what else differs from note to note of an instrument; an encoder, of training alone, tells it.
-"""
+"""The network of `gansynth`, and the graph of its bundle."""
 
 from __future__ import annotations
 
@@ -25,27 +12,26 @@ from torch.nn import functional as F
 
 from instrument.models.manifest import Port
 from instrument.models.sound.note_spectra import BANDS, PARTIALS, QUIET, TOP
-from training.families.gansynth.task import SUMMARY, NoteSpectraTask
-from training.graphs import Graph
+from training.core.graphs import Graph
+from training.families.gansynth.notes import SUMMARY
 
-Task = NoteSpectraTask
 LOWEST, HIGHEST, EVERY = 18, 111, 3  # MIDI pitches that a network knows, in steps between which it interpolates
 APART = 6  # likewise of the table
 KNOTS = 4  # of time, over its logarithm, between which the table interpolates
-EARLY = 2.0  # frames, at `MIDDLE`, below which places are told apart evenly, above by their ratio
+EARLY = 2.0  # frames, at `MIDDLE`, below which positions are spaced evenly, above by their ratio
 MIDDLE = 60.0  # MIDI pitch at which places are counted in frames
 TILT = -0.7  # level of partials at first: of their number's logarithm
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """frames: of a note; latent: size of z; embedding: of an instrument; places: that are told apart in a note;
-    width, layers: of the network; encoder: its width."""
+    """frames: of a note; latent: size of z; embedding: of an instrument; positions: basis functions for the position in
+    a note; width, layers: of the network; encoder: its width."""
 
     frames: int = 128
     latent: int = 8
     embedding: int = 24
-    places: int = 48
+    positions: int = 48
     width: int = 192
     layers: int = 3
     encoder: int = 128
@@ -61,11 +47,11 @@ class Network(nn.Module):
         self.instrument = nn.Linear(instruments, config.embedding, bias=False)
         told = config.embedding + config.latent + pitches + 3
         self.what = nn.Sequential(nn.Linear(told, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.enter = nn.Linear(config.places, width)
+        self.enter = nn.Linear(config.positions, width)
         self.bend = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(config.layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(config.layers))
         self.out = nn.Linear(width, 2 * PARTIALS + 2 * BANDS + 1)
-        # what is an instrument's own at its pitches, learnt by heart: the network need not
+        # what is an instrument's own at its pitches, memorised, so that the network need not
         zones = len(range(LOWEST, HIGHEST + 1, APART))
         self.table = nn.Linear(instruments, zones * KNOTS * (PARTIALS + BANDS), bias=False)
         nn.init.zeros_(self.table.weight)
@@ -84,17 +70,17 @@ class Network(nn.Module):
         self.register_buffer("zones", torch.arange(LOWEST, HIGHEST + 1, APART).float(), persistent=False)
         self.register_buffer("bands", torch.arange(BANDS).float(), persistent=False)
         last = config.frames * 2 ** ((HIGHEST - MIDDLE) / 12)
-        self.register_buffer("places", torch.linspace(0, math.log1p(last / EARLY), config.places), persistent=False)
+        self.register_buffer("places", torch.linspace(0, math.log1p(last / EARLY), config.positions), persistent=False)
 
     def encode(self, summary: Tensor, instrument: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log deviation of the latent, (lanes, latent) each, of a note's summary (lanes, SUMMARY)."""
+        """Mean and log deviation of the latent, (batch, latent) each, of a note's summary (batch, SUMMARY)."""
         read = torch.cat([self.encoder(summary), self.instrument(instrument)], -1)
         mean, deviation = self.posterior(read).chunk(2, -1)
         return mean, deviation.clamp(-6, 1)
 
     def place(self, time: Tensor, pitch: Tensor) -> Tensor:
-        """How near times in frames (lanes, n) of notes of a pitch (lanes, 1) are, in periods, to each place (lanes, n,
-        places)."""
+        """How near times in frames (batch, n) of notes of a pitch (batch, 1) are, in periods, to each position (batch,
+        n, positions)."""
         periods = time * torch.exp((pitch - MIDDLE) * (math.log(2) / 12))
         away = (torch.log(1 + periods / EARLY)[..., None] - self.places) / (self.places[1] * 1.2)
         return torch.exp(-away * away)
@@ -102,9 +88,9 @@ class Network(nn.Module):
     def forward(
         self, instrument: Tensor, latent: Tensor, pitch: Tensor, velocity: Tensor, frames: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """instrument (lanes, instruments), weights that add up to one; latent (lanes, latent); MIDI pitch and
-        velocity over 127 (lanes,); numbers of frames (lanes, n), or times in frames -> level and deviation (lanes, n,
-        PARTIALS), noise (lanes, n, BANDS)."""
+        """instrument (batch, instruments), weights that add up to one; latent (batch, latent); MIDI pitch and
+        velocity over 127 (batch,); numbers of frames (batch, n), or times in frames -> level and deviation (batch, n,
+        PARTIALS), noise (batch, n, BANDS)."""
         pitch = pitch.clamp(LOWEST, HIGHEST)[:, None]
         near = _tents((pitch - self.known) / EVERY)
         high, loud = (pitch - 60) / 24, velocity[:, None]

@@ -1,8 +1,4 @@
-"""The recurrent note model: an LSTM of one step a note, with the heads of `families.notes.network`.
-
-Hochreiter & Schmidhuber 1997; heads in sequence after Notochord (Shepardson et al., 2022); lookback
-features after Magenta's Lookback RNN (Waite, 2016).
-"""
+"""The network of the LSTM, and the graphs of its bundle."""
 
 from __future__ import annotations
 
@@ -14,11 +10,9 @@ from torch import Tensor, nn
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
+from training.core.graphs import Graph
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
-from training.families.notes.task import NoteTask
-from training.graphs import Graph
 
-Task = NoteTask
 State = tuple[Tensor, Tensor]
 
 
@@ -35,7 +29,7 @@ class Config:
 
 
 class Network(nn.Module):
-    """The model. genres: how many genres its condition tells."""
+    """The model. genres: how many its condition distinguishes."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
@@ -56,7 +50,7 @@ class Network(nn.Module):
                 weight.data.zero_()
 
     def initial(self, lanes: int) -> State:
-        """States before the start of a piece, (layers, lanes, units) each."""
+        """States before the start of a piece, (layers, batch, units) each."""
         shape = (self.config.layers, lanes, self.config.units)
         weight = self.inputs.weight
         return weight.new_zeros(shape), weight.new_zeros(shape)
@@ -67,7 +61,7 @@ class Network(nn.Module):
         return self.inputs(torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1))
 
     def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
-        """Logits of every field, (lanes, steps, classes), and the states after the last step."""
+        """Logits of every field, (batch, steps, classes), and the states after the last step."""
         output, state = self.lstm(self.dropout(self.embed(batch["seen"], condition)), state)
         shares = self.heads.shares(self.dropout(output), condition)
         told = contexts(batch)
@@ -79,8 +73,8 @@ class Network(nn.Module):
 
 
 class Step(nn.Module):
-    """One step: seen (lanes, 1, 12), condition (lanes, 1, size), h and c of each layer (lanes, units) ->
-    the heads' shares (lanes, 1, hidden), then the new states. Gates are written out, so that each layer is
+    """One step: seen (batch, 1, 12), condition (batch, 1, size), h and c of each layer (batch, units) ->
+    the heads' shares (batch, 1, hidden), then the new states. Gates are written out, so that each layer is
     one product that quantises well."""
 
     def __init__(self, network: Network) -> None:

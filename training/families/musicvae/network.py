@@ -1,15 +1,4 @@
-"""MusicVAE: phrases of whole bars as points of a latent space (Roberts et al., 2018).
-
-A bidirectional LSTM reads a phrase and tells a Gaussian. A point of it is decoded step by step: a conductor LSTM
-says something of each *segment* (a bar, or less), and a decoder LSTM starts every segment from that and is fed it
-at every step (hierarchical); without a conductor, one LSTM goes from end to end and is fed the point itself (flat):
-the phrase is one segment, so both export and play alike.
-
-Departures, for training that takes an hour of a processor core: the posterior reads the encoder at every segment and
-not at its two ends alone, and every LSTM is told the place of its step. Of long phrases, the encoder reads each segment
-by itself (`apart`), and of each segment the conductor is told what a map of its own makes of z (`view`). Posterior and
-maps begin with a share of z for each segment: a long phrase is at first as many short ones, which are soon learnt.
-"""
+"""The network of MusicVAE, and the graphs of its bundle."""
 
 from __future__ import annotations
 
@@ -22,36 +11,34 @@ from torch import Tensor, nn
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.music.phrases import KINDS, SETS, Shape
-from training.families.musicvae.task import PhraseTask
-from training.graphs import Graph
+from training.core.graphs import Graph
 
-Task = PhraseTask
 State = tuple[Tensor, Tensor]
 FAINT = 0.1  # what other segments' shares of z count at first
-QUIET = -2.0  # log deviation of the posterior at first: what z says is heard before it has to be brief
+QUIET = -2.0  # log deviation of the posterior at first: what z says has an effect before its bits cost anything
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """kind: melody or drums; bars: of a phrase; latent: size of z; embedding: of a token; encoder, decoder: units
-    of these LSTMs; reading: width of what the posterior reads at a segment; layers: of the decoder; segment: steps
-    that are read and conducted at once; conductor: its units, 0 for a flat decoder; context: width of what it says
-    of a segment; apart: the encoder begins anew at every segment; view: width of what a map of its own tells of z to
-    each segment, 0 for none."""
+    """kind: melody or drums; bars: of a phrase; latent: size of z; embedding: of a token; encoder, decoder: units of
+    these LSTMs; segment_features: width of what the posterior reads at a segment; layers: of the decoder; segment:
+    steps that are encoded and decoded at once; conductor: its units, 0 for a flat decoder; context: width of the
+    conductor's output for a segment; separate_segments: the encoder starts anew at every segment; segment_view: width
+    of a linear projection of z that the conductor gets for each segment, 0 for none."""
 
     kind: str = "melody"
     bars: int = 2
     latent: int = 128
     embedding: int = 64
     encoder: int = 128
-    reading: int = 96
+    segment_features: int = 96
     decoder: int = 256
     layers: int = 1
     segment: int = 16
     conductor: int = 256
     context: int = 128
-    apart: bool = False
-    view: int = 0
+    separate_segments: bool = False
+    segment_view: int = 0
 
     @property
     def shape(self) -> Shape:
@@ -65,7 +52,7 @@ class Config:
 
 
 class Network(nn.Module):
-    """The model. Token `vocabulary` stands for one that is not told, as before the first."""
+    """The model. Token `vocabulary` stands for an unknown one: a hidden one, and that before the first."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
@@ -75,18 +62,18 @@ class Network(nn.Module):
         self.tokens = nn.Embedding(self.shape.vocabulary + 1, config.embedding)
         self.places = nn.Embedding(self.shape.steps // config.segments, config.embedding)
         self.encoder = nn.LSTM(config.embedding, config.encoder, bidirectional=True, batch_first=True)
-        self.reading = nn.Linear(2 * config.encoder, config.reading)
-        self.posterior = nn.Linear(parts * config.reading, 2 * config.latent)
+        self.reading = nn.Linear(2 * config.encoder, config.segment_features)
+        self.posterior = nn.Linear(parts * config.segment_features, 2 * config.latent)
         context = config.latent
         if config.conductor:
             context = config.context
             self.parts = nn.Embedding(parts, config.embedding)
             self.begin = nn.Linear(config.latent, 2 * config.conductor)
-            told = config.latent + config.embedding + config.view
+            told = config.latent + config.embedding + config.segment_view
             self.conductor = nn.LSTM(told, config.conductor, batch_first=True)
-            self.say = nn.Linear(config.conductor + config.view, config.context)
-            if config.view:
-                self.views = nn.Linear(config.latent, parts * config.view, bias=False)
+            self.say = nn.Linear(config.conductor + config.segment_view, config.context)
+            if config.segment_view:
+                self.views = nn.Linear(config.latent, parts * config.segment_view, bias=False)
         self.start = nn.Linear(context, 2 * config.layers * config.decoder)
         self.decoder = nn.LSTM(config.embedding + context, config.decoder, config.layers, batch_first=True)
         self.out = nn.Linear(config.decoder, self.shape.vocabulary)
@@ -96,7 +83,7 @@ class Network(nn.Module):
         config = self.config
         for table in (m for m in self.modules() if isinstance(m, nn.Embedding)):
             nn.init.normal_(table.weight, std=0.7)
-        # Means that begin with a deviation of about 1, and tell in the logits: z is listened to from the start.
+        # Means that begin with a deviation of about 1 and have an effect on the logits: z is used from the start.
         for layer in (m for m in self.modules() if isinstance(m, nn.Linear)):
             loud = 1.0 if layer in (self.start, self.out, getattr(self, "views", None)) else 3.0
             nn.init.normal_(layer.weight, std=loud * layer.in_features**-0.5)
@@ -108,11 +95,13 @@ class Network(nn.Module):
             self.out.weight.data = sets @ torch.randn(len(KINDS), config.decoder) * config.decoder**-0.5
         self.posterior.weight.data[config.latent :] *= 0.1
         nn.init.constant_(self.posterior.bias.data[config.latent :], QUIET)
-        if config.apart:  # a share of z is each segment's at first
+        if config.separate_segments:  # a share of z is each segment's at first
             parts = self.shape.steps // config.segment
-            self.posterior.weight.data[: config.latent] *= _shared(parts, config.latent, parts * config.reading)
-            if config.conductor and config.view:
-                self.views.weight.data *= _shared(parts, parts * config.view, config.latent)
+            self.posterior.weight.data[: config.latent] *= _shared(
+                parts, config.latent, parts * config.segment_features
+            )
+            if config.conductor and config.segment_view:
+                self.views.weight.data *= _shared(parts, parts * config.segment_view, config.latent)
         self._initialise_gates()
 
     def _initialise_gates(self) -> None:
@@ -130,11 +119,11 @@ class Network(nn.Module):
                     weight.data.zero_()
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log of the deviation, (lanes, latent) each, of phrases (lanes, steps)."""
+        """Mean and log of the deviation, (batch, latent) each, of phrases (batch, steps)."""
         places = torch.arange(tokens.shape[1], device=tokens.device) % self.places.num_embeddings
         heard = self.tokens(tokens) + self.places(places)
         parts = heard.unflatten(1, (-1, self.config.segment))
-        if self.config.apart:
+        if self.config.separate_segments:
             read = self.encoder(parts.flatten(0, 1))[0].unflatten(0, parts.shape[:2])
         else:
             read = self.encoder(heard)[0].unflatten(1, parts.shape[1:3])
@@ -144,15 +133,15 @@ class Network(nn.Module):
         return mean, deviation.clamp(-8, 2)
 
     def conduct(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Contexts (lanes, segments, width) of z (lanes, latent), and the states that the decoder starts each
-        segment from, (lanes, segments, layers, units) each."""
+        """Contexts (batch, segments, width) of z (batch, latent), and the states that the decoder starts each
+        segment from, (batch, segments, layers, units) each."""
         config = self.config
         contexts = z[:, None]
         if config.conductor:
             first, cell = torch.tanh(self.begin(z))[None].chunk(2, -1)
             points = contexts.expand(-1, config.segments, -1)
             parts = self.parts.weight.expand(len(z), -1, -1)
-            views = [self.views(z).unflatten(1, (config.segments, config.view))] if config.view else []
+            views = [self.views(z).unflatten(1, (config.segments, config.segment_view))] if config.segment_view else []
             told = torch.cat([points, parts, *views], -1)
             said, _ = self.conductor(told, (first.contiguous(), cell.contiguous()))
             contexts = torch.tanh(self.say(torch.cat([said, *views], -1)))
@@ -160,15 +149,15 @@ class Network(nn.Module):
         return contexts, states[:, :, 0], states[:, :, 1]
 
     def decode(self, inputs: Tensor, contexts: Tensor, states: State) -> tuple[Tensor, State]:
-        """Logits (lanes, steps, vocabulary) of the tokens that follow inputs (lanes, steps) within a segment
-        from its start, given its context (lanes, width); states (layers, lanes, units)."""
+        """Logits (batch, steps, vocabulary) of the tokens that follow inputs (batch, steps) within a segment
+        from its start, given its context (batch, width); states (layers, batch, units)."""
         places = self.places(torch.arange(inputs.shape[1], device=inputs.device))
         told = contexts[:, None].expand(-1, inputs.shape[1], -1)
         output, states = self.decoder(torch.cat([self.tokens(inputs) + places, told], -1), states)
         return self.out(output), states
 
     def forward(self, z: Tensor, inputs: Tensor) -> Tensor:
-        """Logits (lanes, steps, vocabulary) when the tokens before are told: inputs (lanes, steps)."""
+        """Teacher-forced logits (batch, steps, vocabulary); inputs (batch, steps): the tokens before."""
         contexts, hidden, cell = self.conduct(z)
         segments = self.config.segments
         states = tuple(s.flatten(0, 1).transpose(0, 1).contiguous() for s in (hidden, cell))
@@ -177,13 +166,13 @@ class Network(nn.Module):
         return logits.unflatten(0, (-1, segments)).flatten(1, 2)
 
     def before(self, tokens: Tensor) -> Tensor:
-        """The token before each of tokens (lanes, steps)."""
+        """The token before each of tokens (batch, steps)."""
         first = torch.full_like(tokens[:, :1], self.unknown)
         return torch.cat([first, tokens[:, :-1]], 1)
 
     @torch.no_grad()
     def sample(self, z: Tensor, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """Phrases (lanes, steps) drawn step by step from z (lanes, latent)."""
+        """Phrases (batch, steps) drawn step by step from z (batch, latent)."""
         contexts, hidden, cell = self.conduct(z)
         step = Step(self)
         length = self.places.num_embeddings
@@ -200,7 +189,7 @@ class Network(nn.Module):
 
 
 def _shared(parts: int, rows: int, columns: int) -> Tensor:
-    """Factors (rows, columns) by which weights are heard that begin as a map of each part's share alone."""
+    """Factors (rows, columns) of weights that begin as a map of each part's share alone."""
     row, column = (torch.arange(size) * parts // size for size in (rows, columns))
     return torch.where(row[:, None] == column, parts**0.5, FAINT)
 
@@ -209,7 +198,7 @@ def _shared(parts: int, rows: int, columns: int) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """tokens (lanes, steps) -> mean and log deviation (lanes, latent)."""
+    """tokens (batch, steps) -> mean and log deviation (batch, latent)."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -221,7 +210,7 @@ class Encoder(nn.Module):
 
 
 class Conductor(nn.Module):
-    """z (lanes, latent) -> contexts (lanes, segments, width), hidden and cell (lanes, segments, layers, units)."""
+    """z (batch, latent) -> contexts (batch, segments, width), hidden and cell (batch, segments, layers, units)."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -233,8 +222,8 @@ class Conductor(nn.Module):
 
 
 class Step(nn.Module):
-    """One step: token before and place in the segment (lanes,), context (lanes, width), hidden and cell (lanes,
-    layers, units) -> logits (lanes, vocabulary), hidden, cell. Gates are written out, so that each layer is one
+    """One step: token before and place in the segment (batch,), context (batch, width), hidden and cell (batch,
+    layers, units) -> logits (batch, vocabulary), hidden, cell. Gates are written out, so that each layer is one
     product that quantises well."""
 
     def __init__(self, network: Network) -> None:

@@ -1,16 +1,15 @@
-"""Learning phrases: the task of MusicVAE.
+"""The task of MusicVAE.
 
-Loss a step: the nats of its token, and `beta` times the nats by which the posterior tells more than `free`. An
-LSTM that is told every token before hardly listens to z, and free-running it errs from the first wrong note on; so
-a share of the tokens before, `hidden`, is not told to the decoder. It has to ask z, which is what free-running
-accuracy is made of.
+Loss a step: the nats of its token, and `beta` times the KL divergence beyond `free_bits`. A decoder that gets every
+previous token ignores z, and free-running it goes wrong from its first wrong note on; so a share of previous tokens,
+`token_dropout`, is hidden from it (Bowman et al., 2016). It has to read z, which free-running accuracy depends on.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,45 +18,47 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.errors import HocketError
+from training.core.recipe import Recipe
 from training.data.notes import phrases
 from training.data.notes.shards import Shards, training_pieces
 from training.families import task as tasks
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 BITS = math.log(2)  # nats
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """beta: weight of the divergence, reached after the first `beta_rise` of the run; free: bits of it that cost
-    nothing; hidden: share of the tokens before that the decoder is not told; balance: 0 = genres evenly, 1 = by
-    their number of phrases; valid_phrases: for validation."""
+    """Settings of MusicVAE, besides those of every family.
+
+    beta: weight of the KL divergence, reached after the share `beta_warmup` of the run; free_bits: bits of it without
+    cost (Kingma et al., 2016); token_dropout: share of the previous tokens that are hidden from the decoder; balance:
+    0 = genres evenly, 1 = by their number of phrases; valid_phrases: for validation.
+    """
 
     beta: float = 0.1
-    beta_rise: float = 0.3
-    free: float = 48.0
-    hidden: float = 0.4
+    beta_warmup: float = 0.3
+    free_bits: float = 48.0
+    token_dropout: float = 0.4
     balance: float = 0.8
     valid_phrases: int = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Accuracies a step on held-out phrases: told the tokens before, and free-running at temperature 1; of the
-    steps where something starts, likewise; bits: of the divergence."""
+    """Accuracy a step on held-out phrases, with the true tokens before (teacher forcing) and free-running at
+    temperature 1; the same of the steps with an onset alone; bits: of the KL divergence."""
 
-    told: float
-    free: float
-    told_onsets: float
-    free_onsets: float
+    teacher_forced: float
+    free_running: float
+    teacher_forced_onsets: float
+    free_running_onsets: float
     bits: float
 
     @property
     def total(self) -> float:
         """The share of steps that go wrong free-running."""
-        return 1 - self.free
+        return 1 - self.free_running
 
     def mean_by_field(self) -> dict[str, float]:
         """All figures."""
@@ -83,7 +84,7 @@ class PhraseTask:
         self.genres, self.data_hash = genres, shards.data_hash
         self.train, self.sampling, self.device = recipe.train, recipe.sampling, device
         self.shape = recipe.model.shape
-        self.size = self.train.lanes
+        self.size = self.train.batch_size
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, self.sampling)
         if not len(self.phrases):
             raise HocketError(f"no phrases of {self.shape.bars} bars of {self.shape.kind} in 4/4: prepare more data")
@@ -95,18 +96,18 @@ class PhraseTask:
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a step: total, of the tokens, and all those of the divergence, in bits."""
         train = self.train
-        drawn = rng.choice(len(self.phrases), train.lanes, p=self.shares)
+        drawn = rng.choice(len(self.phrases), train.batch_size, p=self.shares)
         rows = phrases.varied(self.phrases.tokens[drawn], self.shape, self.sampling, rng)
         tokens = torch.from_numpy(rows.astype(np.int64)).to(self.device)
         mean, deviation = network.encode(tokens)
         z = mean + deviation.exp() * torch.randn_like(mean)
         inputs = network.before(tokens)
-        inputs = torch.where(torch.rand_like(inputs, dtype=torch.float) < train.hidden, network.unknown, inputs)
+        inputs = torch.where(torch.rand_like(inputs, dtype=torch.float) < train.token_dropout, network.unknown, inputs)
         logits = network(z, inputs)
         nats = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten())
-        told = divergence(mean, deviation).mean()
-        beta = train.beta * min(1.0, progress / train.beta_rise) if train.beta_rise else train.beta
-        total = nats + beta * F.relu(told - train.free * BITS) / self.shape.steps
+        told = kl_from_standard_normal(mean, deviation).mean()
+        beta = train.beta * min(1.0, progress / train.beta_warmup) if train.beta_warmup else train.beta
+        total = nats + beta * F.relu(told - train.free_bits * BITS) / self.shape.steps
         return {"total": total, "nats": nats, "bits": told / BITS}
 
     def validate(self, network: nn.Module) -> Score:
@@ -135,14 +136,9 @@ def to_judge_by(shards: Shards, seen: phrases.Phrases, genres: tuple[str, ...], 
     return held if len(held) else seen.chosen(np.linspace(0, len(seen) - 1, most).astype(int))
 
 
-def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
-    """Nats (lanes,) from the standard normal to the Gaussian of that mean and log deviation."""
-    return 0.5 * (mean**2 + (2 * deviation).exp() - 1 - 2 * deviation).sum(-1)
-
-
 @torch.no_grad()
 def told_accuracy(model: Any, rows: NDArray[np.int16]) -> float:
-    """Share of the steps of phrases (n, steps) whose likeliest token is right, told those before."""
+    """Share of the steps of phrases (n, steps) whose likeliest token is right, teacher-forced."""
     tokens = torch.from_numpy(rows.astype(np.int64))
     mean, _ = model.encode(tokens)
     return float((model(mean, model.before(tokens)).argmax(-1) == tokens).float().mean())
@@ -162,5 +158,5 @@ def score(network: Any, rows: NDArray[np.int16], device: str = "cpu") -> Score:
     return Score(
         *(float(r.mean()) for r in right),
         *(float(r[onset].mean()) for r in right),
-        float(divergence(mean, deviation).mean()) / BITS,
+        float(kl_from_standard_normal(mean, deviation).mean()) / BITS,
     )

@@ -1,10 +1,4 @@
-"""What the note model families share: embeddings of an event, heads in sequence, and the loss.
-
-One step of the backbone a note; then small heads decide time, part, pitch, duration, velocity and micro
-one after another, each seeing what was decided before it (as Notochord does), so that any field can be
-constrained while sampling. Echoes (what was played 1, 2, 4, 8 bars ago) enter as features and, through a
-gate, as a bonus on the logit of the echoed value: a pointer network in miniature.
-"""
+"""Embeddings of an event, heads in sequence, and the loss."""
 
 from __future__ import annotations
 
@@ -16,7 +10,7 @@ from torch.nn import functional as F
 from instrument.models.manifest import Port
 from instrument.models.notes.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
 from instrument.music import codec
-from training.graphs import Graph
+from training.core.graphs import Graph
 
 FIELDS = codec.FIELDS
 CLASSES = {**FIELDS, "pitch": codec.ROWS, "velocity": codec.FLAT + 1}
@@ -36,7 +30,7 @@ TABLES = {
 }
 ECHOES = len(codec.ECHO_BARS)
 SEEN = ("pitch", "time", "duration", "velocity", "part", "micro", "position", "metre")
-# What each head sees beside the backbone; the order is the order of deciding.
+# Inputs of each head besides the backbone's output, in the order in which fields are decided.
 HEADS: dict[str, tuple[str, ...]] = {
     "time": ("gap",) * ECHOES,
     "part": ("time", "position", "metre") + ("pitch",) * ECHOES,
@@ -116,7 +110,7 @@ class Heads(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """One head for export: share (lanes, 1, hidden), context (lanes, 1, columns) -> logits (lanes, 1, classes)."""
+    """One head for export: share (batch, 1, hidden), context (batch, 1, columns) -> logits (batch, 1, classes)."""
 
     def __init__(self, heads: Heads, name: str) -> None:
         super().__init__()
@@ -147,7 +141,7 @@ def head_graphs(network: nn.Module) -> dict[str, Graph]:
 
 
 def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
-    """A batch of `Features`, lanes stacked, as tensors of the types a network takes."""
+    """A batch of `Features` as tensors of the types a network takes."""
     kinds = {"flat": torch.bool, "mute": torch.bool} | dict.fromkeys(("local", "parts", "tones"), torch.float32)
     return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
 
@@ -175,7 +169,7 @@ def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same logits, less what cannot follow: notes of one onset ascend, drums above the pitched; part
-    tells drums from pitches; velocities that vary no longer are flat."""
+    separates drums from pitches; velocities that vary are no longer flat."""
     target = batch["target"]
     last = batch["seen"][..., 0]
     last = torch.where((target[..., 0] == 0) & (last < codec.ROWS), last, -1).unsqueeze(-1)
@@ -195,7 +189,7 @@ def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Ten
 
 
 def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Negative log likelihood of every target, nats, (lanes, steps) a field; 0 for velocities made up."""
+    """Negative log likelihood of every target, nats, (batch, steps) a field; 0 for velocities made up."""
     logits = masked(logits, batch)
     found = {
         name: F.cross_entropy(
@@ -207,7 +201,7 @@ def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tenso
 
 
 def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Nats (lanes, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
+    """Nats (batch, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
     logits, guesses = masked(logits, batch), masked(guesses, batch)
     found = {}
     for name in FIELDS:
@@ -217,8 +211,8 @@ def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: di
 
 
 def conditions(batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu") -> Tensor:
-    """Condition vectors (lanes, steps, size). keep: bool (lanes, 4), whether genre, density, register and
-    parts are told in that lane or are "none"."""
+    """Condition vectors (batch, steps, size). keep: bool (batch, 4), whether genre, density, register and
+    parts are kept for that excerpt or replaced by "none"."""
     genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)
     local = batch["local"].clone()
     local[~keep[:, 1], :, 0] = torch.nan
@@ -238,15 +232,15 @@ def conditions(batch: dict[str, Tensor], genres: int, keep: Tensor, device: torc
     return out.to(device)
 
 
-CONDITIONED = ("inputs.weight", "heads.share.weight")  # parameters whose last columns hear the condition
+CONDITIONED = ("inputs.weight", "heads.share.weight")  # parameters whose last columns multiply the condition
 
 
 def adopted(
     weights: dict[str, Tensor], shapes: dict[str, Tensor], theirs: tuple[str, ...], mine: tuple[str, ...]
 ) -> dict[str, Tensor]:
-    """The weights of a network that is told the genres `theirs`, for one that is told `mine` and whose parameters
-    are like `shapes`: a genre that it does not know begins as "none". Conditions that it did not know, which come
-    last, are unheard at first: their weights are 0."""
+    """The weights of a network with the genres `theirs`, for one with the genres `mine` and parameters like `shapes`: a
+    genre that it does not know starts as "none". Conditions that it did not know, which come last, start with weights
+    of 0."""
     if "heads.share.weight" not in weights:
         return weights
     columns = [theirs.index(genre) + 1 if genre in theirs else 0 for genre in mine]

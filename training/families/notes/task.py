@@ -1,39 +1,40 @@
-"""Learning notes in sequence: the task of the LSTM and the Transformer."""
+"""The task of all models of note events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instrument.errors import HocketError
+from training.core.recipe import Recipe
 from training.data.notes import events
 from training.data.notes.shards import PieceInfo, Shards, training_pieces
-from training.evaluation.notes.yardstick import Score, score_pieces
 from training.families import task as tasks
 from training.families.notes import network as note_family
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.notes.yardstick import Score, score_pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """steps: notes of a lane in a batch; told_*: how often genre, density, register, parts are told rather than
-    "none"; fresh: how often a lane's state is forgotten; teacher: bundle or checkpoint of notes whose guesses are
-    learnt from too (distillation, Hinton et al. 2015), "" for none; its share of the loss begins at 1 and fades to
-    0, and what both networks have alike, embeddings and heads, begins as the teacher's; valid_pieces, valid_notes:
-    of each genre, for validation."""
+    """Settings of the models of notes, besides those of every family.
 
-    steps: int = 128
-    told_genre: float = 0.9
-    told_density: float = 0.5
-    told_register: float = 0.5
-    told_parts: float = 0.7
-    fresh: float = 0.03
+    sequence_length: notes of an excerpt in a batch; keep_genre, keep_density, keep_register, keep_parts: probability
+    that this part of the condition is kept and not replaced by "none" (condition dropout); state_reset: probability
+    that the recurrent state of an excerpt is set to zero; teacher: bundle or checkpoint of a model of notes to distil
+    from (Hinton et al., 2015), "" for none: the weight of its predictions goes from 1 to 0, and parameters of the same
+    name and shape (embeddings, heads) start as the teacher's; valid_pieces, valid_notes: of each genre, for
+    validation.
+    """
+
+    sequence_length: int = 128
+    keep_genre: float = 0.9
+    keep_density: float = 0.5
+    keep_register: float = 0.5
+    keep_parts: float = 0.7
+    state_reset: float = 0.03
     teacher: str = ""
     valid_pieces: int = 8
     valid_notes: int = 384
@@ -42,7 +43,7 @@ class Train(tasks.Train):
 class NoteTask:
     """A `Task`: batches of note events with their conditions, nats a note, the yardstick.
 
-    The network's states, (layers, lanes, ...) each, go on from batch to batch.
+    The network's states, (layers, batch, ...) each, go on from batch to batch.
     """
 
     Train = Train
@@ -54,23 +55,24 @@ class NoteTask:
         shards, pieces, genres = training_pieces(recipe.data)
         self.train, self.shards, self.genres, self.device = recipe.train, shards, genres, device
         self.data_hash = shards.data_hash
-        self.size = self.train.lanes * self.train.steps
-        self.stream = events.NoteStream(shards, pieces, genres, self.train.lanes, recipe.seed, recipe.sampling)
+        self.size = self.train.batch_size * self.train.sequence_length
+        self.stream = events.NoteStream(shards, pieces, genres, self.train.batch_size, recipe.seed, recipe.sampling)
         self.valid = valid_pieces(shards, recipe)
         self.memory: tuple[Tensor, ...] = ()
-        self.teacher = teacher_of(self.train.teacher, genres).to(device) if self.train.teacher else None
+        self.teacher: nn.Module | None = None  # given by the run
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a note, in all and by field."""
         train = self.train
         keep = torch.from_numpy(
-            rng.random((train.lanes, 4)) < (train.told_genre, train.told_density, train.told_register, train.told_parts)
+            rng.random((train.batch_size, 4))
+            < (train.keep_genre, train.keep_density, train.keep_register, train.keep_parts)
         )
-        stay = torch.from_numpy(rng.random(train.lanes) >= train.fresh).to(self.device)
-        batch = note_family.tensors(self.stream.next(train.steps))
+        stay = torch.from_numpy(rng.random(train.batch_size) >= train.state_reset).to(self.device)
+        batch = note_family.tensors(self.stream.next(train.sequence_length))
         condition = note_family.conditions(batch, len(self.genres), keep, self.device)
         batch = {name: value.to(self.device) for name, value in batch.items()}
-        before = self.memory or network.initial(train.lanes)
+        before = self.memory or network.initial(train.batch_size)
         state = tuple(s * stay.view(1, -1, *[1] * (s.dim() - 2)) for s in before)
         logits, state = network(batch, condition, state)
         self.memory = tuple(s.detach() for s in state)
@@ -79,7 +81,7 @@ class NoteTask:
         if self.teacher is not None:
             share = 1 - progress**2
             with torch.no_grad():
-                guesses, _ = self.teacher(batch, condition, self.teacher.initial(train.lanes))
+                guesses, _ = self.teacher(batch, condition, self.teacher.initial(train.batch_size))
             apart = note_family.divergences(logits, guesses, batch)
             total = (1 - share) * total + share * sum(value.mean() for value in apart.values())
         return {"total": total} | nats
@@ -97,20 +99,6 @@ class NoteTask:
         """Go on where these were taken."""
         self.stream.restore(place)
         self.memory = tuple(m.to(self.device) for m in memory)
-
-
-def teacher_of(start: str, genres: tuple[str, ...]) -> nn.Module:
-    """The network of a bundle or checkpoint of notes. HocketError if it knows other genres."""
-    from training.recipe import FAMILIES, recipe_from
-    from training.weights import starting_weights
-
-    weights, facts = starting_weights(start)
-    recipe = recipe_from(facts["recipe"], start)
-    if tuple(facts["genres"]) != genres or not issubclass(FAMILIES[recipe.family].Task, NoteTask):
-        raise HocketError(f"{start} cannot teach these genres: give a model of notes that was trained on this data")
-    network = FAMILIES[recipe.family].Network(recipe.model, len(genres))
-    network.load_state_dict({name: weights[name] for name in network.state_dict()})
-    return network.eval().requires_grad_(False)
 
 
 def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:

@@ -1,9 +1,4 @@
-"""The Music Transformer: causal attention over the last notes, one position a note, heads of `families.notes.network`.
-
-Huang et al. 2019 (attention over music), with rotary positions (Su et al. 2021) and grouped keys (Ainslie et al.
-2023). What is relative is told twice: half of the heads measure how many *notes* ago something was, the other half
-how many *ticks* ago, so that "a bar ago" is a direction they can attend to, however many notes it held.
-"""
+"""The network of the Transformer, and the graphs of its bundle."""
 
 from __future__ import annotations
 
@@ -18,11 +13,9 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
 from instrument.music import codec
+from training.core.graphs import Graph
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
-from training.families.notes.task import NoteTask
-from training.graphs import Graph
 
-Task = NoteTask
 State = tuple[()] | tuple[Tensor, Tensor]
 
 TURN = 9216  # positions go round after so many notes or ticks; far beyond any context
@@ -34,16 +27,15 @@ UNSEEN = -1e9  # added to the score of what may not be attended to
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """layers, width: of the residual stream; queries, keys: heads of queries, and of keys and values (2: one
-    measures in notes, one in ticks); inner: hidden width between attentions; context: notes that a step attends
-    to, itself included; head: hidden width of a head; dropout: of what enters and leaves every layer while
-    training."""
+    """layers, width: of the residual stream; query_heads; key_heads: heads of keys and values (2: one measures in
+    notes, one in ticks); feedforward: hidden width between attentions; context: notes that a step attends to, itself
+    included; head: hidden width of an output head; dropout: of the input and output of every layer while training."""
 
     layers: int = 4
     width: int = 256
-    queries: int = 8
-    keys: int = 2
-    inner: int = 1024
+    query_heads: int = 8
+    key_heads: int = 2
+    feedforward: int = 1024
     context: int = 512
     head: int = 160
     dropout: float = 0.1
@@ -55,11 +47,11 @@ class Layer(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.size = config.width // config.queries
-        self.asked = nn.Linear(config.width, config.width + 2 * config.keys * self.size, bias=False)
+        self.size = config.width // config.query_heads
+        self.asked = nn.Linear(config.width, config.width + 2 * config.key_heads * self.size, bias=False)
         self.found = nn.Linear(config.width, config.width, bias=False)
-        self.gated = nn.Linear(config.width, 2 * config.inner, bias=False)
-        self.out = nn.Linear(config.inner, config.width, bias=False)
+        self.gated = nn.Linear(config.width, 2 * config.feedforward, bias=False)
+        self.out = nn.Linear(config.feedforward, config.width, bias=False)
         for entering in (self.asked, self.gated):
             nn.init.normal_(entering.weight, std=config.width**-0.5)
         for leaving in (self.found, self.out):  # a layer changes nothing at first
@@ -69,12 +61,12 @@ class Layer(nn.Module):
     def forward(
         self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor, past: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """x (lanes, steps, width); turn: cosine and sine (lanes, keys, 1, steps, size / 2); mask (lanes or 1, steps,
-        past + steps), added to the scores; past (lanes, notes, 2 * keys * size) -> x, and what is to be remembered
-        of it (lanes, steps, 2 * keys * size)."""
+        """x (batch, steps, width); turn: cosine and sine (batch, keys, 1, steps, size / 2); mask (batch or 1, steps,
+        past + steps), added to the scores; past (batch, notes, 2 * keys * size) -> x, and what is to be remembered
+        of it (batch, steps, 2 * keys * size)."""
         lanes, steps, _ = x.shape
-        keys, size = self.config.keys, self.size
-        group = self.config.queries // keys
+        keys, size = self.config.key_heads, self.size
+        group = self.config.query_heads // keys
         asked = self.asked(_norm(x)).view(lanes, steps, keys * (group + 2), size).transpose(1, 2)
         query, key, value = asked.split([keys * group, keys, keys], 1)
         query = _turned(query.reshape(lanes, keys, group, steps, size), turn)
@@ -87,7 +79,7 @@ class Layer(nn.Module):
         return x + self.dropout(self.out(F.silu(gate) * inner)), new
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
-        """What is heard, (lanes, queries, steps, size), written out for export: the heads of a group are rows of
+        """The attended values, (batch, queries, steps, size), written out for export: the heads of a group are rows of
         one product, and what is past is never copied together with what is new."""
         lanes, keys, group, steps, size = query.shape
         known = [(key, value)]
@@ -128,7 +120,7 @@ def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
 
 class Network(nn.Module):
-    """The model. genres: how many genres its condition tells."""
+    """The model. genres: how many its condition distinguishes."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
@@ -138,12 +130,12 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.heads = Heads(config.width, config.head, condition)
-        pairs = config.width // config.queries // 2
+        pairs = config.width // config.query_heads // 2
         first, last = NOTE_PERIODS
         notes = [TURN / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
         ticks = [TURN / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
         # (keys, size / 2) of whole turns a TURN, so that positions may go round without a seam
-        table = [notes if i % 2 == 0 else ticks for i in range(config.keys)]
+        table = [notes if i % 2 == 0 else ticks for i in range(config.key_heads)]
         self.register_buffer("turns", torch.tensor(table).round().long(), persistent=False)
 
     def initial(self, lanes: int) -> State:
@@ -153,13 +145,13 @@ class Network(nn.Module):
     def trunk(
         self, seen: Tensor, condition: Tensor, position: Tensor, mask: Tensor, past: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, list[Tensor]]:
-        """seen (lanes, steps, 12), condition (lanes, steps, size), position: int64 (lanes, steps, 2) notes and ticks,
-        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (lanes, steps, width)
+        """seen (batch, steps, 12), condition (batch, steps, size), position: int64 (batch, steps, 2) notes and ticks,
+        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (batch, steps, width)
         and what every layer is to remember."""
         events, matches = seen.split([len(SEEN), ECHOES], -1)
         told = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
         x = self.dropout(self.inputs(told))
-        measure = position[..., [i % 2 for i in range(self.config.keys)]].transpose(1, 2)  # (lanes, keys, steps)
+        measure = position[..., [i % 2 for i in range(self.config.key_heads)]].transpose(1, 2)  # (batch, keys, steps)
         angles = (measure[..., None] * self.turns[:, None]) % TURN  # exact, in integers
         angles = (angles.float() * (2 * math.pi / TURN)).unsqueeze(2)
         turn = torch.cos(angles), torch.sin(angles)
@@ -170,8 +162,8 @@ class Network(nn.Module):
         return _norm(x), new
 
     def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
-        """Logits of every field, (lanes, steps, classes), and what is remembered after the last step: every layer's
-        keys and values of the last notes (layers, lanes, notes, 2 * keys * size), and where it stands, (lanes, 2).
+        """Logits of every field, (batch, steps, classes), and what is remembered after the last step: every layer's
+        keys and values of the last notes (layers, batch, notes, 2 * keys * size), and where it stands, (batch, 2).
         While training, nothing: each batch is a window of its own. No step looks beyond the start of its excerpt.
         """
         seen = batch["seen"]
@@ -200,9 +192,9 @@ class Network(nn.Module):
 
 
 class Step(nn.Module):
-    """Any number of steps after any number of past ones: seen (lanes, steps, 12), condition (lanes, steps, size),
-    position (lanes, steps, 2), mask (steps, past + steps), what every layer remembers (lanes, past, 2 * keys * size)
-    -> the heads' shares (lanes, steps, hidden), then what every layer is to remember of the steps."""
+    """Any number of steps after any number of past ones: seen (batch, steps, 12), condition (batch, steps, size),
+    position (batch, steps, 2), mask (steps, past + steps), what every layer remembers (batch, past, 2 * keys * size)
+    -> the heads' shares (batch, steps, hidden), then what every layer is to remember of the steps."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -220,7 +212,7 @@ def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
     config, size = network.config, condition_size(network.genres)
     lanes, steps, gone = 2, 3, 5
-    remembered = 2 * config.keys * (config.width // config.queries)
+    remembered = 2 * config.key_heads * (config.width // config.query_heads)
     seen = torch.zeros(lanes, steps, len(SEEN) + ECHOES, dtype=torch.int64)
     past = [torch.zeros(lanes, gone, remembered) for _ in range(config.layers)]
     step = (
@@ -249,7 +241,7 @@ def states(network: Network) -> tuple[StatePair, ...]:
     """The state pairs of the step graph: new rows are put behind the past ones, of which the last `context` - 1
     count."""
     config = network.config
-    remembered = 2 * config.keys * (config.width // config.queries)
+    remembered = 2 * config.key_heads * (config.width // config.query_heads)
     return tuple(StatePair(f"past_{i}", f"new_{i}", (-1, config.context - 1, remembered)) for i in range(config.layers))
 
 

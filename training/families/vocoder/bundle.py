@@ -11,15 +11,16 @@ from torch import nn
 from instrument.models.bundle import Bundle
 from instrument.models.sound.spectral import MelFormat, Sound, log_mel
 from instrument.models.sound.vocoder import Vocoder
-from training.evaluation.sound.distances import multi_resolution
+from training.core.recipe import Recipe
+from training.data.notes.shards import licences
 from training.families.vocoder.task import held_out, rendered, sounds
-from training.recipe import Recipe
+from training.measures.distances import multi_resolution
 
 EXAMPLE_FRAMES = 48
 
 
 class VocoderBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "stft_distance"
     allowed = 0.01
@@ -56,17 +57,14 @@ class VocoderBundling:
     def licences(self) -> dict[str, str]:
         """Of the clips that it learnt from."""
         chosen = self.corpus.select("train", self.recipe.data.ship_only)
-        if self.recipe.train.notes and Path(self.recipe.train.notes_folder).exists():
+        if self.recipe.train.notes_share and Path(self.recipe.train.notes_folder).exists():
             notes = sounds(self.recipe.train.notes_folder, self.format)
             chosen = chosen + notes.select("train", self.recipe.data.ship_only)
-        found: dict[str, set[str]] = {}
-        for clip in chosen:
-            found.setdefault(clip.dataset, set()).add(clip.licence)
-        return {name: ", ".join(sorted(licences)) for name, licences in sorted(found.items())}
+        return licences(chosen)
 
     def fields(self) -> dict[str, Any]:
         """Fields of the manifest."""
-        return {"codec": self.format.codec() | {"tonal": self.recipe.model.tonal}}
+        return {"codec": self.format.codec() | {"tonal": self.recipe.model.tonal_bins}}
 
     def latents(self) -> dict[str, np.ndarray]:
         """None."""

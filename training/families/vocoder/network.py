@@ -1,11 +1,4 @@
-"""The streaming vocoder: log mels in, the parts of short-time spectra out, one inverse transform a frame.
-
-ConvNeXt blocks and a spectral head after Vocos (Siuzdak, 2023), causal in time. A network that sees the same mels
-frame after frame says the same frame after frame, so it cannot hold a tone that does not repeat with the frames:
-phases *run* instead: `instrument.models.sound.peaks` tells from the mels how fast, the head corrects it, and
-`instrument.models.sound.vocoder` lets them run. Beside that part of a bin's phase there is one of noise. What mels tell
-coarsely, the head tells coarsely: levels of high bins, and how noisy bins are, go in bands.
-"""
+"""The network of the vocoder, and the graph of its bundle."""
 
 from __future__ import annotations
 
@@ -19,10 +12,8 @@ from torch.nn import functional as F
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.sound.spectral import CENTRE, SPREAD, MelFormat, hertz_of, mel_matrix, mel_of
-from training.families.vocoder.task import VocodingTask
-from training.graphs import Graph
+from training.core.graphs import Graph
 
-Task = VocodingTask
 State = tuple[Tensor, ...]
 FORMAT = MelFormat()
 ENTRY = 3  # frames that the first convolution sees
@@ -31,22 +22,22 @@ LOUDEST = 8.0  # log magnitude
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """width: of the blocks; layers: how many; hidden: width within one; kernel: frames that each sees; tonal: bins,
-    from the lowest, that have a running part; fine: those that have a level of their own; high: bands of levels above
-    these; noise: bands, over all bins, of how noisy they are."""
+    """width: of the blocks; layers: how many; hidden: width within one; kernel: frames that each sees; tonal_bins: the
+    lowest bins, whose phases are accumulated; fine_bins: the lowest bins, with a level each; high_bands: bands of
+    levels above these; noise_bands: bands, over all bins, of the share of noise."""
 
     width: int = 128
     layers: int = 5
     hidden: int = 192
     kernel: int = 7
-    tonal: int = 256
-    fine: int = 512
-    high: int = 32
-    noise: int = 48
+    tonal_bins: int = 256
+    fine_bins: int = 512
+    high_bands: int = 32
+    noise_bands: int = 48
 
 
 class Block(nn.Module):
-    """A causal ConvNeXt block on (lanes, width, frames); its state is the last kernel - 1 frames before."""
+    """A causal ConvNeXt block on (batch, width, frames); its state is the last kernel - 1 frames before."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -65,24 +56,24 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """The model. It is told no genre."""
+    """The model. It has no condition."""
 
     def __init__(self, config: Config, genres: int = 0) -> None:
         super().__init__()
         self.config = config
-        bins, tonal = FORMAT.bins, config.tonal
-        self.sizes = (config.fine, config.high, config.noise, tonal, tonal, tonal)
+        bins, tonal = FORMAT.bins, config.tonal_bins
+        self.sizes = (config.fine_bins, config.high_bands, config.noise_bands, tonal, tonal, tonal)
         self.entry = nn.Conv1d(2 * FORMAT.mels, config.width, ENTRY)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, sum(self.sizes))
-        self.envelope = nn.Linear(FORMAT.mels, bins)  # the magnitudes that mels tell by themselves
-        self.register_buffer("above", tents(config.high, bins - config.fine), persistent=False)
-        self.register_buffer("across", tents(config.noise, bins), persistent=False)
+        self.envelope = nn.Linear(FORMAT.mels, bins)  # the magnitudes that follow from the mels alone
+        self.register_buffer("above", tents(config.high_bands, bins - config.fine_bins), persistent=False)
+        self.register_buffer("across", tents(config.noise_bands, bins), persistent=False)
         with torch.no_grad():
             self.head.weight *= 0.1
             _, _, noise, run, _, gate = self.head.bias.zero_().split(self.sizes)
-            noise.copy_(torch.linspace(0, 1, config.noise))
+            noise.copy_(torch.linspace(0, 1, config.noise_bands))
             run.fill_(1.0)  # at first, what is known without learning
             gate.fill_(-0.5)
             weight, bias = envelope()
@@ -96,7 +87,7 @@ class Network(nn.Module):
         return (first, *(new(lanes, config.width, config.kernel - 1) for _ in self.blocks))
 
     def trunk(self, mels: Tensor, places: Tensor, states: State) -> tuple[Tensor, State]:
-        """What is known at every frame, (lanes, frames, width), and the states after the last."""
+        """What is known at every frame, (batch, frames, width), and the states after the last."""
         seen = torch.cat([states[0], torch.cat([mels, places], -1).transpose(1, 2)], 2)
         x, after = self.entry(seen), [seen[:, :, -(ENTRY - 1) :]]
         for block, before in zip(self.blocks, states[1:], strict=True):
@@ -105,15 +96,15 @@ class Network(nn.Module):
         return self.norm(x.transpose(1, 2)), tuple(after)
 
     def parts(self, x: Tensor, mels: Tensor, lobes: Tensor) -> tuple[Tensor, ...]:
-        """Of every frame: log magnitudes (lanes, frames, bins); then what makes up the phase of a bin, of any scale:
-        that of noise (lanes, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
+        """Of every frame: log magnitudes (batch, frames, bins); then what makes up the phase of a bin, of any scale:
+        that of noise (batch, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
         fine, high, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
-        lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal))
+        lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal_bins))
         log = torch.cat([fine, high @ self.above], -1) + self.envelope(mels) + lobes
         return log.clamp(max=LOUDEST), noise @ self.across, run_real, run_imaginary
 
     def forward(self, mels: Tensor, places: Tensor, lobes: Tensor, states: State) -> tuple[Tensor, State]:
-        """mels, places (lanes, frames, mels) and lobes (lanes, frames, tonal), of `Peaks.find` -> side by side (lanes,
+        """mels, places (batch, frames, mels) and lobes (batch, frames, tonal), of `Peaks.find` -> side by side (batch,
         frames, 2 bins + 2 tonal): magnitudes, and the parts of phases."""
         x, states = self.trunk(mels, places, states)
         log, *parts = self.parts(x, mels, lobes)
@@ -157,7 +148,7 @@ class Frames(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    pairs, tonal = states(network), network.config.tonal
+    pairs, tonal = states(network), network.config.tonal_bins
     sizes = {"mels": FORMAT.mels, "places": FORMAT.mels, "lobes": tonal}
     example = [torch.zeros(1, 4, size) for size in sizes.values()]
     ins = [Port(name, "condition", (1, -1, size)) for name, size in sizes.items()]

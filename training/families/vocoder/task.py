@@ -1,13 +1,13 @@
-"""Learning to sound: the task of the vocoder.
+"""The task of the vocoder.
 
 Losses, all on what is synthesised from the mels of an excerpt:
 
-- distance: of magnitudes in three resolutions (Yamamoto and others, 2020): spectral convergence and the difference of
-  logarithms, between the excerpt and two renderings with different noise, less `apart` of that between the two: a
-  spectral energy distance (Gritsenko and others, 2020). Without the last term noise would not pay, and what is noisy
-  would buzz.
-- log: of the head's own magnitudes, from those of the excerpt's spectra.
-- turn: how far phases advance from frame to frame, from those of the excerpt, louder bins counting more.
+- distance: of magnitudes in three resolutions (Yamamoto et al., 2020): spectral convergence and the difference of
+  logarithms, between the excerpt and two renderings with different noise, less `energy_distance_weight` of that
+  between the two: a spectral energy distance (Gritsenko et al., 2020). Without the last term noise would only cost, and
+  noisy sounds would buzz.
+- log_magnitude: of the head's own magnitudes, from those of the excerpt's spectra.
+- phase: how far phases advance from frame to frame, from those of the excerpt, louder bins counting more.
 
 Phases run from frame to frame without a gradient: within a frame it is taken, since all overlapping frames but
 this one stand fast.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,42 +37,45 @@ from instrument.models.sound.spectral import (
     mel_of_spectra,
 )
 from instrument.models.sound.vocoder import FAINT, PRIMED, Synthesis
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
-from training.evaluation.sound.distances import multi_resolution
 from training.families import task as tasks
 from training.families.vocoder.tone_synth import mixture
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.measures.distances import multi_resolution
 
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
-DEEP, OFTEN = 48, 6.0  # MIDI pitch below which notes are drawn so many times as often: bands tell their partials badly
+# MIDI pitch below which notes are drawn so many times as often: bands resolve their partials badly
+DEEP, OFTEN = 48, 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """frames: that are heard of an excerpt, after `context` that are only seen; apart, log, turn: weights of the
-    losses; made: share of the excerpts that are synthetic tones; notes: share from `notes_folder`; loudness:
-    decibels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation."""
+    """Settings of the vocoder, besides those of every family.
+
+    frames: of an excerpt in the loss, after `context` frames that are only seen; energy_distance_weight: of the
+    distance between two renderings, see the module; log_magnitude_weight, phase_weight: of the other losses;
+    synthetic_share: share of the excerpts that are synthetic tones; notes_share: share from `notes_folder`;
+    loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
+    """
 
     frames: int = 64
     context: int = 20
-    apart: float = 0.7
-    log: float = 0.3
-    turn: float = 1.0
-    made: float = 0.2
-    notes: float = 0.2
+    energy_distance_weight: float = 0.7
+    log_magnitude_weight: float = 0.3
+    phase_weight: float = 1.0
+    synthetic_share: float = 0.2
+    notes_share: float = 0.2
     notes_folder: str = "data/notes-full"
-    loudness: tuple[float, float] = (-32.0, -14.0)
+    loudness_db: tuple[float, float] = (-32.0, -14.0)
     valid_clips: int = 8
     valid_seconds: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Nothing to choose."""
+    """The vocoder has no settings of sampling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,9 @@ class VocodingTask:
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         """HocketError if the recipe's data is not there, or of another rate."""
         self.train, self.device, self.format = recipe.train, device, MelFormat()
-        self.size = self.train.lanes * self.train.frames
+        self.size = self.train.batch_size * self.train.frames
         self.music = sounds(recipe.data.folder, self.format)
-        self.notes = sounds(self.train.notes_folder, self.format) if self.train.notes else None
+        self.notes = sounds(self.train.notes_folder, self.format) if self.train.notes_share else None
         self.data_hash = self.music.data_hash
         ship, folder = recipe.data.ship_only, recipe.data.folder
         self.pieces = self.music.select("train", ship)
@@ -125,22 +128,22 @@ class VocodingTask:
         self.held = held_out(self.music, "valid", self.train.valid_clips, self.train.valid_seconds)
 
     def excerpts(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Sounds (lanes, samples) whose frames lie all inside."""
+        """Sounds (batch, samples) whose frames lie all inside."""
         train, format = self.train, self.format
         samples = (train.context + train.frames - 1) * format.hop + format.fft
-        out = np.zeros((train.lanes, samples), np.float32)
+        out = np.zeros((train.batch_size, samples), np.float32)
         for lane in out:
             kind = rng.random()
-            if kind < train.made:
+            if kind < train.synthetic_share:
                 lane[:] = mixture(rng, samples, format.rate)
-            elif kind < train.made + train.notes and self.tones and self.notes:
+            elif kind < train.synthetic_share + train.notes_share and self.tones and self.notes:
                 clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
-                lead = int(rng.integers(samples // 2))  # of silence, so that onsets are heard
+                lead = int(rng.integers(samples // 2))  # of silence, so that there are onsets
                 lane[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
             else:
                 clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
                 lane[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
-            lane *= gain(lane, rng.uniform(*train.loudness))
+            lane *= gain(lane, rng.uniform(*train.loudness_db))
         return out
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
@@ -151,29 +154,29 @@ class VocodingTask:
         spectra = np.fft.rfft(windows * hann(format.fft)) * middle(format.bins)
         magnitudes = np.abs(spectra)
         log_mels = mel_of_spectra(magnitudes, format)
-        found = Peaks(format, config.tonal).find(log_mels)
+        found = Peaks(format, config.tonal_bins).find(log_mels)
         mels, places, offsets, lobes = (torch.from_numpy(a).to(self.device) for a in (log_mels, *found))
         spectra = torch.from_numpy(spectra[:, train.context - 1 :]).to(self.device)
         log_true = torch.from_numpy(magnitudes[:, train.context :]).to(self.device).clamp(min=FLOOR).log()
-        noise = torch.from_numpy(noise_spectra(rng, train.lanes, train.frames, format)).to(self.device)
+        noise = torch.from_numpy(noise_spectra(rng, train.batch_size, train.frames, format)).to(self.device)
 
-        x, _ = network.trunk(mels, places, network.initial(train.lanes))
+        x, _ = network.trunk(mels, places, network.initial(train.batch_size))
         x, mels, offsets, lobes = (a[:, train.context :] for a in (x, mels, offsets, lobes))
         log, hiss, *run = network.parts(x, mels, lobes)
         running, sources = torch.complex(*run) * advance(offsets, format), nearest(offsets)
-        turn = turn_loss(running, spectra[..., : config.tonal], sources)
-        phases = run_phases(spectra[:, 0, : config.tonal], running.detach(), sources)
-        tonal = F.pad(running * phases, (0, format.bins - config.tonal))
+        turn = turn_loss(running, spectra[..., : config.tonal_bins], sources)
+        phases = run_phases(spectra[:, 0, : config.tonal_bins], running.detach(), sources)
+        tonal = F.pad(running * phases, (0, format.bins - config.tonal_bins))
         made = overlapped(torch.stack([unit(tonal + hiss * n) * log.exp() for n in noise]), format)
 
         skip = format.fft - format.hop  # where not all windows overlap yet
         start = train.context * format.hop + skip
         true = torch.from_numpy(sound[:, start : start + made.shape[-1] - 2 * skip]).to(self.device)
         fft = int(rng.choice(RESOLUTIONS))  # one a batch: the mean is the same, at a third of the cost
-        distance = energy_distance(true, made[..., skip : made.shape[-1] - skip], train.apart, fft)
+        distance = energy_distance(true, made[..., skip : made.shape[-1] - skip], train.energy_distance_weight, fft)
         log_loss = (log - log_true).abs().mean()
-        total = distance + train.log * log_loss + train.turn * turn
-        return {"total": total, "distance": distance, "log": log_loss, "turn": turn}
+        total = distance + train.log_magnitude_weight * log_loss + train.phase_weight * turn
+        return {"total": total, "distance": distance, "log_magnitude": log_loss, "phase": turn}
 
     def validate(self, network: nn.Module) -> Score:
         """Distances of held-out music, streamed as the instrument does."""
@@ -219,10 +222,10 @@ def gain(x: NDArray[np.float32], decibels: float) -> np.float32:
 def rendered(network: Any, log_mels: NDArray[np.float32]) -> Sound:
     """What `instrument.models.sound.vocoder.Vocoder.render` makes of normalised log mels (frames, mels)."""
     format = MelFormat()
-    synthesis = Synthesis(format, network.config.tonal)
+    synthesis = Synthesis(format, network.config.tonal_bins)
     samples, after = len(log_mels) * format.hop, -(-synthesis.latency // format.hop)
     log_mels = np.pad(log_mels, ((PRIMED, after), (0, 0)), constant_values=np.float32(SILENCE))
-    places, offsets, lobes = Peaks(format, network.config.tonal).find(log_mels)
+    places, offsets, lobes = Peaks(format, network.config.tonal_bins).find(log_mels)
     parts, _ = network(*(torch.from_numpy(a)[None] for a in (log_mels, places, lobes)), network.initial(1))
     return synthesis.push(parts[0].numpy()[PRIMED:], offsets[PRIMED:])[synthesis.latency :][:samples]
 
@@ -254,8 +257,8 @@ def unit(spectrum: Tensor) -> Tensor:
 
 
 def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
-    """The phases (lanes, frames, tonal) that run into each frame. first (lanes, tonal): the spectrum before;
-    running, sources (lanes, frames, tonal): how far they turn, and where they run on from."""
+    """The phases (batch, frames, tonal) that run into each frame. first (batch, tonal): the spectrum before;
+    running, sources (batch, frames, tonal): how far they turn, and where they run on from."""
     phase, phases = unit(first), []
     for turn, source in zip(running.unbind(1), sources.unbind(1), strict=True):
         phases.append(phase.gather(-1, source))
@@ -264,8 +267,8 @@ def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
 
 
 def turn_loss(turned: Tensor, spectra: Tensor, sources: Tensor) -> Tensor:
-    """How far the told advances (lanes, frames, tonal) are from those of spectra (lanes, frames + 1, tonal): the mean
-    chord on the unit circle, the louder bins the more, and the lowest, where bands tell tones apart badly."""
+    """How far predicted advances (batch, frames, tonal) are from those of spectra (batch, frames + 1, tonal): the mean
+    chord on the unit circle, the louder bins the more, and the lowest, where bands resolve tones badly."""
     true = spectra[:, 1:] * unit(spectra[:, :-1]).gather(-1, sources).conj()
     size = true.abs()
     bins = torch.arange(size.shape[-1], device=size.device)
@@ -290,7 +293,7 @@ def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
 
 
 def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
-    """Spectra (2, lanes, frames, bins) of white noise, of power one in every bin."""
+    """Spectra (2, batch, frames, bins) of white noise, of power one in every bin."""
     x = rng.standard_normal((2, lanes, (frames - 1) * format.hop + format.fft), np.float32)
     window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
     windows = np.lib.stride_tricks.sliding_window_view(x, format.fft, 2)[:, :, :: format.hop]
@@ -301,20 +304,20 @@ def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: Mel
 
 
 def energy_distance(true: Tensor, made: Tensor, apart: float, fft: int) -> Tensor:
-    """Of sounds (lanes, samples) and two renderings of them (2, lanes, samples), in one resolution."""
+    """Of sounds (batch, samples) and two renderings of them (2, batch, samples), in one resolution."""
     real, one, other = (magnitudes(x, fft) for x in (true, *made))
     far = (distances(one, real, real) + distances(other, real, real)) / 2
     return far - apart / 2 * distances(one, other, real)
 
 
 def magnitudes(x: Tensor, fft: int) -> Tensor:
-    """(lanes, frames, bins) of sounds (lanes, samples), hop a quarter."""
+    """(batch, frames, bins) of sounds (batch, samples), hop a quarter."""
     window = torch.from_numpy(hann(fft).copy()).to(x.device)
     spectra = torch.fft.rfft(x.unfold(-1, fft, fft // 4) * window)
     return torch.sqrt(spectra.real**2 + spectra.imag**2 + FLOOR**2)
 
 
 def distances(a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    """Spectral convergence, relative to `scale`, and the difference of logarithms, a mean over lanes."""
+    """Spectral convergence, relative to `scale`, and the difference of logarithms, a mean over the batch."""
     gap = torch.linalg.vector_norm(a - b, dim=(1, 2)) / torch.linalg.vector_norm(scale, dim=(1, 2)).clamp(min=1e-2)
     return gap.mean() + (a.log() - b.log()).abs().mean()

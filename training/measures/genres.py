@@ -1,12 +1,11 @@
-"""Telling the genre of two bars of notes by ear: a small classifier, trained on real music.
+"""A small classifier of the genre of two bars of notes, trained on real music.
 
-It hears pitches and rhythms alone, all pitched parts as one, and is deaf to what merely tells the data sets
-apart: velocities, parts and instruments, drums (whole genres have none in this data), the key (pitch classes
-are turned to the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of
-two wide). It hears bars of four beats, so that a metre that is typical of a genre does not give it away; and every data
-set weighs the same within a genre, so that the manner in which a set is written down (block chords under a melody,
-say, in lead sheets of four genres) tells less than the music. Of a model of drums it hears these instead, which kind is
-struck on which sixteenth.
+Its features are pitches and rhythms alone, all pitched parts as one, without what merely identifies a data set:
+velocities, parts and instruments, drums (whole genres have none in this data), the key (pitch classes are relative to
+the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of two wide). All bars have
+four beats, so that a metre that is typical of a genre does not give it away; and every data set weighs the same within
+a genre, so that the way in which a set is written down (block chords under a melody, say, in lead sheets of four
+genres) counts less than the music. For a model of drums the features are which kind is struck on which sixteenth.
 """
 
 from __future__ import annotations
@@ -27,27 +26,27 @@ from instrument.music.notes import Part, Piece
 from instrument.music.phrases import DRUM_KEYS, KIND_OF
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import Shards
-from training.evaluation.notes.analysis import key_fits
+from training.measures.analysis import key_fits
 
 BAR = 4 * TICKS_PER_BEAT
 BARS = 2
 GRID = TICKS_PER_BEAT // 4
-FEWEST = 4  # pitched notes in two bars, with fewer of which a genre cannot be told
+FEWEST = 4  # pitched notes in two bars, with fewer of which a genre is not classified
 LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
 TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
 HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 15, 256, 0.3, 1e-3, 3e-3
-EARS = Path("artifacts/ears")  # where classifiers are kept for the next time
-VERSION = 2  # of what is heard; one more when `hear` or the training changes
+CACHE = Path("artifacts/ears")  # where classifiers are kept for the next time
+VERSION = 2  # of the features; one more when they or the training change
 INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
 GAPS = np.array([1, 2, 3, 4, 6, 8, 16])
 OCTAVES = np.arange(24, 108, 6)
 
-Hear = Callable[[NDArray[np.int32], int], NDArray[np.float32] | None]
+Extract = Callable[[NDArray[np.int32], int], NDArray[np.float32] | None]
 
 
-def hear(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
-    """What is heard of two bars of four beats from tick `start` on, as numbers; None with fewer than
+def pitched_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
+    """Features of two bars of four beats from tick `start` on; None with fewer than
     `FEWEST` pitched notes in them."""
     notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] != Part.DRUMS)]
     if len(notes) < FEWEST:
@@ -98,7 +97,7 @@ def hear(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
     ).astype(np.float32)
 
 
-def hear_drums(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
+def drum_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
     """Likewise of drums: None with fewer than `FEWEST` struck."""
     notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] == Part.DRUMS)]
     notes = notes[KIND_OF[notes[:, 2]] >= 0]
@@ -152,10 +151,10 @@ def _common(metre: Metre) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class GenreEar:
-    """The trained classifier. weights: mean and deviation of what is heard, then two layers; recall: for each
-    genre the share of the windows of held-out real pieces that are told right (mean of the pieces), among
-    all of `genres`; pieces: how many held-out pieces that was measured on; drums: whether it hears these alone."""
+class GenreClassifier:
+    """The trained classifier. weights: mean and deviation of the features, then two layers; recall: for each
+    genre the share of the windows of held-out real pieces that are classified correctly (mean of the pieces), among
+    all of `genres`; pieces: how many held-out pieces that was measured on; drums: whether it is for drums alone."""
 
     genres: tuple[str, ...]
     weights: tuple[NDArray[np.float32], ...]
@@ -163,18 +162,18 @@ class GenreEar:
     pieces: dict[str, int]
     drums: bool = False
 
-    def hear(self, notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
-        """What it hears of the two bars from tick `start` on; None if there are too few notes."""
-        return (hear_drums if self.drums else hear)(notes, start)
+    def features(self, notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
+        """Features of the two bars from tick `start` on; None if there are too few notes."""
+        return (drum_features if self.drums else pitched_features)(notes, start)
 
     def tell(self, notes: NDArray[np.int32], start: int) -> str | None:
-        """The genre of the two bars from tick `start` on; None if there are too few notes to tell."""
-        heard = self.hear(notes, start)
+        """The genre of the two bars from tick `start` on; None if there are too few notes."""
+        heard = self.features(notes, start)
         return None if heard is None else self.genres[int(self._scores(heard[None])[0].argmax())]
 
     def likelihood(self, notes: NDArray[np.int32], start: int, genre: str) -> float:
-        """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes to tell."""
-        heard = self.hear(notes, start)
+        """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes."""
+        heard = self.features(notes, start)
         if heard is None:
             return 0.0
         scores = self._scores(heard[None])[0]
@@ -188,44 +187,46 @@ class GenreEar:
         return scores
 
 
-def genre_ear(shards: Shards, genres: Sequence[str], folder: Path | None = None, drums: bool = False) -> GenreEar:
+def genre_classifier(
+    shards: Shards, genres: Sequence[str], folder: Path | None = None, drums: bool = False
+) -> GenreClassifier:
     """The classifier of these genres, trained on the train split and tried on all else, without drum-only and
     machine-made pieces; genres with too few pieces are left out. folder: where it is kept for the next time; drums:
-    whether it is to hear these alone. HocketError if fewer than two genres are left."""
+    whether it gets these alone. HocketError if fewer than two genres are left."""
     told = f"{VERSION} {shards.data_hash} {','.join(genres)}{' by drums' if drums else ''}"
     key = hashlib.sha256(told.encode()).hexdigest()[:16]
     path = folder / f"genres-{key}.npz" if folder else None
     if path and path.is_file():
         return _load(path, drums)
-    empty = GenreEar((), (), {}, {}, drums)
-    heard = {split: _collect(shards, genres, split == "train", empty.hear) for split in ("train", "held")}
+    empty = GenreClassifier((), (), {}, {}, drums)
+    heard = {split: _collect(shards, genres, split == "train", empty.features) for split in ("train", "held")}
     known = tuple(g for g in genres if all(len(heard[s][g]) >= LEAST_PIECES for s in heard))
     if len(known) < 2:
         raise HocketError(
             f"{shards.folder} has too few pieces in four beats to tell genres apart: {LEAST_PIECES} are needed of each"
         )
-    ear = GenreEar(known, _train([heard["train"][g] for g in known]), {}, {}, drums)
+    classifier = GenreClassifier(known, _train([heard["train"][g] for g in known]), {}, {}, drums)
     for number, genre in enumerate(known):
-        right = [(ear._scores(own.rows).argmax(1) == number).sum() / own.windows for own in heard["held"][genre]]
-        ear.recall[genre], ear.pieces[genre] = round(float(np.mean(right)), 4), len(right)
+        right = [(classifier._scores(own.rows).argmax(1) == number).sum() / own.windows for own in heard["held"][genre]]
+        classifier.recall[genre], classifier.pieces[genre] = round(float(np.mean(right)), 4), len(right)
     if path:
-        _save(path, ear)
-    return ear
+        _save(path, classifier)
+    return classifier
 
 
-class _Heard(NamedTuple):
-    """What is heard of a piece's windows; how many there were, with those that have too few notes."""
+class _PieceFeatures(NamedTuple):
+    """Features of a piece's windows; how many there were, with those that have too few notes."""
 
     rows: NDArray[np.float32]
     windows: int
     dataset: str
 
 
-def _collect(shards: Shards, genres: Sequence[str], train: bool, hear: Hear) -> dict[str, list[_Heard]]:
-    """For each genre, what `hear` makes of some pieces: to train on, of as many of every data set as there are; else as
-    they come."""
+def _collect(shards: Shards, genres: Sequence[str], train: bool, extract: Extract) -> dict[str, list[_PieceFeatures]]:
+    """For each genre the features of some pieces: to train on, of as many of every data set as there are; else as they
+    come."""
     rng = np.random.default_rng(1)
-    found: dict[str, list[_Heard]] = {}
+    found: dict[str, list[_PieceFeatures]] = {}
     for genre in genres:
         infos = [
             p
@@ -244,13 +245,13 @@ def _collect(shards: Shards, genres: Sequence[str], train: bool, hear: Hear) -> 
             piece = shards.piece(info)
             notes = np.array(piece.notes)
             starts = list(windows(piece, each))
-            rows = [row for start in starts if (row := hear(notes, start)) is not None]
+            rows = [row for start in starts if (row := extract(notes, start)) is not None]
             if rows:
-                found[genre].append(_Heard(np.stack(rows), len(starts), info.dataset))
+                found[genre].append(_PieceFeatures(np.stack(rows), len(starts), info.dataset))
     return found
 
 
-def _draws(pieces: list[_Heard]) -> NDArray[np.float32]:
+def _draws(pieces: list[_PieceFeatures]) -> NDArray[np.float32]:
     """How often each window of a genre is drawn: every data set with `LEAST_PIECES` pieces as often as any other,
     smaller ones in proportion."""
     counts = Counter(piece.dataset for piece in pieces)
@@ -262,7 +263,7 @@ def _draws(pieces: list[_Heard]) -> NDArray[np.float32]:
     return (each / each.sum()).astype(np.float32)
 
 
-def _train(groups: list[list[_Heard]]) -> tuple[NDArray[np.float32], ...]:
+def _train(groups: list[list[_PieceFeatures]]) -> tuple[NDArray[np.float32], ...]:
     """Two layers, trained on every group as often."""
     heard = np.concatenate([piece.rows for group in groups for piece in group])
     mean, deviation = heard.mean(0), heard.std(0) + 1e-2
@@ -293,19 +294,23 @@ def _train(groups: list[list[_Heard]]) -> tuple[NDArray[np.float32], ...]:
     return mean, deviation, *(np.ascontiguousarray(layer.detach().numpy()) for layer in layers)
 
 
-def _save(path: Path, ear: GenreEar) -> None:
+def _save(path: Path, classifier: GenreClassifier) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     np.savez(
-        part, *ear.weights, genres=list(ear.genres), recall=list(ear.recall.values()), pieces=list(ear.pieces.values())
+        part,
+        *classifier.weights,
+        genres=list(classifier.genres),
+        recall=list(classifier.recall.values()),
+        pieces=list(classifier.pieces.values()),
     )
     part.replace(path)
 
 
-def _load(path: Path, drums: bool) -> GenreEar:
+def _load(path: Path, drums: bool) -> GenreClassifier:
     with np.load(path, allow_pickle=False) as kept:
         genres = tuple(str(g) for g in kept["genres"])
-        return GenreEar(
+        return GenreClassifier(
             genres,
             tuple(kept[f"arr_{i}"] for i in range(6)),
             dict(zip(genres, kept["recall"].tolist(), strict=True)),

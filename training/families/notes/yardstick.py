@@ -41,7 +41,7 @@ class Predictor(Protocol):
         ...
 
     def __call__(self, batch: dict[str, Tensor], condition: Tensor, state: Any) -> tuple[dict[str, Tensor], Any]:
-        """Logits of every field, (lanes, steps, classes), and the states after."""
+        """Logits of every field, (batch, steps, classes), and the states after."""
         ...
 
 
@@ -90,7 +90,7 @@ def score_pieces(
     genres: tuple[str, ...],
     limit: int = NOTES,
 ) -> Score:
-    """Score the pieces; a genre the model does not know is told as "none"."""
+    """Score the pieces; a genre the model does not know becomes "none"."""
     grid = [(info.genre, on_grid(shards.piece(info), limit)) for info in pieces if info.count > 1]
     return score(predictor, grid, genres)
 
@@ -120,8 +120,8 @@ def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, P
 def predictions(
     predictor: Predictor, group: Sequence[tuple[str, Piece]], genres: tuple[str, ...]
 ) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
-    """What is predicted for the notes of some pieces side by side, genre told alone: the number of the
-    window's first note, the batch, which of its steps (lanes, steps) are scored, and the logits."""
+    """Predictions for the notes of some pieces in a batch, conditioned on the genre alone: the number of the
+    window's first note, the batch, which of its steps (batch, steps) are scored, and the logits."""
     told = [features(piece) for _, piece in group]
     numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
     keep = torch.from_numpy((numbers >= 0)[:, None] & (np.arange(4) == 0))
@@ -159,7 +159,7 @@ def _velocities(piece: Piece, at: int, size: int) -> NDArray[np.int64]:
 
 
 def _nats(logits: dict[str, Tensor], batch: dict[str, Tensor], velocity: Tensor) -> Tensor:
-    """(lanes, steps, 4) nats on the yardstick's grid."""
+    """(batch, steps, 4) nats on the yardstick's grid."""
     logs = {name: torch.log_softmax(value.float(), -1) for name, value in logits.items()}
     target = batch["target"]
 

@@ -1,8 +1,7 @@
-"""Ears: small classifiers trained on real sound, which tell the genre of ten seconds or the instrument of a note.
+"""Small classifiers trained on real sound: of the genre of ten seconds, and of the instrument of a note.
 
-What they are worth is measured beside them: `folds`, the share told right of sounds in folds by track or piece, all of
-them training data; `held_out`, of the valid and test splits. Their last hidden layer is the embedding of the Frechet
-distance.
+Their accuracy is measured too: `folds`, in cross-validation by track or piece on the training data; `held_out`, on the
+valid and test splits. Their last hidden layer is the embedding of the Frechet distance.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from training.data.sound.corpus import Clip, Corpus
-from training.evaluation.sound.hearing import CLIP_SECONDS, Heard, hear_clip, hear_note
+from training.evaluation.sound.features import CLIP_SECONDS, Features, clip_features, note_features
 
-EARS = Path("artifacts/ears")
-VERSION = 2  # of what is heard and how it is learnt
+CACHE = Path("artifacts/ears")
+VERSION = 2  # of the features and the training
 HIDDEN, EMBEDDING, DROPOUT, DECAY, RATE = 128, 16, 0.4, 3e-2, 2e-3
-NOISE = 0.4  # added to what is heard while learning, in its deviations
+NOISE = 0.4  # added to the features while training, in their deviations
 BATCH, STEPS, STEPS_IN_FOLDS = 64, 900, 500
 FOLDS = 4
 PER_LABEL = 240  # windows of a genre that are learnt from at most
@@ -34,7 +33,7 @@ FEWEST_GROUPS = 3  # tracks of a genre, without which it cannot be learnt
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What was heard: rows (n, d), and of each its label, its track or piece, and its split."""
+    """Features: rows (n, d), and of each its label, its track or piece, and its split."""
 
     rows: NDArray[np.float32]
     labels: NDArray[np.str_]
@@ -57,24 +56,24 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Ear:
-    """A trained classifier. weights: mean and deviation of what is heard, then matrix and bias of three layers.
-    figures: "folds" and "held_out" (shares told right: the mean of the labels), "by_label" (held out; folds where
-    none is), "heard" (how many sounds it was tried on)."""
+class Classifier:
+    """A trained classifier. weights: mean and deviation of the features, then matrix and bias of three layers.
+    figures: "folds" and "held_out" (accuracy, the mean of the labels), "by_label" (held out; folds where none is),
+    "heard" (how many sounds it was tried on)."""
 
     labels: tuple[str, ...]
     weights: tuple[NDArray[np.float32], ...]
     figures: dict[str, Any] = field(default_factory=dict)
 
     def embed(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The last hidden layer, (n, EMBEDDING), of what was heard (n, d)."""
+        """The last hidden layer, (n, EMBEDDING), of features (n, d)."""
         mean, deviation, first, bias, second, second_bias = self.weights[:6]
         hidden = np.maximum((rows - mean) / deviation @ first + bias, 0)
         out: NDArray[np.float32] = hidden @ second + second_bias
         return out
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, labels) of what was heard (n, d)."""
+        """(n, labels) of features (n, d)."""
         scores = np.maximum(self.embed(rows), 0) @ self.weights[6] + self.weights[7]
         e = np.exp(scores - scores.max(1, keepdims=True))
         out: NDArray[np.float32] = e / e.sum(1, keepdims=True)
@@ -85,30 +84,30 @@ class Ear:
         return [self.labels[i] for i in self.probabilities(rows).argmax(1)]
 
     def recognised(self, examples: Examples) -> dict[str, float]:
-        """Label -> the share of its examples that is told right."""
+        """Label -> the share of its examples that is classified correctly."""
         right = np.array(self.tell(examples.rows)) == examples.labels
         return {label: float(right[own].mean()) for label in self.labels if (own := examples.labels == label).any()}
 
 
-def genre_ear(corpus: Corpus, genres: Sequence[str], folder: Path | None = EARS) -> tuple[Ear, Examples]:
-    """The classifier of these genres by ten seconds of sound, and all that it heard of the corpus."""
-    heard = _kept(f"clips {corpus.data_hash}", folder, lambda: _hear_clips(corpus))
+def genre_classifier(corpus: Corpus, genres: Sequence[str], folder: Path | None = CACHE) -> tuple[Classifier, Examples]:
+    """The classifier of these genres by ten seconds of sound, and the features of the corpus."""
+    heard = _kept(f"clips {corpus.data_hash}", folder, lambda: _all_clips(corpus))
     known = [str(g) for g in genres if len(set(heard.train.groups[heard.train.labels == g])) >= FEWEST_GROUPS]
     if len(known) < 2:
         raise HocketError(
             f"{corpus.folder} has too few tracks to tell genres apart by: {FEWEST_GROUPS} are needed of two at least"
         )
     heard = heard.where(np.isin(heard.labels, known))
-    return _ear(heard, known, folder), heard
+    return _classifier(heard, known, folder), heard
 
 
-def instrument_ear(corpus: Corpus, folder: Path | None = EARS) -> tuple[Ear, Examples]:
-    """The classifier of the instruments of a corpus of notes, and all that it heard of them."""
-    heard = _kept(f"notes {corpus.data_hash}", folder, lambda: _hear_notes(corpus))
+def instrument_classifier(corpus: Corpus, folder: Path | None = CACHE) -> tuple[Classifier, Examples]:
+    """The classifier of the instruments of a corpus of notes, and their features."""
+    heard = _kept(f"notes {corpus.data_hash}", folder, lambda: _all_notes(corpus))
     known = sorted(map(str, set(heard.train.labels)))
     if len(known) < 2:
         raise HocketError(f"{corpus.folder} has too few instruments to tell apart: two at least are needed")
-    return _ear(heard, known, folder), heard
+    return _classifier(heard, known, folder), heard
 
 
 # --- hearing a corpus
@@ -126,26 +125,26 @@ def spread(found: Sequence[Any], most: int) -> list[Any]:
     return [found[i * len(found) // count] for i in range(count)]
 
 
-def _hear_clips(corpus: Corpus) -> Examples:
+def _all_clips(corpus: Corpus) -> Examples:
     frames = int(CLIP_SECONDS * corpus.rate)
     rows, facts = [], []
     for genre in sorted({clip.genre for clip in corpus.clips}):
         for split in ("train", "valid", "test"):
             found = windows(corpus.select(split=split, genres=[genre]), corpus.rate)
             for clip, start in spread(found, PER_LABEL if split == "train" else PER_LABEL // 4):
-                rows.append(hear_clip(corpus.read(clip, start, frames), corpus.rate))
+                rows.append(clip_features(corpus.read(clip, start, frames), corpus.rate))
                 facts.append((genre, clip.group or clip.path, split))
     return _examples(rows, facts)
 
 
-def _hear_notes(corpus: Corpus) -> Examples:
+def _all_notes(corpus: Corpus) -> Examples:
     notes = [clip for clip in corpus.clips if clip.instrument and clip.pitch >= 0]
-    rows = [hear_note(corpus.read(clip), corpus.rate, clip.pitch) for clip in notes]
+    rows = [note_features(corpus.read(clip), corpus.rate, clip.pitch) for clip in notes]
     # Velocities of a pitch share a recording, and so may a neighbour's: a fold takes them together.
     return _examples(rows, [(c.instrument, f"{c.instrument} {c.pitch // 2}", c.split) for c in notes])
 
 
-def _examples(rows: list[Heard], facts: list[tuple[str, str, str]]) -> Examples:
+def _examples(rows: list[Features], facts: list[tuple[str, str, str]]) -> Examples:
     if not rows:
         raise HocketError("the corpus has nothing to learn from: prepare more audio, or other genres")
     labels, groups, splits = (np.array(column) for column in zip(*facts, strict=True))
@@ -155,18 +154,18 @@ def _examples(rows: list[Heard], facts: list[tuple[str, str, str]]) -> Examples:
 # --- learning
 
 
-def _ear(heard: Examples, labels: Sequence[str], folder: Path | None) -> Ear:
+def _classifier(heard: Examples, labels: Sequence[str], folder: Path | None) -> Classifier:
     digest = hashlib.sha256(np.ascontiguousarray(heard.rows).tobytes() + ",".join(heard.labels).encode()).hexdigest()
     path = folder / f"ear-{VERSION}-{digest[:16]}.npz" if folder else None
     if path and path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             weights = tuple(kept[f"arr_{i}"] for i in range(8))
-            return Ear(tuple(str(label) for label in kept["labels"]), weights, json.loads(str(kept["figures"])))
+            return Classifier(tuple(str(label) for label in kept["labels"]), weights, json.loads(str(kept["figures"])))
     train, held = heard.train, heard.held_out
-    ear = Ear(tuple(labels), _learn(train, labels, STEPS))
+    classifier = Classifier(tuple(labels), _learn(train, labels, STEPS))
     in_folds = _folds(train, labels)
-    tried = ear.recognised(held)
-    ear.figures.update(
+    tried = classifier.recognised(held)
+    classifier.figures.update(
         folds=float(np.mean(list(in_folds.values()))),
         held_out=float(np.mean(list(tried.values()))) if tried else None,
         by_label=in_folds | tried,
@@ -175,20 +174,22 @@ def _ear(heard: Examples, labels: Sequence[str], folder: Path | None) -> Ear:
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
-        np.savez(part, *ear.weights, labels=list(ear.labels), figures=json.dumps(ear.figures))
+        np.savez(part, *classifier.weights, labels=list(classifier.labels), figures=json.dumps(classifier.figures))
         part.replace(path)
-    return ear
+    return classifier
 
 
 def _folds(examples: Examples, labels: Sequence[str]) -> dict[str, float]:
-    """Label -> share told right when its track or piece was not learnt from."""
+    """Label -> accuracy on tracks or pieces that were not trained on."""
     groups, of = np.unique(examples.groups, return_inverse=True)
     fold = np.random.default_rng(0).permutation(len(groups))[of] % FOLDS
     right = np.zeros(len(of), bool)
     for number in range(FOLDS):
         out = fold == number
         if out.any() and not out.all():
-            told = Ear(tuple(labels), _learn(examples.where(~out), labels, STEPS_IN_FOLDS)).tell(examples.rows[out])
+            told = Classifier(tuple(labels), _learn(examples.where(~out), labels, STEPS_IN_FOLDS)).tell(
+                examples.rows[out]
+            )
             right[out] = np.array(told) == examples.labels[out]
     return {label: float(right[examples.labels == label].mean()) for label in labels}
 
@@ -235,7 +236,7 @@ def _draws(examples: Examples) -> NDArray[np.float32]:
     return (each / each.sum()).astype(np.float32)
 
 
-# --- what was heard is kept: it takes longer than learning from it
+# --- features are kept: they take longer than the training
 
 
 def _kept(key: str, folder: Path | None, hear: Callable[[], Examples]) -> Examples:

@@ -1,5 +1,5 @@
 """Choosing landmarks of a latent space: phrases that are given back well and are typical of their genre, as a
-classifier of genres hears it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
+classifier of genres has it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
 they lie to the middle of their genre's, the better: so one can follow another. Of long phrases a model gives
 back less, and those that it says between the best are often more typical: they are considered, too."""
 
@@ -17,9 +17,9 @@ from instrument.models.latent import NO_GENRE, Point, slerp
 from instrument.music.phrases import OFF, Shape, notes_of
 from training.data.notes.phrases import BAR_TICKS, PartShards, Phrases, attributes
 from training.data.notes.shards import Shards
-from training.evaluation.notes.analysis import key_fits, signature
-from training.evaluation.notes.genres import BARS, EARS, GenreEar, genre_ear
-from training.evaluation.notes.reconstruction import decode, encode
+from training.families.musicvae.bundle_phrases import decode, encode
+from training.measures.analysis import key_fits, signature
+from training.measures.genres import BARS, CACHE, GenreClassifier, genre_classifier
 
 CONSIDERED = 2048  # phrases of a genre
 DECODED = 256  # the best of these, judged again as the model says them
@@ -38,7 +38,7 @@ def landmarks(
     `BundlePhrases`; shards: what `found`, phrases of training, were cut from; numbers: of the genres offered, in
     `found` (where there are none, landmarks are of all phrases, and of no genre); decoded: phrases of a genre that are
     decoded."""
-    ear = None if shape.drums else _ear(shards, tuple(numbers))
+    classifier = None if shape.drums else _classifier(shards, tuple(numbers))
     rng = np.random.default_rng(0)
     kept = max(KEPT, KEPT_BARS // shape.bars)
     points = [encode(model, found.tokens[:1])[:0]]
@@ -48,10 +48,10 @@ def landmarks(
         own = rng.permutation(np.flatnonzero(members))[:CONSIDERED]
         rows = found.tokens[own] if shape.drums else np.stack([in_common_key(row) for row in found.tokens[own]])
         middle = 0.0 if shape.drums else float(np.median(attributes(rows, shape)["register"]))
-        judge = partial(_typical, shape=shape, ear=ear, genre=genre, middle=middle)
+        judge = partial(_typical, shape=shape, classifier=classifier, genre=genre, middle=middle)
         rows = rows[np.argsort(-judge(rows), kind="stable")[:decoded]]
         z, made, said = _said(model, rows, judge)
-        for _ in range(ROUNDS if ear and shape.bars > SHORT else 0):
+        for _ in range(ROUNDS if classifier and shape.bars > SHORT else 0):
             best = np.argsort(-said, kind="stable")[:ENDS]
             ways = zip(rng.choice(best, BETWEEN), rng.choice(best, BETWEEN), rng.random(BETWEEN), strict=True)
             between = decode(model, np.stack([slerp(z[a], z[b], float(t)) for a, b, t in ways]))
@@ -83,16 +83,16 @@ def in_common_key(row: NDArray[np.int16]) -> NDArray[np.int16]:
     return moved.astype(np.int16) if not len(allowed) or 0 <= allowed.min() <= allowed.max() < OFF else row
 
 
-def _ear(shards: Shards, genres: tuple[str, ...]) -> GenreEar | None:
+def _classifier(shards: Shards, genres: tuple[str, ...]) -> GenreClassifier | None:
     """None where there are too few genres or pieces to tell them apart."""
     try:
-        return genre_ear(PartShards(shards, Shape()), genres, EARS)
+        return genre_classifier(PartShards(shards, Shape()), genres, CACHE)
     except HocketError:
         return None
 
 
 def _typical(
-    rows: NDArray[np.int16], shape: Shape, ear: GenreEar | None, genre: str, middle: float
+    rows: NDArray[np.int16], shape: Shape, classifier: GenreClassifier | None, genre: str, middle: float
 ) -> NDArray[np.float64]:
     """How likely phrases (n, steps) are of their genre, two bars at a time, by how clear their keys are and how near
     they lie to the middle; of drums 1, as grooves are heard as their genres by themselves, and the most typical
@@ -101,11 +101,11 @@ def _typical(
         return np.ones(len(rows))
     clear = np.array([max(0.0, float(_fits(row).max())) for row in rows])
     near: NDArray[np.float64] = np.exp(-0.5 * ((attributes(rows, shape)["register"] - middle) / NEAR) ** 2)
-    if ear is None or genre not in ear.genres:
+    if classifier is None or genre not in classifier.genres:
         return clear * near
     starts = range(0, shape.bars * BAR_TICKS, BARS * BAR_TICKS)
     pieces = [notes_of(row, 0, drums=False) for row in rows]
-    likely = np.array([[ear.likelihood(notes, start, genre) for start in starts] for notes in pieces])
+    likely = np.array([[classifier.likelihood(notes, start, genre) for start in starts] for notes in pieces])
     return clear * near * np.exp(np.log(np.maximum(likely, UNLIKELY)).mean(1))
 
 

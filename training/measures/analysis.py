@@ -20,9 +20,9 @@ FEWEST_NOTES = 8  # of a window; with fewer nothing is said of it
 FELT = 0.5  # seconds a beat that people prefer (120 beats a minute) ...
 SPREAD = 0.9  # ... and how widely, in octaves
 SMEAR = np.array([1, 2, 3, 2, 1]) / 9
-SHARE = 0.3  # of a piece, its beginning and its end, between which drift is told
+SHARE = 0.3  # of a piece, its beginning and its end, between which drift is measured
 
-# Metres told apart, with the bar that they have in ticks, and which signatures are taken for them.
+# Metres that are distinguished, with the bar that they have in ticks, and which signatures are taken for them.
 METRES = {"4/4": 96, "3/4": 72, "6/8": 72}
 SIGNATURES = {
     (4, 4): "4/4",

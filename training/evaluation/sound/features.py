@@ -1,7 +1,7 @@
-"""What the ears hear of a sound, as numbers: ten seconds of music, or a single note.
+"""The features of a sound for the classifiers: ten seconds of music, or a single note.
 
-Every sound is brought to one bandwidth (8 kHz) and one loudness first, and what lies 60 dB under it is not heard, so
-that neither the source's sample rate nor its level nor the hiss under it tells where it comes from.
+Every sound is brought to one bandwidth (8 kHz) and one loudness first, and what lies 60 dB under it is left out, so
+that neither the source's sample rate nor its level nor the hiss under it gives away where it comes from.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ FFT, CLIP_HOP, NOTE_HOP = 1024, 512, 256
 MELS, LOW_HZ, HIGH_HZ = 64, 40.0, 7600.0
 DEPTH = 1e-3  # 60 dB under the loudness
 CLIP_SECONDS = 10.0
-LAGS = (1, 4, 16)  # frames of 32 ms over which changes are heard
-COARSE = 8  # mels in a band whose rhythm is heard
-BAND = 4  # mels in a band of a note: finer ones would tell its pitch rather than its instrument
+LAGS = (1, 4, 16)  # frames of 32 ms over which changes are measured
+COARSE = 8  # mels in a band whose rhythm is measured
+BAND = 4  # mels in a band of a note: finer ones would depend on its pitch rather than its instrument
 RHYTHM_HZ = np.array([0.25, 0.5, 1, 2, 4, 8, 15.6])
 STAGES = np.array([0, 2, 4, 8, 16, 32, 64, 96])  # of a note, frames of 16 ms
 PARTIALS = 24
@@ -30,15 +30,15 @@ NOTE_MELS = (len(STAGES) - 1) * MELS // BAND  # numbers of `hear_note` that are 
 CLASSES = 12
 
 Sound = NDArray[np.float32]
-Heard = NDArray[np.float32]
+Features = NDArray[np.float32]
 
 
 def to_rate(samples: Sound, rate: int) -> Sound:
-    """Mono samples at the ears' rate."""
+    """Mono samples at the rate of the features."""
     return np.asarray(samples if rate == RATE else soxr.resample(samples, rate, RATE), np.float32)
 
 
-def hear_clip(samples: Sound, rate: int) -> Heard:
+def clip_features(samples: Sound, rate: int) -> Features:
     """Ten seconds or so of music: means, spreads and quantiles of log mels, how fast they change, the rhythm of
     their bands, and how sharply the energy falls on pitch classes, whatever these are called."""
     x = to_rate(samples, rate)
@@ -70,7 +70,7 @@ def _classes(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
     return energy / (energy.sum() + 1e-12)
 
 
-def hear_note(samples: Sound, rate: int, pitch: int) -> Heard:
+def note_features(samples: Sound, rate: int, pitch: int) -> Features:
     """A note that should have this MIDI pitch: log mels by stage (the first `NOTE_MELS` numbers, which make the bins
     of NDB), partials by stage, its envelope, and how it moves."""
     spectra = np.abs(stft(to_rate(samples, rate), FFT, NOTE_HOP))

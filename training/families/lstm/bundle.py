@@ -1,0 +1,12 @@
+"""What of a bundle is the LSTM's own: how its step graph is run."""
+
+from __future__ import annotations
+
+from training.families.notes.bundle import NoteBundling
+from training.families.notes.predictor import Recurrent
+
+
+class LstmBundling(NoteBundling):
+    """See `families.bundling.Bundling`."""
+
+    stepper = Recurrent
