@@ -14,9 +14,7 @@ COMMON = Metre(0, 4, 4)
 M, C, B, D, OTHER = Part
 
 
-def note(
-    beat: float, pitch: int, beats: float = 1.0, part: Part = M, velocity: int = 80, micro: int = 0
-) -> Note:
+def note(beat: float, pitch: int, beats: float = 1.0, part: Part = M, velocity: int = 80, micro: int = 0) -> Note:
     """A note that begins on a beat, counted from 0, and lasts for so many."""
     return Note(round(beat * TICKS_PER_BEAT), micro, pitch, round(beats * TICKS_PER_BEAT), velocity, part)
 

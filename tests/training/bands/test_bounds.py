@@ -79,8 +79,7 @@ def test_bass_and_drums_are_pooled_with_bands_and_drums_with_drummers() -> None:
 def test_jazz_swings_as_jazz_drummers_do() -> None:
     found = [reference("jazz", {"swing": 0.5}) for _ in range(30)]
     found += [
-        reference("jazz", {"swing": 0.66, "drums bars": 1.0}, "groove")._replace(split="train")
-        for _ in range(20)
+        reference("jazz", {"swing": 0.66, "drums bars": 1.0}, "groove")._replace(split="train") for _ in range(20)
     ]
     limits = genre_bounds(found, "jazz")
     assert limits["swing"] == Bound(0.66, 0.66, 0.66, 20, "groove jazz")
@@ -144,9 +143,7 @@ def test_shuffled_bars_are_the_same_bars() -> None:
 
 def test_a_random_tune_is_in_a_key_over_its_roots() -> None:
     limits = figures(random_tune(1))
-    assert (
-        limits["bass at changes"] == limits["bass on strong beats"] == limits["chords on strong beats"] == 1
-    )
+    assert limits["bass at changes"] == limits["bass on strong beats"] == limits["chords on strong beats"] == 1
     assert limits["diatonic chords"] > 0.9
     assert limits["melody a second"] == pytest.approx(200 / 60)
     assert figures(random_tune(1)) == limits != figures(random_tune(2))
@@ -160,13 +157,9 @@ def test_pieces_are_chosen_among_the_longer_ones() -> None:
 
 def test_foils_are_held_against_the_pieces_that_they_are_made_of() -> None:
     rng = np.random.default_rng(1)
-    tunes = [
-        excerpt([note(i, 60 + int(p)) for i, p in enumerate(rng.integers(0, 9, 96))], 24) for _ in range(4)
-    ]
+    tunes = [excerpt([note(i, 60 + int(p)) for i, p in enumerate(rng.integers(0, 9, 96))], 24) for _ in range(4)]
     limits = {"exact repeats": Bound(0, 0, 0.5, 20), "range": Bound(20, 20, 20, 20)}
-    found = foils(
-        {genre: tunes if genre == "folk" else [] for genre in BANDS}, {"folk": limits, "pop": limits}
-    )
+    found = foils({genre: tunes if genre == "folk" else [] for genre in BANDS}, {"folk": limits, "pop": limits})
     assert set(found) == {"folk"}
     assert (found["folk"][REAL].usual, found["folk"]["loop"].usual) == (1, 2)
     assert found["folk"]["loop"].newly == 1, "its range was outside before"
@@ -228,9 +221,7 @@ def test_every_foil_is_outside_in_three_figures(genre: str, name: str) -> None:
 @pytest.mark.parametrize("genre", GENRES)
 def test_real_pieces_are_within_more_than_foils_made_of_them(genre: str) -> None:
     limits = read_bounds().foils[genre]
-    assert limits[REAL].within_three > max(
-        limits[name].within_three for name in ("loop", "shuffled", "random tune")
-    )
+    assert limits[REAL].within_three > max(limits[name].within_three for name in ("loop", "shuffled", "random tune"))
 
 
 WITHOUT_BOUNDS = {"chorale": {"bass dynamics", "melody dynamics", "swing"}, "folk": set(), "classical": set()}
@@ -248,6 +239,4 @@ def test_every_bound_has_twenty_pieces(genre: str) -> None:
 def test_no_machine_made_accompaniment_is_a_reference() -> None:
     pieces = read_bounds().pieces
     assert len(pieces) > 400
-    assert not [
-        path for dataset, path, _ in pieces if dataset.startswith("improvisor") or dataset == "wjazzd"
-    ]
+    assert not [path for dataset, path, _ in pieces if dataset.startswith("improvisor") or dataset == "wjazzd"]

@@ -94,9 +94,7 @@ def test_strong_beats_are_the_first_and_the_middle() -> None:
 
 def test_in_three_four_only_the_first_is_strong() -> None:
     notes = [each for bar in range(8) for each in block(3 * bar, TONIC, 3)]
-    notes += [
-        note(3 * bar + beat, pitch) for bar in range(8) for beat, pitch in ((0, 76), (1.5, 77), (2, 77))
-    ]
+    notes += [note(3 * bar + beat, pitch) for bar in range(8) for beat, pitch in ((0, 76), (1.5, 77), (2, 77))]
     piece = excerpt(notes, 8, Metre(0, 3, 4))
     assert on_strong_beats(piece, recognise(piece), M) == 1
 

@@ -80,9 +80,7 @@ def test_renders_that_are_there_are_taken(made, monkeypatch) -> None:
 
 
 def test_the_instrument_renders_what_is_not_there(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(
-        renders, "jobs", lambda model: [Job("folk", "folk", ("--model", model, "--set", "genre=folk"))]
-    )
+    monkeypatch.setattr(renders, "jobs", lambda model: [Job("folk", "folk", ("--model", model, "--set", "genre=folk"))])
     messages: list[str] = []
     found = measure("lstm-band", 20, [3], tmp_path, messages.append)
     assert messages == ["rendering folk-3.mid"]
@@ -104,9 +102,7 @@ def test_a_cell_is_the_median_of_the_seeds() -> None:
     limits = {"steps": Bound(0.2, 0.3, 0.4, 20), "bass bars": Bound(0.5, 1, 1, 20)}
     bounds = Bounds(1, 180, 3, [], {"folk": limits, "pop": limits}, {})
     rows = [{"steps": value, "bass bars": 0.0, "range": 9.0} for value in (0.1, 0.3, 0.9)]
-    found = cells(
-        results(*(("folk", "folk", row) for row in rows), *(("Mine", "pop", row) for row in rows)), bounds
-    )
+    found = cells(results(*(("folk", "folk", row) for row in rows), *(("Mine", "pop", row) for row in rows)), bounds)
     assert found["folk"] == {"bass bars": (0.0, None), "steps": (0.3, True), "range": (9.0, None)}
     assert found["Mine"]["bass bars"] == (0.0, False)
     assert share_within([found["folk"]]) == 1

@@ -14,9 +14,7 @@ from training.evaluation.bands.rhythm import bars_sounding, longest_rest, part_f
 
 def test_a_part_sounds_in_the_bars_that_its_notes_reach() -> None:
     piece = excerpt([note(3, 60, 2, B), note(8, 60, 4, B)._replace(duration=98), note(3, 38, 8, D)], 4)
-    assert bars_sounding(piece, B) == pytest.approx(3 / 4), (
-        "a hundredth of a beat into the fourth bar is no bar"
-    )
+    assert bars_sounding(piece, B) == pytest.approx(3 / 4), "a hundredth of a beat into the fourth bar is no bar"
     assert bars_sounding(piece, D) == pytest.approx(1 / 4), "drums are struck"
     assert bars_sounding(piece, C) == 0
 
@@ -49,23 +47,17 @@ def test_kicks_with_a_bass() -> None:
     # Of the four kicks of bars 0 to 4 the first has a bass a thirty-second late, the second one a tick more.
     for bar in range(5):
         notes += [note(4 * bar + 3 / 24, 40, 0.5, B), note(4 * bar + 1 + 4 / 24, 40, 0.5, B)]
-    assert rhythm_figures(excerpt(notes, 8))["kicks with bass"] == pytest.approx(1 / 4), (
-        "bars 5 to 7 have no bass"
-    )
+    assert rhythm_figures(excerpt(notes, 8))["kicks with bass"] == pytest.approx(1 / 4), "bars 5 to 7 have no bass"
     assert math.isnan(rhythm_figures(excerpt(notes[:32], 8))["kicks with bass"])
 
 
 def swung(second: float, count: int = 16) -> list[Note]:
     """Beats of two notes, the second at a place in the beat; eighths of a tick included."""
     tick, micro = divmod(round(second * 192), 8)
-    return [
-        each for i in range(count) for each in (note(i, 60, 0.3), note(i + tick / 24, 60, 0.3, micro=micro))
-    ]
+    return [each for i in range(count) for each in (note(i, 60, 0.3), note(i + tick / 24, 60, 0.3, micro=micro))]
 
 
-@pytest.mark.parametrize(
-    ("second", "found"), [(0.5, 0.5), (2 / 3, 2 / 3), (0.625, 0.625), (115 / 192, 115 / 192)]
-)
+@pytest.mark.parametrize(("second", "found"), [(0.5, 0.5), (2 / 3, 2 / 3), (0.625, 0.625), (115 / 192, 115 / 192)])
 def test_swing_is_where_the_off_beat_falls(second: float, found: float) -> None:
     assert swing(excerpt(swung(second), 4)) == pytest.approx(found)
 
@@ -91,9 +83,7 @@ def test_off_beats_and_density() -> None:
 
 
 def test_dynamics_are_the_standard_deviation() -> None:
-    notes = [note(i, 60, 1, C, 80 + 10 * (i % 2)) for i in range(16)] + [
-        note(i, 40, 1, B, 90) for i in range(16)
-    ]
+    notes = [note(i, 60, 1, C, 80 + 10 * (i % 2)) for i in range(16)] + [note(i, 40, 1, B, 90) for i in range(16)]
     found = rhythm_figures(excerpt(notes, 4))
     assert found["chords dynamics"] == 5
     assert found["bass dynamics"] == 0

@@ -25,9 +25,7 @@ def measure(
     model: Annotated[str, typer.Option(help="slug of the model that plays the genres")] = "lstm-band",
     seconds: Annotated[float, typer.Option(min=30, max=SECONDS, help="length of a render")] = SECONDS,
     seeds: Annotated[int, typer.Option(min=1, max=64, help="renders of each genre and of each patch")] = 3,
-    renders: Annotated[
-        Path | None, typer.Option(help="folder to keep renders in; those there are measured")
-    ] = None,
+    renders: Annotated[Path | None, typer.Option(help="folder to keep renders in; those there are measured")] = None,
     baseline: Annotated[Path | None, typer.Option(help="JSON of an earlier run, to stand beside")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file for the figures of every render")] = None,
     markdown: Annotated[Path | None, typer.Option(help="file for the page, as docs/bands.md")] = None,
@@ -47,9 +45,7 @@ def measure(
 
 @app.command()
 def bounds(
-    data: Annotated[
-        Path, typer.Option(help="folder with manifest.csv and the .mid files of the real pieces")
-    ],
+    data: Annotated[Path, typer.Option(help="folder with manifest.csv and the .mid files of the real pieces")],
     out: Annotated[Path, typer.Option(help="file to write")] = BOUNDS_FILE,
 ) -> None:
     """Make the bounds from real pieces. They are frozen: make them anew only where the figures are defined anew."""

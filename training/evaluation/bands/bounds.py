@@ -103,9 +103,7 @@ def write_bounds(bounds: Bounds, path: Path) -> None:
     path.write_text("{" + ",\n".join(parts) + "}\n", encoding="utf-8")
 
 
-def judge(
-    figures: Mapping[str, float], bounds: Mapping[str, Bound], parts: Iterable[Part]
-) -> dict[str, bool]:
+def judge(figures: Mapping[str, float], bounds: Mapping[str, Bound], parts: Iterable[Part]) -> dict[str, bool]:
     """For each figure that has bounds, is defined and needs no part but these: whether it is within."""
     band = frozenset(parts)
     return {

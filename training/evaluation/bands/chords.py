@@ -168,9 +168,7 @@ def is_diatonic(chord: Chord, tonic: int, minor: bool) -> bool:
     return all((pc - tonic) % 12 in scale for pc in chord.classes)
 
 
-def _sounding(
-    notes: NDArray[np.int32], edges: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _sounding(notes: NDArray[np.int32], edges: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Ticks that each pitch class sounds between each two edges, and the lowest pitch that sounds there for more than a
     thirty-second (`NO_PITCH`: none); shorter than that is the end of a note held over."""
     chroma = np.zeros((len(edges) - 1, 12))
@@ -179,9 +177,7 @@ def _sounding(
     ends = starts + notes[:, 3]
     firsts = np.searchsorted(edges, starts, "right") - 1
     lasts = np.searchsorted(edges, ends, "left")
-    spans = zip(
-        starts.tolist(), ends.tolist(), notes[:, 2].tolist(), firsts.tolist(), lasts.tolist(), strict=True
-    )
+    spans = zip(starts.tolist(), ends.tolist(), notes[:, 2].tolist(), firsts.tolist(), lasts.tolist(), strict=True)
     bounds = edges.tolist()
     for start, end, pitch, first, last in spans:
         for i in range(first, min(last, len(chroma))):

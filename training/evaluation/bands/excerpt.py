@@ -97,8 +97,7 @@ def cut(piece: Piece, seconds: float = SECONDS) -> Excerpt:
     bars = min((limit - start) // bar, (last - start) // bar + 1)
     end = start + bars * bar
     if any(
-        start < m.tick < end and (_signature(m) != _signature(metre) or (m.tick - start) % bar)
-        for m in piece.metres
+        start < m.tick < end and (_signature(m) != _signature(metre) or (m.tick - start) % bar) for m in piece.metres
     ):
         raise HocketError("it changes its metre: give a piece in one metre")
     if bars < FEWEST_BARS:
@@ -154,9 +153,7 @@ def line(notes: NDArray[np.int32], covered: bool = False) -> list[LineNote]:
             continue
         chosen.append(LineNote(onset, pitch, end))
     following = [note.onset for note in chosen[1:]]
-    cut_off = [
-        note._replace(end=min(note.end, after)) for note, after in zip(chosen, following, strict=False)
-    ]
+    cut_off = [note._replace(end=min(note.end, after)) for note, after in zip(chosen, following, strict=False)]
     return cut_off + chosen[-1:]
 
 

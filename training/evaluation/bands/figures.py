@@ -41,9 +41,7 @@ FIGURES: dict[str, Figure] = {
     figure.name: figure
     for figure in (
         *_each("{} bars", "parts", "bars in which the {} part sounds (drums: is struck)", "share"),
-        Figure(
-            "melody enters", "parts", "bars before the one of the first melody note", "bars", frozenset({M})
-        ),
+        Figure("melody enters", "parts", "bars before the one of the first melody note", "bars", frozenset({M})),
         *_each("{} rest", "parts", "longest rest of the {} part", "bars"),
         Figure("in chord", "chords", "sounding duration within the chord of its half bar", "share"),
         *(
@@ -67,9 +65,7 @@ FIGURES: dict[str, Figure] = {
         Figure("V-I", "chords", "dominant to tonic", "per 16 bars"),
         Figure("IV-I", "chords", "subdominant to tonic", "per 16 bars"),
         Figure("ii-V", "chords", "supertonic to dominant", "per 16 bars"),
-        Figure(
-            "clash", "chords", "time with a semitone or minor ninth that lasts longer than an eighth", "share"
-        ),
+        Figure("clash", "chords", "time with a semitone or minor ninth that lasts longer than an eighth", "share"),
         *(
             Figure(f"like {lag} before", "form", f"mean likeness of a bar to the one {lag} before", "0..1")
             for lag in LAGS
@@ -80,9 +76,7 @@ FIGURES: dict[str, Figure] = {
             "mean likeness 4 and 8 bars before, less that 3, 5, 7, 9 before",
             "0..1",
         ),
-        Figure(
-            "recalled", "form", "bars half or more like one at least 16 bars before, drums apart", "share"
-        ),
+        Figure("recalled", "form", "bars half or more like one at least 16 bars before, drums apart", "share"),
         Figure("recalled in order", "form", "recalled bars whose next bar is recalled with them", "share"),
         Figure("exact repeats", "form", "bars equal to one of the 32 before", "share"),
         Figure("returns after leaving", "form", "two bars of melody that come back after others", "share"),
@@ -93,9 +87,7 @@ FIGURES: dict[str, Figure] = {
         Figure("contour entropy", "melody", "of the next contour class given the last", "bits"),
         Figure("range", "melody", "5th to 95th percentile of pitch", "semitones"),
         Figure("phrase length", "melody", "median between rests of a beat", "beats"),
-        Figure(
-            "bar-line intervals", "melody", "mean size across bar lines, less that within bars", "semitones"
-        ),
+        Figure("bar-line intervals", "melody", "mean size across bar lines, less that within bars", "semitones"),
         Figure(
             "drum bars alike",
             "rhythm",

@@ -63,9 +63,7 @@ def chosen(excerpts: Sequence[Excerpt], count: int = PIECES) -> list[Excerpt]:
 
 def others(excerpts: Mapping[str, Sequence[Excerpt]], genre: str) -> list[tuple[str, Excerpt]]:
     """Real pieces of other genres, one of each in turn, with their genre."""
-    rest = {
-        name: chosen(own) for name, own in sorted(excerpts.items()) if name != genre and len(own) >= GROUP
-    }
+    rest = {name: chosen(own) for name, own in sorted(excerpts.items()) if name != genre and len(own) >= GROUP}
     names = [name for _, name in zip(range(PIECES), cycle(rest), strict=False)]
     return [(name, rest[name][(i // len(rest)) % len(rest[name])]) for i, name in enumerate(names)]
 

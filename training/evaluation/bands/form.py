@@ -79,9 +79,7 @@ def recalled(bars: Sequence[frozenset[int]]) -> float:
 
 def exact_repeats(bars: Sequence[frozenset[int]]) -> float:
     """Share of the bars with notes, from the second on, that are equal to one of the 32 before."""
-    return mean(
-        (float(bars[i] in bars[max(0, i - REPEAT_BARS) : i]) for i in range(1, len(bars)) if bars[i]), FEWEST
-    )
+    return mean((float(bars[i] in bars[max(0, i - REPEAT_BARS) : i]) for i in range(1, len(bars)) if bars[i]), FEWEST)
 
 
 def units(line: Sequence[LineNote], excerpt: Excerpt) -> list[frozenset[int]]:

@@ -104,8 +104,7 @@ def motions(chords: Sequence[Chord], tonic: int, motion: Motion, bars: int) -> f
     if len(chords) < FEWEST_CHORDS:
         return float("nan")
     count = sum(
-        all(_is(chord, tonic, *step) for chord, step in zip(pair, motion, strict=True))
-        for pair in pairwise(chords)
+        all(_is(chord, tonic, *step) for chord, step in zip(pair, motion, strict=True)) for pair in pairwise(chords)
     )
     return count * CADENCE_BARS / bars
 

@@ -13,7 +13,8 @@ import numpy as np
 from instrument.errors import HocketError
 from instrument.music.notes import Part
 from instrument.music.reading import NOTATED_VELOCITIES, RULES_VERSION
-from training.data import midi, sources
+from training.data import sources
+from training.data.notes import midi
 from training.evaluation.bands.bounds import BANDS, VERSION, Bound, Bounds, parts_of
 from training.evaluation.bands.excerpt import SECONDS, Excerpt, cut
 from training.evaluation.bands.figures import FIGURES, Figure, figures
@@ -64,9 +65,7 @@ def references(folder: Path) -> list[Reference]:
     chosen = [s for s in sources.find(folder) if _is_reference(s)]
     found = list(_measured(folder, chosen))
     if not found:
-        raise HocketError(
-            f"{folder} has no pieces of split {SPLIT}: give a folder with a manifest.csv that has some"
-        )
+        raise HocketError(f"{folder} has no pieces of split {SPLIT}: give a folder with a manifest.csv that has some")
     return found
 
 
@@ -74,8 +73,7 @@ def make_bounds(found: Sequence[Reference]) -> Bounds:
     """Bounds and foils of all genres."""
     bounds = {genre: genre_bounds(found, genre) for genre in BANDS}
     excerpts = {
-        genre: [each.excerpt for each in found if each.genre == genre and not _drummer(each)]
-        for genre in BANDS
+        genre: [each.excerpt for each in found if each.genre == genre and not _drummer(each)] for genre in BANDS
     }
     pieces = [(each.dataset, each.path, each.hash) for each in found]
     return Bounds(VERSION, SECONDS, RULES_VERSION, pieces, bounds, foils(excerpts, bounds))
@@ -93,9 +91,7 @@ def genre_bounds(found: Sequence[Reference], genre: str) -> dict[str, Bound]:
             names += [name] if own else []
             if len(values) >= FEWEST:
                 low, median, high = (round(float(v), 4) for v in np.percentile(values, PERCENTILES))
-                bounds[figure.name] = Bound(
-                    low, median, high, len(values), "" if names == [genre] else "+".join(names)
-                )
+                bounds[figure.name] = Bound(low, median, high, len(values), "" if names == [genre] else "+".join(names))
                 break
     return bounds
 
@@ -124,11 +120,7 @@ def _groups(found: Sequence[Reference], figure: Figure, genre: str) -> Iterator[
 
 
 def _counts(each: Reference, figure: Figure) -> bool:
-    return (
-        figure.name in each.figures
-        and figure.needs <= parts_of(each.figures)
-        and (each.played or not figure.played)
-    )
+    return figure.name in each.figures and figure.needs <= parts_of(each.figures) and (each.played or not figure.played)
 
 
 def _drummer(each: Reference) -> bool:

@@ -15,7 +15,7 @@ from instrument import __version__
 from instrument.errors import HocketError
 from instrument.music.reading import to_piece
 from instrument.paths import assets_dir
-from training.data import midi
+from training.data.notes import midi
 from training.evaluation.bands.bounds import BANDS
 from training.evaluation.bands.excerpt import cut
 from training.evaluation.bands.figures import figures
@@ -70,14 +70,10 @@ def patch_genre(path: Path) -> str:
     return next((genre for genre in genres if genre in BANDS), "")
 
 
-def measure(
-    model: str, seconds: float, seeds: Sequence[int], folder: Path, log: Callable[[str], None]
-) -> Results:
+def measure(model: str, seconds: float, seeds: Sequence[int], folder: Path, log: Callable[[str], None]) -> Results:
     """Render all jobs with all seeds into the folder, where they are not there yet, and measure them.
     HocketError if one cannot be rendered or measured."""
-    return Results(
-        VERSION, __version__, model, seconds, list(_renders(jobs(model), seconds, seeds, folder, log))
-    )
+    return Results(VERSION, __version__, model, seconds, list(_renders(jobs(model), seconds, seeds, folder, log)))
 
 
 def measure_file(path: Path, seconds: float) -> dict[str, float]:
@@ -94,9 +90,7 @@ def read_results(path: Path) -> Results:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Results)
     except (OSError, msgspec.DecodeError) as error:
-        raise HocketError(
-            f"{path} holds no figures of bands ({error}): give a file that --out wrote"
-        ) from error
+        raise HocketError(f"{path} holds no figures of bands ({error}): give a file that --out wrote") from error
     if found.version != VERSION:
         raise HocketError(f"{path} has version {found.version}: only version {VERSION} is read")
     return found
@@ -129,8 +123,6 @@ def _render(job: Job, seconds: float, seed: int, path: Path) -> None:
     try:
         subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True, text=True)
     except subprocess.TimeoutExpired as error:
-        raise HocketError(
-            f"{path.name} took more than {PATIENCE_S:g} s to render: try fewer --seconds"
-        ) from error
+        raise HocketError(f"{path.name} took more than {PATIENCE_S:g} s to render: try fewer --seconds") from error
     except subprocess.CalledProcessError as error:
         raise HocketError(f"{path.name} cannot be rendered: {error.stderr.strip()}") from error

@@ -81,8 +81,7 @@ def _within_rows(results: Results, now: Cells, before: Cells, bounds: Bounds) ->
         yield (name, genres[name], *map(_number, shares))
     for title, wanted in (("all genres", {True}), ("all patches", {False}), ("all", {True, False})):
         shares = [
-            share_within([row for name, row in each.items() if (name in GENRES) in wanted])
-            for each in (now, before)
+            share_within([row for name, row in each.items() if (name in GENRES) in wanted]) for each in (now, before)
         ]
         yield (title, "", *map(_number, shares), *([""] * (1 + len(FOILS))))
 
@@ -103,9 +102,7 @@ def _figure_blocks(names: Sequence[str], now: Cells, before: Cells) -> Iterator[
         rows: list[Sequence[str]] = [(group, *names)]
         for figure in FIGURES.values():
             if figure.group == group:
-                pairs = (
-                    (now[name].get(figure.name), before.get(name, {}).get(figure.name)) for name in names
-                )
+                pairs = ((now[name].get(figure.name), before.get(name, {}).get(figure.name)) for name in names)
                 rows.append((figure.name, *(_cell(*pair) for pair in pairs)))
         yield _table(rows)
 
