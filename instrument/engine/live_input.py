@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
 
+from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.performance.live_notes import Key
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.transport import Transport
@@ -69,3 +71,46 @@ def _struck(key: Key, tempo: TempoMap) -> Note:
     tick = round(at)
     micro = min(MICRO_STEPS // 2 - 1, round((at - tick) * MICRO_STEPS))
     return Note(tick, micro, key.pitch, STRUCK, key.velocity, key.part)
+
+
+class NotesThread(Protocol):
+    """The notes thread, as other threads see it."""
+
+    @property
+    def midi_learn(self) -> MidiLearn:
+        """Which controller turns which knob."""
+        ...
+
+    @property
+    def live_input(self) -> LiveInput:
+        """Where live notes go."""
+        ...
+
+    @property
+    def view(self) -> StateView:
+        """The state that other threads may read."""
+        ...
+
+    def call(self, do: Callable[[], Any]) -> Future[Any]:
+        """Have it do something between two notes."""
+        ...
+
+
+class KeyboardReceiver:
+    """Passes what a keyboard sends on to the notes thread. Any thread may call it; it does not wait."""
+
+    def __init__(self, notes: NotesThread) -> None:
+        self._notes = notes
+
+    def binds(self, controller: int) -> bool:
+        """Whether a controller turns a knob, or is about to be bound to one."""
+        bound = self._notes.view.snapshot.patch.routing.controllers
+        return controller in bound or bool(self._notes.midi_learn.learning)
+
+    def control(self, moved: Mapping[int, int]) -> None:
+        """Controllers were moved: number -> value 0..127."""
+        self._notes.call(lambda: self._notes.midi_learn.control(moved))
+
+    def listen(self, keys: Sequence[Key]) -> None:
+        """Keys were struck or released, in order of time."""
+        self._notes.call(lambda: self._notes.live_input.listen(keys))

@@ -26,6 +26,7 @@ from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio,
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
+from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.model_pool import ModelPool
@@ -124,7 +125,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         sound.close()
         keyboard.close()
         raise
-    listener = Listener(keyboard, sound, notes)
+    listener = Listener(keyboard, sound.play, KeyboardReceiver(notes))
     devices = Devices(sound, scheduler, listener)
     if input_banner is not None:
         devices.wish(MIDI_IN, midi_in, input_banner)

@@ -8,6 +8,7 @@ import pytest
 from instrument.engine import devices as module
 from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio, best_midi
 from instrument.engine.ipc.messages import Play, Stop
+from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.model_pool import ModelPool
@@ -97,7 +98,9 @@ class Rig:
     def listener(self):
         players = ModelPool(open_scale)
         patch = Patch(players=(PlayerPatch("scale"),))
-        return Listener(NullMidiInput(), self.sound, NoteThread(SystemClock(), players, patch, ()))
+        return Listener(
+            NullMidiInput(), self.sound.play, KeyboardReceiver(NoteThread(SystemClock(), players, patch, ()))
+        )
 
     def check(self, name):
         if name != "virtual":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from instrument import midi_spec
-from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.live_notes import Key
-from instrument.engine.sound.mix_thread import Sound
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.ports import MidiInput
 from instrument.midi_spec import BEND, CONTROL, DRUM_CHANNEL, FIRST_MODE_MESSAGE, MODULATION, SUSTAIN
@@ -19,13 +18,30 @@ from instrument.music.notes import Part
 TURN_S = 0.03  # between two turns of a knob by a controller
 
 
+class Receiver(Protocol):
+    """Who takes what a person plays and turns. Its methods are called by the input's thread and must not wait."""
+
+    def binds(self, controller: int) -> bool:
+        """Whether a controller turns a knob, or is about to be bound to one."""
+        ...
+
+    def control(self, moved: Mapping[int, int]) -> None:
+        """Controllers were moved: number -> value 0..127."""
+        ...
+
+    def listen(self, keys: Sequence[Key]) -> None:
+        """Keys were struck or released, in order of time."""
+        ...
+
+
 class Listener:
     """Reads a MIDI input in a thread of its own. Channel 10 are drums, all others one melody instrument."""
 
-    def __init__(self, port: MidiInput, sound: Sound, conductor: NoteThread) -> None:
+    def __init__(self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver) -> None:
+        """play: sounds a short MIDI message at once, from any thread."""
         self.port = port
-        self._sound = sound
-        self._conductor = conductor
+        self._play = play
+        self._receiver = receiver
         self._held: set[tuple[int, int]] = set()  # (channel, pitch)
         self._moved: dict[int, int] = {}  # controllers and where they are, not yet told
         self._turned = 0.0
@@ -72,13 +88,12 @@ class Listener:
     def _turn(self) -> None:
         moved, self._moved = self._moved, {}
         self._turned = time.monotonic()
-        self._conductor.call(lambda: self._conductor.midi_learn.control(moved))
+        self._receiver.control(moved)
 
     def _is_bound(self, controller: int) -> bool:
         """Whether it turns a knob, or is about to."""
-        bound = self._conductor.view.snapshot.patch.routing.controllers
         free = controller != SUSTAIN and controller < FIRST_MODE_MESSAGE
-        return free and bool(self._conductor.midi_learn.learning or controller in bound)
+        return free and self._receiver.binds(controller)
 
     def _let_go(self) -> None:
         now = time.perf_counter_ns()
@@ -101,6 +116,6 @@ class Listener:
                 continue
             elif kind != BEND and not (kind == CONTROL and first in (SUSTAIN, MODULATION)):
                 continue
-            self._sound.play(bytes((kind | channel, first, second)))
+            self._play(bytes((kind | channel, first, second)))
         if keys:
-            self._conductor.call(lambda: self._conductor.live_input.listen(keys))
+            self._receiver.listen(keys)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from instrument.engine.ipc.messages import Play, Record, Stop
+from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi_learn import LEARN_NS
 from instrument.engine.model_pool import ModelPool
@@ -49,7 +50,7 @@ class Stage:
         patch = Patch(players=(PlayerPatch("scale"),))
         self.notes = NoteThread(self.clock, ModelPool(open_scale), patch, ())
         self.port = NullMidiInput()
-        self.listener = Listener(self.port, self.sound, self.notes)
+        self.listener = Listener(self.port, self.sound.play, KeyboardReceiver(self.notes))
         self.sound.arrange(self.notes.performance)
         self.sound.start()
         self.listener.start()
