@@ -12,13 +12,13 @@ from pathlib import Path
 from instrument.engine.anchors import prepare
 from instrument.engine.knobs import knob_name
 from instrument.engine.messages import AddAnchor, Anchor
+from instrument.engine.midireading import read_beginning
 from instrument.engine.pad import removed
 from instrument.engine.performance import Performance
 from instrument.engine.takes import Input, Released
 from instrument.errors import HocketError
 from instrument.models.latent import Point, to_text
 from instrument.models.players import LatentPlayer
-from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 
@@ -68,7 +68,7 @@ Source = Callable[[AddAnchor, LatentPlayer, Sequence[Performance]], tuple[str, P
 
 def _file(wanted: AddAnchor, player: LatentPlayer, _: Sequence[Performance]) -> tuple[str, Point]:
     path = Path(wanted.what)
-    piece = read_midi(path)
+    piece = read_beginning(str(path))
     try:
         return path.stem.replace("_", " "), _encode(player, piece.as_notes(), MetreMap(piece.metres))
     except HocketError as error:
