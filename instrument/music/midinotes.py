@@ -120,8 +120,10 @@ def _notes(events: _Events, track_ends: Column, drummers: NDArray[np.bool_]) -> 
     pitched = np.flatnonzero((by >= 0) & ~drums)
     again = _Timeline(keys, strikes, events.ticks[strikes])
     held = pitched[events.pedal.latest(events.channels[strikes[pitched]], by[pitched], 0) > 0]
-    lifted = events.lifted.following(events.channels[strikes[held]], by[held], last[held])
-    ends[held] = np.maximum(ends[held], np.minimum(lifted, again.following(keys[held], by[held], last[held])))
+    never = np.full(len(held), 1 << _TIME_BITS)
+    lifted = events.lifted.following(events.channels[strikes[held]], by[held], never)
+    until = np.minimum(lifted, again.following(keys[held], by[held], never))
+    ends[held] = np.where(until < never, until, np.maximum(ends[held], last[held]))
     return strikes, ends, drums
 
 

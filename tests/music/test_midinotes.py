@@ -42,6 +42,8 @@ def test_the_pedal_holds_until_it_is_up():
     assert spans(smf(held.replace(DOWN, b"\x00\xb1\x40\x7f"))) == [(0, 10, 60)]  # another channel's
     assert spans(smf(held, b"\x0f\xb0\x79\x00")) == [(0, 15, 60)]  # a reset of all controllers
     assert spans(smf(struck(60) + let_go(60, delta=10) + b"\x14\xb0\x40\x00", DOWN)) == [(0, 30, 60)]  # another track's
+    pedal = b"\x05\xb0\x40\x7f\x0f\xb0\x40\x00"
+    assert spans(smf(struck(60) + let_go(60, delta=10), pedal)) == [(0, 20, 60)]  # all of it another track's
     assert spans(smf(struck(60) + let_go(60, delta=10) + DOWN)) == [(0, 10, 60)]  # pressed too late
 
 
@@ -193,7 +195,7 @@ def one_by_one(tracks: list[list[tuple[int, int, tuple[int, int, int]]]]) -> lis
     return sorted(found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(TRACKS)
 def test_columns_find_what_one_finds_event_by_event(tracks):
     for number, track in enumerate(tracks):  # pitches apart by track, so that no track releases another's
