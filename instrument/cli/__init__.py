@@ -117,7 +117,7 @@ def render(
     if out is not None:
         check_out(out)
         options = Options(model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take)
-        rendering = rendered(options, open_player)
+        rendering = rendered(options, open_player, lambda line: typer.echo(line, err=True))
         bounce(rendering, out)
         report |= {"out": str(out), "notes": len(rendering.played), "seconds": round(rendering.seconds, 6)}
     if verify:

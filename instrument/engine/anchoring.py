@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from instrument.engine.ipc.messages import AddAnchor, Anchor
+from instrument.engine.midi_reading import read_beginning
 from instrument.engine.performance.anchors import prepare
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.pad import removed
@@ -18,7 +19,6 @@ from instrument.engine.performance.takes import Input, Released
 from instrument.errors import HocketError
 from instrument.models.latent import Point, to_text
 from instrument.models.notes.player import LatentPlayer
-from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 
@@ -70,7 +70,7 @@ Source = Callable[[AddAnchor, LatentPlayer, Sequence[Performance]], tuple[str, P
 
 def _file(wanted: AddAnchor, player: LatentPlayer, _: Sequence[Performance]) -> tuple[str, Point]:
     path = Path(wanted.what)
-    piece = read_midi(path)
+    piece = read_beginning(str(path))
     try:
         return path.stem.replace("_", " "), _encode(player, piece.as_notes(), MetreMap(piece.metres))
     except HocketError as error:

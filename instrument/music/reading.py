@@ -17,11 +17,13 @@ from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
-RULES_VERSION = 3  # raise it when a change here gives other notes for the same file
+RULES_VERSION = 4  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
 DRUM_CHANNEL = 9
 BASS_PROGRAMS = range(32, 40)
-MAX_TICK = 1 << 24  # eight days at 120 beats a minute: whatever is longer is damaged
+HIGHEST_BASS = 52  # median pitch of a line that is taken for a bass by its height alone
+MAX_BEATS = 100_000  # fourteen hours at 120 beats a minute
+MAX_TICK = MAX_BEATS * TICKS_PER_BEAT
 DEFAULT_METRE = Metre(0, 4, 4)
 MAX_METRE = 64  # largest numerator and denominator of a time signature
 
@@ -46,7 +48,7 @@ ACCOMPANIST = re.compile(r"piano|klavier|guitar|gitarre|harp|organ|keyboard", re
 class RawTrack:
     """The notes of one track on one channel with one program.
 
-    starts, durations: int64 in the file's own ticks; pitches, velocities: 0..127. All of one length.
+    starts, durations: int64 in the file's own ticks; pitches, velocities: integers, 0..127. All of one length.
     """
 
     name: str
@@ -54,15 +56,16 @@ class RawTrack:
     is_drum: bool
     starts: NDArray[np.int64]
     durations: NDArray[np.int64]
-    pitches: NDArray[np.int64]
-    velocities: NDArray[np.int64]
+    pitches: NDArray[np.integer]
+    velocities: NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
 class RawMidi:
     """What a MIDI file says, in its own ticks, `resolution` of them a quarter note.
 
-    metres: (tick, numerator, denominator); tempos: (tick, beats a minute); markers: (tick, text).
+    metres: (tick, numerator, denominator); tempos: (tick, beats a minute); markers: (tick, text), each by time, and
+    of those of a tick the last holds; in_seconds: it knows no beats; warnings: what was wrong with the file.
     """
 
     resolution: int
@@ -70,6 +73,8 @@ class RawMidi:
     metres: list[tuple[int, int, int]] = field(default_factory=list)
     tempos: list[tuple[int, float]] = field(default_factory=list)
     markers: list[tuple[int, str]] = field(default_factory=list)
+    in_seconds: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +85,30 @@ class Aligned:
     phase: int
 
 
+def read(raw: RawMidi, *, aligned: bool = True) -> Aligned:
+    """The piece in a raw file, its beats and bars found (see `align`) unless it knows none or that is not wanted.
+    Raises HocketError when there are no notes, with what is wrong with the file, and as `to_piece`."""
+    piece = to_piece(raw)
+    if not len(piece):
+        raise HocketError(f"it has no notes{''.join(f'; {warning}' for warning in raw.warnings)}")
+    return align(piece) if aligned and not raw.in_seconds else Aligned(piece, 0)
+
+
 def to_piece(raw: RawMidi) -> Piece:
-    """Put a raw file on the tick grid. Raises HocketError when its numbers make no sense.
+    """Put a raw file on the tick grid. Raises HocketError when its numbers make no sense, or it is too long.
 
     The piece has no metre where the file gives none; `align` decides what that means.
     """
     if raw.resolution <= 0:
         raise HocketError(f"its resolution is {raw.resolution} ticks a quarter note: it must be above 0")
     tracks = [t for t in raw.tracks if len(t.starts)]
+    _check_length(tracks, raw.resolution)
     parts = track_parts(tracks)
-    rows = [np.zeros((0, 6), np.int64)]
+    rows = [np.zeros((0, 6), np.int32)]
     for track, part in zip(tracks, parts, strict=True):
         steps = _scaled(track.starts, raw.resolution, STEPS_PER_BEAT)
-        if steps.min() < 0 or steps.max() >= MAX_TICK * MICRO_STEPS:
-            raise HocketError(f"it has a note beyond tick {MAX_TICK}: the file is damaged")
         ticks = (steps + MICRO_STEPS // 2) // MICRO_STEPS
-        durations = _scaled(track.durations, raw.resolution, TICKS_PER_BEAT)
+        durations = np.rint(track.durations * TICKS_PER_BEAT / raw.resolution).astype(np.int64)
         columns = (
             ticks,
             steps - ticks * MICRO_STEPS,
@@ -104,9 +117,9 @@ def to_piece(raw: RawMidi) -> Piece:
             track.velocities.clip(1, 127),
             np.full(len(ticks), part),
         )
-        rows.append(np.stack(columns, 1))
+        rows.append(np.stack(columns, 1, dtype=np.int32, casting="unsafe"))  # the length is checked
     return Piece(
-        tidy(np.concatenate(rows).astype(np.int32)),
+        tidy(np.concatenate(rows)),
         _metres(raw),
         _tempos(raw),
         tuple(Marker(_tick(t, raw), text) for t, text in sorted(raw.markers) if _tick(t, raw) < MAX_TICK),
@@ -122,6 +135,8 @@ def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
                 told = [Part.MELODY]  # a tune alone
             case [line, chords] if line <= 1.1 and chords >= 2.5:
                 told = [Part.MELODY, Part.CHORDS]  # a lead sheet
+            case [_, _, _]:
+                told = _trio(tracks)
     accompanied = Part.MELODY in told
     return [_rest(track, accompanied) if part is None else part for track, part in zip(tracks, told, strict=True)]
 
@@ -224,13 +239,33 @@ def _told_part(track: RawTrack) -> Part | None:
     return Part.BASS if track.program in BASS_PROGRAMS else None
 
 
+def _trio(tracks: Sequence[RawTrack]) -> list[Part | None]:
+    """A bass line, chords and a melody, one above the other, if that is what three tracks are."""
+    heights = [float(np.median(track.pitches)) for track in tracks]
+    low, middle, high = (int(i) for i in np.argsort(heights, kind="stable"))
+    told: list[Part | None] = [None] * 3
+    chordal = _voices(tracks[middle]) >= 2 and max(_voices(tracks[low]), _voices(tracks[high])) <= 1.1
+    if chordal and heights[low] < HIGHEST_BASS and heights[middle] < heights[high]:
+        told[low], told[middle], told[high] = Part.BASS, Part.CHORDS, Part.MELODY
+    return told
+
+
 def _rest(track: RawTrack, accompanied: bool) -> Part:
     return Part.CHORDS if accompanied and ACCOMPANIST.search(track.name) else Part.OTHER
 
 
 def _voices(track: RawTrack) -> float:
     """Notes an onset."""
-    return len(track.starts) / len(np.unique(track.starts))
+    onsets = 1 + np.count_nonzero(np.diff(np.sort(track.starts)))  # np.unique takes a second for a million
+    return len(track.starts) / float(onsets)
+
+
+def _check_length(tracks: Sequence[RawTrack], resolution: int) -> None:
+    if any(int(track.starts.min()) < 0 for track in tracks):
+        raise HocketError("it has a note before its beginning: the file is damaged")
+    last = max((int((track.starts + track.durations).max()) for track in tracks), default=0)
+    if (beats := -(-last // resolution)) > MAX_BEATS:
+        raise HocketError(f"it is {beats:,} beats long: at most {MAX_BEATS:,} are read; cut it")
 
 
 def _scaled(values: NDArray[np.int64], resolution: int, unit: int) -> NDArray[np.int64]:
@@ -259,7 +294,7 @@ def _metres(raw: RawMidi) -> tuple[Metre, ...]:
 def _tempos(raw: RawMidi) -> tuple[tuple[int, float], ...]:
     low, high = TEMPO_RANGE
     found = {0: 120.0}
-    for value, bpm in sorted(raw.tempos):
+    for value, bpm in sorted(raw.tempos, key=lambda t: t[0]):  # stable: the last of a tick holds
         if 0 <= _tick(value, raw) < MAX_TICK:
             found[_tick(value, raw)] = min(max(float(bpm), low), high)
     return tuple(found.items())

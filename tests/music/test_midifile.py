@@ -1,5 +1,4 @@
 import contextlib
-import random
 import tempfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from instrument.errors import HocketError
 from instrument.music.midifile import CHANNELS, MAX_BYTES, read_midi, write_midi
 from instrument.music.notes import Marker, Part, Piece, tidy
 from instrument.music.timebase import Metre
+from tests.support.midifuzz import check_sound
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "midi").glob("*.mid"))
 
@@ -46,7 +46,7 @@ def without_overlaps(piece: Piece) -> np.ndarray:
         if same.any():
             room = steps[same].min() - steps[i]
             if room < notes[i, 3] * 8:
-                notes[i, 3] = max(1, (room * 24 * 2 + 192) // (2 * 192))
+                notes[i, 3] = max(1, round(room / 8))
     return tidy(notes)
 
 
@@ -94,27 +94,44 @@ def test_parts_have_their_channels_and_programs(tmp_path):
     assert [(m.control, m.value) for m in volume] == [(7, 80)]
 
 
+def test_the_pedal_is_written_where_the_music_has_one(tmp_path):
+    pedal = [(0, b"\xb0\x40\x7f"), (48, b"\xb0\x40\x00"), (48, b"\xb0\x40\x7f"), (96, b"\xb0\x40\x00")]
+    rows = [(0, 0, 60, 12, 80, 0), (12, 0, 64, 12, 80, 0), (48, 0, 62, 12, 80, 0), (60, 0, 62, 12, 80, 0)]
+    piece = piece_of([*rows, (0, 0, 40, 12, 80, 2), (90, 0, 67, 6, 80, 0), (96, 0, 69, 6, 80, 0)])
+    write_midi(piece, tmp_path / "a.mid", pedal)
+    written = [m for m in mido.MidiFile(tmp_path / "a.mid").tracks[1] if m.type == "control_change"]
+    assert [(m.control, m.value) for m in written] == [(64, 127), (64, 0), (64, 127), (64, 0)]
+    sounding = {(n.tick, n.pitch): n.duration for n in read_midi(tmp_path / "a.mid", aligned=False).as_notes()}
+    held = {(0, 60): 48, (12, 64): 36, (48, 62): 12, (60, 62): 36}  # until the pedal is up or the key struck again
+    assert sounding == held | {(0, 40): 12, (90, 67): 6, (96, 69): 6}
+
+
+def test_a_pedal_pressed_as_a_key_is_released_does_not_hold_it(tmp_path):
+    write_midi(piece_of([(0, 0, 60, 24, 80, 0), (24, 0, 62, 24, 80, 0)]), tmp_path / "a.mid", [(24, b"\xb0\x40\x7f")])
+    assert read_midi(tmp_path / "a.mid", aligned=False).notes[:, 3].tolist() == [24, 24]
+
+
 def test_a_piece_without_notes_can_be_written_but_not_read(tmp_path):
     write_midi(Piece(np.zeros((0, 6), np.int32)), tmp_path / "a.mid")
-    with pytest.raises(HocketError, match=r"a\.mid has no notes"):
+    with pytest.raises(HocketError, match=r"a\.mid cannot be read: it has no notes"):
         read_midi(tmp_path / "a.mid")
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no intact MIDI file"),
-        (b"not a midi file at all", "no intact MIDI file"),
-        (b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\xe7\x28MTrk\x00\x00\x00\x04\x00\xff\x2f\x00", "film frames"),
+        (b"", "no MIDI file"),
+        (b"not a midi file at all", "no MIDI file"),
+        (b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\xe7\x28MTrk\x00\x00\x00\x04\x00\xff\x2f\x00", "no notes"),
         (b"MThd\x00\x00\x00\x06\x00\x02\x00\x01\x00\x60MTrk\x00\x00\x00\x04\x00\xff\x2f\x00", "type 2"),
         (
             b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x00\x00MTrk\x00\x00\x00\x04\x00\xff\x2f\x00",
-            "cannot be read",
+            "resolution is 0",
         ),
-        (b"MThd\xff\xff\xff\xff\x00\x01\x00\x01\x00\x60", "no intact MIDI file"),
+        (b"MThd\xff\xff\xff\xff\x00\x01\x00\x01\x00\x60", "no notes; tracks that its header names: 1, found: 0"),
         (
             b"MThd\x00\x00\x00\x06\x00\x01\xff\xff\x00\x60" + b"MTrk\xff\xff\xff\xff" * 4,
-            "no intact MIDI file|no notes",
+            "more than 4096 tracks|no notes",
         ),
         (b"\x00" * (MAX_BYTES + 1), "larger than"),
     ],
@@ -127,47 +144,14 @@ def test_what_cannot_be_read_is_named(data, reason):
 def test_paths_are_named_in_errors(tmp_path):
     with pytest.raises(HocketError, match=r"missing\.mid cannot be read: No such file"):
         read_midi(tmp_path / "missing.mid")
-    with pytest.raises(HocketError, match="cannot be read"):
+    with pytest.raises(HocketError, match="cannot be read: it is no file"):
         read_midi(tmp_path)
+    with pytest.raises(HocketError, match="cannot be read"):
+        read_midi("a\0b.mid")
     with pytest.raises(HocketError, match="cannot be written"):
         write_midi(piece_of([(0, 0, 60, 1, 1, 0)]), tmp_path / "nowhere" / "a.mid")
     with pytest.raises(HocketError, match="cannot be a MIDI file"):
         write_midi(piece_of([(0, 0, 60, 1, 1, 0)], metres=(Metre(0, 4, 5),)), tmp_path / "a.mid")
-
-
-def mutant(data: bytes, rng: random.Random) -> bytes:
-    changed = bytearray(data)
-    match rng.randrange(5):
-        case 0:
-            for _ in range(rng.randrange(1, 9)):
-                changed[rng.randrange(len(changed))] = rng.randrange(256)
-        case 1:
-            del changed[rng.randrange(len(changed)) :]
-        case 2:
-            changed[rng.randrange(4, 22)] = rng.choice([0, 127, 128, 255])
-        case 3:
-            place = rng.randrange(len(changed))
-            changed[place : place + rng.randrange(64)] = rng.randbytes(rng.randrange(64))
-        case 4:
-            for _ in range(3):
-                changed[rng.randrange(14, len(changed))] |= 0x80
-    return bytes(changed)
-
-
-def test_a_thousand_mutants_are_read_or_refused():
-    rng = random.Random(1)
-    originals = [path.read_bytes() for path in FIXTURES]
-    read = 0
-    for _ in range(1000):
-        data = mutant(rng.choice(originals), rng)
-        try:
-            piece = read_midi(data)
-        except HocketError:
-            pass
-        else:
-            read += 1
-            check_sound(piece)
-    assert 100 < read < 900  # the mutants are neither harmless nor hopeless
 
 
 @settings(max_examples=100, deadline=None)
@@ -176,19 +160,6 @@ def test_any_bytes_are_read_or_refused(data):
     for contents in (data, b"MThd\x00\x00\x00\x06\x00\x00\x00\x01\x00\x60MTrk\x00\x00\x01\x90" + data):
         with contextlib.suppress(HocketError):
             check_sound(read_midi(contents))
-
-
-def check_sound(piece: Piece) -> None:
-    tick, micro, pitch, duration, velocity, part = piece.notes.T
-    assert len(piece)
-    assert tick.min() >= 0
-    assert -4 <= micro.min() <= micro.max() <= 3
-    assert 0 <= pitch.min() <= pitch.max() <= 127
-    assert duration.min() >= 1
-    assert 1 <= velocity.min() <= velocity.max() <= 127
-    assert set(part.tolist()) <= set(Part)
-    assert (np.diff(tick) >= 0).all()
-    assert not piece.metres or piece.metres[0].tick <= tick[0]
 
 
 def test_real_files_have_their_parts_and_bars():

@@ -1,9 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
-from instrument.music.reading import MAX_TICK, RawMidi, RawTrack, align, beat_strength, to_piece, track_parts
+from instrument.music.reading import (
+    MAX_TICK,
+    RawMidi,
+    RawTrack,
+    align,
+    beat_strength,
+    read,
+    to_piece,
+    track_parts,
+)
 from instrument.music.timebase import Metre
 
 
@@ -41,6 +52,35 @@ def test_parts_follow_channel_name_and_program(tracks, parts):
     assert track_parts(tracks) == parts
 
 
+def at(track_: RawTrack, pitch: int) -> RawTrack:
+    return replace(track_, pitches=np.full(len(track_.starts), pitch, np.int64))
+
+
+def test_a_bass_line_chords_and_a_melody_are_told_by_their_height():
+    low, middle, high = at(track(), 36), at(track(chord=2), 60), at(track(), 72)
+    assert track_parts([high, middle, low]) == [Part.MELODY, Part.CHORDS, Part.BASS]
+    assert track_parts([low, high, middle]) == [Part.BASS, Part.MELODY, Part.CHORDS]
+    assert set(track_parts([at(low, 55), middle, high])) == {Part.OTHER}  # too high for a bass
+    assert set(track_parts([low, at(track(), 60), high])) == {Part.OTHER}  # three lines
+    assert set(track_parts([low, middle, at(high, 50)])) == {Part.OTHER}  # no line above
+
+
+def test_of_the_tempos_of_a_tick_the_last_holds():
+    piece = to_piece(raw(track(), tempos=[(0, 240.0), (0, 60.0), (960, 90.0), (960, 80.0)]))
+    assert piece.tempos == ((0, 60.0), (48, 80.0))
+
+
+def test_what_is_timed_in_seconds_has_no_metre():
+    counted = raw(track(starts=range(0, 9600, 480)))
+    assert read(counted).piece.metres == (Metre(0, 4, 4),)
+    assert read(replace(counted, in_seconds=True)).piece.metres == ()
+
+
+def test_a_file_without_notes_says_what_is_wrong_with_it():
+    with pytest.raises(HocketError, match="it has no notes; track 1 is damaged"):
+        read(raw(warnings=["track 1 is damaged"]))
+
+
 def test_onsets_keep_their_microtiming():
     notes = to_piece(raw(track(starts=(0, 25, 30, 60, 485)))).notes
     assert notes[:, :2].tolist() == [[0, 0], [1, 2], [2, -4], [3, 0], [24, 2]]
@@ -52,9 +92,16 @@ def test_velocity_and_duration_stay_in_range():
     assert to_piece(raw(one)).notes[0, 1:5].tolist() == [0, 127, 1, 1]
 
 
-@pytest.mark.parametrize("start", [-480, MAX_TICK * 20, 1 << 50])
-def test_impossible_times_are_refused(start):
-    with pytest.raises(HocketError, match="damaged"):
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (-480, "before its beginning"),
+        (MAX_TICK * 20, "it is 100,001 beats long: at most 100,000 are read"),
+        (1 << 50, "it is 2,345,624,805,923 beats long"),
+    ],
+)
+def test_impossible_times_are_refused(start, says):
+    with pytest.raises(HocketError, match=says):
         to_piece(raw(track(starts=(0, start))))
     with pytest.raises(HocketError, match="above 0"):
         to_piece(RawMidi(0))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training import checkpoint
+from training.core import checkpoint
 from training.data.notes.shards import Shards
 from training.fit import Run, load_network
 from training.recipe import read_recipe, recipe_from, tuned

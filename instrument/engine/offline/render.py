@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from math import ceil
 
 from instrument.engine.ipc.messages import Value
@@ -23,12 +24,14 @@ from instrument.engine.performance.takes import Input, Joined, Left, Released, S
 from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
+from instrument.music.notes import Piece
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, MetreMap, TempoMap
 
 DEFAULT_SECONDS = 30.0
 RINGING_S = 2.0  # after the last note of a file that only voices play
 MOST_SECONDS = 24 * 3600.0
 MOST_BARS = 50_000
+LONGEST_PROMPT_S = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,10 @@ class Rendering:
         return self.tempo.ns(self.end) / 1e9
 
 
-def render(options: Options, open_player: OpenPlayer) -> Rendering:
+def render(options: Options, open_player: OpenPlayer, say: Callable[[str], object] = lambda line: None) -> Rendering:
     """Play what `options` describe. The same options, bundles and machine give the same notes.
 
+    say: is called with lines about the prompt: what is wrong with it, and how long it and the rendering will be.
     HocketError for options that contradict each other, or that no knob, patch, model or file can meet.
     """
     _check(options)
@@ -82,13 +86,15 @@ def render(options: Options, open_player: OpenPlayer) -> Rendering:
         performance = replay(take, open_player)
         return _rendering(performance, _end(performance, options, 0))
     performance = Performance(_patch(options), open_player)
-    start = _prepare(performance, options)
+    start = _prepare(performance, options, say)
     for tick, player, knob, value in _timed(performance, options.ats):
         if tick >= _end(performance, options, start):
             break
         _play_to(performance, tick)
         performance.set(knob, value, player)
     end = _end(performance, options, start)
+    if options.prompt:
+        say(f"rendering {timedelta(seconds=round(tempo_map(performance.take).ns(end) / 1e9))}")
     _play_to(performance, ceil(end))
     performance.stop(end)
     return _rendering(performance, end)
@@ -180,9 +186,9 @@ def _patch(options: Options) -> Patch:
     return Patch(patch.version, patch.name, patch.knobs, (first, *patch.players[1:]), patch.voices, patch.routing)
 
 
-def _prepare(performance: Performance, options: Options) -> int:
+def _prepare(performance: Performance, options: Options, say: Callable[[str], object]) -> int:
     """Set what holds from the beginning; the tick from which on the models play."""
-    piece = read_midi(options.prompt) if options.prompt else None
+    piece = read_midi(options.prompt, warn=say) if options.prompt else None
     if piece:
         low, high = TEMPO_RANGE
         performance.set("tempo", min(max(piece.tempos[0][1], low), high), INSTRUMENT)
@@ -200,6 +206,7 @@ def _prepare(performance: Performance, options: Options) -> int:
         return 0
     if not performance.bundles:
         raise HocketError(f"nobody is there to go on from {options.prompt}: give a --model")
+    _check_prompt(performance, piece, options.prompt, say)
     notes = piece.as_notes()
     if performance.lines:
         performance.prompt(notes, performance.lines[0].number)
@@ -208,6 +215,15 @@ def _prepare(performance: Performance, options: Options) -> int:
         raise HocketError(f"nobody is there to play {options.prompt}: give a --model of notes or a voice")
     performance.prompt(notes)
     return 0
+
+
+def _check_prompt(performance: Performance, piece: Piece, path: str, say: Callable[[str], object]) -> None:
+    """Say how long a prompt is, and refuse the absurd before anything is played."""
+    seconds = tempo_map(performance.take).ns(int((piece.notes[:, 0] + piece.notes[:, 3]).max())) / 1e9
+    if seconds > LONGEST_PROMPT_S:
+        most = timedelta(seconds=LONGEST_PROMPT_S)
+        raise HocketError(f"{path} lasts {timedelta(seconds=round(seconds))}: a prompt may last {most}; cut it")
+    say(f"{path} lasts {timedelta(seconds=round(seconds))}")
 
 
 def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, int, str, Value]]:

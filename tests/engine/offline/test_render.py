@@ -93,6 +93,27 @@ def test_a_prompt_is_played_and_gone_on_from(tmp_path):
     assert rendered(bars=4).played[:5] != new[:5]
 
 
+def test_a_rendering_says_how_long_it_will_be_and_what_is_wrong_with_its_prompt(tmp_path):
+    path = tmp_path / "tune.mid"
+    write_midi(Piece(np.array([Note(0, 0, 60, 24, 80, 0), Note(96 * 29, 0, 62, 96, 80, 0)], np.int32)), path)
+    path.write_bytes(path.read_bytes()[:-1])
+    said: list[str] = []
+    rendering = render(Options(model="scale", seconds=30, prompt=str(path)), open_scale, said.append)
+    damage, prompt, whole = said
+    assert "tune.mid: track 2 is damaged and ends early" in damage
+    assert prompt == f"{path} lasts 0:01:00"
+    assert whole == f"rendering 0:01:{rendering.seconds - 60:02.0f}"
+    assert 88 < rendering.seconds < 92
+
+
+def test_prompts_of_absurd_length_are_refused(tmp_path):
+    path = tmp_path / "long.mid"
+    write_midi(Piece(np.array([Note(24 * 60_000, 0, 60, 24, 80, 0)], np.int32)), path)
+    with pytest.raises(HocketError, match=r"long\.mid lasts 8:20:00: a prompt may last 4:00:00; cut it"):
+        rendered(prompt=str(path))
+    assert rendered(prompt=str(path), tempo=400, seconds=1).seconds == pytest.approx(60_001 * 0.15 + 1, abs=1)
+
+
 def test_all_others_come_in_when_the_prompt_is_over():
     duo = Performance(Patch(players=(PlayerPatch("scale"), PlayerPatch("scale"))), open_scale)
     duo.prompt([Note(0, 0, 60, 24, 80, 0), Note(100, 0, 64, 24, 80, 0)])

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from instrument.engine.anchoring import just_played, make_anchor
 from instrument.engine.ipc.messages import AddAnchor, Anchor
+from instrument.engine.midi_reading import read_beginning
 from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import differences
@@ -314,6 +315,18 @@ def test_files_that_cannot_be_anchors_are_refused_in_one_line(tmp_path):
             make_anchor(wanted("file", str(tmp_path / f"{name}.mid")), [performance()])
         assert "\n" not in str(error.value)
         assert f"{name}.mid" in str(error.value)
+
+
+def test_only_the_beginning_of_a_file_is_taken_and_bad_ones_end_another_process(tmp_path, monkeypatch):
+    far = [note._replace(tick=note.tick + 24 * 1000) for note in TUNE]
+    late = [note._replace(tick=note.tick + 24 * 500, part=Part.BASS) for note in TUNE]
+    write_midi(Piece(np.array(sorted([*TUNE, *far, *late], key=lambda n: n.order), np.int32)), tmp_path / "long.mid")
+    piece = read_beginning(str(tmp_path / "long.mid"))
+    assert [note for note in piece.as_notes() if note.part == Part.MELODY] == TUNE
+    assert [note for note in piece.as_notes() if note.part == Part.BASS] == late
+    monkeypatch.setattr("instrument.engine.midi_reading.MODULE", "instrument.nothing")  # stands for one that crashes
+    with pytest.raises(HocketError, match=r"long\.mid cannot be read: that takes more than 15 s, or ends its process"):
+        read_beginning(str(tmp_path / "long.mid"))
 
 
 def test_what_was_just_played_is_captured():

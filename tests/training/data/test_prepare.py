@@ -92,9 +92,23 @@ def test_a_collection_with_a_manifest(collection, tmp_path):
     assert {text.split()[0] for _, text in pop.markers} == {"chord", "key"}
     reasons = skipped(tmp_path / "out")
     assert reasons["lead/scarborough.mid"] == "has the notes of lead/copy.mid"
-    assert "not a readable MIDI file" in reasons["drums/broken.mid"]
+    assert "no MIDI file" in reasons["drums/broken.mid"]
     assert "No such file" in reasons["drums/absent.mid"]
     assert all(p.weight == 1 for p in shards.pieces)
+
+
+def test_what_stands_before_damage_is_kept_with_a_warning(folder, tmp_path, capsys):
+    prepare.prepare(folder, tmp_path / "out", jobs=1)
+    assert not (tmp_path / "out" / "warnings.csv").exists()
+    path = folder / "polka" / "00.mid"
+    path.write_bytes(path.read_bytes()[:-20])
+    shards = prepare.prepare(folder, tmp_path / "out", jobs=1)
+    assert 0 < next(p.count for p in shards.pieces if p.path == "polka/00.mid") < 40
+    with (tmp_path / "out" / "warnings.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == ["polka/00.mid"]
+    assert "the last 20 of its" in rows[0]["warning"]
+    assert "warnings.csv" in capsys.readouterr().err
 
 
 def test_shards_give_back_the_pieces(collection, tmp_path):

@@ -38,15 +38,18 @@ SHARD_NOTES = 2_000_000
 TEST_SHARE = VALID_SHARE = 0.05
 CACHE_NAME = ".cache"
 SKIPPED_NAME = "skipped.csv"
+WARNINGS_NAME = "warnings.csv"  # of files that are damaged and of which the rest was read
 
 
 class Read(msgspec.Struct, frozen=True):
-    """One file as read: a piece and the hash of its notes, or the reason why there is none."""
+    """One file as read: a piece, the hash of its notes and what is wrong with the file, or the reason why there is
+    none."""
 
     source: Source
     reason: str = ""
     info: PieceInfo | None = None
     note_hash: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ def prepare(
     seconds = time.monotonic() - started
     console.print(f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s")
     console.print(f"{len(found) - len(shards.pieces)} files left out: see {out / SKIPPED_NAME}")
+    if (out / WARNINGS_NAME).exists():
+        console.print(f"some files are damaged, and the rest of them was read: see {out / WARNINGS_NAME}")
     return shards
 
 
@@ -155,13 +160,14 @@ def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
     notes: list[NDArray[np.int32]] = []
     with sources.reader(folder) as contents:
         for source in batch:
+            warnings: list[str] = []
             try:
-                piece, phase = midi.read(contents(source))
+                piece, phase = midi.read(contents(source), warnings.append)
             except (HocketError, OSError, KeyError, zipfile.BadZipFile) as error:
                 read.append(Read(source, str(error)))
                 continue
             digest = _note_hash(piece)
-            read.append(Read(source, "", _info(source, piece, phase, digest), digest))
+            read.append(Read(source, "", _info(source, piece, phase, digest), digest, tuple(warnings)))
             notes.append(piece.notes)
     try:
         _save(cache, batch, read, notes)
@@ -227,6 +233,7 @@ def _merge(keys: list[str], cache: Path, out: Path, weights: Weights, source_has
         old.unlink()
     seen: dict[str, str] = {}
     skipped: list[tuple[str, str]] = []
+    damaged: list[tuple[str, str]] = []
     pieces: list[PieceInfo] = []
     hashes: list[str] = []
     digest = hashlib.sha256()
@@ -250,6 +257,7 @@ def _merge(keys: list[str], cache: Path, out: Path, weights: Weights, source_has
                 if rows and rows + info.count > SHARD_NOTES:
                     _write_shard(out, shard, pending, digest)
                     pending, rows, shard = [], 0, shard + 1
+                damaged += [(info.path, warning) for warning in result.warnings]
                 seen[result.note_hash] = info.path
                 hashes.append(result.note_hash)
                 pieces.append(msgspec.structs.replace(info, shard=shard, start=rows, weight=weight))
@@ -260,8 +268,10 @@ def _merge(keys: list[str], cache: Path, out: Path, weights: Weights, source_has
     _write_shard(out, shard, pending, digest)
     pieces = _split(pieces, hashes)
     digest.update(msgspec.json.encode(pieces))
-    with (out / SKIPPED_NAME).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("path", "reason"), *skipped])
+    _write_table(out / SKIPPED_NAME, [("path", "reason"), *skipped])
+    (out / WARNINGS_NAME).unlink(missing_ok=True)
+    if damaged:
+        _write_table(out / WARNINGS_NAME, [("path", "warning"), *damaged])
     index = Index(INDEX_VERSION, pieces, digest.hexdigest(), source_hash)
     _write(out / INDEX_NAME, msgspec.json.encode(index))
     return Shards.open(out)
@@ -287,6 +297,11 @@ def _write_shard(out: Path, number: int, notes: list[NDArray[np.int32]], digest:
     with temporary.open("wb") as file:
         np.save(file, array)
     temporary.replace(out / shard_name(number))
+
+
+def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,0 +1,61 @@
+"""Reading a MIDI file in a process of its own: whatever is in it, it costs the engine neither time nor memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+
+from instrument.errors import HocketError
+from instrument.io.child import answer_in_time, ask
+from instrument.music.midifile import read_midi
+from instrument.music.notes import Part, Piece
+from instrument.music.timebase import TICKS_PER_BEAT, Metre
+
+MODULE = "instrument.engine.midi_reading"
+MOST_SECONDS = 15.0
+MOST_MEMORY = 1 << 30  # bytes
+SPAN = 256 * TICKS_PER_BEAT
+
+
+def read_beginning(path: str) -> Piece:
+    """A MIDI file's metres, and of each part the notes of 256 beats from its first on. HocketError as `read_midi`."""
+    try:
+        found = json.loads(ask(MODULE, path, seconds=MOST_SECONDS + 5))
+    except HocketError as error:
+        if MODULE not in str(error):
+            raise
+        reason = f"that takes more than {MOST_SECONDS:g} s, or ends its process"
+        raise HocketError(f"{path} cannot be read: {reason}") from error
+    notes = np.array(found["notes"], np.int32)
+    return Piece(notes, tuple(Metre(*metre) for metre in found["metres"]))
+
+
+def main() -> int:
+    """Print the file that the first argument names as JSON, or in one line why it cannot be read."""
+    answer_in_time(MOST_SECONDS)
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    try:
+        piece = read_midi(sys.argv[1])
+    except HocketError as error:
+        print(str(error).encode(errors="replace").decode())  # a path may hold what is no text
+        return 1
+    except MemoryError:
+        print(f"this file cannot be read: that takes more than {MOST_MEMORY >> 20} MB of memory")
+        return 1
+    notes = piece.notes
+    near = np.zeros(len(notes), bool)
+    for part in Part:
+        own = notes[:, 5] == part
+        near |= own & (notes[:, 0] < notes[own, 0].min(initial=np.iinfo(np.int32).max - SPAN) + SPAN)
+    metres = [(m.tick, m.numerator, m.denominator) for m in piece.metres]
+    print(json.dumps({"notes": notes[near].tolist(), "metres": metres}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
