@@ -137,14 +137,14 @@ def prime(
     heard; a model of phrases landmarks, phrases that are typical of a genre. It takes some minutes."""
     import torch
 
-    from instrument.models.catalog import NOTE_PLAYERS
+    from instrument.models.families import plays_notes
     from training.data.notes.shards import Shards
     from training.evaluation.notes import evaluate as evaluation
     from training.priming import prime as give_primers
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
-    if opened.manifest.family not in NOTE_PLAYERS:
+    if not plays_notes(opened.manifest.family):
         raise HocketError(f"{bundle} has no genres to switch between: choose a model of notes")
     manifest = give_primers(opened.folder, Shards.open(data), pieces)
     print(f"{opened.folder}: bundle {manifest.bundle_hash[:12]}")
@@ -174,7 +174,7 @@ def evaluate(
     import torch
     from rich.console import Console
 
-    from instrument.models.catalog import NOTE_PLAYERS
+    from instrument.models.families import plays_notes
     from instrument.models.notes.musicvae import shape_of
     from training.evaluation.notes import evaluate as evaluation
     from training.evaluation.overview import write_overview
@@ -182,7 +182,7 @@ def evaluate(
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
-    if opened.manifest.family not in NOTE_PLAYERS:
+    if not plays_notes(opened.manifest.family):
         _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
         return
     data = data or Path("data/midi")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from instrument.models.catalog import kind_of
+from instrument.models.families import FAMILIES
 from instrument.models.manifest import Manifest, read_manifest
 
 KINDS = {"notes": "A note model", "stream": "A sound model (an endless stream)", "voice": "A sound model (a voice)"}
@@ -20,10 +20,11 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     size = sum((folder / g.file).stat().st_size for g in manifest.graphs)
     before = sum(float(run["seconds"]) for run in made.ancestry) / 60  # type: ignore[arg-type]
     begun = f", begun from the weights of {before:.0f} minutes before" if before else ""
+    kind = FAMILIES[manifest.family].player_kind
     lines = [
         f"# {manifest.name} ({manifest.slug})",
         "",
-        f"{KINDS.get(kind_of(manifest.family), OTHER)} of family `{manifest.family}`, version {manifest.version}, "
+        f"{KINDS.get(kind, OTHER)} of family `{manifest.family}`, version {manifest.version}, "
         f"{size / 2**20:.2f} MiB of graphs.",
         *_offered(manifest),
         "",

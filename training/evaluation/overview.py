@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
-from instrument.models.catalog import NOTE_PLAYERS
+from instrument.models.families import plays_notes
 from training.evaluation.card import table
 from training.evaluation.report import closeness_rows, within
 
@@ -47,7 +47,7 @@ def write_overview(folder: Path) -> Path:
             found[path.parent.name] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise HocketError(f"{path} cannot be read ({error}): evaluate that bundle again with --card") from error
-    notes, sound = ({s: o for s, o in found.items() if (o["family"] in NOTE_PLAYERS) == kind} for kind in (True, False))
+    notes, sound = ({s: o for s, o in found.items() if plays_notes(o["family"]) == kind} for kind in (True, False))
     lines = [INTRODUCTION, "", *table({_link(slug, own): summary(own) for slug, own in notes.items()}), ""]
     nats = {slug: own["yardstick"] for slug, own in found.items() if "yardstick" in own}
     if nats:
