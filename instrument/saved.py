@@ -57,7 +57,7 @@ class Format:
         return msgspec.convert(self.upgraded(fields, what), kind, str_keys=True)
 
     def upgraded(self, fields: object, what: str) -> Fields:
-        """Fields of any version as those of the newest. HocketError for a newer one, naming both; ValueError as `migrated`."""
+        """Fields of any version as those of the newest. HocketError as `check_version`, ValueError as `migrated`."""
         fields = msgspec.convert(fields, Fields)
         found = check_version(fields.get(self.field), self.version, what)
         fields = self.migrated(fields, found) | {self.field: self.version}
