@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from training import checkpoint
-from training.data.shards import Shards
+from training.data.notes.shards import Shards
 from training.fit import Run, load_network
 from training.recipe import read_recipe, recipe_from, tuned
 from training.weights import starting_weights
@@ -96,9 +96,7 @@ def test_a_run_goes_on_where_it_was(tmp_path):
     run.step(0.5)
     assert run.batch == 85
     changed = [
-        name
-        for name, parameter in run.network.named_parameters()
-        if (parameter != kept[f"weights.{name}"]).any()
+        name for name, parameter in run.network.named_parameters() if (parameter != kept[f"weights.{name}"]).any()
     ]
     assert changed
 
