@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import QSettings
 
 from instrument.engine.ipc.messages import Anchor
 from instrument.engine.model_pool import Players
@@ -41,6 +40,7 @@ from instrument.music.timebase import Metre
 from instrument.paths import state_dir
 from instrument.ui import theme
 from instrument.ui.app import _zoom as saved_zoom
+from instrument.ui.settings import open_settings
 from instrument.ui.window import Window
 from tests.support.sound import level_db
 
@@ -150,7 +150,8 @@ def test_the_state_for_the_next_start():
 
 def test_the_window_comes_back_in_its_size(qapp, qtbot, tmp_path):
     shutil.copy(SAVED / "state" / "window.ini", tmp_path)
-    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    settings, notice = open_settings(tmp_path / "window.ini")
+    assert notice == ""
     before = theme.zoom()
     assert saved_zoom(settings) == 0.9
     theme.apply(qapp, saved_zoom(settings))
