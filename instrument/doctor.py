@@ -191,7 +191,7 @@ def _window() -> tuple[str, str]:
 
 def _models() -> tuple[str, str]:
     # Imported here: without a working onnxruntime, this look fails and the others go on.
-    from instrument.models.bundle import OPERATORS, check_file
+    from instrument.models.bundle import check_graphs
     from instrument.models.manifest import read_manifest
 
     folders = paths.models_dirs()
@@ -200,8 +200,7 @@ def _models() -> tuple[str, str]:
     for candidate in (path.parent for folder in folders for path in sorted(folder.glob("*/manifest.json"))):
         try:
             manifest = read_manifest(candidate)
-            for graph in manifest.graphs:
-                check_file(candidate, graph, OPERATORS.get(manifest.family, frozenset()))
+            check_graphs(candidate, manifest)
             whole.append(manifest.slug)
         except HocketError as error:
             broken.append(str(error))

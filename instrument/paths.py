@@ -1,17 +1,20 @@
 """Where things are: what ships with Hocket, and the player's own folders.
 
 What ships (assets/ and models_onnx/) lies beside the packages in a checkout, inside instrument/ in a wheel.
-The player's folders follow the platform's rule; the environment variable HOCKET_HOME puts them all in one.
+The player's folders follow the platform's rule (platformdirs); the variable HOCKET_HOME puts them all in one.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
+from typing import Literal
 
 from instrument.errors import HocketError
 
+Kind = Literal["data", "state"]
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -54,24 +57,54 @@ def _shipped(name: str) -> Path:
     raise HocketError(f"Hocket's folder {name}/ is missing (looked for {tried[0]}): install Hocket again.")
 
 
-def _home(kind: str) -> Path:
-    """The player's folder for "data" (models, patches) or "state" (what a session leaves behind)."""
+def _home(kind: Kind) -> Path:
+    """The player's folder for "data" (models, patches) or "state" (what a session leaves behind). Where version 0.1 had
+    it in another place, it is moved. Raises HocketError where that cannot be."""
     override = os.environ.get("HOCKET_HOME")
     if override:
         root = Path(override).expanduser().absolute()
         return root if kind == "data" else root / "state"
+    folders, before = _folders(), _folders_0_1()
+    _move(before["data"], folders["data"])
+    if kind == "state":
+        within = before["state"].is_relative_to(before["data"])  # it has just been moved with the data
+        _move(folders["data"] / "state" if within else before["state"], folders["state"])
+    return folders[kind]
+
+
+def _folders() -> dict[str, Path]:
+    """The folder of each kind, by the platform's rule."""
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs("Hocket" if sys.platform in ("darwin", "win32") else "hocket", appauthor=False)
+    data, state = dirs.user_data_path, dirs.user_state_path
+    return {"data": data, "state": data / "state" if state == data else state}
+
+
+def _folders_0_1() -> dict[str, Path]:
+    """Where version 0.1 had them."""
     home = Path.home()
     if sys.platform == "darwin":
-        root = home / "Library" / "Application Support" / "Hocket"
-        return root if kind == "data" else root / "state"
+        data = home / "Library" / "Application Support" / "Hocket"
+        return {"data": data, "state": data / "state"}
     if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "Hocket"
-        return root if kind == "data" else root / "state"
-    variable, default = {
-        "data": ("XDG_DATA_HOME", home / ".local" / "share"),
-        "state": ("XDG_STATE_HOME", home / ".local" / "state"),
-    }[kind]
-    return Path(os.environ.get(variable) or default) / "hocket"
+        data = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "Hocket"
+        return {"data": data, "state": data / "state"}
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    state = Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state")
+    return {"data": data / "hocket", "state": state / "hocket"}
+
+
+def _move(old: Path, new: Path) -> None:
+    """Move a folder, unless there is one already where it is to be."""
+    if old == new or new.exists() or not old.is_dir():
+        return
+    try:
+        new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.move(old, new)
+    except OSError as error:
+        if not new.exists():  # else another process was quicker
+            raise HocketError(f"cannot move {old} to {new} ({error.strerror or error}): move it by hand") from error
 
 
 def _made(folder: Path) -> Path:

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import QSettings
 
 from instrument.engine.ipc.messages import Anchor
-from instrument.engine.model_pool import Players
-from instrument.engine.note_thread import Conductor
+from instrument.engine.model_pool import ModelPool
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.bounce import bounce
 from instrument.engine.offline.render import Options, differences, render
 from instrument.engine.performance.patches import (
@@ -28,9 +27,11 @@ from instrument.engine.performance.patches import (
 )
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Input, Joined, Left, Released, Take, Turn, load_take
+from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.bundle import open_bundle
 from instrument.models.catalog import list_models, open_note_bundle, open_player, open_sound_bundle
+from instrument.models.families import plays_notes
 from instrument.models.latent import from_text
 from instrument.models.sound.base import one_note
 from instrument.music.midifile import read_midi
@@ -39,6 +40,7 @@ from instrument.music.timebase import Metre
 from instrument.paths import state_dir
 from instrument.ui import theme
 from instrument.ui.app import _zoom as saved_zoom
+from instrument.ui.settings import open_settings
 from instrument.ui.window import Window
 from tests.support.sound import level_db
 
@@ -50,8 +52,7 @@ TAKE_NAMES = ("everything", "broken-off", "pad", "two-players")
 def open_saved(slug: str):
     """The model of a saved bundle; what it needs besides is what ships now."""
     bundle = open_bundle(MODELS / slug, trusted=True)
-    is_note_model = bundle.manifest.family in ("lstm", "transformer", "musicvae")
-    return open_note_bundle(bundle) if is_note_model else open_sound_bundle(bundle)
+    return open_note_bundle(bundle) if plays_notes(bundle.manifest.family) else open_sound_bundle(bundle)
 
 
 def patch(name: str) -> Patch:
@@ -131,9 +132,9 @@ def test_a_patch_plays_with_every_knob_as_saved_and_is_saved_the_same(name, kind
 
 
 def test_learned_controllers_turn_their_knobs():
-    conductor = Conductor(ManualClock(0), Players(open_saved), patch("Sound players"), ())
-    conductor.control({1: 0, 20: 127})
-    values = conductor.performance.values
+    notes = NoteThread(ManualClock(0), ModelPool(open_saved), patch("Sound players"), ())
+    notes.midi_learn.control({1: 0, 20: 127})
+    values = notes.performance.values
     assert (values["0/temperature"], values["1/morph"]) == (0.1, 1.0)
 
 
@@ -149,7 +150,8 @@ def test_the_state_for_the_next_start():
 
 def test_the_window_comes_back_in_its_size(qapp, qtbot, tmp_path):
     shutil.copy(SAVED / "state" / "window.ini", tmp_path)
-    settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    settings, notice = open_settings(tmp_path / "window.ini")
+    assert notice == ""
     before = theme.zoom()
     assert saved_zoom(settings) == 0.9
     theme.apply(qapp, saved_zoom(settings))
@@ -224,6 +226,23 @@ def test_a_take_is_rendered_to_the_notes_that_were_heard(name, tmp_path):
     assert (now.tempos, now.metres) == (then.tempos, then.metres)
 
 
+@pytest.mark.parametrize("name", TAKE_NAMES)
+def test_a_take_is_rendered_to_the_notes_that_were_heard_without_its_bundles_too(name, tmp_path):
+    def none_here(slug: str):
+        raise HocketError(f"unknown model {slug!r}")
+
+    rendering = render(Options(take=str(TAKES / f"{name}.take.json")), none_here)
+    players = {notice.partition(":")[0] for notice in rendering.notices}
+    assert "player 0 plays the notes that were recorded" in players
+    assert any("is silent" in notice for notice in players) == bool(entries(name, Joined) or name == "pad")
+    bounce(rendering, tmp_path / "again.mid")
+    now, then = read_midi(tmp_path / "again.mid"), read_midi(TAKES / f"{name}.rendered.mid")
+    assert now.as_notes() == then.as_notes()
+    assert (now.tempos, now.metres) == (then.tempos, then.metres)
+    with pytest.raises(HocketError, match="unknown model"):
+        differences(take(name), none_here)
+
+
 def test_sound_players_of_a_take_end_as_they_were():
     ended = render(Options(take=str(TAKES / "everything.take.json")), open_saved).patch
     assert [player.model for player in ended.players] == ["small-transformer", "small-ddsp", "small-gansynth"]
@@ -283,7 +302,7 @@ def test_a_bundle_is_named_as_takes_name_it(slug, name, hash, latent, conditions
     bundle = open_bundle(MODELS / slug, trusted=True)
     manifest = bundle.manifest
     assert (manifest.slug, manifest.name, manifest.condition_genres) == (slug, name, conditions)
-    assert manifest.bundle_hash.startswith(hash)
+    assert manifest.legacy_hash.startswith(hash)
     assert [knob.id for knob in manifest.knobs][:2] == first_knobs
     assert bundle.golden(), "its file has the hash that the manifest gives"
     assert (manifest.latent, manifest.latents is not None) == (latent, latent > 0)

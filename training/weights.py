@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from instrument.errors import HocketError
-from instrument.models.bundle import OPERATORS, check_file
+from instrument.models.bundle import check_graphs
 from instrument.models.catalog import find_model
 from instrument.models.manifest import read_manifest
 from training.core import checkpoint
@@ -34,8 +34,7 @@ def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     it is not whole."""
     manifest = read_manifest(folder)
     found: dict[str, Tensor] = {}
-    for graph in manifest.graphs:
-        data = check_file(folder, graph, OPERATORS.get(manifest.family, frozenset()))
+    for id, data in check_graphs(folder, manifest).items():
         model = onnx.ModelProto.FromString(data).graph
         held = {t.name: numpy_helper.to_array(t) for t in model.initializer}
         # what is multiplied from the right holds a parameter transposed
@@ -51,7 +50,7 @@ def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             parts = dict(zip(node.input[1:4], ("weight_ih", "weight_hh", "bias"), strict=True))
             for name, base in ((name, _base(held, name)) for name in held):
                 if base in parts:  # the exporter put its gates in order: it has no name of its own
-                    found[f"{graph.id}.{parts[base]}"] = torch.from_numpy(np.array(_whole(held, name, base)))
+                    found[f"{id}.{parts[base]}"] = torch.from_numpy(np.array(_whole(held, name, base)))
     provenance = manifest.provenance
     if not provenance.recipe:
         raise HocketError(f"{folder} tells no recipe: its weights cannot be taken up")

@@ -33,7 +33,8 @@ from instrument.engine.ipc.messages import Play, SetKnob, Stop, Telemetry
 from instrument.errors import HocketError
 from instrument.io.child import spawn
 from instrument.io.midi.jack_port import JackMidiInput
-from instrument.models.catalog import Kind, list_models, open_note_player
+from instrument.models.catalog import list_models, open_note_player
+from instrument.models.families import PlayerKind
 from instrument.models.notes.player import Ask
 from instrument.music.timebase import Metre, MetreMap, ns_per_tick
 from instrument.paths import models_dirs
@@ -63,7 +64,7 @@ def run_bench(seconds: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _slugs(kind: Kind) -> list[str]:
+def _slugs(kind: PlayerKind) -> list[str]:
     """The models of a kind that are here."""
     return [entry.slug for entry in list_models() if entry.kind == kind and not entry.problem]
 

@@ -94,7 +94,7 @@ def render(
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same music.")] = None,
     patch: Annotated[str, typer.Option(metavar="NAME|FILE", help="Patch to play.")] = "",
     take: Annotated[str, typer.Option(metavar="FILE", help="Take to play again.")] = "",
-    verify: Annotated[bool, typer.Option("--verify", help="Compare the take with what was heard.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Play the take by its models again, and compare.")] = False,
     sets: Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob.")] = None,
     ats: Annotated[
         list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
@@ -114,15 +114,17 @@ def render(
     from instrument.models.catalog import open_player
 
     report: dict[str, Any] = {}
+    if verify:
+        found = differences(load_take(take), open_player)
+        report |= {"verified": not found, "differences": found}
     if out is not None:
         check_out(out)
         options = Options(model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take)
         rendering = rendered(options, open_player, lambda line: typer.echo(line, err=True))
+        for notice in rendering.notices:
+            typer.echo(notice, err=True)
         bounce(rendering, out)
         report |= {"out": str(out), "notes": len(rendering.played), "seconds": round(rendering.seconds, 6)}
-    if verify:
-        found = differences(load_take(take), open_player)
-        report |= {"verified": not found, "differences": found}
     if as_json:
         _print_json(report)
     if verify and report["differences"]:

@@ -21,65 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.models.families import FAMILIES
 from instrument.models.manifest import Graph, Manifest, read_manifest
 from instrument.models.onnxfile import MAX_BYTES, check_graph
 from instrument.models.runtime import ONNX_TYPES, Session
-
-_DENSE = frozenset(
-    [
-        "Add",
-        "And",
-        "Cast",
-        "Clip",
-        "Concat",
-        "Constant",
-        "Div",
-        "Equal",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "GatherND",
-        "Gemm",
-        "Greater",
-        "GreaterOrEqual",
-        "Identity",
-        "Less",
-        "MatMul",
-        "Mul",
-        "Not",
-        "Pad",
-        "Relu",
-        "Reshape",
-        "ScatterElements",
-        "Shape",
-        "Sigmoid",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Sub",
-        "Sum",
-        "Tanh",
-        "Transpose",
-        "Unsqueeze",
-        "Where",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-        "MatMulInteger",
-        "QuantizeLinear",
-    ]
-)
-_ATTENTIVE = _DENSE | {"Cos", "LayerNormalization", "Mod", "Sin", "Softmax"}
-_SPECTRAL = _DENSE | {"Conv", "Exp", "Gelu", "LayerNormalization", "Pow", "Sqrt"}
-OPERATORS: dict[str, frozenset[str]] = {
-    "lstm": _DENSE,
-    "transformer": _ATTENTIVE,
-    "musicvae": _DENSE | {"LSTM"},
-    "ddsp": _DENSE,
-    "vocoder": _SPECTRAL,
-    "gansynth": _DENSE | {"Exp", "Log", "Neg"},
-    "cmelgan": _DENSE | {"ArgMax", "Conv", "ConvTranspose", "LeakyRelu", "Reciprocal", "ReduceMean", "Sqrt"},
-}
-UNPACKED = frozenset(["cmelgan", "vocoder", "gansynth", "ddsp", "musicvae"])  # whose weights lie unpacked in memory
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30
@@ -134,17 +79,29 @@ def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    if manifest.family not in OPERATORS:
-        raise HocketError(f"bundle {manifest.slug!r}: family {manifest.family} is not played by this Hocket")
-    contents = {g.id: check_file(folder, g, OPERATORS[manifest.family]) for g in manifest.graphs}
+    contents = check_graphs(folder, manifest)
     if not trusted:
         _probe(folder, manifest)
-    sessions = {g.id: _load(folder, g, contents[g.id], manifest.family in UNPACKED) for g in manifest.graphs}
+    family = FAMILIES[manifest.family]
+    sessions = {g.id: _load(folder, g, contents[g.id], family.unpacked) for g in manifest.graphs}
     return Bundle(folder, manifest, sessions)
 
 
-def check_file(folder: Path, graph: Graph, allowed: frozenset[str]) -> bytes:
-    """The bytes of a graph, found whole and harmless; HocketError otherwise."""
+def check_graphs(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    """The bytes of every graph, by id. HocketError unless all that the family needs is there, whole and harmless."""
+    family = FAMILIES[manifest.family]
+    there = {graph.id for graph in manifest.graphs}
+    missing = [f"graph {id!r}" for id in family.graphs if id not in there]
+    missing += [name for name in family.arrays if getattr(manifest, name) is None]
+    if missing:
+        raise HocketError(f"bundle {manifest.slug!r} has no {missing[0]}: it is not a whole {manifest.family} bundle")
+    if len(manifest.needs) != family.needs:
+        needed = ", ".join(manifest.needs) or "no bundle"
+        raise HocketError(f"bundle {manifest.slug!r} needs {needed}, a {manifest.family} needs {family.needs}")
+    return {graph.id: _check_file(folder, graph, family.operators) for graph in manifest.graphs}
+
+
+def _check_file(folder: Path, graph: Graph, allowed: frozenset[str]) -> bytes:
     data = _read(folder, graph.file, graph.sha256, MAX_BYTES)
     check_graph(data, allowed, f"{folder / graph.file}")
     return data

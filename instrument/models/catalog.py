@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import cast
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
+from instrument.models.families import FAMILIES, PlayerKind, plays_notes
 from instrument.models.manifest import Manifest, read_manifest
-from instrument.models.notes.lstm import LstmPlayer
-from instrument.models.notes.musicvae import MusicVaePlayer
 from instrument.models.notes.player import NotePlayer
-from instrument.models.notes.transformer import TransformerPlayer
 from instrument.models.sound.base import SoundModel
 from instrument.paths import models_dirs
-
-NOTE_PLAYERS: dict[str, Callable[[Bundle], NotePlayer]] = {
-    "lstm": LstmPlayer,
-    "transformer": TransformerPlayer,
-    "musicvae": MusicVaePlayer,
-}
-
-Kind = Literal["notes", "stream", "voice", ""]  # what a player with such a model does; "": it is none by itself
-
-
-class SoundFamily(NamedTuple):
-    """A family of sound models: what its models are, and the function ("module:name") that makes one of a loaded
-    bundle and the bundles it needs."""
-
-    kind: Kind
-    opened_by: str
-
-
-SOUND_FAMILIES: dict[str, SoundFamily] = {
-    "cmelgan": SoundFamily("stream", "instrument.models.sound.cmelgan:open_stream"),
-    "ddsp": SoundFamily("voice", "instrument.models.sound.ddsp:open_voice"),
-    "gansynth": SoundFamily("voice", "instrument.models.sound.gansynth:open_voice"),
-}
-
-
-def kind_of(family: str) -> Kind:
-    """What a model of a family does as a player."""
-    if family in NOTE_PLAYERS:
-        return "notes"
-    return SOUND_FAMILIES[family].kind if family in SOUND_FAMILIES else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +33,9 @@ class Entry:
         return self.manifest.slug if self.manifest else self.path.name
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> PlayerKind:
         """What it does as a player."""
-        return kind_of(self.manifest.family) if self.manifest else ""
+        return FAMILIES[self.manifest.family].player_kind if self.manifest else ""
 
 
 def list_models() -> list[Entry]:
@@ -116,8 +84,7 @@ def find_model(slug: str) -> Entry:
 def open_player(slug: str) -> tuple[Manifest, NotePlayer | SoundModel]:
     """The model of that slug, ready to play, be it notes or sound."""
     bundle = _open(slug)
-    known = bundle.manifest.family in SOUND_FAMILIES
-    return open_sound_bundle(bundle) if known else open_note_bundle(bundle)
+    return bundle.manifest, _model(bundle)
 
 
 def open_note_player(slug: str) -> tuple[Manifest, NotePlayer]:
@@ -130,28 +97,33 @@ def open_sound(slug: str) -> tuple[Manifest, SoundModel]:
     return open_sound_bundle(_open(slug))
 
 
-def open_sound_bundle(bundle: Bundle) -> tuple[Manifest, SoundModel]:
-    """A loaded bundle as a sound model; the bundles it needs are opened. HocketError where one is missing."""
+def open_note_bundle(bundle: Bundle) -> tuple[Manifest, NotePlayer]:
+    """A loaded bundle as a player of notes. HocketError if it is none."""
     manifest = bundle.manifest
-    if manifest.family not in SOUND_FAMILIES:
+    if not plays_notes(manifest.family):
+        raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it does not play notes")
+    return manifest, cast(NotePlayer, _model(bundle))
+
+
+def open_sound_bundle(bundle: Bundle) -> tuple[Manifest, SoundModel]:
+    """A loaded bundle as a sound model; those it needs are opened. HocketError if it is none, or one is missing."""
+    manifest = bundle.manifest
+    if plays_notes(manifest.family):
         raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it makes no sound by itself")
-    module, _, name = SOUND_FAMILIES[manifest.family].opened_by.partition(":")
-    try:
-        open_model = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise HocketError(f"family {manifest.family} is not played by this Hocket: update it") from error
-    model: SoundModel = open_model(bundle, *map(_open, manifest.needs))
-    return manifest, model
+    return manifest, cast(SoundModel, _model(bundle))
+
+
+def _model(bundle: Bundle) -> NotePlayer | SoundModel:
+    """What the family's opener makes of a bundle and those it needs. HocketError where that is no player."""
+    manifest = bundle.manifest
+    module, _, name = FAMILIES[manifest.family].opener.partition(":")
+    if not module:
+        raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it is no player by itself")
+    open_model = getattr(importlib.import_module(module), name)
+    model: NotePlayer | SoundModel = open_model(bundle, *map(_open, manifest.needs))
+    return model
 
 
 def _open(slug: str) -> Bundle:
     entry = find_model(slug)
     return open_bundle(entry.path, trusted=entry.shipped)
-
-
-def open_note_bundle(bundle: Bundle) -> tuple[Manifest, NotePlayer]:
-    """A loaded bundle as a player."""
-    manifest = bundle.manifest
-    if manifest.family not in NOTE_PLAYERS:
-        raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it does not play notes")
-    return manifest, NOTE_PLAYERS[manifest.family](bundle)

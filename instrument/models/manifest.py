@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,10 +11,15 @@ import msgspec
 from msgspec import Meta
 
 from instrument.errors import HocketError
+from instrument.models.families import FAMILIES
+from instrument.saved import Format
 
 VERSION = 1
+FORMAT = Format(VERSION, migrations={}, field="manifest_version")
 MAX_MANIFEST = 1 << 20
-FAMILIES = ("lstm", "transformer", "musicvae", "cmelgan", "vocoder", "gansynth", "ddsp")
+# What of a manifest the music or the sound depends on, besides files; and what of a knob it does not.
+HEARD = ("family", "codec", "condition_genres", "genres", "parts", "latent", "needs", "states", "traits", "knobs")
+UNHEARD = frozenset(["label", "unit", "help", "zero"])
 
 PlainName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -110,14 +116,15 @@ class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Everything an instrument needs to know of a bundle. latent: size, 0 = none; latents: what is known of
-    places in that space (`instrument.models.latent`); primers: what is remembered of genres that are switched to
-    (`instrument.models.notes.priming`); needs: bundles without which it cannot play (its vocoder)."""
+    """Everything an instrument needs to know of a bundle. family: a row of `instrument.models.families`; latent: size,
+    0 = none; latents: what is known of places in that space (`instrument.models.latent`); primers: what is remembered
+    of genres that are switched to (`instrument.models.notes.priming`); needs: bundles without which it cannot play
+    (its vocoder)."""
 
     manifest_version: int
     slug: Slug
     name: Annotated[str, Meta(max_length=80)]
-    family: Literal["lstm", "transformer", "musicvae", "cmelgan", "vocoder", "gansynth", "ddsp"]
+    family: PlainName
     version: str
     licence: str
     graphs: Annotated[tuple[Graph, ...], Meta(min_length=1, max_length=16)]
@@ -144,16 +151,46 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def bundle_hash(self) -> str:
-        """Names the exact networks: SHA-256 over the hashes of all graphs, and of latents and primers."""
-        text = "\n".join(f"{g.id} {g.sha256}" for g in self.graphs)
-        for name, arrays in (("latents", self.latents), ("primers", self.primers)):
-            if arrays:
-                text += f"\n{name} {arrays.sha256}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Names what is heard exactly: SHA-256 over the hashes of all graphs, latents and primers, and over `HEARD`.
+
+        What is at its default is left out, so that a field added later leaves the hashes of older bundles as they are.
+        """
+        table: dict[str, object] = {name: _plain(getattr(self, name)) for name in HEARD}
+        table["knobs"] = [{k: v for k, v in _plain_struct(knob).items() if k not in UNHEARD} for knob in self.knobs]
+        heard = json.dumps({k: v for k, v in table.items() if v}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(f"{self._files}\n{heard}".encode()).hexdigest()
+
+    @property
+    def legacy_hash(self) -> str:
+        """What version 0.1 took for `bundle_hash`, as its takes have it: the files alone."""
+        return hashlib.sha256(self._files.encode()).hexdigest()
+
+    @property
+    def _files(self) -> str:
+        """The hashes of all files that are heard."""
+        arrays = (("latents", self.latents), ("primers", self.primers))
+        files = [f"{graph.id} {graph.sha256}" for graph in self.graphs]
+        return "\n".join([*files, *(f"{name} {file.sha256}" for name, file in arrays if file)])
+
+
+def _plain(value: object) -> object:
+    """A value as JSON has it, the same for equal values: numbers are floats, and what is at its default is left out."""
+    if isinstance(value, msgspec.Struct):
+        return _plain_struct(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return float(value) if isinstance(value, int) else value
+
+
+def _plain_struct(struct: msgspec.Struct) -> dict[str, object]:
+    fields = ((field, getattr(struct, field.name)) for field in msgspec.structs.fields(struct))
+    return {field.name: _plain(value) for field, value in fields if field.required or value != field.default}
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest in `folder`. Raises HocketError on anything else than a whole manifest of this version."""
+    """The manifest in `folder`, of this version or an older one. Raises HocketError on anything else."""
     path = folder / "manifest.json"
     try:
         if path.stat().st_size > MAX_MANIFEST:
@@ -161,16 +198,10 @@ def read_manifest(folder: Path) -> Manifest:
         data = path.read_bytes()
     except OSError as error:
         raise HocketError(f"no bundle in {folder}: {path.name} cannot be read ({error.strerror})") from error
-    try:
-        table = msgspec.json.decode(data)
-        if not isinstance(table, dict):
-            raise HocketError(f"{path} is not a manifest: it holds no table")
-        version = table.get("manifest_version")
-        if version != VERSION:
-            raise HocketError(f"{path}: manifest version {version!r}, this Hocket reads {VERSION}: update Hocket")
-        return msgspec.convert(table, Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise HocketError(f"{path} is not a manifest: {error}") from error
+    manifest = FORMAT.restored(data, Manifest, f"the manifest {path}")
+    if manifest.family not in FAMILIES:
+        raise HocketError(f"{path}: family {manifest.family!r} is not one of {', '.join(FAMILIES)}: update Hocket")
+    return manifest
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

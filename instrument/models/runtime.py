@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
@@ -52,11 +51,4 @@ def _dim(value: int | str | None) -> int:
     return value if isinstance(value, int) else -1
 
 
-def runtime_version() -> str:
-    """Version of onnxruntime and the providers it offers."""
-    ort = _onnxruntime()
-    return f"{ort.__version__} ({', '.join(ort.get_available_providers())})"
-
-
-ARRAY_TYPES = {"float32": np.float32, "int64": np.int64}
 ONNX_TYPES = {"float32": "tensor(float)", "int64": "tensor(int64)"}

@@ -52,11 +52,12 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     # The engine starts while Qt is being imported: both take a second.
     threading.Thread(target=connect_first, name="engine-start", daemon=True).start()
 
-    from PySide6.QtCore import QSettings, QTimer
+    from PySide6.QtCore import QTimer
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
     from instrument.ui import icons, theme
+    from instrument.ui.settings import open_settings
     from instrument.ui.window import Window
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -65,9 +66,11 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     app.setApplicationDisplayName("Hocket")
     app.setDesktopFileName("hocket")
     app.setWindowIcon(QIcon(icons.logo(256)))
-    settings = QSettings(str(state / "window.ini"), QSettings.Format.IniFormat)
+    settings, notice = open_settings(state / "window.ini")
     theme.apply(app, _zoom(settings))
     window = Window(connect, settings, keep, str(state / "engine.log"))
+    if notice:
+        window.banner.notify(notice)
     if seconds > 0:
         QTimer.singleShot(round(seconds * 1000), window.close)
     # Python sees signals between two steps of its own; the window's timer takes such steps 30 times a second.

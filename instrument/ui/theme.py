@@ -32,7 +32,6 @@ ON_ACCENT = "#0D1512"
 # By `instrument.music.notes.Part`: melody, chords, bass, drums, other. Far apart in lightness too,
 # so that they can be told apart without seeing colours.
 PARTS = ("#FFD479", "#58C4E0", "#A08CFF", "#F5809B", "#B7C0CC")
-PART_NAMES = ("Melody", "Chords", "Bass", "Drums", "Other")
 
 CAPTION, BODY, HEADING, DISPLAY = 11, 13, 15, 24
 CONTROL = 30  # height of what is pressed or typed in, borders included

@@ -49,6 +49,7 @@ class ScaleBundle:
 
     slug: str = "scale"
     bundle_hash: str = "5ca1e" * 12
+    legacy_hash: str = "01d" * 21
     knobs: tuple[Knob, ...] = KNOBS
     parts: tuple[int, ...] = PARTS
 

@@ -27,6 +27,7 @@ class SoundBundle:
     slug: str
     knobs: tuple[Knob, ...]
     bundle_hash: str = "50d" * 21
+    legacy_hash: str = "01d" * 21
     parts: tuple[int, ...] = ()
 
 

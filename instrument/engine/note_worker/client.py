@@ -1,8 +1,8 @@
 """Players of notes in a process of their own, where what they compute never holds the interpreter that the mixer waits
-for (`engine.note_worker.worker` is the other end).
+for (`engine.note_worker.worker` is the other end, `engine.note_worker.messages` is what passes between them).
 
-A `RemotePlayer` keeps what it is told, and tells it with the next question: a note costs one question. Two wires lead
-there, so that a model that is opened, or a phrase that is encoded, keeps no note waiting.
+A `RemotePlayer` keeps the orders it is given and sends them with the next request: a note costs one request. There are
+two connections, so that a model that is opened, or a phrase that is encoded, keeps no note waiting.
 """
 
 from __future__ import annotations
@@ -22,27 +22,46 @@ from dataclasses import replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+from instrument.engine.note_worker import messages
+from instrument.engine.note_worker.messages import (
+    LARGEST,
+    AnyOrder,
+    AnyReply,
+    AnyRequest,
+    Encode,
+    Encoded,
+    Failed,
+    Feed,
+    Forget,
+    Latent,
+    Pace,
+    Paced,
+    Prefill,
+    Propose,
+    Proposed,
+    Refused,
+    Reset,
+    Rewind,
+    decode_reply,
+    encode,
+)
 from instrument.engine.performance.roster import Opened, OpenPlayer
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.errors import HocketError
 from instrument.io.child import spawn
 from instrument.models.catalog import list_models
-from instrument.models.latent import Point, Space, Way
+from instrument.models.latent import Point, Way
 from instrument.models.notes.pacing import Paces
 from instrument.models.notes.player import Ask
-from instrument.music.notes import Note, Part
-from instrument.music.phrases import Shape
+from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
 MODULE = "instrument.engine.note_worker.worker"
-DONE, REFUSED, FAILED = "done", "refused", "failed"  # answers: what came of it, a HocketError, anything else
 READY = b"ready"
 END_S = 2.0  # how long it may take to end
 ENDED = "the process of the note models has ended"
-
-Order = tuple[str, tuple[Any, ...]]  # a method of a `NotePlayer`, or "prefill", and what it is given
 
 
 def named(name: str) -> OpenPlayer:
@@ -55,29 +74,31 @@ def named(name: str) -> OpenPlayer:
     return cast(OpenPlayer, open_player)
 
 
-class Wire:
-    """Asks, and waits for the answer. For any thread; one asks at a time."""
+class Channel:
+    """Sends requests and waits for their replies. For any thread; one request at a time."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._asking = threading.Lock()
 
-    def ask(self, *words: Any) -> Any:
-        """HocketError where the other end raised one; RuntimeError where it failed, or is no more."""
+    def ask(self, request: AnyRequest) -> AnyReply:
+        """The reply. HocketError where the request was refused; RuntimeError where it failed, or the process has
+        ended."""
+        data = encode(request)
         with self._asking:
             try:
-                self._connection.send(words)
-                how, answer = self._connection.recv()
+                self._connection.send_bytes(data)
+                reply = decode_reply(self._connection.recv_bytes(LARGEST))
             except (OSError, EOFError) as error:
                 raise RuntimeError(ENDED) from error
-        if how == REFUSED:
-            raise HocketError(answer)
-        if how == FAILED:
-            raise RuntimeError(answer)
-        return answer
+        if isinstance(reply, Refused):
+            raise HocketError(reply.reason)
+        if isinstance(reply, Failed):
+            raise RuntimeError(reply.traceback)
+        return reply
 
     def close(self) -> None:
-        """The other end will notice."""
+        """The process ends when it notices."""
         self._connection.close()
 
 
@@ -93,35 +114,36 @@ class NotesProcess:
         self._key = secrets.token_bytes(32)
         self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=None)
         self._connecting = threading.Lock()
-        self._wires: tuple[Wire, Wire] | None = None
+        self._channels: tuple[Channel, Channel] | None = None
         self._unwanted: deque[int] = deque()  # players that nobody has any more
 
     def open(self, slug: str) -> Opened:
         """As `catalog.open_player`: players of notes there, others here. HocketError if it cannot be."""
         kind = next((entry.kind for entry in list_models() if entry.slug == slug), NOTES)
-        found = self.aside.ask("open", slug) if kind == NOTES else None
-        if found is None:
+        reply = self.slow.ask(messages.Open(slug)) if kind == NOTES else None
+        if not isinstance(reply, messages.Opened):
             return self._open_here(slug)
-        bundle, number, latent = found
-        player = RemoteLatentPlayer(self, number, *latent) if latent else RemotePlayer(self, number)
-        weakref.finalize(player, self._unwanted.append, number)
-        return bundle, player
+        latent = reply.latent
+        player = RemoteLatentPlayer(self, reply.player, latent) if latent else RemotePlayer(self, reply.player)
+        weakref.finalize(player, self._unwanted.append, reply.player)
+        return reply.bundle, player
 
-    def propose(self, number: int, orders: Sequence[Order], ask: Ask | None, floor: int, latest: int | None) -> Note:
-        """A player's next note, once it has done what it was told. ask: None where only its ticks have changed."""
-        unwanted = [self._unwanted.popleft() for _ in range(len(self._unwanted))]
-        note: Note = self._connected()[0].ask("propose", number, orders, ask, floor, latest, unwanted)
-        return note
+    def propose(self, player: int, orders: Sequence[AnyOrder], ask: Ask | None, floor: int, latest: int | None) -> Note:
+        """A player's next note, once its orders are carried out. ask: None where only its ticks have changed."""
+        unwanted = tuple(self._unwanted.popleft() for _ in range(len(self._unwanted)))
+        reply = self._connected()[0].ask(Propose(player, tuple(orders), ask, floor, latest, unwanted))
+        assert isinstance(reply, Proposed)
+        return reply.note
 
     @property
-    def aside(self) -> Wire:
-        """The wire for what takes its time."""
+    def slow(self) -> Channel:
+        """The connection for what takes its time."""
         return self._connected()[1]
 
     def close(self) -> None:
         """End the process."""
-        for wire in self._wires or ():
-            wire.close()
+        for channel in self._channels or ():
+            channel.close()
         if self._process.stdin:
             with suppress(OSError):
                 self._process.stdin.close()
@@ -130,9 +152,9 @@ class NotesProcess:
         self._process.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _connected(self) -> tuple[Wire, Wire]:
+    def _connected(self) -> tuple[Channel, Channel]:
         with self._connecting:
-            if self._wires is None:
+            if self._channels is None:
                 stdin, stdout = self._process.stdin, self._process.stdout
                 assert stdin is not None
                 assert stdout is not None
@@ -141,25 +163,25 @@ class NotesProcess:
                     stdin.flush()
                     if stdout.readline().strip() != READY:
                         raise EOFError
-                    self._wires = (self._dial(), self._dial())
+                    self._channels = (self._dial(), self._dial())
                 except (OSError, EOFError, AuthenticationError) as error:
                     raise HocketError("the process of the note models did not start: see engine.log") from error
                 shutil.rmtree(self._folder, ignore_errors=True)
-            return self._wires
+            return self._channels
 
-    def _dial(self) -> Wire:
-        return Wire(Client(self._address, authkey=self._key))
+    def _dial(self) -> Channel:
+        return Channel(Client(self._address, authkey=self._key))
 
 
 class RemotePlayer:
-    """A `NotePlayer` that stands for one in the process. HocketErrors of what it was told come with the next note."""
+    """A `NotePlayer` that stands for one in the process. HocketErrors of its orders come with the next note."""
 
     def __init__(self, process: NotesProcess, number: int) -> None:
         self._process = process
         self._number = number
         self._count = 0
-        self._orders: list[Order] = []
-        self._told = Ask()
+        self._orders: list[AnyOrder] = []
+        self._sent = Ask()
 
     @property
     def count(self) -> int:
@@ -169,52 +191,58 @@ class RemotePlayer:
     def reset(self, seed: int, player: int, metres: MetreMap) -> None:
         """As `NotePlayer.reset`."""
         self._count = 0
-        self._orders = [("reset", (seed, player, metres))]
+        self._orders = [Reset(seed, player, metres)]
 
     def propose(self, ask: Ask) -> Note:
         """As `NotePlayer.propose`."""
         base = replace(ask, floor=0, latest=None)
-        news = None if base == self._told else base
-        if news is not None:
-            self._told = replace(base, knobs=dict(base.knobs))
+        changed = None if base == self._sent else base
+        if changed is not None:
+            self._sent = replace(base, knobs=dict(base.knobs))
         orders, self._orders = self._orders, []
-        return self._process.propose(self._number, orders, news, ask.floor, ask.latest)
+        return self._process.propose(self._number, orders, changed, ask.floor, ask.latest)
 
     def feed(self, note: Note) -> None:
         """As `NotePlayer.feed`."""
         self._count += 1
-        self._orders.append(("feed", (note,)))
+        self._orders.append(Feed(note))
 
     def prefill(self, notes: Sequence[Note]) -> None:
         """As `Prefilling.prefill`, whether the player has it or not."""
         self._count += len(notes)
-        self._orders.append(("prefill", (tuple(notes),)))
+        self._orders.append(Prefill(tuple(notes)))
 
     def rewind(self, count: int) -> None:
         """As `NotePlayer.rewind`."""
         if not 0 <= count <= self._count:
             raise ValueError(f"cannot rewind to {count} of {self._count} notes")
         self._count = count
-        self._orders.append(("rewind", (count,)))
+        self._orders.append(Rewind(count))
 
     def forget_before(self, count: int) -> None:
         """As `NotePlayer.forget_before`."""
-        self._orders.append(("forget_before", (count,)))
+        self._orders.append(Forget(count))
 
 
 class RemoteLatentPlayer(RemotePlayer):
     """The same of a `LatentPlayer`."""
 
-    def __init__(self, process: NotesProcess, number: int, space: Space, shape: Shape, part: Part) -> None:
+    def __init__(self, process: NotesProcess, number: int, latent: Latent) -> None:
         super().__init__(process, number)
-        self.space, self.shape, self.part = space, shape, part
-        self._paces = Paces(lambda a, b: process.aside.ask("pace", number, a, b))
+        self.space, self.shape, self.part = latent.space, latent.shape, latent.part
+        self._paces = Paces(self._measured)
 
     def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
         """As `LatentPlayer.encode`."""
-        point: Point = self._process.aside.ask("encode", self._number, tuple(notes), metres)
-        return point
+        reply = self._process.slow.ask(Encode(self._number, tuple(notes), metres))
+        assert isinstance(reply, Encoded)
+        return reply.point
 
     def pace(self, a: Point, b: Point) -> Way:
         """As `LatentPlayer.pace`."""
         return self._paces.between(a, b)
+
+    def _measured(self, a: Point, b: Point) -> Way:
+        reply = self._process.slow.ask(Pace(self._number, a, b))
+        assert isinstance(reply, Paced)
+        return reply.way

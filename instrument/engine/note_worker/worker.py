@@ -14,132 +14,164 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
-from instrument.engine.note_worker.client import DONE, FAILED, READY, REFUSED, Order, named
-from instrument.engine.performance.roster import BundleInfo, OpenPlayer
-from instrument.engine.performance.sound_seats import NOTES, kind
+from instrument.engine.note_worker.client import READY, named
+from instrument.engine.note_worker.messages import (
+    LARGEST,
+    AnyOrder,
+    AnyReply,
+    AnyRequest,
+    Bundle,
+    Encode,
+    Encoded,
+    Failed,
+    Feed,
+    Forget,
+    Latent,
+    NoNotes,
+    Open,
+    Opened,
+    Pace,
+    Paced,
+    Prefill,
+    Propose,
+    Proposed,
+    Refused,
+    Reset,
+    Rewind,
+    decode_request,
+    encode,
+)
+from instrument.engine.performance.roster import OpenPlayer
 from instrument.errors import HocketError
 from instrument.io import priority
 from instrument.io.child import when_left
-from instrument.models.latent import Point, Way
 from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, feed_all
-from instrument.music.notes import Note
-from instrument.music.timebase import MetreMap
+from instrument.models.sound.base import SoundModel
 
 SWITCH_S = 0.0005  # how long what takes its time may hold the interpreter while a note waits for it
 
-Answers = Mapping[str, Callable[..., Any]]
+Handlers = Mapping[type[AnyRequest], Callable[[Any], AnyReply]]
 
 
-class Seated:
-    """A player and what it was told. problem: why it can do nothing more until it is reset."""
+class Loaded:
+    """A player and what it was asked last. problem: why it can do nothing more until it is reset."""
 
     def __init__(self, player: NotePlayer) -> None:
         self.player = player
         self.ask = Ask()
         self.problem = ""
 
-    def obey(self, orders: Iterable[Order]) -> None:
-        """Do as it was told, in order. HocketError where it could not."""
-        for name, given in orders:
-            if name == "reset":
+    def carry_out(self, orders: Iterable[AnyOrder]) -> None:
+        """Carry out orders. HocketError where one could not be."""
+        for order in orders:
+            if isinstance(order, Reset):
                 self.problem = ""
             if self.problem:
                 continue
             try:
-                if name == "prefill":
-                    feed_all(self.player, *given)
-                else:
-                    getattr(self.player, name)(*given)
+                self._carry_out(order)
             except HocketError as error:
                 self.problem = str(error)
         if self.problem:
             raise HocketError(self.problem)
 
+    def _carry_out(self, order: AnyOrder) -> None:
+        match order:
+            case Feed():
+                self.player.feed(order.note)
+            case Forget():
+                self.player.forget_before(order.count)
+            case Rewind():
+                self.player.rewind(order.count)
+            case Prefill():
+                feed_all(self.player, order.notes)
+            case Reset():
+                self.player.reset(order.seed, order.player, order.metres)
 
-class Desk:
-    """Keeps the players by number, and answers what is asked: notes in one thread, the rest in another."""
+
+class Models:
+    """Keeps the players by number and answers requests: for notes in one thread, for the rest in another."""
 
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
         self._numbers = itertools.count(1)
-        self._seated: dict[int, Seated] = {}
+        self._loaded: dict[int, Loaded] = {}
         self._hurried = False
 
     @property
-    def notes(self) -> Answers:
-        """What is asked on the first wire."""
-        return {"propose": self._propose}
+    def notes(self) -> Handlers:
+        """What is asked on the first connection."""
+        return {Propose: self._propose}
 
     @property
-    def aside(self) -> Answers:
+    def slow(self) -> Handlers:
         """And on the second."""
-        return {"open": self._opened, "encode": self._encode, "pace": self._pace}
+        return {Open: self._opened, Encode: self._encode, Pace: self._pace}
 
-    def _propose(
-        self,
-        number: int,
-        orders: Sequence[Order],
-        ask: Ask | None,
-        floor: int,
-        latest: int | None,
-        unwanted: Sequence[int],
-    ) -> Note:
+    def _propose(self, request: Propose) -> Proposed:
         if not self._hurried:  # not before: loading may take its time
             self._hurried = True
             gc.collect()
             gc.freeze()
             priority.hurry_all(priority.COMPUTES)
-        for each in unwanted:
-            self._seated.pop(each, None)
-        seated = self._seated[number]
-        seated.ask = replace(ask or seated.ask, floor=floor, latest=latest)
-        seated.obey(orders)
-        return seated.player.propose(seated.ask)
+        for number in request.unwanted:
+            self._loaded.pop(number, None)
+        loaded = self._loaded[request.player]
+        loaded.ask = replace(request.ask or loaded.ask, floor=request.floor, latest=request.latest)
+        loaded.carry_out(request.orders)
+        return Proposed(loaded.player.propose(loaded.ask))
 
-    def _opened(self, slug: str) -> tuple[BundleInfo, int, tuple[Any, ...] | None] | None:
-        """(bundle, number, what is to be known of a latent space); None for what is no player of notes."""
+    def _opened(self, request: Open) -> Opened | NoNotes:
         with priority.unhurried():
-            bundle, model = self._open(slug)
-        if kind(model) != NOTES:
-            return None
+            bundle, model = self._open(request.slug)
+        if isinstance(model, SoundModel):
+            return NoNotes()
         number = next(self._numbers)
-        self._seated[number] = Seated(model)  # type: ignore[arg-type]
-        return bundle, number, (model.space, model.shape, model.part) if isinstance(model, LatentPlayer) else None
+        self._loaded[number] = Loaded(model)
+        info = Bundle(bundle.slug, bundle.bundle_hash, bundle.legacy_hash, tuple(bundle.parts), tuple(bundle.knobs))
+        latent = Latent(model.space, model.shape, model.part) if isinstance(model, LatentPlayer) else None
+        return Opened(number, info, latent)
 
     def _latent(self, number: int) -> LatentPlayer:
-        player = self._seated[number].player
+        player = self._loaded[number].player
         assert isinstance(player, LatentPlayer)
         return player
 
-    def _encode(self, number: int, notes: Sequence[Note], metres: MetreMap) -> Point:
-        return self._latent(number).encode(notes, metres)
+    def _encode(self, request: Encode) -> Encoded:
+        return Encoded(self._latent(request.player).encode(request.notes, request.metres))
 
-    def _pace(self, number: int, a: Point, b: Point) -> Way:
-        return self._latent(number).pace(a, b)
+    def _pace(self, request: Pace) -> Paced:
+        return Paced(self._latent(request.player).pace(request.a, request.b))
 
 
-def answer(connection: Connection, answers: Answers) -> None:
+def answer(connection: Connection, handlers: Handlers) -> None:
     """Answer until nobody asks any more; then the process ends."""
     while True:
         try:
-            name, *given = connection.recv()
+            data = connection.recv_bytes(LARGEST)
         except (OSError, EOFError):
             os._exit(0)
+        reply = _reply(data, handlers)
         try:
-            reply = DONE, answers[name](*given)
-        except HocketError as error:
-            reply = REFUSED, str(error)
-        except Exception:  # noqa: BLE001  the engine ends by it, and tells
-            reply = FAILED, traceback.format_exc()
-        try:
-            connection.send(reply)
+            connection.send_bytes(reply)
         except OSError:
             os._exit(0)
+
+
+def _reply(data: bytes, handlers: Handlers) -> bytes:
+    """The reply to the request in some bytes, as bytes."""
+    try:
+        request = decode_request(data)
+        return encode(handlers[type(request)](request))
+    except HocketError as error:
+        return encode(Refused(str(error)))
+    except Exception:  # noqa: BLE001  the engine ends with it and shows it
+        return encode(Failed(traceback.format_exc()))
 
 
 def main() -> None:
@@ -152,10 +184,10 @@ def main() -> None:
     listener = Listener(address, authkey=key)  # never closed: who started us clears its address away
     sys.stdout.buffer.write(READY + b"\n")
     sys.stdout.buffer.flush()
-    notes, aside = listener.accept(), listener.accept()
-    desk = Desk(named(players))
-    threading.Thread(target=answer, args=(aside, desk.aside), name="aside", daemon=True).start()
-    answer(notes, desk.notes)
+    notes, slow = listener.accept(), listener.accept()
+    models = Models(named(players))
+    threading.Thread(target=answer, args=(slow, models.slow), name="slow", daemon=True).start()
+    answer(notes, models.notes)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
+import msgspec
+
 from instrument.engine.ipc.messages import Value
+from instrument.engine.offline.recorded import Recorded, RecordedPlayer
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
     checked,
@@ -20,7 +23,7 @@ from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, l
 from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.roster import OpenPlayer, expect_bundle
 from instrument.engine.performance.sound_seats import VOICE, Cast
-from instrument.engine.performance.takes import Input, Joined, Left, Released, Stopped, Take, Turn, load_take
+from instrument.engine.performance.takes import Entry, Input, Joined, Left, Released, Stopped, Take, Turn, load_take
 from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
@@ -58,7 +61,8 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """What was rendered. played: (player, note) by onset, none at or after `end` (ticks);
-    take: how it came about; patch: as it was in the end; cast: who sounds by itself."""
+    take: how it came about; patch: as it was in the end; cast: who sounds by itself; notices: a line for each player
+    of a take whose bundle is not here."""
 
     played: list[Played]
     end: float
@@ -67,6 +71,7 @@ class Rendering:
     metres: MetreMap
     tempo: TempoMap
     cast: Cast
+    notices: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -82,9 +87,8 @@ def render(options: Options, open_player: OpenPlayer, say: Callable[[str], objec
     """
     _check(options)
     if options.take:
-        take = load_take(options.take)
-        performance = replay(take, open_player)
-        return _rendering(performance, _end(performance, options, 0))
+        performance, notices = play_again(load_take(options.take), open_player)
+        return _rendering(performance, _end(performance, options, 0), notices)
     performance = Performance(_patch(options), open_player)
     start = _prepare(performance, options, say)
     for tick, player, knob, value in _timed(performance, options.ats):
@@ -105,18 +109,49 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
 
     HocketError if a bundle is not the one the take was played by, naming both, or if the take is damaged.
     """
-    performance = Performance(take.header.patch, open_player)
-    if len(take.header.bundles) != len(performance.bundles):
+    performance = _begin(take, open_player)
+    _go_on(performance, take)
+    return performance
+
+
+def play_again(take: Take, open_player: OpenPlayer) -> tuple[Performance, tuple[str, ...]]:
+    """As `replay`, but players whose bundles are not the ones here play the notes that were recorded, and sound
+    players are silent: a line for each of them comes with the performance."""
+    recorded = Recorded(take, _whole(take), open_player)
+    performance = _begin(take, recorded.open)
+    recorded.lines = performance.lines
+    _go_on(performance, take)
+    return performance, tuple(recorded.notices)
+
+
+def _begin(take: Take, open_player: OpenPlayer) -> Performance:
+    """The performance of a take as it begins."""
+    players = take.header.patch.players
+    if len(take.header.bundles) != len(players):
         raise HocketError(
-            f"the take names {len(take.header.bundles)} bundles for {len(performance.bundles)} players: it is damaged"
+            f"the take names {len(take.header.bundles)} bundles for {len(players)} players: it is damaged"
         )
+    performance = Performance(take.header.patch, open_player)
     for wanted, found in zip(take.header.bundles, performance.bundles, strict=True):
         expect_bundle(wanted, found)
+    return performance
+
+
+def _whole(take: Take) -> list[Entry]:
+    """The entries of a take that are replayed: of a recording that broke off, those whose notes are in it."""
     counts = Counter(player for player, _ in take.heard())
-    for entry in take.entries:
+    return [entry for entry in take.entries if not isinstance(entry, Input) or entry.heard <= counts[entry.player]]
+
+
+def _go_on(performance: Performance, take: Take) -> None:
+    """Let all that happened in a take happen again."""
+    for entry in _whole(take):
         match entry:
-            case Input() if entry.heard <= counts[entry.player]:  # else a recording that broke off
+            case Input():
                 performance.play(entry.player, entry.count)
+                line = performance.line(entry.player)
+                if line and isinstance(line.player, RecordedPlayer):
+                    entry = msgspec.structs.replace(entry, anchors=None)  # it has no pad
                 performance.apply(entry)
             case Released():
                 performance.take.entries.append(entry)
@@ -129,9 +164,8 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
                 performance.leave(entry.player, entry.tick)
             case Stopped():
                 performance.stop(entry.tick)
-    for player, count in counts.items():
+    for player, count in Counter(player for player, _ in take.heard()).items():
         performance.play(player, count)
-    return performance
 
 
 def differences(take: Take, open_player: OpenPlayer) -> list[str]:
@@ -259,7 +293,7 @@ def _play_to(performance: Performance, tick: int) -> None:
     performance.advance(tick - EARLIEST)
 
 
-def _rendering(performance: Performance, end: float) -> Rendering:
+def _rendering(performance: Performance, end: float, notices: tuple[str, ...] = ()) -> Rendering:
     sounded = performance.take.sounded()
     played = [(player, note) for player, note in sounded if note.tick + note.micro / MICRO_STEPS < end]
     played.sort(key=lambda each: each[1].order)
@@ -271,4 +305,5 @@ def _rendering(performance: Performance, end: float) -> Rendering:
         performance.metres,
         tempo_map(performance.take),
         performance.cast,
+        notices,
     )

@@ -9,13 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from instrument.engine.ipc.messages import Anchor, Value
-from instrument.engine.performance.files import Migrations, read_bytes, restored, write_whole
 from instrument.engine.performance.pad import MOST
 from instrument.errors import HocketError
 from instrument.paths import assets_dir, patches_dir, state_dir
+from instrument.saved import Format, read_bytes, write_whole
 
-VERSION = 1
-MIGRATIONS: Migrations = {}
+FORMAT = Format(version=1, migrations={})
 DEFAULT = "First light"  # what a new player hears
 SUFFIX = ".json"
 MOST_OFFSET_MS = 500  # of the MIDI port, either way
@@ -60,7 +59,7 @@ class Routing(msgspec.Struct, frozen=True):
 class Patch(msgspec.Struct, frozen=True):
     """A patch. knobs: the instrument's own (tempo, key, seed, ...); what is not given is at its default."""
 
-    version: int = VERSION
+    version: int = FORMAT.version
     name: str = ""
     knobs: dict[str, Value] = {}
     players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=MOST_PLAYERS)] = ()
@@ -136,7 +135,7 @@ def _places() -> dict[str, Path]:
 
 
 def _read(path: Path) -> Patch:
-    patch = restored(read_bytes(path, "the patch"), Patch, f"the patch {path}", VERSION, MIGRATIONS)
+    patch = FORMAT.restored(read_bytes(path, "the patch"), Patch, f"the patch {path}")
     return patch if patch.name else msgspec.structs.replace(patch, name=path.stem)
 
 

@@ -25,7 +25,12 @@ class BundleInfo(Protocol):
 
     @property
     def bundle_hash(self) -> str:
-        """Hash of all that is in it."""
+        """Hash of all in it that is heard."""
+        ...
+
+    @property
+    def legacy_hash(self) -> str:
+        """Its hash as takes of version 0.1 have it."""
         ...
 
     @property
@@ -60,9 +65,14 @@ def named(bundle: BundleInfo) -> BundleRef:
     return BundleRef(bundle.slug, bundle.bundle_hash)
 
 
+def same_bundle(wanted: BundleRef, found: BundleInfo) -> bool:
+    """Whether a bundle is the one that a take names."""
+    return wanted.hash in (found.bundle_hash, found.legacy_hash)
+
+
 def expect_bundle(wanted: BundleRef, found: BundleInfo) -> None:
     """HocketError, naming both, if a take was played by a bundle other than the one there."""
-    if wanted.hash != found.bundle_hash:
+    if not same_bundle(wanted, found):
         raise HocketError(
             f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
             f"{found.slug} {found.bundle_hash[:12]}: install that version"

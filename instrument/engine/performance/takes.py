@@ -16,13 +16,14 @@ import msgspec
 from msgspec import Meta
 
 from instrument.engine.ipc.messages import Anchor, Value
-from instrument.engine.performance.files import Migrations, read_bytes, restored
+from instrument.engine.performance import patches
 from instrument.engine.performance.patches import Patch
 from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Note, Part
+from instrument.saved import Fields, Format, read_bytes
 
-VERSION = 1
-MIGRATIONS: Migrations = {}
+# Its migrations change lines of entries, too: every line but those of notes heard has a "type".
+FORMAT = Format(version=1, migrations={}, inside={"patch": patches.FORMAT})
 SUFFIX = ".take.json"
 
 Count = Annotated[int, Meta(ge=0, le=1 << 30)]
@@ -43,7 +44,7 @@ class Header(msgspec.Struct, frozen=True, tag="take"):
 
     patch: Patch
     bundles: tuple[BundleRef, ...]
-    version: int = VERSION
+    version: int = FORMAT.version
 
 
 class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
@@ -222,29 +223,38 @@ def load_take(path: Path | str) -> Take:
     unfinished = lines.pop()  # empty, unless the recording broke off
     if not lines:
         raise HocketError(f"{what} is empty: record it again")
-    take = Take(restored(lines[0], Header, what, VERSION, MIGRATIONS))
+    header = FORMAT.restored(lines[0], Header, what)
+    take, version = Take(header), msgspec.json.decode(lines[0])["version"]
     for number, line in enumerate(lines[1:], 2):
         try:
-            _read_line(take, line)
+            _read_line(take, line, version)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise HocketError(f"{what} is damaged in line {number}: {error}") from error
     with suppress(msgspec.MsgspecError, ValueError, RecursionError):
-        _read_line(take, unfinished)
+        _read_line(take, unfinished, version)
     return take
 
 
-def _read_line(take: Take, line: bytes) -> None:
+def _read_line(take: Take, line: bytes, version: int) -> None:
     if line.startswith(b"["):
         player, *row = _heard_lines.decode(line)
         if not 0 <= player < len(take.header.bundles):
             raise ValueError(f"there is no player {player}")
         take.hear(player, _possible(Note(*row)))
     else:
-        entry = _entry_lines.decode(line)
+        entry = _read_entry(line, version)
         if isinstance(entry, Input):
             for note in (*entry.prompt, *entry.live):
                 _possible(note)
         take.entries.append(entry)
+
+
+def _read_entry(line: bytes, version: int) -> Entry:
+    """An entry of a take of some version."""
+    if version == FORMAT.version:
+        return _entry_lines.decode(line)
+    fields = FORMAT.migrated(msgspec.json.decode(line, type=Fields), version)
+    return _entry_lines.decode(msgspec.json.encode(fields))
 
 
 def _possible(note: Note) -> Note:

@@ -148,8 +148,6 @@ class MusicVaePlayer:
         self.shape, self._segments = shape_of(manifest), manifest.codec.get("segments", 0)
         if not 1 <= self.shape.bars <= 64 or not self._segments or self.shape.steps % self._segments:
             raise HocketError(f"bundle {manifest.slug!r} does not tell its bars and segments: it is not whole")
-        for graph in ("encoder", "conductor", "step"):
-            bundle.session(graph)
         self.space = Space.of(bundle)
         self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
         self._paces = Paces(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))

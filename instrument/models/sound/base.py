@@ -1,6 +1,6 @@
 """What the engine asks of a sound model: a stream that never ends, or a voice whose tones are struck and released.
 
-How a family comes in (`catalog.SOUND_FAMILIES` names its module, imported when it is first needed):
+How a family comes in (`models.families` names its opener, imported when it is first needed):
 
     instrument/models/sound/cmelgan.py    def open_stream(bundle: Bundle, vocoder: Bundle) -> StreamModel
     instrument/models/sound/ddsp.py       def open_voice(bundle: Bundle) -> VoiceModel

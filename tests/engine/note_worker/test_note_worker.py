@@ -128,7 +128,7 @@ def test_an_engine_without_its_notes_process_ends_and_says_why(start_engine):
     engine.client.ask(Play())
     engine.hear(2)
     family = children(engine.client.process.pid)
-    (notes,) = [pid for pid in family if "notesprocess" in command_line(pid)]
+    (notes,) = [pid for pid in family if "note_worker" in command_line(pid)]
     os.kill(notes, signal.SIGKILL)
     assert end(engine.client.process) == 1
     assert not any(map(there, family))

@@ -23,6 +23,7 @@ from instrument.engine.performance.patches import (
 )
 from instrument.errors import HocketError
 from instrument.paths import patches_dir, state_dir
+from instrument.saved import Format
 
 MINE = Patch(
     knobs={"tempo": 96.5, "key": "Bb"},
@@ -101,7 +102,7 @@ def test_names_that_no_file_can_have(name):
         ("[]", "damaged"),
         ("{", "damaged"),
         ("{}", "version None"),
-        ('{"version": 99}', "version 99, but 1 to 1 are known: update Hocket"),
+        ('{"version": 99}', "has version 99, this Hocket reads up to version 1: update Hocket"),
         ('{"version": "1"}', "version '1'"),
         ('{"version": 1, "players": [{}]}', "missing required field `model`"),
         ('{"version": 1, "knobs": {"tempo": []}}', "knobs"),
@@ -133,15 +134,8 @@ def test_any_byte_may_be_wrong(place, byte):
 def test_older_patches_are_brought_up_to_date(tmp_path, monkeypatch):
     path = tmp_path / "old.json"
     path.write_text('{"version": 1, "speed": 90}')
-    monkeypatch.setattr(patches, "VERSION", 3)
-    monkeypatch.setattr(
-        patches,
-        "MIGRATIONS",
-        {
-            1: lambda fields: {"tempo": fields["speed"]},
-            2: lambda fields: {"knobs": {"tempo": fields["tempo"]}},
-        },
-    )
+    steps = {1: lambda fields: {"tempo": fields["speed"]}, 2: lambda fields: {"knobs": {"tempo": fields["tempo"]}}}
+    monkeypatch.setattr(patches, "FORMAT", Format(3, steps))
     patch = load_patch(str(path))
     assert (patch.version, patch.knobs) == (3, {"tempo": 90})
 

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrument.engine.offline.render import differences, replay, tempo_map
+from instrument.engine.performance import takes
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Input, Released, Stopped, Take, TakeRecorder, Turn, load_take
 from instrument.errors import HocketError
+from instrument.saved import Format
 from tests.support.live import actions, perform, random_actions
 from tests.support.players import ScaleBundle, ScalePlayer, open_scale
 
@@ -179,10 +181,32 @@ def test_time_is_in_the_take():
     assert tempo.ns(101 + 24) - tempo.ns(101) == pytest.approx(60e9 / 50)
 
 
+def test_older_takes_are_brought_up_to_date_line_by_line_with_the_patch_in_them(tmp_path, monkeypatch):
+    path = tmp_path / "old.take.json"
+    path.write_text(
+        '{"type":"take","patch":{"version":1,"speed":90},"bundles":[{"slug":"scale","hash":"a"}],"version":1}\n'
+        '{"type":"turned","tick":4,"knob":"tempo","value":80.0}\n[0,0,0,60,6,90,0]\n'
+    )
+    renamed = {"turned": "turn"}
+    monkeypatch.setattr(takes, "FORMAT", Format(
+        version=2,
+        migrations={1: lambda fields: fields | {"type": renamed.get(fields["type"], fields["type"])}},
+        inside={"patch": Format(2, {1: lambda fields: {"knobs": {"tempo": fields["speed"]}}})},
+    ))  # fmt: skip
+    take = load_take(path)
+    assert (take.header.version, take.header.patch.version, take.header.patch.knobs) == (2, 2, {"tempo": 90.0})
+    assert take.entries == [Turn(4.0, "tempo", 80.0)]
+    assert take.heard_count == 1
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         (lambda lines: lines[:0], "is empty"),
+        (
+            lambda lines: [lines[0].replace(b'"version":1}', b'"version":7}'), *lines[1:]],
+            "take .* has version 7, this Hocket reads up to version 1: update Hocket",
+        ),
         (lambda lines: [b"{}", *lines[1:]], "version None"),
         (
             lambda lines: [lines[0].replace(b'"version":1,"name"', b'"version":{},"name"'), *lines[1:]],
