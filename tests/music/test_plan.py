@@ -218,3 +218,21 @@ def test_what_is_no_plan_is_named_in_one_line(data, reason):
     with pytest.raises(HocketError, match=reason) as caught:
         from_builtins(data)
     assert "\n" not in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(PlanBar._fields), inner, max_size=5)
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.lists(JSON, max_size=3), JSON)
+def test_any_data_is_a_plan_or_an_error(bars, key):
+    try:
+        plan = from_builtins({"version": 1, "bars": bars, "key": key})
+    except HocketError:
+        return
+    assert len(plan) == len(bars)

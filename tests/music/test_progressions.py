@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instrument.errors import HocketError
 from instrument.music.chords.names import chord_name
@@ -120,6 +122,20 @@ def test_numbers_and_numerals_need_a_key():
 def test_what_cannot_be_read_is_named(text, reason):
     with pytest.raises(HocketError, match=re.escape(reason)):
         parse_progression(text)
+
+
+WORDS = st.sampled_from(
+    ["A:", "B:", "form:", "A B A", "C", "Dm7", "b7", "V7/V", "N.C.", "%", "/", "?", "|", "\n", "x", ":"]
+)
+
+
+@given(st.lists(WORDS, max_size=12), st.sampled_from([(4, 4), (6, 8), (1, 16)]), st.booleans())
+def test_any_words_are_a_plan_or_an_error(words, metre, keyed):
+    try:
+        plan = parse_progression(" ".join(words), metre=metre, key=(0, "minor") if keyed else None)
+    except HocketError:
+        return
+    assert len(plan) > 0
 
 
 def test_a_long_form_is_refused():
