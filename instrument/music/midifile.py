@@ -15,7 +15,6 @@ from instrument.errors import HocketError
 from instrument.music.notes import Part, Piece
 from instrument.music.reading import (
     DRUM_CHANNEL,
-    MARKERS,
     STEPS_PER_BEAT,
     RawMidi,
     RawTrack,
@@ -24,6 +23,7 @@ from instrument.music.reading import (
 )
 from instrument.music.timebase import MICRO_STEPS
 
+LONGEST_MARKER = 64
 MAX_BYTES = 4 << 20  # a few seconds of parsing; scores of an hour have a tenth of it
 CHANNELS: Mapping[Part, int] = {
     Part.MELODY: 0,
@@ -34,19 +34,19 @@ CHANNELS: Mapping[Part, int] = {
 }
 
 
-def read_midi(source: Path | str | bytes, *, aligned: bool = True) -> Piece:
+def read_midi(source: Path | str | bytes, *, aligned: bool = True, noteless: bool = False) -> Piece:
     """The piece in a Standard MIDI File, given by path or contents.
 
     aligned: look for its beats and bars (see `reading.align`); without it the notes stay where the file
-    has them, so that a file of `write_midi` gives back its piece.
-    Raises HocketError if the file is unreadable, damaged, or has no notes.
+    has them, so that a file of `write_midi` gives back its piece. noteless: a file without notes is read too.
+    Raises HocketError if the file is unreadable, damaged, or has no notes where it should.
     """
     name = "this MIDI data" if isinstance(source, bytes) else str(source)
     try:
         piece = to_piece(_parse(_contents(source)))
     except HocketError as error:
         raise HocketError(f"{name} cannot be read: {error}") from error
-    if not len(piece):
+    if not len(piece) and not noteless:
         raise HocketError(f"{name} has no notes: give a MIDI file with at least one")
     return align(piece).piece if aligned else piece
 
@@ -149,7 +149,7 @@ def _facts(track: mido.MidiTrack, raw: RawMidi) -> None:
                 raw.tempos.append((tick, mido.tempo2bpm(message.tempo)))
             case "time_signature":
                 raw.metres.append((tick, message.numerator, message.denominator))
-            case "marker" if message.text.startswith(MARKERS):
+            case "marker" if len(message.text) <= LONGEST_MARKER:
                 raw.markers.append((tick, _decoded(message.text)))
 
 
