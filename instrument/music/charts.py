@@ -50,17 +50,16 @@ def chart_plan(piece: Piece) -> Plan:
     number = first
     while (start := max(0, bars.start_of(number))) < end:
         until = bars.start_of(number + 1)
+        bar = PlanBar(_metre(bars.locate(start).metre, until - start))
         inside: dict[int, Chord] = {}
         while queue and queue[0].tick < until:
             tick, chord = queue.pop(0)
-            inside[max(0, tick - start)] = chord
+            inside[min(max(0, tick - start), bar.ticks - 1)] = chord
         if now is not None and 0 not in inside:
             inside[0] = now
         began = [text for tick, text in labels if start <= tick + GRID // 2 < until]
         label = began[-1] if began else label
-        plan.append(
-            PlanBar(_metre(bars.locate(start).metre, until - start), label, bool(began), _distinct(inside))
-        )
+        plan.append(bar._replace(section=label, begins=bool(began), chords=_distinct(inside)))
         now = inside[max(inside)] if inside else now
         number += 1
         if len(plan) > MOST_BARS:
@@ -69,25 +68,28 @@ def chart_plan(piece: Piece) -> Plan:
 
 
 def _markers(piece: Piece) -> tuple[list[ChordChange], list[tuple[int, str]]]:
-    """The chords and the sections of markers. Without the prefix "chord ", letters in their order (A, A, B, A, C) are
-    sections, and else what can be read as a chord is one."""
-    named = [
-        (marker.tick, marker.text.removeprefix(prefix).split()[0][:LONGEST_LABEL])
-        for marker in piece.markers
-        for prefix in SECTIONS
-        if marker.text.startswith(prefix) and marker.text.removeprefix(prefix).strip()
-    ]
+    """The chords and the sections of markers. Without the prefix "chord ", what can be read as a chord is one, unless
+    all of these are letters in their order (A, A, B, A, C): then they are sections, as is the rest."""
+    named = [(m.tick, text) for m in piece.markers if (text := _section_of(m))]
     if any(marker.text.startswith(PREFIX) for marker in piece.markers):
         return marked_chords(piece), named
-    plain = [
-        marker
-        for marker in piece.markers
-        if not marker.text.startswith((*SECTIONS, KEY)) and marker.text.strip()
-    ]
-    letters = list(dict.fromkeys(marker.text.strip() for marker in plain))
-    chords = [] if letters == list("ABCDEFG"[: len(letters)]) else [c for m in plain if (c := _chord_of(m))]
-    ticks = {change.tick for change in chords}
-    return chords, named or [(m.tick, m.text.strip()[:LONGEST_LABEL]) for m in plain if m.tick not in ticks]
+    plain = [m for m in piece.markers if not m.text.startswith((*SECTIONS, KEY)) and m.text.strip()]
+    read = [marker for marker in plain if _chord_of(marker)]
+    letters = list(dict.fromkeys(marker.text.strip() for marker in read))
+    if letters == list("ABCDEFG"[: len(letters)]):
+        read = []
+    sections = [(m.tick, m.text.strip()[:LONGEST_LABEL]) for m in plain if m not in read]
+    return [change for marker in read if (change := _chord_of(marker))], named or sections
+
+
+def _section_of(marker: Marker) -> str:
+    """The section that a marker names after "section " or, in its first word, after "form "; "" for others."""
+    form, section = SECTIONS
+    if marker.text.startswith(form):
+        return " ".join(marker.text.removeprefix(form).split()[:1])[:LONGEST_LABEL]
+    return (
+        marker.text.removeprefix(section).strip()[:LONGEST_LABEL] if marker.text.startswith(section) else ""
+    )
 
 
 def _chord_of(marker: Marker) -> ChordChange | None:

@@ -65,8 +65,8 @@ def test_sections_and_keys_are_read_from_markers():
 
 
 def test_markers_that_are_no_chords_are_sections():
-    plan = chart_plan(tune((0, "Verse"), (0, "chord C"), (192, "section Chorus")))
-    assert [bar.section for bar in plan.bars] == ["", "", "Chorus", "Chorus"]
+    plan = chart_plan(tune((0, "Verse"), (0, "chord C"), (192, "section Chorus 2")))
+    assert [bar.section for bar in plan.bars] == ["", "", "Chorus 2", "Chorus 2"]
     plan = chart_plan(tune((0, "Verse"), (1, "C"), (192, "Chorus"), (193, "F")))
     assert [bar.section for bar in plan.bars] == ["Verse", "Verse", "Chorus", "Chorus"]
     assert spelt(plan) == "C | C | F | F"
@@ -76,6 +76,11 @@ def test_letters_in_their_order_are_sections_not_chords():
     plan = chart_plan(tune((0, "A"), (96, "A"), (192, "B"), (288, "A")))
     assert [bar.section for bar in plan.bars] == ["A", "A", "B", "A"]
     assert all(bar.begins for bar in plan.bars)
+    plan = chart_plan(tune((0, "Intro"), (96, "A"), (192, "B"), (288, "A")))
+    assert [bar.section for bar in plan.bars] == ["Intro", "A", "B", "A"]
+    plan = chart_plan(tune((0, "A"), (96, "D"), (192, "E"), (288, "A")))
+    assert [bar.section for bar in plan.bars] == [""] * 4
+    assert spelt(plan) == "A | D | E | A"
 
 
 def test_before_the_first_marker_the_harmony_is_free():
@@ -104,6 +109,9 @@ def test_a_bar_cut_short_keeps_its_length():
     plan = chart_plan(Piece(piece.notes, (Metre(0, 4, 4), Metre(48, 3, 4)), markers=piece.markers))
     assert [bar.ticks for bar in plan.bars[:3]] == [48, 72, 72]
     assert spelt(plan).startswith("C | F | F")
+    plan = chart_plan(Piece(piece.notes, (Metre(0, 4, 4), Metre(50, 3, 4)), markers=piece.markers))
+    assert plan.bars[0].ticks == 48
+    assert plan.bars[0].chords[-1].offset == 47  # what begins in the rest of the bar
 
 
 def test_fixtures_are_charts():

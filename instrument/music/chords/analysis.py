@@ -28,9 +28,8 @@ NEXT = (-1, 0, 1)  # beats by what is struck, half bars, bars
 WINDOWS = (8, 32)  # beats to either side
 PLANES = 2 * len(NEAR) + 5 * len(NEXT) + len(WINDOWS) + 2
 SCALARS = 6
-TRUST = (
-    0.08  # of the successions of chords, against what is heard; chosen on the pieces held out for validation
-)
+# How much the successions of chords weigh against what is heard; chosen on the validation pieces.
+TRUST = 0.08
 
 # A kind that leaves open what most tell apart -> its qualities.
 _FINER = {"dim": ("dim", "hdim7", "dim7"), "sus": ("sus4", "sus2", "7sus4")}
@@ -149,8 +148,8 @@ def state_of(chord: Chord) -> int:
 
 
 def features(heard: Profiles, beats: Beats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the network sees of n beats: planes (n, PLANES, 12) of shares by pitch class, in the
-    beat and around it, and scalars (n, SCALARS): the place in the bar, how many tones sound."""
+    """What the network sees of n beats: planes (n, PLANES, 12) of shares by pitch class, in the beat and around it,
+    and scalars (n, SCALARS): the place in the bar, how many tones sound."""
     durations, lowest, struck = heard
     planes = [_share(_shifted(values, step)) for values in (durations, lowest) for step in NEAR]
     planes += [_share(_shifted(struck, step)) for step in NEXT]
@@ -200,9 +199,12 @@ def _spell(state: int, sounding: NDArray[np.float32], lowest: NDArray[np.float32
         qualities, key=lambda quality: share[list(QUALITIES[quality])].sum() - 0.05 * len(QUALITIES[quality])
     )
     bass = int(lowest.argmax())
-    clear = lowest[bass] >= _CLEAR_BASS * lowest.sum() and sounding.sum() >= _ACCOMPANIED * lowest.sum() > 0
-    if (bass - root) % 12 not in QUALITIES[quality]:
-        clear = False
+    accompanied = sounding.sum() >= _ACCOMPANIED * lowest.sum() > 0
+    clear = (
+        accompanied
+        and lowest[bass] >= _CLEAR_BASS * lowest.sum()
+        and (bass - root) % 12 in QUALITIES[quality]
+    )
     return chord(root, quality, bass if clear else root)
 
 
