@@ -76,7 +76,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """Bars from tick 0 on, and the key they are in: (tonic 0..11, "major" or "minor"), or None.
+    """Bars from tick 0 on, and the key they are in: (tonic 0..11, one of the `MODES`), or None.
 
     Never changed: every operation gives a new one. Raises HocketError on construction when something is not
     possible, naming bar (counted from 1) and value.

@@ -14,10 +14,10 @@ from instrument.music.chords.names import (
     plain,
     quality_name,
 )
+from instrument.music.harmony import SCALES
 
-MODES = ("major", "minor")
-MAJOR = (0, 2, 4, 5, 7, 9, 11)  # semitones of the degrees 1 to 7
-MINOR = (0, 2, 3, 5, 7, 8, 10)
+MODES = tuple(name for name, scale in SCALES.items() if len(scale) == 7)
+MAJOR = SCALES["major"]  # semitones of the degrees 1 to 7
 ROMANS = ("I", "II", "III", "IV", "V", "VI", "VII")
 NUMBERS = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")  # by semitones above the tonic
 
@@ -38,8 +38,8 @@ def parse_degree(symbol: str, tonic: int, mode: str = "major") -> Chord:
 
     A number alone is a major triad (6m is minor). Roman numerals are major when large and minor when small; a
     numeral after the slash is the key it is borrowed from (V7/V), a number after it is the bass (I/3). Degrees count
-    in the major scale, but III, VI and VII in a minor key are those of the minor scale, with or without a flat.
-    tonic: pitch class 0..11. Raises HocketError when it cannot be read or the mode is not "major" or "minor".
+    in the major scale, but III, VI and VII in a mode with a minor third are those of its own scale: in minor VI and
+    bVI are the same. tonic: pitch class 0..11. Raises HocketError when it cannot be read or the mode is not in `MODES`.
     """
     check_mode(mode)
     text = plain(symbol)
@@ -55,8 +55,8 @@ def parse_degree(symbol: str, tonic: int, mode: str = "major") -> Chord:
     elif found := _NUMERAL.match(text):
         accidentals, numeral, tail, bass_accidentals, bass = found.groups()
         degree, small = ROMANS.index(numeral.upper()) + 1, numeral.islower()
-        lowered = mode == "minor" and not small and degree in (3, 6, 7) and "#" not in accidentals
-        root = MINOR[degree - 1] if lowered else _degree(accidentals, degree)
+        own = 3 in SCALES[mode] and not small and degree in (3, 6, 7) and not accidentals
+        root = SCALES[mode][degree - 1] if own else _degree(accidentals, degree)
         if small and re.match(r"maj|Maj|M|Δ", tail):
             tail = "m" + tail
     else:
@@ -74,9 +74,9 @@ def degree_name(chord: Chord, tonic: int) -> str:
 
 
 def check_mode(mode: str) -> None:
-    """Raise HocketError for a mode that is not "major" or "minor"."""
+    """Raise HocketError for a mode that is not in `MODES`."""
     if mode not in MODES:
-        raise HocketError(f"unknown mode {mode!r}: choose major or minor")
+        raise HocketError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
 
 
 def _degree(accidentals: str, number: int) -> int:

@@ -189,9 +189,16 @@ def test_what_is_no_degree_is_named(symbol):
         parse_degree(symbol, 0)
 
 
+def test_other_modes_have_degrees_of_their_own():
+    assert parse_degree("VII", 2, "dorian") == parse_chord("C")
+    assert parse_degree("bVI", 2, "dorian") == parse_chord("Bb")
+    assert parse_degree("VI", 2, "dorian") == parse_chord("B")
+    assert parse_degree("bVII", 7, "mixolydian") == parse_chord("F")
+
+
 def test_an_unknown_mode_is_named():
-    with pytest.raises(HocketError, match="unknown mode 'dorian'"):
-        parse_degree("1", 0, "dorian")
+    with pytest.raises(HocketError, match="unknown mode 'blues': choose one of major, minor"):
+        parse_degree("1", 0, "blues")
 
 
 @pytest.mark.parametrize(
