@@ -110,6 +110,13 @@ def test_too_little_to_learn_from_is_named(tmp_path):
         fit([few])
 
 
+def test_a_split_without_chords_is_named(folder):
+    with pytest.raises(
+        HocketError, match="no pieces with chords in the split 'foo': choose one of train, valid, test"
+    ):
+        measure(folder, "foo", {})
+
+
 def test_the_tables_say_what_the_network_said():
     torch.manual_seed(1)
     network = Network().eval()

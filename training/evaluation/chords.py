@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.errors import HocketError
 from instrument.music.chords.changes import by_beat
 from instrument.music.chords.names import TRIAD, Chord
 from instrument.music.chords.profiles import Beats
 from instrument.music.notes import Piece
 from instrument.music.timebase import TICKS_PER_BEAT
 from training.data.chordmodel import MELODY, annotated_pieces
-from training.data.chords import written_chords
+from training.data.chords import MARKED, written_chords
+from training.data.sources import SPLITS
 
 MEASURES = ("root", "triad", "kind", "bass")
 GOALS = {
@@ -45,7 +47,7 @@ def agreement(found: Sequence[Chord], written: Sequence[Chord | None], beats: Be
 def measure(
     folder: Path, split: str, analysers: dict[str, Analyser]
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Dataset -> analyser -> `agreement` over all pieces of a split."""
+    """Dataset -> analyser -> `agreement` over all pieces of a split. Raises HocketError where there are none."""
     totals: dict[str, dict[str, NDArray[np.float64]]] = {}
     for name, heard, written in annotated_pieces(folder, split):
         chords = written_chords(written, "openewld" if name == MELODY else name) or []
@@ -53,6 +55,11 @@ def measure(
             beats, found = analyse(heard)
             row = totals.setdefault(name, {}).setdefault(label, np.zeros(len(MEASURES) + 1))
             row += agreement(found, by_beat(chords, beats), beats)
+    if not totals:
+        raise HocketError(
+            f"{folder} has no pieces with chords in the split {split!r}: choose one of {', '.join(SPLITS)}, "
+            f"of a folder with {', '.join(MARKED)} or openewld"
+        )
     return totals
 
 
