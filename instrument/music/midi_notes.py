@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.music import midi_bytes as midi
-from instrument.music.reading import DRUM_CHANNEL, MARKERS, RawMidi, RawTrack
+from instrument.music.reading import DRUM_CHANNEL, LONGEST_MARKER, RawMidi, RawTrack
 
 MAX_VOICES = 4096  # combinations of track, channel and program
 BANK, PEDAL, RESET_CONTROLLERS = 0, 64, 121
@@ -46,7 +46,7 @@ def raw_midi(data: bytes) -> RawMidi:
     raw.tracks.extend(_tracks(file, scale))
     metas = [meta for track in file.tracks for meta in track.metas]
     for tick, kind, text in sorted(metas, key=lambda meta: meta[0]):  # stable: what is last in the file holds
-        if kind == midi.MARKER and (marker := _decoded(text)).startswith(MARKERS):
+        if kind == midi.MARKER and len(marker := _decoded(text)) <= LONGEST_MARKER:
             raw.markers.append((tick * scale, marker))
         elif kind == midi.METRE and not raw.in_seconds:
             raw.metres.append((tick, text[0], 1 << text[1]))

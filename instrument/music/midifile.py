@@ -27,19 +27,23 @@ CHANNELS: Mapping[Part, int] = {
 
 
 def read_midi(
-    source: Path | str | bytes, *, aligned: bool = True, warn: Callable[[str], object] | None = None
+    source: Path | str | bytes,
+    *,
+    aligned: bool = True,
+    noteless: bool = False,
+    warn: Callable[[str], object] | None = None,
 ) -> Piece:
     """The piece in a Standard MIDI File, given by path or contents.
 
     aligned: look for its beats and bars (see `reading.align`); without it the notes stay where the file
-    has them, so that a file of `write_midi` gives back its piece. warn: is called with a line for each thing
-    that is wrong with a file of which the rest was read.
+    has them, so that a file of `write_midi` gives back its piece. noteless: a file without notes is read
+    too. warn: is called with a line for each thing that is wrong with a file of which the rest was read.
     Raises HocketError if nothing can be read, or there are no notes.
     """
     name = "this MIDI data" if isinstance(source, bytes) else str(source)
     try:
         raw = raw_midi(_contents(source))
-        piece = read(raw, aligned=aligned).piece
+        piece = read(raw, aligned=aligned, noteless=noteless).piece
     except HocketError as error:
         raise HocketError(f"{name} cannot be read: {error}") from error
     if warn:

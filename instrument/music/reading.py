@@ -27,7 +27,7 @@ MAX_TICK = MAX_BEATS * TICKS_PER_BEAT
 DEFAULT_METRE = Metre(0, 4, 4)
 MAX_METRE = 64  # largest numerator and denominator of a time signature
 
-MARKERS = ("chord ", "key ")  # how the markers begin that are kept
+LONGEST_MARKER = 64  # characters; longer ones are left out
 
 # A track's name tells its part; the first pattern found decides. Soprano carries the tune of a chorale.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
@@ -85,11 +85,12 @@ class Aligned:
     phase: int
 
 
-def read(raw: RawMidi, *, aligned: bool = True) -> Aligned:
+def read(raw: RawMidi, *, aligned: bool = True, noteless: bool = False) -> Aligned:
     """The piece in a raw file, its beats and bars found (see `align`) unless it knows none or that is not wanted.
-    Raises HocketError when there are no notes, with what is wrong with the file, and as `to_piece`."""
+    Raises HocketError when there are no notes (unless `noteless` allows that), naming what is wrong with the
+    file, and as `to_piece`."""
     piece = to_piece(raw)
-    if not len(piece):
+    if not len(piece) and not noteless:
         raise HocketError(f"it has no notes{''.join(f'; {warning}' for warning in raw.warnings)}")
     return align(piece) if aligned and not raw.in_seconds else Aligned(piece, 0)
 
