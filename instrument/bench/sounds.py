@@ -27,7 +27,7 @@ from instrument.bench.tools import (
 )
 from instrument.engine.ipc.client import EngineClient
 from instrument.engine.ipc.messages import Panic, Play, Record, SetKnob, Stop, Telemetry, Value
-from instrument.engine.performance.chords import Chords
+from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.roster import OpenPlayer
 from instrument.engine.sound.mixer import BLOCK

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from instrument.engine.performance.chords import Chords
+from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.sound.streams import Strand, Turned
 from instrument.engine.voices.neural import NeuralVoice
 from instrument.midi_spec import SUSTAIN

@@ -9,6 +9,7 @@ from math import nan
 from msgspec.structs import asdict, replace
 
 from instrument.engine.ipc.messages import KnobInfo, Value
+from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
 from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
@@ -18,14 +19,18 @@ from instrument.music.harmony import KEYS, SCALES
 from instrument.music.notes import Part
 from instrument.music.timebase import TEMPO_RANGE
 
+OFF, AUTO, ON = "off", "auto", "on"  # values of a part's knob
+PART_CHOICES = (OFF, AUTO, ON)
+# A part was a switch in version 0.1.
+_SWITCHES = {"0": OFF, "0.0": OFF, "1": AUTO, "1.0": AUTO}
 INSTRUMENT = -1  # the "player" to whom the instrument's own knobs belong
 
 
-def _switch(part: Part) -> KnobInfo:
+def _part(part: Part) -> KnobInfo:
     name = part.name.lower()
     what = name if part != Part.OTHER else "notes of no known part"
-    return KnobInfo(
-        name, name.capitalize(), "switch", step=1, default=1.0, player=INSTRUMENT, help=f"Whether {what} may play"
+    return _choice(
+        name, name.capitalize(), PART_CHOICES, AUTO, f"Whether {what} may play, plays as the genre has it, or must play"
     )
 
 
@@ -55,7 +60,10 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("chromatic", "Chromatic", 0.0, 1.0, 0.0, "How freely steps outside the scale come off the beat"),
     _number("low", "Lowest", 0, 127, 0, "Lowest pitch of the pitched parts", step=1),
     _number("high", "Highest", 0, 127, 127, "Highest pitch of the pitched parts", step=1),
-    *(_switch(part) for part in Part),
+    *(_part(part) for part in Part),
+    _choice("plan", "Plan", SOURCES, FREE, "Which chords the band plays: free, typed, or a progression by name"),
+    _number("harmony", "Harmony", 0.0, 1.0, 0.5, "How closely the players keep to the chords of the plan"),
+    _number("vary", "Vary", 0.0, 1.0, 0.3, "How much a section changes when it returns"),
     _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
 )
@@ -125,6 +133,8 @@ def checked(info: KnobInfo, value: object) -> Value:
     """
     if info.kind == "choice":
         wanted = str(value).casefold()
+        if info.choices == PART_CHOICES:
+            wanted = _SWITCHES.get(wanted, wanted)
         found = next((choice for choice in info.choices if choice.casefold() == wanted), None)
         if found is None:
             raise HocketError(f"{info.id} cannot be {str(value)!r}: choose one of {', '.join(info.choices)}")
@@ -168,12 +178,14 @@ def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor:
         low=int(min(instrument["low"], instrument["high"])),
         high=int(max(instrument["low"], instrument["high"])),
         parts=frozenset() if len(parts) == len(Part) else parts,
+        on=frozenset(int(part) for part in Part if instrument[part.name.lower()] == ON),
+        harmony=float(instrument["harmony"]),
     )
 
 
 def parts_on(instrument: Mapping[str, Value]) -> frozenset[int]:
     """The parts that are not muted."""
-    return frozenset(int(part) for part in Part if instrument[part.name.lower()])
+    return frozenset(int(part) for part in Part if instrument[part.name.lower()] != OFF)
 
 
 def parse_setting(text: str) -> tuple[int, str, str]:

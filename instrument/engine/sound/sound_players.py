@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages, live_messages
-from instrument.engine.performance.chords import Chords
+from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.performance.sound_seats import PARTS, Scene, SoundSeat
 from instrument.engine.sound.mixer import MASTER, Event, Fader, Guest, Mixer, Routes, Told
 from instrument.engine.sound.streams import LiveStream, Strand, StreamSource, Turned

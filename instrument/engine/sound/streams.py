@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from instrument.engine.ipc.messages import Value
-from instrument.engine.performance.chords import Chords
+from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.sound.tuning import Tuner, ducking
 from instrument.engine.voices.base import FADE_S
 from instrument.engine.voices.gain import Frames, Ramp

@@ -19,6 +19,7 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.notes.conditions import condition_size
 from instrument.models.notes.key_sense import inside
+from instrument.models.notes.plan_guidance import EXACT, PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.notes.priming import Primers
 from instrument.models.notes.steering import Heard, Steering
@@ -113,6 +114,7 @@ class EventPlayer:
         self._heard = [Heard()]  # [i]: after i notes
         self._stepped: _Stepped | None = None
         self._asked = Ask()
+        self._guide: PlanGuidance | None = None
         self._steer = Steering(self.bundle.manifest, self._asked)
         self._backbone.reset()
 
@@ -165,11 +167,17 @@ class EventPlayer:
         last = self._notes[-1] if self._notes else None
         draws = self._draws(last_tick)
         above = (last.order & 255) + 1 if last else 0
+        guide = self._guidance(ask)
+        expected = guide.expected(self._keys, last.order if last else -1) if guide else None
 
         # time
         where = self._metres.locate(last_tick)
         bar = where.metre.bar_ticks if where.metre else 0
-        gaps = codec.echo_gaps(self._keys, bar, heard.begun)
+        if expected:
+            gap = expected.tick - last_tick
+            gaps = [gap if gap <= codec.ECHO_MAX_GAP else codec.NO_GAP] * len(codec.ECHO_BARS)
+        else:
+            gaps = codec.echo_gaps(self._keys, bar, heard.begun)
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
@@ -178,6 +186,8 @@ class EventPlayer:
         if ask.latest is not None:
             after &= np.arange(len(times)) + last_tick <= max(ask.latest, ask.floor)
         logits = self._logits(0, shares, gaps) + steer.time_bias(heard)
+        if expected and expected.tick - last_tick < len(logits):
+            logits[expected.tick - last_tick] += expected.rhythm
         time = choose(logits, draws[0], temperature, top_p, times, after)
         tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
         rows = self._rows(ask, tick)
@@ -187,13 +197,22 @@ class EventPlayer:
 
         # part
         position, metre, bar = codec.tick_context(tick, self._metres)
-        echoes = codec.echo_notes(self._keys, tick, bar, heard.begun)
-        echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
+        if expected and expected.tick != tick:
+            expected = None
+        if expected:
+            source = self._notes[expected.index]
+            echoes = [expected.index] * len(codec.ECHO_BARS)
+            echo_rows = [expected.row] * len(codec.ECHO_BARS)
+        else:
+            echoes = codec.echo_notes(self._keys, tick, bar, heard.begun)
+            echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
         parts = steer.parts
         allowed = np.array(
             [p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any()) for p in range(5)]
         )
         logits = self._logits(1, shares, [time, position, metre, *echo_rows]) + steer.part_bias(heard, tick)
+        if expected:
+            logits[source.part] += expected.rhythm
         part = choose(logits, draws[1], temperature, 1.0, allowed)
 
         # pitch
@@ -202,19 +221,35 @@ class EventPlayer:
         if not drums:
             rows[DRUM_ROW:] = False
         logits = self._logits(2, shares, [time, position, metre, part, *echo_rows])
-        logits = logits + steer.echo_bias(heard, echo_rows)
+        if expected:
+            logits[expected.row] += expected.pitch
+        else:
+            logits = logits + steer.echo_bias(heard, echo_rows)
         if not drums:
             logits = logits + steer.pitch_bias(heard)
+        if guide and (wanted := guide.pitch_bias(tick, part, heard.last[Part.BASS])) is not None:
+            logits = logits + wanted
         row = choose(logits, draws[2], temperature, top_p, rows)
 
         # duration, velocity, micro
         lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
         context = [time, position, metre, part, row, *echo_rows, *lengths]
-        duration = choose(self._logits(3, shares, context), draws[3], temperature, top_p)
+        logits = self._logits(3, shares, context)
+        if expected and row == expected.row:
+            logits[lengths[0]] += expected.rhythm
+        duration = choose(logits, draws[3], temperature, top_p)
+        if guide:
+            duration = guide.duration(tick, part, row & 127, duration + 1) - 1
         context = [time, position, metre, part, row, duration]
         # the touch is no matter of adventure: temperature leaves it alone
-        velocity = choose(self._logits(4, shares, context)[:FLAT], draws[4], 1.0, top_p)
-        micro = choose(self._logits(5, shares, [time, position, part, row, velocity]), draws[5], 1.0, top_p)
+        logits = self._logits(4, shares, context)[:FLAT]
+        if expected and expected.closeness >= EXACT:
+            logits[self._seen[expected.index + 1][3]] += expected.rhythm
+        velocity = choose(logits, draws[4], 1.0, top_p)
+        logits = self._logits(5, shares, [time, position, part, row, velocity])
+        if expected and expected.closeness >= EXACT:
+            logits[self._seen[expected.index + 1][5]] += expected.rhythm
+        micro = choose(logits, draws[5], 1.0, top_p)
         return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
 
     # --- inside
@@ -301,6 +336,15 @@ class EventPlayer:
         self._asked = ask
         return self._steer
 
+    def _guidance(self, ask: Ask) -> PlanGuidance | None:
+        """How the plan guides the next note; None where there is no plan."""
+        if ask.plan is None:
+            return None
+        guide = self._guide
+        if guide is None or guide.plan is not ask.plan or guide.harmony != ask.harmony:
+            guide = self._guide = PlanGuidance(ask.plan, ask.harmony)
+        return guide
+
     def _rows(self, ask: Ask, tick: int) -> NDArray[np.bool_]:
         """Which of the 256 rows (pitches, then drums) may sound at `tick`. Steps outside the scale may only
         off the beat, and only if `chromatic` lets them."""
@@ -316,5 +360,7 @@ class EventPlayer:
                     middle = (ask.low + ask.high) / 2
                     pitched[int(np.argmin(np.where(steps, np.abs(np.arange(DRUM_ROW) - middle), 999)))] = True
                 if not ask.chromatic or self._metres.locate(tick).offset % TICKS_PER_BEAT == 0:
-                    pitched &= steps
+                    guide = self._guidance(ask)
+                    tones = guide.allowed(tick) if guide else None
+                    pitched &= steps if tones is None else steps | tones[np.arange(DRUM_ROW) % 12]
         return rows

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from instrument.models.latent import Point, Space, Way
 from instrument.music.notes import Note, Part
 from instrument.music.phrases import Shape
+from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
 
 
@@ -20,7 +21,10 @@ class Ask:
     floor: no onset before this tick; key: root 0..11; scale: a name of `harmony.SCALES` ("chromatic" = no lock);
     chromatic: 0..1, how freely steps outside the scale are allowed off the beat;
     low, high: MIDI pitch range of the pitched parts; parts: which parts may play (empty = all the model knows);
-    chord: sounding pitch classes to prefer, empty = none; latest: no onset after this tick (None = free).
+    chord: sounding pitch classes to prefer, empty = none; latest: no onset after this tick (None = free);
+    on: parts that have to play; plan: chords and bars that return, written well beyond the next note (None = free):
+    it takes no part in comparisons, as the same plan written further is the same request; harmony: 0..1, how closely
+    its chords are kept to.
     """
 
     knobs: dict[str, float | str] = field(default_factory=dict)
@@ -33,6 +37,9 @@ class Ask:
     high: int = 127
     parts: frozenset[int] = frozenset()
     chord: tuple[int, ...] = ()
+    on: frozenset[int] = frozenset()
+    harmony: float = 0.5
+    plan: Plan | None = field(default=None, compare=False)
 
     def at(self, floor: int) -> Ask:
         """The same, from another floor."""

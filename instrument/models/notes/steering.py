@@ -37,6 +37,7 @@ PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it s
 TOO_MANY = 1.3  # times the notes wanted, from where gaps are favoured
 HASTE_HELD = 6.0  # logits for a gap of a beat, for each factor of e beyond
 PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
+ON_PATIENCE, ON_IMPATIENCE, ON_MOST = 0.75, 6.0, 12.0  # the same of parts that have to play
 STYLED_BARS, PLAIN_AFTER = 4, 8  # bars in which a genre is exaggerated fully, and after which no more
 STEADIED = 1 / 4  # how much cooler it plays after a switch, for each that style is above 1
 ALIKE, ALIKE_MEMORY = 0.85, 64.0  # share of the last notes, about so many, that may repeat what was 1 to 8 bars before
@@ -110,10 +111,11 @@ class Steering:
         can_play = frozenset(manifest.parts) or frozenset(int(p) for p in Part)
         self.parts = (can_play & ask.parts) or can_play
         usual = frozenset(traits.parts) if traits else frozenset()
-        self.band = (self.parts & usual) or (self.parts if self.parts != can_play else frozenset())
+        self.band = (self.parts & (usual | ask.on)) or (self.parts if self.parts != can_play else frozenset())
         density = float(ask.knobs.get("density", 0.0))
         if density < 1 and traits:
             density += (1 - density) * density_knob(traits.density)
+        self._on = ask.on & self.parts
         self._density = density  # less than 1: none, or not quite
         self._wanted = density_at(density)
         self._genre = np.eye(1 + len(genres), dtype=np.float32)[genres.index(genre) + 1 if genre in genres else 0]
@@ -180,6 +182,8 @@ class Steering:
             bars = (tick - heard.last[part]) / (4 * TICKS_PER_BEAT)
             waited = min(max((bars - PATIENCE) * IMPATIENCE, 0.0), MOST_IMPATIENT)
             bias[part] = waited if part in self.band else -OUTSIDER
+            if part in self._on:
+                bias[part] += min(max((bars - ON_PATIENCE) * ON_IMPATIENCE, 0.0), ON_MOST)
         return bias
 
     def echo_bias(self, heard: Heard, rows: list[int]) -> NDArray[np.float32]:

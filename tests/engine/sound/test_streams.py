@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instrument.engine.performance.chords import Chords
+from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.sound.mixer import BLOCK
 from instrument.engine.sound.streams import LEAD_S, LiveStream, Strand, StreamSource, Turned
 from instrument.music.notes import Note, Part

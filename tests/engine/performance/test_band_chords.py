@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrument.engine.performance.chords import LASTS, LATE, Chords
+from instrument.engine.performance.harmony.band_chords import LASTS, LATE, Chords
 from instrument.music.notes import Note, Part
 
 C, F, G7 = (0, 4, 7), (0, 5, 9), (2, 5, 7, 11)

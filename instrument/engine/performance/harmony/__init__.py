@@ -1,0 +1,1 @@
+"""Harmony of a performance: the chords that the band plays, and the plan in force."""

@@ -1,0 +1,106 @@
+"""The plan of a performance, bar by bar as far ahead as it is needed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.transport import bar_line
+from instrument.errors import HocketError
+from instrument.music.harmony import KEYS
+from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
+from instrument.music.progressions import named_progression, parse_progression, progressions
+from instrument.music.timebase import Metre, MetreMap
+
+FREE, TYPED = "free", "typed"
+SOURCES = (FREE, TYPED, *progressions())  # values of the knob "plan"
+KNOBS = ("plan", "vary", "key", "scale", "metre")  # of the instrument, on which a plan depends
+STEP = 8  # bars that are added at a time
+
+
+class PlanInForce:
+    """Writes a plan from a progression, over and over, and goes on writing it when a knob or the text changes.
+
+    A bar is a function of the knobs, the text and the tick from which they hold, never of how far ahead it was asked
+    for, so that a performance and its rendering have the same plan. plan: None while the players are free.
+    """
+
+    def __init__(self, values: Mapping[str, Value], text: str, metres: MetreMap) -> None:
+        """values: the instrument's knobs, by id; text: the typed progression. HocketError if it cannot be read."""
+        self.plan: Plan | None = None
+        self._form: Plan | None = None
+        self._first = 0  # the bar at which the form begins
+        self._source = ("", "")
+        self.change(values, text, metres, 0)
+
+    def change(self, values: Mapping[str, Value], text: str, metres: MetreMap, floor: int) -> None:
+        """Go on with other knobs, text or metres from the first bar line at or after the tick `floor`. HocketError if
+        the text cannot be read."""
+        source = str(values["plan"]), text
+        form = _form(*source, str(values["key"]), str(values["scale"]))
+        bar = metres.locate(bar_line(metres, floor)).bar
+        if form is None:
+            self.plan = None
+        else:
+            kept = self.plan.bars[:bar] if self.plan else ()
+            free = tuple(PlanBar(_metre(metres, number)) for number in range(len(kept), bar))
+            self.plan = Plan((*kept, *free), form.key)
+        if source != self._source or len(form or ()) != len(self._form or ()):
+            self._first = bar  # another form begins; in another key the same one goes on
+        self._source, self._form, self._metres = source, form, metres
+        self._closeness = 1.0 - float(values["vary"])
+
+    def reach(self, tick: int) -> None:
+        """Write the plan at least as far as a tick."""
+        while self.plan is not None and self._form is not None and self.plan.end <= tick:
+            bars = len(self.plan)
+            self.plan = self.plan.extended(self._bar(bar) for bar in range(bars, bars + STEP))
+
+    def _bar(self, number: int) -> PlanBar:
+        assert self._form is not None
+        form, since = self._form.bars, number - self._first
+        bar = form[since % len(form)]
+        recalled = since % len(form) if since >= len(form) else None
+        if bar.recall is not None:
+            recalled = bar.recall.bar
+        recall = (
+            Recall(self._first + recalled, self._closeness) if recalled is not None and self._closeness > 0 else None
+        )
+        begins = bar.begins or since % len(form) == 0
+        return _fitted(bar, _metre(self._metres, number))._replace(recall=recall, begins=begins)
+
+
+def _metre(metres: MetreMap, bar: int) -> tuple[int, int]:
+    metre = metres.locate(metres.start_of(bar)).metre
+    return (metre.numerator, metre.denominator) if metre else (4, 4)
+
+
+def _fitted(bar: PlanBar, metre: tuple[int, int]) -> PlanBar:
+    """A bar in another metre: its chords keep their share of it."""
+    if bar.metre == metre:
+        return bar
+    ticks, wanted = bar.ticks, Metre(0, *metre).bar_ticks
+    chords = {round(planned.offset * wanted / ticks): planned.chord for planned in bar.chords}
+    return bar._replace(
+        metre=metre, chords=tuple(PlannedChord(at, chord) for at, chord in chords.items() if at < wanted)
+    )
+
+
+@functools.lru_cache(32)
+def _form(source: str, text: str, key: str, scale: str) -> Plan | None:
+    """The form that a plan repeats; None where the players are free."""
+    if source == FREE or (source == TYPED and not text.strip()):
+        return None
+    tonic = KEYS.index(key)
+    if source == TYPED:
+        return parse_progression(text, key=(tonic, "minor" if "min" in scale else "major"))
+    return named_progression(source).plan(tonic)
+
+
+def check_text(text: str) -> None:
+    """HocketError for a progression that cannot be read, in one line that names the symbol or bar."""
+    try:
+        _form(TYPED, text, "C", "major")
+    except HocketError as error:
+        raise HocketError(f"this progression cannot be used: {error}") from error
