@@ -100,13 +100,13 @@ class Line:
         feed_all(self._player, self._recent)
         self._offset = self.count - self._player.count
 
-    def hear(self, notes: Sequence[Note]) -> None:
+    def append(self, notes: Sequence[Note]) -> None:
         """Take `notes`, in order and after all there are, as played by this line. Drops the plan."""
         self.change(self.ask, self.spacing)
         feed_all(self._player, notes)
         self._take(notes)
 
-    def listen(self, notes: Sequence[Note]) -> None:
+    def insert_live(self, notes: Sequence[Note]) -> None:
         """Take live notes as played by this line too, each at its place among those committed. Drops the plan.
 
         The player does not hear what it played itself at that tick, or what lies too far back.

@@ -67,7 +67,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     anchors: tuple[Anchor, ...] | None = None
 
     @property
-    def heard(self) -> int:
+    def count_after(self) -> int:
         """Notes the player has committed or been given when it is over."""
         return self.count + len(self.prompt) + len(self.live)
 
@@ -140,7 +140,7 @@ class Take:
         """The tick at which the transport stopped; None if the end is missing."""
         return next((entry.tick for entry in reversed(self.entries) if isinstance(entry, Stopped)), None)
 
-    def hear(self, player: int, note: Note) -> None:
+    def add_note(self, player: int, note: Note) -> None:
         """A note was committed."""
         self._heard.extend((player, *note))
 
@@ -240,7 +240,7 @@ def _read_line(take: Take, line: bytes, version: int) -> None:
         player, *row = _heard_lines.decode(line)
         if not 0 <= player < len(take.header.bundles):
             raise ValueError(f"there is no player {player}")
-        take.hear(player, _possible(Note(*row)))
+        take.add_note(player, _possible(Note(*row)))
     else:
         entry = _read_entry(line, version)
         if isinstance(entry, Input):
