@@ -20,7 +20,7 @@ from instrument import midi_spec
 from instrument.bench.sounds import time_stream, time_together, time_voice
 from instrument.bench.tools import (
     CONTROLS,
-    PATIENCE_S,
+    TIMEOUT_S,
     Figures,
     finish,
     first_line,
@@ -41,7 +41,7 @@ from instrument.paths import models_dirs
 
 WARM_UP, NOTES = 520, 200  # notes of every model that are played first, so that it has all its past; that are counted
 KNOB_EVERY_S = 0.35
-TOLD_AHEAD_NS = 150_000_000  # the control process hears of a deadline at least so long before
+MIN_NOTICE_NS = 150_000_000  # the control process hears of a deadline at least so long before
 WINDOW = "instrument.bench.window"
 
 
@@ -106,7 +106,7 @@ def time_start(home: Path) -> Figures:
     """Seconds from starting the engine to its first answer, and from starting `hocket play --headless` to the
     first note that is heard."""
     began = time.perf_counter_ns()
-    client = EngineClient.connect(timeout_s=PATIENCE_S)
+    client = EngineClient.connect(timeout_s=TIMEOUT_S)
     answered = time.perf_counter_ns()
     quit_engine(client)
     trace = home / "start.json"
@@ -115,7 +115,7 @@ def time_start(home: Path) -> Figures:
         f"play_headless({{'trace': {str(trace)!r}}}, seconds=1.0)"
     )
     spawned = time.perf_counter_ns()
-    subprocess.run([sys.executable, "-c", program], stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=True)
+    subprocess.run([sys.executable, "-c", program], stderr=subprocess.DEVNULL, timeout=TIMEOUT_S, check=True)
     sends = json.loads(trace.read_text("utf-8"))["sends"]
     heard = max(sends[0][0], sends[0][0] + sends[0][1]) if sends else None  # a port with stamps takes it early
     return {
@@ -130,11 +130,11 @@ class Live:
     def __init__(self, home: Path) -> None:
         self._trace = home / "live.json"
         self._turned: list[int] = []  # when a knob was sent, ns
-        self._told: set[int] = set()  # ticks whose deadlines the control process has
+        self._sent_ticks: set[int] = set()  # ticks whose deadlines the control process has
 
     def measure(self, seconds: float) -> dict[str, Any]:
         """Play for `seconds`; the figures."""
-        client = EngineClient.connect(options={"trace": str(self._trace)}, timeout_s=PATIENCE_S)
+        client = EngineClient.connect(options={"trace": str(self._trace)}, timeout_s=TIMEOUT_S)
         began = time.perf_counter_ns()
         window = spawn(WINDOW, output=subprocess.PIPE)
         sleeper, stream = (spawn(CONTROLS, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
@@ -188,15 +188,15 @@ class Live:
             client.wait(0.05)
             for report in client.poll():
                 if isinstance(report, Telemetry):
-                    self._tell(report, sleeper)
+                    self._send_deadlines(report, sleeper)
 
-    def _tell(self, telemetry: Telemetry, sleeper: subprocess.Popen[bytes]) -> None:
+    def _send_deadlines(self, telemetry: Telemetry, sleeper: subprocess.Popen[bytes]) -> None:
         if not telemetry.playing or not telemetry.plan or sleeper.stdin is None:
             return
         now, tick_ns = time.perf_counter_ns(), ns_per_tick(telemetry.bpm)
         ahead = {note.tick: now + int((note.tick - telemetry.tick) * tick_ns) for note in telemetry.plan}
-        new = [ns for tick, ns in ahead.items() if tick not in self._told and ns - now > TOLD_AHEAD_NS]
-        self._told.update(ahead)
+        new = [ns for tick, ns in ahead.items() if tick not in self._sent_ticks and ns - now > MIN_NOTICE_NS]
+        self._sent_ticks.update(ahead)
         with suppress(OSError):
             sleeper.stdin.write("".join(f"{ns}\n" for ns in new).encode())
             sleeper.stdin.flush()

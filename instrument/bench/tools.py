@@ -17,7 +17,7 @@ from instrument.engine.ipc.client import EngineClient
 from instrument.engine.ipc.messages import Quit, Telemetry
 from instrument.errors import HocketError
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 CONTROLS = "instrument.bench.controls"
 
 Figures = dict[str, float | None]
@@ -49,7 +49,7 @@ def first_line(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None
     reader = threading.Thread(target=lambda pipe: lines.append(pipe.readline()), args=(process.stdout,), daemon=True)
     reader.start()
-    reader.join(PATIENCE_S)
+    reader.join(TIMEOUT_S)
     return lines[0].decode().strip() if lines else ""
 
 
@@ -60,7 +60,7 @@ def quit_engine(client: EngineClient) -> None:
     client.close()
     if client.process:
         try:
-            client.process.wait(PATIENCE_S)
+            client.process.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired:
             client.process.kill()
             client.process.wait()

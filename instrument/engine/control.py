@@ -54,8 +54,8 @@ from instrument.engine.performance.patches import (
     save_patch,
 )
 from instrument.engine.recording import Recordings
-from instrument.engine.sound.mix_thread import Sound
-from instrument.engine.state_view import taken
+from instrument.engine.sound.mix_thread import MixThread
+from instrument.engine.state_view import drained
 from instrument.errors import HocketError
 
 FRAME_S = 1 / 30
@@ -64,12 +64,12 @@ RECORD_S = 0.5
 AUTOSAVE_S = 15.0
 DESCRIBE_S = 0.2  # descriptions follow one another no faster
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
-ALONE_S = 1.0  # how long one without clients that does not play stays
+NO_CLIENT_S = 1.0  # how long one without clients that does not play stays
 TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
 LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
-ANSWER_S = 2.0  # how long the notes thread may take for what takes no time
+CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for what takes no time
 
-Act = Callable[[Peer, Any], Future[Any] | None]
+Handler = Callable[[Peer, Any], Future[Any] | None]
 
 
 class Control:
@@ -81,7 +81,7 @@ class Control:
         server: Server,
         notes: NoteThread,
         scheduler: Scheduler,
-        sound: Sound,
+        sound: MixThread,
         devices: Devices,
         linger_s: float,
     ) -> None:
@@ -96,16 +96,16 @@ class Control:
         self._keep = False  # a client wants us to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
-        self._working = ThreadPoolExecutor(1, "work")
+        self._worker = ThreadPoolExecutor(1, "work")
         self._end: tuple[str, int] | None = None
-        self._alone_since = time.monotonic() + FIRST_CLIENT_S
+        self._no_client_since = time.monotonic() + FIRST_CLIENT_S
         self._describer = Describer(notes.view, devices)
         self._saved: Patch | None = None
         self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
         notes.ended = self._recordings.finish
-        devices.seen = self._describer.expire
-        self._actions: dict[type[AnyCommand], Act] = {
+        devices.on_change = self._describer.expire
+        self._handlers: dict[type[AnyCommand], Handler] = {
             Hello: self._hello,
             Play: lambda _, __: notes.call(notes.play),
             Stop: lambda _, __: notes.call(notes.stop),
@@ -123,16 +123,16 @@ class Control:
                 lambda: notes.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
             ),
             RemoveAnchor: self._remove_anchor,
-            Describe: self._look_around,
+            Describe: self._refresh,
             Quit: lambda _, __: self.end("asked to quit"),
         }
-        self._duties: list[tuple[float, Callable[[], None]]] = [
-            (FRAME_S, self._tell),
+        self._periodic: list[tuple[float, Callable[[], None]]] = [
+            (FRAME_S, self._send_telemetry),
             (POLL_S, devices.poll),
             (RECORD_S, self._recordings.update),
             (AUTOSAVE_S, self.save),
-            (DESCRIBE_S, self._describe),
-            (POLL_S, self._count_clients),
+            (DESCRIBE_S, self._send_changes),
+            (POLL_S, self._end_without_clients),
         ]
 
     def end(self, reason: str, status: int = 0) -> None:
@@ -144,14 +144,14 @@ class Control:
         """Until the end; the exit status."""
         self._describer.look_at_models()
         now = time.monotonic()
-        due = [now] * len(self._duties)
+        due = [now] * len(self._periodic)
         while self._end is None:
             with suppress(Empty):
                 peer, envelope = self._server.inbox.get(timeout=max(0.0, min(due) - time.monotonic()))
                 if peer and envelope:
-                    self._obey(peer, envelope)
+                    self._handle(peer, envelope)
             now = time.monotonic()
-            for i, (period, duty) in enumerate(self._duties):
+            for i, (period, duty) in enumerate(self._periodic):
                 if now >= due[i]:
                     due[i] = max(due[i] + period, now)
                     duty()
@@ -177,24 +177,24 @@ class Control:
 
     # Commands
 
-    def _obey(self, peer: Peer, envelope: Envelope) -> None:
+    def _handle(self, peer: Peer, envelope: Envelope) -> None:
         try:
-            future = self._actions[type(envelope.command)](peer, envelope.command)
+            future = self._handlers[type(envelope.command)](peer, envelope.command)
         except HocketError as error:
             peer.reply(envelope.number, str(error))
             return
         if future is None:
             peer.reply(envelope.number)
         else:
-            future.add_done_callback(partial(self._answer, peer, envelope))
+            future.add_done_callback(partial(self._finish, peer, envelope))
 
-    def _answer(self, peer: Peer, envelope: Envelope, future: Future[Any]) -> None:
+    def _finish(self, peer: Peer, envelope: Envelope, future: Future[Any]) -> None:
         error = future.exception()
         turned = isinstance(envelope.command, SetKnob) and not error
         if not turned:
             self._describer.expire()
         if isinstance(error, TimeoutError):
-            error = HocketError(f"the players did not answer within {ANSWER_S:g} s: try again")
+            error = HocketError(f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again")
         if error and not isinstance(error, HocketError):
             traceback.print_exception(error)
             self.end(f"internal error: {error!r}", 1)
@@ -204,7 +204,7 @@ class Control:
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
-        self._alone_since = time.monotonic()
+        self._no_client_since = time.monotonic()
         self._shown = None
         peer.post(self._describer.description())
 
@@ -219,26 +219,26 @@ class Control:
     def _load_model(self, _: Peer, command: LoadModel) -> Future[None]:
         def load() -> None:
             self._notes.models.load(command.slug)
-            self._notes.call(lambda: self._notes.load(command.slug, command.player)).result(ANSWER_S)
+            self._notes.call(lambda: self._notes.load(command.slug, command.player)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(load)
+        return self._worker.submit(load)
 
     def _add_anchor(self, _: Peer, command: AddAnchor) -> Future[None]:
         def add() -> None:
             notes = self._notes
             performances = filter(None, (notes.performance, notes.previous))
             with_it = partial(pad.added, anchor=make_anchor(command, performances))
-            notes.call(lambda: notes.anchor(with_it, command.player)).result(ANSWER_S)
+            notes.call(lambda: notes.anchor(with_it, command.player)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(add)
+        return self._worker.submit(add)
 
     def _remove_anchor(self, _: Peer, command: RemoveAnchor) -> Future[None]:
         def remove() -> None:
             notes = self._notes
             without = without_anchor(notes.performance, command.name, command.player)
-            notes.call(lambda: notes.anchor(without, command.player)).result(ANSWER_S)
+            notes.call(lambda: notes.anchor(without, command.player)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(remove)
+        return self._worker.submit(remove)
 
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
         def load() -> None:
@@ -247,21 +247,21 @@ class Control:
                 self._notes.models.load(player.model)
             now = self._notes.view.snapshot.patch.routing  # devices are not changed in passing
             here = replace(patch, routing=replace(now, channels=patch.routing.channels))
-            self._notes.call(lambda: self._notes.use(here)).result(ANSWER_S)
-            self._describer.kept = patch
+            self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
+            self._describer.saved_patch = patch
 
-        return self._working.submit(load)
+        return self._worker.submit(load)
 
     def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
         def save() -> None:
-            saved = self._describer.kept = save_patch(self._notes.view.snapshot.patch, command.name)
-            self._notes.call(lambda: self._notes.label(name=saved.name)).result(ANSWER_S)
+            saved = self._describer.saved_patch = save_patch(self._notes.view.snapshot.patch, command.name)
+            self._notes.call(lambda: self._notes.set_fields(name=saved.name)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(save)
+        return self._worker.submit(save)
 
     def _record(self, _: Peer, command: Record) -> Future[None]:
         if not command.path:
-            return self._working.submit(self._recordings.close)
+            return self._worker.submit(self._recordings.close)
         return self._notes.call(lambda: self.record(command.path))
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
@@ -279,31 +279,31 @@ class Control:
                 if kind in chosen:
                     self._devices.use(kind, str(chosen[kind]))
             routing = replace(self._notes.view.snapshot.patch.routing, **chosen)
-            self._notes.call(lambda: self._notes.label(routing=routing)).result(ANSWER_S)
+            self._notes.call(lambda: self._notes.set_fields(routing=routing)).result(CALL_TIMEOUT_S)
 
         return self._devices.call(change)
 
-    def _look_around(self, _: Peer, __: Describe) -> Future[None]:
+    def _refresh(self, _: Peer, __: Describe) -> Future[None]:
         def look() -> None:
             self._describer.look_at_models()
-            self._devices.look_around()
+            self._devices.refresh()
 
         return self._devices.call(look)
 
     # Duties
 
-    def _count_clients(self) -> None:
+    def _end_without_clients(self) -> None:
         now = time.monotonic()
         if self._server.peers or self._keep:
-            self._alone_since = now
-        elif now - self._alone_since > (self._linger_s if self._notes.transport.playing else ALONE_S):
+            self._no_client_since = now
+        elif now - self._no_client_since > (self._linger_s if self._notes.transport.playing else NO_CLIENT_S):
             self.end("no client is left")
 
-    def _describe(self) -> None:
+    def _send_changes(self) -> None:
         if changes := self._describer.changes():
             self._server.broadcast(changes)
 
-    def _tell(self) -> None:
+    def _send_telemetry(self) -> None:
         if not self._server.peers:
             return
         notes, sound = self._notes, self._sound
@@ -322,20 +322,20 @@ class Control:
                 bpm=transport.bpm_at(tick),
                 bar=bar,
                 beat=beat,
-                committed=tuple(taken(notes.view.committed)),
+                committed=tuple(drained(notes.view.committed)),
                 plan=None if plan is shown else plan,
                 levels=sound.levels(),
                 load=sound.load,
                 starved=audio.starved,
                 xruns=audio.xruns,
-                latency_ms=sound.reach_ns() / 1e6,
+                latency_ms=sound.lead_ns() / 1e6,
                 late_notes=self._scheduler.late,
                 sounding=self._scheduler.agenda.sounding,
                 ms_per_note=notes.ms_per_note,
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
-                banners=self._all_banners(),
+                banners=self._banners(),
                 midi_in=self._devices.midi_in,
                 player_levels=player_levels,
                 voices_level=voices_level,
@@ -351,7 +351,7 @@ class Control:
         labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
         return LEARNING.format(labels.get(learning, learning))
 
-    def _all_banners(self) -> tuple[str, ...]:
+    def _banners(self) -> tuple[str, ...]:
         found = (
             *self.banners,
             *self._devices.banners,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
 from instrument.engine.performance.patches import Patch, list_patches, load_patch
-from instrument.engine.state_view import Snapshot, StateView, taken
+from instrument.engine.state_view import Snapshot, StateView, drained
 from instrument.errors import HocketError
 from instrument.models.catalog import Entry, list_models
 
@@ -22,7 +22,7 @@ class Describer:
     """
 
     def __init__(self, view: StateView, devices: Devices) -> None:
-        self.kept = _as_kept(view.snapshot.patch)
+        self.saved_patch = _as_saved(view.snapshot.patch)
         self._view = view
         self._devices = devices
         self._sent = view.snapshot  # the last that was sent
@@ -46,7 +46,7 @@ class Describer:
     def changes(self) -> Description | Values | None:
         """What is to be sent now, None if nothing has changed."""
         expired, self._expired = self._expired, False
-        names = list(taken(self._turned))
+        names = list(drained(self._turned))
         before, self._sent = self._sent, self._view.snapshot  # controllers turn knobs, too
         changed = None if expired else self._sent.turned_since(before)
         if changed is None:
@@ -66,39 +66,39 @@ class Describer:
             patches=list_patches(),
             patch=now.patch.name,
             patch_changed=self._patch_changed(now),
-            audio_devices=self._devices.there[AUDIO],
-            midi_ports=self._devices.there[MIDI],
+            audio_devices=self._devices.available[AUDIO],
+            midi_ports=self._devices.available[MIDI],
             offset_ms=now.patch.routing.offset_ms,
-            midi_inputs=self._devices.there[MIDI_IN],
+            midi_inputs=self._devices.available[MIDI_IN],
             controllers=now.patch.routing.controllers,
             pads=now.pads,
             kinds=now.kinds,
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:
-        return differs(now.patch, self.kept, now.knobs)
+        return patch_differs(now.patch, self.saved_patch, now.knobs)
 
 
-def _as_kept(patch: Patch) -> Patch:
+def _as_saved(patch: Patch) -> Patch:
     """The patch that an engine begins with, as its file has it."""
     with suppress(HocketError):
         return load_patch(patch.name) if patch.name in list_patches() else patch
     return patch
 
 
-def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
+def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -> bool:
     """Whether a patch sounds different from the one that was kept, whose knobs may be left at their defaults."""
-    given = [(patch.knobs, kept.knobs)] + [
-        (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
+    given = [(patch.knobs, saved_patch.knobs)] + [
+        (now.knobs, then.knobs) for now, then in zip(patch.players, saved_patch.players, strict=False)
     ]
     turned = any(
         given[info.player + 1][0].get(info.id, info.default) != given[info.player + 1][1].get(info.id, info.default)
         for info in knobs
         if info.player + 1 < len(given)
     )
-    models = [player.model for player in patch.players] != [player.model for player in kept.players]
-    anchors = [player.anchors for player in patch.players] != [player.anchors for player in kept.players]
-    return turned or models or anchors or patch.voices != kept.voices
+    models = [player.model for player in patch.players] != [player.model for player in saved_patch.players]
+    anchors = [player.anchors for player in patch.players] != [player.anchors for player in saved_patch.players]
+    return turned or models or anchors or patch.voices != saved_patch.voices
 
 
 def model_info(entry: Entry) -> ModelInfo:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.audio.output import NULL, NullAudio, list_devices, open_audio
 from instrument.io.glance import glance
@@ -23,11 +23,11 @@ Result = TypeVar("Result")
 AUDIO, MIDI, MIDI_IN = KINDS = ("audio", "midi", "midi_in")
 _LISTS = {AUDIO: list_devices, MIDI: list_ports, MIDI_IN: list_inputs}
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # waits between tries to open what is missing; the last is kept
-TOLD_S = 10.0  # how long it is told that a device was found
+FOUND_BANNER_S = 10.0  # how long it is told that a device was found
 
 
 @dataclass
-class Wish:
+class MissingDevice:
     """A device that was asked for ("" = any) and is not there. problem: what the player sees meanwhile, empty where
     nobody misses it."""
 
@@ -47,20 +47,20 @@ class Devices:
 
     def __init__(
         self,
-        sound: Sound,
+        sound: MixThread,
         scheduler: Scheduler,
         listener: Listener,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.there: dict[str, tuple[str, ...]] = dict.fromkeys(KINDS, ())
-        self.seen: Callable[[], None] = lambda: None  # told when `there` is new
+        self.available: dict[str, tuple[str, ...]] = dict.fromkeys(KINDS, ())
+        self.on_change: Callable[[], None] = lambda: None  # told when `available` is new
         self._sound = sound
         self._scheduler = scheduler
         self._listener = listener
         self._clock = clock
         self._work = ThreadPoolExecutor(1, "devices")
-        self._trying: Future[None] | None = None
-        self._wishes: dict[str, Wish] = {}
+        self._attempt: Future[None] | None = None
+        self._missing: dict[str, MissingDevice] = {}
         self._found: dict[str, tuple[str, float]] = {}  # by kind: what is told of it, and until when
         self._glanced: object = None
 
@@ -69,7 +69,7 @@ class Devices:
         """What the player should know."""
         now = self._clock()
         return (
-            *(wish.problem for wish in list(self._wishes.values())),
+            *(missing.problem for missing in list(self._missing.values())),
             audio_banner(self._sound.audio.status()),
             midi_banner(self._scheduler.port.status()),
             midi_banner(self._listener.port.status()),
@@ -81,9 +81,9 @@ class Devices:
         """What a person plays on, as the window shows it."""
         return midi_text(self._listener.port.status())
 
-    def wish(self, kind: str, name: str, problem: str) -> None:
+    def add_missing(self, kind: str, name: str, problem: str) -> None:
         """A device is missing; another plays in its place."""
-        self._wishes[kind] = Wish(name, problem)
+        self._missing[kind] = MissingDevice(name, problem)
 
     def call(self, do: Callable[[], Result]) -> Future[Result]:
         """Have something done between two openings."""
@@ -99,33 +99,33 @@ class Devices:
         else:
             check_input(name or VIRTUAL)
             self._listener.use(lambda: open_midi_in(name or VIRTUAL))
-        self._wishes.pop(kind, None)
+        self._missing.pop(kind, None)
 
     def poll(self) -> None:
         """Keep the devices alive, and look out for those that are missing. Call it a few times a second."""
         self._scheduler.poll()
         self._sound.poll()
         self._listener.poll()
-        if self._trying:
-            if not self._trying.done():
+        if self._attempt:
+            if not self._attempt.done():
                 return
-            self._trying.result()
-        now, seen = self._clock(), glance()
-        changed, self._glanced = seen != self._glanced, seen
-        wishes = list(self._wishes.items())
-        for _, wish in wishes if changed else []:
-            wish.due, wish.tries = now, 0
-        due = [(kind, wish) for kind, wish in wishes if now >= wish.due]
-        self._trying = self.call(lambda: self._try(due, changed)) if due or changed else None
+            self._attempt.result()
+        now, glanced = self._clock(), glance()
+        changed, self._glanced = glanced != self._glanced, glanced
+        missing_now = list(self._missing.items())
+        for _, missing in missing_now if changed else []:
+            missing.due, missing.tries = now, 0
+        due = [(kind, missing) for kind, missing in missing_now if now >= missing.due]
+        self._attempt = self.call(lambda: self._open_due(due, changed)) if due or changed else None
 
-    def look_around(self) -> None:
+    def refresh(self) -> None:
         """See what devices there are, which takes a second: through `call`."""
         for kind, look in _LISTS.items():
             try:
-                self.there[kind] = tuple(look())
+                self.available[kind] = tuple(look())
             except (HocketError, OSError):
-                self.there[kind] = ()  # that there are none is told by the banners
-        self.seen()
+                self.available[kind] = ()  # that there are none is told by the banners
+        self.on_change()
 
     def close(self) -> None:
         """Open nothing any more."""
@@ -140,33 +140,33 @@ class Devices:
             self._scheduler.use(lambda: best_midi(NULL if last.backend == NULL else VIRTUAL)[0])
             raise
 
-    def _try(self, due: list[tuple[str, Wish]], changed: bool) -> None:
-        for kind, wish in due:
-            if self._wishes.get(kind) is not wish:
+    def _open_due(self, due: list[tuple[str, MissingDevice]], changed: bool) -> None:
+        for kind, missing in due:
+            if self._missing.get(kind) is not missing:
                 continue  # something else was asked for meanwhile
             try:
-                self.use(kind, wish.name)
+                self.use(kind, missing.name)
             except (HocketError, OSError):
-                wish.due = self._clock() + RETRY_S[min(wish.tries, len(RETRY_S) - 1)]
-                wish.tries += 1
-                changed |= self._make_do(kind, wish)
+                missing.due = self._clock() + RETRY_S[min(missing.tries, len(RETRY_S) - 1)]
+                missing.tries += 1
+                changed |= self._use_substitute(kind, missing)
             else:
                 changed = True
-                if wish.problem:
-                    self._found[kind] = f"there it is: {self._in_use(kind)}", self._clock() + TOLD_S
+                if missing.problem:
+                    self._found[kind] = f"there it is: {self._in_use(kind)}", self._clock() + FOUND_BANNER_S
         if changed:
-            self.look_around()
+            self.refresh()
 
-    def _make_do(self, kind: str, wish: Wish) -> bool:
+    def _use_substitute(self, kind: str, missing: MissingDevice) -> bool:
         """Take any other device than none while one is missing; whether there was one."""
-        if kind == MIDI_IN or not wish.name or not self._is_null(kind):
+        if kind == MIDI_IN or not missing.name or not self._is_null(kind):
             return False
         try:
             self.use(kind, "")
         except (HocketError, OSError):
             return False
-        wish.problem = f"{wish.name!r} is not there: {self._in_use(kind)} until it appears"
-        self._wishes[kind] = wish
+        missing.problem = f"{missing.name!r} is not there: {self._in_use(kind)} until it appears"
+        self._missing[kind] = missing
         return True
 
     def _is_null(self, kind: str) -> bool:

@@ -17,7 +17,7 @@ from instrument.music.timebase import MICRO_STEPS, TempoMap
 STRUCK = 12  # ticks that a live note is taken to last until it is known
 
 
-class Playing(Protocol):
+class LiveInputHost(Protocol):
     """What live input needs of the notes thread."""
 
     @property
@@ -39,7 +39,7 @@ class Playing(Protocol):
 class LiveInput:
     """Puts struck keys on their ticks and gives them to the first player to hear. For the notes thread."""
 
-    def __init__(self, notes: Playing) -> None:
+    def __init__(self, notes: LiveInputHost) -> None:
         self._notes = notes
 
     def listen(self, keys: Iterable[Key]) -> None:

@@ -17,7 +17,7 @@ LEARN_NS = 30_000_000_000  # how long a knob waits for its controller
 Controllers = dict[int, str]  # number of a MIDI controller -> name of the knob that it turns ("0/temperature")
 
 
-class Turning(Protocol):
+class MidiLearnHost(Protocol):
     """What MIDI learn needs of the notes thread."""
 
     @property
@@ -29,7 +29,7 @@ class Turning(Protocol):
         """Turn a knob."""
         ...
 
-    def label(self, **fields: Any) -> None:
+    def set_fields(self, **fields: Any) -> None:
         """Set fields of the patch that no note depends on."""
         ...
 
@@ -37,7 +37,7 @@ class Turning(Protocol):
 class MidiLearn:
     """Binds controllers to knobs and turns knobs by them. For the notes thread; others may read `learning`."""
 
-    def __init__(self, notes: Turning, clock: Clock) -> None:
+    def __init__(self, notes: MidiLearnHost, clock: Clock) -> None:
         self._notes = notes
         self._clock = clock
         self._waiting = ("", 0)  # a knob that is to be turned by a controller, and until when (ns) it waits
@@ -68,7 +68,7 @@ class MidiLearn:
 
     def bind(self, controllers: Controllers) -> None:
         """Have these controllers turn these knobs, and no others."""
-        self._notes.label(routing=replace(self._notes.performance.patch.routing, controllers=controllers))
+        self._notes.set_fields(routing=replace(self._notes.performance.patch.routing, controllers=controllers))
 
     def without(self, player: int) -> Controllers:
         """The controllers as they are to be when a player has left and those behind have moved up."""

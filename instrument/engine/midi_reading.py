@@ -14,19 +14,19 @@ from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
 MODULE = "instrument.engine.midi_reading"
-MOST_SECONDS = 15.0
-MOST_MEMORY = 1 << 30  # bytes
+MAX_SECONDS = 15.0
+MAX_MEMORY = 1 << 30  # bytes
 SPAN = 256 * TICKS_PER_BEAT
 
 
 def read_beginning(path: str) -> Piece:
     """A MIDI file's metres, and of each part the notes of 256 beats from its first on. HocketError as `read_midi`."""
     try:
-        found = json.loads(ask(MODULE, path, seconds=MOST_SECONDS + 5))
+        found = json.loads(ask(MODULE, path, seconds=MAX_SECONDS + 5))
     except HocketError as error:
         if MODULE not in str(error):
             raise
-        reason = f"that takes more than {MOST_SECONDS:g} s, or ends its process"
+        reason = f"that takes more than {MAX_SECONDS:g} s, or ends its process"
         raise HocketError(f"{path} cannot be read: {reason}") from error
     notes = np.array(found["notes"], np.int32)
     return Piece(notes, tuple(Metre(*metre) for metre in found["metres"]))
@@ -34,18 +34,18 @@ def read_beginning(path: str) -> Piece:
 
 def main() -> int:
     """Print the file that the first argument names as JSON, or in one line why it cannot be read."""
-    answer_in_time(MOST_SECONDS)
+    answer_in_time(MAX_SECONDS)
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     try:
         piece = read_midi(sys.argv[1])
     except HocketError as error:
         print(str(error).encode(errors="replace").decode())  # a path may hold what is no text
         return 1
     except MemoryError:
-        print(f"this file cannot be read: that takes more than {MOST_MEMORY >> 20} MB of memory")
+        print(f"this file cannot be read: that takes more than {MAX_MEMORY >> 20} MB of memory")
         return 1
     notes = piece.notes
     near = np.zeros(len(notes), bool)

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 MARGIN_NS = 7_000_000  # notes are committed this much before an output takes them
 START_NS = 20_000_000  # from Play to the first tick, beyond what the outputs need
-JUMP_NS = 500_000_000  # longer than this without a turn of the loop: the machine slept, and the music waits
+SUSPEND_NS = 500_000_000  # longer than this without a turn of the loop: the machine slept, and the music waits
 LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
 AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
 _TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
@@ -55,7 +55,7 @@ class Output(Protocol):
         """Time runs by `tempo` from now on; None: it stands."""
         ...
 
-    def reach_ns(self) -> int:
+    def lead_ns(self) -> int:
         """How long before it is heard a note is taken."""
         ...
 
@@ -99,11 +99,11 @@ class NoteThread:
         self._clock = clock
         self._outputs = outputs
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._turned = clock.now()
+        self._last_turn_ns = clock.now()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
-        self._pace()
-        self._arranged()
+        self._set_time()
+        self._state_changed()
 
     def start(self) -> None:
         """Start the thread."""
@@ -136,8 +136,8 @@ class NoteThread:
         if self.transport.playing:
             return
         self._plan(24)
-        now = self._turned = self._clock.now()
-        self.transport = self.transport.started(now + self.reach_ns() + START_NS)
+        now = self._last_turn_ns = self._clock.now()
+        self.transport = self.transport.started(now + self.lead_ns() + START_NS)
         self._retime()
 
     def stop(self) -> None:
@@ -156,10 +156,10 @@ class NoteThread:
         a value it cannot take."""
         value = self.performance.turn(info, value)
         if info.player == INSTRUMENT and info.id == "tempo":
-            self.transport = self.transport.paced(float(value), self.performance.floor)
+            self.transport = self.transport.with_tempo(float(value), self.performance.floor)
             self._retime()
-        self.transport = self.transport.measured(self.performance.metres)
-        self._arranged()
+        self.transport = self.transport.with_metres(self.performance.metres)
+        self._state_changed()
         tempo = self.transport.tempo
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
@@ -173,7 +173,7 @@ class NoteThread:
         for_sound = player == len(kinds) or kinds[player] != NOTES
         if for_sound == (kind != NOTES):
             self.performance.load(slug, player)
-            self._arranged()
+            self._state_changed()
         else:
             seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
             self.use(replace(self.view.snapshot.patch, players=seated))
@@ -194,12 +194,12 @@ class NoteThread:
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
         """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
         self.performance.anchor(change(self.performance.pad(player).anchors), player)
-        self._arranged()
+        self._state_changed()
 
-    def label(self, **fields: Any) -> None:
+    def set_fields(self, **fields: Any) -> None:
         """Set fields of the patch that no note depends on: name, routing, voices."""
         self.performance.patch = replace(self.performance.patch, **fields)
-        self._arranged()
+        self._state_changed()
 
     def use(self, patch: Patch) -> None:
         """Begin anew with a patch; the music goes on if it plays. HocketError leaves everything as it was."""
@@ -211,9 +211,9 @@ class NoteThread:
         if playing:
             self.play()
 
-    def reach_ns(self) -> int:
+    def lead_ns(self) -> int:
         """How long before it is heard the outputs take a note: the longest of them."""
-        return max((output.reach_ns() for output in self._outputs), default=0)
+        return max((output.lead_ns() for output in self._outputs), default=0)
 
     def _stage(self, patch: Patch) -> Staged:
         given: list[Opened] = []
@@ -235,32 +235,32 @@ class NoteThread:
             self.previous = last
         self.models.take_back(self._seated)
         self.performance, self._seated = staged or self._stage(last.current_patch())
-        self._pace()
-        self._arranged()
+        self._set_time()
+        self._state_changed()
 
-    def _arranged(self) -> None:
+    def _state_changed(self) -> None:
         """Something other than the notes changed: update the view and the outputs, and try again what failed."""
         self.view.update(self.performance)
         self.problem = ""
         for output in self._outputs:
             output.arrange(self.performance)
 
-    def _pace(self) -> None:
+    def _set_time(self) -> None:
         """Take tempo and bars from the performance."""
         bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])
-        self.transport = self.transport.paced(bpm, 0).measured(self.performance.metres)
+        self.transport = self.transport.with_tempo(bpm, 0).with_metres(self.performance.metres)
 
     def _close(self) -> None:
         self._closed = True
 
     def _run(self) -> None:
         while not self._closed:
-            self._advance()
+            self._commit_due()
             worked = self._plan_one()
             self.view.show_plan(self.performance)
-            self._obey(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+            self._run_calls(0 if worked else _TURN_S if self.transport.playing else _REST_S)
 
-    def _obey(self, timeout_s: float) -> None:
+    def _run_calls(self, timeout_s: float) -> None:
         """Do what is asked, after waiting for it for up to `timeout_s`."""
         try:
             self._calls.get(timeout=timeout_s)() if timeout_s else self._calls.get_nowait()()
@@ -269,18 +269,18 @@ class NoteThread:
         except Empty:
             pass
 
-    def _advance(self) -> None:
+    def _commit_due(self) -> None:
         """Commit what the outputs are about to need."""
         now = self._clock.now()
-        if self.transport.tempo and now - self._turned > JUMP_NS:
+        if self.transport.tempo and now - self._last_turn_ns > SUSPEND_NS:
             self._silence()
-            self.transport = self.transport.resumed(now, now - self._turned)
+            self.transport = self.transport.resumed(now, now - self._last_turn_ns)
             self._retime()
-        self._turned = now
+        self._last_turn_ns = now
         tempo = self.transport.tempo
         if tempo is None:
             return
-        overdue = now + self.reach_ns()
+        overdue = now + self.lead_ns()
         played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
         if played:
             for output in self._outputs:

@@ -41,7 +41,7 @@ from instrument.engine.performance.patches import (
     load_patch,
 )
 from instrument.engine.performance.sound_seats import NOTES
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io import priority
 from instrument.io.clocks import SystemClock
@@ -128,10 +128,10 @@ def run(options: argparse.Namespace, state: Path) -> int:
     listener = Listener(keyboard, sound.play, KeyboardReceiver(notes))
     devices = Devices(sound, scheduler, listener)
     if input_banner is not None:
-        devices.wish(MIDI_IN, midi_in, input_banner)
+        devices.add_missing(MIDI_IN, midi_in, input_banner)
     for kind, wanted, missing in ((AUDIO, audio, audio_banner), (MIDI, midi, midi_banner)):
         if missing:
-            devices.wish(kind, wanted, missing)
+            devices.add_missing(kind, wanted, missing)
     control = Control(server, notes, scheduler, sound, devices, options.linger)
     control.banners = [text for text in (patch_banner, models_banner) if text]
     if options.record:
@@ -159,10 +159,10 @@ def run(options: argparse.Namespace, state: Path) -> int:
     return status
 
 
-def open_sound(device: str) -> tuple[Sound, str]:
+def open_sound(device: str) -> tuple[MixThread, str]:
     """The voices on the best device, and a banner."""
     audio, banner = best_audio(device)
-    return Sound(audio), banner
+    return MixThread(audio), banner
 
 
 def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
@@ -197,9 +197,12 @@ def load_models(patch: Patch, models: ModelPool, asked_for: bool) -> tuple[Patch
     return patch, ""
 
 
-def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: Sound, control: Control) -> None:
-    """What `hocket bench` wants to know and telemetry is too slow for. In ns: when each knob that was turned took
-    effect, what planning each of the last notes took, (deadline, lateness) of the last note-ons. sound: see `Sound`."""
+def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: MixThread, control: Control) -> None:
+    """Write the measurements that `hocket bench` needs and that telemetry is too slow for, as JSON.
+
+    In ns: when each turned knob took effect, how long planning each of the last notes took, and (deadline, lateness)
+    of the last note-ons. The key `sound` holds frames of the `MixThread`.
+    """
     audio = sound.audio.status()
     table = {
         "knobs": list(control.knob_instants),

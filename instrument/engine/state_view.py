@@ -13,7 +13,7 @@ from instrument.engine.performance.performance import Performance, Played
 from instrument.io.ports import Clock
 from instrument.music.notes import Note
 
-Taken = TypeVar("Taken")
+Item = TypeVar("Item")
 
 SHOW_NS = 30_000_000  # between two pictures of the plan
 
@@ -93,7 +93,7 @@ class StateView:
             self.plan = tuple(NoteReport(player, *note) for player, note in performance.planned(float("inf")))
 
 
-def taken(queue: deque[Taken]) -> Iterator[Taken]:
+def drained(queue: deque[Item]) -> Iterator[Item]:
     """Everything in a queue that another thread fills, removed from it."""
     with suppress(IndexError):
         while True:

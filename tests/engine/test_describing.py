@@ -103,7 +103,7 @@ def test_what_a_midi_controller_turns_is_told_too(rig):
         lambda notes: notes.load("scale-2"),
         lambda notes: notes.load("noise", 3),
         lambda notes: notes.remove(1),
-        lambda notes: notes.label(name="Another"),
+        lambda notes: notes.set_fields(name="Another"),
         lambda notes: notes.use(Patch(players=(PlayerPatch("scale"),))),
     ],
 )

@@ -14,7 +14,7 @@ from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
 from instrument.io.glance import glance
@@ -87,7 +87,7 @@ class Rig:
     def __init__(self, monkeypatch):
         self.now, self.tries, self.there, self.glance = 0.0, [], set(), 0
         audio, _ = best_audio("null")
-        self.sound, self.scheduler = Sound(audio), Scheduler(SystemClock(), NullMidi())
+        self.sound, self.scheduler = MixThread(audio), Scheduler(SystemClock(), NullMidi())
         self.devices = Devices(self.sound, self.scheduler, self.listener(), lambda: self.now)
         monkeypatch.setattr(module, "glance", lambda: self.glance)
         monkeypatch.setattr(module, "open_midi", self.open)
@@ -114,7 +114,7 @@ class Rig:
     def turn(self):
         """Poll until what it began is done."""
         self.devices.poll()
-        wait_for(lambda: self.devices._trying is None or self.devices._trying.done(), 5)
+        wait_for(lambda: self.devices._attempt is None or self.devices._attempt.done(), 5)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def rig(monkeypatch):
 
 
 def test_tries_become_rarer_until_something_changes(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     for _ in range(400):
         rig.now += 0.25
         rig.turn()
@@ -140,10 +140,10 @@ def test_tries_become_rarer_until_something_changes(rig):
 
 
 def test_it_is_told_that_it_was_found_and_then_no_more(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     rig.there.add("Keys")
     rig.turn()
-    assert rig.devices.there[MIDI] == ("Keys",)
+    assert rig.devices.available[MIDI] == ("Keys",)
     assert [text for text in rig.devices.banners if text] == ["there it is: now sending to Keys"]
     rig.now += 60
     rig.turn()
@@ -152,7 +152,7 @@ def test_it_is_told_that_it_was_found_and_then_no_more(rig):
 
 
 def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     rig.there.add("virtual")
     rig.turn()
     assert rig.scheduler.port.name == "virtual"
@@ -168,7 +168,7 @@ def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
 
 
 def test_another_choice_makes_it_forget_the_wish(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     rig.there.add("Synth")
     rig.devices.call(lambda: rig.devices.use(MIDI, "Synth")).result(5)
     rig.there.add("Keys")

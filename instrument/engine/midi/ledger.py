@@ -6,7 +6,7 @@ import heapq
 
 from instrument.midi_spec import note_off, note_on
 
-LONGEST = 64 * 24.0  # ticks; a longer note is released here
+MAX_DURATION = 64 * 24.0  # ticks; a longer note is released here
 
 
 class Ledger:
@@ -17,8 +17,8 @@ class Ledger:
     note-off between, and after `release_all` nothing sounds. Not for several threads at once.
     """
 
-    def __init__(self, longest: float = LONGEST) -> None:
-        self._longest = longest
+    def __init__(self, max_duration: float = MAX_DURATION) -> None:
+        self._max_duration = max_duration
         self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note
         self._ends: list[tuple[float, int, int, int]] = []  # heap of (tick, serial, channel, key)
         self._serial = 0
@@ -32,7 +32,7 @@ class Ledger:
         messages = self._release(channel, key)
         self._serial += 1
         self._sounding[channel, key] = self._serial
-        end = tick + min(max(duration, 0.0), self._longest)
+        end = tick + min(max(duration, 0.0), self._max_duration)
         heapq.heappush(self._ends, (end, self._serial, channel, key))
         messages.append(note_on(channel, key, max(1, velocity)))
         return messages

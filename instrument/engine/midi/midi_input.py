@@ -57,7 +57,7 @@ class Listener:
         """Keep the port alive; what was held when it was lost is released."""
         self.port.poll()
         if self._held and self.port.status().state != "open":
-            self._let_go()
+            self._release_held()
 
     def use(self, open_port: Callable[[], MidiInput]) -> None:
         """Listen to another port from now on, opened when the last one has been closed. HocketError if it does not
@@ -67,7 +67,7 @@ class Listener:
             with self._reading:
                 last, self.port = self.port, opened
             last.close()
-            self._let_go()
+            self._release_held()
 
     def close(self) -> None:
         """End the thread, close the port."""
@@ -95,7 +95,7 @@ class Listener:
         free = controller != SUSTAIN and controller < FIRST_MODE_MESSAGE
         return free and self._receiver.binds(controller)
 
-    def _let_go(self) -> None:
+    def _release_held(self) -> None:
         now = time.perf_counter_ns()
         self._take([(now, midi_spec.note_off(channel, pitch)) for channel, pitch in list(self._held)])
         self._take([(now, midi_spec.control(0, SUSTAIN, 0))])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instrument import midi_spec
-from instrument.engine.midi.ledger import LONGEST, Ledger
+from instrument.engine.midi.ledger import MAX_DURATION, Ledger
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
@@ -82,7 +82,7 @@ class Agenda:
         parsed = midi_spec.parse(message)
         with self._changed:
             if parsed.starts:
-                return self._ledger.on(tick, parsed.channel, parsed.first, parsed.second, LONGEST)
+                return self._ledger.on(tick, parsed.channel, parsed.first, parsed.second, MAX_DURATION)
             return self._ledger.off(parsed.channel, parsed.first) if parsed.ends else [message]
 
     def next(self) -> float | None:
@@ -161,8 +161,8 @@ class Scheduler:
         self._offset = round(performance.patch.routing.offset_ms * 1e6)
         self.agenda.poke()
 
-    def reach_ns(self) -> int:
-        """As `Output.reach_ns`."""
+    def lead_ns(self) -> int:
+        """As `Output.lead_ns`."""
         return max(0, self._early())
 
     def silence(self) -> None:

@@ -26,10 +26,10 @@ from typing import cast
 
 from instrument.engine.note_worker import messages
 from instrument.engine.note_worker.messages import (
-    LARGEST,
+    MAX_MESSAGE_BYTES,
     AnyOrder,
-    AnyReply,
     AnyRequest,
+    AnyResponse,
     Encode,
     Encoded,
     Failed,
@@ -44,7 +44,7 @@ from instrument.engine.note_worker.messages import (
     Refused,
     Reset,
     Rewind,
-    decode_reply,
+    decode_response,
     encode,
 )
 from instrument.engine.performance.roster import Opened, OpenPlayer
@@ -64,7 +64,7 @@ END_S = 2.0  # how long it may take to end
 ENDED = "the process of the note models has ended"
 
 
-def named(name: str) -> OpenPlayer:
+def lazy_opener(name: str) -> OpenPlayer:
     """The function "module:name", imported when it is first called: what it needs is slow to load."""
 
     def open_player(slug: str) -> object:
@@ -81,14 +81,14 @@ class Channel:
         self._connection = connection
         self._asking = threading.Lock()
 
-    def ask(self, request: AnyRequest) -> AnyReply:
+    def ask(self, request: AnyRequest) -> AnyResponse:
         """The reply. HocketError where the request was refused; RuntimeError where it failed, or the process has
         ended."""
         data = encode(request)
         with self._asking:
             try:
                 self._connection.send_bytes(data)
-                reply = decode_reply(self._connection.recv_bytes(LARGEST))
+                reply = decode_response(self._connection.recv_bytes(MAX_MESSAGE_BYTES))
             except (OSError, EOFError) as error:
                 raise RuntimeError(ENDED) from error
         if isinstance(reply, Refused):
@@ -107,7 +107,7 @@ class NotesProcess:
 
     def __init__(self, players: str) -> None:
         """players: "module:name" of the function that opens models, there and here."""
-        self._open_here = named(players)
+        self._open_here = lazy_opener(players)
         self._folder = tempfile.mkdtemp(prefix="hocket-")
         pipe = rf"\\.\pipe\{Path(self._folder).name}"
         self._address = pipe if sys.platform == "win32" else str(Path(self._folder) / "notes")
@@ -115,7 +115,7 @@ class NotesProcess:
         self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=None)
         self._connecting = threading.Lock()
         self._channels: tuple[Channel, Channel] | None = None
-        self._unwanted: deque[int] = deque()  # players that nobody has any more
+        self._unused: deque[int] = deque()  # players that nobody has any more
 
     def open(self, slug: str) -> Opened:
         """As `catalog.open_player`: players of notes there, others here. HocketError if it cannot be."""
@@ -125,13 +125,13 @@ class NotesProcess:
             return self._open_here(slug)
         latent = reply.latent
         player = RemoteLatentPlayer(self, reply.player, latent) if latent else RemotePlayer(self, reply.player)
-        weakref.finalize(player, self._unwanted.append, reply.player)
+        weakref.finalize(player, self._unused.append, reply.player)
         return reply.bundle, player
 
     def propose(self, player: int, orders: Sequence[AnyOrder], ask: Ask | None, floor: int, latest: int | None) -> Note:
         """A player's next note, once its orders are carried out. ask: None where only its ticks have changed."""
-        unwanted = tuple(self._unwanted.popleft() for _ in range(len(self._unwanted)))
-        reply = self._connected()[0].ask(Propose(player, tuple(orders), ask, floor, latest, unwanted))
+        unused = tuple(self._unused.popleft() for _ in range(len(self._unused)))
+        reply = self._connected()[0].ask(Propose(player, tuple(orders), ask, floor, latest, unused))
         assert isinstance(reply, Proposed)
         return reply.note
 
@@ -196,7 +196,7 @@ class RemotePlayer:
     def propose(self, ask: Ask) -> Note:
         """As `NotePlayer.propose`."""
         base = replace(ask, floor=0, latest=None)
-        changed = None if base == self._sent else base
+        changed = None if base == self._sent and base.plan is self._sent.plan else base
         if changed is not None:
             self._sent = replace(base, knobs=dict(base.knobs))
         orders, self._orders = self._orders, []

@@ -34,7 +34,7 @@ from instrument.music.notes import Note, Part
 from instrument.music.phrases import Shape
 from instrument.music.timebase import Metre, MetreMap
 
-LARGEST = 1 << 26  # bytes of a message
+MAX_MESSAGE_BYTES = 1 << 26  # bytes of a message
 _FLOATS = ("<f4", "<f8")  # types of arrays that are sent
 
 
@@ -96,7 +96,7 @@ class Propose(Request, frozen=True):
     ask: Ask | None
     floor: int
     latest: int | None
-    unwanted: tuple[int, ...] = ()
+    unused: tuple[int, ...] = ()
 
 
 class Encode(Request, frozen=True):
@@ -118,11 +118,11 @@ class Pace(Request, frozen=True):
 AnyRequest = Open | Propose | Encode | Pace
 
 
-class Reply(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class Response(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Base of what the process answers."""
 
 
-class Bundle(msgspec.Struct, frozen=True, array_like=True):
+class BundleSummary(msgspec.Struct, frozen=True, array_like=True):
     """What a performance asks of a bundle (`roster.BundleInfo`)."""
 
     slug: str
@@ -140,49 +140,49 @@ class Latent(msgspec.Struct, frozen=True, array_like=True):
     part: Part
 
 
-class Opened(Reply, frozen=True):
+class Opened(Response, frozen=True):
     """A player of notes was opened. player: its number; latent: of a `LatentPlayer`."""
 
     player: int
-    bundle: Bundle
+    bundle: BundleSummary
     latent: Latent | None
 
 
-class NoNotes(Reply, frozen=True):
+class NoNotes(Response, frozen=True):
     """The model is no player of notes: it is to be opened in the engine."""
 
 
-class Proposed(Reply, frozen=True):
+class Proposed(Response, frozen=True):
     """The note."""
 
     note: Note
 
 
-class Encoded(Reply, frozen=True):
+class Encoded(Response, frozen=True):
     """The point."""
 
     point: Point
 
 
-class Paced(Reply, frozen=True):
+class Paced(Response, frozen=True):
     """The way."""
 
     way: Way
 
 
-class Refused(Reply, frozen=True):
+class Refused(Response, frozen=True):
     """A HocketError, and its text."""
 
     reason: str
 
 
-class Failed(Reply, frozen=True):
+class Failed(Response, frozen=True):
     """Another exception, and its traceback."""
 
     traceback: str
 
 
-AnyReply = Opened | NoNotes | Proposed | Encoded | Paced | Refused | Failed
+AnyResponse = Opened | NoNotes | Proposed | Encoded | Paced | Refused | Failed
 
 
 def _simple(value: object) -> object:
@@ -213,10 +213,10 @@ def _array(value: Any) -> NDArray[Any]:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_simple)
 _requests: msgspec.msgpack.Decoder[AnyRequest] = msgspec.msgpack.Decoder(AnyRequest, dec_hook=_restored)
-_replies: msgspec.msgpack.Decoder[AnyReply] = msgspec.msgpack.Decoder(AnyReply, dec_hook=_restored)
+_responses: msgspec.msgpack.Decoder[AnyResponse] = msgspec.msgpack.Decoder(AnyResponse, dec_hook=_restored)
 
 
-def encode(message: Request | Reply) -> bytes:
+def encode(message: Request | Response) -> bytes:
     """A message as bytes."""
     return _encoder.encode(message)
 
@@ -226,6 +226,6 @@ def decode_request(data: bytes) -> AnyRequest:
     return _requests.decode(data)
 
 
-def decode_reply(data: bytes) -> AnyReply:
+def decode_response(data: bytes) -> AnyResponse:
     """The reply in bytes. MsgspecError for anything else."""
-    return _replies.decode(data)
+    return _responses.decode(data)

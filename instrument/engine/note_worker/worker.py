@@ -19,13 +19,13 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
-from instrument.engine.note_worker.client import READY, named
+from instrument.engine.note_worker.client import READY, lazy_opener
 from instrument.engine.note_worker.messages import (
-    LARGEST,
+    MAX_MESSAGE_BYTES,
     AnyOrder,
-    AnyReply,
     AnyRequest,
-    Bundle,
+    AnyResponse,
+    BundleSummary,
     Encode,
     Encoded,
     Failed,
@@ -55,10 +55,10 @@ from instrument.models.sound.base import SoundModel
 
 SWITCH_S = 0.0005  # how long what takes its time may hold the interpreter while a note waits for it
 
-Handlers = Mapping[type[AnyRequest], Callable[[Any], AnyReply]]
+Handlers = Mapping[type[AnyRequest], Callable[[Any], AnyResponse]]
 
 
-class Loaded:
+class LoadedPlayer:
     """A player and what it was asked last. problem: why it can do nothing more until it is reset."""
 
     def __init__(self, player: NotePlayer) -> None:
@@ -100,8 +100,8 @@ class Models:
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
         self._numbers = itertools.count(1)
-        self._loaded: dict[int, Loaded] = {}
-        self._hurried = False
+        self._loaded: dict[int, LoadedPlayer] = {}
+        self._prioritised = False
 
     @property
     def notes(self) -> Handlers:
@@ -114,12 +114,12 @@ class Models:
         return {Open: self._opened, Encode: self._encode, Pace: self._pace}
 
     def _propose(self, request: Propose) -> Proposed:
-        if not self._hurried:  # not before: loading may take its time
-            self._hurried = True
+        if not self._prioritised:  # not before: loading may take its time
+            self._prioritised = True
             gc.collect()
             gc.freeze()
             priority.hurry_all(priority.COMPUTES)
-        for number in request.unwanted:
+        for number in request.unused:
             self._loaded.pop(number, None)
         loaded = self._loaded[request.player]
         loaded.ask = replace(request.ask or loaded.ask, floor=request.floor, latest=request.latest)
@@ -132,8 +132,10 @@ class Models:
         if isinstance(model, SoundModel):
             return NoNotes()
         number = next(self._numbers)
-        self._loaded[number] = Loaded(model)
-        info = Bundle(bundle.slug, bundle.bundle_hash, bundle.legacy_hash, tuple(bundle.parts), tuple(bundle.knobs))
+        self._loaded[number] = LoadedPlayer(model)
+        info = BundleSummary(
+            bundle.slug, bundle.bundle_hash, bundle.legacy_hash, tuple(bundle.parts), tuple(bundle.knobs)
+        )
         latent = Latent(model.space, model.shape, model.part) if isinstance(model, LatentPlayer) else None
         return Opened(number, info, latent)
 
@@ -153,7 +155,7 @@ def answer(connection: Connection, handlers: Handlers) -> None:
     """Answer until nobody asks any more; then the process ends."""
     while True:
         try:
-            data = connection.recv_bytes(LARGEST)
+            data = connection.recv_bytes(MAX_MESSAGE_BYTES)
         except (OSError, EOFError):
             os._exit(0)
         reply = _reply(data, handlers)
@@ -185,7 +187,7 @@ def main() -> None:
     sys.stdout.buffer.write(READY + b"\n")
     sys.stdout.buffer.flush()
     notes, slow = listener.accept(), listener.accept()
-    models = Models(named(players))
+    models = Models(lazy_opener(players))
     threading.Thread(target=answer, args=(slow, models.slow), name="slow", daemon=True).start()
     answer(notes, models.notes)
 

@@ -12,13 +12,13 @@ from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.offline.render import Rendering
 from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages
 from instrument.engine.performance.performance import Played
-from instrument.engine.performance.sound_seats import Cast, scenes
+from instrument.engine.performance.sound_seats import SoundModels, scenes
 from instrument.engine.performance.takes import Input, Take, Turn
 from instrument.engine.sound.mixer import BLOCK, Mixer
 from instrument.engine.sound.sound_players import SoundPlayers
 from instrument.engine.sound.wavfile import WavFile
 from instrument.engine.voices.opening import open_voice
-from instrument.engine.voices.programs import Seat
+from instrument.engine.voices.programs import PartProgram
 from instrument.errors import HocketError
 from instrument.models.sound.base import VoiceModel
 from instrument.music.midifile import CHANNELS, write_midi
@@ -81,11 +81,11 @@ def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float)
     return Piece(rows, kept, tuple(tempos.items()))
 
 
-def arrangements(take: Take) -> list[tuple[int, dict[Part, Seat]]]:
+def arrangements(take: Take) -> list[tuple[int, dict[Part, PartProgram]]]:
     """(tick from which it holds, what each part plays), at the start and wherever the genre changes."""
-    arranged: dict[int, dict[Part, Seat]] = {}
+    arranged: dict[int, dict[Part, PartProgram]] = {}
     genre = None
-    for tick, scene in scenes(take, Cast({}, [])):
+    for tick, scene in scenes(take, SoundModels({}, [])):
         if scene.genre != genre:
             genre = scene.genre
             arranged[int(tick)] = arrange(genre, scene.voices)
@@ -118,8 +118,8 @@ class _Playback:
         self._players = SoundPlayers(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
         by_hand = _by_hand(rendering)
         band = [played for played in rendering.played if played not in by_hand]
-        self._players.chords.hear(note for _, note in band)
-        self._scenes = deque(scenes(rendering.take, rendering.cast))
+        self._players.chords.add_notes(note for _, note in band)
+        self._scenes = deque(scenes(rendering.take, rendering.sound_models))
         self._agenda = Agenda()
         self._agenda.add(strikes(band))
         self._agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
@@ -144,7 +144,10 @@ class _Playback:
 
 def _by_hand(rendering: Rendering) -> list[Played]:
     """The notes of a person, where a voice may play the keyboard; without one they sound as the melody does anyhow."""
-    if not any(isinstance(model, VoiceModel) for model in (*rendering.cast.first.values(), *rendering.cast.joined)):
+    if not any(
+        isinstance(model, VoiceModel)
+        for model in (*rendering.sound_models.first.values(), *rendering.sound_models.joined)
+    ):
         return []
     inputs = [entry for entry in rendering.take.entries if isinstance(entry, Input)]
     live = {(entry.player, note.order) for entry in inputs for note in entry.live}

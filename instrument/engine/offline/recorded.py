@@ -76,7 +76,7 @@ class SilentStream:
         return np.zeros(self.chunk, np.float32)
 
 
-class Recorded:
+class RecordedModels:
     """Opens the models of a take, in the order in which a replay asks for them: those that played it where they are
     here, else a stand-in. notices: a line for each stand-in."""
 

@@ -11,7 +11,7 @@ from math import ceil
 import msgspec
 
 from instrument.engine.ipc.messages import Value
-from instrument.engine.offline.recorded import Recorded, RecordedPlayer
+from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
     checked,
@@ -22,7 +22,7 @@ from instrument.engine.performance.knobs import (
 from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, load_patch
 from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.roster import OpenPlayer, expect_bundle
-from instrument.engine.performance.sound_seats import VOICE, Cast
+from instrument.engine.performance.sound_seats import VOICE, SoundModels
 from instrument.engine.performance.takes import Entry, Input, Joined, Left, Released, Stopped, Take, Turn, load_take
 from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
@@ -32,9 +32,9 @@ from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, 
 
 DEFAULT_SECONDS = 30.0
 RINGING_S = 2.0  # after the last note of a file that only voices play
-MOST_SECONDS = 24 * 3600.0
-MOST_BARS = 50_000
-LONGEST_PROMPT_S = 4 * 3600.0
+MAX_SECONDS = 24 * 3600.0
+MAX_BARS = 50_000
+MAX_PROMPT_S = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Rendering:
     patch: Patch
     metres: MetreMap
     tempo: TempoMap
-    cast: Cast
+    sound_models: SoundModels
     notices: tuple[str, ...] = ()
 
     @property
@@ -117,7 +117,7 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
 def play_again(take: Take, open_player: OpenPlayer) -> tuple[Performance, tuple[str, ...]]:
     """As `replay`, but players whose bundles are not the ones here play the notes that were recorded, and sound
     players are silent: a line for each of them comes with the performance."""
-    recorded = Recorded(take, _whole(take), open_player)
+    recorded = RecordedModels(take, _whole(take), open_player)
     performance = _begin(take, recorded.open)
     recorded.lines = performance.lines
     _go_on(performance, take)
@@ -140,7 +140,9 @@ def _begin(take: Take, open_player: OpenPlayer) -> Performance:
 def _whole(take: Take) -> list[Entry]:
     """The entries of a take that are replayed: of a recording that broke off, those whose notes are in it."""
     counts = Counter(player for player, _ in take.heard())
-    return [entry for entry in take.entries if not isinstance(entry, Input) or entry.heard <= counts[entry.player]]
+    return [
+        entry for entry in take.entries if not isinstance(entry, Input) or entry.count_after <= counts[entry.player]
+    ]
 
 
 def _go_on(performance: Performance, take: Take) -> None:
@@ -190,10 +192,10 @@ def tempo_map(take: Take) -> TempoMap:
 
 
 def _check(options: Options) -> None:
-    if options.seconds is not None and not 0 < options.seconds <= MOST_SECONDS:
-        raise HocketError(f"--seconds {options.seconds:g} is not possible: give more than 0, up to {MOST_SECONDS:g}")
-    if options.bars is not None and not 1 <= options.bars <= MOST_BARS:
-        raise HocketError(f"--bars {options.bars} is not possible: give 1 to {MOST_BARS}")
+    if options.seconds is not None and not 0 < options.seconds <= MAX_SECONDS:
+        raise HocketError(f"--seconds {options.seconds:g} is not possible: give more than 0, up to {MAX_SECONDS:g}")
+    if options.bars is not None and not 1 <= options.bars <= MAX_BARS:
+        raise HocketError(f"--bars {options.bars} is not possible: give 1 to {MAX_BARS}")
     if options.take:
         given = {
             "--model": options.model,
@@ -254,8 +256,8 @@ def _prepare(performance: Performance, options: Options, say: Callable[[str], ob
 def _check_prompt(performance: Performance, piece: Piece, path: str, say: Callable[[str], object]) -> None:
     """Say how long a prompt is, and refuse the absurd before anything is played."""
     seconds = tempo_map(performance.take).ns(int((piece.notes[:, 0] + piece.notes[:, 3]).max())) / 1e9
-    if seconds > LONGEST_PROMPT_S:
-        most = timedelta(seconds=LONGEST_PROMPT_S)
+    if seconds > MAX_PROMPT_S:
+        most = timedelta(seconds=MAX_PROMPT_S)
         raise HocketError(f"{path} lasts {timedelta(seconds=round(seconds))}: a prompt may last {most}; cut it")
     say(f"{path} lasts {timedelta(seconds=round(seconds))}")
 
@@ -304,6 +306,6 @@ def _rendering(performance: Performance, end: float, notices: tuple[str, ...] = 
         performance.current_patch(),
         performance.metres,
         tempo_map(performance.take),
-        performance.cast,
+        performance.sound_models,
         notices,
     )

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.engine.ipc.messages import Anchor, Value
-from instrument.engine.performance.pad import AXES, MOST, shares
+from instrument.engine.performance.pad import AXES, MAX_ANCHORS, anchor_weights
 from instrument.errors import HocketError
 from instrument.models.latent import Point, Way, bent, from_text, to_text
 from instrument.models.notes.player import LatentPlayer, NotePlayer
 
-PACED = 4  # anchors at most whose ways are measured: six ways, some tenths of a second each
+MAX_PACED = 4  # anchors at most whose ways are measured: six ways, some tenths of a second each
 _LEAST = 1e-6  # share of an angle
 _ROUNDS = 30  # of the mean on the sphere; two points need one
 
@@ -33,7 +33,7 @@ def fits(player: NotePlayer, anchor: Anchor) -> bool:
 
 def fitting(player: NotePlayer, anchors: Sequence[Anchor]) -> tuple[Anchor, ...]:
     """The anchors that fit the player; those of other models are left out."""
-    return tuple(anchor for anchor in anchors if fits(player, anchor))[:MOST]
+    return tuple(anchor for anchor in anchors if fits(player, anchor))[:MAX_ANCHORS]
 
 
 def on_pad(player: NotePlayer, values: Mapping[str, Value], anchors: Sequence[Anchor]) -> dict[str, Value]:
@@ -54,14 +54,14 @@ def prepare(player: LatentPlayer, anchors: Sequence[Anchor]) -> None:
 
 
 def _pace_of(player: LatentPlayer, anchors: Sequence[Anchor]) -> Pace | None:
-    return player.pace if len(anchors) <= PACED else None
+    return player.pace if len(anchors) <= MAX_PACED else None
 
 
 def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int, pace: Pace | None = None) -> str:
     """The point where the puck stands, as text: an anchor's own on the anchor, and in between the mean on the sphere
-    by `shares`, its length the mean of theirs. Between two it is `latent.slerp`. With `pace` the shares are
+    by `anchor_weights`, its length the mean of theirs. Between two it is `latent.slerp`. With `pace` the shares are
     such that equal ways of the puck are equal changes of what is heard."""
-    counts = np.array(shares(anchors, x, y))
+    counts = np.array(anchor_weights(anchors, x, y))
     if counts.max() == 1.0:
         return anchors[int(counts.argmax())].latent
     points = np.stack([from_text(anchor.latent, size) for anchor in anchors])

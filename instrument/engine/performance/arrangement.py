@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import asdict, replace
 
 from instrument.engine.performance.patches import PartName, VoicePatch
-from instrument.engine.voices.programs import Seat, seat_messages, seats
+from instrument.engine.voices.programs import PartProgram, band_programs, part_messages
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
@@ -15,19 +15,21 @@ LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
 GENRE = "genre"  # the id of the knob; that of the first player sets the band
 
 
-def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Seat]:
+def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, PartProgram]:
     """What every part plays."""
-    band = asdict(seats(genre))
+    band = asdict(band_programs(genre))
     for name, own in voices.items():
         band[name] = replace(band[name], **{key: value for key, value in asdict(own).items() if value is not None})
     return {part: band[part.name.lower()] for part in Part}
 
 
-def arrangement_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
+def arrangement_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
     """The short MIDI messages that set up a General MIDI synthesiser so, each part on its channel."""
-    return [message for part, seat in arranged.items() for message in seat_messages(CHANNELS[part], seat)]
+    return [
+        message for part, part_program in arranged.items() for message in part_messages(CHANNELS[part], part_program)
+    ]
 
 
-def live_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
+def live_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
     """The same for what a person plays."""
-    return seat_messages(LIVE_CHANNEL, arranged[Part.MELODY])
+    return part_messages(LIVE_CHANNEL, arranged[Part.MELODY])

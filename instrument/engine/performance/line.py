@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from instrument.errors import HocketError
 from instrument.models.notes.player import Ask, NotePlayer, feed_all
 from instrument.music.notes import Note
+from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
 
 CONTEXT = 64  # notes a player is given again when its seed, its metre or its model changes
@@ -24,8 +26,18 @@ class Line:
     the changes made before it was committed, never of time or of how often something was planned. One thread.
     """
 
-    def __init__(self, player: NotePlayer, seed: int, number: int, metres: MetreMap, ask: Ask) -> None:
+    def __init__(
+        self,
+        player: NotePlayer,
+        seed: int,
+        number: int,
+        metres: MetreMap,
+        ask: Ask,
+        plan_until: Callable[[int], Plan | None] = lambda tick: None,
+    ) -> None:
+        """plan_until: the plan of chords and bars, written well beyond a tick; None where there is none."""
         self.number = number
+        self._plan_until = plan_until
         self.count = 0
         self.plan: deque[Note] = deque()
         self.ask = ask
@@ -55,7 +67,7 @@ class Line:
         ask = self.ask
         if self.spacing and self.known > ask.floor:
             ask = ask.at(self.known)
-        note = self._player.propose(ask)
+        note = self._player.propose(replace(ask, plan=self._plan_until(self.known)))
         self._player.feed(note)
         self.plan.append(note)
         return note
@@ -100,13 +112,13 @@ class Line:
         feed_all(self._player, self._recent)
         self._offset = self.count - self._player.count
 
-    def hear(self, notes: Sequence[Note]) -> None:
+    def append(self, notes: Sequence[Note]) -> None:
         """Take `notes`, in order and after all there are, as played by this line. Drops the plan."""
         self.change(self.ask, self.spacing)
         feed_all(self._player, notes)
         self._take(notes)
 
-    def listen(self, notes: Sequence[Note]) -> None:
+    def insert_live(self, notes: Sequence[Note]) -> None:
         """Take live notes as played by this line too, each at its place among those committed. Drops the plan.
 
         The player does not hear what it played itself at that tick, or what lies too far back.
@@ -124,7 +136,7 @@ class Line:
         following = sorted((*heard.values(), *recent[at:]), key=lambda each: each.order)
         self._player.rewind(self._player.count - len(recent[at:]))
         with suppress(HocketError):  # asked first, so that all is taken in under the knobs that hold now
-            self._player.propose(self.ask)
+            self._player.propose(replace(self.ask, plan=self._plan_until(self.known)))
         for note in following:
             self._player.feed(note)
         self._recent = deque((*recent[:at], *following), maxlen=CONTEXT)

@@ -9,16 +9,16 @@ import msgspec
 from msgspec import Meta
 
 from instrument.engine.ipc.messages import Anchor, Value
-from instrument.engine.performance.pad import MOST
+from instrument.engine.performance.pad import MAX_ANCHORS
 from instrument.errors import HocketError
 from instrument.paths import assets_dir, patches_dir, state_dir
 from instrument.saved import Format, read_bytes, write_whole
 
-FORMAT = Format(version=1, migrations={})
+FORMAT = Format(version=2, migrations={1: lambda fields: fields})  # 2: plans, and parts that are off, auto or on
 DEFAULT = "First light"  # what a new player hears
 SUFFIX = ".json"
-MOST_OFFSET_MS = 500  # of the MIDI port, either way
-MOST_PLAYERS = 16
+MAX_OFFSET_MS = 500  # of the MIDI port, either way
+MAX_PLAYERS = 16
 FORBIDDEN = frozenset('/\\:*?"<>|')  # in names: not all file systems take them
 
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
@@ -29,7 +29,7 @@ class PlayerPatch(msgspec.Struct, frozen=True):
 
     model: str
     knobs: dict[str, Value] = {}
-    anchors: Annotated[tuple[Anchor, ...], Meta(max_length=MOST)] = ()
+    anchors: Annotated[tuple[Anchor, ...], Meta(max_length=MAX_ANCHORS)] = ()
 
 
 class VoicePatch(msgspec.Struct, frozen=True):
@@ -51,26 +51,28 @@ class Routing(msgspec.Struct, frozen=True):
     audio: str = ""
     midi: str = ""
     midi_in: str = ""
-    offset_ms: Annotated[float, Meta(ge=-MOST_OFFSET_MS, le=MOST_OFFSET_MS)] = 0.0
+    offset_ms: Annotated[float, Meta(ge=-MAX_OFFSET_MS, le=MAX_OFFSET_MS)] = 0.0
     channels: dict[PartName, Annotated[int, Meta(ge=1, le=16)]] = {}
     controllers: dict[Annotated[int, Meta(ge=0, le=119)], str] = {}
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """A patch. knobs: the instrument's own (tempo, key, seed, ...); what is not given is at its default."""
+    """A patch. knobs: the instrument's own (tempo, key, seed, ...); what is not given is at its default. progression:
+    the chords of the plan, where they are typed."""
 
     version: int = FORMAT.version
     name: str = ""
     knobs: dict[str, Value] = {}
-    players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=MOST_PLAYERS)] = ()
+    players: Annotated[tuple[PlayerPatch, ...], Meta(max_length=MAX_PLAYERS)] = ()
     voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
+    progression: Annotated[str, Meta(max_length=20_000)] = ""
 
 
 def check_offset(ms: float) -> None:
     """HocketError for an offset of the MIDI port that cannot be."""
-    if not -MOST_OFFSET_MS <= ms <= MOST_OFFSET_MS:  # also refuses nan
-        raise HocketError(f"a MIDI offset of {ms:g} ms is not possible: give {-MOST_OFFSET_MS} to {MOST_OFFSET_MS}")
+    if not -MAX_OFFSET_MS <= ms <= MAX_OFFSET_MS:  # also refuses nan
+        raise HocketError(f"a MIDI offset of {ms:g} ms is not possible: give {-MAX_OFFSET_MS} to {MAX_OFFSET_MS}")
 
 
 def list_patches() -> tuple[str, ...]:

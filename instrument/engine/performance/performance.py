@@ -10,6 +10,7 @@ from typing import Any
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.arrangement import GENRE
+from instrument.engine.performance.harmony.plan_in_force import PlanInForce, check_text
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
     NO_NOTES,
@@ -20,23 +21,24 @@ from instrument.engine.performance.knobs import (
 )
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes
-from instrument.engine.performance.patches import MOST_PLAYERS, Patch
+from instrument.engine.performance.patches import MAX_PLAYERS, Patch
 from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
 from instrument.engine.performance.roster import (
     BundleInfo,
     Opened,
     OpenPlayer,
+    bundle_ref,
     check_input,
     expect_bundle,
-    named,
 )
-from instrument.engine.performance.sound_seats import Cast, Scene, SoundSeat, with_strip
+from instrument.engine.performance.sound_seats import Scene, SoundModels, SoundSeat, with_strip
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres, metre_map
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
+from instrument.music.plan import Plan
 
 EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
 
@@ -74,15 +76,16 @@ class Performance:
         for number, player in enumerate(self.players):
             player.values = first_values(self.table.of(number), patch.players[number].knobs)
         self.metres = metre_map(str(self._instrument["metre"]))
+        self._plan = PlanInForce(self._instrument, patch.progression, self.metres)
         for number, (player, (_, model)) in enumerate(zip(self.players, opened, strict=True)):
             if isinstance(model, SoundModel):
                 continue
             player.anchors = fitting(model, patch.players[number].anchors)
             ask = player.ask(model, self._instrument, 0)
-            player.line = Line(model, self.seed, number, self.metres, ask)
+            player.line = Line(model, self.seed, number, self.metres, ask, self._plan.until)
             player.resting = player.is_muted(self._instrument)
-        self.cast = Cast(self._sounds, [])
-        self.take = Take(Header(self.current_patch(), tuple(named(player.bundle) for player in self.players)))
+        self.sound_models = SoundModels(self._sounds, [])
+        self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
 
     @property
     def values(self) -> dict[str, Value]:
@@ -147,7 +150,13 @@ class Performance:
             players=tuple(player.as_patch() for player in self.players),
             voices=self.patch.voices,
             routing=self.patch.routing,
+            progression=self._plan.text,
         )
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, written some bars beyond the commit horizon; None while the players are free."""
+        return self._plan.until(self._floor)
 
     def extend(self, until: float) -> Played | None:
         """Plan one more note, for the player who is planned the least far; None when all are planned up to the tick
@@ -207,6 +216,13 @@ class Performance:
                 self._input(number, self._floor, knobs={info.id: value})
         return value
 
+    def set_progression(self, text: str) -> None:
+        """Type another progression: the plan of the knob "plan" at "typed" follows it from the next bar on. HocketError
+        if it cannot be read."""
+        check_text(text)
+        for line in self.lines if text != self._plan.text else ():
+            self._input(line.number, self._floor, progression=text)
+
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
         their values. HocketError if the model is unknown or of another kind."""
@@ -219,7 +235,7 @@ class Performance:
         elif self.player(player).line is None:
             raise HocketError(f"player {player} is a sound: {slug} cannot take its place while it plays")
         else:
-            self._input(player, self._floor, opened, bundle=named(bundle))
+            self._input(player, self._floor, opened, bundle=bundle_ref(bundle))
 
     def leave(self, player: int, tick: float | None = None) -> None:
         """Remove a sound player; those behind move up by one. HocketError for a player of notes, and for one that such
@@ -306,6 +322,7 @@ class Performance:
             self._values(info.player)[info.id] = value
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
+        self._plan.change(self._instrument, event.progression, self.metres, event.floor)
         player.resting = player.is_muted(self._instrument)
         if event.anchors is not None:
             player.anchors = event.anchors
@@ -313,12 +330,12 @@ class Performance:
         if replacement or any(info.player == INSTRUMENT and info.id in RESTARTING for info, _ in turned):
             line.restart(replacement, self.seed, self.metres)
         if event.prompt:
-            line.hear(event.prompt)
+            line.append(event.prompt)
             self._play(line, event.prompt)
         if event.live:
-            line.listen(event.live)
+            line.insert_live(event.live)
             for note in event.live:
-                self.take.hear(event.player, note)
+                self.take.add_note(event.player, note)
 
     def play(self, player: int, count: int) -> None:
         """Let a player play on until `count` notes are committed, whatever the time: to replay a take."""
@@ -355,30 +372,30 @@ class Performance:
         if event.bundle or event.knobs or event.anchors is not None or event.count != player.given:
             raise HocketError(f"player {event.player} plays no notes by itself: the take is damaged")
         self.take.entries.append(event)
-        player.given = event.heard
+        player.given = event.count_after
         for note in event.live:
-            self.take.hear(event.player, note)
+            self.take.add_note(event.player, note)
         for note in event.prompt:
-            self.take.hear(event.player, note)
+            self.take.add_note(event.player, note)
             self._due.append((event.player, note))
 
     def _join(self, number: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
         """Add a sound player after the last, or give one another model."""
-        if number == MOST_PLAYERS:
-            raise HocketError(f"there are {MOST_PLAYERS} players already, and no more can be: remove one first")
+        if number == MAX_PLAYERS:
+            raise HocketError(f"there are {MAX_PLAYERS} players already, and no more can be: remove one first")
         if number == len(self.players):
             self.players = [*self.players, PlayerState(bundle, model)]
         elif number not in self._sounds:
             raise HocketError(f"there is no sound player {number}: the take is damaged")
         player = self.players[number]
         player.sound = model
-        self.cast.joined.append(model)
+        self.sound_models.joined.append(model)
         self._seat(number, bundle)
-        self.take.entries.append(Joined(number, tick, named(bundle), dict(player.values)))
+        self.take.entries.append(Joined(number, tick, bundle_ref(bundle), dict(player.values)))
 
     def _play(self, line: Line, notes: Iterable[Note]) -> None:
         for note in notes:
-            self.take.hear(line.number, note)
+            self.take.add_note(line.number, note)
             self._due.append((line.number, note))
 
     def _values(self, player: int) -> dict[str, Value]:

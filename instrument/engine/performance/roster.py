@@ -60,7 +60,7 @@ def check_input(event: Input, line: Line) -> None:
         raise HocketError(f"the anchors are not of player {event.player}'s model: add them again")
 
 
-def named(bundle: BundleInfo) -> BundleRef:
+def bundle_ref(bundle: BundleInfo) -> BundleRef:
     """A bundle as takes know it."""
     return BundleRef(bundle.slug, bundle.bundle_hash)
 

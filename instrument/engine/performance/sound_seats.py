@@ -70,7 +70,7 @@ class SoundSeat(NamedTuple):
     values: Mapping[str, Value]
 
     @property
-    def told(self) -> dict[str, Value]:
+    def model_knobs(self) -> dict[str, Value]:
         """The knobs of the model itself."""
         ours = {knob.id for knob in KNOBS[kind(self.model)]}
         return {knob: value for knob, value in self.values.items() if knob not in ours}
@@ -105,7 +105,7 @@ class Scene(NamedTuple):
         return Scene(tuple(seats), int(values["seed"]), tones, genre, voices or {}, float(values["level"]))
 
 
-class Cast(NamedTuple):
+class SoundModels(NamedTuple):
     """The models of the sound players of a performance: those of the beginning, by player, and those that came later,
     in their order."""
 
@@ -113,12 +113,12 @@ class Cast(NamedTuple):
     joined: list[SoundModel]
 
 
-def scenes(take: Take, cast: Cast) -> Iterator[tuple[float, Scene]]:
+def scenes(take: Take, models: SoundModels) -> Iterator[tuple[float, Scene]]:
     """(tick from which it holds, scene) of a take, in order. Players whose model is not in the cast are left out."""
     patch = take.header.patch
-    coming = iter(cast.joined)
+    coming = iter(models.joined)
     values = dict(patch.knobs)
-    seats = [SoundSeat(player, model, patch.players[player].knobs) for player, model in cast.first.items()]
+    seats = [SoundSeat(player, model, patch.players[player].knobs) for player, model in models.first.items()]
     genres = [str(player.knobs.get(GENRE, NONE)) for player in patch.players]
     for tick, entry in ((0.0, None), *((_from(entry), entry) for entry in take.entries)):
         match entry:

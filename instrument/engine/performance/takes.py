@@ -23,7 +23,7 @@ from instrument.music.notes import COLUMNS, Note, Part
 from instrument.saved import Fields, Format, read_bytes
 
 # Its migrations change lines of entries, too: every line but those of notes heard has a "type".
-FORMAT = Format(version=1, migrations={}, inside={"patch": patches.FORMAT})
+FORMAT = Format(version=2, migrations={1: lambda fields: fields}, inside={"patch": patches.FORMAT})
 SUFFIX = ".take.json"
 
 Count = Annotated[int, Meta(ge=0, le=1 << 30)]
@@ -53,7 +53,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     player: whose notes; count: notes that player had committed; floor: from now on no onset of theirs before
     this tick; spacing: least ticks between their onsets (thinning); knobs: what was turned, by id; bundle: a
     new model; prompt: notes given to the player as if played; live: notes of a person, which the player heard;
-    anchors: those of its latent pad from now on, None: as before.
+    anchors: those of its latent pad from now on, None: as before; progression: the typed chords, None: as before.
     """
 
     player: Count
@@ -65,9 +65,10 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     prompt: tuple[Note, ...] = ()
     live: tuple[Note, ...] = ()
     anchors: tuple[Anchor, ...] | None = None
+    progression: str | None = None
 
     @property
-    def heard(self) -> int:
+    def count_after(self) -> int:
         """Notes the player has committed or been given when it is over."""
         return self.count + len(self.prompt) + len(self.live)
 
@@ -140,7 +141,7 @@ class Take:
         """The tick at which the transport stopped; None if the end is missing."""
         return next((entry.tick for entry in reversed(self.entries) if isinstance(entry, Stopped)), None)
 
-    def hear(self, player: int, note: Note) -> None:
+    def add_note(self, player: int, note: Note) -> None:
         """A note was committed."""
         self._heard.extend((player, *note))
 
@@ -240,7 +241,7 @@ def _read_line(take: Take, line: bytes, version: int) -> None:
         player, *row = _heard_lines.decode(line)
         if not 0 <= player < len(take.header.bundles):
             raise ValueError(f"there is no player {player}")
-        take.hear(player, _possible(Note(*row)))
+        take.add_note(player, _possible(Note(*row)))
     else:
         entry = _read_entry(line, version)
         if isinstance(entry, Input):

@@ -50,11 +50,11 @@ class Transport:
         """Time stands; the next start begins with tick 0 again."""
         return replace(self, tempo=None)
 
-    def paced(self, bpm: float, tick: float) -> Transport:
+    def with_tempo(self, bpm: float, tick: float) -> Transport:
         """Another tempo from `tick` on (while stopped: from the start). HocketError outside 20..400."""
         return replace(self, bpm=check_tempo(bpm), tempo=self.tempo and self.tempo.changed(tick, bpm))
 
-    def measured(self, metres: MetreMap) -> Transport:
+    def with_metres(self, metres: MetreMap) -> Transport:
         """With these bars."""
         return replace(self, metres=metres)
 

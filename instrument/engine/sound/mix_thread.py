@@ -27,17 +27,17 @@ from instrument.music.timebase import TempoMap
 LEAD_S = 0.030  # sound mixed ahead of the device
 # The same while a person plays a voice that is a sound model, at first; what is added whenever the device starved, up
 # to that lead; and the most, where mixing is dear.
-KEYED_LEAD_S, MORE_S, MOST_LEAD_S = 0.0135, 0.006, 0.040
-BUSY, BUSY_S = 0.25, 0.05  # more again, so much for the share by which mixing takes longer than that
-LEAST_S = 0.012  # as much lies ready at least while the mixer waits for a stream
-AHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
+KEYED_LEAD_S, LEAD_STEP_S, MAX_LEAD_S = 0.0135, 0.006, 0.040
+BUSY_LOAD, BUSY_LEAD_S = 0.25, 0.05  # more again, so much for the share by which mixing takes longer than that
+MIN_READY_S = 0.012  # as much lies ready at least while the mixer waits for a stream
+LOOKAHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
 STALE_S = 0.1  # a note that is later than this is not played any more
 _SMOOTH = 0.05  # of `load`: share of the last round
 
 Setting = tuple[Event, ...]  # programs, pans and levels of all parts; what sound players are told
 
 
-class Sound:
+class MixThread:
     """An `Output` of the conductor: plays notes by the built-in voices, from a thread of its own.
 
     load: share of the time it may take that mixing takes, 0..1; begun: frame of the mixer at which streams began last;
@@ -75,7 +75,7 @@ class Sound:
     def strike(self, played: Sequence[Played]) -> None:
         """As `Output.strike`."""
         self.agenda.add(strikes(played))
-        self.players.chords.hear(note for _, note in played)
+        self.players.chords.add_notes(note for _, note in played)
 
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
@@ -89,11 +89,11 @@ class Sound:
         if setting := self.players.arrange(performance.scene, performance.floor):
             self._settings.append((performance.floor, setting))
 
-    def reach_ns(self) -> int:
-        """As `Output.reach_ns`."""
+    def lead_ns(self) -> int:
+        """As `Output.lead_ns`."""
         status = self.audio.status()
-        lead = MOST_LEAD_S if self.players.keyed else LEAD_S
-        frames = max(lead * status.rate, 2 * status.block) + BLOCK + AHEAD
+        lead = MAX_LEAD_S if self.players.keyed else LEAD_S
+        frames = max(lead * status.rate, 2 * status.block) + BLOCK + LOOKAHEAD
         return int(frames / status.rate * 1e9) + status.latency_ns
 
     def silence(self) -> None:
@@ -186,7 +186,7 @@ class Sound:
             else:
                 self._players = SoundPlayers(self._mixer, self._tick_at, live=True)
 
-    def _go_on(self, audio: AudioOutput) -> None:
+    def _continue_on(self, audio: AudioOutput) -> None:
         """Mix on for another device: what sounds goes on there, unless its rate is another."""
         if audio.rate != self._mixer.rate:
             self._mixer.voice.close()
@@ -200,11 +200,11 @@ class Sound:
         while not self._closed:
             audio = self.audio
             if audio is not self._device or audio.rate != self._mixer.rate:
-                self._go_on(audio)
+                self._continue_on(audio)
             began = time.perf_counter()
             lead = int(self._lead_s(audio) * audio.rate)
             free, count = audio.free(lead), 0
-            while free >= BLOCK and not (lead - free > LEAST_S * audio.rate and self.players.lacks(BLOCK)):
+            while free >= BLOCK and not (lead - free > MIN_READY_S * audio.rate and self.players.is_short(BLOCK)):
                 self._mix(audio)
                 free, count = free - BLOCK, count + 1
             if count:
@@ -219,8 +219,8 @@ class Sound:
         starved, before = audio.status().starved, self._starved
         self._starved = starved
         if before is not None and starved > before:
-            self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + MORE_S)
-        return min(MOST_LEAD_S, self._keyed_lead_s + BUSY_S * max(0.0, self.load - BUSY))
+            self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + LEAD_STEP_S)
+        return min(MAX_LEAD_S, self._keyed_lead_s + BUSY_LEAD_S * max(0.0, self.load - BUSY_LOAD))
 
     def _mix(self, audio: AudioOutput) -> None:
         """One block more for the device."""
@@ -249,7 +249,7 @@ class Sound:
             self._begins = False
             self.begun = max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns))
             self.players.begin(self.begun)
-        until = tempo.tick(start + (BLOCK + AHEAD) * frame_ns)
+        until = tempo.tick(start + (BLOCK + LOOKAHEAD) * frame_ns)
         self._set_until(until)
         for tick, message in self.agenda.take(until):
             frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)
@@ -280,7 +280,7 @@ def _warm_up(voice: Voice) -> None:
 class SoundRecorder(WavRecorder):
     """A .wav file of what sounds."""
 
-    def __init__(self, path: Path, rate: int, sound: Sound) -> None:
+    def __init__(self, path: Path, rate: int, sound: MixThread) -> None:
         """HocketError where the file cannot be written."""
         super().__init__(path, rate)
         self.begun = False

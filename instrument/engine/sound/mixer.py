@@ -31,7 +31,7 @@ class Source(Protocol):
         ...
 
 
-class Guest(Source, Protocol):
+class PlayerSource(Source, Protocol):
     """A source that comes and goes: a player who sounds by itself."""
 
     def all_off(self) -> None:
@@ -44,7 +44,7 @@ class Guest(Source, Protocol):
 
 
 @runtime_checkable
-class GuestVoice(Voice, Protocol):
+class PlayerVoice(Voice, Protocol):
     """A guest that plays MIDI, on the channels that are routed to it."""
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
@@ -60,7 +60,7 @@ class Fader(NamedTuple):
     db: float
 
 
-class Told(NamedTuple):
+class KnobUpdate(NamedTuple):
     """An event: the knobs of a voice among the guests."""
 
     strip: str
@@ -74,7 +74,7 @@ class Routes(NamedTuple):
     strips: Mapping[int, tuple[str, ...]]
 
 
-Event = bytes | Fader | Told | Routes
+Event = bytes | Fader | KnobUpdate | Routes
 
 
 class Meter(NamedTuple):
@@ -103,8 +103,8 @@ class Mixer:
         self._limiter = Limiter(rate)
         self._sources: dict[str, Source] = {VOICES: voice, **(sources or {})}
         self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
-        self._guests: dict[str, Guest] = {}
-        self._players: dict[str, GuestVoice] = {}  # those guests who play MIDI
+        self._guests: dict[str, PlayerSource] = {}
+        self._players: dict[str, PlayerVoice] = {}  # those guests who play MIDI
         self._leaving: set[str] = set()
         self._routes: Mapping[int, tuple[str, ...]] = {}
         self._peaks: dict[str, NDArray[np.float32]] = {}  # of the sources, since they were last asked for
@@ -121,13 +121,13 @@ class Mixer:
         """Names for `Fader.strip`."""
         return (*self._ramps, *PARTS)
 
-    def attach(self, strip: str, guest: Guest, db: float = 0.0) -> None:
+    def attach(self, strip: str, guest: PlayerSource, db: float = 0.0) -> None:
         """Let a guest sound from what is rendered next, its fader rising to a level. Any thread."""
         ramp = Ramp(0.0)
         ramp.move(to_gain(db), round(FADE_S * self.rate))
         with self._lock:
             self._guests[strip] = guest
-            if isinstance(guest, GuestVoice):
+            if isinstance(guest, PlayerVoice):
                 self._players[strip] = guest
             self._ramps[strip] = ramp
             self._sources = {**self._sources, strip: guest}
@@ -203,12 +203,12 @@ class Mixer:
             peak = np.abs(sound).max(axis=0, initial=0.0)
             self._peaks[strip] = np.maximum(self._peaks[strip], peak) if strip in self._peaks else peak
         if self._leaving:
-            self._let_go()
+            self._drop_faded()
         total *= self._ramps[MASTER].take(frames)
         total *= self._gate.take(frames)
         return total
 
-    def _let_go(self) -> None:
+    def _drop_faded(self) -> None:
         """Forget the guests that have faded out."""
         with self._lock:
             for strip in [strip for strip in self._leaving if not self._ramps[strip].moving]:
@@ -238,7 +238,7 @@ class Mixer:
             match event:
                 case Fader():
                     self._move(event)
-                case Told():
+                case KnobUpdate():
                     if event.strip in self._players:
                         self._players[event.strip].turn(event.knobs)
                 case Routes():

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages, live_messages
 from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.performance.sound_seats import PARTS, Scene, SoundSeat
-from instrument.engine.sound.mixer import MASTER, Event, Fader, Guest, Mixer, Routes, Told
-from instrument.engine.sound.streams import LiveStream, Strand, StreamSource, Turned
+from instrument.engine.sound.mixer import MASTER, Event, Fader, KnobUpdate, Mixer, PlayerSource, Routes
+from instrument.engine.sound.streams import LiveStream, StreamSettings, StreamSource, TunedStream
 from instrument.engine.voices.neural import NeuralVoice
 from instrument.models.sound.base import SoundModel, VoiceModel
 
@@ -30,11 +30,11 @@ class SoundPlayers:
         self._tick_at = tick_at
         self._live = live
         self._mixer = mixer
-        self._seated: dict[int, tuple[str, SoundModel, Guest]] = {}  # by the id of the model
+        self._seated: dict[int, tuple[str, SoundModel, PlayerSource]] = {}  # by the id of the model
         self._count = 0
         self._scene = Scene()
         self._playing = False
-        self._running: tuple[StreamSource, ...] = ()  # for `lacks`, which waits for nobody
+        self._running: tuple[StreamSource, ...] = ()  # for `is_short`, which waits for nobody
         self.keyed = False  # a voice plays the keyboard
         self._failed: dict[str, str] = {}  # voices that give nothing any more, and why
         self._settings: tuple[Event, ...] = ()  # that hold now
@@ -72,9 +72,9 @@ class SoundPlayers:
                     self._count += 1
                     guest = self._seat(f"guest {self._count}", seat, tick)
                     if isinstance(guest, StreamSource) and self._playing:
-                        guest.begin(self._mixer.horizon, patient=True)
+                        guest.begin(self._mixer.horizon, soon=True)
                 elif isinstance(stream := self._seated[id(seat.model)][2], StreamSource):
-                    stream.strand.tell(tick, self._turned(seat))
+                    stream.tuned.update(tick, self._stream_settings(seat))
             self._running = tuple(self._streams)
             self.keyed = any(LIVE_CHANNEL in PARTS[str(seat.values.get("part", "melody"))] for seat in scene.seats)
             before, self._settings = self._settings, (*_band_events(scene), *self._events())
@@ -100,9 +100,9 @@ class SoundPlayers:
             for stream in self._streams:
                 stream.stop()
 
-    def lacks(self, frames: int) -> bool:
+    def is_short(self, frames: int) -> bool:
         """Whether it is worth waiting a moment before so much is rendered: a chunk of a stream is about to come."""
-        return any(stream.lacks(frames) for stream in self._running)
+        return any(stream.is_short(frames) for stream in self._running)
 
     def close(self) -> None:
         """End all threads."""
@@ -121,7 +121,7 @@ class SoundPlayers:
     def taken(self) -> list[int]:
         """The frames from which the last turns hold that the first stream was told."""
         streams = self._streams
-        return list(streams[0].strand.taken) if streams else []
+        return list(streams[0].tuned.taken) if streams else []
 
     def strips(self, players: int) -> list[str]:
         """The strip of each player, empty where there is none."""
@@ -146,27 +146,27 @@ class SoundPlayers:
     def _streams(self) -> list[StreamSource]:
         return [guest for _, _, guest in self._seated.values() if isinstance(guest, StreamSource)]
 
-    def _seat(self, strip: str, seat: SoundSeat, tick: float) -> Guest:
+    def _seat(self, strip: str, seat: SoundSeat, tick: float) -> PlayerSource:
         mixer, model = self._mixer, seat.model
-        guest: Guest
+        guest: PlayerSource
         if isinstance(model, VoiceModel):
             tones = model.start(mixer.rate, self._live)
-            tones.turn(seat.told)
+            tones.turn(seat.model_knobs)
             name = f"player {seat.player}"
             guest = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
         else:
-            strand = Strand(model, mixer.rate, self._tick_at, self.chords)
-            strand.tell(tick, self._turned(seat))
-            guest = (LiveStream if self._live else StreamSource)(strand, lambda: mixer.horizon)
+            tuned = TunedStream(model, mixer.rate, self._tick_at, self.chords)
+            tuned.update(tick, self._stream_settings(seat))
+            guest = (LiveStream if self._live else StreamSource)(tuned, lambda: mixer.horizon)
         self._seated[id(model)] = (strip, model, guest)
         mixer.attach(strip, guest, seat.gain_db)
         return guest
 
-    def _turned(self, seat: SoundSeat) -> Turned:
+    def _stream_settings(self, seat: SoundSeat) -> StreamSettings:
         values = seat.values
         tune, duck = float(values["tune"]), float(values["duck"])
         chords = bool(values["chords"])
-        return Turned(seat.told, self._scene.tones, tune, chords, duck, self._scene.seed, seat.player)
+        return StreamSettings(seat.model_knobs, self._scene.tones, tune, chords, duck, self._scene.seed, seat.player)
 
     def _events(self) -> tuple[Event, ...]:
         events: list[Event] = []
@@ -175,7 +175,7 @@ class SoundPlayers:
             strip = self._seated[id(seat.model)][0]
             events.append(Fader(strip, seat.gain_db))
             if isinstance(seat.model, VoiceModel):
-                events.append(Told(strip, seat.told))
+                events.append(KnobUpdate(strip, seat.model_knobs))
                 for channel in PARTS[str(seat.values["part"])]:
                     routes.setdefault(channel, []).append(strip)
         return (*events, Routes({channel: tuple(strips) for channel, strips in routes.items()}))

@@ -17,8 +17,8 @@ LOWEST, HIGHEST = 24, 112  # MIDI pitches of the resonators
 SLOWEST_S = 0.16  # to build up; below 80 Hz resonators are therefore wider than a semitone
 LENGTH_S = 0.75  # of their ringing that is computed
 AIR_HZ, AIR = 6500.0, 0.5  # above the resonators some of the sound passes as it is
-EVEN_S = 0.7  # over which the loudness is evened out, by at most:
-MOST = 3.0
+LOUDNESS_S = 0.7  # over which the loudness is evened out, by at most:
+MAX_GAIN = 3.0
 
 DUCK_BEFORE, DUCK_AFTER = 0.04, 0.6  # beats: the level falls so long before one, and is back so long after it
 
@@ -64,10 +64,10 @@ class Tuner:
 
     def _evened(self, dry: Frames, wet: Frames) -> float:
         """The gain that makes what passes as loud as what came."""
-        share = min(1.0, self._chunk / (EVEN_S * self._rate))
+        share = min(1.0, self._chunk / (LOUDNESS_S * self._rate))
         self._dry += share * (float(np.mean(np.square(dry))) - self._dry)
         self._wet += share * (float(np.mean(np.square(wet))) - self._wet)
-        return min(MOST, float(np.sqrt(max(self._dry, 1e-9) / max(self._wet, 1e-9))))
+        return min(MAX_GAIN, float(np.sqrt(max(self._dry, 1e-9) / max(self._wet, 1e-9))))
 
 
 def prepare(rate: int, chunk: int) -> None:

@@ -15,7 +15,7 @@ from instrument.engine.voices.gain import Frames
 from instrument.errors import HocketError
 
 SUBTYPE, FRAME_BYTES = "PCM_24", 6
-LARGEST = 4 * 10**9  # bytes: a .wav counts its length in 32 bits
+MAX_BYTES = 4 * 10**9  # bytes: a .wav counts its length in 32 bits
 BACKLOG_S = 30.0  # sound that may wait for a slow disk
 CLOSE_S = 20.0
 
@@ -38,7 +38,7 @@ class WavFile:
         """Append frames (n, 2). HocketError when the disk is full or the file as long as a .wav can be; what was
         written before is kept, and the file is closed."""
         try:
-            if (self.frames + len(frames)) * FRAME_BYTES > LARGEST:
+            if (self.frames + len(frames)) * FRAME_BYTES > MAX_BYTES:
                 raise HocketError(f"{self.path} is as long as a .wav can be: what was recorded so far is kept")
             self._file.write(frames)
             self.frames += len(frames)

@@ -40,7 +40,7 @@ class NeuralVoice:
     def note_on(self, channel: int, key: int, velocity: int) -> None:
         """As `Voice.note_on`. A key that sounds already is struck anew."""
         for tone in [tone for tone, held in self._keys.items() if held == (channel, key)]:
-            self._let_go(tone)
+            self._release(tone)
         self._make_room()
         self._last += 1
         self._keys[self._last] = (channel, key)
@@ -52,7 +52,7 @@ class NeuralVoice:
             if channel in self._down:
                 self._pedalled.add(tone)
             else:
-                self._let_go(tone)
+                self._release(tone)
 
     def program(self, channel: int, number: int) -> None:
         """It has one timbre, which its knobs shape."""
@@ -64,7 +64,7 @@ class NeuralVoice:
         if number == NOTES_OFF or (number == SUSTAIN and value < PEDAL_DOWN):
             for tone in [tone for tone, (of, _) in self._keys.items() if of == channel]:
                 if number == NOTES_OFF or tone in self._pedalled:
-                    self._let_go(tone)
+                    self._release(tone)
         elif number == SOUND_OFF:
             for tone in [tone for tone, (of, _) in self._keys.items() if of == channel]:
                 self._cut(tone)
@@ -112,7 +112,7 @@ class NeuralVoice:
         while len(self._keys) + len(self._ringing) >= POLYPHONY:
             self._cut(self._ringing[0] if self._ringing else next(iter(self._keys)))
 
-    def _let_go(self, tone: int) -> None:
+    def _release(self, tone: int) -> None:
         self._forget(tone)
         self._ringing.append(tone)
         self._do(lambda: self._tones.release(tone))

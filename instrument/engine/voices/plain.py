@@ -24,7 +24,7 @@ STEAL_S = 0.006  # in which a note is ended that has to make room
 LEVEL = 0.20  # of one note
 
 
-class Timbre(NamedTuple):
+class PlainTimbre(NamedTuple):
     """harmonics: their amplitudes; attack, decay (to 1/e) and release in seconds; sustain: the amplitude decayed
     to, 0..1."""
 
@@ -41,24 +41,24 @@ _HOLLOW = (1, 0, 0.4, 0, 0.22, 0, 0.12)
 _SOFT = (1, 0.3, 0.1, 0.04)
 
 TIMBRES = (  # one a family of eight General MIDI programs
-    Timbre(_STRUCK, 0.002, 0.9, 0.0, 0.30),  # piano
-    Timbre((1, 0, 0.1, 0.35), 0.001, 0.6, 0.0, 0.80),  # chromatic percussion
-    Timbre((1, 0.7, 0.5, 0.35, 0, 0.2, 0, 0.15), 0.008, 1.0, 1.0, 0.10),  # organ
-    Timbre(_STRUCK, 0.002, 0.6, 0.0, 0.25),  # guitar
-    Timbre((1, 0.6, 0.3, 0.12), 0.003, 0.8, 0.15, 0.15),  # bass
-    Timbre(_BRIGHT[:8], 0.05, 1.0, 0.9, 0.50),  # strings
-    Timbre(_SOFT, 0.07, 1.0, 0.9, 0.80),  # ensemble
-    Timbre(_BRIGHT[:10], 0.025, 0.4, 0.75, 0.25),  # brass
-    Timbre(_HOLLOW, 0.02, 0.5, 0.8, 0.20),  # reed
-    Timbre(_SOFT, 0.03, 0.5, 0.85, 0.25),  # pipe
-    Timbre(_BRIGHT, 0.004, 0.4, 0.6, 0.15),  # synth lead
-    Timbre(_SOFT, 0.25, 1.0, 0.9, 1.20),  # synth pad
-    Timbre(_HOLLOW, 0.01, 1.0, 0.3, 0.90),  # synth effects
-    Timbre(_STRUCK, 0.002, 0.5, 0.0, 0.30),  # ethnic
-    Timbre((1, 0.2, 0.5, 0.3), 0.001, 0.25, 0.0, 0.30),  # percussive
-    Timbre(_HOLLOW, 0.05, 1.0, 0.5, 0.60),  # sound effects
+    PlainTimbre(_STRUCK, 0.002, 0.9, 0.0, 0.30),  # piano
+    PlainTimbre((1, 0, 0.1, 0.35), 0.001, 0.6, 0.0, 0.80),  # chromatic percussion
+    PlainTimbre((1, 0.7, 0.5, 0.35, 0, 0.2, 0, 0.15), 0.008, 1.0, 1.0, 0.10),  # organ
+    PlainTimbre(_STRUCK, 0.002, 0.6, 0.0, 0.25),  # guitar
+    PlainTimbre((1, 0.6, 0.3, 0.12), 0.003, 0.8, 0.15, 0.15),  # bass
+    PlainTimbre(_BRIGHT[:8], 0.05, 1.0, 0.9, 0.50),  # strings
+    PlainTimbre(_SOFT, 0.07, 1.0, 0.9, 0.80),  # ensemble
+    PlainTimbre(_BRIGHT[:10], 0.025, 0.4, 0.75, 0.25),  # brass
+    PlainTimbre(_HOLLOW, 0.02, 0.5, 0.8, 0.20),  # reed
+    PlainTimbre(_SOFT, 0.03, 0.5, 0.85, 0.25),  # pipe
+    PlainTimbre(_BRIGHT, 0.004, 0.4, 0.6, 0.15),  # synth lead
+    PlainTimbre(_SOFT, 0.25, 1.0, 0.9, 1.20),  # synth pad
+    PlainTimbre(_HOLLOW, 0.01, 1.0, 0.3, 0.90),  # synth effects
+    PlainTimbre(_STRUCK, 0.002, 0.5, 0.0, 0.30),  # ethnic
+    PlainTimbre((1, 0.2, 0.5, 0.3), 0.001, 0.25, 0.0, 0.30),  # percussive
+    PlainTimbre(_HOLLOW, 0.05, 1.0, 0.5, 0.60),  # sound effects
 )
-ONE_SHOT = Timbre((), 0.0, 1.0, 0.0, 0.0)  # drums: the wave is all there is
+ONE_SHOT = PlainTimbre((), 0.0, 1.0, 0.0, 0.0)  # drums: the wave is all there is
 
 
 class Drum(NamedTuple):
@@ -107,7 +107,7 @@ def drum_wave(key: int, rate: int) -> Wave:
     return wave
 
 
-def pitched_wave(timbre: Timbre, turns: float) -> Wave:
+def pitched_wave(timbre: PlainTimbre, turns: float) -> Wave:
     """One turn of a timbre; of its harmonics, those under half the sample rate at so many turns a frame."""
     place = np.arange(TABLE) / TABLE
     heard = [(n, loud) for n, loud in enumerate(timbre.harmonics, 1) if n * turns < 0.45]
@@ -116,7 +116,7 @@ def pitched_wave(timbre: Timbre, turns: float) -> Wave:
     return wave
 
 
-def envelope(timbre: Timbre, rate: int) -> Wave:
+def envelope(timbre: PlainTimbre, rate: int) -> Wave:
     """Attack and decay of a held note, to where nothing changes any more."""
     ages = np.arange(round((timbre.attack - np.log(INAUDIBLE) * timbre.decay) * rate))
     decay = timbre.sustain + (1 - timbre.sustain) * np.exp(-ages / (timbre.decay * rate))
@@ -125,14 +125,14 @@ def envelope(timbre: Timbre, rate: int) -> Wave:
 
 
 @dataclass(slots=True)
-class Tone:
+class PlainTone:
     """A sounding note. age: frames since its start; step: 2**32nds of a turn a frame, 0 for a wave that is played
     through once; phase: at the frame `turned`; ends: (first frame, frames) of its fades to nothing."""
 
     channel: int
     key: int
     gain: float
-    timbre: Timbre
+    timbre: PlainTimbre
     wave: Wave
     curve: Wave
     step: int
@@ -181,7 +181,7 @@ class PlainVoice:
     def __init__(self, rate: int, name: str = "plain voice") -> None:
         self.name = name
         self.rate = rate
-        self._tones: list[Tone] = []
+        self._tones: list[PlainTone] = []
         self._waves: dict[tuple[int, int], Wave] = {}
         self._drums: dict[int, Wave] = {}
         self._curves: dict[int, Wave] = {}
@@ -203,12 +203,12 @@ class PlainVoice:
         loud = LEVEL * (velocity / 127) ** 1.7
         if drums:
             wave = self._drum(key)
-            self._tones.append(Tone(channel, key, 2 * loud, ONE_SHOT, wave, wave, 0))
+            self._tones.append(PlainTone(channel, key, 2 * loud, ONE_SHOT, wave, wave, 0))
         else:
             turns = to_hertz(key) / self.rate
             wave, curve = self._wave(family, key, turns), self._curve(family)
             step = round(turns * self._bends[channel] * 2**32)
-            self._tones.append(Tone(channel, key, loud, TIMBRES[family], wave, curve, step))
+            self._tones.append(PlainTone(channel, key, loud, TIMBRES[family], wave, curve, step))
 
     def note_off(self, channel: int, key: int) -> None:
         """As `Voice.note_off`."""
@@ -285,7 +285,7 @@ class PlainVoice:
             oldest.ends += [(oldest.age, max(1, round(STEAL_S * self.rate)))] * 2
         del self._tones[: max(0, len(self._tones) - 2 * POLYPHONY)]
 
-    def _end(self, which: Callable[[Tone], bool], seconds: float | None = None) -> None:
+    def _end(self, which: Callable[[PlainTone], bool], seconds: float | None = None) -> None:
         """Let the tones end: in their timbre's time, or in these seconds."""
         for tone in self._tones:
             if which(tone) and (seconds or not tone.ends):

@@ -200,8 +200,8 @@ class EventPlayer:
         if expected and expected.tick != tick:
             expected = None
         if expected:
-            source = self._notes[expected.index]
-            echoes = [expected.index] * len(codec.ECHO_BARS)
+            source = self._notes[expected.source]
+            echoes = [expected.source] * len(codec.ECHO_BARS)
             echo_rows = [expected.row] * len(codec.ECHO_BARS)
         else:
             echoes = codec.echo_notes(self._keys, tick, bar, heard.begun)
@@ -244,11 +244,11 @@ class EventPlayer:
         # the touch is no matter of adventure: temperature leaves it alone
         logits = self._logits(4, shares, context)[:FLAT]
         if expected and expected.closeness >= EXACT:
-            logits[self._seen[expected.index + 1][3]] += expected.rhythm
+            logits[self._seen[expected.source + 1][3]] += expected.rhythm
         velocity = choose(logits, draws[4], 1.0, top_p)
         logits = self._logits(5, shares, [time, position, part, row, velocity])
         if expected and expected.closeness >= EXACT:
-            logits[self._seen[expected.index + 1][5]] += expected.rhythm
+            logits[self._seen[expected.source + 1][5]] += expected.rhythm
         micro = choose(logits, draws[5], 1.0, top_p)
         return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
 

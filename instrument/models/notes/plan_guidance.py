@@ -130,9 +130,8 @@ class PlanGuidance:
             return row
         if before is not None and row % 12 not in before.tones:
             return row  # a passing note then, and now
-        return min(
-            range(max(0, row - 6), min(127, row + 6) + 1), key=lambda p: (p % 12 not in chord.tones, abs(p - row))
-        )
+        near = range(max(0, row - 6), min(127, row + 6) + 1)
+        return min(near, key=lambda pitch: (pitch % 12 not in chord.tones, abs(pitch - row)))
 
     def _is_strong(self, tick: int) -> bool:
         """Whether a tick is the first beat of its bar, or the middle one of a bar of four."""

@@ -15,7 +15,7 @@ from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.live_notes import Key
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Input, Released, load_take
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
 from instrument.io.midi.input import NullMidiInput, RtMidiInput, list_inputs, open_midi_in
@@ -45,7 +45,7 @@ class Stage:
 
     def __init__(self):
         self.clock = ManualClock(0)
-        self.sound = Sound(NullAudio(keep=True))
+        self.sound = MixThread(NullAudio(keep=True))
         self.sound.audio.start()
         patch = Patch(players=(PlayerPatch("scale"),))
         self.notes = NoteThread(self.clock, ModelPool(open_scale), patch, ())

@@ -13,7 +13,7 @@ from instrument.engine.offline.bounce import bounce
 from instrument.engine.offline.render import Options, Rendering, differences, play_again, render
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
-from instrument.engine.performance.sound_seats import Cast
+from instrument.engine.performance.sound_seats import SoundModels
 from instrument.engine.performance.takes import Take, TakeRecorder, load_take
 from instrument.errors import HocketError
 from instrument.models.latent import to_text
@@ -152,7 +152,7 @@ def test_a_sound_player_that_is_missing_is_silent(tmp_path):
     assert found.played == rendered(performance.take, tmp_path, open_any).played
     assert [notice.partition(":")[0] for notice in found.notices] == ["player 1 is silent", "player 2 is silent"]
     bounce(found, tmp_path / "silent.wav")
-    alone = replace(found, cast=Cast({}, []), take=Take(found.take.header))
+    alone = replace(found, sound_models=SoundModels({}, []), take=Take(found.take.header))
     bounce(alone, tmp_path / "alone.wav")
     silent, without = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("silent", "alone"))
     np.testing.assert_array_equal(silent, without)

@@ -8,7 +8,7 @@ import soundfile
 
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.audio.output import NullAudio
 from instrument.music.notes import Note, Part
@@ -22,7 +22,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def sound():
-    sound = Sound(NullAudio(keep=True))
+    sound = MixThread(NullAudio(keep=True))
     sound.audio.start()
     sound.start()
     yield sound
@@ -143,5 +143,5 @@ def test_the_band_and_the_level_follow_the_knobs(sound):
 
 
 def test_it_says_how_far_ahead_it_wants_notes(sound):
-    assert 30 * MS < sound.reach_ns() < 60 * MS
+    assert 30 * MS < sound.lead_ns() < 60 * MS
     assert 0 <= sound.load <= 1

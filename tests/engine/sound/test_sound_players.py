@@ -11,7 +11,7 @@ import pytest
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
-from instrument.engine.sound.mix_thread import LEAD_S, Sound
+from instrument.engine.sound.mix_thread import LEAD_S, MixThread
 from instrument.engine.sound.spectrum import BANDS, HIGH_HZ, LOW_HZ, spectrum
 from instrument.io.audio.output import NullAudio
 from instrument.music.timebase import TempoMap
@@ -25,7 +25,7 @@ DUO = Patch(players=(PlayerPatch("sines"), PlayerPatch("whistle", {"part": "keys
 
 class Stage:
     def __init__(self) -> None:
-        self.sound = Sound(NullAudio(keep=True))
+        self.sound = MixThread(NullAudio(keep=True))
         self.sound.audio.start()
         self.performance = Performance(DUO, open_any)
         self.sound.arrange(self.performance)

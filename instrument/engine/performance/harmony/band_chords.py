@@ -18,13 +18,13 @@ LASTS = 4 * TICKS_PER_BEAT  # without another
 
 
 class Chords:
-    """Which chord holds at a tick. One thread calls `hear` and `clear`, any thread `at`."""
+    """Which chord holds at a tick. One thread calls `add_notes` and `clear`, any thread `at`."""
 
     def __init__(self) -> None:
         self._notes: list[tuple[int, int, int]] = []  # ticks, ends and pitches, in order
         self._found: list[tuple[int, PitchClasses]] = []
 
-    def hear(self, notes: Iterable[Note]) -> None:
+    def add_notes(self, notes: Iterable[Note]) -> None:
         """Take notes as played, about in their order."""
         new = [(note.tick, note.tick + note.duration, note.pitch) for note in notes if note.part in PLAYING]
         if not new:

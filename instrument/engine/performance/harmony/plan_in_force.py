@@ -16,6 +16,7 @@ from instrument.music.timebase import Metre, MetreMap
 FREE, TYPED = "free", "typed"
 SOURCES = (FREE, TYPED, *progressions())  # values of the knob "plan"
 KNOBS = ("plan", "vary", "key", "scale", "metre")  # of the instrument, on which a plan depends
+AHEAD = 16 * 96  # ticks; players look less far ahead
 STEP = 8  # bars that are added at a time
 
 
@@ -23,39 +24,48 @@ class PlanInForce:
     """Writes a plan from a progression, over and over, and goes on writing it when a knob or the text changes.
 
     A bar is a function of the knobs, the text and the tick from which they hold, never of how far ahead it was asked
-    for, so that a performance and its rendering have the same plan. plan: None while the players are free.
+    for, so that a performance and its rendering have the same plan. text: the typed progression.
     """
 
     def __init__(self, values: Mapping[str, Value], text: str, metres: MetreMap) -> None:
         """values: the instrument's knobs, by id; text: the typed progression. HocketError if it cannot be read."""
-        self.plan: Plan | None = None
+        self.text = text
+        self._plan: Plan | None = None
+        self._state: object = None
         self._form: Plan | None = None
         self._first = 0  # the bar at which the form begins
         self._source = ("", "")
         self.change(values, text, metres, 0)
 
-    def change(self, values: Mapping[str, Value], text: str, metres: MetreMap, floor: int) -> None:
-        """Go on with other knobs, text or metres from the first bar line at or after the tick `floor`. HocketError if
-        the text cannot be read."""
+    def change(self, values: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
+        """Go on with other knobs, text (None: the same) or metres from the first bar line at or after the tick `floor`.
+        Nothing happens where none of them is another. HocketError if the text cannot be read."""
+        text = self.text if text is None else text
+        state = (*(values[knob] for knob in KNOBS), text, metres.metres)
+        if state == self._state:
+            return
+        self.until(floor)  # what was to be until then stays
+        self._state, self.text = state, text
         source = str(values["plan"]), text
         form = _form(*source, str(values["key"]), str(values["scale"]))
         bar = metres.locate(bar_line(metres, floor)).bar
         if form is None:
-            self.plan = None
+            self._plan = None
         else:
-            kept = self.plan.bars[:bar] if self.plan else ()
+            kept = self._plan.bars[:bar] if self._plan else ()
             free = tuple(PlanBar(_metre(metres, number)) for number in range(len(kept), bar))
-            self.plan = Plan((*kept, *free), form.key)
+            self._plan = Plan((*kept, *free), form.key)
         if source != self._source or len(form or ()) != len(self._form or ()):
             self._first = bar  # another form begins; in another key the same one goes on
         self._source, self._form, self._metres = source, form, metres
         self._closeness = 1.0 - float(values["vary"])
 
-    def reach(self, tick: int) -> None:
-        """Write the plan at least as far as a tick."""
-        while self.plan is not None and self._form is not None and self.plan.end <= tick:
-            bars = len(self.plan)
-            self.plan = self.plan.extended(self._bar(bar) for bar in range(bars, bars + STEP))
+    def until(self, tick: int) -> Plan | None:
+        """The plan, written at least `AHEAD` ticks beyond a tick; None while the players are free."""
+        while self._plan is not None and self._form is not None and self._plan.end <= tick + AHEAD:
+            bars = len(self._plan)
+            self._plan = self._plan.extended(self._bar(bar) for bar in range(bars, bars + STEP))
+        return self._plan
 
     def _bar(self, number: int) -> PlanBar:
         assert self._form is not None
