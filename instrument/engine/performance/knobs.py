@@ -22,7 +22,7 @@ from instrument.music.timebase import TEMPO_RANGE
 OFF, AUTO, ON = "off", "auto", "on"  # values of a part's knob
 PART_CHOICES = (OFF, AUTO, ON)
 # A part was a switch in version 0.1.
-_SWITCHES = {"0": OFF, "0.0": OFF, "1": AUTO, "1.0": AUTO}
+_SWITCHES = {"0": OFF, "0.0": OFF, "false": OFF, "1": AUTO, "1.0": AUTO, "true": AUTO}
 INSTRUMENT = -1  # the "player" to whom the instrument's own knobs belong
 
 
@@ -166,9 +166,12 @@ def value_at(info: KnobInfo, place: float) -> Value:
     return low * (high / low) ** place if info.curve == "log" and 0 < low < high else low + place * (high - low)
 
 
-def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0) -> Ask:
-    """The `Ask` for a note model from checked knob values. instrument, model: by id; floor: ticks."""
-    parts = parts_on(instrument)
+def ask_from(
+    instrument: Mapping[str, Value], model: Mapping[str, Value], floor: int = 0, own: frozenset[int] = frozenset(Part)
+) -> Ask:
+    """The `Ask` for a note model from checked knob values. instrument, model: by id; floor: ticks; own: the parts that
+    are this player's."""
+    parts = parts_on(instrument) & own
     return Ask(
         knobs=dict(model),
         floor=floor,
@@ -178,7 +181,7 @@ def ask_from(instrument: Mapping[str, Value], model: Mapping[str, Value], floor:
         low=int(min(instrument["low"], instrument["high"])),
         high=int(max(instrument["low"], instrument["high"])),
         parts=frozenset() if len(parts) == len(Part) else parts,
-        on=frozenset(int(part) for part in Part if instrument[part.name.lower()] == ON),
+        on=frozenset(int(part) for part in own if instrument[Part(part).name.lower()] == ON),
         harmony=float(instrument["harmony"]),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,7 @@ from msgspec import Meta
 from instrument.engine.ipc.messages import Anchor, Value
 from instrument.engine.performance.pad import MAX_ANCHORS
 from instrument.errors import HocketError
+from instrument.music.notes import Part
 from instrument.paths import assets_dir, patches_dir, state_dir
 from instrument.saved import Format, read_bytes, write_whole
 
@@ -25,11 +26,13 @@ PartName = Literal["melody", "chords", "bass", "drums", "other"]
 
 
 class PlayerPatch(msgspec.Struct, frozen=True):
-    """One player: the slug of its model, that model's knobs, and the anchors of its latent pad."""
+    """One player: the slug of its model, that model's knobs, the anchors of its latent pad, and the parts that it plays
+    (empty: all that its model knows)."""
 
     model: str
     knobs: dict[str, Value] = {}
     anchors: Annotated[tuple[Anchor, ...], Meta(max_length=MAX_ANCHORS)] = ()
+    parts: tuple[PartName, ...] = ()
 
 
 class VoicePatch(msgspec.Struct, frozen=True):
@@ -67,6 +70,16 @@ class Patch(msgspec.Struct, frozen=True):
     voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
     progression: Annotated[str, Meta(max_length=20_000)] = ""
+
+
+def part_name(part: int) -> PartName:
+    """The name of a part, as patches have it."""
+    return cast(PartName, Part(part).name.lower())
+
+
+def parts_of(names: tuple[PartName, ...]) -> frozenset[int]:
+    """The parts of these names; all of them where there is none."""
+    return frozenset(int(Part[name.upper()]) for name in names) or frozenset(Part)
 
 
 def check_offset(ms: float) -> None:

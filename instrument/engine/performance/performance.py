@@ -21,7 +21,7 @@ from instrument.engine.performance.knobs import (
 )
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes
-from instrument.engine.performance.patches import MAX_PLAYERS, Patch
+from instrument.engine.performance.patches import MAX_PLAYERS, Patch, parts_of
 from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
 from instrument.engine.performance.roster import (
     BundleInfo,
@@ -75,6 +75,7 @@ class Performance:
         self._instrument = first_values(self.table.of(INSTRUMENT), patch.knobs)
         for number, player in enumerate(self.players):
             player.values = first_values(self.table.of(number), patch.players[number].knobs)
+            player.parts = parts_of(patch.players[number].parts)
         self.metres = metre_map(str(self._instrument["metre"]))
         self._plan = PlanInForce(self._instrument, patch.progression, self.metres)
         for number, (player, (_, model)) in enumerate(zip(self.players, opened, strict=True)):

@@ -11,7 +11,7 @@ from instrument.engine.performance.anchors import on_pad
 from instrument.engine.performance.knobs import ask_from, checked, parts_on
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.overload import Overload
-from instrument.engine.performance.patches import PlayerPatch
+from instrument.engine.performance.patches import PlayerPatch, part_name
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.sound_seats import NOTES, kind
 from instrument.errors import HocketError
@@ -31,13 +31,14 @@ class Pad(NamedTuple):
 class PlayerState:
     """One player: it plays notes and has a `line`, or it makes sound by itself and has a `sound` model.
 
-    values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so that
+    parts: those that it plays; values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so that
     nothing is planned; given: notes that a player without a line was given to play.
     """
 
     bundle: BundleInfo
     sound: SoundModel | None = None
     line: Line | None = None
+    parts: frozenset[int] = frozenset(Part)
     values: dict[str, Value] = field(default_factory=dict)
     anchors: tuple[Anchor, ...] = ()
     overload: Overload = field(default_factory=Overload)
@@ -57,15 +58,16 @@ class PlayerState:
 
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """What the knobs ask of its `model`. instrument: the instrument's own knobs, by id."""
-        return ask_from(instrument, on_pad(model, self.values, self.anchors), floor)
+        return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
 
     def is_muted(self, instrument: Mapping[str, Value]) -> bool:
         """Whether all parts that it could play are switched off."""
-        return not parts_on(instrument) & (set(self.bundle.parts) or set(Part))
+        return not parts_on(instrument) & self.parts & (set(self.bundle.parts) or set(Part))
 
     def as_patch(self) -> PlayerPatch:
         """As patches have it."""
-        return PlayerPatch(self.bundle.slug, dict(self.values), self.anchors)
+        parts = () if self.parts == frozenset(Part) else tuple(part_name(part) for part in sorted(self.parts))
+        return PlayerPatch(self.bundle.slug, dict(self.values), self.anchors, parts)
 
 
 def first_values(infos: Iterable[KnobInfo], given: Mapping[str, Value]) -> dict[str, Value]:

@@ -51,9 +51,10 @@ def test_a_player_has_his_model_s_knobs_and_the_instrument_its_own():
         ("low", "48", 48.0),
         ("key", "bb", "Bb"),
         ("scale", "Harmonic Minor", "harmonic minor"),
-        ("drums", "off", 0.0),
-        ("drums", True, 1.0),
-        ("drums", 1.0, 1.0),
+        ("drums", "Off", "off"),
+        ("drums", True, "auto"),
+        ("drums", 1.0, "auto"),
+        ("drums", "0", "off"),
         ("metre", "6/8", "6/8"),
     ],
 )
