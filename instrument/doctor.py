@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from instrument import fluidsynth_library, paths, system
 from instrument.errors import HocketError
 
-PATIENCE_S = 4.0
+TIMEOUT_S = 4.0
 """A child that has not answered after this many seconds is ended and counts as failed."""
 
 PACKAGES = (
@@ -44,30 +44,30 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """Look at everything, within `PATIENCE_S` and a little; never raises."""
-    with ThreadPoolExecutor(len(LOOKS)) as pool:
-        return list(pool.map(check, LOOKS))
+    """Look at everything, within `TIMEOUT_S` and a little; never raises."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        return list(pool.map(check, CHECKS))
 
 
 def check(name: str) -> Check:
-    """Look at one thing, a key of LOOKS; never raises."""
+    """Look at one thing, a key of CHECKS; never raises."""
     try:
-        detail, fix = LOOKS[name]()
+        detail, fix = CHECKS[name]()
     except Exception as error:  # noqa: BLE001  (a doctor who faints helps nobody)
         detail, fix = f"{type(error).__name__}: {error}", REINSTALL
     return Check(name, not fix, detail, fix)
 
 
-def ask(code: str) -> tuple[bool, str]:
+def run_child(code: str) -> tuple[bool, str]:
     """Run Python code in a child: (whether it ended well in time, the last line it said)."""
     environment = {**os.environ, "JACK_NO_START_SERVER": "1", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        return False, f"no answer within {PATIENCE_S:g} s"
+        return False, f"no answer within {TIMEOUT_S:g} s"
     said = (done.stderr if done.returncode else done.stdout).decode(errors="replace").strip()
     return done.returncode == 0, said.splitlines()[-1] if said else f"ended with status {done.returncode}"
 
@@ -97,7 +97,7 @@ def _packages() -> tuple[str, str]:
 
 
 def _onnxruntime() -> tuple[str, str]:
-    well, said = ask(
+    well, said = run_child(
         "import onnxruntime as o; print(o.__version__, *(p.removesuffix('ExecutionProvider')"
         " for p in o.get_available_providers()))"
     )
@@ -131,7 +131,7 @@ def _sound_font() -> tuple[str, str]:
 
 
 def _audio() -> tuple[str, str]:
-    well, said = ask(
+    well, said = run_child(
         "import sounddevice as s; outs = [d for d in s.query_devices() if d['max_output_channels'] > 1]\n"
         "d = s.query_devices(kind='output') if outs else exit('no output device')\n"
         "print(d['name'], f\"at {d['default_samplerate']:.0f} Hz,\", len(outs), 'in all')"
@@ -149,7 +149,7 @@ def _midi() -> tuple[str, str]:
     if sys.platform == "darwin":
         return "CoreMIDI: a port named Hocket appears while playing", ""
     if sys.platform == "win32":
-        well, said = ask("import rtmidi; print(*rtmidi.MidiOut().get_ports() or exit('no port'), sep=', ')")
+        well, said = run_child("import rtmidi; print(*rtmidi.MidiOut().get_ports() or exit('no port'), sep=', ')")
         return said, "" if well else "install loopMIDI and add a port in it, then choose that port in Hocket"
     if os.access("/dev/snd/seq", os.R_OK | os.W_OK):
         return "ALSA: a port named Hocket appears while playing", ""
@@ -159,7 +159,7 @@ def _midi() -> tuple[str, str]:
 
 
 def _jack_runs() -> tuple[bool, str]:
-    return ask(
+    return run_child(
         "import jack; c = jack.Client('hocket-doctor', no_start_server=True)\n"
         "print('running at', c.samplerate, 'Hz,', c.blocksize, 'frames a period')"
     )
@@ -182,7 +182,7 @@ def _window() -> tuple[str, str]:
             return detail, fix
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return "no display (neither DISPLAY nor WAYLAND_DISPLAY is set)", "hocket play --headless"
-    well, said = ask(
+    well, said = run_child(
         "from PySide6.QtGui import QGuiApplication as A; a = A([]); s = a.primaryScreen()\n"
         "print(a.platformName(), s.size().width(), 'x', s.size().height())"
     )
@@ -233,7 +233,7 @@ def _machine() -> tuple[str, str]:
     return detail, "" if enough else "close other programs, and choose the smallest model (hocket models)"
 
 
-LOOKS: dict[str, Callable[[], tuple[str, str]]] = {
+CHECKS: dict[str, Callable[[], tuple[str, str]]] = {
     "python": _python,
     "packages": _packages,
     "onnxruntime": _onnxruntime,

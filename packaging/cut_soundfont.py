@@ -44,8 +44,8 @@ from soundfont_levels import measure_presets
 KITS = (0, 16, 24, 25, 32, 40)  # standard, power, electronic, TR-808, jazz, brush
 DRUMS = range(27, 88)  # their keys
 RATE = 32000  # frames a second at most
-STEP, STEP_ASIDE = 5, 10  # semitones between the roots of neighbouring zones, at least
-LOOPED, LOOPED_ASIDE = 1.8, 1.2  # seconds at which a loop ends, at most
+STEP, STEP_OTHERS = 5, 10  # semitones between the roots of neighbouring zones, at least
+LOOPED, LOOPED_OTHERS = 1.8, 1.2  # seconds at which a loop ends, at most
 UNLOOPED = 2.2  # seconds a sample without loop lasts, at most
 SUSTAINED = 3.0  # decibels: what falls less before it loops is only uneven
 QUALITY = 0.25  # of Vorbis: 0 worst, 1 best
@@ -338,7 +338,7 @@ def cut_zones(font: Font, fine: set[int | None]) -> None:
             instrument = font.instruments[number]
             make_mono(instrument)
             if preset.bank != 128:
-                step = STEP if number in fine else STEP_ASIDE
+                step = STEP if number in fine else STEP_OTHERS
                 thin(instrument, font.samples, figure(STEPS, instrument.name, step), kept)
     widen(font)
 
@@ -347,7 +347,7 @@ def cut_samples(font: Font, fine: set[int | None]) -> None:
     """The samples that the zones use."""
     users: dict[int, list[tuple[Zone, Zone, float]]] = {}
     for number, instrument in enumerate(font.instruments):
-        seconds = figure(SECONDS, instrument.name, LOOPED if number in fine else LOOPED_ASIDE)
+        seconds = figure(SECONDS, instrument.name, LOOPED if number in fine else LOOPED_OTHERS)
         for zone in instrument.sampled():
             users.setdefault(zone.sample, []).append((zone, instrument.globals(), seconds))
     used = {number: font.samples[number] for number in sorted(users)}

@@ -15,8 +15,8 @@ from instrument.errors import HocketError
 def test_everything_is_looked_at_in_time() -> None:
     began = time.perf_counter()
     found = doctor.checks()
-    assert time.perf_counter() - began < doctor.PATIENCE_S + 4
-    assert [check.name for check in found] == list(doctor.LOOKS)
+    assert time.perf_counter() - began < doctor.TIMEOUT_S + 4
+    assert [check.name for check in found] == list(doctor.CHECKS)
     for check in found:
         assert check.detail, check
         assert check.ok == (not check.fix), check
@@ -45,21 +45,21 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_hanging_driver_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PATIENCE_S", 0.2)
-    assert doctor.ask("import time; time.sleep(60)") == (False, "no answer within 0.2 s")
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.2)
+    assert doctor.run_child("import time; time.sleep(60)") == (False, "no answer within 0.2 s")
 
 
 def test_a_child_tells_the_last_line_it_said() -> None:
-    assert doctor.ask("print('one'); print('two')") == (True, "two")
-    assert doctor.ask("raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
-    assert doctor.ask("import os; os.abort()") == (False, "ended with status -6")
+    assert doctor.run_child("print('one'); print('two')") == (True, "two")
+    assert doctor.run_child("raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
+    assert doctor.run_child("import os; os.abort()") == (False, "ended with status -6")
 
 
 def test_a_look_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def faint() -> tuple[str, str]:
         raise OSError("oh")
 
-    monkeypatch.setitem(doctor.LOOKS, "machine", faint)
+    monkeypatch.setitem(doctor.CHECKS, "machine", faint)
     assert doctor.check("machine") == doctor.Check("machine", False, "OSError: oh", doctor.REINSTALL)
 
 

@@ -29,7 +29,7 @@ from instrument.errors import HocketError
 LINGER_S = 3  # how long the music outlives a headless player that was killed
 END_S = 12.0  # how long an engine may take to end
 RESTARTS = 3  # of an engine that dies, at most
-ONLY_FIRST = (
+ONLY_AT_FIRST_START = (
     "model",
     "patch",
     "record",
@@ -71,7 +71,7 @@ class _Headless:
     def __init__(self, options: dict[str, str], keep: bool) -> None:
         self._options = {**options, "linger": str(LINGER_S)}
         self._keep = keep
-        self._told: set[str] = set()
+        self._shown_banners: set[str] = set()
         self._client = EngineClient.connect(keep=keep, options=self._options)
         self._ours = self._client.process is not None
         self._playing = False
@@ -96,7 +96,7 @@ class _Headless:
                 if restarts > RESTARTS:
                     raise HocketError(f"the engine died {restarts} times: see engine.log in its state folder")
                 _say("the engine died; starting it again")
-                again = {name: value for name, value in self._options.items() if name not in ONLY_FIRST}
+                again = {name: value for name, value in self._options.items() if name not in ONLY_AT_FIRST_START}
                 self._client = EngineClient.connect(keep=self._keep, options=again)
                 self._ours = True
                 self._client.ask(Play())
@@ -123,8 +123,8 @@ class _Headless:
             self._playing = True
             _say(f"playing at {telemetry.bpm:g} bpm; sound: {telemetry.audio}; MIDI: {telemetry.midi}")
         for banner in telemetry.banners:
-            if banner not in self._told:
-                self._told.add(banner)
+            if banner not in self._shown_banners:
+                self._shown_banners.add(banner)
                 _say(banner)
 
 

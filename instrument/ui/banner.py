@@ -40,7 +40,7 @@ class Banner(QFrame):
         self.button = Button("", "", name="offer")
         self.button.clicked.connect(self.offered)
         self.cross = Button("", "Put away", icons.icon("close", theme.MUTED), "flat")
-        self.cross.clicked.connect(self.put_away)
+        self.cross.clicked.connect(self.dismiss)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(14), theme.px(4), theme.px(6), theme.px(4))
         row.addWidget(self.label, 1)
@@ -73,7 +73,7 @@ class Banner(QFrame):
         self.button.setAccessibleName(button)
         self._refresh()
 
-    def put_away(self) -> None:
+    def dismiss(self) -> None:
         """Hide what stands there; the same states do not come back until they have been gone."""
         self._away = frozenset(self._states)
         self._notices.clear()

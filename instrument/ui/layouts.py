@@ -10,15 +10,15 @@ from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLayout, QScrollA
 from instrument.ui import theme
 
 
-class Shelf(QScrollArea):
-    """A row of panels that scrolls sideways where there are too many; `row` holds them."""
+class ScrollRow(QScrollArea):
+    """A row of panels that scrolls sideways where there are too many; `contents` holds them."""
 
     def __init__(self, height: float) -> None:
         super().__init__()
         panels = QWidget()
-        self.row = QHBoxLayout(panels)
-        self.row.setContentsMargins(0, 0, 0, 0)
-        self.row.setSpacing(theme.px(10))
+        self.contents = QHBoxLayout(panels)
+        self.contents.setContentsMargins(0, 0, 0, 0)
+        self.contents.setSpacing(theme.px(10))
         self.setWidget(panels)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)

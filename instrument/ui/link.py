@@ -46,7 +46,7 @@ class Client(Protocol):
 Connect = Callable[[bool], Client]  # argument: whether this is the first time; HocketError on failure
 
 
-class State(Enum):
+class LinkState(Enum):
     """How things stand with the engine."""
 
     STARTING = "starting"
@@ -65,13 +65,13 @@ class EngineLink(QObject):
     measured = Signal(object)  # Telemetry
     refused = Signal(str, object)  # why a command was refused, and the command
     answered = Signal(object)  # the command that was done
-    changed = Signal(object)  # State
+    changed = Signal(object)  # LinkState
     failed = Signal(str)  # why the engine could not be started
     frame = Signal()
 
     def __init__(self, connect: Connect, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self.state = State.STARTING
+        self.state = LinkState.STARTING
         self._connect = connect
         self._clock = clock
         self._client: Client | None = None
@@ -96,7 +96,7 @@ class EngineLink(QObject):
 
     def retry(self) -> None:
         """Try again after the engine was given up."""
-        if self.state == State.LOST:
+        if self.state == LinkState.LOST:
             self._starts.clear()
             self._restart()
 
@@ -122,7 +122,7 @@ class EngineLink(QObject):
             self._just_turned.add((player, knob))
             self.send(SetKnob(knob, value, player))
 
-    def under_way(self, player: int, knob: str) -> bool:
+    def pending(self, player: int, knob: str) -> bool:
         """Whether a value of this knob has not been answered yet, so that an echo may be an old one."""
         return (player, knob) in self._turned or any(
             isinstance(command, SetKnob) and (command.player, command.knob) == (player, knob)
@@ -184,12 +184,12 @@ class EngineLink(QObject):
             self._give_up(f"The engine stopped {RESTARTS + 1} times within a minute.")
             return
         self._starts.append(now)
-        self._set(State.RESTARTING)
+        self._set(LinkState.RESTARTING)
         self._open(first=False)
 
     def _give_up(self, reason: str) -> None:
         self._playing = False
-        self._set(State.LOST)
+        self._set(LinkState.LOST)
         self.failed.emit(reason)
 
     def _open(self, first: bool) -> None:
@@ -215,14 +215,14 @@ class EngineLink(QObject):
             self._give_up(str(result))
             return
         self._client = result
-        restarted = self.state == State.RESTARTING
-        self._set(State.RUNNING)
+        restarted = self.state == LinkState.RESTARTING
+        self._set(LinkState.RUNNING)
         if restarted:
             self.send(Panic())  # synths outside may still hold what the dead engine played
             if self._playing:
                 self.send(Play())
 
-    def _set(self, state: State) -> None:
+    def _set(self, state: LinkState) -> None:
         self.state = state
         self.changed.emit(state)
 

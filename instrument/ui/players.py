@@ -13,7 +13,7 @@ from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.knobs.board import NOTES, SOUNDS, Board, instrument_panel, model_items, player_panel
 from instrument.ui.knobs.controls import Selector
-from instrument.ui.layouts import Shelf, clear
+from instrument.ui.layouts import ScrollRow, clear
 from instrument.ui.meters import SILENCE
 from instrument.ui.sounds import STRIP_HEIGHT, SoundStrip
 
@@ -31,8 +31,8 @@ class Players(QObject):
         super().__init__()
         self.models: list[Selector] = []  # by player
         self.strips: dict[int, SoundStrip] = {}  # by player
-        self.panel_shelf, self.strip_shelf = Shelf(_PANEL_HEIGHT), Shelf(STRIP_HEIGHT)
-        self.strip_shelf.hide()
+        self.panel_row, self.strip_row = ScrollRow(_PANEL_HEIGHT), ScrollRow(STRIP_HEIGHT)
+        self.strip_row.hide()
         self.pads = QVBoxLayout()
         self.pads.setContentsMargins(theme.px(8), theme.px(10), 0, 0)
         self.pads.setSpacing(theme.px(10))
@@ -40,8 +40,8 @@ class Players(QObject):
 
     def make(self, description: Description, instrument: Iterable[KnobInfo]) -> None:
         """Make all controls anew. instrument: the knobs for the panel of what belongs to all."""
-        clear(self.panel_shelf.row)
-        clear(self.strip_shelf.row)
+        clear(self.panel_row.contents)
+        clear(self.strip_row.contents)
         clear(self.pads)
         self.models, self.strips = [], {}
         kinds = [_kinds(description, player) for player in range(len(description.players))]
@@ -62,13 +62,13 @@ class Players(QObject):
                 strip = SoundStrip(self._board, len(self.strips) + 1, selector, knobs)
                 strip.removed.connect(partial(self.asked.emit, RemovePlayer(player)))
                 self.strips[player] = strip
-                self.strip_shelf.row.addWidget(strip)
+                self.strip_row.contents.addWidget(strip)
             else:
                 title = f"Player {player + 1}" if many else "Player"
-                self.panel_shelf.row.addWidget(player_panel(self._board, title, selector, knobs), 1)
-        self.panel_shelf.row.addWidget(instrument_panel(self._board, instrument))
-        self.strip_shelf.row.addStretch(1)
-        self.strip_shelf.setVisible(bool(self.strips))
+                self.panel_row.contents.addWidget(player_panel(self._board, title, selector, knobs), 1)
+        self.panel_row.contents.addWidget(instrument_panel(self._board, instrument))
+        self.strip_row.contents.addStretch(1)
+        self.strip_row.setVisible(bool(self.strips))
 
     def show_description(self, description: Description) -> None:
         """Show which models there are, and which are in use."""

@@ -13,11 +13,11 @@ from instrument.engine.ipc.messages import KnobInfo, ModelInfo
 from instrument.ui import icons, theme
 from instrument.ui.knobs.board import SOUNDS, Board, stack
 from instrument.ui.knobs.controls import Button, Chip, Choice, Control, SeedBox, Selector, pretty
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.meters import StripMeter
 
 STRIP_HEIGHT = 126
-MOST = 16  # players
+MAX_PLAYERS = 16  # players
 _HEAD = 168  # width of what all strips have
 _FAMILIES = {"cmelgan": "Endless streams", "ddsp": "Voices that change while they sound", "gansynth": "Voices"}
 
@@ -35,22 +35,22 @@ class SoundStrip(QFrame):
         self.setAccessibleName(self.name)
         models.setAccessibleName(f"Model of {self.name.lower()}")
         self.meter = StripMeter(f"Level of {self.name.lower()}")
-        self.dry = QLabel()
-        self.dry.setProperty("role", "alarm")
-        self.dry.setToolTip("The stream was not made in time: close other programs")
+        self.underruns = QLabel()
+        self.underruns.setProperty("role", "alarm")
+        self.underruns.setToolTip("The stream was not made in time: close other programs")
         self.remove = Button("", f"Remove {self.name.lower()}", icons.icon("close", theme.MUTED), "flat")
         self.remove.clicked.connect(self.removed)
         made = [(info, self._named(board.make(info))) for info in knobs]
         chips = [control for _, control in made if isinstance(control, Chip)]
         fields = [(info.label, control, 118) for info, control in made if isinstance(control, Choice | SeedBox)]
-        dials = [control for _, control in made if isinstance(control, Knob)]
+        dials = [control for _, control in made if isinstance(control, KnobDial)]
 
         title = QLabel(self.name.upper())
         title.setProperty("role", "title")
         above = QHBoxLayout()
         above.addWidget(title)
         above.addStretch(1)
-        above.addWidget(self.dry)
+        above.addWidget(self.underruns)
         below = QHBoxLayout()
         for chip in chips:
             chip.dot = theme.WARN
@@ -80,11 +80,11 @@ class SoundStrip(QFrame):
     def show_levels(self, levels: tuple[float, float], underruns: int) -> None:
         """Take the peaks in dBFS since the last call, and how often it ran dry."""
         self.meter.show_levels(levels)
-        text = f"Ran dry: {underruns}" if underruns else ""
-        if text != self.dry.text():
-            self.dry.setText(text)
+        text = f"Dropouts: {underruns}" if underruns else ""
+        if text != self.underruns.text():
+            self.underruns.setText(text)
 
-    def _named(self, control: Control | Knob) -> Control | Knob:
+    def _named(self, control: Control | KnobDial) -> Control | KnobDial:
         """Tell screen readers whose knob it is: every strip has a level."""
         spoken = control.box if isinstance(control, SeedBox) else control
         spoken.setAccessibleName(f"{self.name}: {spoken.accessibleName()}")
@@ -109,7 +109,7 @@ class AddSound(Button):
         self._models = tuple(model for model in models if model.kind in SOUNDS)
         self.setVisible(bool(self._models))
         self.setText("Add sound")
-        self.setEnabled(players < MOST)
+        self.setEnabled(players < MAX_PLAYERS)
 
     def show_busy(self) -> None:
         """Say that a model is being loaded, until `show_models`."""

@@ -43,7 +43,7 @@ from instrument.ui.footer import Footer
 from instrument.ui.knobs.board import INSTRUMENT, Board
 from instrument.ui.knobs.controls import Chip, Selector
 from instrument.ui.layouts import clear, in_reading_order
-from instrument.ui.link import Connect, EngineLink, State
+from instrument.ui.link import Connect, EngineLink, LinkState
 from instrument.ui.meters import SILENCE, LevelMeter
 from instrument.ui.players import Players
 from instrument.ui.roll.piano_roll import PianoRoll
@@ -162,8 +162,8 @@ class Window(QMainWindow):
         middle.setSpacing(theme.px(10))
         middle.addWidget(self.banner)
         middle.addWidget(stage, 1)
-        middle.addWidget(self.players.panel_shelf)
-        middle.addWidget(self.players.strip_shelf)
+        middle.addWidget(self.players.panel_row)
+        middle.addWidget(self.players.strip_row)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
@@ -276,7 +276,7 @@ class Window(QMainWindow):
                 names[focused].setFocus()
         self.players.show_description(description)
         self.add_sound.show_models(description.models, len(description.players))
-        self.board.show_values(description.values, self.link.under_way)
+        self.board.show_values(description.values, self.link.pending)
         self.board.show_anchors(description.pads)
         self.board.controllers = {name: number for number, name in description.controllers.items()}
         self.roll.show_values(description.values)
@@ -340,19 +340,19 @@ class Window(QMainWindow):
         if isinstance(command, SetKnob) and self._description is not None:
             name = f"{command.player}/{command.knob}"
             self._description.values[name] = command.value
-            self.board.show_values({name: command.value}, self.link.under_way)
+            self.board.show_values({name: command.value}, self.link.pending)
 
     def _refused(self, error: str, command: AnyCommand | None) -> None:
         self.banner.notify(error)
         if self._description is not None and isinstance(command, LoadModel | SetKnob | LoadPatch):
             self.show_description(self._description)
 
-    def _engine_changed(self, state: State) -> None:
-        running = state == State.RUNNING
+    def _engine_changed(self, state: LinkState) -> None:
+        running = state == LinkState.RUNNING
         if not running and self._telemetry is not None:
             self.show_telemetry(msgspec.structs.replace(self._telemetry, **_NOTHING_HAPPENS))
         self.transport.setEnabled(running)
-        for part in (self.players.panel_shelf, self.players.strip_shelf, self.add_sound):
+        for part in (self.players.panel_row, self.players.strip_row, self.add_sound):
             part.setEnabled(running)
         if running:
             self.banner.offer("")
@@ -360,7 +360,7 @@ class Window(QMainWindow):
             if self._ever_ran:
                 self.banner.notify("The engine stopped and was started again with what it saved last.")
             self._ever_ran = True
-        elif state == State.RESTARTING:
+        elif state == LinkState.RESTARTING:
             self.banner.offer("The engine stopped unexpectedly. Starting it again\u2026")
 
     def _engine_failed(self, reason: str) -> None:
@@ -368,12 +368,12 @@ class Window(QMainWindow):
             self.error = reason
             self.close()
             return
-        self.banner.put_away()
+        self.banner.dismiss()
         self.banner.offer(f"{reason} Its log: {self._log}" if self._log else reason, "Start the engine again")
         self.banner.button.setFocus()
 
     def _frame(self) -> None:
-        if self.link.state != State.RUNNING:
+        if self.link.state != LinkState.RUNNING:
             self.level.show_levels(SILENCE)
         self.roll.advance()
         self.banner.tick()

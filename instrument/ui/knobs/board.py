@@ -13,7 +13,7 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.knobs.controls import Chip, Choice, Control, Field, SeedBox, Selector
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.latent_pad.pad import LatentPad
 
 INSTRUMENT = -1
@@ -35,14 +35,14 @@ class Board(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.controls: dict[tuple[int, str], Control | Knob] = {}
+        self.controls: dict[tuple[int, str], Control | KnobDial] = {}
         self.pads: dict[int, LatentPad] = {}
         self.controllers: dict[str, int] = {}
 
-    def add(self, info: KnobInfo, control: Control | Knob) -> Control | Knob:
+    def add(self, info: KnobInfo, control: Control | KnobDial) -> Control | KnobDial:
         """Enter a control."""
         self.controls[info.player, info.id] = control
-        (control.box if isinstance(control, SeedBox) else control).more = partial(self._offer_learning, info)
+        (control.box if isinstance(control, SeedBox) else control).extend_menu = partial(self._add_learn_actions, info)
         control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
         return control
 
@@ -54,11 +54,11 @@ class Board(QObject):
         pad.turned.connect(partial(self.turned.emit, player))
         axes = [(infos[axis], way) for axis, way in zip(AXES, _WAYS, strict=True) if axis in infos]
 
-        def more(menu: QMenu) -> None:
+        def extend_menu(menu: QMenu) -> None:
             for info, way in axes:
-                self._offer_learning(info, menu, f" for {way}")
+                self._add_learn_actions(info, menu, f" for {way}")
 
-        pad.more = more
+        pad.extend_menu = extend_menu
         return pad
 
     def show_anchors(self, pads: Sequence[Sequence[Anchor] | None]) -> None:
@@ -66,7 +66,7 @@ class Board(QObject):
         for player, pad in self.pads.items():
             pad.show_anchors(pads[player] or ())
 
-    def _offer_learning(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
+    def _add_learn_actions(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
         """Add to a control's context menu."""
         menu.addSeparator()
         menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
@@ -80,18 +80,18 @@ class Board(QObject):
         self.pads = {}
         self.controls = {name: self.controls[name] for name in keep if name in self.controls}
 
-    def show_values(self, values: Mapping[str, Value], under_way: Callable[[int, str], bool]) -> None:
+    def show_values(self, values: Mapping[str, Value], pending: Callable[[int, str], bool]) -> None:
         """Show the engine's values ("player/knob" -> value), but for those it has not yet seen the last of."""
         for (player, id), control in self.controls.items():
             value = values.get(f"{player}/{id}")
-            if value is not None and not control.held and not under_way(player, id):
+            if value is not None and not control.held and not pending(player, id):
                 control.show_value(value)  # type: ignore[arg-type]
         for player, pad in self.pads.items():
             for axis in AXES:
-                if (value := values.get(f"{player}/{axis}")) is not None and not under_way(player, axis):
+                if (value := values.get(f"{player}/{axis}")) is not None and not pending(player, axis):
                     pad.show_value(axis, float(value))
 
-    def make(self, info: KnobInfo) -> Control | Knob:
+    def make(self, info: KnobInfo) -> Control | KnobDial:
         """The control that suits a knob."""
         if info.player == INSTRUMENT and info.id in _PITCHES:
             info = msgspec.structs.replace(info, unit="note")
@@ -101,7 +101,7 @@ class Board(QObject):
             return self.add(info, Chip(info))
         if info.step >= 1 and (info.high - info.low) / info.step > _DIAL_STEPS:
             return self.add(info, SeedBox(info))
-        return self.add(info, Knob(info))
+        return self.add(info, KnobDial(info))
 
 
 class Panel(QFrame):
@@ -145,7 +145,7 @@ def instrument_panel(board: Board, knobs: Iterable[KnobInfo]) -> Panel:
     """What belongs to all players: key, scale, range, seed, level."""
     made = [(info, board.make(info)) for info in knobs]
     lists = [(info.label, control, 132) for info, control in made if isinstance(control, Choice)]
-    dials = [control for _, control in made if isinstance(control, Knob)]
+    dials = [control for _, control in made if isinstance(control, KnobDial)]
     boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
     return Panel("Instrument", lists, dials, boxes)
 
@@ -154,7 +154,7 @@ def player_panel(board: Board, title: str, models: Selector, knobs: Iterable[Kno
     """One player of notes: its model, and the knobs that model has."""
     made = [(info, board.make(info)) for info in knobs]
     lists = [(info.label, control, 168) for info, control in made if isinstance(control, Choice)]
-    dials = [control for _, control in made if isinstance(control, Knob)]
+    dials = [control for _, control in made if isinstance(control, KnobDial)]
     boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
     return Panel(title, [("Model", models, 168), *lists], dials, boxes)
 

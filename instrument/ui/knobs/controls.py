@@ -37,7 +37,7 @@ from PySide6.QtWidgets import (
 
 from instrument.engine.ipc.messages import KnobInfo
 from instrument.ui import icons, theme
-from instrument.ui.knobs.knob import Extend, control_menu
+from instrument.ui.knobs.knob import MenuExtension, control_menu
 from instrument.ui.knobs.values import FINE, Scale
 
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -138,7 +138,7 @@ class Choice(Selector):
     """A `Selector` built from a `KnobInfo` of kind "choice"."""
 
     turned = Signal(str)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo) -> None:
         super().__init__(info.label, info.help)
@@ -166,14 +166,14 @@ class Choice(Selector):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         default = pretty(str(self.info.default))
-        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
+        control_menu(self, self.info, default, self.reset, extend=self.extend_menu).popup(event.globalPos())
 
 
 class NumberBox(QDoubleSpinBox):
     """A number to type, drag up and down, or step: for what is too fine or too wide for a dial."""
 
     turned = Signal(float)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, decimals: int = 0) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class NumberBox(QDoubleSpinBox):
     def menu_at(self, at: QPoint) -> None:
         """Open the context menu."""
         default = self.scale.text(float(self.info.default))
-        control_menu(self, self.info, default, self.reset, self.selectAll, self.more).popup(at)
+        control_menu(self, self.info, default, self.reset, self.selectAll, self.extend_menu).popup(at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         notches = event.angleDelta().y() or event.angleDelta().x()
@@ -293,7 +293,7 @@ class SeedBox(QWidget):
         self.box = NumberBox(info)
         self.turned = self.box.turned
         dice = Button("", f"{info.label}: throw the dice", icons.icon("dice", theme.MUTED), "flat")
-        dice.clicked.connect(self.throw)
+        dice.clicked.connect(self.randomise)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.px(2))
@@ -313,7 +313,7 @@ class SeedBox(QWidget):
         """Back to the default."""
         self.box.reset()
 
-    def throw(self) -> None:
+    def randomise(self) -> None:
         """A value by chance, never the present one."""
         low, high = round(self.info.low), round(self.info.high)
         while (value := random.randint(low, high)) == self.box.value() and high > low:
@@ -326,7 +326,7 @@ class Chip(QAbstractButton):
 
     turned = Signal(float)
     held = False
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, dot: str = theme.ACCENT) -> None:
         super().__init__()
@@ -358,7 +358,7 @@ class Chip(QAbstractButton):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         default = "on" if self.info.default else "off"
-        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
+        control_menu(self, self.info, default, self.reset, extend=self.extend_menu).popup(event.globalPos())
 
     def sizeHint(self) -> QSize:
         return QSize(self.fontMetrics().horizontalAdvance(self.text()) + theme.px(34), theme.px(24))

@@ -33,10 +33,10 @@ _LABEL, _FACE, _VALUE = 18, 60, 20  # heights of the three rows
 _WIDTH = 80
 _PERCENT = 100
 
-Extend = Callable[[QMenu], object]  # adds to a context menu
+MenuExtension = Callable[[QMenu], object]  # adds to a context menu
 
 
-class Knob(QDial):
+class KnobDial(QDial):
     """A dial built from a `KnobInfo` of kind "number".
 
     Drag up or down (Shift: fine), wheel, arrows, PageUp and PageDown, Home and End; double-click, Delete or
@@ -45,7 +45,7 @@ class Knob(QDial):
     """
 
     turned = Signal(float)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -162,7 +162,7 @@ class Knob(QDial):
     def menu(self) -> QMenu:
         """The context menu; it deletes itself when closed."""
         default = self.scale.text(float(self.info.default))
-        return control_menu(self, self.info, default, self.reset, self.type_value, self.more)
+        return control_menu(self, self.info, default, self.reset, self.type_value, self.extend_menu)
 
     def _step(self, notches: float, fine: bool) -> None:
         self._turn(self.scale.moved(self.exact, notches * (FINE if fine else 1.0)))
@@ -243,14 +243,14 @@ class Knob(QDial):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         enabled = self.isEnabled()
-        alive = enabled and (self.underMouse() or self._grip is not None or self.hasFocus())
+        highlighted = enabled and (self.underMouse() or self._grip is not None or self.hasFocus())
         painter.setFont(theme.font(theme.CAPTION))
         painter.setPen(theme.colour(theme.MUTED if enabled else theme.FAINT))
         centred = Qt.AlignmentFlag.AlignCenter
         label = painter.fontMetrics().elidedText(self.info.label, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self._row(0, _LABEL), centred, label)
         painter.setFont(theme.font(theme.CAPTION, QFont.Weight.Medium))
-        painter.setPen(theme.colour(theme.TEXT if alive else theme.MUTED if enabled else theme.FAINT))
+        painter.setPen(theme.colour(theme.TEXT if highlighted else theme.MUTED if enabled else theme.FAINT))
         text = self.scale.text(self.exact)
         if painter.fontMetrics().horizontalAdvance(text) > self.width():
             text = self.scale.text(self.exact, unit=False)
@@ -258,7 +258,7 @@ class Knob(QDial):
         face = self._row(_LABEL, _FACE)
         side = face.height() - theme.px(6)
         box = QRectF(face.center().x() - side / 2, face.center().y() - side / 2 + theme.px(2), side, side)
-        draw_dial(painter, box, self.scale.place(self.exact), self.scale.origin, enabled, alive, self.hasFocus())
+        draw_dial(painter, box, self.scale.place(self.exact), self.scale.origin, enabled, highlighted, self.hasFocus())
 
 
 _TYPING_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -269,7 +269,7 @@ _STEPS: dict[int, float] = {
 
 
 def draw_dial(
-    painter: QPainter, box: QRectF, place: float, origin: float, enabled: bool, alive: bool, focused: bool
+    painter: QPainter, box: QRectF, place: float, origin: float, enabled: bool, highlighted: bool, focused: bool
 ) -> None:
     """Paint the face of a dial: track, arc from `origin` to `place` (both 0..1), cap and pointer."""
     width = theme.px(3)
@@ -289,7 +289,7 @@ def draw_dial(
     inset = width + theme.px(3.5)
     cap = box.adjusted(inset, inset, -inset, -inset)
     shade = QLinearGradient(cap.topLeft(), cap.bottomLeft())
-    shade.setColorAt(0, theme.colour("#414A57" if alive else "#38404B"))
+    shade.setColorAt(0, theme.colour("#414A57" if highlighted else "#38404B"))
     shade.setColorAt(1, theme.colour("#262C34"))
     painter.setBrush(shade)
     painter.setPen(QPen(theme.colour(theme.TEXT if focused else theme.GROUND), theme.px(1.4 if focused else 1)))
@@ -309,9 +309,9 @@ def control_menu(
     default: str,
     reset: Callable[[], object],
     type_value: Callable[[], object] | None = None,
-    more: Extend | None = None,
+    extend: MenuExtension | None = None,
 ) -> QMenu:
-    """The context menu all controls share: what it does, reset, and where there is one, typing a value; `more` adds
+    """The context menu all controls share: what it does, reset, and where there is one, typing a value; `extend` adds
     to it."""
     menu = QMenu(widget)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -321,6 +321,6 @@ def control_menu(
     menu.addAction(f"Reset to {default}", reset)
     if type_value is not None:
         menu.addAction("Type a value\u2026", type_value)
-    if more is not None:
-        more(menu)
+    if extend is not None:
+        extend(menu)
     return menu

@@ -1,4 +1,4 @@
-"""The latent pad: a puck among anchors, each a phrase that the player can be brought to."""
+"""The latent pad: a square with anchors (latent points) and a puck that blends between them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from instrument.engine.ipc.messages import AddAnchor, Anchor, ChangeAnchor, Remo
 from instrument.engine.performance.pad import AXES, MOST, shares
 from instrument.ui import theme
 from instrument.ui.knobs.controls import pretty
-from instrument.ui.knobs.knob import Extend
+from instrument.ui.knobs.knob import MenuExtension
 from instrument.ui.knobs.values import FINE
-from instrument.ui.latent_pad.face import Spot, draw_ground, draw_puck, draw_spots
+from instrument.ui.latent_pad.face import AnchorMark, draw_anchors, draw_puck, draw_square
 
 HELP = (
     "Drag the puck between anchors: on an anchor the player plays that phrase, in between it is on the way from one to "
@@ -56,13 +56,13 @@ Place = tuple[float, float]
 class LatentPad(QWidget):
     """The pad of one player. Places run from -1 to 1, right and up.
 
-    `turned` carries the axis and value that the player's hand moved; `asked` a command about anchors. more: what adds
-    to the context menu.
+    Signals: `turned` carries an axis and the value it was moved to by hand; `asked` carries a command about anchors.
+    extend_menu: called with the context menu to add entries to it.
     """
 
     turned = Signal(str, float)
     asked = Signal(object)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, player: int, name: str = "Latent pad", genres: Sequence[str] = ()) -> None:
         """genres: those whose mean can be an anchor."""
@@ -230,8 +230,8 @@ class LatentPad(QWidget):
         for genre in self.genres:
             name = "All genres" if genre == "none" else pretty(genre)
             genres.addAction(name, partial(self.add, "genre", place, genre))
-        if self.more is not None:
-            self.more(menu)
+        if self.extend_menu is not None:
+            self.extend_menu(menu)
         return menu
 
     def add(self, source: str, place: Place, what: str = "") -> None:
@@ -325,7 +325,7 @@ class LatentPad(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         enabled, area = self.isEnabled(), self._area
-        alive = self.hasFocus() or self.held or self.underMouse()
+        highlighted = self.hasFocus() or self.held or self.underMouse()
         painter.setFont(theme.font(theme.CAPTION, QFont.Weight.DemiBold))
         painter.setPen(theme.colour(theme.MUTED if enabled else theme.FAINT))
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -334,17 +334,19 @@ class LatentPad(QWidget):
         painter.setFont(theme.font(theme.CAPTION))
         text = painter.fontMetrics().elidedText(self.text, Qt.TextElideMode.ElideRight, round(row.width()))
         painter.drawText(QRectF(1, area.bottom(), row.width(), row.bottom() - area.bottom()), left, text)
-        draw_ground(painter, area, self._lit, self.hasFocus())
+        draw_square(painter, area, self._lit, self.hasFocus())
         if not self.anchors:
             painter.setFont(theme.font(theme.BODY))
             painter.setPen(theme.colour(theme.MUTED))
             upper = area.adjusted(0, 0, 0, -area.height() / 2)
             painter.drawText(upper, Qt.AlignmentFlag.AlignCenter, _EMPTY)
         puck = self.point_of(*self.puck)
-        draw_spots(painter, area, self._spots(), puck, enabled)
-        draw_puck(painter, puck, enabled, alive)
+        draw_anchors(painter, area, self._marks(), puck, enabled)
+        draw_puck(painter, puck, enabled, highlighted)
 
-    def _spots(self) -> list[Spot]:
+    def _marks(self) -> list[AnchorMark]:
         counted = zip(self.anchors, shares(self.anchors, *self.puck), strict=True)
         carried, place = self._carried or (None, (0.0, 0.0))
-        return [Spot(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted]
+        return [
+            AnchorMark(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted
+        ]

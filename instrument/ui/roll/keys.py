@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QWidget
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.knobs.values import note_name
+from instrument.ui.roll.lane import BAR_LINE, Lane
 from instrument.ui.roll.notes import DRUM_LANES, drum_lane
 from instrument.ui.roll.score import Score
-from instrument.ui.roll.strip import BAR_LINE, Lane
 
 _WIDTH, _HEIGHT = 52, 24
 _SMALL = 9.5  # type

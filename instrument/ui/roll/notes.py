@@ -33,13 +33,13 @@ def drum_lane(key: int) -> int:
 class RollNotes:
     """The notes committed of late, and the plan.
 
-    count: notes ever committed; performance and plan_version: changed by every new performance and plan.
+    count: notes ever committed; performance and planned_version: changed by every new performance and plan.
     """
 
     def __init__(self) -> None:
         self.committed: deque[NoteReport] = deque()
-        self.plan: tuple[NoteReport, ...] = ()
-        self.count = self.performance = self.plan_version = 0
+        self.planned: tuple[NoteReport, ...] = ()
+        self.count = self.performance = self.planned_version = 0
         self.drums = False  # whether there ever were any
         self.span: tuple[int, int] | None = None  # lowest and highest pitch there is, drums apart
         self._live: list[NoteReport] = []  # committed notes that are not over yet
@@ -56,11 +56,11 @@ class RollNotes:
             self.committed.popleft()
         self._look_at(notes)
 
-    def replan(self, notes: tuple[NoteReport, ...]) -> None:
+    def set_planned(self, notes: tuple[NoteReport, ...]) -> None:
         """Take another plan."""
-        if notes != self.plan:
-            self.plan = notes
-            self.plan_version += 1
+        if notes != self.planned:
+            self.planned = notes
+            self.planned_version += 1
             self._look_at(notes)
 
     def begin(self) -> None:
@@ -77,7 +77,7 @@ class RollNotes:
 
     def _look_at(self, fresh: Sequence[NoteReport]) -> None:
         self.drums = self.drums or any(note.part == Part.DRUMS for note in fresh)
-        pitches = [note.pitch for note in (*self.committed, *self.plan) if note.part != Part.DRUMS]
+        pitches = [note.pitch for note in (*self.committed, *self.planned) if note.part != Part.DRUMS]
         self.span = (min(pitches), max(pitches)) if pitches else None
 
 
@@ -109,7 +109,7 @@ class Playhead:
         return self._tick + self._rate * min(max(now - self._now, 0.0), _BLIND_S)
 
 
-class Lines(NamedTuple):
+class BarLines(NamedTuple):
     """bars: (tick, bar counted from 1); beats: the ticks of those between."""
 
     bars: list[tuple[int, int]]
@@ -123,7 +123,7 @@ class Bars:
         self.metre = "4/4"  # what the metre knob says
         self.map: MetreMap = metre_map(self.metre)
         self._asked: tuple[MetreMap, int, int] | None = None
-        self._lines = Lines([], [])
+        self._lines = BarLines([], [])
 
     def restart(self) -> None:
         """A new performance begins, in the knob's metre."""
@@ -142,7 +142,7 @@ class Bars:
         if start > self.map.metres[-1].tick:
             self.map = MetreMap((*self.map.metres, Metre(start, new.numerator, new.denominator)))
 
-    def lines(self, first: float, last: float) -> Lines:
+    def lines(self, first: float, last: float) -> BarLines:
         """Bar lines and beats in the bars from the one of tick `first` to the one of tick `last`."""
         bar, end = (self.map.locate(max(0, int(tick))).bar for tick in (first, last))
         if (self.map, bar, end) != self._asked:
@@ -150,7 +150,7 @@ class Bars:
             self._lines = self._find_lines(bar, end)
         return self._lines
 
-    def _find_lines(self, bar: int, end: int) -> Lines:
+    def _find_lines(self, bar: int, end: int) -> BarLines:
         bars: list[tuple[int, int]] = []
         beats: list[int] = []
         for at in range(bar, end + 1):
@@ -159,4 +159,4 @@ class Bars:
             metre = self.map.locate(start).metre
             step = TICKS_PER_BEAT * 4 // metre.denominator if metre else TICKS_PER_BEAT
             beats.extend(range(start + step, self.map.start_of(at + 1), step))
-        return Lines(bars, beats)
+        return BarLines(bars, beats)

@@ -14,9 +14,9 @@ from instrument.engine.ipc.messages import Telemetry, Value
 from instrument.music.timebase import TICKS_PER_BEAT
 from instrument.ui import theme
 from instrument.ui.roll.keys import Keys, Ruler
+from instrument.ui.roll.lane import Lane, LaneItem
 from instrument.ui.roll.notes import DRUM_LANES
 from instrument.ui.roll.score import Score
-from instrument.ui.roll.strip import Lane, Strip
 
 PLAYHEAD_AT = 0.6  # of the width; until the music has come so far, the playhead moves and the notes stand
 MARGIN = 0.03  # of the width, before the first note
@@ -57,7 +57,7 @@ class PianoRoll(QWidget):
         self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._view.ci.setContentsMargins(0, 0, 0, 0)
         self._view.ci.setSpacing(0)
-        self.lane, self.drum_lane = Lane(Strip(self.score, False)), Lane(Strip(self.score, True))
+        self.lane, self.drum_lane = Lane(LaneItem(self.score, False)), Lane(LaneItem(self.score, True))
         self._view.addItem(self.lane, 0, 0)
         self._view.addItem(self.drum_lane, 1, 0)
         self.keys, self._ruler = Keys(self), Ruler(self)
@@ -77,7 +77,7 @@ class PianoRoll(QWidget):
     def show_hint(self, text: str) -> None:
         """A word in the middle of the roll, for as long as it has no notes; empty for none."""
         self._hint.setText(text)
-        self._hint.setVisible(bool(text) and not self.score.notes.committed and not self.score.notes.plan)
+        self._hint.setVisible(bool(text) and not self.score.notes.committed and not self.score.notes.planned)
 
     def show_telemetry(self, report: Telemetry) -> None:
         """Take position, committed notes and plan."""
@@ -106,7 +106,7 @@ class PianoRoll(QWidget):
             rows,
             notes.performance,
             notes.count,
-            notes.plan_version,
+            notes.planned_version,
         )
         shown += (self.score.playing, self.score.scale_version, len(self.score.sounding))
         if shown == self._shown:

@@ -39,7 +39,7 @@ class Score:
             self._playhead.halt(report.tick)
         self.playing = report.playing
         if report.plan is not None:
-            self.notes.replan(report.plan)
+            self.notes.set_planned(report.plan)
         self.notes.commit(report.committed)
         if report.playing:
             self._playhead.report(report.tick, report.bpm, now)

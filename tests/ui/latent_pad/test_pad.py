@@ -219,7 +219,7 @@ def test_the_puck_turns_the_players_knobs_and_follows_them(
 ) -> None:
     qtbot.mouseClick(latent, LEFT, NONE, at(latent, SONG.x, SONG.y))
     assert engine.commands(SetKnob) == [SetKnob("x", SONG.x, 0), SetKnob("y", SONG.y, 0)]
-    qtbot.waitUntil(lambda: not window.link.under_way(0, "y"), timeout=5000)
+    qtbot.waitUntil(lambda: not window.link.pending(0, "y"), timeout=5000)
     engine.values["0/x"] = 0.75  # as a MIDI controller may turn it
     engine.describe()
     qtbot.waitUntil(lambda: latent.puck == (0.75, SONG.y), timeout=5000)

@@ -24,9 +24,9 @@ _LEVELS = 4  # of velocity that are told apart
 
 
 class Lane(pg.ViewBox):  # type: ignore[misc]
-    """One strip of the roll, a `Strip` in it."""
+    """One strip of the roll, a `LaneItem` in it."""
 
-    def __init__(self, strip: Strip) -> None:
+    def __init__(self, strip: LaneItem) -> None:
         super().__init__(enableMouse=False, enableMenu=False, defaultPadding=0.0)
         self.disableAutoRange()
         self.setMouseEnabled(False, False)
@@ -34,7 +34,7 @@ class Lane(pg.ViewBox):  # type: ignore[misc]
         self.addItem(strip, ignoreBounds=True)
 
 
-class Strip(pg.GraphicsObject):  # type: ignore[misc]
+class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
     """Paints a whole strip at once: rows, bar lines, notes in batches of one colour, playhead.
 
     In its coordinates x is in ticks and y in rows, upwards.
@@ -143,9 +143,9 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
             if (note.part == Part.DRUMS) == self.drums and note.tick + note.duration >= left:
                 level = min(note.velocity * _LEVELS // 128, _LEVELS - 1)
                 self._solid.setdefault((note.part, level), []).extend(self._rounded(note, tick, row))
-        if (wanted := (notes.plan_version, tick, row)) != self._ghosts_for:
+        if (wanted := (notes.planned_version, tick, row)) != self._ghosts_for:
             self._ghosts_for, self._ghosts = wanted, {}
-            for note in notes.plan:
+            for note in notes.planned:
                 if (note.part == Part.DRUMS) == self.drums:
                     self._ghosts.setdefault(note.part, []).append(self._box(note, tick, row))
 
