@@ -1,4 +1,4 @@
-"""Walking through layouts."""
+"""Helpers for layouts: a row that scrolls, the order of tab keys, and clearing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from instrument.ui import theme
 
 
 class ScrollRow(QScrollArea):
-    """A row of panels that scrolls sideways where there are too many; `contents` holds them."""
+    """A row of panels that scrolls sideways when they are too wide; the layout `contents` holds them."""
 
     def __init__(self, height: float) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class ScrollRow(QScrollArea):
 
 
 def in_reading_order(within: QWidget | None) -> Iterator[QWidget]:
-    """The widgets that take the keyboard, as they follow one another on the screen."""
+    """The widgets that accept keyboard focus, in the order of the screen."""
     if within is None:
         return
     if within.focusPolicy() & Qt.FocusPolicy.TabFocus:
@@ -50,7 +50,7 @@ def _laid_out(layout: QLayout) -> Iterator[QWidget]:
 
 
 def clear(layout: QBoxLayout) -> None:
-    """Take everything out of a layout."""
+    """Remove and delete all widgets of a layout."""
     while (item := layout.takeAt(0)) is not None:
         if (widget := item.widget()) is not None:
             widget.hide()

@@ -1,4 +1,4 @@
-"""All players in the window: a panel for each that plays notes, a strip for each that sounds, and latent pads."""
+"""The players in the window: a panel for each note player, a strip for each sound player, and latent pads."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ _PANEL_HEIGHT = 158
 
 
 class Players(QObject):
-    """What the window shows of its players, on two shelves and beside the roll. picked: a slug and the number of the
-    player that is to have it; asked: a command."""
+    """The controls of all players: two rows of panels and strips, and pads next to the roll.
+
+    Signals: `picked` carries a model's slug and the number of the player that is to use it; `asked` carries a command.
+    """
 
     picked = Signal(str, int)
     asked = Signal(object)
@@ -39,7 +41,7 @@ class Players(QObject):
         self._board = board
 
     def make(self, description: Description, instrument: Iterable[KnobInfo]) -> None:
-        """Make all controls anew. instrument: the knobs for the panel of what belongs to all."""
+        """Build all controls. instrument: the knobs of the panel that belongs to no single player."""
         clear(self.panel_row.contents)
         clear(self.strip_row.contents)
         clear(self.pads)
@@ -71,20 +73,20 @@ class Players(QObject):
         self.strip_row.setVisible(bool(self.strips))
 
     def show_description(self, description: Description) -> None:
-        """Show which models there are, and which are in use."""
+        """Show the models to choose from, and those in use."""
         for player, selector in enumerate(self.models):
             selector.show_items(
                 model_items(description.models, _kinds(description, player)), description.players[player]
             )
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Show how loud those are that sound."""
+        """Show the levels of the sound players."""
         for player, strip in self.strips.items():
-            told = player < len(report.player_levels)  # the engine may not know of it yet, or be gone
-            strip.show_levels(*(report.player_levels[player], report.underruns[player]) if told else (SILENCE, 0))
+            reported = player < len(report.player_levels)  # not while the engine restarts or loads the player
+            strip.show_levels(*(report.player_levels[player], report.underruns[player]) if reported else (SILENCE, 0))
 
     def widgets(self) -> dict[object, QWidget]:
-        """What is made anew with the knobs beside the board's controls, by names that outlive it."""
+        """The widgets that `make` builds, apart from the board's controls, by names that stay the same."""
         removes = ((("remove", player), strip.remove) for player, strip in self.strips.items())
         return {**dict(enumerate(self.models)), **dict(removes)}
 
@@ -94,5 +96,5 @@ class Players(QObject):
 
 
 def _kinds(description: Description, player: int) -> tuple[str, ...]:
-    """The kinds of models that a player can have."""
+    """The kinds of models that a player can use."""
     return SOUNDS if description.kinds[player : player + 1] not in ((), NOTES) else NOTES

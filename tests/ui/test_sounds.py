@@ -36,7 +36,7 @@ def test_what_sounds_can_be_added_by_family_and_says_why_not(window: Window) -> 
     assert window.add_sound.isVisible()
     there = actions(window.add_sound.menu_of_models())
     assert [name for name in there if name] == [
-        "Endless streams", "River", "Voices that change while they sound", "Brass", "Glass",
+        "Endless streams", "River", "Voices that morph while held", "Brass", "Glass",
     ]  # fmt: skip
     assert [name for name, action in there.items() if action.isEnabled() and name] == ["River", "Glass"]
     assert there["Brass"].toolTip() == "its hash is wrong"

@@ -253,7 +253,7 @@ def test_health(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     qtbot.waitUntil(lambda: health.starved.text == "3", timeout=5000)
     qtbot.waitUntil(lambda: health.load.text == "93 %", timeout=5000)
     assert "larger buffer" in health.starved.toolTip()
-    assert "simpler model" in health.load.toolTip()
+    assert "smaller model" in health.load.toolTip()
     assert health.starved.accessibleDescription() == "3"
 
 

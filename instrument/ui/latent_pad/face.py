@@ -1,4 +1,4 @@
-"""How the latent pad looks: its square, the anchors with their names, and the puck."""
+"""Painting of the latent pad: its square, the anchors with their names, and the puck."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from PySide6.QtGui import QFont, QPainter, QPen
 
 from instrument.ui import theme
 
-ANCHOR, PUCK = 5.0, 9.0  # radii, before the zoom
-_LINES = 4  # parts in which the grid cuts each side
-_LABEL = 15.0  # height of a name
-_FARTHEST = 0.05  # a share that is no longer seen
+ANCHOR, PUCK = 5.0, 9.0  # radii in pixels at zoom 1
+_LINES = 4  # cells of the grid along each side
+_LABEL = 15.0  # height of a name in pixels at zoom 1
+_LEAST_SHARE = 0.05  # anchors with less are drawn without a ray
 
 
 class AnchorMark(NamedTuple):
-    """An anchor as it is drawn. share: how much it counts where the puck stands, 0..1."""
+    """An anchor as it is drawn. share: its weight at the puck, 0..1."""
 
     name: str
     at: QPointF
@@ -25,7 +25,7 @@ class AnchorMark(NamedTuple):
 
 
 def draw_square(painter: QPainter, area: QRectF, lit: bool, focused: bool) -> None:
-    """The square with its grid. lit: something is about to be dropped."""
+    """Draw the square with its grid. lit: a file is being dragged over it."""
     painter.setPen(QPen(theme.colour(theme.ACCENT if focused or lit else theme.LINE), theme.px(1)))
     painter.setBrush(theme.colour(theme.PANEL if lit else theme.GROUND))
     painter.drawRoundedRect(area, theme.px(6), theme.px(6))
@@ -39,11 +39,11 @@ def draw_square(painter: QPainter, area: QRectF, lit: bool, focused: bool) -> No
 
 
 def draw_anchors(painter: QPainter, area: QRectF, marks: Sequence[AnchorMark], puck: QPointF, enabled: bool) -> None:
-    """The anchors, each with a ray to the puck as strong as its share."""
+    """Draw the anchors, each with a ray to the puck whose opacity follows its share."""
     painter.save()
     painter.setClipRect(area)
     for mark in marks:
-        if mark.share > _FARTHEST:
+        if mark.share > _LEAST_SHARE:
             painter.setPen(QPen(theme.colour(theme.ACCENT, 0.15 + 0.6 * mark.share), theme.px(1.5)))
             painter.drawLine(mark.at, puck)
     painter.setFont(theme.font(theme.CAPTION, QFont.Weight.Medium))
@@ -51,7 +51,7 @@ def draw_anchors(painter: QPainter, area: QRectF, marks: Sequence[AnchorMark], p
         painter.setPen(QPen(theme.colour(theme.ACCENT if enabled else theme.FAINT), theme.px(1.5)))
         painter.setBrush(theme.colour(theme.GROUND))
         painter.drawEllipse(mark.at, theme.px(ANCHOR), theme.px(ANCHOR))
-        if mark.share > _FARTHEST:
+        if mark.share > _LEAST_SHARE:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.colour(theme.ACCENT if enabled else theme.FAINT, 0.2 + 0.8 * mark.share))
             painter.drawEllipse(mark.at, theme.px(ANCHOR), theme.px(ANCHOR))
@@ -60,7 +60,7 @@ def draw_anchors(painter: QPainter, area: QRectF, marks: Sequence[AnchorMark], p
 
 
 def draw_puck(painter: QPainter, at: QPointF, enabled: bool, highlighted: bool) -> None:
-    """The puck: a ring, so that an anchor below it can be seen."""
+    """Draw the puck as a ring, so that an anchor below it stays visible."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     radius = theme.px(PUCK)
     painter.setPen(QPen(theme.colour(theme.GROUND, 0.8), theme.px(4.5)))
@@ -72,7 +72,7 @@ def draw_puck(painter: QPainter, at: QPointF, enabled: bool, highlighted: bool) 
 
 
 def _draw_name(painter: QPainter, area: QRectF, mark: AnchorMark, enabled: bool) -> None:
-    """Under its anchor, or above where it would leave the square; never beyond its sides."""
+    """Draw a name below its anchor, or above it where it would leave the square."""
     metrics = painter.fontMetrics()
     name = metrics.elidedText(mark.name, Qt.TextElideMode.ElideRight, round(area.width() * 0.6))
     width, height, gap = metrics.horizontalAdvance(name) + 2, theme.px(_LABEL), theme.px(PUCK + 3)

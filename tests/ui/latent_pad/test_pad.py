@@ -164,8 +164,8 @@ def test_an_anchor_is_carried_with_ctrl(qtbot: QtBot, pad: LatentPad, turned: li
 def test_the_menu_adds_anchors(pad: LatentPad, asked: list[AddAnchor]) -> None:
     menu = pad.menu(pad.point_of(0.1, 0.2))
     action(menu, "Capture").trigger()
-    action(menu, "Add a sample").trigger()
-    genres = action(menu, "Add the mean of a genre").menu()
+    action(menu, "Add a random phrase").trigger()
+    genres = action(menu, "Add the average of a genre").menu()
     assert isinstance(genres, QMenu)
     assert [one.text() for one in genres.actions()] == ["All genres", "Jazz"]
     genres.actions()[1].trigger()
@@ -177,7 +177,7 @@ def test_the_menu_adds_anchors(pad: LatentPad, asked: list[AddAnchor]) -> None:
 
 def test_the_menu_of_an_anchor(qtbot: QtBot, pad: LatentPad, asked: list[object]) -> None:
     menu = pad.menu(pad.point_of(RIFF.x, RIFF.y))
-    action(menu, "Go there").trigger()
+    action(menu, "Move the puck here").trigger()
     assert pad.puck == (RIFF.x, RIFF.y)
     action(menu, "Rename").trigger()
     dialog = pad.findChild(QInputDialog)
