@@ -52,7 +52,7 @@ class Checkout(NamedTuple):
     python: Path
 
     def hocket(self, home: Path, *arguments: str) -> str:
-        """Standard output of its command `hocket`. home: the player's folder. Raises Failed."""
+        """Standard output of its command `hocket`. home: the user's folder (HOCKET_HOME). Raises Failed."""
         with (self.folder / "pyproject.toml").open("rb") as file:
             module, _, function = tomllib.load(file)["project"]["scripts"]["hocket"].partition(":")
         # The interpreter may have another checkout installed, which would be imported instead of a missing package.

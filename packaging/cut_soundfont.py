@@ -50,7 +50,7 @@ UNLOOPED = 2.2  # greatest length of a sample without loop, in seconds
 SUSTAINED = 3.0  # decibels: a smaller fall before the loop counts as unevenness, not as decay
 QUALITY = 0.25  # of Vorbis: 0 worst, 1 best
 STREAM = 25  # approximate seconds of a Vorbis stream
-TAIL = 1200  # frames for which a sample goes on past its loop
+TAIL = 1200  # frames that a sample continues past its loop
 GAP = 2048  # frames of silence between its samples
 PEAK = 0.94  # of full scale: Vorbis overshoots, and decoders wrap what exceeds it
 THREE_DB = 75  # attenuation for 3 dB: synthesizers apply 0.4 of the centibels given, as the first one did
@@ -286,13 +286,13 @@ def pack(samples: list[Sample]) -> None:
             pieces += [sample.audio * min(1.0, PEAK / max(np.max(np.abs(sample.audio)), 1e-9)), np.zeros(GAP)]
         stream = np.concatenate(pieces)
         blob = Blob(vorbis(stream), len(stream), True)
-        heard = soundfile.read(io.BytesIO(blob.data))[0]
+        decoded = soundfile.read(io.BytesIO(blob.data))[0]
         for sample in joined:
             sample.blob = blob
-            slide_loop(sample, heard[sample.at :])
+            slide_loop(sample, decoded[sample.at :])
 
 
-def slide_loop(sample: Sample, heard: Audio) -> None:
+def slide_loop(sample: Sample, decoded: Audio) -> None:
     """Move the loop to where its two ends match best in the decoded sample.
 
     The sample continues past the end of its loop, so any place is possible; the encoder's noise differs.
@@ -301,7 +301,7 @@ def slide_loop(sample: Sample, heard: Audio) -> None:
     room = len(sample.audio) - end - 8
     if room < 1:
         return
-    gap = np.abs(heard[start : start + room + 4] - heard[end : end + room + 4])
+    gap = np.abs(decoded[start : start + room + 4] - decoded[end : end + room + 4])
     worst = np.max(np.lib.stride_tricks.sliding_window_view(gap, 4), axis=1)
     shift = int(np.argmin(worst[:room])) + 2
     sample.loop = (start + shift, end + shift)

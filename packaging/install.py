@@ -125,7 +125,7 @@ def apt_install(packages: list[str]) -> None:
         fail(f"missing system packages, by their Debian names: {names}; install them by this system's package manager")
     sudo = [] if os.geteuid() == 0 else ["sudo"]
     if sudo and shutil.which("sudo") is None:
-        fail(f"system packages are missing, and there is neither root nor sudo; let root install {names}")
+        fail(f"system packages are missing, and this user is not root and has no sudo; let root install {names}")
     say(f"installing system packages: {names}")
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
     quietly([*apt, "update"])  # may fail for an unrelated package source; the next line shows whether it matters
