@@ -58,7 +58,9 @@ def _common(
 @app.command()
 def play(
     model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
-    patch: Annotated[str, typer.Option(metavar="NAME|FILE", help="Patch to begin with (the last state).")] = "",
+    patch: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; by default the last state.")
+    ] = "",
     headless: Annotated[bool, typer.Option("--headless", help="Play at once, without a window.")] = False,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this many seconds.")] = None,
     audio: Annotated[str, typer.Option(metavar="DEVICE|null", help="Audio device.")] = "",
@@ -66,7 +68,7 @@ def play(
     midi_in: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to play along on.")] = "",
     midi_offset: Annotated[
         float | None,
-        typer.Option(min=-500, max=500, metavar="MS", help="Delay of the MIDI output; below 0: earlier."),
+        typer.Option(min=-500, max=500, metavar="MS", help="Delay of the MIDI output; negative sends earlier."),
     ] = None,
     record: Annotated[str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the engine playing when this command ends.")] = False,
