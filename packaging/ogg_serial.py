@@ -1,10 +1,10 @@
-"""The serial number of an Ogg stream, which encoders draw at random: set, so that files can be compared."""
+"""Sets the serial number of an Ogg stream, which encoders choose at random, so that files can be compared."""
 
 from __future__ import annotations
 
 
 def with_serial(stream: bytes, serial: int) -> bytes:
-    """An Ogg stream under another serial number (libsndfile draws it at random), checksums made anew."""
+    """An Ogg stream with another serial number and new checksums. libsndfile chooses the number at random."""
     out, at = bytearray(stream), 0
     while at < len(out):
         segments = out[at + 26]

@@ -55,20 +55,20 @@ def test_old_notes_are_forgotten() -> None:
 def test_versions_change_only_with_the_notes() -> None:
     notes = RollNotes()
     notes.commit([])
-    notes.replan(())
-    assert (notes.count, notes.plan_version) == (0, 0)
+    notes.set_planned(())
+    assert (notes.count, notes.planned_version) == (0, 0)
     notes.commit([note(0)])
     plan = (note(24),)
-    notes.replan(plan)
-    notes.replan((note(24),))
-    assert (notes.count, notes.plan_version) == (1, 1)
+    notes.set_planned(plan)
+    notes.set_planned((note(24),))
+    assert (notes.count, notes.planned_version) == (1, 1)
 
 
 def test_the_span_leaves_drums_out() -> None:
     notes = RollNotes()
     assert notes.span is None
     notes.commit([note(0, 50), note(0, 36, part=Part.DRUMS)])
-    notes.replan((note(24, 72),))
+    notes.set_planned((note(24, 72),))
     assert notes.span == (50, 72)
     assert notes.drums
 
@@ -136,10 +136,10 @@ def test_a_new_performance_clears_the_last_but_keeps_its_plan() -> None:
     ghosts = (note(0), note(24))
     score.show_telemetry(report(0, plan=ghosts, playing=False), 0.2)
     assert not score.notes.committed
-    assert score.notes.plan == ghosts
+    assert score.notes.planned == ghosts
     score.show_telemetry(report(0.5), 0.3)
     score.advance(0.3)
-    assert score.notes.plan == ghosts
+    assert score.notes.planned == ghosts
     assert score.position == pytest.approx(0.5)
 
 
@@ -311,7 +311,7 @@ def test_five_hundred_notes_are_shown_and_kept_while_they_move(roll: PianoRoll, 
         roll.show_telemetry(report(first + 48 * frame * FRAME_S, came, tuple(plan[frame // 12 :])))
         roll.advance()
         roll._view.viewport().repaint()  # and with it all that waits to be painted
-    assert len(roll.score.notes.committed) + len(roll.score.notes.plan) > 480
+    assert len(roll.score.notes.committed) + len(roll.score.notes.planned) > 480
 
 
 def test_space_is_not_eaten(qtbot: QtBot, roll: PianoRoll) -> None:
