@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from instrument.errors import HocketError
-from instrument.io.child import answer_in_time, ask
+from instrument.io.child import ask, exit_after
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
@@ -34,7 +34,7 @@ def read_beginning(path: str) -> Piece:
 
 def main() -> int:
     """Print the file that the first argument names as JSON, or in one line why it cannot be read."""
-    answer_in_time(MOST_SECONDS)
+    exit_after(MOST_SECONDS)
     if sys.platform != "win32":
         import resource
 

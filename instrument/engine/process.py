@@ -139,7 +139,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     _end_on_signals_and_errors(control)
     gc.collect()
     gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
-    priority.hurry_all(priority.COMPUTES)  # not before: loading may take its time
+    priority.set_realtime_priority_of_process(priority.COMPUTE_PRIORITY)  # not before: loading may take its time
     for part in (scheduler, sound, notes, listener):
         part.start()
     try:

@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 import instrument
 from instrument.errors import HocketError
-from instrument.io.priority import DEVICE, hurry, unhurried
+from instrument.io.priority import DEVICE_PRIORITY, normal_priority, set_realtime_priority
 from instrument.io.shared import FAILED, RUNNING, SharedFile
 
 Memory = TypeVar("Memory", bound=SharedFile)
@@ -39,7 +39,7 @@ def spawn(
     print on standard error goes nowhere, unless `errors` says otherwise (None: where ours goes)."""
     root = str(Path(instrument.__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    with unhurried():
+    with normal_priority():
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -71,7 +71,7 @@ class Child(Generic[Memory]):
 
     def __init__(self, module: str, memory: Memory, arguments: Sequence[str] = ()) -> None:
         self.memory = memory
-        self._born = time.perf_counter_ns()
+        self._started_ns = time.perf_counter_ns()
         self._process = spawn(module, str(memory.path), *arguments)
 
     @property
@@ -91,7 +91,7 @@ class Child(Generic[Memory]):
             return self.memory.text("detail")
         if self._process.poll() is not None:
             return f"the device process ended with status {self._process.returncode}"
-        since = self.memory.get("heartbeat_ns") if state == RUNNING else self._born
+        since = self.memory.get("heartbeat_ns") if state == RUNNING else self._started_ns
         if now - since > (STALL_NS if state == RUNNING else OPEN_NS):
             return "the driver hangs"
         return ""
@@ -173,7 +173,7 @@ class Keeper(Generic[Memory]):
         self._tries += 1
 
 
-def answer_in_time(seconds: float = 15.0) -> None:
+def exit_after(seconds: float = 15.0) -> None:
     """In a child that was asked: end when the parent is gone, or after so long, whatever hangs. A client that hangs
     while it connects keeps a JACK server from all others."""
     parent, ends = os.getppid(), time.monotonic() + seconds
@@ -186,7 +186,7 @@ def answer_in_time(seconds: float = 15.0) -> None:
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def when_left(do: Callable[[], None]) -> None:
+def when_parent_ends(do: Callable[[], None]) -> None:
     """In the child: `do` it when the parent is gone or wants an end: the pipe on standard input closes."""
 
     def watch() -> None:
@@ -209,10 +209,10 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
         memory.put("closing", 1)
         threading.Timer(CLOSE_S, os._exit, [0]).start()
 
-    hurry(DEVICE)
+    set_realtime_priority(DEVICE_PRIORITY)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: end())
-    when_left(end)
+    when_parent_ends(end)
     gc.collect()
     gc.freeze()
     gc.disable()

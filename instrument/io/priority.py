@@ -14,22 +14,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SERVERS = ("jackd", "jackdbus")
-COMPUTES, IN_TIME, DEVICE = 5, 6, 7  # below the 10 of a JACK server, far below the kernel's own
+JACK_SERVERS = ("jackd", "jackdbus")
+COMPUTE_PRIORITY, DEADLINE_PRIORITY, DEVICE_PRIORITY = (
+    5,
+    6,
+    7,
+)  # below the 10 of a JACK server, far below the kernel's own
 
 
-def hurry(priority: int, thread: int = 0) -> None:
+def set_realtime_priority(priority: int, thread: int = 0) -> None:
     """Give a thread (by default the calling one) a real-time priority; threads and processes it starts have it too."""
-    if not server_waits():
-        _give(priority, thread)
+    if not jack_lacks_realtime():
+        _set_priority(priority, thread)
 
 
 @contextmanager
-def unhurried() -> Iterator[None]:
+def normal_priority() -> Iterator[None]:
     """Lets the calling thread be as any other, and what it starts meanwhile: a process that loads for a tenth of a
     second would keep a core from all that must be in time."""
     try:
-        policy, given = os.sched_getscheduler(0), os.sched_getparam(0)  # type: ignore[attr-defined,unused-ignore]
+        policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)  # type: ignore[attr-defined,unused-ignore]
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # type: ignore[attr-defined,unused-ignore]
     except (AttributeError, OSError):
         yield
@@ -38,27 +42,27 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            os.sched_setscheduler(0, policy, given)  # type: ignore[attr-defined,unused-ignore]
+            os.sched_setscheduler(0, policy, parameters)  # type: ignore[attr-defined,unused-ignore]
 
 
-def hurry_all(priority: int) -> None:
+def set_realtime_priority_of_process(priority: int) -> None:
     """Give a real-time priority to all threads that this process has by now."""
-    if not server_waits():
+    if not jack_lacks_realtime():
         with suppress(OSError):
             for thread in os.listdir("/proc/self/task"):
-                _give(priority, int(thread))
+                _set_priority(priority, int(thread))
 
 
-def _give(priority: int, thread: int) -> None:
+def _set_priority(priority: int, thread: int) -> None:
     with suppress(AttributeError, OSError):
         os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(priority))  # type: ignore[attr-defined,unused-ignore]
 
 
-def server_waits() -> bool:
+def jack_lacks_realtime() -> bool:
     """Whether a JACK server runs without real-time scheduling (Linux)."""
     for name in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
-            if name.read_text().strip() in SERVERS:
+            if name.read_text().strip() in JACK_SERVERS:
                 threads = [int(thread.name) for thread in (name.parent / "task").iterdir()]
                 policies = {os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK for thread in threads}
                 if not policies & {os.SCHED_FIFO, os.SCHED_RR}:

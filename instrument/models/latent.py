@@ -29,37 +29,37 @@ ATTRIBUTES = ("density", "register", "syncopation", "length")  # of these, knobs
 REACH = 2.0  # how far a knob of an attribute or of the pad goes, in lengths of its direction
 SPACING = 4  # phrases from one place of the wandering path to the next
 NO_GENRE = -1
-SECTION = 32  # bars for which a home that nobody told is returned to
-HOME, PATH = 1 << 40, 1 << 41  # counters of draws; apart from those of notes, which count bars
+SECTION_BARS = 32  # bars for which a home that nobody told is returned to
+HOME_COUNTER, PATH_COUNTER = 1 << 40, 1 << 41  # counters of draws; apart from those of notes, which count bars
 
 
-class Way(NamedTuple):
+class LatentPath(NamedTuple):
     """A way between two points: their arc, or one beside it. come, angles (n,): how far one has come, 0 to 1, and the
     share of the angle at which one has; bend (d,): how far it is from the arc half way, in lengths of the points."""
 
-    come: NDArray[np.float64]
+    progress: NDArray[np.float64]
     angles: NDArray[np.float64]
     bend: Point
 
-    def back(self) -> Way:
+    def reversed(self) -> LatentPath:
         """The same from the other end."""
-        return Way(1 - self.come[::-1], 1 - self.angles[::-1], self.bend)
+        return LatentPath(1 - self.progress[::-1], 1 - self.angles[::-1], self.bend)
 
     def angle(self, share: float) -> float:
         """The share of the angle at which one has come so far, 0 to 1."""
-        return float(np.interp(share, self.come, self.angles))
+        return float(np.interp(share, self.progress, self.angles))
 
-    def aside(self, angle: float) -> Point:
+    def offset(self, angle: float) -> Point:
         """How far the way is from the arc at that share of the angle, in lengths of the points."""
         return np.float32(np.sin(np.pi * angle)) * self.bend
 
 
-def bent(point: Point, aside: Point) -> Point:
-    """A point moved `aside`, in its lengths, which stays what it was."""
-    if not aside.any():
+def displaced(point: Point, offset: Point) -> Point:
+    """A point moved `offset`, in its lengths, which stays what it was."""
+    if not offset.any():
         return point
     length = np.linalg.norm(point)
-    moved = point + length * aside
+    moved = point + length * offset
     out: Point = (moved * (length / max(float(np.linalg.norm(moved)), 1e-6))).astype(np.float32)
     return out
 
@@ -100,7 +100,7 @@ def from_text(text: str, size: int) -> Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class LatentSpace:
     """What a bundle tells of its latent space; see the module."""
 
     genres: tuple[str, ...]
@@ -112,9 +112,9 @@ class Space:
     landmarks: tuple[Point, ...]
 
     @classmethod
-    def of(cls, bundle: Bundle) -> Space:
+    def of(cls, bundle: Bundle) -> LatentSpace:
         """Read from a bundle. HocketError if what is told does not fit together."""
-        manifest, told = bundle.manifest, bundle.latents()
+        manifest, arrays_told = bundle.manifest, bundle.latents()
         attributes = tuple(k.id for k in manifest.knobs if k.id in ATTRIBUTES)
         rows, size = 1 + len(manifest.genres), manifest.latent
         shapes = {
@@ -124,18 +124,18 @@ class Space:
             "directions": (len(attributes), size),
         }
         for name, shape in shapes.items():
-            there = told.get(name)
+            there = arrays_told.get(name)
             if there is None or there.shape != shape or not np.isfinite(there).all():
                 raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole")
-        landmarks = told.get("landmarks", np.zeros((0, size), np.float32))
-        whose = told.get("landmark_genres", np.zeros(0, np.int32))
+        landmarks = arrays_told.get("landmarks", np.zeros((0, size), np.float32))
+        whose = arrays_told.get("landmark_genres", np.zeros(0, np.int32))
         if landmarks.shape != (len(whose), size) or not np.isfinite(landmarks).all() or whose.ndim != 1:
             raise HocketError(f"bundle {manifest.slug!r}: its latents' landmarks do not fit: it is not whole")
         landmarks = landmarks.astype(np.float32)
-        touch = told.get("touch")
+        touch = arrays_told.get("touch")
         if touch is None or touch.ndim != 2 or touch.shape[1] != 16 or not np.isfinite(touch).all():
             raise HocketError(f"bundle {manifest.slug!r}: its latents have no touch: it is not whole")
-        arrays = {name: told[name].astype(np.float32) for name in shapes}
+        arrays = {name: arrays_told[name].astype(np.float32) for name in shapes}
         return cls(
             manifest.genres,
             arrays["genre_mean"],
@@ -163,10 +163,10 @@ class Space:
     def sample(self, genre: str, seed: int) -> Point:
         """A point drawn among phrases of a genre, of all for one it does not know."""
         row = self.row(genre)
-        out: Point = self.genre_mean[row] + self.genre_spread[row] * self._drawn(row, seed, 0, HOME)
+        out: Point = self.genre_mean[row] + self.genre_spread[row] * self._draw(row, seed, 0, HOME_COUNTER)
         return out
 
-    def _drawn(self, row: int, seed: int, player: int, counter: int) -> Point:
+    def _draw(self, row: int, seed: int, player: int, counter: int) -> Point:
         """A place that these draw, in deviations from the genre's mean: that of one of its landmarks, if it has any."""
         own = self.landmarks[row]
         if not len(own):
@@ -183,26 +183,26 @@ class Space:
         phrase: int,
         bars: int,
         theme: int,
-        heard: Point | None,
+        previous: Point | None,
     ) -> Point:
         """Where phrase number `phrase` stands. It wanders (`wander`) from a home: a point that is told
         (`latent`), or those that the seed draws among phrases of the genre, one for every phrase, of which that of
-        a section's first returns every `theme` bars; towards `heard`, the point of what was played before it, as far
+        a section's first returns every `theme` bars; towards `previous`, the point of what was played before it, as far
         as `follow` says. Pad (x, y) and attributes move it from there. bars: of a phrase."""
         row = self.row(str(knobs.get("genre")))
         mean, spread = self.genre_mean[row], self.genre_spread[row]
-        told, wander = str(knobs.get("latent", "")), float(knobs.get("wander", 0.0))
-        if told:
-            home = (from_text(told, self.size) - mean) / spread
+        arrays_told, wander = str(knobs.get("latent", "")), float(knobs.get("wander", 0.0))
+        if arrays_told:
+            home = (from_text(arrays_told, self.size) - mean) / spread
         else:
             at = phrase * bars if wander > 0 else 0
-            home = self._drawn(row, seed, player, HOME + (at if at % theme else at - at % SECTION))
+            home = self._draw(row, seed, player, HOME_COUNTER + (at if at % theme else at - at % SECTION_BARS))
         follow = float(knobs.get("follow", 0.0))
-        if heard is not None and follow > 0:
-            home = slerp(home, (heard - mean) / spread, follow)
+        if previous is not None and follow > 0:
+            home = slerp(home, (previous - mean) / spread, follow)
         if wander > 0:
             number, step = divmod(phrase, SPACING)
-            a, b = (self._drawn(row, seed, player, PATH + number + i) for i in (0, 1))
+            a, b = (self._draw(row, seed, player, PATH_COUNTER + number + i) for i in (0, 1))
             home = slerp(home, slerp(a, b, step / SPACING), wander)
         point = mean + spread * home
         for amount, direction in (

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.io.audio.ring import FRAMES, AudioRing
-from instrument.io.child import answer_in_time, serve
+from instrument.io.child import exit_after, serve
 from instrument.io.names import pick
 from instrument.io.shared import RUNNING
 
@@ -198,7 +198,7 @@ def play(ring: AudioRing, name: str) -> None:
 def main(arguments: list[str]) -> int:
     """Run as said above; the exit status."""
     if arguments == ["--list"]:
-        answer_in_time()
+        exit_after()
         try:
             print(json.dumps(outputs(_portaudio(JACK_NAME_LIST))), flush=True)
         except HocketError as error:

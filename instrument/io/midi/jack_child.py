@@ -23,7 +23,7 @@ from typing import Any
 
 from instrument import midi_spec
 from instrument.errors import HocketError
-from instrument.io.child import answer_in_time, serve
+from instrument.io.child import exit_after, serve
 from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
 from instrument.io.shared import RUNNING
 
@@ -104,7 +104,7 @@ class JackTime:
         return int(span.max)
 
 
-class Port:
+class PortClient:
     """A JACK client with one MIDI port. Subclasses are its process callback."""
 
     def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
@@ -174,7 +174,7 @@ class Port:
         self.ring.put_text("connections", "\n".join([p.name for p in self.port.connections] + self._wanted))
 
 
-class OutPort(Port):
+class OutPort(PortClient):
     """Messages from the ring to their frames."""
 
     def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
@@ -242,7 +242,7 @@ class OutPort(Port):
             self.ended.set()
 
 
-class InPort(Port):
+class InPort(PortClient):
     """What arrives, with the time of its frame, to the ring."""
 
     def register(self) -> Any:
@@ -274,7 +274,7 @@ def ports(direction: str) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Run as said above; the exit status."""
     if arguments[0] == "--list":
-        answer_in_time()
+        exit_after()
         try:
             print(json.dumps(ports(arguments[1])), flush=True)
         except HocketError as error:

@@ -11,10 +11,10 @@ from instrument.music.codec import DRUM_ROW
 from instrument.music.harmony import scale_mask
 
 IN_KEY = 8.0  # how much likelier a note inside the key is than one outside, where the genre does not tell
-LEAST_ENTROPY = 2.4  # bits that tones should have, where the genre does not tell
+MIN_ENTROPY = 2.4  # bits that tones should have, where the genre does not tell
 SMOOTHING = 8.0  # notes in the expected shares that what was heard is mixed with
-NARROW = 0.2  # bits short of enough at which what was heard would give way to what is expected
-MOST_EVENED = 0.9
+ENTROPY_MARGIN = 0.2  # bits short of enough at which what was heard would give way to what is expected
+MAX_FLATTENING = 0.9
 _MAJOR = np.stack([scale_mask(key, "major") for key in range(12)])  # and so their relative minors
 
 
@@ -24,28 +24,28 @@ def inside(key: int, scale: str) -> NDArray[np.bool_]:
     return scale_mask(key, scale)[np.arange(DRUM_ROW) % 12]
 
 
-def key_logits(tones: NDArray[np.float64], in_key: float = IN_KEY) -> NDArray[np.float64]:
+def key_logits(histogram: NDArray[np.float64], in_key: float = IN_KEY) -> NDArray[np.float64]:
     """(12,) log probability of each pitch class, over that of chance, after hearing the tones (12,), where
     notes inside the key are `in_key` times as likely as those outside."""
-    logits: NDArray[np.float64] = np.log(_expected(tones, in_key) * 12)
+    logits: NDArray[np.float64] = np.log(_expected(histogram, in_key) * 12)
     return logits
 
 
-def evened(tones: NDArray[np.float64], in_key: float, least: float) -> NDArray[np.float64]:
+def flattened(histogram: NDArray[np.float64], in_key: float, least: float) -> NDArray[np.float64]:
     """The tones (12,), or where they have less entropy than `least` bits, mixed with as many of the keys that
     they may be in: the narrower, the more."""
-    total = tones.sum()
-    expected = _expected(tones, in_key)
-    heard = (tones + SMOOTHING * expected) / (total + SMOOTHING)
-    narrow = min(max((least - entropy(heard)) / NARROW, 0.0), MOST_EVENED)
-    mixed: NDArray[np.float64] = (1 - narrow) * tones + narrow * total * expected
+    total = histogram.sum()
+    expected = _expected(histogram, in_key)
+    smoothed = (histogram + SMOOTHING * expected) / (total + SMOOTHING)
+    weight = min(max((least - entropy(smoothed)) / ENTROPY_MARGIN, 0.0), MAX_FLATTENING)
+    mixed: NDArray[np.float64] = (1 - weight) * histogram + weight * total * expected
     return mixed
 
 
-def _expected(tones: NDArray[np.float64], in_key: float) -> NDArray[np.float64]:
+def _expected(histogram: NDArray[np.float64], in_key: float) -> NDArray[np.float64]:
     """(12,) the share of each pitch class in the keys that the tones may be in."""
     profiles = _profiles(in_key)
-    fit = np.log(profiles) @ tones
+    fit = np.log(profiles) @ histogram
     keys = np.exp(fit - fit.max())
     shares: NDArray[np.float64] = keys / keys.sum() @ profiles
     return shares
@@ -56,10 +56,10 @@ def entropy(shares: NDArray[np.float64]) -> float:
     return float(-(shares * np.log2(shares)).sum())
 
 
-def in_key_ratio(tones: NDArray[np.float64]) -> tuple[float, float]:
+def in_key_ratio(histogram: NDArray[np.float64]) -> tuple[float, float]:
     """How many of the tones (..., 12) lie inside the major key that fits each row best, and how many
     outside."""
-    counts = tones.reshape(-1, 12)
+    counts = histogram.reshape(-1, 12)
     within = (counts @ _MAJOR.T).max(1)
     return float(within.sum()), float((counts.sum(1) - within).sum())
 
@@ -72,7 +72,9 @@ def _profiles(in_key: float) -> NDArray[np.float64]:
 
 
 @functools.cache
-def foldings(key: int, scale: str, low: int, high: int, strict: bool) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def pitch_folding(
+    key: int, scale: str, low: int, high: int, strict: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """(128,) which pitches may sound: those from low to high, if `strict` of the scale alone, or where none of it
     lies there its step that is nearest; and (128,) for each pitch the one that stands for it: itself, or brought
     into the range by octaves, then the nearest."""

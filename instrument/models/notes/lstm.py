@@ -45,7 +45,7 @@ class LstmBackbone:
         self._after = {name: found[output][:1] for name, output in self._names}
         return [found[f"share_{field}"] for field in codec.FIELDS]
 
-    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
+    def prefill(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """See `Backbone`."""
         for at, (each, condition) in enumerate(zip(seen, conditions, strict=True)):
             self.step(each, condition[None], context + at)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from instrument.models.latent import Point, Space, Way
+from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.music.notes import Note, Part
 from instrument.music.phrases import Shape
 from instrument.music.timebase import MetreMap
@@ -86,7 +86,7 @@ class LatentPlayer(NotePlayer, Protocol):
     """A `NotePlayer` whose phrases are points of a latent space. What follows may be asked by a thread of its own."""
 
     @property
-    def space(self) -> Space:
+    def space(self) -> LatentSpace:
         """What its bundle tells of the space."""
         ...
 
@@ -105,7 +105,7 @@ class LatentPlayer(NotePlayer, Protocol):
         note in it is of the model's kind."""
         ...
 
-    def pace(self, a: Point, b: Point) -> Way:
+    def pace(self, a: Point, b: Point) -> LatentPath:
         """The way from a to b by what is heard to change; see `pacing.pace`. The first time it takes a while."""
         ...
 

@@ -13,10 +13,10 @@ from instrument.models.notes.event_player import EventPlayer
 from instrument.music import codec
 from instrument.music.notes import Note
 
-TURN = 9216  # positions go round after so many notes or ticks, as in training
-SPARE = 3  # contexts of room beyond the one in use, so that rows are moved seldom
+POSITION_PERIOD = 9216  # positions go round after so many notes or ticks, as in training
+SPARE_CONTEXTS = 3  # contexts of room beyond the one in use, so that rows are moved seldom
 CHUNK = 64  # notes of a prompt that are taken in at once
-UNSEEN = np.float32(-1e9)  # added to the score of what may not be attended to
+MASKED = np.float32(-1e9)  # added to the score of what may not be attended to
 TIME = 1  # column of `seen`
 
 
@@ -34,7 +34,7 @@ class TransformerBackbone:
         self._pairs = [(s.input, self._outputs.index(s.output)) for s in bundle.manifest.states]
         self._shares = [self._outputs.index(f"share_{field}") for field in codec.FIELDS]
         _, self._context, width = bundle.manifest.states[0].shape
-        room = (self._context + 1) * (1 + SPARE)
+        room = (self._context + 1) * (1 + SPARE_CONTEXTS)
         self._rows = np.zeros((len(self._pairs), room, width), np.float32)
         self._clear = np.zeros((1, self._context + 1), np.float32)
         self.reset()
@@ -56,13 +56,13 @@ class TransformerBackbone:
 
     def advance(self) -> None:
         """See `Backbone`."""
-        self._remember()
+        self._store()
 
-    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
+    def prefill(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """See `Backbone`."""
         for at in range(0, len(seen), CHUNK):
             self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]), context + at)
-            self._remember()
+            self._store()
 
     def rewind(self, count: int) -> None:
         """See `Backbone`."""
@@ -88,8 +88,8 @@ class TransformerBackbone:
         end = count - self._first
         events = np.array(seen, np.int64)
         later = np.zeros(steps, np.int64) if side_by_side else np.arange(steps)
-        ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])[later]) % TURN
-        position = np.stack([(count + later) % TURN, ticks], 1)
+        ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])[later]) % POSITION_PERIOD
+        position = np.stack([(count + later) % POSITION_PERIOD, ticks], 1)
         feeds: dict[str, NDArray[Any]] = {
             "seen": events[None],
             "condition": conditions[None],
@@ -103,7 +103,7 @@ class TransformerBackbone:
         self._new = ticks[:kept], [found[i][:, :kept] for _, i in self._pairs]
         return found
 
-    def _remember(self) -> None:
+    def _store(self) -> None:
         """Write what `_run` kept behind the rows there are."""
         ticks, new = self._new
         end = self._count - self._first
@@ -132,7 +132,7 @@ def mask(past: int, later: NDArray[np.int64], context: int) -> NDArray[np.float3
     back = past + later[:, None] - np.concatenate([np.arange(past), past + later])
     sees = (back >= 0) & (back <= context)
     sees[:, past:] &= (back[:, past:] > 0) | np.eye(len(later), dtype=bool)
-    return np.where(sees, np.float32(0), UNSEEN)
+    return np.where(sees, np.float32(0), MASKED)
 
 
 class TransformerPlayer(EventPlayer):
@@ -144,4 +144,4 @@ class TransformerPlayer(EventPlayer):
     def prefill(self, notes: Sequence[Note]) -> None:
         """See `players.Prefilling`."""
         self._steering(self._asked)
-        self._take_in(notes)
+        self._prefill(notes)

@@ -29,7 +29,7 @@ LEVELS = PARTIALS + BANDS
 CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
 PARTIAL_FLOOR, NOISE_FLOOR = -110.0, -145.0  # what counts as silence
 FLOOR = np.r_[np.full(PARTIALS, PARTIAL_FLOOR), np.full(BANDS, NOISE_FLOOR)].astype(np.float32)
-HEARD = 20000.0  # hertz: nothing sounds above
+MAX_HERTZ = 20000.0  # hertz: nothing sounds above
 BLOCK = 32  # samples that are a matrix product
 
 
@@ -39,7 +39,7 @@ def frequency(pitch: float | Floats) -> Floats:
 
 
 @cache
-def spread() -> NDArray[np.float32]:
+def partial_interpolation() -> NDArray[np.float32]:
     """(partials told, all partials): what is told at knots @ this = of all, linear between knots."""
     index = np.arange(1, HIGHEST + 1)
     return np.array([np.interp(index, KNOTS, row) for row in np.eye(PARTIALS)], np.float32)
@@ -50,27 +50,27 @@ def band_shapes(bins: int, rate: int) -> NDArray[np.float32]:
     """(bands, bins): densities of bands @ this = density at each of `bins` frequencies up to half the rate."""
     hertz = np.linspace(0, rate / 2, bins)
     shapes = np.array([np.interp(hertz, CENTRES, row) for row in np.eye(BANDS)])
-    shapes[:, (hertz < 20) | (hertz > HEARD)] = 0
+    shapes[:, (hertz < 20) | (hertz > MAX_HERTZ)] = 0
     return shapes.astype(np.float32)
 
 
 def amplitudes(levels: Floats) -> NDArray[np.float32]:
     """Amplitudes (n, HIGHEST) of all partials, from the levels told (n, PARTIALS)."""
-    decibels = levels.astype(np.float32) @ spread()
+    decibels = levels.astype(np.float32) @ partial_interpolation()
     return np.asarray(np.exp(decibels * np.float32(np.log(10) / 20)), np.float32)
 
 
 def ratios(cents: Floats) -> NDArray[np.float32]:
     """Ratios (n, HIGHEST) of all partials to the tone's frequency, from cents (n, PARTIALS) that they are told to lie
     off its multiples."""
-    off = cents.astype(np.float32) @ spread()
+    off = cents.astype(np.float32) @ partial_interpolation()
     return np.asarray(np.arange(1, HIGHEST + 1) * np.exp2(off / 1200), np.float32)
 
 
 def audible(hertz: Floats, rate: int) -> NDArray[np.float32]:
     """Gain of partials at these frequencies: they fade out below the highest that may sound, so that a tone can glide
     across it."""
-    highest = min(HEARD, 0.46 * rate)
+    highest = min(MAX_HERTZ, 0.46 * rate)
     gain = (highest - np.asarray(hertz, np.float32)) * np.float32(20 / highest)
     return np.asarray(np.minimum(np.maximum(gain, np.float32(0)), np.float32(1)), np.float32)
 

@@ -23,10 +23,10 @@ from instrument.models.sound.vocoder import Vocoder
 
 Floats = NDArray[np.float32]
 REACH = 2.0  # how far the pad goes, in deviations
-SECONDS = 1.5  # from anchor to anchor at full motion; a quarter of it takes sixteen times as long
-STRAY = 0.5  # at temperature 1, of how far styles of a genre lie apart: at their edges genres are like others
+ANCHOR_SECONDS = 1.5  # from anchor to anchor at full motion; a quarter of it takes sixteen times as long
+STYLE_SPREAD = 0.5  # at temperature 1, of how far styles of a genre lie apart: at their edges genres are like others
 LEVEL = np.float32(0.6)  # of the sound it was trained on, whose peaks go beyond full scale
-FRAMES, ANCHORS = 1 << 42, 1 << 43  # counters of draws
+FRAME_COUNTER, ANCHOR_COUNTER = 1 << 42, 1 << 43  # counters of draws
 
 
 class GenreStream:
@@ -35,25 +35,25 @@ class GenreStream:
     def __init__(self, bundle: Bundle, vocoder: Bundle) -> None:
         """HocketError if the bundle is not whole, or the vocoder takes other mels."""
         manifest = bundle.manifest
-        self.dreamer = MelDreamer(bundle)
+        self.generator = MelGenerator(bundle)
         self.vocoder = Vocoder(vocoder)
-        if self.vocoder.format != self.dreamer.format:
+        if self.vocoder.format != self.generator.format:
             raise HocketError(f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} takes")
-        self.rate = self.dreamer.format.rate
-        self.chunk = self.dreamer.stride * self.dreamer.format.hop
+        self.rate = self.generator.format.rate
+        self.chunk = self.generator.stride * self.generator.format.hop
         self.reset(0, 0)
         self.render({knob.id: knob.default for knob in manifest.knobs})  # the first run of a graph takes longer
         self.reset(0, 0)
 
     def reset(self, seed: int, player: int) -> None:
         """Begin anew with chunk 0."""
-        self.dreamer.reset(seed, player)
+        self.generator.reset(seed, player)
         word = (1 << 64) - 1
         self.vocoder.reset((seed & word) << 64 | (player & word))
 
     def render(self, knobs: Knobs) -> Sound:
         """The next chunk (chunk,)."""
-        return LEVEL * self.vocoder.push(self.dreamer.next(knobs))
+        return LEVEL * self.vocoder.push(self.generator.next(knobs))
 
 
 def open_stream(bundle: Bundle, vocoder: Bundle) -> GenreStream:
@@ -61,7 +61,7 @@ def open_stream(bundle: Bundle, vocoder: Bundle) -> GenreStream:
     return GenreStream(bundle, vocoder)
 
 
-class MelDreamer:
+class MelGenerator:
     """The mels of a stream, `stride` frames at a time."""
 
     def __init__(self, bundle: Bundle) -> None:
@@ -76,14 +76,14 @@ class MelDreamer:
             self._groups, self._codes = codec["groups"], codec["codes"]
         except KeyError as error:
             raise HocketError(f"bundle {manifest.slug!r} tells no {error} of its mels: it is not whole") from error
-        told: dict[str, Any] = bundle.latents()
+        arrays: dict[str, Any] = bundle.latents()
         each, size = len(self.genres), manifest.latent
         shapes = {"genre_mean": (each, size), "genre_spread": (each, size), "components": (2, size)}
         for name, shape in shapes.items():
-            there = told.get(name)
-            if there is None or there.shape != shape or not np.isfinite(there).all():
+            found = arrays.get(name)
+            if found is None or found.shape != shape or not np.isfinite(found).all():
                 raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole")
-        self._mean, self._spread, self._components = (told[name].astype(np.float32) for name in shapes)
+        self._mean, self._spread, self._components = (arrays[name].astype(np.float32) for name in shapes)
         self.reset(0, 0)
 
     def reset(self, seed: int, player: int) -> None:
@@ -97,7 +97,7 @@ class MelDreamer:
     def next(self, knobs: Knobs) -> Floats:
         """The next normalised log mels (stride, mels)."""
         weights, temperature = self.weights(knobs), float(knobs["temperature"])
-        draws = noise(self._seed, self._player, (FRAMES + self._number, 0, 0), self._groups * self._codes)
+        draws = noise(self._seed, self._player, (FRAME_COUNTER + self._number, 0, 0), self._groups * self._codes)
         mels, *after = self._session.run(
             {
                 "style": self.style(knobs, weights)[None],
@@ -110,7 +110,7 @@ class MelDreamer:
         self._states = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
         self._number += 1
         seconds = self.stride * self.format.hop / self.format.rate
-        self._place += float(knobs["motion"]) ** 2 * seconds / SECONDS
+        self._place += float(knobs["motion"]) ** 2 * seconds / ANCHOR_SECONDS
         out: Floats = mels[0]
         return out
 
@@ -126,10 +126,10 @@ class MelDreamer:
         """Where the walk stands now (style,)."""
         number = int(self._place)
         size = self._mean.shape[1]
-        a, b = (normal(self._seed, self._player, (ANCHORS + number + i, 0, 0), size) for i in (0, 1))
+        a, b = (normal(self._seed, self._player, (ANCHOR_COUNTER + number + i, 0, 0), size) for i in (0, 1))
         turn = (self._place - number) * np.pi / 2
-        wander = np.cos(turn) * a + np.sin(turn) * b  # of one size all the way
+        walk = np.cos(turn) * a + np.sin(turn) * b  # of one size all the way
         pad = float(knobs["x"]) * self._components[0] + float(knobs["y"]) * self._components[1]
-        spread = STRAY * float(knobs["temperature"]) * (weights @ self._spread)
-        out: Floats = (weights @ self._mean + spread * wander + REACH * pad).astype(np.float32)
+        spread = STYLE_SPREAD * float(knobs["temperature"]) * (weights @ self._spread)
+        out: Floats = (weights @ self._mean + spread * walk + REACH * pad).astype(np.float32)
         return out

@@ -27,18 +27,18 @@ from instrument.models.sound.note_spectra import (
 )
 
 BLOCKS = (8, 16)  # frames that are generated at once: first, and then
-FOLLOWS = 64  # frames after which a held note goes over to another timbre
+TIMBRE_FOLLOWS = 64  # frames after which a held note goes over to another timbre
 STEADY = 48  # frames, of its last, in which a note goes on
-DECAYS = 0.004  # nats a frame (some 2 dB a second): what decays more slowly is steady
-BEYOND = 4  # semitones beyond its notes in training to which an instrument is told its pitch
+STEADY_DECAY = 0.004  # nats a frame (some 2 dB a second): what decays more slowly is steady
+PITCH_MARGIN = 4  # semitones beyond its notes in training to which an instrument is told its pitch
 SOFTEST, HARDEST = 35, 115  # likewise velocities; beyond
 GROWTH = 35.0  # decibels that a note grows by with ten times the velocity
 HEADROOM = 0.22  # level of notes among others: the hardest peak at about a quarter
-CUT = 0.005  # seconds
+CUT_SECONDS = 0.005  # seconds
 SILENT = -9.5  # nats: notes that fell so low have ended
 
 
-class Timbre(NamedTuple):
+class NoteTimbre(NamedTuple):
     """What notes are made of: weights of instruments (n,), latent (d,), seconds in which they fade by 60 dB when
     released, the lowest and highest pitch that may be told."""
 
@@ -71,7 +71,7 @@ class GanSynth:
         if self.frames <= STEADY:
             raise HocketError(f"bundle {manifest.slug!r}: notes of {self.frames} frames are too short: it is not whole")
 
-    def timbre(self, knobs: Mapping[str, float | str]) -> Timbre:
+    def timbre(self, knobs: Mapping[str, float | str]) -> NoteTimbre:
         """What the knobs say: an instrument, on its way (`morph`) to another, moved by x and y."""
         morph = float(np.clip(float(knobs.get("morph", 0.0)), 0, 1))
         names = [str(knobs.get(id, "")) for id in ("instrument", "instrument_b")]
@@ -84,10 +84,16 @@ class GanSynth:
         low, high = ((1 - morph) * self.told["range"][a] + morph * self.told["range"][b]).tolist()
         release = float(np.exp(weights @ np.log(np.maximum(self.told["release"], 0.01))))
         weights = weights + pad @ self.told["leanings"]
-        return Timbre(weights, latent + pad @ self.told["directions"], release, low - BEYOND, high + BEYOND)
+        return NoteTimbre(
+            weights, latent + pad @ self.told["directions"], release, low - PITCH_MARGIN, high + PITCH_MARGIN
+        )
 
     def maps(
-        self, timbres: list[Timbre], pitch: NDArray[np.int64], velocity: NDArray[np.int64], frames: NDArray[np.int64]
+        self,
+        timbres: list[NoteTimbre],
+        pitch: NDArray[np.int64],
+        velocity: NDArray[np.int64],
+        frames: NDArray[np.int64],
     ) -> Maps:
         """Maps (lanes, n, ...) of frames (lanes, n) of notes."""
         pitches = [np.clip(p, t.low, t.high) for p, t in zip(pitch, timbres, strict=True)]
@@ -116,7 +122,7 @@ def open_voice(bundle: Bundle) -> GanSynth:
 
 
 @dataclass
-class Tone:
+class GanTone:
     """A tone that sounds. at: the next frame, which begins two hops before its centre; block: frames that were
     generated, from `begins` on; slope: what its levels lose a frame beyond the end; ready: samples that are done,
     tail: what frames yet to come add to; released, cutting: samples since (-1: not yet)."""
@@ -124,7 +130,7 @@ class Tone:
     number: int
     pitch: int
     velocity: int
-    timbre: Timbre
+    timbre: NoteTimbre
     serial: int
     comb: Array
     phase: NDArray[np.float64]
@@ -144,9 +150,9 @@ class GanTones:
 
     def __init__(self, voice: GanSynth, rate: int) -> None:
         self.voice, self.rate, self.grid = voice, rate, grid(rate)
-        self.tones: list[Tone] = []
+        self.tones: list[GanTone] = []
         self.count = 0
-        self.bent = 0.0
+        self.bend_now = 0.0
         self.timbre = voice.timbre({k.id: k.default for k in voice.manifest.knobs})
         self.told: dict[str, float | str] = {}
         assert self.grid.noise is not None  # made now, not when the first key goes down
@@ -161,7 +167,7 @@ class GanTones:
                 there.number = -1  # it ends under no name
         self.count += 1
         tail, phase = np.zeros(self.grid.fft, np.float32), first_phases(self.count).astype(np.float64)
-        self.tones.append(Tone(tone, pitch, velocity, self.timbre, self.count, comb(pitch), phase, tail))
+        self.tones.append(GanTone(tone, pitch, velocity, self.timbre, self.count, comb(pitch), phase, tail))
 
     def release(self, tone: int) -> None:
         """It fades as its instrument does."""
@@ -178,7 +184,7 @@ class GanTones:
 
     def bend(self, semitones: float) -> None:
         """Of all tones, from the next frame on."""
-        self.bent = semitones
+        self.bend_now = semitones
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
         """Another timbre for tones to come, and for those held long."""
@@ -204,24 +210,24 @@ class GanTones:
 
     # --- fading
 
-    def _faded(self, tone: Tone, sound: Array) -> Array:
+    def _faded(self, tone: GanTone, sound: Array) -> Array:
         since = np.arange(len(sound))
         if tone.released >= 0:
             rate = np.log(1000) / (tone.timbre.release * self.rate)
             sound = sound * np.exp(-rate * (tone.released + since)).astype(np.float32)
             tone.released += len(sound)
         if tone.cutting >= 0:
-            left = 1 - (tone.cutting + since) / (CUT * self.rate)
+            left = 1 - (tone.cutting + since) / (CUT_SECONDS * self.rate)
             sound = sound * np.maximum(0, left).astype(np.float32)
             tone.cutting += len(sound)
         return sound
 
-    def _over(self, tone: Tone) -> bool:
-        return tone.cutting >= CUT * self.rate or tone.released > 1.5 * tone.timbre.release * self.rate
+    def _over(self, tone: GanTone) -> bool:
+        return tone.cutting >= CUT_SECONDS * self.rate or tone.released > 1.5 * tone.timbre.release * self.rate
 
     # --- frames
 
-    def _add_frame(self, tones: list[Tone]) -> None:
+    def _add_frame(self, tones: list[GanTone]) -> None:
         """The next frame of each tone: the samples that are done with it are ready."""
         self._generate([t for t in tones if t.block is None or t.at >= t.begins + len(t.block.level)])
         rows = [max(0, t.at - t.begins) for t in tones]
@@ -229,7 +235,7 @@ class GanTones:
         level, deviation, noise = (
             np.stack([block[i][row] for block, row in zip(blocks, rows, strict=True)]) for i in range(3)
         )
-        frequency = np.stack([t.comb for t in tones]) * (1 + deviation) * np.float32(2 ** (self.bent / 12))
+        frequency = np.stack([t.comb for t in tones]) * (1 + deviation) * np.float32(2 ** (self.bend_now / 12))
         phase = np.empty((len(tones), PARTIALS))
         for i, tone in enumerate(tones):
             if tone.frequency is not None:
@@ -250,19 +256,19 @@ class GanTones:
             if ended and tone.at > 2 * BLOCKS[0] and tone.cutting < 0:
                 tone.cutting = 0
 
-    def _generate(self, tones: list[Tone]) -> None:
+    def _generate(self, tones: list[GanTone]) -> None:
         """The next block of each tone."""
         for first in (True, False):
             some = [t for t in tones if (t.block is None) == first]
             if some:
                 self._generate_blocks(some, BLOCKS[0] if first else BLOCKS[1])
 
-    def _generate_blocks(self, tones: list[Tone], length: int) -> None:
+    def _generate_blocks(self, tones: list[GanTone], length: int) -> None:
         begins = np.array([max(0, t.at) for t in tones])
         wanted = begins[:, None] + np.arange(length)
         before = [t.timbre for t in tones]
         for tone, begin in zip(tones, begins, strict=True):
-            if begin >= FOLLOWS:
+            if begin >= TIMBRE_FOLLOWS:
                 tone.timbre = self.timbre
         maps = self._maps(tones, wanted, [t.timbre for t in tones])
         turned = [i for i, t in enumerate(tones) if t.timbre is not before[i]]
@@ -274,7 +280,7 @@ class GanTones:
         for i, tone in enumerate(tones):
             tone.begins, tone.block = int(begins[i]), Maps(*(m[i] for m in maps))
 
-    def _maps(self, tones: list[Tone], wanted: NDArray[np.int64], timbres: list[Timbre]) -> Maps:
+    def _maps(self, tones: list[GanTone], wanted: NDArray[np.int64], timbres: list[NoteTimbre]) -> Maps:
         """Maps of frames (lanes, n), beyond a note's end too."""
         last = self.voice.frames - 1
         past = np.maximum(wanted - last, 0)
@@ -291,14 +297,14 @@ class GanTones:
             noise[i] = np.maximum(noise[i] + gone * hush, QUIET)
         return Maps(level, deviation, noise)
 
-    def _slope(self, tone: Tone) -> tuple[Array, Array]:
+    def _slope(self, tone: GanTone) -> tuple[Array, Array]:
         """What levels of partials and of noise change by, a frame, in the steady part of a note; none rises."""
         last = self.voice.frames - 1
         at = np.arange(last - STEADY, last + 1, 4)
         maps = self.voice.maps([tone.timbre], np.array([tone.pitch]), np.array([tone.velocity]), at[None])
         line = (at - at.mean()) / ((at - at.mean()) ** 2).sum()
         level, noise = ((line @ m[0]).astype(np.float32) for m in (maps.level, maps.noise))
-        return np.where(level < -DECAYS, level, 0), np.where(noise < -DECAYS, noise, 0)
+        return np.where(level < -STEADY_DECAY, level, 0), np.where(noise < -STEADY_DECAY, noise, 0)
 
 
 def render_note(

@@ -25,11 +25,11 @@ Array = NDArray[np.float32]
 RATE = 16000
 HOP = 256  # at RATE: 16 ms
 FFT = 4 * HOP
-TOP = RATE / 2  # hertz: nothing sounds above
+MAX_HERTZ = RATE / 2  # hertz: nothing sounds above
 PARTIALS = 80
 BANDS = 64
 QUIET = float(np.log(1e-6))  # level of what is not there
-EDGE = 0.98  # of TOP: partials above are left out
+PARTIAL_LIMIT = 0.98  # of TOP: partials above are left out
 REACH = 3  # bins to either side of a partial that its lobe is laid out on
 NOISE_FRAMES = 256  # of noise, which then begins anew, seamlessly
 
@@ -57,13 +57,13 @@ def lobe(bins: NDArray[np.floating]) -> Array:
     """The spectrum of the Hann window that many bins from its peak, which is 1."""
     bins = np.asarray(bins, np.float64)
     below = 1 - bins**2
-    beside = np.abs(below) < 1e-6
-    return np.asarray(np.where(beside, 0.5, np.sinc(bins) / np.where(beside, 1, below)), np.float32)
+    shift = np.abs(below) < 1e-6
+    return np.asarray(np.where(shift, 0.5, np.sinc(bins) / np.where(shift, 1, below)), np.float32)
 
 
 def place(frequencies: NDArray[np.floating] | float) -> NDArray[np.float64]:
     """Where among the bands a frequency in hertz lies: 0 is the first one's centre, BANDS - 1 the last one's."""
-    mel = np.log1p(np.clip(frequencies, 0, TOP) / 700) / np.log1p(TOP / 700)
+    mel = np.log1p(np.clip(frequencies, 0, MAX_HERTZ) / 700) / np.log1p(MAX_HERTZ / 700)
     return np.asarray(mel * (BANDS - 1), np.float64)
 
 
@@ -74,7 +74,7 @@ def bands(width: float, count: int) -> Array:
     return np.asarray(np.maximum(0, weights), np.float32)
 
 
-def begun(frames: int) -> Array:
+def window_share(frames: int) -> Array:
     """How much of the window of each of the first frames lies after the key was struck, (frames,)."""
     window = hann(FFT)
     missing = np.maximum(0, FFT // 2 - HOP * np.arange(frames))
@@ -106,7 +106,7 @@ def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array
     bins = np.arange(len(mean))
     peaks = np.zeros(PARTIALS, np.int64)
     clear = np.zeros(PARTIALS)
-    for k in np.flatnonzero(wanted < EDGE * TOP):
+    for k in np.flatnonzero(wanted < PARTIAL_LIMIT * MAX_HERTZ):
         # the strongest bin of the slot, the nearer the likelier
         away = bins - wanted[k] / width
         near = np.flatnonzero(np.abs(away) <= max(1.0, 0.45 * spacing))
@@ -117,8 +117,8 @@ def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array
         clear[k] = np.log((mean[peaks[k]] + 1e-16) / (np.median(mean[near]) + 1e-16))
     advance = np.zeros((len(found), PARTIALS), np.complex128)
     energy = np.full((len(found), PARTIALS), 1e-16)
-    for beside in (-1, 0, 1):
-        at = peaks + beside
+    for shift in (-1, 0, 1):
+        at = peaks + shift
         turned = found[1:, at] * found[:-1, at].conj() * np.exp(-2j * np.pi * HOP / fft * peaks)
         advance[1:] += turned
         energy[1:] += np.abs(turned)
@@ -140,17 +140,17 @@ def analyse(samples: Sound, pitch: float) -> Maps:
     weight = sure.sum(0) + 1e-6
     usual = (deviation * sure).sum(0) / weight
     deviation = np.where(sure > 0.1, deviation, usual).astype(np.float32)
-    power = np.abs(amplitudes(samples)).astype(np.float64) ** 2 / begun(frames)[:, None] ** 2 + 1e-14
+    power = np.abs(amplitudes(samples)).astype(np.float64) ** 2 / window_share(frames)[:, None] ** 2 + 1e-14
     at = comb(pitch) * (1 + deviation) / (RATE / FFT)
-    there = at < EDGE * FFT / 2
+    there = at < PARTIAL_LIMIT * FFT / 2
     nearest = np.clip(np.rint(at).astype(np.int64), 1, FFT // 2 - 1)
     rows = np.arange(frames)[:, None]
     # each partial as loud as the bins under its lobe say, less what its neighbours have there
     shapes = np.zeros((frames, PARTIALS, 3))
     seen = np.zeros((frames, PARTIALS, 3))
-    for i, beside in enumerate((-1, 0, 1)):
-        shapes[..., i] = lobe(nearest + beside - at) ** 2
-        seen[..., i] = power[rows, nearest + beside]
+    for i, shift in enumerate((-1, 0, 1)):
+        shapes[..., i] = lobe(nearest + shift - at) ** 2
+        seen[..., i] = power[rows, nearest + shift]
     squares = np.where(there, (seen * shapes).sum(-1) / ((shapes**2).sum(-1) + 1e-9), 0)
     for _ in range(3):
         rest = np.maximum(power - _partial_power(squares, at, nearest), 0.02 * power)
@@ -158,8 +158,8 @@ def analyse(samples: Sound, pitch: float) -> Maps:
         floor = np.exp(2 * (noise @ bands(RATE / FFT, FFT // 2 + 1)))
         model = _partial_power(squares, at, nearest) + floor
         ratio = np.zeros_like(squares)
-        for i, beside in enumerate((-1, 0, 1)):
-            ratio += shapes[..., i] * power[rows, nearest + beside] / model[rows, nearest + beside]
+        for i, shift in enumerate((-1, 0, 1)):
+            ratio += shapes[..., i] * power[rows, nearest + shift] / model[rows, nearest + shift]
         squares *= np.clip(ratio / (shapes.sum(-1) + 1e-9), 0.02, 4)
     level = np.where(there, 0.5 * np.log(squares + 1e-13), QUIET)
     return Maps(np.maximum(level, QUIET).astype(np.float32), deviation, noise.astype(np.float32))
@@ -168,8 +168,8 @@ def analyse(samples: Sound, pitch: float) -> Maps:
 def _partial_power(squares: NDArray[np.float64], at: Array, nearest: NDArray[np.int64]) -> NDArray[np.float64]:
     out = np.zeros((len(squares), FFT // 2 + 1 + 2 * REACH))
     rows = np.arange(len(squares))[:, None]
-    for beside in range(-REACH, REACH + 1):
-        np.add.at(out, (rows, nearest + beside + REACH), squares * lobe(nearest + beside - at) ** 2)
+    for shift in range(-REACH, REACH + 1):
+        np.add.at(out, (rows, nearest + shift + REACH), squares * lobe(nearest + shift - at) ** 2)
     return out[:, REACH:-REACH]
 
 
@@ -203,7 +203,7 @@ class Grid:
     @functools.cached_property
     def count(self) -> int:
         """Bins up to TOP."""
-        return min(self.fft // 2, int(TOP / self.width)) + 1
+        return min(self.fft // 2, int(MAX_HERTZ / self.width)) + 1
 
     @functools.cached_property
     def width(self) -> float:
@@ -235,22 +235,22 @@ class Grid:
         BANDS), and the number of the frame of noise (n,)."""
         n = len(level)
         out = np.exp(noise @ self.bands) * self.noise[numbers % NOISE_FRAMES]
-        heard = (frequency < EDGE * TOP) & (frequency > 15) & (level > QUIET + 1)
-        most = int((heard.any(0) * np.arange(1, PARTIALS + 1)).max())
-        heard, at = heard[:, :most], frequency[:, :most] / np.float32(self.width)
-        nearest = np.where(heard, np.rint(at), 0).astype(np.int64)
-        strength = np.where(heard, np.exp(level[:, :most]), 0) * np.exp(np.complex64(1j) * phase[:, :most])
+        audible = (frequency < PARTIAL_LIMIT * MAX_HERTZ) & (frequency > 15) & (level > QUIET + 1)
+        most = int((audible.any(0) * np.arange(1, PARTIALS + 1)).max())
+        audible, at = audible[:, :most], frequency[:, :most] / np.float32(self.width)
+        nearest = np.where(audible, np.rint(at), 0).astype(np.int64)
+        strength = np.where(audible, np.exp(level[:, :most]), 0) * np.exp(np.complex64(1j) * phase[:, :most])
         # sin(pi (d + i)) is that of d, with the sign turned i times
-        away = np.where(heard, nearest - at, 0).astype(np.float32)
+        away = np.where(audible, nearest - at, 0).astype(np.float32)
         away[np.abs(away) < 1e-3] = 1e-3  # the lobe is as flat there as it is high
         strength *= np.sin(np.pi * away) / np.pi
         wide = np.zeros((n, self.count + 2 * REACH + 2), np.complex64)
         rows, columns = np.arange(n)[:, None], np.minimum(nearest, self.count) + REACH
-        for beside in range(-REACH, REACH + 1):
-            d = away + np.float32(beside)
-            height = (1 if beside % 2 == 0 else -1) / (d * (1 - d * d))
+        for shift in range(-REACH, REACH + 1):
+            d = away + np.float32(shift)
+            height = (1 if shift % 2 == 0 else -1) / (d * (1 - d * d))
             # Partials lie a bin apart at least, above MIDI pitch 12; those that are not heard add nothing, at bin 0.
-            wide[rows, columns + beside] += strength * height
+            wide[rows, columns + shift] += strength * height
         out += wide[:, REACH : REACH + self.count]
         return np.asarray(out, np.complex64)
 

@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 
 from instrument.models.sound.spectral import MelFormat, hertz_of, mel_magnitudes, mel_matrix, mel_of
 
-FAR = 4.0  # bins: a partial further away says nothing of a bin
+MAX_DISTANCE = 4.0  # bins: a partial further away says nothing of a bin
 STEPS = 256  # of the table of the lobe, a bin
-DEEPEST = -5.0  # logarithm: what is taken for the lobe beyond its zeros
+LOBE_FLOOR = -5.0  # logarithm: what is taken for the lobe beyond its zeros
 DEGREE = 3
-DEEP = 20  # bands, from the lowest, that show deep tones: up to 800 Hz
+DEEP_BANDS = 20  # bands, from the lowest, that show deep tones: up to 800 Hz
 LOWEST_HZ, STEP_CENTS, STEPS_UP = 54.0, 20.0, 64  # fundamentals that are tried, up to 112 Hz: above, three bands do
-WEAK, GAPS = 0.08, 2  # a partial of less than that of one beside it is a gap; so many gaps a deep tone may have
-CLEAR = 5e-4  # share of the energy, for each number that is free, that may be left unexplained
-FITS = 0.2  # share of a band, likewise
+GAP_LEVEL, MAX_GAPS = (
+    0.08,
+    2,
+)  # a partial of less than that of one beside it is a gap; so many gaps a deep tone may have
+MAX_UNEXPLAINED = 5e-4  # share of the energy, for each number that is free, that may be left unexplained
+MAX_BAND_UNEXPLAINED = 0.2  # share of a band, likewise
 
 Floats = NDArray[np.float32]
 
@@ -44,11 +47,11 @@ class Peaks:
         bins = np.arange(tonal, dtype=np.float32)
         self._bins = bins
         self._band = np.abs(bins[:, None] - self._centres).argmin(1)
-        self._low = int((self._band < DEEP).sum())  # bins
+        self._low = int((self._band < DEEP_BANDS).sum())  # bins
         width = np.interp(bins, self._centres, np.log(_matrix(format).sum(1)))
         self._gain = (width - np.log(2)).astype(np.float32)  # a lobe is two bins wide
-        table = lobe(np.arange(int(FAR * STEPS) + 1) / STEPS)
-        self._lobe = np.log(np.maximum(table, np.exp(DEEPEST))).astype(np.float32)
+        table = lobe(np.arange(int(MAX_DISTANCE * STEPS) + 1) / STEPS)
+        self._lobe = np.log(np.maximum(table, np.exp(LOBE_FLOOR))).astype(np.float32)
 
     def find(self, log_mels: Floats) -> tuple[Floats, Floats, Floats]:
         """Of normalised log mels (..., mels): how far above each band's centre its partial lies, in bands
@@ -62,13 +65,15 @@ class Peaks:
         place = np.where(governing < 0, np.float32(-1e3), _taken(self._places(below, mel, above), governing))
         offset = place[..., self._band] - self._bins
         spacing, fits = self._deep.find(mel)
-        place[..., :DEEP] = np.where(fits, _multiple(self._centres[:DEEP], spacing), place[..., :DEEP])
+        place[..., :DEEP_BANDS] = np.where(
+            fits, _multiple(self._centres[:DEEP_BANDS], spacing), place[..., :DEEP_BANDS]
+        )
         bins, fits = self._bins[: self._low], fits[..., self._band[: self._low]]
         offset[..., : self._low] = np.where(fits, _multiple(bins, spacing) - bins, offset[..., : self._low])
         bands = _within((place - self._centres) / self._spacing, 3)
         far = np.abs(offset) * np.float32(STEPS)
-        shape = self._lobe[np.minimum(far, FAR * STEPS).astype(np.int32)]
-        offset[far >= FAR * STEPS] = 0
+        shape = self._lobe[np.minimum(far, MAX_DISTANCE * STEPS).astype(np.int32)]
+        offset[far >= MAX_DISTANCE * STEPS] = 0
         return bands, offset, shape + self._gain
 
     def _places(self, below: Floats, mel: Floats, above: Floats) -> Floats:
@@ -100,27 +105,27 @@ class DeepTones:
     def find(self, mel: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Of magnitudes (..., mels): how far apart the partials of a deep tone lie, in bins (..., 1), and in which of
         the lowest bands it explains what is there (..., DEEP): in none if there is no such tone alone."""
-        rows = mel[..., :DEEP].reshape(-1, DEEP)
+        rows = mel[..., :DEEP_BANDS].reshape(-1, DEEP_BANDS)
         spacing, fits = np.ones((len(rows), 1), np.float32), np.zeros(rows.shape, np.bool_)
         # A stack of products is computed row by row, so that sums do not depend on how many rows there are.
         left = (rows[:, None] @ self._beyond).reshape(len(rows), STEPS_UP, -1)
         left = np.einsum("nfd,nfd->nf", left, left) / self._free
-        best, allowed = left.argmin(1), np.float32(CLEAR) * np.einsum("nb,nb->n", rows, rows)
+        best, allowed = left.argmin(1), np.float32(MAX_UNEXPLAINED) * np.einsum("nb,nb->n", rows, rows)
         for i in np.flatnonzero(left[np.arange(len(rows)), best] < allowed):
             row, fundamental = rows[i], int(best[i])
             if self._whole(fundamental, row):
                 steps = fundamental + _between(left[i], fundamental)
                 spacing[i] = self._spacing[0] * 2 ** (STEP_CENTS / 1200 * steps)
-                fits[i] = np.abs(self._rest[fundamental] @ row) < FITS * row
-        return spacing.reshape(*mel.shape[:-1], 1), fits.reshape(*mel.shape[:-1], DEEP)
+                fits[i] = np.abs(self._rest[fundamental] @ row) < MAX_BAND_UNEXPLAINED * row
+        return spacing.reshape(*mel.shape[:-1], 1), fits.reshape(*mel.shape[:-1], DEEP_BANDS)
 
     def _whole(self, fundamental: int, row: Floats) -> bool:
         """Whether its partials are there one after the other. Those of higher tones, and of chords, leave gaps, and lie
         far enough apart for three bands to tell."""
         size = np.maximum(self._partials[fundamental] @ row, 0)
-        beside = np.maximum(np.append(size[1:], 0), np.append(0, size[:-1]))
-        neighbours = np.minimum(size, beside).max() > WEAK * size.max()
-        return bool(neighbours and (size < WEAK * beside).sum() <= GAPS)
+        neighbour = np.maximum(np.append(size[1:], 0), np.append(0, size[:-1]))
+        neighbours = np.minimum(size, neighbour).max() > GAP_LEVEL * size.max()
+        return bool(neighbours and (size < GAP_LEVEL * neighbour).sum() <= MAX_GAPS)
 
 
 @functools.cache
@@ -130,7 +135,7 @@ def _deep_tones(format: MelFormat) -> DeepTones:
 
 def _shown(format: MelFormat, spacing: float) -> NDArray[np.float64]:
     """What the lowest bands show of partials at multiples of a spacing in bins: (DEEP, partials)."""
-    matrix, bins = _matrix(format)[:DEEP].astype(np.float64), np.arange(format.bins)
+    matrix, bins = _matrix(format)[:DEEP_BANDS].astype(np.float64), np.arange(format.bins)
     edge = float(np.flatnonzero(matrix.any(0)).max()) + 2
     away = bins[:, None] - np.arange(1, int(edge / spacing) + 1) * spacing
     return np.asarray(matrix @ np.where(np.abs(away) < 2, lobe(away), 0))

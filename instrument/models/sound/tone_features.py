@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 PITCH_STEP = 1.5  # semitones: recordings for some keys each make up an instrument
 PITCHES = np.arange(20.0, 110.0, PITCH_STEP)
 NOTE = len(PITCHES) + 3
-MATURE = 1.904  # seconds: no tone is told to be older
-FOLD = 1.3  # seconds: one that is held for longer goes to and fro between this and MATURE
-QUICK = 0.02  # seconds: ages below are told apart evenly, above by their ratio
+MAX_AGE = 1.904  # seconds: no tone is told to be older
+FOLD_AGE = 1.3  # seconds: one that is held for longer goes to and fro between this and MATURE
+AGE_SCALE = 0.02  # seconds: ages below are told apart evenly, above by their ratio
 AGES = 28  # places on the scale of ages
 AGE = AGES + 1
 
@@ -25,14 +25,14 @@ def note_features(pitch: NDArray[np.floating], velocity: NDArray[np.floating]) -
 
 def age_features(age: NDArray[np.floating]) -> NDArray[np.float32]:
     """(n, AGE) of ages (n,) in seconds, MATURE at most."""
-    place = np.log1p(np.clip(age, 0, MATURE) / QUICK) / np.log1p(MATURE / QUICK)
+    place = np.log1p(np.clip(age, 0, MAX_AGE) / AGE_SCALE) / np.log1p(MAX_AGE / AGE_SCALE)
     near = np.exp(-(((place[:, None] * (AGES - 1) - np.arange(AGES)) / 1.2) ** 2))
     return np.concatenate([near, place[:, None]], 1).astype(np.float32)
 
 
-def folded(age: NDArray[np.floating]) -> NDArray[np.floating]:
+def folded_age(age: NDArray[np.floating]) -> NDArray[np.floating]:
     """The age that a network is told of a tone of that age: beyond MATURE it goes back to FOLD and forth again, so
     that a held tone stays alive."""
-    span = MATURE - FOLD
-    beyond = np.maximum(age - MATURE, 0) % (2 * span)
-    return np.where(age <= MATURE, age, MATURE - np.minimum(beyond, 2 * span - beyond))
+    span = MAX_AGE - FOLD_AGE
+    beyond = np.maximum(age - MAX_AGE, 0) % (2 * span)
+    return np.where(age <= MAX_AGE, age, MAX_AGE - np.minimum(beyond, 2 * span - beyond))

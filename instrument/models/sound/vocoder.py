@@ -26,10 +26,12 @@ from instrument.models.sound.spectral import (
     round_spectra,
 )
 
-PRIMED = 16  # frames of silence that a stream begins after
-AT_ONCE = 16  # frames: products of large matrices are summed in another order, so that chunks would not be the whole
+PRIMING_FRAMES = 16  # frames of silence that a stream begins after
+FRAMES_PER_RUN = (
+    16  # frames: products of large matrices are summed in another order, so that chunks would not be the whole
+)
 NOISE_FRAMES = 1024  # of noise, some six seconds, which then begins anew, seamlessly
-FAINT = 1e-3  # parts of a phase that together are smaller make the bin fainter
+MIN_STRENGTH = 1e-3  # parts of a phase that together are smaller make the bin fainter
 
 
 class Vocoder:
@@ -52,14 +54,14 @@ class Vocoder:
     def reset(self, seed: int = 0) -> None:
         """Begin anew, after silence. seed: of its noise."""
         self._states = {p.input: np.full(p.shape, p.initial, np.float32) for p in self._pairs}
-        self._run(np.full((PRIMED, self.format.mels), SILENCE, np.float32))
+        self._run(np.full((PRIMING_FRAMES, self.format.mels), SILENCE, np.float32))
         self.synthesis.reset(seed)
 
     def push(self, log_mels: Floats) -> Sound:
         """Samples (frames * hop,) of normalised log mels (frames, mels): sample n of all that came since `reset`
         sounds at n - latency, where frame t is at t * hop. The same however the frames are cut into calls."""
         mels = np.asarray(log_mels, np.float32)
-        parts = (mels[at : at + AT_ONCE] for at in range(0, len(mels), AT_ONCE))
+        parts = (mels[at : at + FRAMES_PER_RUN] for at in range(0, len(mels), FRAMES_PER_RUN))
         return np.concatenate([np.zeros(0, np.float32), *(self.synthesis.push(*self._run(part)) for part in parts)])
 
     def render(self, log_mels: Floats, seed: int = 0) -> Sound:
@@ -129,7 +131,7 @@ class Synthesis:
         cycles *= np.float32(2 * np.pi)
         out.real[:, :tonal] += strength * np.cos(cycles)
         out.imag[:, :tonal] += strength * np.sin(cycles)
-        out *= magnitudes / np.maximum(np.abs(out), np.float32(FAINT))
+        out *= magnitudes / np.maximum(np.abs(out), np.float32(MIN_STRENGTH))
         return out
 
     def sources(self, offsets: Floats) -> NDArray[np.int64]:

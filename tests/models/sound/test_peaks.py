@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instrument.models.sound.peaks import FAR, Peaks, lobe
+from instrument.models.sound.peaks import MAX_DISTANCE, Peaks, lobe
 from instrument.models.sound.spectral import SILENCE, MelFormat, hann, log_mel, mel_magnitudes
 
 FORMAT = MelFormat()
@@ -61,7 +61,7 @@ def test_silence_and_noise_have_bounded_answers():
         assert places.shape == mels.shape
         assert offsets.shape == lobes.shape == (*mels.shape[:-1], TONAL)
         assert np.abs(places).max() <= 3
-        assert np.abs(offsets).max() < FAR
+        assert np.abs(offsets).max() < MAX_DISTANCE
         assert np.isfinite(lobes).all()
         assert {places.dtype, offsets.dtype, lobes.dtype} == {np.dtype(np.float32)}
 

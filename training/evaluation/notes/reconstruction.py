@@ -16,7 +16,7 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.latent import REACH, Space, from_text, slerp, to_text
 from instrument.models.notes.musicvae import shape_of
-from instrument.models.notes.pacing import along
+from instrument.models.notes.pacing import point_at
 from instrument.music.phrases import Shape
 from training.data.notes import phrases
 from training.data.notes.shards import Shards
@@ -108,7 +108,9 @@ def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, f
     paced = [(a, b, model.pace(a, b)) for a, b in ends]
     ways = {
         "by angle": [slerp(a, b, share) for a, b in ends for share in shares],
-        "as the pad": [from_text(to_text(along(a, b, way, share)), len(a)) for a, b, way in paced for share in shares],
+        "as the pad": [
+            from_text(to_text(point_at(a, b, way, share)), len(a)) for a, b, way in paced for share in shares
+        ],
     }
     return {name: _crossed(model, np.stack(points)) for name, points in ways.items()}
 

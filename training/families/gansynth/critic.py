@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from instrument.models.sound.note_spectra import FFT, HOP, NOISE_FRAMES, PARTIALS, RATE, begun, grid, hertz
+from instrument.models.sound.note_spectra import FFT, HOP, NOISE_FRAMES, PARTIALS, RATE, grid, hertz, window_share
 
 BINS = FFT // 2  # the last is left out
 PITCHES = 128
@@ -87,7 +87,7 @@ def made_spectra(
     numbers = torch.randint(NOISE_FRAMES, (lanes, 1)) + torch.arange(n)
     hiss = torch.from_numpy(grid(RATE).noise)[numbers % NOISE_FRAMES]
     spectra = torch.complex(real, imaginary) + (noise_power + 1e-14).sqrt() * hiss
-    shares = torch.from_numpy(np.concatenate([begun(4), np.ones(1, np.float32)]))
+    shares = torch.from_numpy(np.concatenate([window_share(4), np.ones(1, np.float32)]))
     return spectra * shares[(first[:, None] + torch.arange(n)).clamp(max=4)][..., None]
 
 

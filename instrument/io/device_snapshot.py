@@ -13,12 +13,12 @@ _SEQUENCER = Path("/proc/asound/seq/clients")
 _SOUND_SERVERS = ("pipewire-0", "pulse/native")  # in the user's runtime folder
 
 
-def glance() -> tuple[object, ...]:
+def device_snapshot() -> tuple[object, ...]:
     """Another one when devices may have come or gone. Takes no time, wakes nobody, and does not see everything
     (on macOS and Windows, nothing)."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or "/nowhere"
     sockets = [*jack_sockets(), *(os.path.join(runtime, name) for name in _SOUND_SERVERS)]
-    return _entries(_DEVICES), _midi_clients(), tuple(map(_born, sockets))
+    return _entries(_DEVICES), _midi_clients(), tuple(map(_inode, sockets))
 
 
 def _entries(folder: str) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def _midi_clients() -> tuple[str, ...]:
     return ()
 
 
-def _born(path: str) -> tuple[int, int]:
+def _inode(path: str) -> tuple[int, int]:
     """Tells a file from the one that was there before, as a killed server leaves its socket behind."""
     with suppress(OSError):
         found = os.stat(path)
