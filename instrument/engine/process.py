@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run an engine until its end; the exit status."""
     options = parser().parse_args(arguments)
     try:
@@ -227,6 +227,6 @@ def _end_on_signals_and_errors(control: Control) -> None:
 
 
 if __name__ == "__main__":
-    exit_status = main()
+    exit_status = main(sys.argv[1:])
     sys.stderr.flush()
     os._exit(exit_status)  # at once: a driver's own clean-up is where it would hang

@@ -10,7 +10,6 @@ import gc
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ import instrument
 from instrument.errors import HocketError
 from instrument.io.priority import DEVICE_PRIORITY, normal_priority, set_realtime_priority
 from instrument.io.shared import FAILED, RUNNING, SharedFile
+from instrument.processes import command
 
 Memory = TypeVar("Memory", bound=SharedFile)
 
@@ -33,15 +33,18 @@ _RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits be
 
 
 def spawn(
-    module: str, *arguments: str, output: int = subprocess.DEVNULL, errors: int | None = subprocess.DEVNULL
+    name: str, *arguments: str, output: int = subprocess.DEVNULL, errors: int | None = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module arguments`. Its standard input is a pipe that ends when this process does; what drivers
-    print on standard error goes nowhere, unless `errors` says otherwise (None: where ours goes)."""
+    """Start the process `name` of `instrument.processes` with these arguments, at normal priority.
+
+    Its standard input is a pipe that closes when this process ends. Standard error is discarded, since drivers print
+    there, unless `errors` says otherwise (None: the same as this process's).
+    """
     root = str(Path(instrument.__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     with normal_priority():
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command(name, *arguments),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=errors,
@@ -49,30 +52,30 @@ def spawn(
         )
 
 
-def ask(module: str, *arguments: str, seconds: float = 10.0) -> str:
-    """What `python -m module arguments` prints, for questions that only a fresh process answers well.
-    Raises HocketError with its last line when it fails, or when it takes longer than `seconds`."""
-    process = spawn(module, *arguments, output=subprocess.PIPE)
+def ask(name: str, *arguments: str, seconds: float = 10.0) -> str:
+    """The last line that the process `name` of `instrument.processes` prints, for what only a fresh process can find
+    out. Raises HocketError with that line when it fails, or when it takes longer than `seconds`."""
+    process = spawn(name, *arguments, output=subprocess.PIPE)
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise HocketError(f"{module} did not answer within {seconds:g} s: a driver hangs") from None
+        raise HocketError(f"the process {name} did not answer within {seconds:g} s: a driver hangs") from None
     finally:
         process.kill()
         process.wait(KILL_S)
     lines = output.decode(errors="replace").strip().splitlines()
     if process.returncode:
-        raise HocketError(lines[-1] if lines else f"{module} ended with status {process.returncode}")
+        raise HocketError(lines[-1] if lines else f"the process {name} ended with status {process.returncode}")
     return lines[-1] if lines else ""
 
 
 class Child(Generic[Memory]):
     """A process and the memory shared with it."""
 
-    def __init__(self, module: str, memory: Memory, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, memory: Memory, arguments: Sequence[str] = ()) -> None:
         self.memory = memory
         self._started_ns = time.perf_counter_ns()
-        self._process = spawn(module, str(memory.path), *arguments)
+        self._process = spawn(name, str(memory.path), *arguments)
 
     @property
     def pid(self) -> int:

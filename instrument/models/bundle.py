@@ -25,6 +25,7 @@ from instrument.models.families import FAMILIES
 from instrument.models.manifest import Graph, Manifest, read_manifest
 from instrument.models.onnxfile import MAX_BYTES, check_graph
 from instrument.models.runtime import ONNX_TYPES, Session
+from instrument.processes import command
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30
@@ -153,9 +154,9 @@ def _probe(folder: Path, manifest: Manifest) -> None:
         known = set()
     if manifest.bundle_hash in known:
         return
-    command = [sys.executable, "-m", "instrument.models.bundle", str(folder.resolve())]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+        probe = command("bundle-probe", str(folder.resolve()))
+        done = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise HocketError(f"bundle in {folder} took over {PROBE_SECONDS} s to load: not used") from error
     if done.returncode:
@@ -169,8 +170,9 @@ def _probe(folder: Path, manifest: Manifest) -> None:
         pass  # it will be probed again, that is all
 
 
-def _probe_main(folder: str) -> int:
-    """The child: load everything under limits; a named error is one line and status 1."""
+def main(arguments: list[str]) -> int:
+    """The child that loads the bundle in a folder, the one argument, under limits on time and memory; an error is one
+    line on standard error and status 1."""
     try:
         import resource
 
@@ -179,7 +181,7 @@ def _probe_main(folder: str) -> int:
     except (ImportError, ValueError, OSError):
         pass  # Windows has no such limits; the parent's time limit holds everywhere
     try:
-        open_bundle(Path(folder), trusted=True)
+        open_bundle(Path(arguments[0]), trusted=True)
     except (HocketError, MemoryError) as error:
         print(error or "it needs too much memory", file=sys.stderr)
         return 1
@@ -187,4 +189,4 @@ def _probe_main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_probe_main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -12,6 +12,7 @@ import pytest
 from instrument.engine.ipc.messages import LoadModel, Play
 from instrument.io.child import spawn
 from instrument.io.priority import COMPUTE_PRIORITY, DEADLINE_PRIORITY, jack_lacks_realtime
+from instrument.processes import PROCESSES
 from tests.support.engine import Watcher, children, command_line, start_engine
 from tests.support.jack import JackServer
 
@@ -43,12 +44,13 @@ def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: C
     priorities = Counter(os.sched_getparam(thread).sched_priority for thread in threads)
     assert priorities[DEADLINE_PRIORITY] == 2, "the scheduler's and the mixer's"
     assert set(priorities) == {COMPUTE_PRIORITY, DEADLINE_PRIORITY}
-    (notes,) = [pid for pid in children(process.pid) if "notesprocess" in command_line(pid)]
+    (notes,) = [pid for pid in children(process.pid) if "note_worker" in command_line(pid)]
     assert {os.sched_getscheduler(int(task.name)) for task in Path(f"/proc/{notes}/task").iterdir()} == {os.SCHED_RR}
 
 
 @pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
-def test_what_is_started_by_a_thread_with_priority_has_none() -> None:
+def test_what_is_started_by_a_thread_with_priority_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROCESSES, "timeit", "timeit")
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(COMPUTE_PRIORITY))
     try:
         process = spawn("timeit", "-n", "1", "import time; time.sleep(60)")

@@ -58,7 +58,7 @@ from instrument.models.notes.player import Ask
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
-MODULE = "instrument.engine.note_worker.worker"
+PROCESS = "note-worker"
 READY = b"ready"
 END_S = 2.0  # how long it may take to end
 ENDED = "the process of the note models has ended"
@@ -112,7 +112,7 @@ class NotesProcess:
         pipe = rf"\\.\pipe\{Path(self._folder).name}"
         self._address = pipe if sys.platform == "win32" else str(Path(self._folder) / "notes")
         self._key = secrets.token_bytes(32)
-        self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=None)
+        self._process = spawn(PROCESS, self._address, players, output=subprocess.PIPE, errors=None)
         self._connecting = threading.Lock()
         self._channels: tuple[Channel, Channel] | None = None
         self._unwanted: deque[int] = deque()  # players that nobody has any more

@@ -174,11 +174,11 @@ def _reply(data: bytes, handlers: Handlers) -> bytes:
         return encode(Failed(traceback.format_exc()))
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
     """See the module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the engine
     sys.setswitchinterval(SWITCH_S)
-    address, players = sys.argv[1:]
+    address, players = arguments
     key = bytes.fromhex(sys.stdin.readline())
     when_parent_ends(lambda: os._exit(0))  # at once: nothing is left to be done
     listener = Listener(address, authkey=key)  # never closed: who started us clears its address away
@@ -188,7 +188,8 @@ def main() -> None:
     models = Models(named(players))
     threading.Thread(target=answer, args=(slow, models.slow), name="slow", daemon=True).start()
     answer(notes, models.notes)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -16,7 +16,7 @@ from instrument.io.clocks import SystemClock
 from instrument.io.midi.jack_port import jack_is_running
 from instrument.io.ports import AudioOutput, AudioStatus, Clock
 
-DEVICE_MODULE = "instrument.io.audio.device"
+DEVICE_PROCESS = "audio-device"
 NULL = "null"
 
 _REFIT_BLOCKS = 8  # callbacks after which the line through their times is drawn anew
@@ -175,7 +175,7 @@ class DeviceAudio:
     def __init__(self, device: str = "") -> None:
         """device: a name or the part of one; empty: the default."""
         self._device = device
-        self._keeper = Keeper(lambda: Child(DEVICE_MODULE, AudioRing.create(), [device]), jack_is_running)
+        self._keeper = Keeper(lambda: Child(DEVICE_PROCESS, AudioRing.create(), [device]), jack_is_running)
         self._sink: tuple[_Stream | NullAudio, int] = (NullAudio(), 0)  # and the number of its frame 0
         self._before = (0, 0, 0)  # starved, xruns and blocks of streams that ended
         self._ended: list[_Stream] = []
@@ -292,7 +292,7 @@ class DeviceAudio:
 def list_devices() -> list[str]:
     """The names of the audio outputs that are there now, the default first. Raises HocketError when PortAudio
     is missing or hangs."""
-    names = [device["name"] for device in json.loads(ask(DEVICE_MODULE, "--list"))]
+    names = [device["name"] for device in json.loads(ask(DEVICE_PROCESS, "--list"))]
     return list(dict.fromkeys(names))
 
 

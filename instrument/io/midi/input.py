@@ -12,7 +12,7 @@ from typing import Any
 
 from instrument.errors import HocketError
 from instrument.io.child import ask
-from instrument.io.midi.jack_port import JACK_MODULE, JackMidiInput, jack_is_running
+from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiInput, jack_is_running
 from instrument.io.midi.output import NAME, NULL, VIRTUAL, connect, open_rtmidi, system_backend
 from instrument.io.names import pick
 from instrument.io.ports import MidiInput, MidiStatus
@@ -116,7 +116,7 @@ class RtMidiInput:
 def list_inputs() -> list[str]:
     """The names of the MIDI ports that are there now to play on. Raises HocketError when there is no MIDI."""
     if jack_is_running():
-        names = list(json.loads(ask(JACK_MODULE, "--list", "in", seconds=5.0)))
+        names = list(json.loads(ask(JACK_PROCESS, "--list", "in", seconds=5.0)))
     else:
         looking = open_rtmidi("MidiIn", system_backend(), f"{NAME_IN} list")
         try:

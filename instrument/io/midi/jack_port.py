@@ -12,7 +12,7 @@ from instrument.io.child import Child, Keeper
 from instrument.io.midi.ring import MidiRing, pack, unpack
 from instrument.io.ports import MidiStatus
 
-JACK_MODULE = "instrument.io.midi.jack_child"
+JACK_PROCESS = "jack-midi"
 
 _SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
 
@@ -89,7 +89,7 @@ class _JackPort:
     def _spawn(self) -> Child[MidiRing]:
         if not jack_is_running():
             raise HocketError("no JACK server is running: start one (jackd, QjackCtl)")
-        return Child(JACK_MODULE, MidiRing.create(), [self._direction, self._name, *self._connections])
+        return Child(JACK_PROCESS, MidiRing.create(), [self._direction, self._name, *self._connections])
 
     def _check(self) -> None:
         child = self._child

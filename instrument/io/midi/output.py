@@ -13,7 +13,7 @@ from typing import Any
 from instrument.errors import HocketError
 from instrument.io.child import ask
 from instrument.io.clocks import SystemClock
-from instrument.io.midi.jack_port import JACK_MODULE, JackMidiOutput, jack_is_running
+from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiOutput, jack_is_running
 from instrument.io.names import pick
 from instrument.io.ports import Clock, MidiOutput, MidiStatus
 from instrument.midi_spec import all_notes_off
@@ -198,7 +198,7 @@ _enumerator = _Enumerator()
 def list_ports() -> list[str]:
     """The names of the MIDI ports that are there now to send to. Raises HocketError when there is no MIDI."""
     if jack_is_running():
-        return list(json.loads(ask(JACK_MODULE, "--list", "out", seconds=5.0)))
+        return list(json.loads(ask(JACK_PROCESS, "--list", "out", seconds=5.0)))
     return _enumerator.ports()
 
 

@@ -28,6 +28,7 @@ from instrument.models.notes.pacing import point_at
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
+from instrument.processes import PROCESSES
 from tests.support.live import perform, random_actions
 from tests.support.phrases import SMALL, open_vae
 from tests.support.players import open_scale
@@ -326,7 +327,7 @@ def test_only_the_beginning_of_a_file_is_taken_and_bad_ones_end_another_process(
     piece = read_beginning(str(tmp_path / "long.mid"))
     assert [note for note in piece.as_notes() if note.part == Part.MELODY] == TUNE
     assert [note for note in piece.as_notes() if note.part == Part.BASS] == late
-    monkeypatch.setattr("instrument.engine.midi_reading.MODULE", "instrument.nothing")  # stands for one that crashes
+    monkeypatch.setitem(PROCESSES, "midi-file", "instrument.nothing")  # stands for one that crashes
     with pytest.raises(HocketError, match=r"long\.mid cannot be read: that takes more than 15 s, or ends its process"):
         read_beginning(str(tmp_path / "long.mid"))
 
