@@ -33,11 +33,6 @@ MAX_HERTZ = 20000.0  # hertz: nothing sounds above
 BLOCK = 32  # samples that are a matrix product
 
 
-def frequency(pitch: float | Floats) -> Floats:
-    """Hertz of MIDI pitches."""
-    return 440.0 * 2 ** ((np.asarray(pitch, float) - 69) / 12)
-
-
 @cache
 def partial_interpolation() -> NDArray[np.float32]:
     """(partials told, all partials): what is told at knots @ this = of all, linear between knots."""

@@ -26,7 +26,6 @@ from instrument.models.sound.additive import (
     PARTIALS,
     amplitudes,
     audible,
-    frequency,
     noise_frames,
     oscillate,
     phasors,
@@ -34,6 +33,7 @@ from instrument.models.sound.additive import (
 )
 from instrument.models.sound.base import one_note, warm_up
 from instrument.models.sound.tone_features import age_features, folded_age, note_features
+from instrument.music.pitch import to_hertz
 
 Floats = NDArray[np.floating]
 
@@ -335,7 +335,7 @@ class DdspTones:
         levels = levels + (gain[:, None] - loss * (age - seen)[:, None])
         depth = self.knob["vibrato"] * VIBRATO_CENTS * np.clip((age - VIBRATO_FROM) / VIBRATO_RISE, 0, 1)
         cents_off = drift + depth * np.sin(2 * np.pi * VIBRATO_HZ * age)
-        hertz = frequency(self.pitch[slots] + self.bend_now + cents_off / 100)
+        hertz = to_hertz(self.pitch[slots] + self.bend_now + cents_off / 100)
         if self.knob["brightness"]:
             levels = levels + self._tilt(hertz)
         return np.maximum(levels, FLOOR).astype(np.float32), ratios(tuning) * hertz[:, None].astype(np.float32)

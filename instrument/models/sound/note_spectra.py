@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.sound.spectral import Sound, hann, round_spectra, stft
+from instrument.models.sound.spectral import Sound, hann, hann_lobe, round_spectra, stft
+from instrument.music.pitch import to_hertz
 
 Array = NDArray[np.float32]
 RATE = 16000
@@ -43,22 +44,9 @@ class Maps(NamedTuple):
     noise: Array
 
 
-def hertz(pitch: float) -> float:
-    """Of a MIDI pitch, in equal temperament from 440."""
-    return float(440 * 2 ** ((pitch - 69) / 12))
-
-
 def comb(pitch: float) -> Array:
     """The multiples (PARTIALS,) of a pitch, in hertz."""
-    return np.asarray(hertz(pitch) * np.arange(1, PARTIALS + 1), np.float32)
-
-
-def lobe(bins: NDArray[np.floating]) -> Array:
-    """The spectrum of the Hann window that many bins from its peak, which is 1."""
-    bins = np.asarray(bins, np.float64)
-    below = 1 - bins**2
-    shift = np.abs(below) < 1e-6
-    return np.asarray(np.where(shift, 0.5, np.sinc(bins) / np.where(shift, 1, below)), np.float32)
+    return np.asarray(to_hertz(pitch) * np.arange(1, PARTIALS + 1), np.float32)
 
 
 def place(frequencies: NDArray[np.floating] | float) -> NDArray[np.float64]:
@@ -149,7 +137,7 @@ def analyse(samples: Sound, pitch: float) -> Maps:
     shapes = np.zeros((frames, PARTIALS, 3))
     seen = np.zeros((frames, PARTIALS, 3))
     for i, shift in enumerate((-1, 0, 1)):
-        shapes[..., i] = lobe(nearest + shift - at) ** 2
+        shapes[..., i] = hann_lobe(nearest + shift - at) ** 2
         seen[..., i] = power[rows, nearest + shift]
     squares = np.where(there, (seen * shapes).sum(-1) / ((shapes**2).sum(-1) + 1e-9), 0)
     for _ in range(3):
@@ -169,7 +157,7 @@ def _partial_power(squares: NDArray[np.float64], at: Array, nearest: NDArray[np.
     out = np.zeros((len(squares), FFT // 2 + 1 + 2 * REACH))
     rows = np.arange(len(squares))[:, None]
     for shift in range(-REACH, REACH + 1):
-        np.add.at(out, (rows, nearest + shift + REACH), squares * lobe(nearest + shift - at) ** 2)
+        np.add.at(out, (rows, nearest + shift + REACH), squares * hann_lobe(nearest + shift - at) ** 2)
     return out[:, REACH:-REACH]
 
 

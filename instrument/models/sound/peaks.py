@@ -13,7 +13,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.sound.spectral import MelFormat, hertz_of, mel_magnitudes, mel_matrix, mel_of
+from instrument.models.sound.spectral import MelFormat, hann_lobe, hertz_of, mel_magnitudes, mel_matrix, mel_of
 
 MAX_DISTANCE = 4.0  # bins: a partial further away says nothing of a bin
 STEPS = 256  # of the table of the lobe, a bin
@@ -50,7 +50,7 @@ class Peaks:
         self._low = int((self._band < DEEP_BANDS).sum())  # bins
         width = np.interp(bins, self._centres, np.log(_matrix(format).sum(1)))
         self._gain = (width - np.log(2)).astype(np.float32)  # a lobe is two bins wide
-        table = lobe(np.arange(int(MAX_DISTANCE * STEPS) + 1) / STEPS)
+        table = np.abs(hann_lobe(np.arange(int(MAX_DISTANCE * STEPS) + 1) / STEPS))
         self._lobe = np.log(np.maximum(table, np.exp(LOBE_FLOOR))).astype(np.float32)
 
     def find(self, log_mels: Floats) -> tuple[Floats, Floats, Floats]:
@@ -138,7 +138,7 @@ def _shown(format: MelFormat, spacing: float) -> NDArray[np.float64]:
     matrix, bins = _matrix(format)[:DEEP_BANDS].astype(np.float64), np.arange(format.bins)
     edge = float(np.flatnonzero(matrix.any(0)).max()) + 2
     away = bins[:, None] - np.arange(1, int(edge / spacing) + 1) * spacing
-    return np.asarray(matrix @ np.where(np.abs(away) < 2, lobe(away), 0))
+    return np.asarray(matrix @ np.where(np.abs(away) < 2, hann_lobe(away), 0))
 
 
 def _between(values: Floats, lowest: int) -> float:
@@ -176,12 +176,6 @@ def _nearest(peak: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where((nearest >= 0) & (nearest < count), nearest, -1)
 
 
-def lobe(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Magnitudes of a Hann window's transform at offsets in bins; 1 in the middle."""
-    x = np.abs(np.asarray(offsets, np.float64)) + 1e-7
-    return np.asarray(np.abs(np.sinc(x) / (1 - x**2)))
-
-
 def _matrix(format: MelFormat) -> Floats:
     return mel_matrix(format.rate, format.fft, format.mels, format.low, format.high)
 
@@ -196,7 +190,7 @@ def _polynomials(format: MelFormat) -> Floats:
     for i in range(format.mels):
         spacing = (edges[i + 2] - edges[i]) / 2
         true = np.linspace(-0.6, 0.6, 25)
-        spectra = lobe(bins[:, None] - (edges[i + 1] + true * spacing))
+        spectra = np.abs(hann_lobe(bins[:, None] - (edges[i + 1] + true * spacing)))
         three = matrix[i : i + 3] @ spectra
         places = [0.0 if i == 0 else edges[i], edges[i + 1], edges[min(i + 2, format.mels)]]
         gap = (np.array(places) @ three / np.maximum(three.sum(0), 1e-12) - edges[i + 1]) / spacing

@@ -65,6 +65,14 @@ def hann(length: int) -> NDArray[np.float32]:
     return window
 
 
+def hann_lobe(bins: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The spectrum of a long Hann window, so many bins from its peak, which is 1: sinc(x) / (1 - x^2), signed."""
+    bins = np.asarray(bins, np.float64)
+    below = 1 - bins**2
+    pole = np.abs(below) < 1e-6
+    return np.where(pole, 0.5, np.sinc(bins) / np.where(pole, 1, below))
+
+
 def stft(x: Sound, fft: int, hop: int) -> Spectra:
     """Spectra (1 + samples // hop, fft // 2 + 1) of a sound."""
     padded = np.pad(np.asarray(x, np.float32), fft // 2)

@@ -18,11 +18,11 @@ from instrument.models.sound.additive import (
     MAX_HERTZ,
     NOISE_FLOOR,
     PARTIAL_FLOOR,
-    frequency,
     oscillate,
     partial_interpolation,
     phasors,
 )
+from instrument.music.pitch import to_hertz
 
 Floats = NDArray[np.floating]
 DETUNED = 60  # cents: how far a note is searched for around its pitch
@@ -51,7 +51,7 @@ class Frames:
 def analyse(sound: Floats, rate: int, pitch: int) -> Frames:
     """Frames of a note of that MIDI pitch, the first centred on its first sample."""
     count = max(2, len(sound) * FRAME_RATE // rate + 1)
-    nominal = float(frequency(pitch))
+    nominal = float(to_hertz(pitch))
     hertz, tuning = tuned(sound, rate, nominal)
     cents = wandering(sound, rate, hertz, count)
     phase = np.cumsum(np.r_[0, _at_samples(hertz * 2 ** (cents / 1200), len(sound), rate)]) / rate

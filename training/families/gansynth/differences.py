@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from instrument.models.sound import note_spectra as ns
+from instrument.music.pitch import to_hertz
 from training.families.gansynth.notes import BINS, WIDTH, Notes
 
 FINE, COARSE = 3e-5, 2e-3  # floors of magnitudes
@@ -34,7 +35,7 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
 
 def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
     """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) lie, off by (batch, PARTIALS)."""
-    base = 440 * 2 ** ((pitch - 69) / 12)
+    base = to_hertz(pitch)
     return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
 
 
