@@ -1,10 +1,9 @@
-"""Ways between points of a latent space, paced by what is heard.
+"""Paths between points of a latent space, paced by audible change.
 
-Equal angles are not equal changes: on most of an arc the decoder says the same, and then much at once. So the arc
-(`latent.slerp`) is decoded at many places, closer together where much changes, and what changes from one to the next
-is the length of that part. It changes somewhere in the middle of the part, so that is where half of it is behind.
-Where an equal way would still change over twice as much as they all do on average, since tokens that follow from one
-another change at once, or change to and fro, ways beside the arc are tried.
+Equal angles are not equal changes: on most of an arc the decoder gives the same phrase, and then much changes at once.
+So the arc (`latent.slerp`) is decoded at many points, closer together where much changes. The number of tokens that
+change between two neighbours is the length of that part, and half of it is passed in the middle of the part. Where
+equal steps would still change over twice as much as on average, paths next to the arc are tried.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from instrument.models.bundle import Bundle
 from instrument.models.latent import LatentPath, Point, displaced, slerp
 from instrument.music.phrases import Shape
 
-PARTS = 128  # of a way of two bars; longer phrases change in smaller steps, and are decoded at fewer places
+PARTS = 128  # of a path, for phrases of two bars; longer phrases are decoded at fewer points
 MIN_PARTS = 16
-PROBABILITY_WEIGHT = 0.1  # how much a change of likelihoods counts that changes no token
-CACHED_PATHS = 64  # ways that are kept
-MIN_LENGTH = 1e-3  # tokens that every part is long at least
-MAX_HALVINGS = 5  # of a part that changes much
-COARSE = 1 / 32  # of all that changes
-MAX_PATHS = 8  # ways
-BEND = 0.4  # how far a way is from the arc half way, in lengths of the points
-STOPS, BEGINNINGS = 16, 8  # equal ways, and places where the first of them begins
-MAX_UNEVENNESS = 2.0
+PROBABILITY_WEIGHT = 0.1  # weight of a change of probabilities, in changed tokens
+CACHED_PATHS = 64
+MIN_LENGTH = 1e-3  # of a part, in tokens
+MAX_HALVINGS = 5  # of a part in which much changes
+COARSE = 1 / 32  # share of all changes above which a part is halved
+MAX_PATHS = 8  # that are tried
+BEND = 0.4  # distance of a bent path from the arc half way, in lengths of the points
+STOPS, BEGINNINGS = 16, 8  # equal steps along a path, and phases of the first step
+MAX_UNEVENNESS = 2.0  # largest over mean change of an equal step
 
 Tokens = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -38,8 +37,11 @@ Decode = Callable[[Sequence[Point]], tuple[Tokens, Logits]]
 def decode_phrases(
     bundle: Bundle, shape: Shape, segments: int, points: Point, tokens_before: Callable[[int, Logits | None], Tokens]
 ) -> tuple[Logits, Tokens]:
-    """Phrases decoded at points (n, d), all side by side. told: step and the logits of the one before (None: there is
-    none) -> the tokens (n,) before it -> logits (n, steps, vocabulary), and what was told (n, steps)."""
+    """Decode phrases at points (n, d), in one batch.
+
+    tokens_before: from a step and the logits of the step before (None at the first), the tokens (n,) that the decoder
+    gets. Returns logits (n, steps, vocabulary) and those tokens (n, steps).
+    """
     contexts, first_hidden, first_cell = bundle.session("conductor").run({"z": points})
     step, length = bundle.session("step"), shape.steps // segments
     logits = np.empty((len(points), shape.steps, shape.vocabulary), np.float32)
@@ -61,8 +63,7 @@ def decode_phrases(
 
 
 def decode_greedily(bundle: Bundle, shape: Shape, segments: int, points: Point) -> tuple[Tokens, Logits]:
-    """Phrases decoded at points (n, d), always the likeliest token -> tokens (n, steps) and their step's
-    probabilities (n, steps, vocabulary)."""
+    """Greedy decoding of phrases at points (n, d): tokens (n, steps) and probabilities (n, steps, vocabulary)."""
 
     def tokens_before(_: int, before: Logits | None) -> Tokens:
         return np.full(len(points), shape.vocabulary) if before is None else before.argmax(-1)
@@ -101,13 +102,13 @@ def pace(bundle: Bundle, shape: Shape, segments: int, a: Point, b: Point) -> Lat
 
 
 def point_at(a: Point, b: Point, path: LatentPath, share: float) -> Point:
-    """The point of a way from a to b where one has come so far, 0 to 1."""
+    """The point (d,) of a path from a to b where a share of the change, 0 to 1, is reached."""
     angle = path.angle(share)
     return displaced(slerp(a, b, angle), path.offset(angle))
 
 
 def _measure_path(a: Point, b: Point, bend: Point, parts: int, decode: Decode) -> LatentPath:
-    """The way from a to b that has this bend, measured from `parts` parts on."""
+    """The path from a to b with this bend, measured in `parts` parts, which are halved where much changes."""
     angles = np.linspace(0, 1, parts + 1)
     straight = LatentPath(angles, angles, bend)
     tokens, chances = decode([point_at(a, b, straight, angle) for angle in angles])
@@ -130,25 +131,24 @@ def _measure_path(a: Point, b: Point, bend: Point, parts: int, decode: Decode) -
 
 
 def _unevenness(a: Point, b: Point, path: LatentPath, beginnings: int, decode: Decode) -> float:
-    """The most that one of `STOPS` equal ways changes, over what they do on average, wherever of so many places the
-    first begins."""
+    """The largest change of one of `STOPS` equal steps over the mean, for the worst of so many phases."""
     points = [point_at(a, b, path, share) for share in np.linspace(0, 1, STOPS * beginnings + 1)]
-    tokens, _ = decode([point.astype(np.float16).astype(np.float32) for point in points])  # as knobs are told them
+    tokens, _ = decode([point.astype(np.float16).astype(np.float32) for point in points])  # rounded as knobs hold them
     changed = (tokens[beginnings:] != tokens[:-beginnings]).sum(1)
     steps = (changed[first::beginnings] for first in range(beginnings))
     return max(float(step.max() / max(step.mean(), MIN_LENGTH)) for step in steps)
 
 
 class PathCache:
-    """Ways, measured when they are first asked for, and kept."""
+    """Paths, measured on first use and cached."""
 
     def __init__(self, measure: Callable[[Point, Point], LatentPath]) -> None:
-        """measure: as `pace`, of one model."""
+        """measure: `pace` of one model."""
         self._measure = measure
         self._kept: dict[bytes, LatentPath] = {}
 
     def between(self, a: Point, b: Point) -> LatentPath:
-        """The way from a to b; back, it is the same."""
+        """The path from a to b; that from b to a is the same one reversed."""
         if a.tobytes() > b.tobytes():
             return self.between(b, a).reversed()
         key = a.tobytes() + b.tobytes()

@@ -1,9 +1,9 @@
-"""How a player is kept on its course: what it is told, and which way its choices lean.
+"""Steering of a note model over long runs: the condition it gets, and biases on its logits.
 
-In training a network never saw more than about two thousand notes. Left alone for ten minutes it would lose
-its key, thin out or clutter, leave half the band silent, or repeat itself for ever. So a player remembers a
-little of what it played (`History`) and, where that strays from what is wanted, is told a condition that makes
-up for it (`Steering`). All of it is a function of the notes and of what was asked, never of time.
+In training a network never saw more than about two thousand notes. Left alone for ten minutes it loses its key,
+becomes too dense or too sparse, leaves parts silent, or repeats itself. So a player keeps statistics of the recent
+notes (`History`). Where these leave what is wanted, `Steering` corrects the condition and biases the logits. All of
+it depends on the notes and the `Ask` alone, never on time.
 """
 
 from __future__ import annotations
@@ -32,30 +32,28 @@ from instrument.music.codec import DRUM_ROW, ROWS
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT
 
-DENSITY_MEMORY = 384.0  # ticks over which the player's own density is taken
-MIN_CORRECTION, MAX_CORRECTION = 0.25, 2.0  # how far it is told to make up for what it strayed
-MAX_DENSITY_RATIO = 1.3  # times the notes wanted, from where gaps are favoured
-GAP_LOGIT = 6.0  # logits for a gap of a beat, for each factor of e beyond
-REST_BARS, REST_LOGIT, MAX_REST_LOGIT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
-STYLED_BARS, STYLE_ENDS = 4, 8  # bars in which a genre is exaggerated fully, and after which no more
-STYLE_COOLING = 1 / 4  # how much cooler it plays after a switch, for each that style is above 1
-MAX_ECHO_SHARE, ECHO_MEMORY = (
-    0.85,
-    64.0,
-)  # share of the last notes, about so many, that may repeat what was 1 to 8 bars before
-ECHO_LOGIT = 16.0  # logits by which such a note is held back, times the share beyond
-OUTSIDE_BAND_LOGIT = 3.0  # logits by which parts that do not belong to the band are held back
-KEY_SHARE = 0.15  # share of a genre's faith to its key that the player adds to what the network hears of it
-OUT_OF_SCALE_LOGIT = 6.0  # logits by which chromatic steps are held back as their strength goes to 0
+DENSITY_MEMORY = 384.0  # half-life in ticks of the measured density
+MIN_CORRECTION, MAX_CORRECTION = 0.25, 2.0  # bounds of the factor by which the wanted density is corrected
+MAX_DENSITY_RATIO = 1.3  # measured over wanted density, above which longer gaps are favoured
+GAP_LOGIT = 6.0  # added to the logit of a gap of a beat, for each factor of e above that ratio
+REST_BARS, REST_LOGIT, MAX_REST_LOGIT = 4, 0.5, 4.0  # bars a part may rest; logits for each bar more; at most
+STYLED_BARS, STYLE_ENDS = 4, 8  # bars over which the exaggeration of a genre fades out, and when it ends
+STYLE_COOLING = 1 / 4  # how far temperature falls after a switch, for each unit of style above 1
+MAX_ECHO_SHARE = 0.85  # share of the recent notes that may repeat an echo (1 to 8 bars ago)
+ECHO_MEMORY = 64.0  # notes over which that share is averaged
+ECHO_LOGIT = 16.0  # subtracted from the logit of an echo's note, times the share above `MAX_ECHO_SHARE`
+OUTSIDE_BAND_LOGIT = 3.0  # subtracted from the logit of a part that does not belong to the band
+KEY_SHARE = 0.15  # share of a genre's `Traits.in_key` that biases the pitch logits towards the key
+OUT_OF_SCALE_LOGIT = 6.0  # subtracted from the logits of pitches outside the scale when `chromatic` is 0
 _GAPS = np.minimum(np.arange(codec.FIELDS["time"]) / TICKS_PER_BEAT, 1).astype(np.float32)
 
 
 class History(NamedTuple):
-    """What a player keeps in mind of the notes so far, beside the network's own state.
+    """Statistics of the notes so far, in addition to the network's own state.
 
-    tones: (12,) how much each pitch class was heard of late; alike: share of the notes of late that repeat an echo;
-    played, span: notes and ticks of late; last: the tick of each part's last onset; genre: under which the notes
-    were played; begun, entered: how many notes there were when that was switched to, and at which tick.
+    histogram: (12,) decayed counts of pitch classes; echo_share: share of the recent notes that repeat an echo;
+    played, span: decayed counts of notes and ticks; last: the tick of each part's last onset; genre: the one that
+    the notes were played in; start, start_tick: how many notes there were when it was switched to, and the tick.
     """
 
     histogram: NDArray[np.float64] = np.zeros(PITCH_CLASSES)
@@ -68,8 +66,8 @@ class History(NamedTuple):
     start_tick: int = 0
 
     def in_genre(self, genre: str, count: int, tick: int) -> History:
-        """The same for playing on in `genre`, after `count` notes, from `tick`. In another genre than so far
-        the player begins anew: it keeps its key, and forgets the rest."""
+        """The history for going on in `genre`, after `count` notes, from `tick`. A new genre keeps the histogram (and
+        so the key) and resets the rest."""
         if genre == self.genre:
             return self
         if not count:
@@ -77,7 +75,7 @@ class History(NamedTuple):
         return History(self.histogram, last=(tick,) * len(Part), genre=genre, start=count, start_tick=tick)
 
     def after(self, note: Note, gap: int, matches: list[int]) -> History:
-        """The same after `note`, `gap` ticks after the one before it; matches: whether it repeats each echo."""
+        """The history after `note`, `gap` ticks after the note before it. matches: whether it repeats each echo."""
         histogram = self.histogram if note.part == Part.DRUMS else add_pitch_class(self.histogram, note.pitch)
         fade = 0.5 ** (gap / DENSITY_MEMORY)
         last = tuple(note.tick if part == note.part else tick for part, tick in enumerate(self.last))
@@ -93,17 +91,17 @@ class History(NamedTuple):
         )
 
     def density_ratio(self, wanted: float) -> float:
-        """The density of late over the one wanted, in notes a beat."""
+        """The measured density over the one wanted, in notes a beat; 1 until enough was played."""
         if self.span <= DENSITY_MEMORY:
             return 1.0
         return self.played * TICKS_PER_BEAT / self.span / wanted
 
 
 class Steering:
-    """What was asked of a player of this manifest, and what follows from it and from what was heard.
+    """The condition and the logit biases that follow from an `Ask` and a `History`.
 
-    Density and parts that are free are the genre's own. band: the parts that are told to play, none if
-    neither the asker nor the genre tells; parts: those that may; genre: the one asked for.
+    A density or parts that the `Ask` leaves free are those of the genre. band: the parts that the condition asks for,
+    empty if neither the `Ask` nor the genre names any; parts: those that may play; genre: the one asked for.
     """
 
     def __init__(self, manifest: Manifest, ask: Ask) -> None:
@@ -127,19 +125,18 @@ class Steering:
         self._strict = 1 - ask.chromatic
 
     def style(self, history: History, tick: int) -> float:
-        """How far the genre is exaggerated at a tick: as was asked in its first bars, so that a switch is heard, and
-        ever less later, as long runs would stray."""
+        """The guidance scale at a tick: the knob `style` in the first bars of a genre, so that a switch is audible. It
+        then falls to 1, since long runs with guidance drift."""
         bars = (tick - history.start_tick) / (4 * TICKS_PER_BEAT)
         return 1 + (self._style - 1) * min(max((STYLE_ENDS - bars) / STYLED_BARS, 0.0), 1.0)
 
     def temperature_scale(self, history: History, tick: int) -> float:
-        """What temperature is multiplied by at a tick: after a switch less, as style is more, since what is unlikely in
-        a genre hides it."""
+        """The factor on temperature at a tick: below 1 after a switch of genre, the lower the higher `style` is, since
+        unlikely notes hide the genre."""
         return 1 / (1 + STYLE_COOLING * (self.style(history, tick) - 1)) if history.start else 1.0
 
     def conditions(self, history: History, style: float) -> NDArray[np.float32]:
-        """What the network is told, (1, size); or where what it then chooses is to be exaggerated, (2, size): the
-        second time without the genre."""
+        """Condition vectors (1, size); where the genre is to be exaggerated (2, size), the second without a genre."""
         conditioned = self.condition(history)
         if style == 1:
             return conditioned[None]
@@ -149,9 +146,8 @@ class Steering:
 
     @staticmethod
     def styled(logits: NDArray[np.float32], style: float) -> NDArray[np.float32]:
-        """The logits (classes,) of those (lanes, classes) under `conditions`: `style` times as far from what the
-        network would choose in no genre as when it is told of it (guidance without a classifier, Ho and Salimans
-        2022)."""
+        """Logits (classes,) from those (lanes, classes) under `conditions`: classifier-free guidance of scale `style`
+        (Ho and Salimans, 2022)."""
         if len(logits) == 1:
             one: NDArray[np.float32] = logits[0]
             return one
@@ -160,7 +156,7 @@ class Steering:
         return out
 
     def condition(self, history: History) -> NDArray[np.float32]:
-        """What the network is told, (size,)."""
+        """The condition vector (size,)."""
         density = self._density
         if density >= 1:
             correction = min(max(1 / history.density_ratio(self._wanted), MIN_CORRECTION), MAX_CORRECTION)
@@ -171,13 +167,12 @@ class Steering:
         )
 
     def time_bias(self, history: History) -> NDArray[np.float32]:
-        """What is added to the logits of gaps: where there are far too many notes, longer ones are favoured."""
+        """Added to the logits of gaps (385,): favours longer gaps where there are far too many notes."""
         too_many = history.density_ratio(self._wanted) / MAX_DENSITY_RATIO if self._density >= 1 else 1.0
         return _GAPS * np.float32(GAP_LOGIT * np.log(max(1.0, too_many)))
 
     def part_bias(self, history: History, tick: int) -> NDArray[np.float32]:
-        """What is added to the logits of parts: who does not belong to the band is held back, who was silent
-        for long comes in the likelier."""
+        """Added to the logits of parts (5,): lowers those outside the band and raises those silent for long."""
         bias = np.zeros(len(Part), np.float32)
         for part in Part if self.band else ():
             bars = (tick - history.last[part]) / (4 * TICKS_PER_BEAT)
@@ -186,18 +181,18 @@ class Steering:
         return bias
 
     def echo_bias(self, history: History, rows: list[int]) -> NDArray[np.float32]:
-        """What is added to the logits of rows: less for those of the echoes, where too many notes of late were such."""
+        """Added to the logits of rows (256,): lowers those of the echoes where too many recent notes repeated one."""
         bias = np.zeros(ROWS, np.float32)
         bias[[row for row in rows if row < ROWS]] = -ECHO_LOGIT * max(0.0, history.echo_share - MAX_ECHO_SHARE)
         return bias
 
     def pitch_bias(self, history: History) -> NDArray[np.float32]:
-        """What is added to the logits of rows: less for steps outside the scale, or where none is set, outside
-        the keys that the last notes may be in; the less so, the freer `Ask.chromatic` is."""
+        """Added to the logits of rows (256,): lowers pitches outside the scale, or if none is set, outside the keys
+        that the recent notes suggest. Scaled by 1 - `Ask.chromatic`."""
         bias = np.zeros(ROWS, np.float32)
         if self._scale is None:
-            leaning = key_logits(history.histogram, max(1.0, KEY_SHARE * self._in_key))
-            bias[:DRUM_ROW] = self._strict * leaning[np.arange(DRUM_ROW) % 12]
+            towards_key = key_logits(history.histogram, max(1.0, KEY_SHARE * self._in_key))
+            bias[:DRUM_ROW] = self._strict * towards_key[np.arange(DRUM_ROW) % 12]
         else:
             bias[:DRUM_ROW][~self._scale] = -OUT_OF_SCALE_LOGIT * self._strict
         return bias

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.latent import REACH, Space, from_text, slerp, to_text
+from instrument.models.latent import REACH, LatentSpace, from_text, slerp, to_text
 from instrument.models.notes.musicvae import shape_of
 from instrument.models.notes.pacing import point_at
 from instrument.music.phrases import Shape
@@ -50,7 +50,7 @@ def reconstruction(
     for genre in np.unique(held.genre):
         own = held.tokens[held.genre == genre]
         rows[str(names[genre])] = {"phrases": len(own)} | score(model, own).mean_by_field()
-    space = Space.of(bundle)
+    space = LatentSpace.of(bundle)
     return {
         "phrases": len(held),
         "accuracy": rows,
@@ -130,7 +130,7 @@ def _crossed(model: Any, points: NDArray[np.float32]) -> dict[str, float]:
     }
 
 
-def directions(model: Any, space: Space, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
+def directions(model: Any, space: LatentSpace, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
     """For each attribute knob: the attribute of held-out phrases decoded with it at -1, 0 and 1, and its deviation
     over held-out phrases."""
     means = encode(model, rows[:MOVED])
