@@ -158,7 +158,7 @@ class Manifest(msgspec.Struct, frozen=True):
         for graph in self.graphs:
             if graph.id == id:
                 return graph
-        raise HocketError(f"bundle {self.slug!r} has no graph {id!r}: it is not a whole {self.family} bundle")
+        raise HocketError(f"bundle {self.slug!r} has no graph {id!r}: it is an incomplete {self.family} bundle")
 
     @property
     def bundle_hash(self) -> str:

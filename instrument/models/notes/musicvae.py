@@ -1,12 +1,12 @@
-"""MusicVAE while playing: bars decoded, step by step, from a path through latent space.
+"""MusicVAE (Roberts and others, 2018) while playing: phrases decoded, step by step, from a path through latent space.
 
-The music is cut into phrases of the model's bars. Each phrase has a point (`latent.LatentSpace.point`); its tokens are
-drawn one after another, told what was drawn before. What was fed of a phrase is told to the decoder as played,
-whoever played it, and the rest is drawn: so a knob, a moved point or a live note changes what is not committed, and
-nothing else. Every token is a function of the notes before it, the `Ask` and counter-based draws keyed by its place.
+The music is divided into phrases of the model's bars. Each phrase has a point (`latent.LatentSpace.point`), and its
+tokens are drawn one after another, each conditioned on those before. Tokens of notes that were fed, the model's own or
+live ones, are forced; the rest is drawn. So a knob, a moved point or a live note changes only what is not yet fed.
+Every token is a function of the notes before it, the `Ask` and counter-based draws keyed by its step.
 
-Graphs: `encoder` (tokens -> mean, deviation), `conductor` (z -> context and first states of each segment), `step`
-(token before, place in the segment, context, states -> logits, states).
+Graphs: `encoder` (tokens -> mean, standard deviation), `conductor` (z -> context and first states of each segment),
+`step` (token before, place in the segment, context, states -> logits, states).
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ from instrument.music.notes import Note, Part
 from instrument.music.phrases import DRUM_KEYS, HOLD, KIND_OF, OFF, SETS, STEP_TICKS, STEPS_A_BAR, Shape
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
-THEME_BARS = 8  # bars after which melodies return to where their section began; grooves always do
+THEME_BARS = 8  # melodies return to the first point of their section after so many bars, drums after each phrase
 LONGEST_REST = 132  # ticks without an onset while playing freely
-VELOCITY_DEVIATION = 4.0  # deviation of velocities about what is usual at their place
-MAX_PHRASES_AHEAD = 64  # phrases in which a note is looked for
-CACHED_PHRASES = 6  # phrases whose decoding is kept
-OUT_OF_SCALE_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
+VELOCITY_DEVIATION = 4.0  # standard deviation of velocities about the mean of their step
+MAX_PHRASES_AHEAD = 64  # that are searched for the next note
+CACHED_PHRASES = 6  # whose decoder is kept
+OUT_OF_SCALE_LOGIT = 6.0  # subtracted from the logits of pitches outside the scale when `chromatic` is 0
 
 
 class Step(NamedTuple):
-    """A step of a phrase. tick: its onset; place: of the model's phrase, 0..steps - 1; bar, offset: in the music."""
+    """A sixteenth step of a phrase. tick: its onset; place: its number in the model's phrase, 0..steps - 1; bar: in the
+    music; offset: its number in that bar."""
 
     tick: int
     place: int
@@ -52,9 +53,11 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class PlayedTokens:
-    """What was played in a phrase. ticks: of its steps; tokens: what was played at each; last: the step of the last
-    onset, -1 before the first; stop: of a melody, the step at which that note ends; seen: how many of the notes
-    it tells of."""
+    """The tokens of the notes fed in a phrase.
+
+    ticks: of its steps; tokens: one for each step; last: the step of the last onset, -1 before the first; stop: of a
+    melody, the step at which the last note ends; note_count: how many of the notes fed were taken into account.
+    """
 
     phrase: int
     ticks: list[int]
@@ -64,7 +67,7 @@ class PlayedTokens:
     note_count: int = 0
 
     def add(self, note: Note, drums: bool) -> None:
-        """Tell of the next note of the model's kind."""
+        """Set the tokens of the next note."""
         at = bisect_left(self.ticks, note.tick - STEP_TICKS // 2)
         self.last = at = min(at, len(self.ticks) - 1)
         if drums:
@@ -80,8 +83,8 @@ class PlayedTokens:
 
 
 class PhraseDecoder:
-    """The decoder on its way through one phrase from point z. Logits are computed as they are asked for, and
-    kept as long as the tokens before them stay what they are."""
+    """The decoder on one phrase of the point z. Logits are computed on demand and cached until a token before them
+    changes."""
 
     def __init__(self, bundle: Bundle, z: Point, places: Sequence[int], segment: int, unknown: int) -> None:
         self._step = bundle.session("step")
@@ -92,13 +95,13 @@ class PhraseDecoder:
         self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = {}
 
     def force(self, tokens: list[int]) -> None:
-        """The first tokens are these."""
+        """Force the first tokens."""
         if self._tokens[: len(tokens)] != tokens:
             for at, token in enumerate(tokens):
                 self.put(at, token)
 
     def put(self, at: int, token: int) -> None:
-        """Token number `at` is this; those before are known."""
+        """Set token number `at`; those before it must be set."""
         if at < len(self._tokens):
             if self._tokens[at] == token:
                 return
@@ -108,7 +111,7 @@ class PhraseDecoder:
         self._tokens.append(token)
 
     def logits(self, at: int) -> NDArray[np.float32]:
-        """Logits (vocabulary,) of token number `at`; those before are known."""
+        """Logits (vocabulary,) of token number `at`; those before it must be set."""
         if at not in self._found:
             begin = at
             while begin and begin - 1 not in self._found and not self._starts(begin):
@@ -131,23 +134,25 @@ class PhraseDecoder:
         return self._found[at][0]
 
     def _starts(self, at: int) -> bool:
-        """Whether a segment starts there; where a metre leaves steps out, the next one may start late."""
+        """Whether a segment starts at this step; it may start late where a shorter bar leaves steps out."""
         return at == 0 or self._places[at] // self._segment != self._places[at - 1] // self._segment
 
 
 def shape_of(manifest: Manifest) -> Shape:
-    """Of the phrases of a bundle of this family."""
+    """The shape of the phrases of a bundle of this family."""
     return Shape("drums" if manifest.codec.get("drums") else "melody", manifest.codec.get("bars", 0))
 
 
 class MusicVaePlayer:
-    """A `NotePlayer` on a bundle of family musicvae."""
+    """A `LatentPlayer` of a bundle of the family musicvae."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, manifest = bundle, bundle.manifest
         self.shape, self._segments = shape_of(manifest), manifest.codec.get("segments", 0)
         if not 1 <= self.shape.bars <= 64 or not self._segments or self.shape.steps % self._segments:
-            raise HocketError(f"bundle {manifest.slug!r} does not tell its bars and segments: it is not whole")
+            raise HocketError(
+                f"bundle {manifest.slug!r} has no valid bars and segments in its codec: it is incomplete, install it again"
+            )
         self.space = LatentSpace.of(bundle)
         self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
         self._paces = PathCache(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))
@@ -182,7 +187,7 @@ class MusicVaePlayer:
         self._played = None
 
     def forget_before(self, count: int) -> None:
-        """Nothing but the notes themselves is kept by note."""
+        """Nothing to drop: only the notes themselves are kept for each note."""
 
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""
@@ -206,7 +211,7 @@ class MusicVaePlayer:
         return self._mean(phrases.tokens(rows, begin, self.shape.steps, self.shape.drums))
 
     def decode(self, z: Point, ask: Ask, phrase: int = 0) -> list[Note]:
-        """All notes of phrase number `phrase` at z, drawn as they would be played there by nobody else."""
+        """All notes of phrase number `phrase` at the point z, decoded without live notes."""
         alone = copy.copy(self)
         alone.reset(self._seed, self._player, self._metres)
         while note := alone._next(phrase, ask, z):
@@ -218,7 +223,7 @@ class MusicVaePlayer:
         return self._paces.between(a, b)
 
     def point(self, phrase: int, ask: Ask) -> Point:
-        """Where phrase number `phrase` stands."""
+        """The point of phrase number `phrase`."""
         previous = None
         if float(ask.knobs.get("follow", 0.0)) > 0 and phrase:
             before = self._played_tokens(phrase - 1).tokens
@@ -245,8 +250,8 @@ class MusicVaePlayer:
     # --- a phrase
 
     def _grid(self, phrase: int) -> list[Step]:
-        """The steps of a phrase. Bars shorter than the model's leave their last steps out; longer ones go on as they
-        began."""
+        """The steps of a phrase. Bars shorter than the model's leave the last steps out; longer ones repeat the first
+        ones."""
         if phrase not in self._grids:
             if len(self._grids) > CACHED_PHRASES:
                 self._grids.clear()
@@ -262,7 +267,7 @@ class MusicVaePlayer:
         return self._grids[phrase]
 
     def _played_tokens(self, phrase: int) -> PlayedTokens:
-        """What was played in a phrase."""
+        """The tokens of the notes fed in a phrase, kept for the last phrase."""
         played = self._played
         if played is None or played.phrase != phrase:
             grid = self._grid(phrase)
@@ -277,7 +282,7 @@ class MusicVaePlayer:
         return played
 
     def _next(self, phrase: int, ask: Ask, z: Point | None = None) -> Note | None:
-        """The next note in this phrase, if there is one."""
+        """The next note in this phrase at z (by default the phrase's point), None if there is none."""
         grid = self._grid(phrase)
         point = self.point(phrase, ask) if z is None else z
         key = (phrase, point.tobytes())
@@ -310,13 +315,14 @@ class MusicVaePlayer:
     def _pitch_token(
         self, ask: Ask, step: Step, logits: NDArray[np.float32], sounding: bool, ending: bool, waiting: bool
     ) -> int:
-        """sounding: a note may end here; ending: one that was played does; waiting: for the next onset."""
+        """The token of a step. sounding: a note may end here; ending: a note that was fed ends here; waiting: no onset was
+        found yet."""
         on_beat = step.offset * STEP_TICKS % TICKS_PER_BEAT == 0
         pitches, to = pitch_folding(ask.key, ask.scale, ask.low, ask.high, on_beat or not ask.chromatic)
         scores = logits.copy()
         if ask.scale != "chromatic":
             scores[:OFF][~inside(ask.key, ask.scale) & pitches] -= OUT_OF_SCALE_LOGIT * (1 - ask.chromatic)
-        if not pitches.all():  # what may not sound is meant for the nearest that may
+        if not pitches.all():  # the probability of a pitch that may not sound goes to the one that replaces it
             np.logaddexp.at(scores, to[~pitches], scores[:OFF][~pitches])
         allowed, after = np.ones(len(scores), bool), np.ones(len(scores), bool)
         allowed[:OFF] = pitches
@@ -336,7 +342,7 @@ class MusicVaePlayer:
         for at in range(begin, len(grid)):
             step, above, token = grid[at], -1, played.tokens[at]
             if at == played.last and newest and newest.tick == step.tick >= ask.floor and newest.part == Part.DRUMS:
-                above = newest.pitch  # more may be struck with it
+                above = newest.pitch  # further drums may be struck with it
             elif at == played.last:
                 above = DRUM_KEYS[-1]
             if above < DRUM_KEYS[-1]:
@@ -348,7 +354,7 @@ class MusicVaePlayer:
         return None
 
     def _drum_token(self, ask: Ask, step: Step, logits: NDArray[np.float32], played: int, above: int) -> int:
-        """told: what was struck, of the kinds up to key `above`."""
+        """The set of drums of a step. played: those that were fed; they are final up to key `above`."""
         settled = np.array(DRUM_KEYS) <= above
         allowed, after = (SETS[:, settled] == SETS[played, settled]).all(1), np.ones(len(SETS), bool)
         if above < 0:
@@ -367,7 +373,7 @@ class MusicVaePlayer:
         return choose(np.maximum(scores, FLOOR), draws, temperature, top_p, allowed, after)
 
     def _draws(self, step: Step) -> NDArray[np.float32]:
-        """Draws for the tokens of a step, and behind them two a row of the touch. Those of a bar come at once."""
+        """Gumbel draws of a step: one for each token, then two for each row of `touch`. Made a bar at a time."""
         if step.bar not in self._noise:
             if len(self._noise) > CACHED_PHRASES * self.shape.bars:
                 self._noise.clear()

@@ -69,8 +69,8 @@ def decode_greedily(bundle: Bundle, shape: Shape, segments: int, points: Point) 
         return np.full(len(points), shape.vocabulary) if before is None else before.argmax(-1)
 
     logits, _ = decode_phrases(bundle, shape, segments, points, tokens_before)
-    chances = np.exp(logits - logits.max(-1, keepdims=True))
-    return logits.argmax(-1), chances / chances.sum(-1, keepdims=True)
+    probabilities = np.exp(logits - logits.max(-1, keepdims=True))
+    return logits.argmax(-1), probabilities / probabilities.sum(-1, keepdims=True)
 
 
 def pace(bundle: Bundle, shape: Shape, segments: int, a: Point, b: Point) -> LatentPath:
@@ -110,20 +110,20 @@ def point_at(a: Point, b: Point, path: LatentPath, share: float) -> Point:
 def _measure_path(a: Point, b: Point, bend: Point, parts: int, decode: Decode) -> LatentPath:
     """The path from a to b with this bend, measured in `parts` parts, which are halved where much changes."""
     angles = np.linspace(0, 1, parts + 1)
-    straight = LatentPath(angles, angles, bend)
-    tokens, chances = decode([point_at(a, b, straight, angle) for angle in angles])
+    uniform = LatentPath(angles, angles, bend)
+    tokens, probabilities = decode([point_at(a, b, uniform, angle) for angle in angles])
     for _ in range(MAX_HALVINGS):
         changed = (tokens[1:] != tokens[:-1]).sum(1)
         coarse = np.flatnonzero((changed > 1) & (changed > COARSE * changed.sum()))
         if not len(coarse):
             break
         between = (angles[coarse] + angles[coarse + 1]) / 2
-        new_tokens, new_chances = decode([point_at(a, b, straight, angle) for angle in between])
+        new_tokens, new_probabilities = decode([point_at(a, b, uniform, angle) for angle in between])
         angles = np.insert(angles, coarse + 1, between)
         tokens = np.insert(tokens, coarse + 1, new_tokens, 0)
-        chances = np.insert(chances, coarse + 1, new_chances, 0)
+        probabilities = np.insert(probabilities, coarse + 1, new_probabilities, 0)
     changed = (tokens[1:] != tokens[:-1]).sum(1)
-    probability_change = np.abs(np.diff(chances, axis=0)).sum((1, 2)) / 2
+    probability_change = np.abs(np.diff(probabilities, axis=0)).sum((1, 2)) / 2
     lengths = changed + PROBABILITY_WEIGHT * probability_change + MIN_LENGTH
     before = np.cumsum(lengths) - lengths / 2
     middles = (angles[1:] + angles[:-1]) / 2

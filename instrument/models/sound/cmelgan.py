@@ -1,10 +1,11 @@
-"""The endless genre stream: mels drawn latent frame by latent frame, made heard by a vocoder.
+"""The endless genre stream: log mels drawn latent frame by latent frame, rendered by a vocoder.
 
-A frame is a function of the draws for its number, of the style and genre told for it, and of the frames before. The
-style is a place in a space of styles: the genre's mean, a walk about it from Gaussian anchor to anchor that never
-ends, and what the pad (x, y) adds. What a bundle's latents.npz tells (all float32):
-genre_mean, genre_spread (genres, style): where the styles of a genre's music lie, and how widely;
-components (2, style): the two directions in which they differ most within genres, a deviation long.
+A conditional mel GAN (MelGAN, Kumar and others, 2019) over codes that a recurrent prior draws. A frame is a function of
+the draws for its number, of its style and genre, and of the frames before. The style is a vector: the genre's mean, an
+endless walk between Gaussian anchors (Musika, Pasini and Schlüter, 2022), and the offset of the pad (x, y). Arrays of a
+bundle's latents.npz (all float32):
+genre_mean, genre_spread (genres, style): mean and standard deviation of the styles of a genre;
+components (2, style): the two principal components within genres, a standard deviation long.
 """
 
 from __future__ import annotations
@@ -22,23 +23,25 @@ from instrument.models.sound.spectral import MelFormat, Sound
 from instrument.models.sound.vocoder import Vocoder
 
 Floats = NDArray[np.float32]
-REACH = 2.0  # how far the pad goes, in deviations
-ANCHOR_SECONDS = 1.5  # from anchor to anchor at full motion; a quarter of it takes sixteen times as long
-STYLE_SPREAD = 0.5  # at temperature 1, of how far styles of a genre lie apart: at their edges genres are like others
-LEVEL = np.float32(0.6)  # of the sound it was trained on, whose peaks go beyond full scale
-FRAME_COUNTER, ANCHOR_COUNTER = 1 << 42, 1 << 43  # counters of draws
+REACH = 2.0  # largest offset by the pad, in standard deviations
+ANCHOR_SECONDS = 1.5  # between two anchors at motion 1; the speed is the square of motion
+STYLE_SPREAD = 0.5  # factor on `genre_spread` at temperature 1: genres overlap at their edges
+LEVEL = np.float32(0.6)  # gain on the output, as the music of the training set peaks above full scale
+FRAME_COUNTER, ANCHOR_COUNTER = 1 << 42, 1 << 43  # of draws
 
 
 class GenreStream:
-    """A `sounding.StreamModel`."""
+    """A `StreamModel` of a bundle of the family cmelgan and a vocoder."""
 
     def __init__(self, bundle: Bundle, vocoder: Bundle) -> None:
-        """HocketError if the bundle is not whole, or the vocoder takes other mels."""
+        """HocketError if the bundle is incomplete, or the vocoder expects other mels."""
         manifest = bundle.manifest
         self.generator = MelGenerator(bundle)
         self.vocoder = Vocoder(vocoder)
         if self.vocoder.format != self.generator.format:
-            raise HocketError(f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} takes")
+            raise HocketError(
+                f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} expects: install both again"
+            )
         self.rate = self.generator.format.rate
         self.chunk = self.generator.stride * self.generator.format.hop
         self.reset(0, 0)
@@ -46,18 +49,18 @@ class GenreStream:
         self.reset(0, 0)
 
     def reset(self, seed: int, player: int) -> None:
-        """Begin anew with chunk 0."""
+        """As `StreamModel.reset`."""
         self.generator.reset(seed, player)
         word = (1 << 64) - 1
         self.vocoder.reset((seed & word) << 64 | (player & word))
 
     def render(self, knobs: Knobs) -> Sound:
-        """The next chunk (chunk,)."""
+        """As `StreamModel.render`."""
         return LEVEL * self.vocoder.push(self.generator.next(knobs))
 
 
 def open_stream(bundle: Bundle, vocoder: Bundle) -> GenreStream:
-    """A stream of a bundle and the vocoder that it needs."""
+    """The stream of a bundle with the vocoder that it needs. HocketError as `GenreStream`."""
     return GenreStream(bundle, vocoder)
 
 
@@ -65,7 +68,7 @@ class MelGenerator:
     """The mels of a stream, `stride` frames at a time."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """HocketError if the bundle is not whole."""
+        """HocketError if the bundle is incomplete."""
         manifest = bundle.manifest
         self.genres = manifest.genres
         self._session = bundle.session("step")
@@ -75,19 +78,23 @@ class MelGenerator:
             self.format, self.stride = MelFormat.of(codec), codec["stride"]
             self._groups, self._codes = codec["groups"], codec["codes"]
         except KeyError as error:
-            raise HocketError(f"bundle {manifest.slug!r} tells no {error} of its mels: it is not whole") from error
+            raise HocketError(
+                f"bundle {manifest.slug!r} has no {error} in its codec: it is incomplete, install it again"
+            ) from error
         arrays: dict[str, Any] = bundle.latents()
         each, size = len(self.genres), manifest.latent
         shapes = {"genre_mean": (each, size), "genre_spread": (each, size), "components": (2, size)}
         for name, shape in shapes.items():
             found = arrays.get(name)
             if found is None or found.shape != shape or not np.isfinite(found).all():
-                raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is not whole")
+                raise HocketError(
+                    f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is incomplete, install it again"
+                )
         self._mean, self._spread, self._components = (arrays[name].astype(np.float32) for name in shapes)
         self.reset(0, 0)
 
     def reset(self, seed: int, player: int) -> None:
-        """Begin anew with frame 0."""
+        """Start again at frame 0."""
         self._seed, self._player, self._number, self._place = seed, player, 0, 0.0
         self._states = {
             pair.input: np.full([1 if n < 0 else n for n in pair.shape], pair.initial, np.float32)
@@ -115,7 +122,7 @@ class MelGenerator:
         return out
 
     def weights(self, knobs: Knobs) -> Floats:
-        """Of the genres (genres,): `blend` goes from `genre` to `genre_b`."""
+        """Weights (genres,): the knob `blend` goes from `genre` to `genre_b`."""
         out = np.zeros(len(self.genres), np.float32)
         blend = float(knobs["blend"])
         for name, weight in ((knobs["genre"], 1 - blend), (knobs["genre_b"], blend)):
@@ -123,12 +130,12 @@ class MelGenerator:
         return out
 
     def style(self, knobs: Knobs, weights: Floats) -> Floats:
-        """Where the walk stands now (style,)."""
+        """The current style (style,)."""
         number = int(self._place)
         size = self._mean.shape[1]
         a, b = (normal(self._seed, self._player, (ANCHOR_COUNTER + number + i, 0, 0), size) for i in (0, 1))
         turn = (self._place - number) * np.pi / 2
-        walk = np.cos(turn) * a + np.sin(turn) * b  # of one size all the way
+        walk = np.cos(turn) * a + np.sin(turn) * b  # of constant variance
         pad = float(knobs["x"]) * self._components[0] + float(knobs["y"]) * self._components[1]
         spread = STYLE_SPREAD * float(knobs["temperature"]) * (weights @ self._spread)
         out: Floats = (weights @ self._mean + spread * walk + REACH * pad).astype(np.float32)

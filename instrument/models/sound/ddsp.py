@@ -63,7 +63,7 @@ class Ddsp:
     (instruments, 2), the lowest and highest pitches of each."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """HocketError if the bundle is not whole."""
+        """HocketError if the bundle is incomplete."""
         self.manifest = bundle.manifest
         self.instruments = self.manifest.condition_genres
         self.note, self.frame = bundle.session("note"), bundle.session("frame")
@@ -71,7 +71,9 @@ class Ddsp:
         shapes = {"directions": (2, self.manifest.latent), "range": (len(self.instruments), 2)}
         for name, shape in shapes.items():
             if name not in arrays or arrays[name].shape != shape or not self.instruments:
-                raise HocketError(f"bundle {self.manifest.slug!r} has no {name} of shape {shape}: it is not whole")
+                raise HocketError(
+                    f"bundle {self.manifest.slug!r} has no {name} of shape {shape}: it is incomplete, install it again"
+                )
         self.directions, self.range = arrays["directions"].astype(np.float32), arrays["range"].astype(np.float32)
         angles = np.random.Generator(np.random.Philox(1)).random((PHASORS, 1025))
         self.noise = phasors(angles)

@@ -1,23 +1,23 @@
-"""What a network is told of a tone: the same numbers in training and playing."""
+"""Input features of the networks of tones, the same in training and playing."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-PITCH_STEP = 1.5  # semitones: recordings for some keys each make up an instrument
+PITCH_STEP = 1.5  # semitones: sampled instruments have a recording for every few keys
 PITCHES = np.arange(20.0, 110.0, PITCH_STEP)
 NOTE = len(PITCHES) + 3
-MAX_AGE = 1.904  # seconds: no tone is told to be older
+MAX_AGE = 1.904  # seconds: the greatest age that a network gets
 FOLD_AGE = 1.3  # seconds: one that is held for longer goes to and fro between this and MATURE
-AGE_SCALE = 0.02  # seconds: ages below are told apart evenly, above by their ratio
-AGES = 28  # places on the scale of ages
+AGE_SCALE = 0.02  # seconds: the scale of ages is linear below, logarithmic above
+AGES = 28  # points of the scale of ages
 AGE = AGES + 1
 
 
 def note_features(pitch: NDArray[np.floating], velocity: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(n, NOTE) of MIDI pitches and velocities (n,): how near the pitch is to each of a row of places, the pitch
-    itself, the velocity and what is soft."""
+    """Features (n, NOTE) of MIDI pitches and velocities (n,): the pitch by Gaussian basis functions at `PITCHES` and as a
+    number, the velocity, and how far it is below 70."""
     near = np.exp(-(((pitch[:, None] - PITCHES) / PITCH_STEP) ** 2))
     rest = np.stack([(pitch - 64) / 24, (velocity - 80) / 30, np.maximum(0, (70 - velocity) / 30)], 1)
     return np.concatenate([near, rest], 1).astype(np.float32)

@@ -38,14 +38,16 @@ class Vocoder:
     """One stream. Not for several threads at once."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """bundle: of the family vocoder. HocketError if it is not whole."""
+        """bundle: of the family vocoder. HocketError if it is incomplete."""
         manifest = bundle.manifest
         try:
             self.format = MelFormat.of(manifest.codec)
             self.synthesis = Synthesis(self.format, manifest.codec["tonal"])
             self._peaks = Peaks(self.format, manifest.codec["tonal"])
         except (KeyError, ValueError) as error:
-            raise HocketError(f"bundle {manifest.slug!r} tells no format of its mels: it is not whole") from error
+            raise HocketError(
+                f"bundle {manifest.slug!r} tells no format of its mels: it is incomplete, install it again"
+            ) from error
         self.session = bundle.session("frames")
         self._pairs = manifest.states
         self.rate, self.hop, self.latency = self.format.rate, self.format.hop, self.synthesis.latency

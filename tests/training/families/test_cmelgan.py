@@ -373,7 +373,7 @@ def test_a_bundle_that_is_not_whole_is_named(played):
     with pytest.raises(HocketError, match="components"):
         MelGenerator(broken)
     broken.manifest = replace(played.manifest, codec={"rate": 44100})
-    with pytest.raises(HocketError, match="not whole"):
+    with pytest.raises(HocketError, match="incomplete"):
         MelGenerator(broken)
 
 
