@@ -1,8 +1,8 @@
 """A bundle: a folder with manifest.json, graphs, a golden file and a card.
 
 A bundle from a stranger is data: sizes are bounded before parsing, hashes show damage, only the operators of its family
-are allowed, and no path leaves the folder. A bundle that is not known yet is first loaded in a child process with limits
-on time and memory.
+are allowed, and no path leaves the folder. A bundle that is not known yet is first loaded in a child process with
+limits on time and memory.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ class Bundle:
     def session(self, graph: str) -> Session:
         """The graph of that id; HocketError if there is none."""
         if graph not in self.sessions:
-            raise HocketError(
-                f"bundle {self.manifest.slug!r} has no graph {graph!r}: it is incomplete, install it again"
-            )
+            raise HocketError(f"bundle {self.manifest.slug!r} has no graph {graph!r}: reinstall it")
         return self.sessions[graph]
 
     def golden(self) -> dict[str, NDArray[Any]]:
@@ -55,7 +53,7 @@ class Bundle:
         """The arrays of the latents' file. HocketError if it is damaged, or there is none."""
         file = self.manifest.latents
         if file is None:
-            raise HocketError(f"bundle {self.manifest.slug!r} has no latents file: it is incomplete, install it again")
+            raise HocketError(f"bundle {self.manifest.slug!r} has no latents file: reinstall it")
         return self._arrays(file.file, file.sha256)
 
     def primers(self) -> dict[str, NDArray[Any]]:
@@ -68,9 +66,7 @@ class Bundle:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 if sum(info.file_size for info in archive.infolist()) > 4 * MAX_ARRAYS:
-                    raise HocketError(
-                        f"{self.folder / file} unpacks to more than {4 * MAX_ARRAYS >> 20} MiB: it is not a file of a bundle"
-                    )
+                    raise HocketError(f"{self.folder / file} unpacks to over {4 * MAX_ARRAYS >> 20} MiB: it is refused")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -141,9 +137,7 @@ def _load(folder: Path, graph: Graph, data: bytes, unpacked: bool) -> Session:
         declared = {p.name: (p.shape, ONNX_TYPES[p.type]) for p in ports}
         if declared != there:
             differs = sorted(set(declared.items()) ^ set(there.items()))[:1]
-            raise HocketError(
-                f"{folder / graph.file}: {kind}s differ from the manifest's, as {differs}: install the bundle again"
-            )
+            raise HocketError(f"{folder / graph.file}: {kind}s differ from the manifest's, see {differs}")
     return session
 
 
@@ -164,9 +158,7 @@ def _probe(folder: Path, manifest: Manifest) -> None:
         probe = command("bundle-probe", str(folder.resolve()))
         done = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise HocketError(
-            f"bundle in {folder} took over {PROBE_SECONDS} s to load: it is not used, choose another"
-        ) from error
+        raise HocketError(f"bundle in {folder} took over {PROBE_SECONDS} s to load: it is refused") from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"its loading ended with status {done.returncode}"])[-1]
         raise HocketError(f"bundle in {folder} is refused: {reason}")

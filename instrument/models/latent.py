@@ -130,21 +130,15 @@ class LatentSpace:
         for name, shape in shapes.items():
             array = found.get(name)
             if array is None or array.shape != shape or not np.isfinite(array).all():
-                raise HocketError(
-                    f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is incomplete, install it again"
-                )
+                raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: reinstall it")
         landmarks = found.get("landmarks", np.zeros((0, size), np.float32))
         whose = found.get("landmark_genres", np.zeros(0, np.int32))
         if landmarks.shape != (len(whose), size) or not np.isfinite(landmarks).all() or whose.ndim != 1:
-            raise HocketError(
-                f"bundle {manifest.slug!r}: its latents' landmarks do not fit: it is incomplete, install it again"
-            )
+            raise HocketError(f"bundle {manifest.slug!r}: its latents' landmarks do not fit: reinstall it")
         landmarks = landmarks.astype(np.float32)
         touch = found.get("touch")
         if touch is None or touch.ndim != 2 or touch.shape[1] != 16 or not np.isfinite(touch).all():
-            raise HocketError(
-                f"bundle {manifest.slug!r}: its latents have no touch: it is incomplete, install it again"
-            )
+            raise HocketError(f"bundle {manifest.slug!r}: its latents have no touch: reinstall it")
         arrays = {name: found[name].astype(np.float32) for name in shapes}
         return cls(
             manifest.genres,

@@ -150,9 +150,7 @@ class MusicVaePlayer:
         self.bundle, manifest = bundle, bundle.manifest
         self.shape, self._segments = shape_of(manifest), manifest.codec.get("segments", 0)
         if not 1 <= self.shape.bars <= 64 or not self._segments or self.shape.steps % self._segments:
-            raise HocketError(
-                f"bundle {manifest.slug!r} has no valid bars and segments in its codec: it is incomplete, install it again"
-            )
+            raise HocketError(f"bundle {manifest.slug!r} has no valid bars and segments in its codec: reinstall it")
         self.space = LatentSpace.of(bundle)
         self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
         self._paces = PathCache(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))
@@ -315,8 +313,8 @@ class MusicVaePlayer:
     def _pitch_token(
         self, ask: Ask, step: Step, logits: NDArray[np.float32], sounding: bool, ending: bool, waiting: bool
     ) -> int:
-        """The token of a step. sounding: a note may end here; ending: a note that was fed ends here; waiting: no onset was
-        found yet."""
+        """The token of a step. sounding: a note may end here; ending: a note that was fed ends here; waiting: no onset
+        was found yet."""
         on_beat = step.offset * STEP_TICKS % TICKS_PER_BEAT == 0
         pitches, to = pitch_folding(ask.key, ask.scale, ask.low, ask.high, on_beat or not ask.chromatic)
         scores = logits.copy()

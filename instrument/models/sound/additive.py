@@ -1,4 +1,5 @@
-"""Additive synthesis: tones as partials and filtered noise, after the harmonic plus noise model of Serra and Smith (1990).
+"""Additive synthesis: tones as partials and filtered noise, after the harmonic plus noise model of Serra and Smith
+(1990).
 
 A frame, `FRAME_RATE` of them a second, has `LEVELS` = partials + bands values in decibels. The first 48 partials have a
 level each; those above are interpolated between `KNOTS`. A band has the power density of noise, in decibels of full
@@ -82,9 +83,9 @@ def oscillate(start: NDArray[Any], end: NDArray[Any], first: Floats, last: Float
     """Samples (n, frames) of n sums of partials.
 
     start, end: complex amplitudes (n, partials), interpolated linearly, both with the phases at the start; first, last:
-    frequencies (n, partials) in cycles a sample, likewise. Within a block of `BLOCK` samples each partial has a constant
-    frequency. So the sum over partials is a matrix product of the phasors at the middles of blocks and those within a
-    block; from middle to middle phases are exact.
+    frequencies (n, partials) in cycles a sample, likewise. Within a block of `BLOCK` samples each partial has a
+    constant frequency. So the sum over partials is a matrix product of the phasors at the middles of blocks and those
+    within a block; from middle to middle phases are exact.
     """
     count, partials = start.shape
     blocks = -(-frames // BLOCK)

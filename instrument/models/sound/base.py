@@ -34,8 +34,8 @@ class StreamModel(Protocol):
         ...
 
     def render(self, knobs: Knobs) -> NDArray[np.float32]:
-        """The next chunk (chunk,), of full scale 1. It depends on seed, player, the number of the chunk and the knobs so
-        far alone. A change of knobs makes no click."""
+        """The next chunk (chunk,), of full scale 1. It depends on seed, player, the number of the chunk and the knobs
+        so far alone. A change of knobs makes no click."""
         ...
 
 
@@ -44,9 +44,9 @@ class Tones(Protocol):
     """The tones of a voice. Used by one thread at a time; the engine keeps at most 16 tones held or ringing out, in
     addition to those that are being cut.
 
-    Calls take effect at the next frame that is rendered (or the model's next control frame, at most 6 ms later), and the
-    sound does not depend on how rendering is divided into calls. No method may take longer than a millisecond or two
-    (rendering, a third of the rendered duration), since the mixer waits for it.
+    Calls take effect at the next frame that is rendered (or the model's next control frame, at most 6 ms later), and
+    the sound does not depend on how rendering is divided into calls. No method may take longer than a millisecond or
+    two (rendering, a third of the rendered duration), since the mixer waits for it.
     """
 
     def strike(self, tone: int, pitch: int, velocity: int) -> None:

@@ -39,9 +39,7 @@ class GenreStream:
         self.generator = MelGenerator(bundle)
         self.vocoder = Vocoder(vocoder)
         if self.vocoder.format != self.generator.format:
-            raise HocketError(
-                f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} expects: install both again"
-            )
+            raise HocketError(f"model {manifest.slug!r} makes other mels than {vocoder.manifest.slug!r} expects")
         self.rate = self.generator.format.rate
         self.chunk = self.generator.stride * self.generator.format.hop
         self.reset(0, 0)
@@ -78,18 +76,14 @@ class MelGenerator:
             self.format, self.stride = MelFormat.of(codec), codec["stride"]
             self._groups, self._codes = codec["groups"], codec["codes"]
         except KeyError as error:
-            raise HocketError(
-                f"bundle {manifest.slug!r} has no {error} in its codec: it is incomplete, install it again"
-            ) from error
+            raise HocketError(f"bundle {manifest.slug!r} has no {error} in its codec: reinstall it") from error
         arrays: dict[str, Any] = bundle.latents()
         each, size = len(self.genres), manifest.latent
         shapes = {"genre_mean": (each, size), "genre_spread": (each, size), "components": (2, size)}
         for name, shape in shapes.items():
             found = arrays.get(name)
             if found is None or found.shape != shape or not np.isfinite(found).all():
-                raise HocketError(
-                    f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is incomplete, install it again"
-                )
+                raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: reinstall it")
         self._mean, self._spread, self._components = (arrays[name].astype(np.float32) for name in shapes)
         self.reset(0, 0)
 

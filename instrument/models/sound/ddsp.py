@@ -71,9 +71,7 @@ class Ddsp:
         shapes = {"directions": (2, self.manifest.latent), "range": (len(self.instruments), 2)}
         for name, shape in shapes.items():
             if name not in arrays or arrays[name].shape != shape or not self.instruments:
-                raise HocketError(
-                    f"bundle {self.manifest.slug!r} has no {name} of shape {shape}: it is incomplete, install it again"
-                )
+                raise HocketError(f"bundle {self.manifest.slug!r} has no {name} of shape {shape}: reinstall it")
         self.directions, self.range = arrays["directions"].astype(np.float32), arrays["range"].astype(np.float32)
         angles = np.random.Generator(np.random.Philox(1)).random((PHASORS, 1025))
         self.noise = phasors(angles)

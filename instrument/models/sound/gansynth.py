@@ -65,15 +65,11 @@ class GanSynth:
         shapes = {"mean": (n, size), "directions": (2, size), "leanings": (2, n), "release": (n,), "range": (n, 2)}
         for name, shape in shapes.items():
             if name not in told or told[name].shape != shape or not np.isfinite(told[name]).all() or not n:
-                raise HocketError(
-                    f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: it is incomplete, install it again"
-                )
+                raise HocketError(f"bundle {manifest.slug!r}: its latents have no {name} of {shape}: reinstall it")
         self.told = {name: told[name].astype(np.float32) for name in shapes}
         self.frames = manifest.codec.get("frames", 0)
         if self.frames <= STEADY:
-            raise HocketError(
-                f"bundle {manifest.slug!r}: notes of {self.frames} frames are too short: it is incomplete, install it again"
-            )
+            raise HocketError(f"bundle {manifest.slug!r}: notes of {self.frames} frames are too short: reinstall it")
 
     def timbre(self, knobs: Mapping[str, float | str]) -> NoteTimbre:
         """What the knobs say: an instrument, on its way (`morph`) to another, moved by x and y."""

@@ -45,9 +45,7 @@ class Vocoder:
             self.synthesis = Synthesis(self.format, manifest.codec["tonal"])
             self._peaks = Peaks(self.format, manifest.codec["tonal"])
         except (KeyError, ValueError) as error:
-            raise HocketError(
-                f"bundle {manifest.slug!r} tells no format of its mels: it is incomplete, install it again"
-            ) from error
+            raise HocketError(f"bundle {manifest.slug!r} has no format of mels: reinstall it") from error
         self.session = bundle.session("frames")
         self._pairs = manifest.states
         self.rate, self.hop, self.latency = self.format.rate, self.format.hop, self.synthesis.latency

@@ -373,7 +373,7 @@ def test_a_bundle_that_is_not_whole_is_named(played):
     with pytest.raises(HocketError, match="components"):
         MelGenerator(broken)
     broken.manifest = replace(played.manifest, codec={"rate": 44100})
-    with pytest.raises(HocketError, match="incomplete"):
+    with pytest.raises(HocketError, match="reinstall it"):
         MelGenerator(broken)
 
 
