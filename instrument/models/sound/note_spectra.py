@@ -1,13 +1,13 @@
 """Notes as maps of log magnitude and instantaneous frequency, and maps as sound; numpy alone, in training too.
 
-Where the partials of a note lie is known from its pitch. So a note is told on a *comb*: at every frame, for each
-partial, how loud it is and how far its frequency lies from that multiple of the pitch; and for each band of
-frequencies how loud the noise between the partials is. `spectra` lays this out on the grid of a Fourier transform
-at any rate: partials as main lobes of the window whose phases are the integrals of their frequencies, noise as the
-spectrum of real noise, so that its phases are as random as they should be, and no more.
+The frequencies of the partials of a note follow from its pitch. So a frame has, for each partial, its level and the
+deviation of its frequency from that multiple of the pitch; and for each band of frequencies the level of the noise
+between the partials. `Grid.spectra` renders this on the grid of a Fourier transform at any rate: partials as main lobes
+of the window (after Rodet and Depalle, 1992), with phases that are the integrals of their frequencies, and noise as the
+spectrum of white noise.
 
-Frame t is centred on t hops after the key was struck. Levels are natural logarithms of amplitude (1: full scale);
-of noise, of the root mean square of a bin that is scaled as that of a sine's peak.
+Frame t is centred on t hops after the strike. Levels are natural logarithms of amplitude (1: full scale); of noise, of
+the root mean square of a bin, scaled so that a sine's peak has its amplitude.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Array = NDArray[np.float32]
 RATE = 16000
 HOP = 256  # at RATE: 16 ms
 FFT = 4 * HOP
-MAX_HERTZ = RATE / 2  # hertz: nothing sounds above
+MAX_HERTZ = RATE / 2  # nothing is rendered above
 PARTIALS = 80
 BANDS = 64
-QUIET = float(np.log(1e-6))  # level of what is not there
-PARTIAL_LIMIT = 0.98  # of TOP: partials above are left out
-REACH = 3  # bins to either side of a partial that its lobe is laid out on
-NOISE_FRAMES = 256  # of noise, which then begins anew, seamlessly
+QUIET = float(np.log(1e-6))  # the level of silence
+PARTIAL_LIMIT = 0.98  # share of MAX_HERTZ: partials above are left out
+REACH = 3  # bins to either side of a partial that its lobe covers
+NOISE_FRAMES = 256  # of noise, which is periodic
 
 
 class Maps(NamedTuple):
-    """A note: level (frames, PARTIALS), deviation (frames, PARTIALS), a partial's frequency over that multiple of the
-    pitch, less one; noise (frames, BANDS)."""
+    """The maps of a note. level: (frames, PARTIALS); deviation: (frames, PARTIALS), a partial's frequency over that
+    multiple of the pitch, minus one; noise: (frames, BANDS)."""
 
     level: Array
     deviation: Array
@@ -50,7 +50,7 @@ def comb(pitch: float) -> Array:
 
 
 def place(frequencies: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """Where among the bands a frequency in hertz lies: 0 is the first one's centre, BANDS - 1 the last one's."""
+    """Frequencies in hertz on the scale of bands: 0 is the centre of the first, BANDS - 1 that of the last."""
     mel = np.log1p(np.clip(frequencies, 0, MAX_HERTZ) / 700) / np.log1p(MAX_HERTZ / 700)
     return np.asarray(mel * (BANDS - 1), np.float64)
 
@@ -63,7 +63,7 @@ def bands(width: float, count: int) -> Array:
 
 
 def window_share(frames: int) -> Array:
-    """How much of the window of each of the first frames lies after the key was struck, (frames,)."""
+    """(frames,) the share of the window of each of the first frames that lies after the strike."""
     window = hann(FFT)
     missing = np.maximum(0, FFT // 2 - HOP * np.arange(frames))
     shares = 1 - np.concatenate([[0.0], np.cumsum(window)])[missing] / window.sum()
@@ -74,16 +74,18 @@ def window_share(frames: int) -> Array:
 
 
 def amplitudes(samples: Sound, fft: int = FFT) -> NDArray[np.complex64]:
-    """Spectra (frames, bins) in which the peak of a sine has its amplitude, by phase counted from the frame's
-    centre."""
+    """Spectra (frames, bins) scaled so that a sine's peak has its amplitude, with phases at the frame's centre."""
     found = stft(samples, fft, HOP) * np.float32(4 / fft)
     found[:, 1::2] *= -1
     return found
 
 
 def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array]:
-    """Instantaneous frequency of each partial, as `Maps.deviation`, and how sure it is, 0..1; (frames, PARTIALS)
-    each. Windows twice as long as those of the maps tell low pitches apart. Silence is not sure."""
+    """The deviation of each partial as in `Maps`, and its confidence 0..1 (0 in silence); (frames, PARTIALS) each.
+
+    From phase differences of neighbouring frames. The windows are twice as long as those of the maps, to resolve the
+    partials of low pitches.
+    """
     fft = 2 * FFT
     width = RATE / fft
     found = amplitudes(np.pad(samples, (0, max(0, frames * HOP - len(samples)))), fft)[: frames + 1]
@@ -95,7 +97,7 @@ def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array
     peaks = np.zeros(PARTIALS, np.int64)
     clear = np.zeros(PARTIALS)
     for k in np.flatnonzero(wanted < PARTIAL_LIMIT * MAX_HERTZ):
-        # the strongest bin of the slot, the nearer the likelier
+        # the strongest bin near the multiple, weighted by nearness
         away = bins - wanted[k] / width
         near = np.flatnonzero(np.abs(away) <= max(1.0, 0.45 * spacing))
         near = near[(near > 1) & (near < len(mean) - 2)]
@@ -133,7 +135,7 @@ def analyse(samples: Sound, pitch: float) -> Maps:
     there = at < PARTIAL_LIMIT * FFT / 2
     nearest = np.clip(np.rint(at).astype(np.int64), 1, FFT // 2 - 1)
     rows = np.arange(frames)[:, None]
-    # each partial as loud as the bins under its lobe say, less what its neighbours have there
+    # the level of each partial from the bins under its lobe, without what its neighbours add there
     shapes = np.zeros((frames, PARTIALS, 3))
     seen = np.zeros((frames, PARTIALS, 3))
     for i, shift in enumerate((-1, 0, 1)):
@@ -162,7 +164,7 @@ def _partial_power(squares: NDArray[np.float64], at: Array, nearest: NDArray[np.
 
 
 def _band_levels(rest: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels of bands of what partials do not explain; a bin counts as far as they do not."""
+    """Levels (frames, BANDS) of what the partials do not explain; a bin is weighted by that share."""
     weights = bands(RATE / FFT, FFT // 2 + 1).T
     counts = (rest / power) ** 2 + 1e-3
     logs = np.log(rest + 1e-14) * 0.5
@@ -200,12 +202,12 @@ class Grid:
 
     @functools.cached_property
     def window(self) -> Array:
-        """By which frames are multiplied before they are added: Hann's, over what the squares add up to."""
+        """The synthesis window (fft,): Hann's, over the sum of the overlapping squares."""
         return np.asarray(hann(self.fft) / 1.5 * (self.fft / 4), np.float32)
 
     @functools.cached_property
     def noise(self) -> NDArray[np.complex64]:
-        """Spectra (NOISE_FRAMES, count) of white noise, of root mean square 1, and periodic."""
+        """Spectra (NOISE_FRAMES, count) of periodic white noise with root mean square 1."""
         rng = np.random.default_rng(7)
         once = rng.standard_normal(NOISE_FRAMES * self.hop).astype(np.float32)
         found = round_spectra(once, self.fft, self.hop)[:, : self.count]
@@ -213,7 +215,7 @@ class Grid:
 
     @functools.cached_property
     def bands(self) -> Array:
-        """Of `bands`, for its bins."""
+        """`bands` of these bins, (BANDS, count)."""
         return bands(self.width, self.count)
 
     def spectra(
@@ -257,13 +259,12 @@ def grid(rate: int) -> Grid:
 
 
 def first_phases(seed: int) -> Array:
-    """Phases (PARTIALS,) of partials when a note begins, drawn once by its seed: summed in step they would be a
-    click."""
+    """Random phases (PARTIALS,) of partials at the strike: with equal phases their sum would be a click."""
     return np.asarray(np.random.default_rng((seed, 0x6A5)).uniform(0, 2 * np.pi, PARTIALS), np.float32)
 
 
 def resynthesise(maps: Maps, pitch: float, rate: int, samples: int, seed: int = 0) -> Sound:
-    """The sound (samples,) at a rate of the maps of a note; what lies beyond their end is silence."""
+    """The sound (samples,) at a rate of the maps of a note; silence after their end."""
     g = grid(rate)
     shown = np.clip(np.rint(np.arange(-1, len(maps.level) + 1) * g.hop / g.rate * RATE / HOP), 0, len(maps.level) - 1)
     level, deviation, noise = (m[shown.astype(np.int64)] for m in maps)
@@ -280,7 +281,7 @@ def resynthesise(maps: Maps, pitch: float, rate: int, samples: int, seed: int = 
 
 
 def round_trip(samples: Sound, pitch: float, rate: int) -> Sound:
-    """A note at a rate as its maps keep it: analysed at RATE, and made sound again at that rate."""
+    """A note (samples,) as its maps keep it: analysed at RATE and synthesised again at `rate`."""
     import soxr
 
     at_rate = samples if rate == RATE else soxr.resample(samples, rate, RATE)
