@@ -1,7 +1,7 @@
-"""Disposable child processes: what touches a driver lives in one, so that a hung driver costs a kill.
+"""Disposable child processes for all that uses a driver, so that a hanging driver can be killed.
 
-The parent holds a `Child` (its process and the memory shared with it); a `Keeper` replaces it when it dies or
-stalls. In the child, `serve` runs the work and ends it when the parent is gone.
+The parent holds a `Child` (its process and the memory shared with it); a `Keeper` replaces it when it dies or stalls.
+In the child, `serve` runs the work and ends it when the parent is gone.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from instrument.processes import command
 
 Memory = TypeVar("Memory", bound=SharedFile)
 
-OPEN_NS = 10_000_000_000  # a driver that has not opened by then never will
-STALL_NS = 1_000_000_000  # a callback that has not come for so long will not come
+OPEN_NS = 10_000_000_000  # a driver that takes longer is taken to hang
+STALL_NS = 1_000_000_000  # a device without a callback for so long is taken to hang
 CLOSE_S = 1.0  # how long a child that was asked to end may take
 KILL_S = 2.0  # how long a killed process may take to disappear
-_RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last is kept
+_RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last one repeats
 
 
 def spawn(
@@ -79,16 +79,16 @@ class Child(Generic[Memory]):
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Open, and its callback was here lately."""
+        """Whether it is open and its callback was called recently."""
         return self.memory.get("state") == RUNNING and not self.problem()
 
     def problem(self) -> str:
-        """Why this child is of no use any more, in one line; empty while all is well."""
+        """Why this child cannot be used any more, in one line; empty while it works."""
         state, now = self.memory.get("state"), time.perf_counter_ns()
         if state == FAILED:
             return self.memory.text("detail")
@@ -100,7 +100,7 @@ class Child(Generic[Memory]):
         return ""
 
     def end(self) -> None:
-        """End the process: ask it, unless it is of no use, then kill it. Returns when it is gone."""
+        """End the process: politely if it works, then by a kill. Returns when it is gone."""
         asked = not self.problem()
         if self._process.stdin:
             with suppress(OSError):
@@ -115,10 +115,10 @@ class Child(Generic[Memory]):
 
 
 class Keeper(Generic[Memory]):
-    """Opens a child again and again, at a bounded pace and without ever waiting.
+    """Opens a child again and again, at a bounded rate and without blocking.
 
-    spawn: starts one, or raises HocketError; look: a cheap glance at the world, which is hopeful enough for a
-    try at once whenever it gives something else than before.
+    spawn: starts one, or raises HocketError; look: a cheap check of the system; when its value changes, the next try is
+    at once.
     """
 
     def __init__(self, spawn: Callable[[], Child[Memory]], look: Callable[[], object]) -> None:
@@ -131,7 +131,7 @@ class Keeper(Generic[Memory]):
         self.problem = ""
 
     def step(self) -> Child[Memory] | None:
-        """Go on with the opening: the child once it runs, else None. `problem` says what went wrong last."""
+        """Continue the opening: the child once it runs, else None. `problem` is the last error."""
         now = time.perf_counter_ns()
         if self._opening is None:
             if (seen := self._look()) != self._seen:
@@ -160,11 +160,11 @@ class Keeper(Generic[Memory]):
             time.sleep(0.005)
             child = self.step()
         if child is None:
-            raise HocketError(self.problem or "not there")
+            raise HocketError(self.problem or "the device is not there")
         return child
 
     def close(self) -> None:
-        """Give up an opening that is under way."""
+        """Stop an opening that is in progress."""
         if self._opening:
             self._opening.end()
             self._opening = None
@@ -177,8 +177,8 @@ class Keeper(Generic[Memory]):
 
 
 def exit_after(seconds: float = 15.0) -> None:
-    """In a child that was asked: end when the parent is gone, or after so long, whatever hangs. A client that hangs
-    while it connects keeps a JACK server from all others."""
+    """In a child started by `ask`: exit when the parent is gone, or after `seconds`, whatever hangs. A client that
+    hangs while it connects blocks a JACK server for all others."""
     parent, ends = os.getppid(), time.monotonic() + seconds
 
     def watch() -> None:
@@ -190,7 +190,7 @@ def exit_after(seconds: float = 15.0) -> None:
 
 
 def when_parent_ends(do: Callable[[], None]) -> None:
-    """In the child: `do` it when the parent is gone or wants an end: the pipe on standard input closes."""
+    """In the child: call `do` when standard input closes, as the parent is gone or asks for the end."""
 
     def watch() -> None:
         with suppress(OSError):
@@ -202,10 +202,10 @@ def when_parent_ends(do: Callable[[], None]) -> None:
 
 
 def serve(memory: SharedFile, work: Callable[[], None]) -> None:
-    """In the child: call `work` and end the process after it, telling the parent in one line what went wrong.
+    """In the child: call `work` and exit after it; an error is passed to the parent in one line.
 
-    When the parent is gone or wants an end (the pipe on standard input closes, SIGTERM), the number `closing`
-    is set and `work` has `CLOSE_S` to return. An interrupt from the keyboard is the parent's affair.
+    When standard input closes or SIGTERM arrives, the number `closing` is set and `work` has `CLOSE_S` to return. An
+    interrupt from the keyboard is left to the parent.
     """
 
     def end() -> None:
@@ -225,4 +225,4 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
         memory.fail(str(error))
     except Exception as error:  # noqa: BLE001  what a driver raises is anybody's guess, and no one reads stderr
         memory.fail(f"{type(error).__name__}: {error}")
-    os._exit(memory.get("state") == FAILED)  # at once: a driver's own clean-up is where it would hang
+    os._exit(memory.get("state") == FAILED)  # without clean-up, in which a driver may hang

@@ -1,5 +1,4 @@
-"""Additive synthesis: tones as partials and filtered noise, after the harmonic plus noise model of Serra and Smith
-(1990).
+"""Additive synthesis: tones as partials and filtered noise, after Serra and Smith (1990).
 
 A frame, `FRAME_RATE` of them a second, has `LEVELS` = partials + bands values in decibels. The first 48 partials have a
 level each; those above are interpolated between `KNOTS`. A band has the power density of noise, in decibels of full
