@@ -71,5 +71,11 @@ def stream() -> int:
     return starved
 
 
+def main(arguments: list[str]) -> int:
+    """Run the control that the one argument names."""
+    print(json.dumps({"sleep": sleep, "stream": stream}[arguments[0]]()), flush=True)
+    return 0
+
+
 if __name__ == "__main__":
-    print(json.dumps({"sleep": sleep, "stream": stream}[sys.argv[1]]()), flush=True)
+    sys.exit(main(sys.argv[1:]))

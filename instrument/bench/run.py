@@ -19,7 +19,7 @@ import numpy as np
 from instrument import midi_spec
 from instrument.bench.sounds import time_stream, time_together, time_voice
 from instrument.bench.tools import (
-    CONTROLS,
+    CONTROL,
     PATIENCE_S,
     Figures,
     finish,
@@ -38,11 +38,11 @@ from instrument.models.families import PlayerKind
 from instrument.models.notes.player import Ask
 from instrument.music.timebase import Metre, MetreMap, ns_per_tick
 from instrument.paths import models_dirs
+from instrument.processes import command
 
 WARM_UP, NOTES = 520, 200  # notes of every model that are played first, so that it has all its past; that are counted
 KNOB_EVERY_S = 0.35
 TOLD_AHEAD_NS = 150_000_000  # the control process hears of a deadline at least so long before
-WINDOW = "instrument.bench.window"
 
 
 def run_bench(seconds: float) -> dict[str, Any]:
@@ -136,8 +136,8 @@ class Live:
         """Play for `seconds`; the figures."""
         client = EngineClient.connect(options={"trace": str(self._trace)}, timeout_s=PATIENCE_S)
         began = time.perf_counter_ns()
-        window = spawn(WINDOW, output=subprocess.PIPE)
-        sleeper, stream = (spawn(CONTROLS, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
+        window = spawn("bench-window", output=subprocess.PIPE)
+        sleeper, stream = (spawn(CONTROL, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
         shown = first_line(window)
         for process in (sleeper, stream):
             first_line(process)
@@ -223,9 +223,9 @@ def _receiver(telemetry: Telemetry) -> JackMidiInput | None:
 
 def _memory(client: EngineClient, window: subprocess.Popen[bytes]) -> Figures:
     engine = client.process.pid if client.process else 0
-    modules = {"notes": "instrument.engine.note_worker.worker", "device": "instrument.io.audio.device"}
+    started = {"notes": " ".join(command("note-worker")[1:]), "device": " ".join(command("audio-device")[1:])}
     children = {
-        name: next((pid for pid in _children(engine) if module in _command(pid)), 0) for name, module in modules.items()
+        name: next((pid for pid in _children(engine) if line in _command(pid)), 0) for name, line in started.items()
     }
     pids = {"engine": engine, "window": window.pid, **children}
     return {name: resident_mb(pid) for name, pid in pids.items()}

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from instrument.bench.tools import (
-    CONTROLS,
+    CONTROL,
     PATIENCE_S,
     Figures,
     finish,
@@ -163,7 +163,7 @@ def time_together(
     beside those of a process that does nothing but feed a device."""
     band = [PlayerPatch(slug) for slug in seats] + [PlayerPatch(slug, {"part": "all"}) for slug in voices]
     with _keyboard() as keys, session(home, players, *band, midi_in=KEYBOARD if keys else "null") as playing:
-        control = spawn(CONTROLS, "stream", output=subprocess.PIPE)
+        control = spawn(CONTROL, "stream", output=subprocess.PIPE)
         try:
             first_line(control)
             before = telemetry_of(playing.client)

@@ -18,7 +18,7 @@ from instrument.engine.ipc.messages import Quit, Telemetry
 from instrument.errors import HocketError
 
 PATIENCE_S = 30.0
-CONTROLS = "instrument.bench.controls"
+CONTROL = "bench-control"  # the process
 
 Figures = dict[str, float | None]
 

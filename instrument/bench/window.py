@@ -26,7 +26,7 @@ class FirstPicture(QObject):
         return False
 
 
-def main() -> None:
+def main(_: list[str]) -> int:
     """As said above."""
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith("linux"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -40,7 +40,8 @@ def main() -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     run_window()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instrument import __version__
+from instrument import __version__, processes
 from instrument.errors import HocketError
 
 app = typer.Typer(
@@ -31,8 +31,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Entry point of `hocket`. Ends the process with the exit status above."""
+    """Entry point of `hocket`, and of its child processes where the program is frozen (see `instrument.processes`). Ends
+    the process with the exit status above."""
     try:
+        if sys.argv[1:2] == [processes.FLAG]:
+            processes.run("".join(sys.argv[2:3]), sys.argv[3:])
         app()
     except HocketError as error:
         sys.exit(f"hocket: {error}")

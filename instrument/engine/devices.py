@@ -13,7 +13,7 @@ from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.sound.mix_thread import Sound
 from instrument.errors import HocketError
 from instrument.io.audio.output import NULL, NullAudio, list_devices, open_audio
-from instrument.io.glance import glance
+from instrument.io.device_snapshot import device_snapshot
 from instrument.io.midi.input import NullMidiInput, check_input, list_inputs, open_midi_in
 from instrument.io.midi.output import VIRTUAL, NullMidi, check_port, list_ports, open_midi
 from instrument.io.ports import AudioOutput, AudioStatus, MidiInput, MidiOutput, MidiStatus
@@ -62,7 +62,7 @@ class Devices:
         self._trying: Future[None] | None = None
         self._wishes: dict[str, Wish] = {}
         self._found: dict[str, tuple[str, float]] = {}  # by kind: what is told of it, and until when
-        self._glanced: object = None
+        self._snapshot: object = None
 
     @property
     def banners(self) -> tuple[str, ...]:
@@ -110,8 +110,8 @@ class Devices:
             if not self._trying.done():
                 return
             self._trying.result()
-        now, seen = self._clock(), glance()
-        changed, self._glanced = seen != self._glanced, seen
+        now, seen = self._clock(), device_snapshot()
+        changed, self._snapshot = seen != self._snapshot, seen
         wishes = list(self._wishes.items())
         for _, wish in wishes if changed else []:
             wish.due, wish.tries = now, 0

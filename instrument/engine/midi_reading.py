@@ -8,12 +8,12 @@ import sys
 import numpy as np
 
 from instrument.errors import HocketError
-from instrument.io.child import answer_in_time, ask
+from instrument.io.child import ask, exit_after
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
-MODULE = "instrument.engine.midi_reading"
+PROCESS = "midi-file"
 MOST_SECONDS = 15.0
 MOST_MEMORY = 1 << 30  # bytes
 SPAN = 256 * TICKS_PER_BEAT
@@ -22,9 +22,9 @@ SPAN = 256 * TICKS_PER_BEAT
 def read_beginning(path: str) -> Piece:
     """A MIDI file's metres, and of each part the notes of 256 beats from its first on. HocketError as `read_midi`."""
     try:
-        found = json.loads(ask(MODULE, path, seconds=MOST_SECONDS + 5))
+        found = json.loads(ask(PROCESS, path, seconds=MOST_SECONDS + 5))
     except HocketError as error:
-        if MODULE not in str(error):
+        if not str(error).startswith(f"the process {PROCESS} "):
             raise
         reason = f"that takes more than {MOST_SECONDS:g} s, or ends its process"
         raise HocketError(f"{path} cannot be read: {reason}") from error
@@ -32,15 +32,15 @@ def read_beginning(path: str) -> Piece:
     return Piece(notes, tuple(Metre(*metre) for metre in found["metres"]))
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Print the file that the first argument names as JSON, or in one line why it cannot be read."""
-    answer_in_time(MOST_SECONDS)
+    exit_after(MOST_SECONDS)
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     try:
-        piece = read_midi(sys.argv[1])
+        piece = read_midi(arguments[0])
     except HocketError as error:
         print(str(error).encode(errors="replace").decode())  # a path may hold what is no text
         return 1
@@ -58,4 +58,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

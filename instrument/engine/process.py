@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Run an engine until its end; the exit status."""
     options = parser().parse_args(arguments)
     try:
@@ -139,7 +139,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     _end_on_signals_and_errors(control)
     gc.collect()
     gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
-    priority.hurry_all(priority.COMPUTES)  # not before: loading may take its time
+    priority.set_realtime_priority_of_process(priority.COMPUTE_PRIORITY)  # not before: loading may take its time
     for part in (scheduler, sound, notes, listener):
         part.start()
     try:
@@ -227,6 +227,6 @@ def _end_on_signals_and_errors(control: Control) -> None:
 
 
 if __name__ == "__main__":
-    exit_status = main()
+    exit_status = main(sys.argv[1:])
     sys.stderr.flush()
     os._exit(exit_status)  # at once: a driver's own clean-up is where it would hang

@@ -102,7 +102,7 @@ def test_the_size_is_within_its_budget():
         (lambda t: t.update(needs=["vocoder-44k"]), "needs vocoder-44k, a lstm needs 0"),
         (lambda t: t["graphs"][1]["inputs"][0].update(name="other"), "not those of the manifest"),
         (lambda t: t.pop("golden"), "golden"),
-        (lambda t: t.update(family="ddsp"), "no graph 'note': it is not a whole ddsp bundle"),
+        (lambda t: t.update(family="ddsp"), "no graph 'note': it is an incomplete ddsp bundle"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_named(bundle, change, says):

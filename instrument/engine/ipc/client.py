@@ -24,6 +24,7 @@ from instrument.engine.ipc.messages import (
 )
 from instrument.errors import HocketError
 from instrument.paths import state_dir
+from instrument.processes import command
 
 _LONGEST_REPORT = 1 << 24  # bytes
 ANOTHER_RUNS = 3  # exit status of an engine whose state folder has one already
@@ -166,7 +167,7 @@ def _spawn(state: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     with open(state / "engine.log", "wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "instrument.engine.process", *arguments],
+            command("engine", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

@@ -13,7 +13,7 @@ from instrument.engine.midi.ledger import LONGEST, Ledger
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
-from instrument.io.priority import IN_TIME, hurry
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap
@@ -235,7 +235,7 @@ class Scheduler:
             self.port.send(message, ns)
 
     def _run(self) -> None:
-        hurry(IN_TIME)
+        set_realtime_priority(DEADLINE_PRIORITY)
         while not self._closed:
             version = self.agenda.version
             due = self.send_due()

@@ -52,13 +52,13 @@ from instrument.engine.performance.sound_seats import NOTES
 from instrument.errors import HocketError
 from instrument.io.child import spawn
 from instrument.models.catalog import list_models
-from instrument.models.latent import Point, Way
-from instrument.models.notes.pacing import Paces
+from instrument.models.latent import LatentPath, Point
+from instrument.models.notes.pacing import PathCache
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
-MODULE = "instrument.engine.note_worker.worker"
+PROCESS = "note-worker"
 READY = b"ready"
 END_S = 2.0  # how long it may take to end
 ENDED = "the process of the note models has ended"
@@ -112,7 +112,7 @@ class NotesProcess:
         pipe = rf"\\.\pipe\{Path(self._folder).name}"
         self._address = pipe if sys.platform == "win32" else str(Path(self._folder) / "notes")
         self._key = secrets.token_bytes(32)
-        self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=None)
+        self._process = spawn(PROCESS, self._address, players, output=subprocess.PIPE, errors=None)
         self._connecting = threading.Lock()
         self._channels: tuple[Channel, Channel] | None = None
         self._unwanted: deque[int] = deque()  # players that nobody has any more
@@ -230,7 +230,7 @@ class RemoteLatentPlayer(RemotePlayer):
     def __init__(self, process: NotesProcess, number: int, latent: Latent) -> None:
         super().__init__(process, number)
         self.space, self.shape, self.part = latent.space, latent.shape, latent.part
-        self._paces = Paces(self._measured)
+        self._paces = PathCache(self._measured)
 
     def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
         """As `LatentPlayer.encode`."""
@@ -238,11 +238,11 @@ class RemoteLatentPlayer(RemotePlayer):
         assert isinstance(reply, Encoded)
         return reply.point
 
-    def pace(self, a: Point, b: Point) -> Way:
+    def pace(self, a: Point, b: Point) -> LatentPath:
         """As `LatentPlayer.pace`."""
         return self._paces.between(a, b)
 
-    def _measured(self, a: Point, b: Point) -> Way:
+    def _measured(self, a: Point, b: Point) -> LatentPath:
         reply = self._process.slow.ask(Pace(self._number, a, b))
         assert isinstance(reply, Paced)
         return reply.way

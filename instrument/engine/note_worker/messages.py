@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.latent import Point, Space, Way
+from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part
@@ -135,7 +135,7 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True):
 class Latent(msgspec.Struct, frozen=True, array_like=True):
     """What is to be known of a `LatentPlayer`."""
 
-    space: Space
+    space: LatentSpace
     shape: Shape
     part: Part
 
@@ -167,7 +167,7 @@ class Encoded(Reply, frozen=True):
 class Paced(Reply, frozen=True):
     """The way."""
 
-    way: Way
+    way: LatentPath
 
 
 class Refused(Reply, frozen=True):

@@ -49,7 +49,7 @@ from instrument.engine.note_worker.messages import (
 from instrument.engine.performance.roster import OpenPlayer
 from instrument.errors import HocketError
 from instrument.io import priority
-from instrument.io.child import when_left
+from instrument.io.child import when_parent_ends
 from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, feed_all
 from instrument.models.sound.base import SoundModel
 
@@ -101,7 +101,7 @@ class Models:
         self._open = open_player
         self._numbers = itertools.count(1)
         self._loaded: dict[int, Loaded] = {}
-        self._hurried = False
+        self._prioritised = False
 
     @property
     def notes(self) -> Handlers:
@@ -114,11 +114,11 @@ class Models:
         return {Open: self._opened, Encode: self._encode, Pace: self._pace}
 
     def _propose(self, request: Propose) -> Proposed:
-        if not self._hurried:  # not before: loading may take its time
-            self._hurried = True
+        if not self._prioritised:  # not before: loading may take its time
+            self._prioritised = True
             gc.collect()
             gc.freeze()
-            priority.hurry_all(priority.COMPUTES)
+            priority.set_realtime_priority_of_process(priority.COMPUTE_PRIORITY)
         for number in request.unwanted:
             self._loaded.pop(number, None)
         loaded = self._loaded[request.player]
@@ -127,7 +127,7 @@ class Models:
         return Proposed(loaded.player.propose(loaded.ask))
 
     def _opened(self, request: Open) -> Opened | NoNotes:
-        with priority.unhurried():
+        with priority.normal_priority():
             bundle, model = self._open(request.slug)
         if isinstance(model, SoundModel):
             return NoNotes()
@@ -174,13 +174,13 @@ def _reply(data: bytes, handlers: Handlers) -> bytes:
         return encode(Failed(traceback.format_exc()))
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
     """See the module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the engine
     sys.setswitchinterval(SWITCH_S)
-    address, players = sys.argv[1:]
+    address, players = arguments
     key = bytes.fromhex(sys.stdin.readline())
-    when_left(lambda: os._exit(0))  # at once: nothing is left to be done
+    when_parent_ends(lambda: os._exit(0))  # at once: nothing is left to be done
     listener = Listener(address, authkey=key)  # never closed: who started us clears its address away
     sys.stdout.buffer.write(READY + b"\n")
     sys.stdout.buffer.flush()
@@ -188,7 +188,8 @@ def main() -> None:
     models = Models(named(players))
     threading.Thread(target=answer, args=(slow, models.slow), name="slow", daemon=True).start()
     answer(notes, models.notes)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from instrument.engine.ipc.messages import Anchor, Value
 from instrument.engine.performance.pad import AXES, MOST, shares
 from instrument.errors import HocketError
-from instrument.models.latent import Point, Way, bent, from_text, to_text
+from instrument.models.latent import LatentPath, Point, displaced, from_text, to_text
 from instrument.models.notes.player import LatentPlayer, NotePlayer
 
 PACED = 4  # anchors at most whose ways are measured: six ways, some tenths of a second each
 _LEAST = 1e-6  # share of an angle
 _ROUNDS = 30  # of the mean on the sphere; two points need one
 
-Pace = Callable[[Point, Point], Way]
+Pace = Callable[[Point, Point], LatentPath]
 
 
 def fits(player: NotePlayer, anchor: Anchor) -> bool:
@@ -68,12 +68,12 @@ def latent_at(anchors: Sequence[Anchor], x: float, y: float, size: int, pace: Pa
     aside = np.zeros(size, np.float32)
     if pace:
         counts, aside = _paced(points, counts, pace)
-    return to_text(bent(sphere_mean(points.astype(np.float64), counts).astype(np.float32), aside))
+    return to_text(displaced(sphere_mean(points.astype(np.float64), counts).astype(np.float32), aside))
 
 
 def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> tuple[NDArray[np.float64], Point]:
-    """Counts as angles want them, and how far the way is from the arc (`Way.aside`). Two points go by their way; of
-    more, every pair does as far as the others count little."""
+    """Counts as angles want them, and how far the path is from the arc (`LatentPath.offset`). Two points follow their
+    path; of more, every pair does as far as the others count little."""
     odds, aside = np.zeros((len(points), len(points))), np.zeros(points.shape[1], np.float32)
     for i, j in combinations(range(len(points)), 2):
         pair = counts[i] + counts[j]
@@ -81,7 +81,7 @@ def _paced(points: Point, counts: NDArray[np.float64], pace: Pace) -> tuple[NDAr
         angle = min(max(way.angle(counts[j] / pair), _LEAST), 1 - _LEAST)
         odds[j, i] = np.log(angle / (1 - angle))
         odds[i, j] = -odds[j, i]
-        aside += np.float32(pair) * way.aside(angle)
+        aside += np.float32(pair) * way.offset(angle)
     weights = np.exp(odds @ counts)
     return weights / weights.sum(), aside
 

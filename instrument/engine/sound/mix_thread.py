@@ -20,7 +20,7 @@ from instrument.engine.sound.wavfile import WavRecorder
 from instrument.engine.voices.gain import Frames
 from instrument.engine.voices.opening import Voice, open_voice
 from instrument.io.ports import AudioOutput
-from instrument.io.priority import IN_TIME, hurry
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
@@ -196,7 +196,7 @@ class Sound:
             self._base = audio.status().written - self._mixed
 
     def _run(self) -> None:
-        hurry(IN_TIME)
+        set_realtime_priority(DEADLINE_PRIORITY)
         while not self._closed:
             audio = self.audio
             if audio is not self._device or audio.rate != self._mixer.rate:

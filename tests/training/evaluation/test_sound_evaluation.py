@@ -10,6 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from instrument.errors import HocketError
+from instrument.music.pitch import to_hertz
 from tests.support.sound_corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
 from tests.support.sound_models import (
     RATE,
@@ -26,7 +27,7 @@ from training.evaluation.overview import write_overview
 from training.evaluation.sound import classifiers, command, streams, tones, vocoders
 from training.evaluation.sound.drift import drift, seams
 from training.evaluation.sound.evaluation import levelled
-from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
+from training.evaluation.sound.pitch import cents_between, fine_hertz
 from training.evaluation.sound.showing import LARGEST, write_example
 
 
@@ -99,7 +100,7 @@ def test_a_sampler_plays_the_nearest_note_at_the_pitch(notes):
     other = tones.nearest(notes, clip)
     sound = tones.at_pitch(notes, other, clip.pitch, clip.frames)
     assert len(sound) == clip.frames
-    about = hertz(clip.pitch)
+    about = to_hertz(clip.pitch)
     found = fine_hertz(sound[notes.rate // 10 : notes.rate // 3], notes.rate, about)
     assert found is not None
     assert abs(cents_between(found, about)) < 10

@@ -118,7 +118,7 @@ def test_a_stream_begins_the_same_every_time_and_another_seed_has_other_noise(bu
 
 def test_a_bundle_without_a_format_is_refused(bundle):
     manifest = msgspec.structs.replace(bundle.manifest, codec={"rate": 44100})
-    with pytest.raises(HocketError, match="not whole"):
+    with pytest.raises(HocketError, match="reinstall it"):
         Vocoder(Bundle(bundle.folder, manifest, bundle.sessions))
 
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.notes.conditions import density_of, parts_share, register_of, tone_share, tones_of
+from instrument.models.notes.conditions import (
+    density_of,
+    histogram_condition,
+    parts_share,
+    pitch_class_histograms,
+    register_of,
+)
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.data.notes.shards import PieceInfo, Shards
@@ -30,7 +36,7 @@ class Features:
     `codec.FIELDS` but with pitch 0..255 and velocity 0..32; flat: bool (n,) whether the velocity may
     still be FLAT; mute: bool (n,) whether the velocity is made up, and not to be learnt;
     local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
-    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `tone_share` of what was before.
+    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `histogram_condition` of what was before.
     """
 
     seen: NDArray[np.int32]
@@ -102,7 +108,7 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
         np.full(n, mute),
         local,
         parts,
-        tone_share(tones_of(notes)),
+        histogram_condition(pitch_class_histograms(notes)),
     )
 
 

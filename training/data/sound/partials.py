@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from instrument.models.sound.additive import (
     EDGES,
     FRAME_RATE,
-    HEARD,
     KNOTS,
+    MAX_HERTZ,
     NOISE_FLOOR,
     PARTIAL_FLOOR,
-    frequency,
     oscillate,
+    partial_interpolation,
     phasors,
-    spread,
 )
+from instrument.music.pitch import to_hertz
 
 Floats = NDArray[np.floating]
 DETUNED = 60  # cents: how far a note is searched for around its pitch
@@ -51,19 +51,19 @@ class Frames:
 def analyse(sound: Floats, rate: int, pitch: int) -> Frames:
     """Frames of a note of that MIDI pitch, the first centred on its first sample."""
     count = max(2, len(sound) * FRAME_RATE // rate + 1)
-    nominal = float(frequency(pitch))
+    nominal = float(to_hertz(pitch))
     hertz, tuning = tuned(sound, rate, nominal)
     cents = wandering(sound, rate, hertz, count)
     phase = np.cumsum(np.r_[0, _at_samples(hertz * 2 ** (cents / 1200), len(sound), rate)]) / rate
-    order = np.arange(1, KNOTS[-1] + 1) * 2 ** (tuning @ spread() / 1200)
-    order = order[order * hertz < min(0.475 * rate, HEARD)]
+    order = np.arange(1, KNOTS[-1] + 1) * 2 ** (tuning @ partial_interpolation() / 1200)
+    order = order[order * hertz < min(0.475 * rate, MAX_HERTZ)]
     order = order if len(order) else np.ones(1)
     found = partials(sound, rate, phase, hertz, order, count)
     residual = sound - _sound_of(found, phase, order, rate, len(sound))
     every = np.full((count, KNOTS[-1]), 10.0 ** (PARTIAL_FLOOR / 20))
     every[:, : len(order)] = np.maximum(np.abs(found), every[:, : len(order)])
     levels = np.concatenate([_at_knots(every), noise_bands(residual, rate, count)], 1)
-    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, HEARD * 1.06)]
+    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, MAX_HERTZ * 1.06)]
     offset = 1200 * np.log2(hertz / nominal)
     return Frames(levels.astype(np.float32), (cents + offset).astype(np.float32), tuning.astype(np.float32), known)
 

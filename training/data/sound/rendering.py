@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from instrument import fluidsynth_library
 from instrument.errors import HocketError
-from instrument.midi_spec import CHANNELS, VOLUME
+from instrument.midi_spec import CHANNELS, DRUM_CHANNEL, VOLUME
 from instrument.music.notes import Part, Piece
-from instrument.music.reading import DRUM_CHANNEL, RawMidi
+from instrument.music.reading import RawMidi
 from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT
 from training.data.sound.ensembles import LEVELS, Ensemble
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.latent import REACH, Space, from_text, slerp, to_text
+from instrument.models.latent import REACH, LatentSpace, from_text, slerp, to_text
 from instrument.models.notes.musicvae import shape_of
-from instrument.models.notes.pacing import along
+from instrument.models.notes.pacing import point_at
 from instrument.music.phrases import Shape
 from training.data.notes import phrases
 from training.data.notes.shards import Shards
@@ -50,7 +50,7 @@ def reconstruction(
     for genre in np.unique(held.genre):
         own = held.tokens[held.genre == genre]
         rows[str(names[genre])] = {"phrases": len(own)} | score(model, own).mean_by_field()
-    space = Space.of(bundle)
+    space = LatentSpace.of(bundle)
     return {
         "phrases": len(held),
         "accuracy": rows,
@@ -108,7 +108,9 @@ def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, f
     paced = [(a, b, model.pace(a, b)) for a, b in ends]
     ways = {
         "by angle": [slerp(a, b, share) for a, b in ends for share in shares],
-        "as the pad": [from_text(to_text(along(a, b, way, share)), len(a)) for a, b, way in paced for share in shares],
+        "as the pad": [
+            from_text(to_text(point_at(a, b, way, share)), len(a)) for a, b, way in paced for share in shares
+        ],
     }
     return {name: _crossed(model, np.stack(points)) for name, points in ways.items()}
 
@@ -128,7 +130,7 @@ def _crossed(model: Any, points: NDArray[np.float32]) -> dict[str, float]:
     }
 
 
-def directions(model: Any, space: Space, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
+def directions(model: Any, space: LatentSpace, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
     """For each attribute knob: the attribute of held-out phrases decoded with it at -1, 0 and 1, and its deviation
     over held-out phrases."""
     means = encode(model, rows[:MOVED])

@@ -15,6 +15,7 @@ import soxr
 from numpy.typing import NDArray
 
 from instrument.models.runtime import Session
+from instrument.music.pitch import to_pitch
 
 MODEL = Path(__file__).parent / "swift_f0" / "model.onnx"
 RATE, HOP = 16000, 256
@@ -55,17 +56,7 @@ def heard_pitch(samples: Sound, rate: int) -> float | None:
     none."""
     hz, confidence = track(samples, rate)
     voiced = hz[confidence >= CONFIDENT]
-    return float(midi_pitch(np.median(voiced))) if len(voiced) else None
-
-
-def midi_pitch(hz: float | np.floating) -> float:
-    """MIDI pitch of a frequency, with a fraction."""
-    return float(69 + 12 * np.log2(hz / 440))
-
-
-def hertz(pitch: float) -> float:
-    """Frequency (Hz) of a MIDI pitch."""
-    return float(440 * 2 ** ((pitch - 69) / 12))
+    return float(to_pitch(np.median(voiced))) if len(voiced) else None
 
 
 def pitch_figures(notes: Iterable[tuple[Sound, int, int]]) -> dict[str, float]:

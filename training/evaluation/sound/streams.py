@@ -136,7 +136,7 @@ def vocoder_of(manifest: Manifest) -> Vocoder:
         entry = find_model(slug)
         if entry.manifest and find_family(entry.manifest.family).kind == "vocoder":
             return Vocoder(open_bundle(entry.path, trusted=entry.shipped))
-    raise HocketError(f"bundle {manifest.slug!r} names no vocoder: it is not whole")
+    raise HocketError(f"bundle {manifest.slug!r} names no vocoder: reinstall it")
 
 
 def baselines(

@@ -15,10 +15,11 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes
 from instrument.models.sound.spectral import MelFormat, griffin_lim, istft, log_mel, stft
 from instrument.models.sound.vocoder import Vocoder
+from instrument.music.pitch import to_hertz
 from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.sound.classifiers import spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound
-from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
+from training.evaluation.sound.pitch import cents_between, fine_hertz
 from training.evaluation.sound.showing import Shown
 from training.measures.distances import mel_cepstral, multi_resolution
 
@@ -123,7 +124,7 @@ def pitch(vocoder: Vocoder, notes: Corpus, split: str) -> dict[str, Any]:
     clips = [c for c in notes.select(split=split) if c.pitch >= 0]
     off, lost = [], 0
     for clip in spread(sorted(clips, key=lambda c: (c.pitch, c.instrument)), NOTES):
-        about = hertz(clip.pitch)
+        about = to_hertz(clip.pitch)
         real = notes.read(clip)
         wavers = _wavers(real, notes.rate, about)
         before = _heard(real, notes.rate, about, wavers)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from instrument.models.sound import note_spectra as ns
+from instrument.music.pitch import to_hertz
 from training.families.gansynth.notes import BINS, WIDTH, Notes
 
 FINE, COARSE = 3e-5, 2e-3  # floors of magnitudes
@@ -28,13 +29,13 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
     d = (torch.from_numpy(bins) - at[..., None]).clamp(-ns.REACH - 1, ns.REACH + 1)
     d = torch.where((d * (1 - d * d)).abs() < 1e-3, d + 2e-3, d)
     height = torch.sin(np.pi * d) / (np.pi * d * (1 - d * d))
-    there = (d.abs() <= ns.REACH + 0.5) & (at < ns.EDGE * ns.FFT / 2)[..., None]
+    there = (d.abs() <= ns.REACH + 0.5) & (at < ns.PARTIAL_LIMIT * ns.FFT / 2)[..., None]
     return height * there
 
 
 def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
     """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) lie, off by (batch, PARTIALS)."""
-    base = 440 * 2 ** ((pitch - 69) / 12)
+    base = to_hertz(pitch)
     return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
 
 
@@ -80,7 +81,7 @@ def apart(said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.
     between = bands[:, at.clamp(max=BINS - 1).round().long()].movedim(0, 1)
     hidden = torch.exp(2 * (noise_true @ between))
     spacing = (at[:, :1]).clamp(min=1)
-    of_partials = (at < ns.EDGE * ns.FFT / 2) * spacing.clamp(max=LOBE)
+    of_partials = (at < ns.PARTIAL_LIMIT * ns.FFT / 2) * spacing.clamp(max=LOBE)
     of_noise = bands.sum(1) * (1 - LOBE / spacing).clamp(min=LEAST)
     total = (of_partials.sum(1) + of_noise.sum(1))[:, None]
     found = []
@@ -104,7 +105,7 @@ def differences(
     (n,), in the mean over all phases."""
     power = torch.exp(2 * said.level) @ lobes(said.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
     power = power + torch.exp(2 * (said.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
-    shares = np.concatenate([ns.begun(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
+    shares = np.concatenate([ns.window_share(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
     made = (power + 1e-14).sqrt() * torch.from_numpy(shares)[..., None]
     there = torch.from_numpy(notes.logs[rows[:, None, None], frames[:, :, None], bins].astype(np.float32)).exp()
     fine, coarse = ((torch.log(made + floor) - torch.log(there + floor)).abs().mean() for floor in (FINE, COARSE))

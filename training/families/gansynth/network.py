@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.models.manifest import Port
-from instrument.models.sound.note_spectra import BANDS, PARTIALS, QUIET, TOP
+from instrument.models.sound.note_spectra import BANDS, MAX_HERTZ, PARTIALS, QUIET
+from instrument.music.pitch import A4, A4_HZ
 from training.core.graphs import Graph
 from training.families.gansynth.notes import SUMMARY
 
@@ -103,8 +104,9 @@ class Network(nn.Module):
             h = h + u * torch.sigmoid(u)
         level, deviation, colour, noise, gain = self.out(h).split([PARTIALS, PARTIALS, BANDS, BANDS, 1], -1)
         # partials are coloured by where they lie, too: what an instrument's body does at any pitch
-        hertz = 440 * torch.exp((pitch - 69) * (math.log(2) / 12)) * self.numbers
-        mel = torch.log(1 + hertz.clamp(max=TOP) / 700) * ((BANDS - 1) / math.log1p(TOP / 700))
+        # `to_hertz` with exp, as the exported graph may have no Pow
+        hertz = A4_HZ * torch.exp((pitch - A4) * (math.log(2) / 12)) * self.numbers
+        mel = torch.log(1 + hertz.clamp(max=MAX_HERTZ) / 700) * ((BANDS - 1) / math.log1p(MAX_HERTZ / 700))
         between = _tents(mel[:, None] - self.bands[:, None])
         zone = _tents((pitch - self.zones) / APART)[:, None]
         known = (zone @ self.table(instrument).unflatten(1, (len(self.zones), -1))).unflatten(2, (KNOTS, -1))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instrument.models.bundle import Bundle
-from instrument.models.latent import Point, Way
+from instrument.models.latent import LatentPath, Point
 from instrument.models.notes.musicvae import shape_of
-from instrument.models.notes.pacing import likeliest, pace, walk
+from instrument.models.notes.pacing import decode_greedily, decode_phrases, pace
 
 TEMPERATURE = 0.1  # of `decode`: nearly always the likeliest token
 
@@ -36,13 +36,13 @@ class BundlePhrases:
         self.bundle, self.shape = bundle, shape_of(bundle.manifest)
         self.segments, self.unknown = bundle.manifest.codec["segments"], self.shape.vocabulary
 
-    def pace(self, a: Point, b: Point) -> Way:
+    def pace(self, a: Point, b: Point) -> LatentPath:
         """See `pacing.pace`."""
         return pace(self.bundle, self.shape, self.segments, a, b)
 
     def likeliest(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """Phrases (n, steps) at points (n, latent), always the likeliest token."""
-        return likeliest(self.bundle, self.shape, self.segments, points)[0]
+        return decode_greedily(self.bundle, self.shape, self.segments, points)[0]
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """See `Network`."""
@@ -79,7 +79,7 @@ class BundlePhrases:
         return torch.from_numpy(np.column_stack([tokens[:, 1:], draw(0, logits[:, -1])]))
 
     def _walk(self, z: Tensor, told: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        return walk(self.bundle, self.shape, self.segments, z.numpy(), told)
+        return decode_phrases(self.bundle, self.shape, self.segments, z.numpy(), told)
 
     def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         session = self.bundle.session(graph)

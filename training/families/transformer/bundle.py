@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.models.bundle import Bundle
-from instrument.models.notes.transformer import TIME, TURN, mask
+from instrument.models.notes.transformer import POSITION_PERIOD, TIME, mask
 from training.families.notes.bundle import NoteBundling
 
 AT_ONCE = 16  # steps in one run: more are quicker, and share the scale of their 8-bit products
@@ -35,7 +35,7 @@ class Attentive:
             events = np.ascontiguousarray(seen[:, at : at + AT_ONCE])
             lanes, steps, _ = events.shape
             moves = np.stack([np.ones((lanes, steps), np.int64), events[..., TIME]], -1)
-            position = (state["position"][:, None] + np.cumsum(moves, 1)) % TURN
+            position = (state["position"][:, None] + np.cumsum(moves, 1)) % POSITION_PERIOD
             past = state[self.pairs[0].input].shape[1]
             feeds = state | {
                 "seen": events,

@@ -18,11 +18,11 @@ from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, context
 
 State = tuple[()] | tuple[Tensor, Tensor]
 
-TURN = 9216  # positions go round after so many notes or ticks; far beyond any context
+POSITION_PERIOD = 9216  # positions go round after so many notes or ticks; far beyond any context
 TICK_PERIODS = (3, 6, 8, 12, 16, 24, 36, 48, 72, 96, 144, 192, 384, 768, 1536, 9216)  # of the angles, in ticks
-NOTE_PERIODS = (2 * math.pi, TURN)  # shortest and longest, in notes; geometric between
+NOTE_PERIODS = (2 * math.pi, POSITION_PERIOD)  # shortest and longest, in notes; geometric between
 BLOCK = 64  # queries that are attended together in training
-UNSEEN = -1e9  # added to the score of what may not be attended to
+MASKED = -1e9  # added to the score of what may not be attended to
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ class Network(nn.Module):
         self.heads = Heads(config.width, config.head, condition)
         pairs = config.width // config.query_heads // 2
         first, last = NOTE_PERIODS
-        notes = [TURN / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
-        ticks = [TURN / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
-        # (keys, size / 2) of whole turns a TURN, so that positions may go round without a seam
+        notes = [POSITION_PERIOD / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
+        ticks = [POSITION_PERIOD / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
+        # (keys, size / 2) of whole turns a POSITION_PERIOD, so that positions may go round without a seam
         table = [notes if i % 2 == 0 else ticks for i in range(config.key_heads)]
         self.register_buffer("turns", torch.tensor(table).round().long(), persistent=False)
 
@@ -146,14 +146,14 @@ class Network(nn.Module):
         self, seen: Tensor, condition: Tensor, position: Tensor, mask: Tensor, past: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, list[Tensor]]:
         """seen (batch, steps, 12), condition (batch, steps, size), position: int64 (batch, steps, 2) notes and ticks,
-        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (batch, steps, width)
-        and what every layer is to remember."""
+        modulo POSITION_PERIOD; mask and past (one a layer, or none) as `Layer` takes them -> the output (batch, steps,
+        width) and what every layer is to remember."""
         events, matches = seen.split([len(SEEN), ECHOES], -1)
         told = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
         x = self.dropout(self.inputs(told))
         measure = position[..., [i % 2 for i in range(self.config.key_heads)]].transpose(1, 2)  # (batch, keys, steps)
-        angles = (measure[..., None] * self.turns[:, None]) % TURN  # exact, in integers
-        angles = (angles.float() * (2 * math.pi / TURN)).unsqueeze(2)
+        angles = (measure[..., None] * self.turns[:, None]) % POSITION_PERIOD  # exact, in integers
+        angles = (angles.float() * (2 * math.pi / POSITION_PERIOD)).unsqueeze(2)
         turn = torch.cos(angles), torch.sin(angles)
         new: list[Tensor] = []
         for i, layer in enumerate(self.layers):
@@ -175,9 +175,9 @@ class Network(nn.Module):
         number = torch.arange(gone + steps, device=seen.device)
         far = number[gone:, None] - number
         sees = (far >= 0) & (far < self.config.context) & (excerpt[:, gone:, None] == excerpt[:, None])
-        mask = torch.zeros(sees.shape, device=seen.device).masked_fill_(~sees, UNSEEN)
+        mask = torch.zeros(sees.shape, device=seen.device).masked_fill_(~sees, MASKED)
         ticks = last[:, 1:] + seen[..., 1].cumsum(1)
-        position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % TURN
+        position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % POSITION_PERIOD
         output, new = self.trunk(seen, condition, position, mask, tuple(past) if gone else ())
         shares = self.heads.shares(self.dropout(output), condition)
         told = contexts(batch)

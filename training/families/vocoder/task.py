@@ -36,7 +36,7 @@ from instrument.models.sound.spectral import (
     log_mel,
     mel_of_spectra,
 )
-from instrument.models.sound.vocoder import FAINT, PRIMED, Synthesis
+from instrument.models.sound.vocoder import MIN_STRENGTH, PRIMING_FRAMES, Synthesis
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.families import task as tasks
@@ -224,10 +224,10 @@ def rendered(network: Any, log_mels: NDArray[np.float32]) -> Sound:
     format = MelFormat()
     synthesis = Synthesis(format, network.config.tonal_bins)
     samples, after = len(log_mels) * format.hop, -(-synthesis.latency // format.hop)
-    log_mels = np.pad(log_mels, ((PRIMED, after), (0, 0)), constant_values=np.float32(SILENCE))
+    log_mels = np.pad(log_mels, ((PRIMING_FRAMES, after), (0, 0)), constant_values=np.float32(SILENCE))
     places, offsets, lobes = Peaks(format, network.config.tonal_bins).find(log_mels)
     parts, _ = network(*(torch.from_numpy(a)[None] for a in (log_mels, places, lobes)), network.initial(1))
-    return synthesis.push(parts[0].numpy()[PRIMED:], offsets[PRIMED:])[synthesis.latency :][:samples]
+    return synthesis.push(parts[0].numpy()[PRIMING_FRAMES:], offsets[PRIMING_FRAMES:])[synthesis.latency :][:samples]
 
 
 # --- the synthesis of `instrument.models.sound.vocoder`, for gradients
@@ -253,7 +253,7 @@ def nearest(offsets: Tensor) -> Tensor:
 
 def unit(spectrum: Tensor) -> Tensor:
     """Its phases, as complex numbers of size one."""
-    return spectrum / spectrum.abs().clamp(min=FAINT)
+    return spectrum / spectrum.abs().clamp(min=MIN_STRENGTH)
 
 
 def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.music.pitch import to_hertz
+
 HARMONICS = 48
 LOWEST, MIDDLE, HIGHEST = 24.0, 52.0, 100.0  # MIDI pitches
 
@@ -25,7 +27,7 @@ def tone(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float3
     before it, dies away or stays, and may glide or tremble in pitch."""
     times = np.arange(samples) / rate
     pitch = rng.uniform(LOWEST, MIDDLE if rng.random() < 0.6 else HIGHEST)
-    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    f0 = to_hertz(pitch)
     semitones = np.zeros(samples)
     if rng.random() < 0.3:
         semitones += rng.uniform(0.05, 0.6) * np.sin(2 * np.pi * (rng.uniform(3, 8) * times + rng.random()))
