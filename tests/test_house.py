@@ -1,17 +1,22 @@
-"""The house keeps its rules: import contracts, lint, small files."""
+"""The house keeps its rules: import contracts, lint, small files and folders."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 5 * 2**20
-LINES = 450
-"""A file of code that passes ~400 lines is two."""
+LINES = 400
+"""A file of code that is longer is two."""
+MODULES = 16
+"""A folder with more of them is two, `__init__` not counted."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +39,18 @@ def test_imports_run_downhill() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("package", ["instrument", "training"])
+def test_imports_have_no_circle(package: str) -> None:
+    """Imports in functions and for type checking alone are counted."""
+    graph = grimp.build_graph(package, cache_dir=None)
+    assert graph.modules
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
 def test_ruff_has_nothing_to_say() -> None:
     done = run(tool("ruff"), "check", "--no-cache", ".")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,9 +70,18 @@ def test_no_file_of_code_is_long() -> None:
     assert not long, f"over {LINES} lines: {long}"
 
 
+@pytest.mark.parametrize("folder", ["instrument", "training", "tests"])
+def test_no_folder_holds_many_modules(folder: str) -> None:
+    counts = Counter(path.parent for path in tracked(f"{folder}/*.py") if path.name != "__init__.py")
+    assert counts
+    full = {str(room.relative_to(ROOT)): count for room, count in counts.items() if count > MODULES}
+    assert not full, f"over {MODULES} modules: {full}"
+
+
 @pytest.mark.parametrize("folder", ["instrument", "training"])
 def test_every_room_is_a_package(folder: str) -> None:
-    rooms = {path.parent for path in tracked(f"{folder}/*.py", f"{folder}/**/*.py")}
+    rooms = {path.parent for path in tracked(f"{folder}/*.py")}
+    assert rooms
     assert all((room / "__init__.py").is_file() for room in rooms)
 
 
