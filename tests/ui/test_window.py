@@ -26,6 +26,7 @@ from instrument.ui.knobs.knob import Knob
 from instrument.ui.link import RESTARTS, State
 from instrument.ui.transport import Tapper, recording_path
 from instrument.ui.window import Window
+from tests.ui.labels import with_text
 from tests.ui.stand_in import EngineStandIn
 
 
@@ -320,11 +321,12 @@ def test_no_text_is_cut_off(qtbot: QtBot, window: Window, zoom: float) -> None:
             theme.apply(app, 1.25)
             window._zoom(1)
         window.resize(window.minimumSizeHint())
-        for label in window.findChildren(QWidget):
-            if label.isVisible() and hasattr(label, "text") and callable(label.text):
-                hint = label.minimumSizeHint()
-                assert label.width() >= hint.width(), label.text()
-                assert label.height() >= hint.height() - 1, label.text()
+        labels = with_text(window)
+        assert len(labels) > 20
+        for label in labels:
+            hint = label.minimumSizeHint()
+            assert label.width() >= hint.width(), label.text()
+            assert label.height() >= hint.height() - 1, label.text()
     finally:
         theme.apply(app)
 
