@@ -283,7 +283,6 @@ def test_the_bundle_is_measured(bundle, data):
     assert set(found["directions"]) == {"density", "register", "syncopation", "length"}
     for way in ("by angle", "as the pad"):
         crossed = found["smoothness"][way]
-        print(way, crossed, rows["model"]["free"])
         assert crossed["between neighbours"] <= crossed["between ends"]
     with pytest.raises(HocketError, match="no phrases"):
         reconstruction(bundle, Shards.open(data), "nowhere")
