@@ -53,14 +53,15 @@ def hear_two_seconds(folder: Path) -> tuple[tuple[Recording, dict[int, int], int
     """A trial: what a probe heard of a device; by frame, when the mixer was told that it is heard; and the latency."""
     with opened() as device, JackProbe() as probe, Feeder(device):
         probe.listen(CLIENT)
+        began = time.perf_counter_ns()  # clients that come may cost a cycle
         told: dict[int, int] = {}
         while (frame := device.status().written) < 96_000:
             told[frame] = device.heard_ns(frame)
             time.sleep(0.02)
         wait_for(lambda: device.status().played > 96_000, what="two seconds of sound")
-        recording = probe.finish(folder)
         status = device.status()
-    disturbances = {"starved blocks": status.starved, "xruns": recording.xruns}
+        disturbances = {"starved blocks": status.starved, "xruns": probe.xruns_since(began)}
+        recording = probe.finish(folder)
     return (recording, told, status.latency_ns), disturbances
 
 

@@ -176,6 +176,10 @@ class JackProbe:
         """When (`perf_counter_ns`) the server lost cycles so far, and with them what was on its way."""
         return [int(ns) for ns in self._ask("xruns")]
 
+    def xruns_since(self, ns: float) -> int:
+        """How many cycles the server has lost since an instant (`perf_counter_ns`)."""
+        return sum(lost > ns for lost in self.xruns())
+
     def finish(self, folder: Path) -> Recording:
         """End, leaving a file in `folder`, and return what was heard."""
         path = folder / f"{self.name}.npz"
