@@ -31,8 +31,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Entry point of `hocket`, and of its child processes where the program is frozen (see `instrument.processes`). Ends
-    the process with the exit status above."""
+    """Entry point of `hocket`, and of its child processes where the program is frozen (see `instrument.processes`).
+    Ends the process with the exit status above."""
     try:
         if sys.argv[1:2] == [processes.FLAG]:
             processes.run("".join(sys.argv[2:3]), sys.argv[3:])

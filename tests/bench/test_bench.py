@@ -98,7 +98,7 @@ SOUNDS = "tests.support.sounds:open_any"
 @pytest.fixture
 def home(jack, monkeypatch):
     """A few turns and keys are enough to see that they are measured."""
-    for count, few in (("TURNS", 4), ("KEYS", 6), ("TRIES", 1)):
+    for count, few in (("TURNS", 4), ("KEYS", 6)):
         monkeypatch.setattr(benchsounds, count, few)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with private_home() as home:
@@ -110,7 +110,8 @@ def test_streams_are_measured_in_what_is_recorded(home):
     assert shape(figures) == STREAM
     assert figures["times_real_time"] > 1
     heard = figures["knob_to_sound_ms"]
-    assert heard["p50"] is None or 0 <= heard["p50"] < 1000  # None: the machine stood still
+    assert heard["p50"] is not None, f"the machine stood still in each of {benchsounds.TRIES} tries"
+    assert 0 <= heard["p50"] <= heard["p95"] < 1000
 
 
 def test_voices_are_measured_in_what_is_recorded(home):
@@ -118,7 +119,8 @@ def test_voices_are_measured_in_what_is_recorded(home):
     assert shape(figures) == VOICE
     assert figures["voices_at_once"] >= 1
     heard = figures["key_to_sound_ms"]
-    assert heard["p50"] is None or 0 <= heard["p50"] < 500
+    assert heard["p50"] is not None, f"the machine stood still in each of {benchsounds.TRIES} tries"
+    assert 0 <= heard["p50"] <= heard["p95"] < 500
 
 
 def test_everything_at_once_is_counted(home):

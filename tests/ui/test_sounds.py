@@ -15,6 +15,7 @@ from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.meters import StripMeter
 from instrument.ui.sounds import MAX_PLAYERS, STRIP_HEIGHT, SoundStrip
 from instrument.ui.window import Window
+from tests.ui.labels import with_text
 from tests.ui.stand_in import MODELS, EngineStandIn
 
 PATIENCE_MS = 5000
@@ -190,8 +191,8 @@ def test_all_fits_at_the_least_size(qtbot: QtBot, window: Window, zoom: float) -
         assert window.roll.height() >= theme.px(120)
         foot = window.footer.mapTo(window, QPoint(0, window.footer.height())).y()
         assert foot <= window.height()
-        for label in strip.findChildren(QWidget):
-            if label.isVisible() and hasattr(label, "text") and callable(label.text):
-                assert label.width() >= label.minimumSizeHint().width(), label.text()
+        labels = with_text(strip)
+        assert labels
+        assert not [label.text() for label in labels if label.width() < label.minimumSizeHint().width()]
     finally:
         theme.apply(app)

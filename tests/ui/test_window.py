@@ -26,6 +26,7 @@ from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.link import RESTARTS, LinkState
 from instrument.ui.transport import Tapper, recording_path
 from instrument.ui.window import Window
+from tests.ui.labels import with_text
 from tests.ui.stand_in import EngineStandIn
 
 
@@ -319,12 +320,12 @@ def test_no_text_is_cut_off(qtbot: QtBot, window: Window, zoom: float) -> None:
         if zoom != 1.0:
             theme.apply(app, 1.25)
             window._zoom(1)
+        qtbot.waitUntil(lambda: len(with_text(window)) > 20, timeout=5000)  # what a zoom builds anew is shown later
         window.resize(window.minimumSizeHint())
-        for label in window.findChildren(QWidget):
-            if label.isVisible() and hasattr(label, "text") and callable(label.text):
-                hint = label.minimumSizeHint()
-                assert label.width() >= hint.width(), label.text()
-                assert label.height() >= hint.height() - 1, label.text()
+        for label in with_text(window):
+            hint = label.minimumSizeHint()
+            assert label.width() >= hint.width(), label.text()
+            assert label.height() >= hint.height() - 1, label.text()
     finally:
         theme.apply(app)
 

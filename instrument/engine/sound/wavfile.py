@@ -7,6 +7,7 @@ import queue
 import threading
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 
@@ -99,19 +100,30 @@ class WavRecorder:
         self.update()
 
     def _run(self) -> None:
-        resampled: dict[int, soxr.ResampleStream] = {}
+        last, resampler = self._rate, None
         try:
             while (item := self._blocks.get()) is not None:
                 block, rate = item
-                if rate != self._rate:
-                    if rate not in resampled:
-                        resampled = {rate: soxr.ResampleStream(rate, self._rate, 2, dtype="float32")}
-                    block = resampled[rate].resample_chunk(block)
-                if self._problem is None and len(block):
-                    self._file.write(block)
+                if rate != last:
+                    self._append(_held_back(resampler))
+                    last, resampler = rate, None
+                    if rate != self._rate:
+                        resampler = soxr.ResampleStream(rate, self._rate, 2, dtype="float32")
+                self._append(resampler.resample_chunk(block) if resampler else block)
+            self._append(_held_back(resampler))
             self._file.close()
         except HocketError as error:
             self._problem = error
+
+    def _append(self, frames: Frames) -> None:
+        if self._problem is None and len(frames):
+            self._file.write(frames)
+
+
+def _held_back(resampler: soxr.ResampleStream | None) -> Frames:
+    """The last frames (n, 2) of what was resampled."""
+    rest = np.zeros((0, 2), np.float32)
+    return resampler.resample_chunk(rest, last=True) if resampler else rest
 
 
 def _cause(error: BaseException) -> str:

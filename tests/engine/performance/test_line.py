@@ -76,6 +76,9 @@ def test_moved_back_before_it_is_committed_a_knob_restores_the_ghosts():
 
 def test_spacing_thins_out_whatever_the_model_says():
     ahead = line()
+    freely = [ahead.extend().tick for _ in range(30)]
+    assert min(b - a for a, b in pairwise(freely)) == 0, "chords"
+    assert sum(b - a < 24 for a, b in pairwise(freely)) > 15, "and runs"
     for spacing in (1, 6, 24):
         ahead.change(Ask(floor=ahead.known), spacing)
         ticks = [ahead.extend().tick for _ in range(30)]

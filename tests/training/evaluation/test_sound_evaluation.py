@@ -70,6 +70,7 @@ def test_a_voice_like_the_real_notes(monkeypatch, tmp_path, notes):
     assert figures["distance"]["model"]["mean"] < 0.35  # of 16 bits
     assert figures["distance"]["nearest neighbour"]["mean"] > 0.5
     assert figures["missed"] == []
+    assert figures["goals"]
     assert all(goal["met"] for goal in figures["goals"].values())
     assert set(done.examples) == {"notes", "morph"}
     assert len(done.rows) == 3
@@ -89,7 +90,9 @@ def test_a_voice_needs_notes_of_its_instruments(monkeypatch, tmp_path, music):
 
 
 def test_the_nearest_neighbour_is_of_the_same_instrument(notes):
-    for clip in notes.select(split="test"):
+    clips = notes.select(split="test")
+    assert clips
+    for clip in clips:
         found = tones.nearest(notes, clip)
         assert (found.instrument, found.split, found.velocity) == (clip.instrument, "train", clip.velocity)
         assert abs(found.pitch - clip.pitch) == 3

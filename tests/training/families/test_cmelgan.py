@@ -392,9 +392,10 @@ def test_the_stream_that_ships_keeps_its_level():
     stream.reset(0, 0)
     assert (np.array(first) == [stream.render(knobs(bundle)) for _ in range(3)]).all()
     generator = MelGenerator(bundle)
+    assert bundle.manifest.genres
     for genre in bundle.manifest.genres[::3]:
         generator.reset(5, 0)
         mels = np.stack([generator.next(knobs(bundle, genre=genre)) for _ in range(600)])  # half a minute
         level = np.log(np.exp(mels * SPREAD).mean((1, 2))).reshape(3, -1).mean(1) * 20 / np.log(10)
-        assert np.ptp(level) < 20, genre  # dB
+        assert np.ptp(level) < 10, genre  # dB
         assert mels.max((1, 2)).min() > SILENCE
