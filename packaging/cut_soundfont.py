@@ -24,7 +24,7 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from ogg_serial import with_serial
+from ogg_serial import vorbis
 from riff_soundfont import (
     COARSE,
     KEYS,
@@ -285,7 +285,7 @@ def pack(samples: list[Sample]) -> None:
             sample.at = sum(map(len, pieces))
             pieces += [sample.audio * min(1.0, PEAK / max(np.max(np.abs(sample.audio)), 1e-9)), np.zeros(GAP)]
         stream = np.concatenate(pieces)
-        blob = Blob(vorbis(stream), len(stream), True)
+        blob = Blob(vorbis(stream, RATE, QUALITY), len(stream), True)
         decoded = soundfile.read(io.BytesIO(blob.data))[0]
         for sample in joined:
             sample.blob = blob
@@ -305,14 +305,6 @@ def slide_loop(sample: Sample, decoded: Audio) -> None:
     worst = np.max(np.lib.stride_tricks.sliding_window_view(gap, 4), axis=1)
     shift = int(np.argmin(worst[:room])) + 2
     sample.loop = (start + shift, end + shift)
-
-
-def vorbis(audio: Audio) -> bytes:
-    """Ogg Vorbis of (n,) samples, reproducible byte by byte."""
-    file = io.BytesIO()
-    level = 1 - QUALITY
-    soundfile.write(file, audio, RATE, format="OGG", subtype="VORBIS", compression_level=level)
-    return with_serial(file.getvalue(), 0)
 
 
 def point(zone: Zone, inherited: Zone, sample: Sample) -> None:

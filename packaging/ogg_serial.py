@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
+import soundfile
+from numpy.typing import NDArray
+
+
+def vorbis(audio: NDArray, rate: int, quality: float) -> bytes:
+    """Ogg Vorbis of samples (n,), reproducible byte by byte. quality: 0 worst .. 1 best."""
+    file = io.BytesIO()
+    soundfile.write(file, audio, rate, format="OGG", subtype="VORBIS", compression_level=1 - quality)
+    return with_serial(file.getvalue(), 0)
+
 
 def with_serial(stream: bytes, serial: int) -> bytes:
     """An Ogg stream with another serial number and new checksums. libsndfile chooses the number at random."""

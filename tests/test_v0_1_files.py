@@ -42,7 +42,7 @@ from instrument.ui import theme
 from instrument.ui.app import _zoom as saved_zoom
 from instrument.ui.settings import open_settings
 from instrument.ui.window import Window
-from tests.support.sound import level_db
+from tests.support.sound.analysis import level_db
 
 SAVED = Path(__file__).parent / "fixtures" / "v0_1"
 MODELS, TAKES = SAVED / "models", SAVED / "takes"

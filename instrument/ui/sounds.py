@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, Q
 from instrument.engine.ipc.messages import KnobInfo, ModelInfo
 from instrument.ui import icons, theme
 from instrument.ui.knobs.board import SOUNDS, Board, stack
-from instrument.ui.knobs.controls import Button, Chip, Choice, Control, SeedBox, Selector, pretty
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Button, Choice, Control, SeedBox, Selector, pretty
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.meters import StripMeter
 

@@ -41,7 +41,8 @@ from instrument.ui import theme
 from instrument.ui.banner import Banner
 from instrument.ui.footer import Footer
 from instrument.ui.knobs.board import INSTRUMENT, Board
-from instrument.ui.knobs.controls import Chip, Selector
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import clear, in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
 from instrument.ui.meters import SILENCE, LevelMeter

@@ -19,7 +19,7 @@ from instrument.bench.sounds import (
 )
 from instrument.models.catalog import list_models
 from tests.support.engine import ROOT
-from tests.support.sounds import SineStream
+from tests.support.sound.players import SineStream
 
 MODELS = list_models()
 STREAM = {"times_real_time": None, "chunk_ms": ("p50", "p99"), "knob_to_sound_ms": ("p50", "p95")}
@@ -92,7 +92,7 @@ def test_a_run_measures_all_that_is_promised(jack):
     assert report["audio"]["blocks"] > 100
 
 
-SOUNDS = "tests.support.sounds:open_any"
+SOUNDS = "tests.support.sound.players:open_any"
 
 
 @pytest.fixture

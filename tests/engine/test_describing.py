@@ -14,7 +14,7 @@ from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.latent import to_text
 from tests.support.phrases import SMALL, open_vae
-from tests.support.sounds import open_any
+from tests.support.sound.players import open_any
 
 BAND = Patch(players=(PlayerPatch("scale"), PlayerPatch("sines"), PlayerPatch("whistle")))
 LARGEST = 100  # bytes that one turned knob costs

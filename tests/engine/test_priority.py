@@ -31,7 +31,7 @@ def granted() -> bool:
 
 @pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
 def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: Callable[..., Watcher]) -> None:
-    engine = start_engine(players="tests.support.sounds:open_any")
+    engine = start_engine(players="tests.support.sound.players:open_any")
     engine.until(lambda: engine.plan, what="ghosts")
     engine.client.ask(LoadModel("sines", 1))
     engine.client.ask(Play())

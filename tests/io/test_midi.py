@@ -20,7 +20,7 @@ from instrument.io.midi import output as midi
 from instrument.io.midi.jack_port import JackMidiInput, JackMidiOutput, jack_is_running
 from instrument.io.midi.output import NullMidi, RtMidiOutput, list_ports, open_midi
 from instrument.io.ports import MidiOutput, MidiStatus
-from instrument.io.priority import IN_TIME, hurry
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.midi_spec import all_notes_off
 from tests.support.jack import JackProbe, JackServer, Recording, alive, wait_for
 from tests.support.undisturbed import run_undisturbed
@@ -55,7 +55,7 @@ def heard(probe: JackProbe, message: bytes) -> Callable[[], bool]:
 
 
 def in_time() -> None:
-    hurry(IN_TIME)  # as a scheduler has it
+    set_realtime_priority(DEADLINE_PRIORITY)  # as a scheduler has it
 
 
 def send_300(folder: Path) -> tuple[tuple[NDArray[np.int64], Recording, MidiStatus], dict[str, int]]:

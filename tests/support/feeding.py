@@ -14,7 +14,7 @@ from instrument.engine.sound.mixer import BLOCK
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
 from instrument.io.ports import AudioOutput
-from instrument.io.priority import IN_TIME, hurry
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from tests.support.jack import wait_for
 
 CODES = 32_767  # frames are numbered modulo this; as 16-bit fractions the numbers are exact in float32
@@ -53,7 +53,7 @@ class Feeder:
         assert not self._thread.is_alive(), "the mixer hangs in the device"
 
     def _run(self) -> None:
-        hurry(IN_TIME)  # as a mixer has it
+        set_realtime_priority(DEADLINE_PRIORITY)  # as a mixer has it
         polled = 0.0
         while not self._stop.wait(0.002):
             if frames := self.audio.free(self.lead):

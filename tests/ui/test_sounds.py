@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import LoadModel, RemovePlayer, SetKnob
 from instrument.ui import theme
-from instrument.ui.knobs.controls import Chip, Choice
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Choice
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.meters import StripMeter
 from instrument.ui.sounds import MAX_PLAYERS, STRIP_HEIGHT, SoundStrip

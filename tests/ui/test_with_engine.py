@@ -141,7 +141,7 @@ def test_a_sound_is_added_turned_seen_and_removed() -> None:
         yield lambda: not window.players.strips
         assert window.transport.playing
 
-    tell(story, players="tests.support.sounds:open_any")
+    tell(story, players="tests.support.sound.players:open_any")
 
 
 def test_an_engine_that_cannot_start_is_an_error_of_one_line() -> None:

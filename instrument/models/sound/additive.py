@@ -28,6 +28,7 @@ LEVELS = PARTIALS + BANDS
 CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
 PARTIAL_FLOOR, NOISE_FLOOR = -110.0, -145.0  # decibels that count as silence
 FLOOR = np.r_[np.full(PARTIALS, PARTIAL_FLOOR), np.full(BANDS, NOISE_FLOOR)].astype(np.float32)
+SILENT_AMPLITUDE = 1e-5  # partials at the top below this are not rendered
 MAX_HERTZ = 20000.0  # nothing is rendered above
 BLOCK = 32  # samples of one matrix product
 
@@ -128,3 +129,11 @@ def noise_frames(levels: Floats, phasors: NDArray[np.complex64], rate: int) -> N
 def sine_window(size: int) -> NDArray[np.float32]:
     """(size,) half a period of a sine."""
     return np.sin(np.pi * (np.arange(size) + 0.5) / size).astype(np.float32)
+
+
+def partials_needed(start: Floats, end: Floats) -> NDArray[np.int64]:
+    """How many partials (n,) of each tone are to be rendered, at least 1; those above are silent. start, end: amplitudes
+    (n, partials) at both ends of a frame."""
+    silent = (np.maximum(start, end) < SILENT_AMPLITUDE)[:, ::-1]
+    quiet = np.where(silent.all(1), silent.shape[1], silent.argmin(1))
+    return np.asarray(np.maximum(1, silent.shape[1] - quiet))

@@ -28,6 +28,7 @@ from instrument.models.sound.additive import (
     audible,
     noise_frames,
     oscillate,
+    partials_needed,
     phasors,
     ratios,
 )
@@ -52,7 +53,6 @@ VIBRATO_HZ, VIBRATO_CENTS, VIBRATO_FROM, VIBRATO_RISE = 5.4, 55.0, 0.15, 0.4
 TILT = 6.0  # decibels an octave at brightness 1
 MAX_RING = 8.0  # factor on the release time at ring 1
 SILENT = np.r_[np.full(PARTIALS, -100.0), np.full(LEVELS - PARTIALS, -142.0)].astype(np.float32)
-SILENT_AMPLITUDE = 1e-5  # partials at the top below this are not rendered
 FEW_PARTIALS = 40  # tones of at most so many are rendered in a batch of their own
 # Knobs that change smoothly, with their first values.
 GLIDING_KNOBS = {
@@ -269,7 +269,7 @@ class DdspTones:
         last, hertz = self._decode(slots)
         after, end = hertz / np.float32(self.rate), self._strength(last, hertz)
         sound = np.empty((len(slots), size), np.float32)
-        needed = _partials_needed(start, end)
+        needed = partials_needed(start, end)
         for few in (True, False):  # low tones have many partials: in one batch all others would cost as much
             rows = np.flatnonzero((needed <= FEW_PARTIALS) == few)
             if len(rows):
@@ -382,13 +382,6 @@ class DdspTones:
     def _free(self, slot: int) -> None:
         self.tone[slot], self.active[slot], self.fresh[slot], self.left[slot] = None, False, False, -1
         self.levels[slot] = FLOOR
-
-
-def _partials_needed(start: Floats, end: Floats) -> NDArray[np.int64]:
-    """How many partials (n,) of each tone are to be rendered, at least 1; those above are silent."""
-    silent = (np.maximum(start, end) < SILENT_AMPLITUDE)[:, ::-1]
-    quiet = np.where(silent.all(1), silent.shape[1], silent.argmin(1))
-    return np.asarray(np.maximum(1, silent.shape[1] - quiet))
 
 
 def _nearer(value: float, to: float) -> float:

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, Q
 from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
-from instrument.ui.knobs.controls import Chip, Choice, Control, Field, SeedBox, Selector
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Choice, Control, Field, SeedBox, Selector
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.latent_pad.pad import LatentPad
 

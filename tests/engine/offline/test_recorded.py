@@ -20,7 +20,7 @@ from instrument.models.latent import to_text
 from tests.support.live import perform, random_actions
 from tests.support.phrases import open_vae
 from tests.support.players import ScaleBundle, open_scale
-from tests.support.sounds import open_any
+from tests.support.sound.players import open_any
 
 DUO = Patch(
     knobs={"seed": 3, "tempo": 100, "key": "G", "scale": "minor"},

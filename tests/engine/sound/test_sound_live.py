@@ -15,14 +15,14 @@ from instrument.music.timebase import ns_per_tick
 from tests.support.engine import end, start_engine
 from tests.support.jack import JackProbe, wait_for
 from tests.support.soloists import CLICK_TICKS
-from tests.support.sound import roughness
-from tests.support.sounds import AMPLITUDE, MAJOR
+from tests.support.sound.analysis import roughness
+from tests.support.sound.players import AMPLITUDE, MAJOR
 from tests.support.undisturbed import run_undisturbed
 
 __all__ = ["start_engine"]  # the fixture
 
 RATE = 48_000
-PLAYERS = {"players": "tests.support.sounds:open_any"}
+PLAYERS = {"players": "tests.support.sound.players:open_any"}
 HIGH = 96  # pitch of the stream, far above the scale
 
 

@@ -19,8 +19,8 @@ from instrument.io.clocks import ManualClock
 from instrument.music.timebase import TempoMap
 from tests.support.feeding import let_play
 from tests.support.jack import wait_for
-from tests.support.sound import cents_off, level_db, roughness
-from tests.support.sounds import AMPLITUDE, open_any
+from tests.support.sound.analysis import cents_off, level_db, roughness
+from tests.support.sound.players import AMPLITUDE, open_any
 
 MS = 1_000_000
 DUO = Patch(players=(PlayerPatch("sines"), PlayerPatch("whistle", {"part": "keys"})))

@@ -19,8 +19,8 @@ from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre
-from tests.support.sound import cents_off, level_db, roughness
-from tests.support.sounds import AMPLITUDE, open_any
+from tests.support.sound.analysis import cents_off, level_db, roughness
+from tests.support.sound.players import AMPLITUDE, open_any
 
 RATE = 48_000
 BAND = Patch(

@@ -12,7 +12,7 @@ import pytest
 from instrument.engine.voices.opening import FluidVoice, Voice, open_voice, perform
 from instrument.engine.voices.plain import POLYPHONY, PlainVoice
 from instrument.midi_spec import DRUM_CHANNEL, PAN, REVERB, SUSTAIN, VOLUME
-from tests.support.sound import SILENT, cents_off, level_db, onset, peak_db, roughness
+from tests.support.sound.analysis import SILENT, cents_off, level_db, onset, peak_db, roughness
 
 RATE = 48000
 FONT = Path(__file__).resolve().parents[3] / "assets" / "soundfont" / "hocket.sf3"

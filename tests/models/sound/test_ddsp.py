@@ -13,8 +13,8 @@ from instrument.models.catalog import open_sound_bundle
 from instrument.models.sound.base import Tones, VoiceModel
 from instrument.models.sound.ddsp import Ddsp, render_note
 from instrument.models.sound.tone_features import MAX_AGE, folded_age
-from tests.support.sound import cents_off, level_db, onset, peak_db, roughness
-from tests.support.voices import small_voice
+from tests.support.sound.analysis import cents_off, level_db, onset, peak_db, roughness
+from tests.support.sound.voices import small_voice
 
 RATE = 48000
 KNOBS = {"instrument": "flute", "instrument_b": "organ", "morph": 0.0, "x": 0.0, "y": 0.0}

@@ -8,7 +8,7 @@ import pytest
 from instrument.models.sound import note_spectra as ns
 from instrument.models.sound.spectral import hann, hann_lobe
 from instrument.music.pitch import to_hertz
-from tests.support.sound import level_db
+from tests.support.sound.analysis import level_db
 
 
 def tone(pitch: float, seconds: float = 1.0, harmonics: int = 8, rate: int = ns.RATE) -> np.ndarray:

@@ -16,7 +16,7 @@ import soundfile
 
 from instrument.errors import HocketError
 from tests.support.corpus import write_corpus
-from tests.support.sound_corpus import GENRES, level
+from tests.support.sound.corpus import GENRES, level
 from training.data.sound import sources as soundsources
 from training.data.sound.corpus import INDEX_NAME, Corpus
 from training.data.sound.files import LEVEL_RMS

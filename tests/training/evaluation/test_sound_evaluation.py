@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.music.pitch import to_hertz
-from tests.support.sound_corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
-from tests.support.sound_models import (
+from tests.support.sound.corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
+from tests.support.sound.models import (
     RATE,
     MixedStream,
     NoiseVocoder,

@@ -18,7 +18,7 @@ from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.manifest import VERSION, Golden, Manifest
 from instrument.models.sound.cmelgan import MelGenerator, open_stream
 from instrument.models.sound.spectral import SILENCE, SPREAD, MelFormat
-from tests.support.sound_corpus import GENRES, make_stream_corpus
+from tests.support.sound.corpus import GENRES, make_stream_corpus
 from training.core import checkpoint
 from training.core.recipe import Recipe
 from training.export import PARITY, export

@@ -17,8 +17,8 @@ from instrument.models.sound.base import Tones, VoiceModel
 from instrument.models.sound.gansynth import HEADROOM, GanSynth, open_voice, render_note
 from instrument.music.pitch import to_hertz
 from tests.models.sound.test_note_spectra import frequency_of
-from tests.support.sound import SILENT, level_db, peak_db
-from tests.support.sound_corpus import INSTRUMENTS, make_note_corpus
+from tests.support.sound.analysis import SILENT, level_db, peak_db
+from tests.support.sound.corpus import INSTRUMENTS, make_note_corpus
 from training.core import checkpoint
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, CorpusWriter

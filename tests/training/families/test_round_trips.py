@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instrument.music.pitch import to_hertz
-from tests.support.sound_corpus import INSTRUMENTS, note
+from tests.support.sound.corpus import INSTRUMENTS, note
 from training.evaluation.sound.evaluation import levelled
 from training.evaluation.sound.pitch import cents_between, fine_hertz
 from training.families.table import FAMILIES

@@ -17,7 +17,7 @@ from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.sound.peaks import Peaks
 from instrument.models.sound.spectral import MelFormat, hann, log_mel, stft
 from instrument.models.sound.vocoder import Synthesis, Vocoder
-from tests.support.sound_corpus import make_note_corpus, make_stream_corpus
+from tests.support.sound.corpus import make_note_corpus, make_stream_corpus
 from training.core.recipe import Recipe
 from training.export import export
 from training.families.vocoder import task as vocoding

@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import KnobInfo
 from instrument.ui.knobs.board import Board
-from instrument.ui.knobs.controls import Button, Chip, Choice, NumberBox, SeedBox, Selector, pretty
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Button, Choice, NumberBox, SeedBox, Selector, pretty
 from instrument.ui.knobs.knob import KnobDial
 
 GENRE = KnobInfo("genre", "Genre", "choice", default="none", choices=("none", "jazz", "pop"), help="Style")
