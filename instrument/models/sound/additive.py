@@ -132,8 +132,10 @@ def sine_window(size: int) -> NDArray[np.float32]:
 
 
 def partials_needed(start: Floats, end: Floats) -> NDArray[np.int64]:
-    """How many partials (n,) of each tone are to be rendered, at least 1; those above are silent. start, end: amplitudes
-    (n, partials) at both ends of a frame."""
+    """How many partials (n,) of each tone are to be rendered, at least 1; those above are silent.
+
+    start, end: amplitudes (n, partials) at both ends of a frame.
+    """
     silent = (np.maximum(start, end) < SILENT_AMPLITUDE)[:, ::-1]
     quiet = np.where(silent.all(1), silent.shape[1], silent.argmin(1))
     return np.asarray(np.maximum(1, silent.shape[1] - quiet))
