@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instrument import __version__
+from instrument import __version__, log
 from instrument.errors import HocketError
 
 app = typer.Typer(
@@ -27,6 +27,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _choose_level(name: str) -> None:
+    try:
+        if name:
+            log.choose_level(name)
+    except HocketError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+LogLevel = Annotated[
+    str,
+    typer.Option(metavar="|".join(log.LEVELS), callback=_choose_level, help="What is logged; else by HOCKET_LOG."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -52,7 +65,7 @@ def _common(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    log.to_stderr()
 
 
 @app.command()
@@ -69,6 +82,7 @@ def play(
     ] = None,
     record: Annotated[str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="The music goes on when this ends.")] = False,
+    log_level: LogLevel = "",
 ) -> None:
     """Play live."""
     from instrument.cli.playing import play_headless, play_in_window
@@ -100,6 +114,7 @@ def render(
         list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music to begin with.")] = "",
+    log_level: LogLevel = "",
     as_json: Json = False,
 ) -> None:
     """Render to a file: no device, faster than it sounds, the same again for the same options."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,10 +58,13 @@ from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.state_view import drained
 from instrument.errors import HocketError
 
+logger = logging.getLogger(__name__)
+
 FRAME_S = 1 / 30
 POLL_S = 0.25
 RECORD_S = 0.5
 AUTOSAVE_S = 15.0
+COUNT_S = 5.0  # between two looks at what came too late, for the log
 DESCRIBE_S = 0.2  # descriptions follow one another no faster
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
 NO_CLIENT_S = 1.0  # how long one without clients that does not play stays
@@ -103,6 +106,8 @@ class Control:
         self._saved: Patch | None = None
         self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
+        self._logged: tuple[str, ...] = ()  # problems, when they were logged last
+        self._delays = (0, 0, 0)  # starved blocks, xruns and late notes, when they were logged last
         notes.ended = self._recordings.finish
         devices.on_change = self._describer.expire
         self._handlers: dict[type[AnyCommand], Handler] = {
@@ -133,6 +138,8 @@ class Control:
             (AUTOSAVE_S, self.save),
             (DESCRIBE_S, self._send_changes),
             (POLL_S, self._end_without_clients),
+            (POLL_S, self._log_problems),
+            (COUNT_S, self._log_delays),
         ]
 
     def end(self, reason: str, status: int = 0) -> None:
@@ -156,6 +163,7 @@ class Control:
                     due[i] = max(due[i] + period, now)
                     duty()
         reason, status = self._end
+        logger.log(logging.ERROR if status else logging.INFO, "ending: %s", reason)
         self._recordings.close()
         self._server.broadcast(Bye(reason))
         return status
@@ -167,6 +175,7 @@ class Control:
             if patch != self._saved:
                 autosave(patch)
                 self._saved = patch
+                logger.debug("the state was saved for the next start")
             self._problem = ""
         except HocketError as error:
             self._problem = f"the present state was not kept: {error}"
@@ -181,6 +190,7 @@ class Control:
         try:
             future = self._handlers[type(envelope.command)](peer, envelope.command)
         except HocketError as error:
+            _log_refusal(envelope, error)
             peer.reply(envelope.number, str(error))
             return
         if future is None:
@@ -196,8 +206,10 @@ class Control:
         if isinstance(error, TimeoutError):
             error = HocketError(f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again")
         if error and not isinstance(error, HocketError):
-            traceback.print_exception(error)
+            logger.critical("%s failed", envelope.command, exc_info=error)
             self.end(f"internal error: {error!r}", 1)
+        elif error:
+            _log_refusal(envelope, error)
         peer.reply(envelope.number, str(error) if error else "")
         if turned:  # after the reply, which the client takes for the value it asked for
             self._describer.turned(future.result())
@@ -299,6 +311,21 @@ class Control:
         elif now - self._no_client_since > (self._linger_s if self._notes.transport.playing else NO_CLIENT_S):
             self.end("no client is left")
 
+    def _log_problems(self) -> None:
+        """Log what clients are shown, once, as it comes up. This covers what fails in threads that must not log."""
+        problems = self._problems()
+        for text in problems:
+            if text not in self._logged:
+                logger.warning("shown to the player: %s", text)
+        self._logged = problems
+
+    def _log_delays(self) -> None:
+        audio = self._sound.audio.status()
+        delays = (audio.starved, audio.xruns, self._scheduler.late)
+        if delays != self._delays:
+            logger.warning("starved blocks, xruns and late notes so far: %d, %d, %d", *delays)
+        self._delays = delays
+
     def _send_changes(self) -> None:
         if changes := self._describer.changes():
             self._server.broadcast(changes)
@@ -335,7 +362,7 @@ class Control:
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
-                banners=self._banners(),
+                banners=(*self._problems(), *filter(None, [self._learning()])),
                 midi_in=self._devices.midi_in,
                 player_levels=player_levels,
                 voices_level=voices_level,
@@ -351,15 +378,19 @@ class Control:
         labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
         return LEARNING.format(labels.get(learning, learning))
 
-    def _banners(self) -> tuple[str, ...]:
+    def _problems(self) -> tuple[str, ...]:
+        """What the player should know of, in one line each."""
         found = (
             *self.banners,
             *self._devices.banners,
             self._notes.problem,
-            self._learning(),
             TOO_SLOW if self._notes.performance.thinned else "",
             self._sound.problem,
             self._recordings.problem,
             self._problem,
         )
         return tuple(filter(None, found))
+
+
+def _log_refusal(envelope: Envelope, error: BaseException) -> None:
+    logger.warning("refused %s: %s", envelope.command, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,8 @@ from instrument.io.glance import glance
 from instrument.io.midi.input import NullMidiInput, check_input, list_inputs, open_midi_in
 from instrument.io.midi.output import VIRTUAL, NullMidi, check_port, list_ports, open_midi
 from instrument.io.ports import AudioOutput, AudioStatus, MidiInput, MidiOutput, MidiStatus
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -100,6 +103,7 @@ class Devices:
             check_input(name or VIRTUAL)
             self._listener.use(lambda: open_midi_in(name or VIRTUAL))
         self._missing.pop(kind, None)
+        logger.info("%s: %s", kind, self.in_use(kind))
 
     def poll(self) -> None:
         """Keep the devices alive, and look out for those that are missing. Call it a few times a second."""
@@ -146,14 +150,15 @@ class Devices:
                 continue  # something else was asked for meanwhile
             try:
                 self.use(kind, missing.name)
-            except (HocketError, OSError):
+            except (HocketError, OSError) as error:
+                logger.debug("%s: %r is still missing: %s", kind, missing.name, error)
                 missing.due = self._clock() + RETRY_S[min(missing.tries, len(RETRY_S) - 1)]
                 missing.tries += 1
                 changed |= self._use_substitute(kind, missing)
             else:
                 changed = True
                 if missing.problem:
-                    self._found[kind] = f"there it is: {self._in_use(kind)}", self._clock() + FOUND_BANNER_S
+                    self._found[kind] = f"there it is: {self.in_use(kind)}", self._clock() + FOUND_BANNER_S
         if changed:
             self.refresh()
 
@@ -165,7 +170,7 @@ class Devices:
             self.use(kind, "")
         except (HocketError, OSError):
             return False
-        missing.problem = f"{missing.name!r} is not there: {self._in_use(kind)} until it appears"
+        missing.problem = f"{missing.name!r} is not there: {self.in_use(kind)} until it appears"
         self._missing[kind] = missing
         return True
 
@@ -174,7 +179,8 @@ class Devices:
             return self._sound.audio.status().device == NULL
         return self._scheduler.port.status().backend == NULL
 
-    def _in_use(self, kind: str) -> str:
+    def in_use(self, kind: str) -> str:
+        """The device in use, as a phrase for the log and for banners."""
         if kind == AUDIO:
             return f"now playing to {self._sound.audio.status().device}"
         if kind == MIDI:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 
 from instrument.engine.performance.roster import Opened, OpenPlayer
 from instrument.engine.performance.sound_seats import kind
 from instrument.engine.sound.tuning import prepare
 from instrument.models.sound.base import StreamModel
+
+logger = logging.getLogger(__name__)
 
 
 class ModelPool:
@@ -20,9 +24,11 @@ class ModelPool:
 
     def load(self, slug: str) -> None:
         """Open a model of `slug` and keep it, so that `give` takes no time. HocketError if it cannot be opened."""
+        began = time.monotonic()
         opened = self._open(slug)
         if isinstance(opened[1], StreamModel):
             prepare(opened[1].rate, opened[1].chunk)
+        logger.info("opened the model %s in %.2f s", slug, time.monotonic() - began)
         with self._lock:
             self._idle.append(opened)
 

@@ -3,6 +3,7 @@ outputs are about to need."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -28,6 +29,8 @@ from instrument.engine.state_view import StateView
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -273,6 +276,8 @@ class NoteThread:
         """Commit what the outputs are about to need."""
         now = self._clock.now()
         if self.transport.tempo and now - self._last_turn_ns > SUSPEND_NS:
+            gap_s = (now - self._last_turn_ns) / 1e9
+            logger.warning("the machine stood still for %.1f s: the music continues where it was", gap_s)
             self._silence()
             self.transport = self.transport.resumed(now, now - self._last_turn_ns)
             self._retime()

@@ -10,19 +10,22 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import os
+import platform
 import signal
 import sys
 import threading
-import traceback
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
 from msgspec.structs import replace
 
+from instrument import __version__, log
 from instrument.engine.control import Control
-from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
+from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
@@ -47,6 +50,8 @@ from instrument.io import priority
 from instrument.io.clocks import SystemClock
 from instrument.models.catalog import list_models
 from instrument.paths import state_dir
+
+logger = logging.getLogger("instrument.engine.process")  # __name__ is "__main__" here
 
 QUIT_S = 10  # after which an end that hangs is cut short
 SWITCH_S = 0.0001  # how long a thread may hold the interpreter while another waits
@@ -92,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return ANOTHER_RUNS
         with held:
+            log.to_file(state / log.ENGINE_LOG)
             return run(options, state)
     except HocketError as error:
         print(error, file=sys.stderr)
@@ -100,6 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace, state: Path) -> int:
     """Put the engine together, run its control loop, take it apart. HocketError where it cannot begin."""
+    began = time.monotonic()
+    python, system = platform.python_version(), platform.platform()
+    logger.info("Hocket %s, process %d, Python %s, %s; %s", __version__, os.getpid(), python, system, vars(options))
     sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
     server = Server(state)  # clients may come; they are answered once all is ready
@@ -142,6 +151,9 @@ def run(options: argparse.Namespace, state: Path) -> int:
     priority.hurry_all(priority.COMPUTES)  # not before: loading may take its time
     for part in (scheduler, sound, notes, listener):
         part.start()
+    for kind in KINDS:
+        logger.info("%s: %s", kind, devices.in_use(kind))
+    logger.info("ready after %.2f s, with the patch %r", time.monotonic() - began, patch.name)
     try:
         status = control.run()
     finally:
@@ -156,6 +168,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         sound.close()
         server.close()
         note_worker.close()
+    logger.info("ended with status %d", status)
     return status
 
 
@@ -222,8 +235,9 @@ def _end_on_signals_and_errors(control: Control) -> None:
         signal.signal(number, on_signal)
 
     def on_error(failure: threading.ExceptHookArgs) -> None:
-        traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
         name = failure.thread.name if failure.thread else "a"
+        details = (failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
+        logger.critical("the %s thread failed", name, exc_info=details)
         control.end(f"the {name} thread failed: {failure.exc_value}", status=1)
 
     threading.excepthook = on_error

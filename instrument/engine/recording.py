@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from instrument.engine.offline.bounce import write_notes
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import SUFFIX, TakeRecorder
 from instrument.errors import HocketError
+
+logger = logging.getLogger(__name__)
 
 REWRITE_S = 15.0  # a MIDI file has its lengths in front and is written anew as a whole
 
@@ -83,6 +86,7 @@ class Recordings:
         with self._lock:
             self.problem = ""
             self._running.append((recorder, None if path.endswith(".wav") else performance))
+        logger.info("recording to %s", path)
 
     def update(self) -> None:
         """Write what is new. A file that fails is given up, and `problem` says why."""
@@ -103,6 +107,8 @@ class Recordings:
         with self._lock:
             running, self._running = self._running, []
             well = [self._try(recorder.close) for recorder, _ in running]
+        for recorder, _ in running:
+            logger.info("recorded %s", recorder.path)
         if not all(well):
             raise HocketError(self.problem)
 

@@ -25,7 +25,7 @@ class Rig:
 
     def __init__(self, patch=BAND, open_player=open_any):
         self.notes = NoteThread(ManualClock(0), ModelPool(open_player), patch, ())
-        devices = SimpleNamespace(there={AUDIO: ("speaker",), MIDI: (), MIDI_IN: ()})
+        devices = SimpleNamespace(available={AUDIO: ("speaker",), MIDI: (), MIDI_IN: ()})
         self.describer = Describer(self.notes.view, devices)
         self.describer.look_at_models()
         self.client = self.describer.description()

@@ -23,6 +23,7 @@ from instrument.engine.ipc.messages import (
     encode,
 )
 from instrument.errors import HocketError
+from instrument.log import ENGINE_LOG
 from instrument.paths import state_dir
 
 _LONGEST_REPORT = 1 << 24  # bytes
@@ -59,7 +60,8 @@ class EngineClient:
         HocketError if there is none, or it does not answer within `timeout_s` seconds.
         """
         state = state_dir()
-        log = state / "engine.log"
+        log = state / ENGINE_LOG
+        logged = 0  # bytes of the log before this engine
         ends = time.monotonic() + timeout_s
         process = None
         while time.monotonic() < ends:
@@ -77,9 +79,10 @@ class EngineClient:
             if not spawn:
                 raise HocketError("no engine is running: start one with `hocket play`")
             if process is None or process.poll() == ANOTHER_RUNS:  # which will answer, or has just ended
-                process = _spawn(state, options or {})
+                logged = log.stat().st_size if log.exists() else 0
+                process = _spawn(log, options or {})
             elif process.poll() is not None:
-                raise HocketError(f"the engine did not start: {_last_line(log)}")
+                raise HocketError(f"the engine did not start: {_last_line(log, logged)}")
             time.sleep(0.02)
         if process:
             process.kill()
@@ -162,21 +165,23 @@ def _dial(state: Path) -> Connection | None:
         raise HocketError(f"the engine refuses {state / 'engine.key'}: end it and remove that file") from error
 
 
-def _spawn(state: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(log: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start an engine. What it prints before it has set up its logging is appended to the same file."""
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    with open(state / "engine.log", "wb") as log:
+    with open(log, "ab") as stderr:
         return subprocess.Popen(
             [sys.executable, "-m", "instrument.engine.process", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=log,
+            stderr=stderr,
             start_new_session=True,  # the terminal's Ctrl-C is for us
             creationflags=0x00000208 if sys.platform == "win32" else 0,  # the same: DETACHED, NEW_PROCESS_GROUP
         )
 
 
-def _last_line(path: Path) -> str:
+def _last_line(path: Path, start: int) -> str:
+    """The last line of a log after its first `start` bytes, or where to look if there is none."""
     with suppress(OSError):
-        lines = path.read_text("utf-8", "replace").split("\n")
+        lines = path.read_bytes()[start:].decode(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), f"see {path}")
     return f"see {path}"

@@ -6,6 +6,7 @@ does not take its reports loses telemetry first and then the connection.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections import deque
@@ -19,6 +20,8 @@ from pathlib import Path
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.messages import AnyReport, Envelope, Reply, Telemetry, decode_command, encode
 from instrument.errors import HocketError
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_COMMAND = 1 << 20  # bytes
 _TELEMETRY_BACKLOG = 8  # reports waiting, after which telemetry is dropped
@@ -115,9 +118,11 @@ class Server:
         try:
             deliver_challenge(connection, self._key)
             answer_challenge(connection, self._key)
-        except (AuthenticationError, OSError, EOFError):
+        except (AuthenticationError, OSError, EOFError) as error:
+            logger.warning("a client without the key was turned away: %r", error)
             connection.close()
             return
+        logger.info("a client has connected")
         peer = Peer(connection)
         self.peers.append(peer)
         self._start(peer.write_all, f"write-{id(peer)}")
@@ -127,9 +132,11 @@ class Server:
                 try:
                     self.inbox.put((peer, decode_command(data)))
                 except HocketError as error:
+                    logger.warning("a client sent what is no command: %s", error)
                     peer.reply(0, str(error))
         except (OSError, EOFError):
             pass
+        logger.info("a client has gone")
         peer.drop()
         self.peers.remove(peer)
         self.wake()

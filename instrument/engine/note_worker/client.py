@@ -8,6 +8,7 @@ two connections, so that a model that is opened, or a phrase that is encoded, ke
 from __future__ import annotations
 
 import importlib
+import logging
 import secrets
 import shutil
 import subprocess
@@ -51,12 +52,15 @@ from instrument.engine.performance.roster import Opened, OpenPlayer
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.errors import HocketError
 from instrument.io.child import spawn
+from instrument.log import copy_stderr
 from instrument.models.catalog import list_models
 from instrument.models.latent import Point, Way
 from instrument.models.notes.pacing import Paces
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
+
+logger = logging.getLogger(__name__)
 
 MODULE = "instrument.engine.note_worker.worker"
 READY = b"ready"
@@ -112,7 +116,9 @@ class NotesProcess:
         pipe = rf"\\.\pipe\{Path(self._folder).name}"
         self._address = pipe if sys.platform == "win32" else str(Path(self._folder) / "notes")
         self._key = secrets.token_bytes(32)
-        self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=None)
+        self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=subprocess.PIPE)
+        copy_stderr(self._process, logger)
+        logger.info("started the process of the note models: %d", self._process.pid)
         self._connecting = threading.Lock()
         self._channels: tuple[Channel, Channel] | None = None
         self._unused: deque[int] = deque()  # players that nobody has any more
@@ -150,6 +156,7 @@ class NotesProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_S)
         self._process.kill()
+        logger.info("the process of the note models has ended")
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _connected(self) -> tuple[Channel, Channel]:

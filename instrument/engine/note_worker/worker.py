@@ -7,18 +7,22 @@ The key to the address comes on standard input. It ends when whoever started it 
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import itertools
+import logging
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
+from instrument import log
 from instrument.engine.note_worker.client import READY, lazy_opener
 from instrument.engine.note_worker.messages import (
     MAX_MESSAGE_BYTES,
@@ -52,6 +56,8 @@ from instrument.io import priority
 from instrument.io.child import when_left
 from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, feed_all
 from instrument.models.sound.base import SoundModel
+
+logger = logging.getLogger("instrument.engine.note_worker.worker")  # __name__ is "__main__" here
 
 SWITCH_S = 0.0005  # how long what takes its time may hold the interpreter while a note waits for it
 
@@ -127,11 +133,13 @@ class Models:
         return Proposed(loaded.player.propose(loaded.ask))
 
     def _opened(self, request: Open) -> Opened | NoNotes:
+        began = time.monotonic()
         with priority.unhurried():
             bundle, model = self._open(request.slug)
         if isinstance(model, SoundModel):
             return NoNotes()
         number = next(self._numbers)
+        logger.info("loaded %s as player %d in %.2f s", bundle.slug, number, time.monotonic() - began)
         self._loaded[number] = LoadedPlayer(model)
         info = BundleSummary(
             bundle.slug, bundle.bundle_hash, bundle.legacy_hash, tuple(bundle.parts), tuple(bundle.knobs)
@@ -172,12 +180,15 @@ def _reply(data: bytes, handlers: Handlers) -> bytes:
         return encode(handlers[type(request)](request))
     except HocketError as error:
         return encode(Refused(str(error)))
-    except Exception:  # noqa: BLE001  the engine ends with it and shows it
+    except Exception:
+        logger.exception("a request failed")  # the engine ends with it and shows it
         return encode(Failed(traceback.format_exc()))
 
 
 def main() -> None:
     """See the module."""
+    log.to_stderr("info")
+    faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the engine
     sys.setswitchinterval(SWITCH_S)
     address, players = sys.argv[1:]

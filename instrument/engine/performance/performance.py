@@ -3,6 +3,7 @@ that a rendered take has the notes that were heard live."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
@@ -37,6 +38,8 @@ from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
+
+logger = logging.getLogger(__name__)
 
 EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
 
@@ -174,6 +177,7 @@ class Performance:
                 continue
             changes_at = player.overload.update(player.line.known, late, self._floor)
             if changes_at is not None:
+                logger.info("player %d: thinning level %d from tick %d", number, player.overload.level, changes_at)
                 self._input(number, changes_at)
         due, self._due = self._due, []
         return sorted(due, key=lambda played: played[1].order)

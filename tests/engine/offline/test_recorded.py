@@ -116,7 +116,7 @@ def test_a_recording_that_broke_off_plays_what_there_is(tmp_path):
 
 def test_a_missing_pad_moves_nothing(tmp_path):
     performance = Performance(Patch(players=(PlayerPatch("vae", {"wander": 0.0}),)), open_vae)
-    point = performance.latent().space.anchor()
+    point = performance.pad().model.space.anchor()
     performance.anchor((Anchor("a", -0.5, 0.0, to_text(point)), Anchor("b", 0.5, 0.0, to_text(-point))))
     for knob, value in (("x", -0.5), ("x", 0.25), ("y", 0.5)):
         perform(performance, random_actions(2, 150))
