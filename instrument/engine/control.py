@@ -64,20 +64,20 @@ FRAME_S = 1 / 30
 POLL_S = 0.25
 RECORD_S = 0.5
 AUTOSAVE_S = 15.0
-COUNT_S = 5.0  # between two looks at what came too late, for the log
-DESCRIBE_S = 0.2  # descriptions follow one another no faster
+COUNT_S = 5.0  # between two log lines about starved blocks, xruns and late notes
+DESCRIBE_S = 0.2  # least time between two descriptions
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
-NO_CLIENT_S = 1.0  # how long one without clients that does not play stays
+NO_CLIENT_S = 1.0  # how long an engine without clients stays when it is not playing
 TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
 LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
-CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for what takes no time
+CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
 
 Handler = Callable[[Peer, Any], Future[Any] | None]
 
 
 class Control:
-    """Runs in the main thread. banners: what clients should see of the start; knob_instants: for every knob
-    turned, the instant (ns) from which each note that starts was made with its new value."""
+    """Runs in the main thread. banners: problems of the start, shown to clients; knob_instants: for every turned knob,
+    the time (ns) from which all notes that start were made with its new value."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Control:
         devices: Devices,
         linger_s: float,
     ) -> None:
-        """linger_s: how long to play on when all clients have vanished without a word."""
+        """linger_s: how long the music goes on after all clients have disconnected without a Quit."""
         self.banners: list[str] = []
         self.knob_instants: deque[int] = deque(maxlen=10_000)
         self._server = server
@@ -96,7 +96,7 @@ class Control:
         self._scheduler = scheduler
         self._sound = sound
         self._devices = devices
-        self._keep = False  # a client wants us to stay
+        self._keep = False  # a client has asked the engine to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
         self._worker = ThreadPoolExecutor(1, "work")
@@ -148,7 +148,7 @@ class Control:
         self._server.wake()
 
     def run(self) -> int:
-        """Until the end; the exit status."""
+        """Run until the end. Returns the exit status."""
         self._describer.look_at_models()
         now = time.monotonic()
         due = [now] * len(self._periodic)
@@ -169,7 +169,7 @@ class Control:
         return status
 
     def save(self) -> None:
-        """Keep the present state for the next start."""
+        """Save the state for the next start, if it has changed."""
         try:
             patch = self._notes.view.snapshot.patch
             if patch != self._saved:
@@ -178,10 +178,10 @@ class Control:
                 logger.debug("the state was saved for the next start")
             self._problem = ""
         except HocketError as error:
-            self._problem = f"the present state was not kept: {error}"
+            self._problem = f"the state was not saved for the next start: {error}"
 
     def record(self, path: str) -> None:
-        """Record the present performance. For the notes thread, and before there is one."""
+        """Record the performance to a file. For the notes thread, or before that is started."""
         self._recordings.start(path, self._notes.performance)
 
     # Commands
@@ -211,7 +211,7 @@ class Control:
         elif error:
             _log_refusal(envelope, error)
         peer.reply(envelope.number, str(error) if error else "")
-        if turned:  # after the reply, which the client takes for the value it asked for
+        if turned:  # after the reply, until which the client shows the value that it asked for
             self._describer.turned(future.result())
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
@@ -239,8 +239,8 @@ class Control:
         def add() -> None:
             notes = self._notes
             performances = filter(None, (notes.performance, notes.previous))
-            with_it = partial(pad.added, anchor=make_anchor(command, performances))
-            notes.call(lambda: notes.anchor(with_it, command.player)).result(CALL_TIMEOUT_S)
+            with_anchor = partial(pad.added, anchor=make_anchor(command, performances))
+            notes.call(lambda: notes.anchor(with_anchor, command.player)).result(CALL_TIMEOUT_S)
 
         return self._worker.submit(add)
 
@@ -257,7 +257,7 @@ class Control:
             patch = load_patch(command.name)
             for player in patch.players:
                 self._notes.models.load(player.model)
-            now = self._notes.view.snapshot.patch.routing  # devices are not changed in passing
+            now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
             here = replace(patch, routing=replace(now, channels=patch.routing.channels))
             self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
             self._describer.saved_patch = patch
@@ -312,7 +312,7 @@ class Control:
             self.end("no client is left")
 
     def _log_problems(self) -> None:
-        """Log what clients are shown, once, as it comes up. This covers what fails in threads that must not log."""
+        """Log each problem once when it appears. This covers failures in threads that must not log."""
         problems = self._problems()
         for text in problems:
             if text not in self._logged:
@@ -379,7 +379,7 @@ class Control:
         return LEARNING.format(labels.get(learning, learning))
 
     def _problems(self) -> tuple[str, ...]:
-        """What the player should know of, in one line each."""
+        """What the person playing should know, in one line each."""
         found = (
             *self.banners,
             *self._devices.banners,

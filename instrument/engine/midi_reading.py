@@ -1,4 +1,4 @@
-"""Reading a MIDI file in a process of its own: whatever is in it, it costs the engine neither time nor memory."""
+"""Reads a MIDI file in a process of its own, with limits on time and memory that protect the engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ SPAN = 256 * TICKS_PER_BEAT
 
 
 def read_beginning(path: str) -> Piece:
-    """A MIDI file's metres, and of each part the notes of 256 beats from its first on. HocketError as `read_midi`."""
+    """The metres of a MIDI file, and of each part the notes of the 256 beats from its first note on.
+
+    HocketError as `read_midi`, and if reading takes too long.
+    """
     try:
         found = json.loads(ask(MODULE, path, seconds=MAX_SECONDS + 5))
     except HocketError as error:
@@ -33,7 +36,7 @@ def read_beginning(path: str) -> Piece:
 
 
 def main() -> int:
-    """Print the file that the first argument names as JSON, or in one line why it cannot be read."""
+    """Print the file named by the first argument as JSON, or in one line why it cannot be read."""
     answer_in_time(MAX_SECONDS)
     if sys.platform != "win32":
         import resource
@@ -42,7 +45,7 @@ def main() -> int:
     try:
         piece = read_midi(sys.argv[1])
     except HocketError as error:
-        print(str(error).encode(errors="replace").decode())  # a path may hold what is no text
+        print(str(error).encode(errors="replace").decode())  # a path may hold bytes that are not text
         return 1
     except MemoryError:
         print(f"this file cannot be read: that takes more than {MAX_MEMORY >> 20} MB of memory")

@@ -38,8 +38,8 @@ def test_what_appears_after_the_start_is_taken_while_the_music_plays(no_jack, st
     engine = start_engine(audio="", midi="")
     engine.until(lambda: engine.telemetry.audio == engine.telemetry.midi == "null")
     told = " ".join(engine.telemetry.banners)
-    assert "playing to nobody until there is one" in told
-    assert "sending to nobody until there is one" in told
+    assert "not playing to any device until there is one" in told
+    assert "not sending to any port until there is one" in told
     engine.client.ask(Play())
     engine.hear(3)
 
@@ -144,7 +144,7 @@ def test_it_is_told_that_it_was_found_and_then_no_more(rig):
     rig.there.add("Keys")
     rig.turn()
     assert rig.devices.available[MIDI] == ("Keys",)
-    assert [text for text in rig.devices.banners if text] == ["there it is: now sending to Keys"]
+    assert [text for text in rig.devices.banners if text] == ["the device is back: now sending to Keys"]
     rig.now += 60
     rig.turn()
     assert not any(rig.devices.banners)
@@ -157,7 +157,7 @@ def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
     rig.turn()
     assert rig.scheduler.port.name == "virtual"
     told = [text for text in rig.devices.banners if text]
-    assert told == ["'Keys' is not there: now sending to virtual until it appears"]
+    assert told == ["'Keys' is missing: now sending to virtual until it appears"]
     rig.now += 60
     rig.turn()
     assert rig.scheduler.port.name == "virtual"

@@ -347,7 +347,7 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
 def test_a_damaged_autosave_is_told_and_left_behind(start_engine):
     (state_dir() / "autosave.json").write_text("{ not json")
     engine = start_engine(patch="", model="scale")
-    engine.until(lambda: any("begins anew" in banner for banner in engine.telemetry.banners))
+    engine.until(lambda: any("begins with the default patch" in banner for banner in engine.telemetry.banners))
     engine.client.ask(Play())
     engine.hear(1)
 

@@ -1,4 +1,4 @@
-"""What window and command line see of the engine: find or start it, send commands, take reports."""
+"""The client of the engine, for the window and the command line: find or start it, send commands, read reports."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from instrument.log import ENGINE_LOG
 from instrument.paths import state_dir
 
 _LONGEST_REPORT = 1 << 24  # bytes
-ANOTHER_RUNS = 3  # exit status of an engine whose state folder has one already
-_BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest go first
+ANOTHER_RUNS = 3  # exit status of an engine whose state folder is in use by another
+_BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest are dropped
 
 
 class EngineClient:
@@ -55,7 +55,7 @@ class EngineClient:
     ) -> EngineClient:
         """Connect to the engine of this user's state folder; start one if there is none and `spawn` is set.
 
-        keep: the engine is to outlive its clients. options: long options of `instrument.engine.process`
+        keep: the engine outlives its clients. options: long options of `instrument.engine.process`
         for an engine that is started here ({"audio": "null"}); a running one is left as it is.
         HocketError if there is none, or it does not answer within `timeout_s` seconds.
         """
@@ -90,7 +90,7 @@ class EngineClient:
         raise HocketError(f"the engine did not answer within {timeout_s:g} s: see {log}")
 
     def send(self, command: AnyCommand) -> int:
-        """Send a command; the number under which its `Reply` will come. A lost engine shows in `alive`."""
+        """Send a command. Returns the number of its `Reply`. If the engine is gone, `alive` becomes False."""
         return self._send(command, awaited=False)
 
     def ask(self, command: AnyCommand, timeout_s: float = 15) -> None:
@@ -106,21 +106,21 @@ class EngineClient:
             raise HocketError(reply.error)
 
     def poll(self) -> list[AnyReport]:
-        """The reports that came since the last call (replies to `ask` excepted). Never blocks."""
+        """The reports since the last call, without the replies to `ask`. Never blocks."""
         with self._arrived:
             reports = list(self._reports)
             self._reports.clear()
         if self.process:
-            self.process.poll()  # leaves no zombie
+            self.process.poll()  # reaps the process if it has ended
         return reports
 
     def wait(self, timeout_s: float) -> None:
-        """Return when a report is there for `poll`, the engine is gone, or after `timeout_s`."""
+        """Wait until there is a report for `poll` or the engine is gone, for up to `timeout_s`."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._reports or not self.alive, timeout_s)
 
     def close(self) -> None:
-        """Leave; the engine stays or ends as its options say."""
+        """Disconnect. The engine stays or ends as its options say."""
         self.alive = False
         instance.hang_up(self._connection)
 
@@ -155,7 +155,7 @@ class EngineClient:
 
 
 def _dial(state: Path) -> Connection | None:
-    """A connection, None if nobody listens."""
+    """A connection, None if no engine listens."""
     family, address = instance.address(state)
     try:
         return Client(address, family, authkey=instance.authkey(state))

@@ -1,4 +1,4 @@
-"""How a mixer is set up for a scene: voices, levels, and the players that sound. Live and in a file alike."""
+"""Sets up a mixer for a scene: voices, levels and sound players. Used live and for rendering."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class SoundPlayers:
     """Sets a mixer up for a scene: programs, pans and levels of the built-in voices, the master level, and a strip with
     knobs for each sound player.
 
-    Any thread may call it. keyed: a voice plays the keyboard; chords: what the band plays, which the caller feeds.
+    Any thread may call it. keyed: a voice plays the keyboard; chords: of the band, whose notes the caller adds.
     """
 
     def __init__(self, mixer: Mixer, tick_at: Callable[[int], float], live: bool) -> None:
-        """tick_at: the tick at which a frame of the mixer is heard, infinite where time stands; live: streams have
-        threads of their own."""
+        """tick_at: the tick at which a frame of the mixer is heard, infinite while it is stopped; live: streams render
+        in threads of their own."""
         self.chords = Chords()
         self._tick_at = tick_at
         self._live = live
@@ -34,14 +34,14 @@ class SoundPlayers:
         self._count = 0
         self._scene = Scene()
         self._playing = False
-        self._running: tuple[StreamSource, ...] = ()  # for `is_short`, which waits for nobody
+        self._running: tuple[StreamSource, ...] = ()  # for `is_short`, which takes no lock
         self.keyed = False  # a voice plays the keyboard
-        self._failed: dict[str, str] = {}  # voices that give nothing any more, and why
-        self._settings: tuple[Event, ...] = ()  # that hold now
+        self._failed: dict[str, str] = {}  # voices that have stopped, and why
+        self._settings: tuple[Event, ...] = ()  # in force
         self._lock = threading.RLock()
 
     def use(self, mixer: Mixer) -> None:
-        """Move to another mixer; streams go on where they are."""
+        """Move to another mixer; streams continue where they are."""
         with self._lock:
             last, self._mixer = self._seated, mixer
             for _, _, guest in last.values():
@@ -66,7 +66,7 @@ class SoundPlayers:
                 self._mixer.detach(strip)
                 self._failed.pop(strip, None)
                 if isinstance(guest, LiveStream):
-                    guest.close()  # what lies ready is enough to fade out
+                    guest.close()  # what is ready is enough for the fade-out
             for seat in scene.seats:
                 if id(seat.model) not in self._seated:
                     self._count += 1
@@ -82,7 +82,7 @@ class SoundPlayers:
 
     @property
     def settings(self) -> tuple[Event, ...]:
-        """All events that hold now, for a mixer that is new."""
+        """All events in force, for a new mixer."""
         return self._settings
 
     def begin(self, frame: int) -> None:
@@ -101,7 +101,7 @@ class SoundPlayers:
                 stream.stop()
 
     def is_short(self, frames: int) -> bool:
-        """Whether it is worth waiting a moment before so much is rendered: a chunk of a stream is about to come."""
+        """Whether the mixer should wait a moment before it renders so many frames, as a chunk is nearly ready."""
         return any(stream.is_short(frames) for stream in self._running)
 
     def close(self) -> None:
@@ -113,13 +113,13 @@ class SoundPlayers:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the player should know."""
+        """What the person playing should know."""
         with self._lock:
             return (*filter(None, (stream.problem for stream in self._streams)), *self._failed.values())
 
     @property
     def taken(self) -> list[int]:
-        """The frames from which the last turns hold that the first stream was told."""
+        """The frames from which the last settings of the first stream hold."""
         streams = self._streams
         return list(streams[0].tuned.taken) if streams else []
 

@@ -109,7 +109,7 @@ def test_the_player_hears_it_where_it_was_played(stage):
     while clock.now() < start + 4 * BEAT:
         clock.advance(100 * MS)
         notes._plan(300)
-        notes._advance()
+        notes._commit_due()
     struck = round(start + 3.51 * BEAT)
     notes.live_input.listen([Key(struck, 60, 90, Part.MELODY), Key(struck + 2 * MS, 64, 80, Part.MELODY)])
     notes.live_input.listen([Key(struck + BEAT, 60, 0, Part.MELODY)])
