@@ -83,7 +83,7 @@ def test_a_bundle_that_is_another_now_does_not_play_the_take(tmp_path):
     take = played()
     found = rendered(take, tmp_path, other)
     assert found.played == rendered(take, tmp_path, open_scale).played
-    assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the bundle here is 0dd0dd0dd0dd")
+    assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the installed bundle is 0dd0dd0dd0dd")
 
 
 def test_a_take_of_version_0_1_knows_its_bundle_by_the_hash_of_then(tmp_path):
