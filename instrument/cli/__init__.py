@@ -38,7 +38,7 @@ def _choose_level(name: str) -> None:
 
 LogLevel = Annotated[
     str,
-    typer.Option(metavar="|".join(log.LEVELS), callback=_choose_level, help="What is logged; else by HOCKET_LOG."),
+    typer.Option(metavar="|".join(log.LEVELS), callback=_choose_level, help="Least severe messages to log; else as in HOCKET_LOG."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -248,4 +248,4 @@ def _end_on_signals_and_errors(control: Control) -> None:
 if __name__ == "__main__":
     exit_status = main()
     sys.stderr.flush()
-    os._exit(exit_status)  # at once: a driver's own clean-up is where it would hang
+    os._exit(exit_status)  # skip the clean-up of drivers, which may hang

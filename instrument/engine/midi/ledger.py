@@ -10,7 +10,7 @@ MAX_DURATION = 64 * 24.0  # ticks; a longer note is released here
 
 
 class Ledger:
-    """The sounding notes of one destination (a MIDI port, the voices), and when each is to end.
+    """The sounding notes of one destination (a MIDI port, the voices), and the time at which each ends.
 
     Times are fractional ticks, so a change of tempo moves the ends too. Calls return the short MIDI messages to send,
     in order. There is never a second note-on of a channel and key without a note-off between, and after `release_all`

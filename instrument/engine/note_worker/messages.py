@@ -88,8 +88,8 @@ class Open(Request, frozen=True):
 
 
 class Propose(Request, frozen=True):
-    """A player's next note, after its orders. ask: None if only floor and latest have changed since
-    the last one; unwanted: players that nobody has any more."""
+    """A player's next note, after its orders. ask: None if only floor and latest have changed since the last one;
+    unused: players that can be released."""
 
     player: int
     orders: tuple[AnyOrder, ...]

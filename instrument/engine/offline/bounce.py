@@ -100,7 +100,7 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
         playback = _Playback(rendering, mixer)
         left = round(rendering.seconds * RATE)
         while left > 0:
-            playback.go_on()
+            playback.post_next()
             block = mixer.render(min(BLOCK, left))
             left -= len(block)
             fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
@@ -124,7 +124,7 @@ class _Playback:
         self._agenda.add(strikes(band))
         self._agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
 
-    def go_on(self) -> None:
+    def post_next(self) -> None:
         """Post all that takes effect in the next block."""
         due = self._mixer.reach(BLOCK)
         first = self._mixer.horizon == 0

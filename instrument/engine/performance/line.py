@@ -13,7 +13,7 @@ from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
 CONTEXT = 64  # notes that are fed to a player again after a change of seed, metre or model
-REWOUND = 32  # at most so many committed notes may follow a live note that is inserted
+REWOUND = 32  # most committed notes that may follow an inserted live note
 
 
 class Line:

@@ -22,7 +22,7 @@ class Overload:
         """Adapt the level to how far the player is planned.
 
         known: tick up to which it is planned; overdue: tick up to which it should be, at the latest; floor: tick up to
-        which notes have been committed. Returns the tick from which the player goes on at the new level, None where
+        which notes have been committed. Returns the tick from which the player continues at the new level, None if
         nothing changes for it.
         """
         before = self.level

@@ -213,7 +213,7 @@ class MixThread:
             time.sleep(max(0.001, (BLOCK - free) / audio.rate))
 
     def _lead_s(self, audio: AudioOutput) -> float:
-        """How much sound (s) is to be ready for the device."""
+        """How much sound (s) should be ready for the device."""
         if not self.players.keyed:
             return LEAD_S
         starved, before = audio.status().starved, self._starved

@@ -103,8 +103,8 @@ class Mixer:
         self._limiter = Limiter(rate)
         self._sources: dict[str, Source] = {VOICES: voice, **(sources or {})}
         self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
-        self._guests: dict[str, PlayerSource] = {}
-        self._players: dict[str, PlayerVoice] = {}  # those sources that play MIDI
+        self._player_sources: dict[str, PlayerSource] = {}
+        self._player_voices: dict[str, PlayerVoice] = {}  # those sources that play MIDI
         self._leaving: set[str] = set()
         self._routes: Mapping[int, tuple[str, ...]] = {}
         self._peaks: dict[str, NDArray[np.float32]] = {}  # by strip, since `peaks` was last called
@@ -121,21 +121,21 @@ class Mixer:
         """Names for `Fader.strip`."""
         return (*self._ramps, *PARTS)
 
-    def attach(self, strip: str, guest: PlayerSource, db: float = 0.0) -> None:
+    def attach(self, strip: str, source: PlayerSource, db: float = 0.0) -> None:
         """Add a sound player. It fades in to a level in decibels with the next block. Any thread."""
         ramp = Ramp(0.0)
         ramp.move(to_gain(db), round(FADE_S * self.rate))
         with self._lock:
-            self._guests[strip] = guest
-            if isinstance(guest, PlayerVoice):
-                self._players[strip] = guest
+            self._player_sources[strip] = source
+            if isinstance(source, PlayerVoice):
+                self._player_voices[strip] = source
             self._ramps[strip] = ramp
-            self._sources = {**self._sources, strip: guest}
+            self._sources = {**self._sources, strip: source}
 
     def detach(self, strip: str) -> None:
         """Fade a sound player out and remove it. Any thread."""
         with self._lock:
-            if strip in self._guests:
+            if strip in self._player_sources:
                 self._ramps[strip].move(0.0, round(FADE_S * self.rate))
                 self._leaving.add(strip)
 
@@ -214,8 +214,8 @@ class Mixer:
                 self._leaving.discard(strip)
                 self._sources = {name: source for name, source in self._sources.items() if name != strip}
                 del self._ramps[strip]
-                self._players.pop(strip, None)
-                self._guests.pop(strip).close()
+                self._player_voices.pop(strip, None)
+                self._player_sources.pop(strip).close()
 
     def _take_events(self) -> int:
         """Apply the events that are due at the horizon. Returns the frame of the next event."""
@@ -229,7 +229,7 @@ class Mixer:
             self._gate.move(0.0, round(CUT_S * self.rate))
             self._silence_at = self.horizon + round(CUT_S * self.rate)
         elif self._silence_at == self.horizon:
-            for each in (self.voice, *list(self._guests.values())):
+            for each in (self.voice, *list(self._player_sources.values())):
                 each.all_off()
             self._gate.move(1.0, round(CUT_S * self.rate))
             self._silence_at = None
@@ -238,8 +238,8 @@ class Mixer:
                 case Fader():
                     self._move(event)
                 case KnobUpdate():
-                    if event.strip in self._players:
-                        self._players[event.strip].turn(event.knobs)
+                    if event.strip in self._player_voices:
+                        self._player_voices[event.strip].turn(event.knobs)
                 case Routes():
                     self._routes = event.strips
                 case bytes():
@@ -248,16 +248,16 @@ class Mixer:
 
     def _perform(self, message: bytes) -> None:
         """Send a note-on to where its channel is routed, and a note-off everywhere, as routes may have changed."""
-        if not self._players or len(message) < 2:
+        if not self._player_voices or len(message) < 2:
             perform(self.voice, message)
             return
         parsed = midi_spec.parse(message)
         starts = parsed.starts
         strips = self._routes.get(parsed.channel, ())
-        routed = [self._players[strip] for strip in strips if strip in self._players]
+        routed = [self._player_voices[strip] for strip in strips if strip in self._player_voices]
         if not (routed and starts):
             perform(self.voice, message)
-        for player in routed if starts or parsed.kind == midi_spec.BEND else list(self._players.values()):
+        for player in routed if starts or parsed.kind == midi_spec.BEND else list(self._player_voices.values()):
             perform(player, message)
 
     def _placed(self, frame: int) -> int:

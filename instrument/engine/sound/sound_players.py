@@ -44,15 +44,15 @@ class SoundPlayers:
         """Move to another mixer; streams continue where they are."""
         with self._lock:
             last, self._mixer = self._seated, mixer
-            for _, _, guest in last.values():
-                if isinstance(guest, LiveStream):
-                    guest.join()
+            for _, _, source in last.values():
+                if isinstance(source, LiveStream):
+                    source.join()
             self._seated = {}
             for strip, model, _ in last.values():
                 seat = next(seat for seat in self._scene.seats if seat.model is model)
-                guest = self._seat(strip, seat, 0.0)
-                if isinstance(guest, StreamSource) and self._playing:
-                    guest.resume()
+                source = self._seat(strip, seat, 0.0)
+                if isinstance(source, StreamSource) and self._playing:
+                    source.resume()
             self._running = tuple(self._streams)
 
     def arrange(self, scene: Scene, tick: float) -> tuple[Event, ...]:
@@ -62,17 +62,17 @@ class SoundPlayers:
             self._scene = scene
             there = {id(seat.model) for seat in scene.seats}
             for key in [key for key in self._seated if key not in there]:
-                strip, _, guest = self._seated.pop(key)
+                strip, _, source = self._seated.pop(key)
                 self._mixer.detach(strip)
                 self._failed.pop(strip, None)
-                if isinstance(guest, LiveStream):
-                    guest.close()  # what is ready is enough for the fade-out
+                if isinstance(source, LiveStream):
+                    source.close()  # what is ready is enough for the fade-out
             for seat in scene.seats:
                 if id(seat.model) not in self._seated:
                     self._count += 1
-                    guest = self._seat(f"guest {self._count}", seat, tick)
-                    if isinstance(guest, StreamSource) and self._playing:
-                        guest.begin(self._mixer.horizon, soon=True)
+                    source = self._seat(f"sound player {self._count}", seat, tick)
+                    if isinstance(source, StreamSource) and self._playing:
+                        source.begin(self._mixer.horizon, soon=True)
                 elif isinstance(stream := self._seated[id(seat.model)][2], StreamSource):
                     stream.tuned.update(tick, self._stream_settings(seat))
             self._running = tuple(self._streams)
@@ -101,7 +101,7 @@ class SoundPlayers:
                 stream.stop()
 
     def is_short(self, frames: int) -> bool:
-        """Whether the mixer should wait a moment before it renders so many frames, as a chunk is nearly ready."""
+        """Whether the mixer should wait a moment before it renders these frames, as a chunk is nearly ready."""
         return any(stream.is_short(frames) for stream in self._running)
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class SoundPlayers:
         return list(streams[0].tuned.taken) if streams else []
 
     def strips(self, players: int) -> list[str]:
-        """The strip of each player, empty where there is none."""
+        """The strip of each player, empty if it has none."""
         with self._lock:
             strips = [""] * players
             for seat in self._scene.seats:
@@ -137,30 +137,30 @@ class SoundPlayers:
         counts = [0] * players
         with self._lock:
             for seat in self._scene.seats:
-                guest = self._seated[id(seat.model)][2] if id(seat.model) in self._seated else None
-                if seat.player < players and isinstance(guest, StreamSource):
-                    counts[seat.player] = guest.underruns
+                source = self._seated[id(seat.model)][2] if id(seat.model) in self._seated else None
+                if seat.player < players and isinstance(source, StreamSource):
+                    counts[seat.player] = source.underruns
         return tuple(counts)
 
     @property
     def _streams(self) -> list[StreamSource]:
-        return [guest for _, _, guest in self._seated.values() if isinstance(guest, StreamSource)]
+        return [source for _, _, source in self._seated.values() if isinstance(source, StreamSource)]
 
     def _seat(self, strip: str, seat: SoundSeat, tick: float) -> PlayerSource:
         mixer, model = self._mixer, seat.model
-        guest: PlayerSource
+        source: PlayerSource
         if isinstance(model, VoiceModel):
             tones = model.start(mixer.rate, self._live)
             tones.turn(seat.model_knobs)
             name = f"player {seat.player}"
-            guest = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
+            source = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
         else:
             tuned = TunedStream(model, mixer.rate, self._tick_at, self.chords)
             tuned.update(tick, self._stream_settings(seat))
-            guest = (LiveStream if self._live else StreamSource)(tuned, lambda: mixer.horizon)
-        self._seated[id(model)] = (strip, model, guest)
-        mixer.attach(strip, guest, seat.gain_db)
-        return guest
+            source = (LiveStream if self._live else StreamSource)(tuned, lambda: mixer.horizon)
+        self._seated[id(model)] = (strip, model, source)
+        mixer.attach(strip, source, seat.gain_db)
+        return source
 
     def _stream_settings(self, seat: SoundSeat) -> StreamSettings:
         values = seat.values

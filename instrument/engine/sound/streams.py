@@ -132,7 +132,7 @@ class Run:
     """
 
     def __init__(self, start: int, rate: int, begun: bool = False, soon: bool = False) -> None:
-        """start: frame of the mixer at which it begins; patient: or as soon as there is something."""
+        """start: frame of the mixer at which it begins; soon: or later, as soon as sound is ready."""
         self.begun = begun
         self.ended = False
         self.underruns = 0
@@ -238,7 +238,7 @@ class StreamSource:
         return self._underruns + (run.underruns if run else 0)
 
     def is_short(self, frames: int) -> bool:
-        """Whether the mixer should wait a moment before it renders so many frames."""
+        """Whether the mixer should wait a moment before it renders these frames."""
         return False
 
     def begin(self, frame: int, soon: bool = False) -> None:
@@ -282,7 +282,7 @@ class StreamSource:
         self._run = run
 
     def _fill(self, run: Run, frames: int) -> None:
-        """Make sure that so many frames are ready. Without a thread they are rendered here."""
+        """Make sure that these frames are ready. Without a thread they are rendered here."""
         while run is self._run and run.ready < frames + FADE_TAIL and not run.ended:
             self._write(run)
 

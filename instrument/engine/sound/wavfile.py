@@ -51,7 +51,7 @@ class WavFile:
         except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes
             self.close()
             raise HocketError(
-                f"cannot go on writing {self.path} ({_cause(error)}): what was recorded so far is kept; "
+                f"cannot continue writing {self.path} ({_cause(error)}): what was recorded so far is kept; "
                 "make room, or record to another disk"
             ) from error
 

@@ -28,7 +28,7 @@ class Ramp:
         self._frames = self._done = 0
 
     def move(self, target: float, frames: int) -> None:
-        """Begin to move to `target`, over at least one frame. A movement under way is replaced, from where it is."""
+        """Begin to move to `target`, over at least one frame. It starts at the present gain."""
         self._from, self._target = self.value, target
         self._frames, self._done = max(1, frames), 0
 

@@ -72,7 +72,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path, kind: str) -> None:
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root)
     assert done.stderr == ""
-    assert done.stdout.startswith(f"cannot go on writing {path}")
+    assert done.stdout.startswith(f"cannot continue writing {path}")
     assert done.stdout.count("\n") == 1
     kept, _ = soundfile.read(path)
     assert len(kept) > 100_000
