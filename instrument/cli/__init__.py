@@ -38,7 +38,11 @@ def _choose_level(name: str) -> None:
 
 LogLevel = Annotated[
     str,
-    typer.Option(metavar="|".join(log.LEVELS), callback=_choose_level, help="Least severe messages to log; else as in HOCKET_LOG."),
+    typer.Option(
+        metavar="|".join(log.LEVELS),
+        callback=_choose_level,
+        help="Log level; else as in HOCKET_LOG.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
