@@ -46,6 +46,16 @@ def test_the_variable_chooses_what_is_logged(chosen: str, logged: list[str]) -> 
     assert done.stderr.splitlines() == [f"{level} instrument.test: said" for level in logged]
 
 
+def test_a_chosen_level_reaches_child_processes() -> None:
+    done = run(f"""
+import subprocess, sys
+from instrument import log
+log.choose_level("INFO")
+subprocess.run([sys.executable, "-c", {SAY!r}], check=True)
+""")
+    assert done.stderr.splitlines() == [f"{level} instrument.test: said" for level in ("INFO", "WARNING", "ERROR")]
+
+
 def test_an_unknown_level_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(log.VARIABLE, "loud")
     wanted = "log level 'loud' is not known: choose one of debug, info, warning, error"
