@@ -11,26 +11,12 @@ from typing import Any
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.arrangement import GENRE
-from instrument.engine.performance.knobs import (
-    INSTRUMENT,
-    NO_NOTES,
-    RESTARTING,
-    KnobTable,
-    checked,
-    knob_name,
-)
+from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, KnobTable, checked, knob_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes
 from instrument.engine.performance.patches import MAX_PLAYERS, Patch
 from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
-from instrument.engine.performance.roster import (
-    BundleInfo,
-    Opened,
-    OpenPlayer,
-    bundle_ref,
-    check_input,
-    expect_bundle,
-)
+from instrument.engine.performance.roster import BundleInfo, Opened, OpenPlayer, bundle_ref, check_input, expect_bundle
 from instrument.engine.performance.sound_seats import Scene, SoundModels, SoundSeat, with_strip
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres, metre_map
