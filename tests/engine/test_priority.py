@@ -43,7 +43,7 @@ def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: C
     priorities = Counter(os.sched_getparam(thread).sched_priority for thread in threads)
     assert priorities[IN_TIME] == 2, "the scheduler's and the mixer's"
     assert set(priorities) == {COMPUTES, IN_TIME}
-    (notes,) = [pid for pid in children(process.pid) if "notesprocess" in command_line(pid)]
+    (notes,) = [pid for pid in children(process.pid) if "note_worker" in command_line(pid)]
     assert {os.sched_getscheduler(int(task.name)) for task in Path(f"/proc/{notes}/task").iterdir()} == {os.SCHED_RR}
 
 
