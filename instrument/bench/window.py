@@ -1,5 +1,5 @@
-"""The window, timed: `python -m instrument.bench.window` opens it, prints the `perf_counter_ns` of its first picture,
-and ends with its input. For `hocket bench`."""
+"""Times the window for `hocket bench`: `python -m instrument.bench.window` opens it, prints the `perf_counter_ns` of
+its first painting, and ends when its standard input is closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from instrument.ui.app import run_window
 
 
 class FirstPicture(QObject):
-    """Says when something is painted for the first time."""
+    """Prints the time of the first painting."""
 
     seen = False
 
@@ -27,7 +27,7 @@ class FirstPicture(QObject):
 
 
 def main(_: list[str]) -> int:
-    """As said above."""
+    """Run the window; see the module."""
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith("linux"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication(sys.argv[:1])

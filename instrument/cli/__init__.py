@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instrument import __version__, processes
+from instrument import __version__, log, processes
 from instrument.errors import HocketError
 
 app = typer.Typer(
@@ -27,6 +27,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _choose_level(name: str) -> None:
+    try:
+        if name:
+            log.choose_level(name)
+    except HocketError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+LogLevel = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(log.LEVELS),
+        callback=_choose_level,
+        help="Log level; else as in HOCKET_LOG.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -55,7 +72,7 @@ def _common(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    log.to_stderr()
 
 
 @app.command()
@@ -75,6 +92,7 @@ def play(
     ] = None,
     record: Annotated[str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the engine playing when this command ends.")] = False,
+    log_level: LogLevel = "",
 ) -> None:
     """Play live."""
     from instrument.cli.playing import play_headless, play_in_window
@@ -106,6 +124,7 @@ def render(
         list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",
+    log_level: LogLevel = "",
     as_json: Json = False,
 ) -> None:
     """Render music to a file, without devices and faster than real time. Equal options give equal files."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,38 +54,41 @@ from instrument.engine.performance.patches import (
     save_patch,
 )
 from instrument.engine.recording import Recordings
-from instrument.engine.sound.mix_thread import Sound
-from instrument.engine.state_view import taken
+from instrument.engine.sound.mix_thread import MixThread
+from instrument.engine.state_view import drained
 from instrument.errors import HocketError
+
+logger = logging.getLogger(__name__)
 
 FRAME_S = 1 / 30
 POLL_S = 0.25
 RECORD_S = 0.5
 AUTOSAVE_S = 15.0
-DESCRIBE_S = 0.2  # descriptions follow one another no faster
+COUNT_S = 5.0  # between two log lines about starved blocks, xruns and late notes
+DESCRIBE_S = 0.2  # least time between two descriptions
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
-ALONE_S = 1.0  # how long one without clients that does not play stays
+NO_CLIENT_S = 1.0  # how long an engine without clients stays when it is not playing
 TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
 LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
-ANSWER_S = 2.0  # how long the notes thread may take for what takes no time
+CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
 
-Act = Callable[[Peer, Any], Future[Any] | None]
+Handler = Callable[[Peer, Any], Future[Any] | None]
 
 
 class Control:
-    """Runs in the main thread. banners: what clients should see of the start; knob_instants: for every knob
-    turned, the instant (ns) from which each note that starts was made with its new value."""
+    """Runs in the main thread. banners: problems of the start, shown to clients; knob_instants: for every turned knob,
+    the time (ns) from which all notes that start were made with its new value."""
 
     def __init__(
         self,
         server: Server,
         notes: NoteThread,
         scheduler: Scheduler,
-        sound: Sound,
+        sound: MixThread,
         devices: Devices,
         linger_s: float,
     ) -> None:
-        """linger_s: how long to play on when all clients have vanished without a word."""
+        """linger_s: how long the music goes on after all clients have disconnected without a Quit."""
         self.banners: list[str] = []
         self.knob_instants: deque[int] = deque(maxlen=10_000)
         self._server = server
@@ -93,19 +96,21 @@ class Control:
         self._scheduler = scheduler
         self._sound = sound
         self._devices = devices
-        self._keep = False  # a client wants us to stay
+        self._keep = False  # a client has asked the engine to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
-        self._working = ThreadPoolExecutor(1, "work")
+        self._worker = ThreadPoolExecutor(1, "work")
         self._end: tuple[str, int] | None = None
-        self._alone_since = time.monotonic() + FIRST_CLIENT_S
+        self._no_client_since = time.monotonic() + FIRST_CLIENT_S
         self._describer = Describer(notes.view, devices)
         self._saved: Patch | None = None
         self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
+        self._logged: tuple[str, ...] = ()  # problems, when they were logged last
+        self._delays = (0, 0, 0)  # starved blocks, xruns and late notes, when they were logged last
         notes.ended = self._recordings.finish
-        devices.seen = self._describer.expire
-        self._actions: dict[type[AnyCommand], Act] = {
+        devices.on_change = self._describer.expire
+        self._handlers: dict[type[AnyCommand], Handler] = {
             Hello: self._hello,
             Play: lambda _, __: notes.call(notes.play),
             Stop: lambda _, __: notes.call(notes.stop),
@@ -123,16 +128,18 @@ class Control:
                 lambda: notes.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
             ),
             RemoveAnchor: self._remove_anchor,
-            Describe: self._look_around,
+            Describe: self._refresh,
             Quit: lambda _, __: self.end("asked to quit"),
         }
-        self._duties: list[tuple[float, Callable[[], None]]] = [
-            (FRAME_S, self._tell),
+        self._periodic: list[tuple[float, Callable[[], None]]] = [
+            (FRAME_S, self._send_telemetry),
             (POLL_S, devices.poll),
             (RECORD_S, self._recordings.update),
             (AUTOSAVE_S, self.save),
-            (DESCRIBE_S, self._describe),
-            (POLL_S, self._count_clients),
+            (DESCRIBE_S, self._send_changes),
+            (POLL_S, self._end_without_clients),
+            (POLL_S, self._log_problems),
+            (COUNT_S, self._log_delays),
         ]
 
     def end(self, reason: str, status: int = 0) -> None:
@@ -141,70 +148,75 @@ class Control:
         self._server.wake()
 
     def run(self) -> int:
-        """Until the end; the exit status."""
+        """Run until the end. Returns the exit status."""
         self._describer.look_at_models()
         now = time.monotonic()
-        due = [now] * len(self._duties)
+        due = [now] * len(self._periodic)
         while self._end is None:
             with suppress(Empty):
                 peer, envelope = self._server.inbox.get(timeout=max(0.0, min(due) - time.monotonic()))
                 if peer and envelope:
-                    self._obey(peer, envelope)
+                    self._handle(peer, envelope)
             now = time.monotonic()
-            for i, (period, duty) in enumerate(self._duties):
+            for i, (period, duty) in enumerate(self._periodic):
                 if now >= due[i]:
                     due[i] = max(due[i] + period, now)
                     duty()
         reason, status = self._end
+        logger.log(logging.ERROR if status else logging.INFO, "ending: %s", reason)
         self._recordings.close()
         self._server.broadcast(Bye(reason))
         return status
 
     def save(self) -> None:
-        """Keep the present state for the next start."""
+        """Save the state for the next start, if it has changed."""
         try:
             patch = self._notes.view.snapshot.patch
             if patch != self._saved:
                 autosave(patch)
                 self._saved = patch
+                logger.debug("the state was saved for the next start")
             self._problem = ""
         except HocketError as error:
-            self._problem = f"the present state was not kept: {error}"
+            self._problem = f"the state was not saved for the next start: {error}"
 
     def record(self, path: str) -> None:
-        """Record the present performance. For the notes thread, and before there is one."""
+        """Record the performance to a file. For the notes thread, or before that is started."""
         self._recordings.start(path, self._notes.performance)
 
     # Commands
 
-    def _obey(self, peer: Peer, envelope: Envelope) -> None:
+    def _handle(self, peer: Peer, envelope: Envelope) -> None:
         try:
-            future = self._actions[type(envelope.command)](peer, envelope.command)
+            future = self._handlers[type(envelope.command)](peer, envelope.command)
         except HocketError as error:
+            _log_refusal(envelope, error)
             peer.reply(envelope.number, str(error))
             return
         if future is None:
             peer.reply(envelope.number)
         else:
-            future.add_done_callback(partial(self._answer, peer, envelope))
+            future.add_done_callback(partial(self._finish, peer, envelope))
 
-    def _answer(self, peer: Peer, envelope: Envelope, future: Future[Any]) -> None:
+    def _finish(self, peer: Peer, envelope: Envelope, future: Future[Any]) -> None:
         error = future.exception()
         turned = isinstance(envelope.command, SetKnob) and not error
         if not turned:
             self._describer.expire()
         if isinstance(error, TimeoutError):
-            error = HocketError(f"the players did not answer within {ANSWER_S:g} s: try again")
+            error = HocketError(f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again")
         if error and not isinstance(error, HocketError):
-            traceback.print_exception(error)
+            logger.critical("%s failed", envelope.command, exc_info=error)
             self.end(f"internal error: {error!r}", 1)
+        elif error:
+            _log_refusal(envelope, error)
         peer.reply(envelope.number, str(error) if error else "")
-        if turned:  # after the reply, which the client takes for the value it asked for
+        if turned:  # after the reply, until which the client shows the value that it asked for
             self._describer.turned(future.result())
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
-        self._alone_since = time.monotonic()
+        self._no_client_since = time.monotonic()
         self._shown = None
         peer.post(self._describer.description())
 
@@ -219,49 +231,49 @@ class Control:
     def _load_model(self, _: Peer, command: LoadModel) -> Future[None]:
         def load() -> None:
             self._notes.models.load(command.slug)
-            self._notes.call(lambda: self._notes.load(command.slug, command.player)).result(ANSWER_S)
+            self._notes.call(lambda: self._notes.load(command.slug, command.player)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(load)
+        return self._worker.submit(load)
 
     def _add_anchor(self, _: Peer, command: AddAnchor) -> Future[None]:
         def add() -> None:
             notes = self._notes
             performances = filter(None, (notes.performance, notes.previous))
-            with_it = partial(pad.added, anchor=make_anchor(command, performances))
-            notes.call(lambda: notes.anchor(with_it, command.player)).result(ANSWER_S)
+            with_anchor = partial(pad.added, anchor=make_anchor(command, performances))
+            notes.call(lambda: notes.anchor(with_anchor, command.player)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(add)
+        return self._worker.submit(add)
 
     def _remove_anchor(self, _: Peer, command: RemoveAnchor) -> Future[None]:
         def remove() -> None:
             notes = self._notes
             without = without_anchor(notes.performance, command.name, command.player)
-            notes.call(lambda: notes.anchor(without, command.player)).result(ANSWER_S)
+            notes.call(lambda: notes.anchor(without, command.player)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(remove)
+        return self._worker.submit(remove)
 
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
         def load() -> None:
             patch = load_patch(command.name)
             for player in patch.players:
                 self._notes.models.load(player.model)
-            now = self._notes.view.snapshot.patch.routing  # devices are not changed in passing
+            now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
             here = replace(patch, routing=replace(now, channels=patch.routing.channels))
-            self._notes.call(lambda: self._notes.use(here)).result(ANSWER_S)
-            self._describer.kept = patch
+            self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
+            self._describer.saved_patch = patch
 
-        return self._working.submit(load)
+        return self._worker.submit(load)
 
     def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
         def save() -> None:
-            saved = self._describer.kept = save_patch(self._notes.view.snapshot.patch, command.name)
-            self._notes.call(lambda: self._notes.label(name=saved.name)).result(ANSWER_S)
+            saved = self._describer.saved_patch = save_patch(self._notes.view.snapshot.patch, command.name)
+            self._notes.call(lambda: self._notes.set_fields(name=saved.name)).result(CALL_TIMEOUT_S)
 
-        return self._working.submit(save)
+        return self._worker.submit(save)
 
     def _record(self, _: Peer, command: Record) -> Future[None]:
         if not command.path:
-            return self._working.submit(self._recordings.close)
+            return self._worker.submit(self._recordings.close)
         return self._notes.call(lambda: self.record(command.path))
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
@@ -279,31 +291,46 @@ class Control:
                 if kind in chosen:
                     self._devices.use(kind, str(chosen[kind]))
             routing = replace(self._notes.view.snapshot.patch.routing, **chosen)
-            self._notes.call(lambda: self._notes.label(routing=routing)).result(ANSWER_S)
+            self._notes.call(lambda: self._notes.set_fields(routing=routing)).result(CALL_TIMEOUT_S)
 
         return self._devices.call(change)
 
-    def _look_around(self, _: Peer, __: Describe) -> Future[None]:
+    def _refresh(self, _: Peer, __: Describe) -> Future[None]:
         def look() -> None:
             self._describer.look_at_models()
-            self._devices.look_around()
+            self._devices.refresh()
 
         return self._devices.call(look)
 
     # Duties
 
-    def _count_clients(self) -> None:
+    def _end_without_clients(self) -> None:
         now = time.monotonic()
         if self._server.peers or self._keep:
-            self._alone_since = now
-        elif now - self._alone_since > (self._linger_s if self._notes.transport.playing else ALONE_S):
+            self._no_client_since = now
+        elif now - self._no_client_since > (self._linger_s if self._notes.transport.playing else NO_CLIENT_S):
             self.end("no client is left")
 
-    def _describe(self) -> None:
+    def _log_problems(self) -> None:
+        """Log each problem once when it appears. This covers failures in threads that must not log."""
+        problems = self._problems()
+        for text in problems:
+            if text not in self._logged:
+                logger.warning("shown to the player: %s", text)
+        self._logged = problems
+
+    def _log_delays(self) -> None:
+        audio = self._sound.audio.status()
+        delays = (audio.starved, audio.xruns, self._scheduler.late)
+        if delays != self._delays:
+            logger.warning("starved blocks, xruns and late notes so far: %d, %d, %d", *delays)
+        self._delays = delays
+
+    def _send_changes(self) -> None:
         if changes := self._describer.changes():
             self._server.broadcast(changes)
 
-    def _tell(self) -> None:
+    def _send_telemetry(self) -> None:
         if not self._server.peers:
             return
         notes, sound = self._notes, self._sound
@@ -322,20 +349,20 @@ class Control:
                 bpm=transport.bpm_at(tick),
                 bar=bar,
                 beat=beat,
-                committed=tuple(taken(notes.view.committed)),
+                committed=tuple(drained(notes.view.committed)),
                 plan=None if plan is shown else plan,
                 levels=sound.levels(),
                 load=sound.load,
                 starved=audio.starved,
                 xruns=audio.xruns,
-                latency_ms=sound.reach_ns() / 1e6,
+                latency_ms=sound.lead_ns() / 1e6,
                 late_notes=self._scheduler.late,
                 sounding=self._scheduler.agenda.sounding,
                 ms_per_note=notes.ms_per_note,
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
-                banners=self._all_banners(),
+                banners=(*self._problems(), *filter(None, [self._learning()])),
                 midi_in=self._devices.midi_in,
                 player_levels=player_levels,
                 voices_level=voices_level,
@@ -351,15 +378,19 @@ class Control:
         labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
         return LEARNING.format(labels.get(learning, learning))
 
-    def _all_banners(self) -> tuple[str, ...]:
+    def _problems(self) -> tuple[str, ...]:
+        """What the person playing should know, in one line each."""
         found = (
             *self.banners,
             *self._devices.banners,
             self._notes.problem,
-            self._learning(),
             TOO_SLOW if self._notes.performance.thinned else "",
             self._sound.problem,
             self._recordings.problem,
             self._problem,
         )
         return tuple(filter(None, found))
+
+
+def _log_refusal(envelope: Envelope, error: BaseException) -> None:
+    logger.warning("refused %s: %s", envelope.command, error)

@@ -1,4 +1,4 @@
-"""What clients are sent of models, patches and knobs: everything at first, then what changed."""
+"""Describes models, patches and knobs to clients: everything at first, then the changes."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from contextlib import suppress
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
 from instrument.engine.performance.patches import Patch, list_patches, load_patch
-from instrument.engine.state_view import Snapshot, StateView, taken
+from instrument.engine.state_view import Snapshot, StateView, drained
 from instrument.errors import HocketError
 from instrument.models.catalog import Entry, list_models
 
 
 class Describer:
-    """Makes descriptions, and reports of what has changed since the last one. For the control thread; any thread may
-    call `turned`, `expire` and `look_at_models`.
+    """Makes descriptions, and reports of the changes since the last one. For the control thread; any thread may call
+    `turned`, `expire` and `look_at_models`.
 
-    kept: the patch as it was loaded or saved last, to tell whether it has been changed.
+    saved_patch: the patch as it was last loaded or saved, to see whether it has been changed since.
     """
 
     def __init__(self, view: StateView, devices: Devices) -> None:
-        self.kept = _as_kept(view.snapshot.patch)
+        self.saved_patch = _as_saved(view.snapshot.patch)
         self._view = view
         self._devices = devices
-        self._sent = view.snapshot  # the last that was sent
+        self._sent = view.snapshot  # as of the last report
         self._expired = False
         self._turned: deque[str] = deque()  # names of knobs
         self._models: tuple[ModelInfo, ...] = ()
 
     def look_at_models(self) -> None:
-        """Read again which models are installed."""
+        """Read the list of installed models again."""
         self._models = tuple(map(model_info, list_models()))
 
     def turned(self, name: str) -> None:
@@ -44,10 +44,10 @@ class Describer:
         self._expired = True
 
     def changes(self) -> Description | Values | None:
-        """What is to be sent now, None if nothing has changed."""
+        """The report to send now, None if nothing has changed."""
         expired, self._expired = self._expired, False
-        names = list(taken(self._turned))
-        before, self._sent = self._sent, self._view.snapshot  # controllers turn knobs, too
+        names = list(drained(self._turned))
+        before, self._sent = self._sent, self._view.snapshot  # MIDI controllers turn knobs as well
         changed = None if expired else self._sent.turned_since(before)
         if changed is None:
             return self.description()
@@ -66,43 +66,43 @@ class Describer:
             patches=list_patches(),
             patch=now.patch.name,
             patch_changed=self._patch_changed(now),
-            audio_devices=self._devices.there[AUDIO],
-            midi_ports=self._devices.there[MIDI],
+            audio_devices=self._devices.available[AUDIO],
+            midi_ports=self._devices.available[MIDI],
             offset_ms=now.patch.routing.offset_ms,
-            midi_inputs=self._devices.there[MIDI_IN],
+            midi_inputs=self._devices.available[MIDI_IN],
             controllers=now.patch.routing.controllers,
             pads=now.pads,
             kinds=now.kinds,
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:
-        return differs(now.patch, self.kept, now.knobs)
+        return patch_differs(now.patch, self.saved_patch, now.knobs)
 
 
-def _as_kept(patch: Patch) -> Patch:
-    """The patch that an engine begins with, as its file has it."""
+def _as_saved(patch: Patch) -> Patch:
+    """The first patch of an engine as it is in its file, or unchanged if there is no such file."""
     with suppress(HocketError):
         return load_patch(patch.name) if patch.name in list_patches() else patch
     return patch
 
 
-def differs(patch: Patch, kept: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch sounds different from the one that was kept, whose knobs may be left at their defaults."""
-    given = [(patch.knobs, kept.knobs)] + [
-        (now.knobs, then.knobs) for now, then in zip(patch.players, kept.players, strict=False)
+def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -> bool:
+    """Whether a patch differs audibly from the saved one, in which knobs at their defaults may be missing."""
+    given = [(patch.knobs, saved_patch.knobs)] + [
+        (now.knobs, then.knobs) for now, then in zip(patch.players, saved_patch.players, strict=False)
     ]
     turned = any(
         given[info.player + 1][0].get(info.id, info.default) != given[info.player + 1][1].get(info.id, info.default)
         for info in knobs
         if info.player + 1 < len(given)
     )
-    models = [player.model for player in patch.players] != [player.model for player in kept.players]
-    anchors = [player.anchors for player in patch.players] != [player.anchors for player in kept.players]
-    return turned or models or anchors or patch.voices != kept.voices
+    models = [player.model for player in patch.players] != [player.model for player in saved_patch.players]
+    anchors = [player.anchors for player in patch.players] != [player.anchors for player in saved_patch.players]
+    return turned or models or anchors or patch.voices != saved_patch.voices
 
 
 def model_info(entry: Entry) -> ModelInfo:
-    """A bundle as clients see it."""
+    """A bundle as it is described to clients."""
     manifest = entry.manifest
     if manifest is None:
         return ModelInfo(entry.path.name, "", entry.path.name, "", entry.bytes, problem=entry.problem)

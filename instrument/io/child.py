@@ -7,6 +7,7 @@ In the child, `serve` runs the work and ends it when the parent is gone.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from instrument.errors import HocketError
 from instrument.io.priority import DEVICE_PRIORITY, normal_priority, set_realtime_priority
 from instrument.io.shared import FAILED, RUNNING, SharedFile
 from instrument.processes import command
+
+logger = logging.getLogger(__name__)
 
 Memory = TypeVar("Memory", bound=SharedFile)
 
@@ -145,6 +148,7 @@ class Keeper(Generic[Memory]):
                 return None
         if self._opening.running:
             child, self._opening = self._opening, None
+            logger.info("process %d holds the device", child.pid)
             self._tries = 0
             self.problem = ""
             return child
@@ -170,6 +174,8 @@ class Keeper(Generic[Memory]):
             self._opening = None
 
     def _failed(self, now: int, problem: str) -> None:
+        if problem != self.problem:  # it is tried again every two seconds
+            logger.warning("a device did not open: %s", problem)
         self.problem = problem
         self.close()
         self._next_ns = now + _RETRY_NS[min(self._tries, len(_RETRY_NS) - 1)]

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
-from instrument.engine.performance.patches import MOST_OFFSET_MS
+from instrument.engine.performance.patches import MAX_OFFSET_MS
 from instrument.ui import theme
 from instrument.ui.knobs.controls import Field, NumberBox, Selector
 from instrument.ui.meters import Health
@@ -17,8 +17,8 @@ _OFFSET = KnobInfo(
     "midi-offset",
     "MIDI offset",
     unit="ms",
-    low=-MOST_OFFSET_MS,
-    high=MOST_OFFSET_MS,
+    low=-MAX_OFFSET_MS,
+    high=MAX_OFFSET_MS,
     step=1,
     help="Delay of the MIDI output against the built-in voices, in milliseconds; negative sends earlier",
 )

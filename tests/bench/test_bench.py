@@ -11,8 +11,8 @@ from instrument.bench import sounds as benchsounds
 from instrument.bench.run import jitter_ms, percentiles, private_home, resident_mb
 from instrument.bench.sounds import (
     RATE,
-    _again,
     _differing,
+    _rendered_again,
     time_stream,
     time_together,
     time_voice,
@@ -132,7 +132,7 @@ def test_everything_at_once_is_counted(home):
 def test_a_knob_is_heard_where_the_sound_differs():
     model = SineStream(RATE)
     knobs = {"pitch": 69.0}
-    sound = _again(model, RATE, [(0, knobs), (4096, {"pitch": 81.0}), (30_720, {"pitch": 50.0})], 60_000)
+    sound = _rendered_again(model, RATE, [(0, knobs), (4096, {"pitch": 81.0}), (30_720, {"pitch": 50.0})], 60_000)
     turns = [(3000.0, 4096, {"pitch": 81.0}), (30_000.0, 30_720, {"pitch": 50.0})]
     late = _differing(sound, RATE, turns, model.KNOBS, model)
     assert late == pytest.approx([1096 / 48, 720 / 48], abs=8)

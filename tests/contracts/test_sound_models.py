@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from instrument.engine.performance.chords import Chords
-from instrument.engine.sound.streams import Strand, Turned
+from instrument.engine.sound.streams import StreamSettings, TunedStream
 from instrument.engine.voices.neural import NeuralVoice
 from instrument.midi_spec import SUSTAIN
 from instrument.models.catalog import list_models, open_sound
@@ -107,13 +107,13 @@ def test_a_stream_has_no_seams_while_knobs_move(stream):
 
 def test_a_stream_is_resampled_without_change_of_what_it_is(stream):
     knobs, model = stream
-    told = Turned(defaults(knobs), tuple(range(12)), 0.0, False, 0.0, 1, 0)
+    told = StreamSettings(defaults(knobs), tuple(range(12)), 0.0, False, 0.0, 1, 0)
     heard = []
     for rate in (model.rate, 48_000):
-        strand = Strand(model, rate, float, Chords())
-        strand.tell(0.0, told)
-        strand.restart()
-        heard.append(np.concatenate([strand.next(0) for _ in range(40)]))
+        tuned = TunedStream(model, rate, float, Chords())
+        tuned.update(0.0, told)
+        tuned.restart()
+        heard.append(np.concatenate([tuned.next(0) for _ in range(40)]))
     assert np.array_equal(heard[0], chunks(model, [defaults(knobs)] * 40))
     assert level_db(heard[1][4000:]) == pytest.approx(level_db(heard[0][4000:]), abs=0.3)
 

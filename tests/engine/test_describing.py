@@ -25,7 +25,7 @@ class Rig:
 
     def __init__(self, patch=BAND, open_player=open_any):
         self.notes = NoteThread(ManualClock(0), ModelPool(open_player), patch, ())
-        devices = SimpleNamespace(there={AUDIO: ("speaker",), MIDI: (), MIDI_IN: ()})
+        devices = SimpleNamespace(available={AUDIO: ("speaker",), MIDI: (), MIDI_IN: ()})
         self.describer = Describer(self.notes.view, devices)
         self.describer.look_at_models()
         self.client = self.describer.description()
@@ -103,7 +103,7 @@ def test_what_a_midi_controller_turns_is_told_too(rig):
         lambda notes: notes.load("scale-2"),
         lambda notes: notes.load("noise", 3),
         lambda notes: notes.remove(1),
-        lambda notes: notes.label(name="Another"),
+        lambda notes: notes.set_fields(name="Another"),
         lambda notes: notes.use(Patch(players=(PlayerPatch("scale"),))),
     ],
 )

@@ -14,7 +14,7 @@ from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
 from instrument.io.device_snapshot import device_snapshot
@@ -38,8 +38,8 @@ def test_what_appears_after_the_start_is_taken_while_the_music_plays(no_jack, st
     engine = start_engine(audio="", midi="")
     engine.until(lambda: engine.telemetry.audio == engine.telemetry.midi == "null")
     told = " ".join(engine.telemetry.banners)
-    assert "playing to nobody until there is one" in told
-    assert "sending to nobody until there is one" in told
+    assert "not playing to any device until there is one" in told
+    assert "not sending to any port until there is one" in told
     engine.client.ask(Play())
     engine.hear(3)
 
@@ -87,7 +87,7 @@ class Rig:
     def __init__(self, monkeypatch):
         self.now, self.tries, self.there, self.snapshot = 0.0, [], set(), 0
         audio, _ = best_audio("null")
-        self.sound, self.scheduler = Sound(audio), Scheduler(SystemClock(), NullMidi())
+        self.sound, self.scheduler = MixThread(audio), Scheduler(SystemClock(), NullMidi())
         self.devices = Devices(self.sound, self.scheduler, self.listener(), lambda: self.now)
         monkeypatch.setattr(module, "device_snapshot", lambda: self.snapshot)
         monkeypatch.setattr(module, "open_midi", self.open)
@@ -114,7 +114,7 @@ class Rig:
     def turn(self):
         """Poll until what it began is done."""
         self.devices.poll()
-        wait_for(lambda: self.devices._trying is None or self.devices._trying.done(), 5)
+        wait_for(lambda: self.devices._attempt is None or self.devices._attempt.done(), 5)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def rig(monkeypatch):
 
 
 def test_tries_become_rarer_until_something_changes(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     for _ in range(400):
         rig.now += 0.25
         rig.turn()
@@ -140,11 +140,11 @@ def test_tries_become_rarer_until_something_changes(rig):
 
 
 def test_it_is_told_that_it_was_found_and_then_no_more(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     rig.there.add("Keys")
     rig.turn()
-    assert rig.devices.there[MIDI] == ("Keys",)
-    assert [text for text in rig.devices.banners if text] == ["there it is: now sending to Keys"]
+    assert rig.devices.available[MIDI] == ("Keys",)
+    assert [text for text in rig.devices.banners if text] == ["the device is back: now sending to Keys"]
     rig.now += 60
     rig.turn()
     assert not any(rig.devices.banners)
@@ -152,12 +152,12 @@ def test_it_is_told_that_it_was_found_and_then_no_more(rig):
 
 
 def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     rig.there.add("virtual")
     rig.turn()
     assert rig.scheduler.port.name == "virtual"
     told = [text for text in rig.devices.banners if text]
-    assert told == ["'Keys' is not there: now sending to virtual until it appears"]
+    assert told == ["'Keys' is missing: now sending to virtual until it appears"]
     rig.now += 60
     rig.turn()
     assert rig.scheduler.port.name == "virtual"
@@ -168,7 +168,7 @@ def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
 
 
 def test_another_choice_makes_it_forget_the_wish(rig):
-    rig.devices.wish(MIDI, "Keys", "no Keys")
+    rig.devices.add_missing(MIDI, "Keys", "no Keys")
     rig.there.add("Synth")
     rig.devices.call(lambda: rig.devices.use(MIDI, "Synth")).result(5)
     rig.there.add("Keys")

@@ -9,7 +9,6 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.sound.mix_thread import Sound
 from instrument.engine.sound.mixer import BLOCK
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock

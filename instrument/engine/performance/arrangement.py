@@ -1,4 +1,4 @@
-"""Which voice each part has: the band of the genre, with the patch's own voices in it."""
+"""The sound of each part: the programs of the genre, changed by the voices of the patch."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from collections.abc import Mapping
 from msgspec.structs import asdict, replace
 
 from instrument.engine.performance.patches import PartName, VoicePatch
-from instrument.engine.voices.programs import Seat, seat_messages, seats
+from instrument.engine.voices.programs import PartProgram, band_programs, part_messages
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
-LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
-GENRE = "genre"  # the id of the knob; that of the first player sets the band
+LIVE_CHANNEL = 4  # of what a person plays, with the program of the melody
+GENRE = "genre"  # id of the knob; the first player's sets the programs
 
 
-def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Seat]:
-    """What every part plays."""
-    band = asdict(seats(genre))
+def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, PartProgram]:
+    """The program of every part."""
+    band = asdict(band_programs(genre))
     for name, own in voices.items():
         band[name] = replace(band[name], **{key: value for key, value in asdict(own).items() if value is not None})
     return {part: band[part.name.lower()] for part in Part}
 
 
-def arrangement_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
-    """The short MIDI messages that set up a General MIDI synthesiser so, each part on its channel."""
-    return [message for part, seat in arranged.items() for message in seat_messages(CHANNELS[part], seat)]
+def arrangement_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
+    """The short MIDI messages that set up a General MIDI synthesiser, each part on its channel."""
+    return [
+        message for part, part_program in arranged.items() for message in part_messages(CHANNELS[part], part_program)
+    ]
 
 
-def live_messages(arranged: Mapping[Part, Seat]) -> list[bytes]:
-    """The same for what a person plays."""
-    return seat_messages(LIVE_CHANNEL, arranged[Part.MELODY])
+def live_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
+    """The same for the channel of what a person plays."""
+    return part_messages(LIVE_CHANNEL, arranged[Part.MELODY])

@@ -1,4 +1,4 @@
-"""The band: which voice each part has in each genre, as MIDI."""
+"""The table of programs: which General MIDI program each part has in each genre."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from instrument.midi_spec import PAN, REVERB, VOLUME, control, program
 from instrument.music.midifile import CHANNELS
 from instrument.paths import assets_dir
 
-NONE = "none"  # the genre of models without genres
+NONE = "none"  # for models without genres
 TABLE = Path("band.toml")  # in assets/
 
 
-class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a part plays: General MIDI program counted from 0 (drums: the kit), pan -1 (left) .. 1, level in
+class PartProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sound of a part: General MIDI program counted from 0 (drums: the kit), pan -1 (left) .. 1, level in
     decibels, reverb send 0..1."""
 
     program: Annotated[int, msgspec.Meta(ge=0, le=127)]
@@ -27,20 +27,20 @@ class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reverb: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
 
 
-class Seats(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A genre's band: a seat for every part."""
+class BandPrograms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The programs of all parts in one genre."""
 
-    melody: Seat
-    chords: Seat
-    bass: Seat
-    drums: Seat
-    other: Seat
+    melody: PartProgram
+    chords: PartProgram
+    bass: PartProgram
+    drums: PartProgram
+    other: PartProgram
 
 
-def read_band(path: Path) -> dict[str, Seats]:
-    """Genre -> seats, of a table such as assets/band.toml. HocketError when it cannot be read or has no "none"."""
+def read_band(path: Path) -> dict[str, BandPrograms]:
+    """Genre -> programs, from a table such as assets/band.toml. HocketError if it cannot be read or has no "none"."""
     try:
-        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, Seats])
+        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, BandPrograms])
     except OSError as error:
         raise HocketError(f"cannot read the band {path} ({error.strerror}): install Hocket again") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -51,33 +51,33 @@ def read_band(path: Path) -> dict[str, Seats]:
 
 
 @functools.cache
-def _band() -> dict[str, Seats]:
+def _band() -> dict[str, BandPrograms]:
     return read_band(assets_dir() / TABLE)
 
 
-def seats(genre: str) -> Seats:
-    """The band of a genre, by the table that ships; that of "none" where the genre is not in it."""
+def band_programs(genre: str) -> BandPrograms:
+    """The programs of a genre in the table that ships, or those of "none" for a genre that is not in it."""
     return _band().get(genre, _band()[NONE])
 
 
-def seat_messages(channel: int, seat: Seat) -> list[bytes]:
+def part_messages(channel: int, part_program: PartProgram) -> list[bytes]:
     """Program, volume, pan and reverb of a MIDI channel 0..15, as short MIDI messages."""
     controls = {
-        VOLUME: round(127 * 10 ** (seat.level / 40)),  # General MIDI: 40 log10 of the value
-        PAN: round(64 + 63 * seat.pan),
-        REVERB: round(127 * seat.reverb),
+        VOLUME: round(127 * 10 ** (part_program.level / 40)),  # General MIDI: 40 log10 of the value
+        PAN: round(64 + 63 * part_program.pan),
+        REVERB: round(127 * part_program.reverb),
     }
     return [
-        program(channel, seat.program),
+        program(channel, part_program.program),
         *(control(channel, number, value) for number, value in controls.items()),
     ]
 
 
 def band_messages(genre: str) -> list[bytes]:
-    """What tells a General MIDI synthesiser to be the band of a genre, each part on its channel."""
-    chosen = seats(genre)
+    """The MIDI messages that set up a General MIDI synthesiser for a genre, each part on its channel."""
+    chosen = band_programs(genre)
     return [
         message
         for part, channel in CHANNELS.items()
-        for message in seat_messages(channel, getattr(chosen, part.name.lower()))
+        for message in part_messages(channel, getattr(chosen, part.name.lower()))
     ]

@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QSizePolicy, QWidget
 
 from instrument.engine.ipc.messages import AddAnchor, Anchor, ChangeAnchor, RemoveAnchor
-from instrument.engine.performance.pad import AXES, MOST, shares
+from instrument.engine.performance.pad import AXES, MAX_ANCHORS, anchor_weights
 from instrument.ui import theme
 from instrument.ui.knobs.controls import pretty
 from instrument.ui.knobs.knob import MenuExtension
@@ -224,9 +224,9 @@ class LatentPad(QWidget):
             ("Add a random phrase", lambda: self.add("sample", place)),
         )
         for text, do in adding:
-            menu.addAction(text, do).setEnabled(len(self.anchors) < MOST)
+            menu.addAction(text, do).setEnabled(len(self.anchors) < MAX_ANCHORS)
         genres = menu.addMenu("Add the average of a genre")
-        genres.setEnabled(len(self.anchors) < MOST)
+        genres.setEnabled(len(self.anchors) < MAX_ANCHORS)
         for genre in self.genres:
             name = "All genres" if genre == "none" else pretty(genre)
             genres.addAction(name, partial(self.add, "genre", place, genre))
@@ -272,7 +272,7 @@ class LatentPad(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         self._lit = False
         place = self.place_of(event.position())
-        for url in event.mimeData().urls()[:MOST]:
+        for url in event.mimeData().urls()[:MAX_ANCHORS]:
             if url.isLocalFile():
                 self.add("file", place, url.toLocalFile())
         event.acceptProposedAction()
@@ -296,7 +296,7 @@ class LatentPad(QWidget):
     @property
     def text(self) -> str:
         """The anchors with the largest shares at the puck, in percent."""
-        counted = sorted(zip(shares(self.anchors, *self.puck), self.anchors, strict=True),
+        counted = sorted(zip(anchor_weights(self.anchors, *self.puck), self.anchors, strict=True),
                          key=lambda one: -one[0])  # fmt: skip
         shown = [(round(100 * share), anchor.name) for share, anchor in counted[:_SHOWN] if share >= 0.005]
         return " \u00b7 ".join(name if percent == 100 else f"{percent} % {name}" for percent, name in shown)
@@ -345,7 +345,7 @@ class LatentPad(QWidget):
         draw_puck(painter, puck, enabled, highlighted)
 
     def _marks(self) -> list[AnchorMark]:
-        counted = zip(self.anchors, shares(self.anchors, *self.puck), strict=True)
+        counted = zip(self.anchors, anchor_weights(self.anchors, *self.puck), strict=True)
         carried, place = self._carried or (None, (0.0, 0.0))
         return [
             AnchorMark(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted

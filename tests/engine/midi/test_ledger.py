@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instrument.engine.midi.ledger import LONGEST, Ledger
+from instrument.engine.midi.ledger import MAX_DURATION, Ledger
 from instrument.midi_spec import NOTE_OFF, NOTE_ON
 
 calls = st.lists(
@@ -86,7 +86,7 @@ def test_ends_come_in_order_and_channels_are_apart():
 def test_over_long_notes_are_ended():
     ledger = Ledger()
     ledger.on(0, 0, 60, 90, 1e9)
-    assert ledger.due(LONGEST) == [(LONGEST, off(60))]
+    assert ledger.due(MAX_DURATION) == [(MAX_DURATION, off(60))]
 
 
 def test_release_all_ends_just_what_sounds():

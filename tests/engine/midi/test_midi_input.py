@@ -15,7 +15,7 @@ from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.live_notes import Key
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Input, Released, load_take
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
 from instrument.io.midi.input import NullMidiInput, RtMidiInput, list_inputs, open_midi_in
@@ -45,7 +45,7 @@ class Stage:
 
     def __init__(self):
         self.clock = ManualClock(0)
-        self.sound = Sound(NullAudio(keep=True))
+        self.sound = MixThread(NullAudio(keep=True))
         self.sound.audio.start()
         patch = Patch(players=(PlayerPatch("scale"),))
         self.notes = NoteThread(self.clock, ModelPool(open_scale), patch, ())
@@ -109,7 +109,7 @@ def test_the_player_hears_it_where_it_was_played(stage):
     while clock.now() < start + 4 * BEAT:
         clock.advance(100 * MS)
         notes._plan(300)
-        notes._advance()
+        notes._commit_due()
     struck = round(start + 3.51 * BEAT)
     notes.live_input.listen([Key(struck, 60, 90, Part.MELODY), Key(struck + 2 * MS, 64, 80, Part.MELODY)])
     notes.live_input.listen([Key(struck + BEAT, 60, 0, Part.MELODY)])

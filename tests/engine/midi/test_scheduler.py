@@ -90,9 +90,9 @@ def test_the_offset_of_the_port_is_added_to_its_deadlines(offset, stamps):
     clock = ManualClock(0)
     port = NullMidi(clock, stamps=stamps)
     scheduler = scheduler_on(clock, port, BEAT)
-    reach = scheduler.reach_ns()
+    reach = scheduler.lead_ns()
     scheduler.arrange(with_offset(offset))
-    assert scheduler.reach_ns() == max(0, reach - offset * MS)
+    assert scheduler.lead_ns() == max(0, reach - offset * MS)
     scheduler.agenda.add([strike(0)])
     due = scheduler.send_due()
     assert due == BEAT + offset * MS - reach

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from instrument.engine.note_worker import messages
 from instrument.engine.note_worker.messages import (
-    AnyReply,
     AnyRequest,
-    Bundle,
+    AnyResponse,
+    BundleSummary,
     Encode,
     Encoded,
     Failed,
@@ -32,8 +32,8 @@ from instrument.engine.note_worker.messages import (
     Refused,
     Reset,
     Rewind,
-    decode_reply,
     decode_request,
+    decode_response,
     encode,
 )
 from instrument.models.latent import LatentPath, LatentSpace
@@ -61,9 +61,11 @@ REQUESTS = (
 )
 REPLIES = (
     Opened(
-        1, Bundle("a", "b", "c", (0, 3), (Knob("genre", "Genre", "choice", default="x", choices=("x", "y")),)), None
+        1,
+        BundleSummary("a", "b", "c", (0, 3), (Knob("genre", "Genre", "choice", default="x", choices=("x", "y")),)),
+        None,
     ),
-    Opened(2, Bundle("a", "b", "c", (), ()), Latent(SPACE, Shape("drums", 2), Part.DRUMS)),
+    Opened(2, BundleSummary("a", "b", "c", (), ()), Latent(SPACE, Shape("drums", 2), Part.DRUMS)),
     NoNotes(),
     Proposed(NOTE),
     Encoded(POINT),
@@ -92,32 +94,32 @@ def plain(value):
 
 def test_every_message_comes_out_as_it_went_in():
     assert {type(each) for each in REQUESTS} == set(get_args(AnyRequest))
-    assert {type(each) for each in REPLIES} == set(get_args(AnyReply))
+    assert {type(each) for each in REPLIES} == set(get_args(AnyResponse))
     for request in REQUESTS:
         assert plain(decode_request(encode(request))) == plain(request)
     for reply in REPLIES:
-        assert plain(decode_reply(encode(reply))) == plain(reply)
+        assert plain(decode_response(encode(reply))) == plain(reply)
 
 
 def test_numbers_of_numpy_are_numbers():
     note = Note(np.int64(96), np.int8(-3), np.int32(60), 12, np.int16(90), 2)
-    assert decode_reply(encode(Proposed(note))) == Proposed(Note(96, -3, 60, 12, 90, 2))
+    assert decode_response(encode(Proposed(note))) == Proposed(Note(96, -3, 60, 12, 90, 2))
     ask = Ask({"temperature": np.float64(0.1), "density": np.float32(0.5)})
     found = decode_request(encode(Propose(1, (), ask, 0, None)))
     assert found.ask == Ask({"temperature": 0.1, "density": 0.5})
 
 
 def test_arrays_may_be_written_to_and_are_floats():
-    decode_reply(encode(Encoded(POINT))).point[0] = 1
-    with pytest.raises(msgspec.ValidationError, match=r"arrays of \|O are not sent"):
-        decode_reply(msgspec.msgpack.encode(["Encoded", ["|O", [1], b"12345678"]]))
+    decode_response(encode(Encoded(POINT))).point[0] = 1
+    with pytest.raises(msgspec.ValidationError, match=r"arrays of \|O cannot be sent"):
+        decode_response(msgspec.msgpack.encode(["Encoded", ["|O", [1], b"12345678"]]))
 
 
 @given(st.binary(max_size=60))
 def test_what_is_no_message_is_refused(data):
-    for decode in (decode_request, decode_reply):
+    for decode in (decode_request, decode_response):
         try:
             found = decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
-        assert isinstance(found, messages.Request | messages.Reply)
+        assert isinstance(found, messages.Request | messages.Response)

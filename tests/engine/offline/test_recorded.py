@@ -13,7 +13,7 @@ from instrument.engine.offline.bounce import bounce
 from instrument.engine.offline.render import Options, Rendering, differences, play_again, render
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
-from instrument.engine.performance.sound_seats import Cast
+from instrument.engine.performance.sound_seats import SoundModels
 from instrument.engine.performance.takes import Take, TakeRecorder, load_take
 from instrument.errors import HocketError
 from instrument.models.latent import to_text
@@ -83,7 +83,7 @@ def test_a_bundle_that_is_another_now_does_not_play_the_take(tmp_path):
     take = played()
     found = rendered(take, tmp_path, other)
     assert found.played == rendered(take, tmp_path, open_scale).played
-    assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the bundle here is 0dd0dd0dd0dd")
+    assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the installed bundle is 0dd0dd0dd0dd")
 
 
 def test_a_take_of_version_0_1_knows_its_bundle_by_the_hash_of_then(tmp_path):
@@ -116,7 +116,7 @@ def test_a_recording_that_broke_off_plays_what_there_is(tmp_path):
 
 def test_a_missing_pad_moves_nothing(tmp_path):
     performance = Performance(Patch(players=(PlayerPatch("vae", {"wander": 0.0}),)), open_vae)
-    point = performance.latent().space.anchor()
+    point = performance.pad().model.space.anchor()
     performance.anchor((Anchor("a", -0.5, 0.0, to_text(point)), Anchor("b", 0.5, 0.0, to_text(-point))))
     for knob, value in (("x", -0.5), ("x", 0.25), ("y", 0.5)):
         perform(performance, random_actions(2, 150))
@@ -152,7 +152,7 @@ def test_a_sound_player_that_is_missing_is_silent(tmp_path):
     assert found.played == rendered(performance.take, tmp_path, open_any).played
     assert [notice.partition(":")[0] for notice in found.notices] == ["player 1 is silent", "player 2 is silent"]
     bounce(found, tmp_path / "silent.wav")
-    alone = replace(found, cast=Cast({}, []), take=Take(found.take.header))
+    alone = replace(found, sound_models=SoundModels({}, []), take=Take(found.take.header))
     bounce(alone, tmp_path / "alone.wav")
     silent, without = (soundfile.read(tmp_path / f"{name}.wav")[0] for name in ("silent", "alone"))
     np.testing.assert_array_equal(silent, without)

@@ -2,7 +2,7 @@ from instrument.engine.offline.bounce import arrangements
 from instrument.engine.performance.arrangement import arrange, arrangement_messages
 from instrument.engine.performance.patches import Patch, PlayerPatch, VoicePatch
 from instrument.engine.performance.performance import Performance
-from instrument.engine.voices.programs import seats
+from instrument.engine.voices.programs import band_programs
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 from tests.support.players import open_scale
@@ -10,7 +10,7 @@ from tests.support.players import open_scale
 
 def test_the_band_is_that_of_the_genre_but_for_the_patch_s_own_voices():
     plain = arrange("jazz", {})
-    assert plain[Part.BASS] == seats("jazz").bass
+    assert plain[Part.BASS] == band_programs("jazz").bass
     own = arrange("jazz", {"bass": VoicePatch(program=42, level=-12)})
     assert (own[Part.BASS].program, own[Part.BASS].level) == (42, -12)
     assert own[Part.BASS].pan == plain[Part.BASS].pan

@@ -75,7 +75,7 @@ def test_each_anchor_is_exact_where_it_stands(places):
 
 @given(some_anchors, places, places)
 def test_shares_are_shares(given_places, x, y):
-    counts = pad.shares(made(given_places), x, y)
+    counts = pad.anchor_weights(made(given_places), x, y)
     assert min(counts) >= 0
     assert sum(counts) == pytest.approx(1)
 
@@ -86,7 +86,7 @@ def test_lengths_are_kept(given_places, x, y):
     anchors = made(given_places, 128)
     lengths = [float(np.linalg.norm(from_text(one.latent, 128))) for one in anchors]
     length = np.linalg.norm(from_text(latent_at(anchors, x, y, 128), 128))
-    assert length == pytest.approx(float(np.dot(pad.shares(anchors, x, y), lengths)), rel=2e-3)
+    assert length == pytest.approx(float(np.dot(pad.anchor_weights(anchors, x, y), lengths)), rel=2e-3)
     assert min(lengths) * 0.99 <= length <= max(lengths) * 1.01
 
 
@@ -171,13 +171,13 @@ def test_without_anchors_the_puck_moves_the_model_along_its_own_directions():
 
 def test_anchors_get_names_and_places_of_their_own():
     anchors: tuple[Anchor, ...] = ()
-    for _ in range(pad.MOST):
+    for _ in range(pad.MAX_ANCHORS):
         anchors = pad.added(anchors, anchor("Sample", 0.97, 0.97))
     assert (anchors[0].x, anchors[0].y) == (0.97, 0.97)
     assert [a.name for a in anchors[:3]] == ["Sample", "Sample 2", "Sample 3"]
-    assert len({a.name for a in anchors}) == pad.MOST
+    assert len({a.name for a in anchors}) == pad.MAX_ANCHORS
     apart = [np.hypot(a.x - b.x, a.y - b.y) for a in anchors for b in anchors if a is not b]
-    assert min(apart) >= pad.APART
+    assert min(apart) >= pad.MIN_DISTANCE
     assert all(-1 <= place <= 1 for a in anchors for place in (a.x, a.y))
     with pytest.raises(HocketError, match="16 anchors: remove one"):
         pad.added(anchors, anchor("one more", 0, 0))

@@ -145,7 +145,7 @@ def test_a_take_of_another_bundle_is_refused_naming_both():
         bundle, player = open_scale(slug)
         return (ScaleBundle(slug, "0dd" * 20) if slug == "scale-2" else bundle), player
 
-    says = "played by scale-2 5ca1f5ca1f5c, but the bundle here is scale-2 0dd0dd0dd0dd"
+    says = "played by scale-2 5ca1f5ca1f5c, but the installed bundle is scale-2 0dd0dd0dd0dd"
     with pytest.raises(HocketError, match=says):
         replay(take, other)
     with pytest.raises(HocketError, match="unknown model"):

@@ -21,7 +21,7 @@ def test_position_runs_with_the_tempo_and_never_before_zero():
 
 
 def test_tempo_change_keeps_what_lies_before_it():
-    transport = Transport(bpm=120).started(0).paced(240, 24)
+    transport = Transport(bpm=120).started(0).with_tempo(240, 24)
     assert transport.tempo is not None
     assert transport.tempo.ns(24) == pytest.approx(BEAT_120)
     assert transport.tempo.ns(48) == pytest.approx(BEAT_120 * 1.5)
@@ -36,14 +36,14 @@ def test_after_a_gap_the_music_goes_on_where_it_was():
 
 
 def test_tempo_set_while_stopped_is_the_tempo_it_starts_with():
-    transport = Transport().paced(60, 0).started(0)
+    transport = Transport().with_tempo(60, 0).started(0)
     assert transport.position(2 * BEAT_120) == pytest.approx(24)
 
 
 @pytest.mark.parametrize("bpm", [0, -1, 19.9, 400.1, float("nan"), float("inf")])
 def test_impossible_tempo_is_refused(bpm):
     with pytest.raises(HocketError, match="20 to 400"):
-        Transport().paced(bpm, 0)
+        Transport().with_tempo(bpm, 0)
 
 
 @pytest.mark.parametrize(("metre", "bar"), [("4/4", 96), ("3/4", 72), ("6/8", 72), ("12/8", 144), ("5/4", 120)])
@@ -53,7 +53,7 @@ def test_metres(metre, bar):
 
 
 def test_beats_of_six_eight_are_eighths():
-    transport = Transport().measured(metre_map("6/8")).started(0)
+    transport = Transport().with_metres(metre_map("6/8")).started(0)
     assert transport.bar_and_beat(72 + 12 * 5) == (2, 6)
 
 

@@ -6,7 +6,7 @@ import soundfile
 
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
-from instrument.engine.sound.mix_thread import Sound
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
@@ -27,7 +27,7 @@ def clock():
 
 @pytest.fixture
 def sound(clock):
-    sound = Sound(NullAudio(clock, keep=True))
+    sound = MixThread(NullAudio(clock, keep=True))
     sound.audio.start()
     sound.start()
     yield sound
@@ -164,5 +164,5 @@ def test_the_band_and_the_level_follow_the_knobs(sound, clock, heard):
 
 
 def test_it_says_how_far_ahead_it_wants_notes(sound):
-    assert 30 * MS < sound.reach_ns() < 60 * MS
+    assert 30 * MS < sound.lead_ns() < 60 * MS
     assert 0 <= sound.load <= 1

@@ -11,7 +11,7 @@ from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.sound import mix_thread
-from instrument.engine.sound.mix_thread import KEYED_LEAD_S, LEAD_S, Sound
+from instrument.engine.sound.mix_thread import KEYED_LEAD_S, LEAD_S, MixThread
 from instrument.engine.sound.mixer import BLOCK
 from instrument.engine.sound.spectrum import BANDS, HIGH_HZ, LOW_HZ, spectrum
 from instrument.io.audio.output import NullAudio
@@ -29,7 +29,7 @@ DUO = Patch(players=(PlayerPatch("sines"), PlayerPatch("whistle", {"part": "keys
 class Stage:
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.sound = Sound(NullAudio(self.clock, keep=True))
+        self.sound = MixThread(NullAudio(self.clock, keep=True))
         self.sound.audio.start()
         self.performance = Performance(DUO, open_any)
         self.sound.arrange(self.performance)

@@ -62,8 +62,8 @@ def test_seats_have_knobs_of_their_own_and_a_strip():
     assert performance.values["1/pitch"] == 60
     assert performance.values["1/level"] == -6
     stream, voice = performance.scene.seats
-    assert stream.told == {"pitch": 60.0}
-    assert voice.told == {"octave": 0.0}
+    assert stream.model_knobs == {"pitch": 60.0}
+    assert voice.model_knobs == {"octave": 0.0}
     assert performance.pads == (None, None, None)
 
 
@@ -146,7 +146,7 @@ def test_a_take_gives_the_same_scenes_and_notes(tmp_path):
     recorder.close()
     take = load_take(tmp_path / "a.take.json")
     assert not differences(take, open_any)
-    last = list(scenes(take, performance.cast))[-1]
+    last = list(scenes(take, performance.sound_models))[-1]
     assert last[0] == 91
     assert last[1] == performance.scene
     again = render(Options(take=str(tmp_path / "a.take.json")), open_any)
@@ -200,7 +200,7 @@ def test_a_voice_plays_the_part_it_is_given(tmp_path):
 
 def test_a_file_needs_somebody_to_play_it(tmp_path):
     write_midi(Piece(np.array([(0, 0, 72, 24, 100, 0)], np.int32)), tmp_path / "in.mid")
-    with pytest.raises(HocketError, match="nobody is there to play"):
+    with pytest.raises(HocketError, match="there is no player for"):
         render(Options(model="sines", prompt=str(tmp_path / "in.mid")), open_any)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from instrument.engine.performance.chords import Chords
 from instrument.engine.sound.mixer import BLOCK
-from instrument.engine.sound.streams import LEAD_S, LiveStream, Strand, StreamSource, Turned
+from instrument.engine.sound.streams import LEAD_S, LiveStream, StreamSettings, StreamSource, TunedStream
 from instrument.music.notes import Note, Part
 from tests.support.jack import wait_for
 from tests.support.sound.analysis import cents_off, chroma, level_db, roughness
@@ -17,8 +17,8 @@ RATE = 48_000
 STILL = float("inf")
 
 
-def turned(pitch: float = 69.0, tune: float = 0.0, duck: float = 0.0, seed: int = 0) -> Turned:
-    return Turned({"pitch": pitch}, (0, 2, 4, 5, 7, 9, 11), tune, True, duck, seed, 1)
+def turned(pitch: float = 69.0, tune: float = 0.0, duck: float = 0.0, seed: int = 0) -> StreamSettings:
+    return StreamSettings({"pitch": pitch}, (0, 2, 4, 5, 7, 9, 11), tune, True, duck, seed, 1)
 
 
 class Stage:
@@ -27,9 +27,9 @@ class Stage:
     def __init__(self, model, rate: int = RATE, live: bool = False, ticks: float = 0.001) -> None:
         self.at = 0
         self.chords = Chords()
-        self.strand = Strand(model, rate, lambda frame: frame * ticks, self.chords)
-        self.strand.tell(0.0, turned())
-        self.source = (LiveStream if live else StreamSource)(self.strand, lambda: self.at)
+        self.tuned = TunedStream(model, rate, lambda frame: frame * ticks, self.chords)
+        self.tuned.update(0.0, turned())
+        self.source = (LiveStream if live else StreamSource)(self.tuned, lambda: self.at)
 
     def render(self, frames: int = BLOCK) -> np.ndarray:
         out = self.source.render(frames)
@@ -70,8 +70,8 @@ def test_turns_hold_from_the_chunk_that_begins_at_their_tick():
     stage = Stage(SineStream(RATE, size))  # a frame is a thousandth of a tick
     stage.source.begin(0)
     first = stage.render()
-    stage.strand.tell((size - 1) / 1000, turned(81.0))
-    stage.strand.tell((2 * size + 1) / 1000, turned(57.0))
+    stage.tuned.update((size - 1) / 1000, turned(81.0))
+    stage.tuned.update((2 * size + 1) / 1000, turned(57.0))
     sound = np.concatenate((first, stage.many(6 * size // BLOCK)))
     for i, key in ((0, 69), (2, 81), (4, 57)):  # within chunks 1 and 3 it glides
         assert abs(cents_off(sound[i * size + 500 : (i + 1) * size], RATE, key)) < 20
@@ -83,7 +83,7 @@ def test_another_seed_begins_anew_without_a_click():
     stage = Stage(model)
     stage.source.begin(0)
     stage.many(16)
-    stage.strand.tell(0.0, turned(seed=2))
+    stage.tuned.update(0.0, turned(seed=2))
     sound = stage.many(32)
     assert model.started == (2, 1)
     assert roughness(sound).max() < 0.005
@@ -108,7 +108,7 @@ def test_begin_stop_and_panic():
 
 def test_the_beat_ducks_it():
     stage = Stage(SineStream(), ticks=24 / 24_000)  # a beat is half a second
-    stage.strand.tell(0.0, turned(duck=1.0))
+    stage.tuned.update(0.0, turned(duck=1.0))
     stage.source.begin(0)
     sound = np.abs(stage.many(375)[:, 0])
     beats = [24_000 * i for i in range(1, 4)]
@@ -119,8 +119,8 @@ def test_the_beat_ducks_it():
 def test_it_is_tuned_to_the_chord_where_one_is_known():
     rate = 44_100
     stage = Stage(NoiseStream(), rate=rate, ticks=48 / rate)  # two beats a second
-    stage.strand.tell(0.0, turned(tune=1.0))
-    stage.chords.hear([Note(96, 0, 48 + tone, 96, 80, Part.CHORDS) for tone in (0, 5, 9)])
+    stage.tuned.update(0.0, turned(tune=1.0))
+    stage.chords.add_notes([Note(96, 0, 48 + tone, 96, 80, Part.CHORDS) for tone in (0, 5, 9)])
     stage.source.begin(0)
     sound = stage.many(7 * rate // BLOCK)[:, 0]
     spans = ((0.5, 2), (3, 4), (5.5, 7))

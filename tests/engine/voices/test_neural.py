@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from instrument.engine.sound.mixer import BLOCK, Fader, Mixer, Routes, Told
+from instrument.engine.sound.mixer import BLOCK, Fader, KnobUpdate, Mixer, Routes
 from instrument.engine.voices.base import perform
 from instrument.engine.voices.neural import POLYPHONY, NeuralVoice
 from instrument.engine.voices.plain import PlainVoice
@@ -219,7 +219,7 @@ def test_a_guest_has_a_strip_with_a_level_and_peaks(mixer):
     assert not muted[2000:].any()
     assert roughness(np.concatenate((loud, muted))).max() < 0.005
     mixer.post(mixer.horizon, Fader("whistle", 0))
-    mixer.post(mixer.horizon, Told("whistle", {"octave": -1.0}))
+    mixer.post(mixer.horizon, KnobUpdate("whistle", {"octave": -1.0}))
     assert abs(cents_off(render(mixer, 200)[20_000:], RATE, 57)) < 5
 
 

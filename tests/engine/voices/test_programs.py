@@ -9,7 +9,7 @@ import pytest
 
 from instrument.engine.voices.base import Voice, perform
 from instrument.engine.voices.opening import FluidVoice, PlainVoice
-from instrument.engine.voices.programs import band_messages, read_band, seat_messages, seats
+from instrument.engine.voices.programs import band_messages, band_programs, part_messages, read_band
 from instrument.errors import HocketError
 from instrument.midi_spec import REVERB
 from instrument.music.midifile import CHANNELS
@@ -62,18 +62,18 @@ def test_every_genre_is_there() -> None:
 
 
 def test_a_genre_that_is_not_there_has_the_band_of_none() -> None:
-    assert seats("polka") == seats("none")
-    assert seats("jazz") != seats("none")
+    assert band_programs("polka") == band_programs("none")
+    assert band_programs("jazz") != band_programs("none")
 
 
 def test_messages() -> None:
     messages = band_messages("jazz")
     assert len(messages) == 4 * len(PARTS)
     for part, channel in PARTS.items():
-        seat = getattr(seats("jazz"), part)
+        part_program = getattr(band_programs("jazz"), part)
         own = [message for message in messages if message[0] & 0xF == channel]
-        assert own == seat_messages(channel, seat)
-        assert own[0] == bytes((0xC0 | channel, seat.program))
+        assert own == part_messages(channel, part_program)
+        assert own[0] == bytes((0xC0 | channel, part_program.program))
         assert all(0 <= value < 128 for message in own for value in message[1:])
 
 
@@ -85,7 +85,7 @@ def test_every_seat_sounds_and_the_parts_are_in_balance(kind: str) -> None:
     odd = {}
     for genre in GENRES:
         for part, channel in PARTS.items():
-            messages = seat_messages(channel, getattr(seats(genre), part))
+            messages = part_messages(channel, getattr(band_programs(genre), part))
             place = (part.encode(), *messages)
             if place not in known:
                 known[place] = heard(voice, part, messages)

@@ -16,7 +16,7 @@ from instrument.engine.ipc.messages import (
     RemoveAnchor,
     SetKnob,
 )
-from instrument.engine.performance.pad import MOST
+from instrument.engine.performance.pad import MAX_ANCHORS
 from instrument.ui.latent_pad.pad import LatentPad
 from instrument.ui.window import Window
 from tests.ui.stand_in import PAD_KNOBS, PLAYER_KNOBS, EngineStandIn
@@ -171,7 +171,7 @@ def test_the_menu_adds_anchors(pad: LatentPad, asked: list[AddAnchor]) -> None:
     genres.actions()[1].trigger()
     assert [(a.source, a.what) for a in asked] == [("phrase", ""), ("sample", ""), ("genre", "jazz")]
     assert {(round(a.x, 6), round(a.y, 6)) for a in asked} == {(0.1, 0.2)}
-    pad.show_anchors([Anchor(str(i), -1 + i / 10, 0) for i in range(MOST)])
+    pad.show_anchors([Anchor(str(i), -1 + i / 10, 0) for i in range(MAX_ANCHORS)])
     assert not action(pad.menu(QPointF()), "Capture").isEnabled()
 
 
