@@ -189,8 +189,8 @@ def evaluate(
     data = data or Path("data/midi")
     shape = shape_of(opened.manifest) if family.kind == "phrases" else None
     with evaluation.held_out(data, midi, split, shape) as held:
-        beside = evaluation.find_bundle(flat) if flat else None
-        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1), beside)
+        baseline = evaluation.find_bundle(flat) if flat else None
+        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1), baseline)
     folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
     pictures = evaluation.show(done, folder, run)
     if card:

@@ -44,7 +44,7 @@ def export(checkpoint: Path, out: Path) -> Path:
         files = {"golden.npz": own.golden(bundle) if bundle else {}} | ({"latents.npz": latents} if latents else {})
         for name, arrays in files.items():
             np.savez_compressed(building / name, **arrays)  # type: ignore[arg-type]
-        told = Provenance(
+        made = Provenance(
             facts["data_hash"],
             licences,
             _commit(),
@@ -67,7 +67,7 @@ def export(checkpoint: Path, out: Path) -> Path:
             ),
             golden=Golden("golden.npz", _sha256(building / "golden.npz"), GOLDEN_TOLERANCE),
             latents=Arrays("latents.npz", _sha256(building / "latents.npz")) if latents else None,
-            provenance=told,
+            provenance=made,
             **fields,
         )
         write_manifest(manifest, building)

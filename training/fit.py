@@ -25,7 +25,7 @@ from training.families.notes import network as note_family
 from training.families.table import FAMILIES
 from training.families.task import Score, Task
 from training.recipe import recipe_from, recipe_table
-from training.weights import starting_weights, take_over, teacher_of
+from training.weights import copy_shared_parameters, starting_weights, teacher_of
 
 PRINT_SECONDS = 30.0
 
@@ -45,7 +45,7 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.network = self.family.network.Network(recipe.model, len(self.genres)).to(device)
         if teacher is not None:
-            take_over(self.network, teacher)
+            copy_shared_parameters(self.network, teacher)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         inner = self.network.named_parameters() if recipe.train.muon_factor else ()
         self.optimiser = Muon(
@@ -201,8 +201,8 @@ class Run:
             raise HocketError(f"{start} is another model: give the recipe that it was made by")
         self.network.load_state_dict({name: theirs[name] for name in mine})
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        told = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
-        self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in told if name in facts}]
+        names = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
+        self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in names if name in facts}]
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:

@@ -105,7 +105,7 @@ def _write(bundle: Bundle, field: str, arrays: dict[str, NDArray]) -> Manifest:
     """Write the arrays as FIELD.npz of the bundle and into its manifest."""
     path = bundle.folder / f"{field}.npz"
     np.savez_compressed(path, **arrays)
-    told = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    manifest = msgspec.structs.replace(bundle.manifest, **{field: told})
+    entry = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    manifest = msgspec.structs.replace(bundle.manifest, **{field: entry})
     write_manifest(manifest, bundle.folder)
     return manifest

@@ -44,13 +44,13 @@ def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Rec
     """Every combination of the choices: how it is called, and the recipe. HocketError for settings there are not."""
     for values in product(*(values for _, _, values in choices)):
         table = recipe_table(recipe)
-        told = []
+        settings = []
         for (section, setting, _), value in zip(choices, values, strict=True):
             if not isinstance(table.get(section), dict):
                 raise HocketError(f"there is no section {section!r}: choose one of data, sampling, model, train")
             table[section] = {**table[section], renames.setting(recipe.family, section, setting): value}
-            told.append(f"{setting}={value}")
-        yield " ".join(told), recipe_from(table, f"the recipe with {' '.join(told)}")
+            settings.append(f"{setting}={value}")
+        yield " ".join(settings), recipe_from(table, f"the recipe with {' '.join(settings)}")
 
 
 def thinned(folder: Path, share: float, out: Path) -> Path:
@@ -83,15 +83,15 @@ def search(
     variants = list(varied(recipe, choices))
     data = str(thinned(Path(recipe.data.folder), share, folder / "data") if share < 1 else recipe.data.folder)
     rows = []
-    for told, variant in variants:
+    for settings, variant in variants:
         variant = dataclasses.replace(variant, data=dataclasses.replace(variant.data, folder=data))
         name = hashlib.sha256(json.dumps(recipe_table(variant), sort_keys=True).encode()).hexdigest()[:12]
         run = Run(variant, folder / name, device)
-        print(f"{told}: {folder / name}", flush=True)
+        print(f"{settings}: {folder / name}", flush=True)
         run.fit(minutes)
         rows.append(
             {
-                "settings": told,
+                "settings": settings,
                 "best": round(run.best, 4),
                 "batches": run.batch,
                 "parameters": sum(p.numel() for p in run.network.parameters()),

@@ -94,11 +94,11 @@ def _whole(held: dict[str, NDArray[Any]], name: str, base: str) -> NDArray[np.fl
     return value
 
 
-def take_over(network: torch.nn.Module, teacher: torch.nn.Module) -> None:
+def copy_shared_parameters(network: torch.nn.Module, teacher: torch.nn.Module) -> None:
     """Let a network begin with what it has alike with another: parameters of one name and shape."""
     mine = {name: weight.shape for name, weight in network.state_dict().items()}
-    alike = {name: weight for name, weight in teacher.state_dict().items() if mine.get(name) == weight.shape}
-    network.load_state_dict(alike, strict=False)
+    shared = {name: weight for name, weight in teacher.state_dict().items() if mine.get(name) == weight.shape}
+    network.load_state_dict(shared, strict=False)
 
 
 def teacher_of(start: str, genres: tuple[str, ...]) -> torch.nn.Module:

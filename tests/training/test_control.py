@@ -201,7 +201,7 @@ def test_genres_are_told_by_drums_alone(tmp_path):
     assert all(rate > 0.95 for rate in classifier.recall.values())
     kept = genre_classifier(drums, ("march", "shuffle"), tmp_path / "ears", drums=True)
     assert kept.drums
-    assert kept.tell(beat("shuffle", 99), 96) == "shuffle"
+    assert kept.classify(beat("shuffle", 99), 96) == "shuffle"
 
 
 def test_windows_are_whole_bars_of_four_beats():
@@ -242,8 +242,8 @@ def test_the_ear_learns_and_is_tried_on_other_pieces(classifier, styles):
     assert all(rate > 0.95 for rate in classifier.recall.values())
     held = [p for p in styles.pieces if p.split != "train"]
     assert sum(classifier.pieces.values()) == len(held)
-    assert classifier.tell(written("reel", 500).notes, 96) == "reel"
-    assert classifier.tell(written("hymn", 501).notes[:3], 0) is None
+    assert classifier.classify(written("reel", 500).notes, 96) == "reel"
+    assert classifier.classify(written("hymn", 501).notes[:3], 0) is None
 
 
 def test_the_ear_is_kept(classifier, styles, tmp_path, monkeypatch):

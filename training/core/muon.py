@@ -11,7 +11,7 @@ from torch import Tensor, nn
 MOMENTUM = 0.95
 ROUNDS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of the singular values, towards 1
-LIKE_ADAM = 0.2  # size of a number of a step, as Adam's usually are
+ADAM_STEP_SIZE = 0.2  # size of a number of a step, as Adam's usually are
 
 
 class Muon(torch.optim.AdamW):
@@ -34,7 +34,7 @@ class Muon(torch.optim.AdamW):
                 state["momentum"] = torch.zeros_like(matrix)
             state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
             step = orthogonal(matrix.grad.lerp(state["momentum"], MOMENTUM))
-            size = LIKE_ADAM * max(matrix.shape) ** 0.5
+            size = ADAM_STEP_SIZE * max(matrix.shape) ** 0.5
             matrix.mul_(1 - rate * group["weight_decay"]).add_(step, alpha=-rate * size)
             matrix.grad = None  # so that AdamW passes it over
         return super().step(closure)

@@ -62,11 +62,11 @@ def write_overview(folder: Path) -> Path:
         lines += ["## Nats a note by field", "", *table(by_field), ""]
         lines += ["## Nats a note by genre", "", *table(dict(sorted(by_genre.items()))), ""]
     for slug, own in notes.items():
-        lines += [f"## {own['name']}", "", *_shown(folder, slug, own)]
+        lines += [f"## {own['name']}", "", *_note_lines(folder, slug, own)]
     if sound:
         lines += [SOUND, "", *table({_link(slug, own): sound_summary(own) for slug, own in sound.items()}), ""]
         for slug, own in sound.items():
-            lines += [f"## {own['name']}", "", *_heard(folder, slug, own)]
+            lines += [f"## {own['name']}", "", *_sound_lines(folder, slug, own)]
     path = folder.with_suffix(".md")
     path.write_text("\n".join(lines).rstrip() + "\n")
     return path
@@ -77,9 +77,9 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"family": figures["family"]}
     if "yardstick" in figures:
         row["nats"] = f"{figures['yardstick']['total']:.3f}"
-    if likeness := closeness_rows(figures).get("mean") if "features" in figures else None:
+    if similarity := closeness_rows(figures).get("mean") if "features" in figures else None:
         for name, columns in (("OA (real)", OA), ("KLD (real)", KLD)):
-            row[name] = "{:.2f} ({:.2f})".format(*(likeness[column] for column in columns))
+            row[name] = "{:.2f} ({:.2f})".format(*(similarity[column] for column in columns))
     if figures.get("key_lock"):
         row["key lock"] = _of([lock["obeyed"] for lock in figures["key_lock"]])
     for knob, found in figures.get("obedience", {}).items():
@@ -109,7 +109,7 @@ def sound_summary(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _heard(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
+def _sound_lines(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
     lines = []
     if (folder / slug / SPECTROGRAMS).is_file():
         lines += [f"![What {figures['name']} sounds like]({folder.name}/{slug}/{SPECTROGRAMS})", ""]
@@ -117,7 +117,7 @@ def _heard(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
     return [*lines, f"To listen to: {', '.join(examples)}.", ""] if examples else lines
 
 
-def _shown(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
+def _note_lines(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
     lines = []
     if (folder / slug / "piano-rolls.png").is_file():
         lines += [f"![What {figures['name']} plays, beside held-out pieces]({folder.name}/{slug}/piano-rolls.png)", ""]

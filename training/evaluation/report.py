@@ -36,9 +36,9 @@ CLOSENESS = (
     "(OA, 1 = alike) and Kullback-Leibler divergence (KLD, 0 = alike), beside what other real pieces reach."
 )
 LONG = "Figures of minutes 8 to 10 of a render, and in brackets the 5th to 95th percentile of real pieces."
-BESIDE = "in brackets the 10th to 90th percentile of held-out pieces"
+IN_BRACKETS = "in brackets the 10th to 90th percentile of held-out pieces"
 ANALYSIS = (
-    f"Ten minutes of play, default knobs, common time; {BESIDE}. Tempo as felt; metre: share of 16 bars whose "
+    f"Ten minutes of play, default knobs, common time; {IN_BRACKETS}. Tempo as felt; metre: share of 16 bars whose "
     "estimated metre is the one asked for; key kept: share of 8 bars with the commonest key signature; range: "
     "semitones, 5th to 95th percentile; pitch drift: semitones, and level: times as loud, the last 30 % against the "
     "first."
@@ -49,7 +49,7 @@ METRE = (
 )
 FORM = (
     "Mean similarity of bars to those so many bars before (sixteenths and pitches struck in both, as a share of those "
-    f"struck in either) over three minutes; {BESIDE}."
+    f"struck in either) over three minutes; {IN_BRACKETS}."
 )
 KNOBS = (
     "Knobs turned to every position in turn; what it asks for, and the median of the genres in the four bars after. "
@@ -148,7 +148,7 @@ def long_summary(figures: dict[str, Any]) -> str:
     return f"{sum(judged)} of {len(judged)} figures within bounds; {whole} of {len(figures['long_runs'])} runs in all."
 
 
-def beside_rows(found: list[dict[str, Any]], name: str = "{}") -> Rows:
+def rows_with_bounds(found: list[dict[str, Any]], name: str = "{}") -> Rows:
     """Figures with their bounds in brackets and a cross where they are outside, by genre and seed. name: of the
     columns."""
     rows: Rows = {}
@@ -251,9 +251,9 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         Section(
             "Tempo, key, range and loudness",
             f"{ANALYSIS} {within(figures['analysis'])} within. {_key_words(figures)}".strip(),
-            beside_rows(figures["analysis"]),
+            rows_with_bounds(figures["analysis"]),
         ),
-        Section("Form", f"{FORM} {within(figures['form'])} within.", beside_rows(figures["form"], "{} bars")),
+        Section("Form", f"{FORM} {within(figures['form'])} within.", rows_with_bounds(figures["form"], "{} bars")),
         Section("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
         Section("Cost", COST, cost_rows(figures)),
     ]

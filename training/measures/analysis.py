@@ -88,8 +88,8 @@ def metre(notes: NDArray[np.int32]) -> str | None:
 def metre_agreement(notes: NDArray[np.int32], start: int, end: int, asked: str) -> list[bool]:
     """For each window of `METRE_BARS` bars of the metre, whether that is what is estimated."""
     window = METRE_BARS * METRES[asked]
-    told = [metre(_between(notes, at, at + window)) for at in range(start, end - window + 1, window)]
-    return [each == asked for each in told if each is not None]
+    estimates = [metre(_between(notes, at, at + window)) for at in range(start, end - window + 1, window)]
+    return [each == asked for each in estimates if each is not None]
 
 
 def tempo(notes: NDArray[np.int32], bpm: float) -> float:
@@ -146,10 +146,10 @@ def analyse(
     name = SIGNATURES.get((asked.numerator, asked.denominator))
     if name and (agreed := metre_agreement(notes, start, end, name)):
         found["metre"] = float(np.mean(agreed))
-    if told := keys(notes, start, end, KEY_BARS * asked.bar_ticks):
-        signatures = np.bincount([signature(key) for key, _ in told])
+    if estimates := keys(notes, start, end, KEY_BARS * asked.bar_ticks):
+        signatures = np.bincount([signature(key) for key, _ in estimates])
         found["key kept"] = float(signatures.max() / signatures.sum())
-        found["key clarity"] = float(np.mean([fit for _, fit in told]))
+        found["key clarity"] = float(np.mean([fit for _, fit in estimates]))
     early, late = start + int(SHARE * (end - start)), end - int(SHARE * (end - start))
     pitched = notes[notes[:, 5] != Part.DRUMS]
     if len(pitched):

@@ -106,7 +106,7 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
     )
 
 
-def touched(piece: Piece, rng: np.random.Generator) -> Piece:
+def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
     """A copy with made-up velocities that wander, for a piece written without any: while playing, a model
     hears its own touch, which tells nothing of the notes."""
     notes = np.array(piece.notes)
@@ -164,7 +164,7 @@ class NoteStream:
         shards: Shards,
         pieces: list[PieceInfo],
         genres: tuple[str, ...],
-        lanes: int,
+        batch_size: int,
         seed: int,
         sampling: Sampling,
     ) -> None:
@@ -185,9 +185,9 @@ class NoteStream:
             share = min(1.0, notes / sampling.full_weight_notes) * notes**sampling.balance
             shares.append(share / float((lengths * self.by_genre[genre][1]).sum()))
         self.shares = np.array(shares) / sum(shares)
-        self.excerpt = [0] * lanes
-        self.offset = [0] * lanes
-        self._current: list[tuple[Features, int] | None] = [None] * lanes
+        self.excerpt = [0] * batch_size
+        self.offset = [0] * batch_size
+        self._current: list[tuple[Features, int] | None] = [None] * batch_size
 
     def _weight(self, piece: PieceInfo) -> float:
         weight = piece.weight
@@ -197,8 +197,8 @@ class NoteStream:
             weight *= self.sampling.realised
         return weight
 
-    def _draw(self, lane: int, number: int) -> tuple[Features, int]:
-        rng = np.random.default_rng((self.seed, lane, number))
+    def _draw(self, index: int, number: int) -> tuple[Features, int]:
+        rng = np.random.default_rng((self.seed, index, number))
         genre = int(rng.choice(len(self.genres), p=self.shares))
         pieces, weights = self.by_genre[self.genres[genre]]
         info = pieces[int(rng.choice(len(pieces), p=weights))]
@@ -210,7 +210,7 @@ class NoteStream:
         piece = vary(piece, rng, self.sampling.transpose)
         dynamic = bool(rng.random() < 0.5)
         mute = dynamic and info.velocity_constant
-        return features(touched(piece, rng) if mute else piece, dynamic, mute), genre
+        return features(with_random_velocities(piece, rng) if mute else piece, dynamic, mute), genre
 
     @property
     def state(self) -> dict[str, list[int]]:
@@ -225,27 +225,27 @@ class NoteStream:
     def next(self, steps: int) -> dict[str, NDArray]:
         """The next `steps` prediction steps of every lane: arrays (batch, steps, ...) named as in
         `Features`, and `genre` (batch, steps)."""
-        rows = [self._lane(lane, steps) for lane in range(len(self.excerpt))]
+        rows = [self._row(index, steps) for index in range(len(self.excerpt))]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
-    def _lane(self, lane: int, steps: int) -> dict[str, NDArray]:
+    def _row(self, index: int, steps: int) -> dict[str, NDArray]:
         parts: list[dict[str, NDArray]] = []
         need = steps
         while need:
-            current = self._current[lane]
+            current = self._current[index]
             if current is None:
-                current = self._current[lane] = self._draw(lane, self.excerpt[lane])
+                current = self._current[index] = self._draw(index, self.excerpt[index])
             piece, genre = current
-            begin = min(self.offset[lane], len(piece) - 1)  # shorter than it was, if the recipe changed
-            self.offset[lane] = begin
+            begin = min(self.offset[index], len(piece) - 1)  # shorter than it was, if the recipe changed
+            self.offset[index] = begin
             take = min(need, len(piece) - begin)
             chunk = {name: getattr(piece, name)[begin : begin + take] for name in Features.__slots__}
             chunk["genre"] = np.full(take, genre, np.int32)
             parts.append(chunk)
             need -= take
-            self.offset[lane] += take
-            if self.offset[lane] >= len(piece):
-                self.excerpt[lane] += 1
-                self.offset[lane] = 0
-                self._current[lane] = None
+            self.offset[index] += take
+            if self.offset[index] >= len(piece):
+                self.excerpt[index] += 1
+                self.offset[index] = 0
+                self._current[index] = None
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

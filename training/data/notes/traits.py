@@ -39,8 +39,8 @@ def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
             notes_and_beats += len(notes), (notes[-1, 0] - notes[0, 0]) / TICKS_PER_BEAT
         classes = notes[notes[:, 5] != Part.DRUMS, 2] % 12
         whole = classes[: len(classes) // WINDOW * WINDOW].reshape(-1, WINDOW)
-        heard = tones_of(notes)[WINDOW * 2 :: WINDOW] + 1e-9
-        bits += [entropy(row / row.sum()) for row in heard if row.sum() > WINDOW]
+        windows = tones_of(notes)[WINDOW * 2 :: WINDOW] + 1e-9
+        bits += [entropy(row / row.sum()) for row in windows if row.sum() > WINDOW]
         tones.append((whole[:, :, None] == np.arange(12)).sum(1).astype(np.float64))
     common = [band for band, count in bands.items() if count >= len(own) * COMMON]
     within, without = in_key_ratio(np.concatenate(tones))

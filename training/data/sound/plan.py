@@ -15,7 +15,7 @@ from training.data.notes.shards import licence_allows_shipping
 from training.data.sound.sources import Item
 
 SHORTEST_S = 3.0  # of windows
-SPARE = 1.1  # so much more is planned than wanted: some will be rejected
+MARGIN = 1.1  # so much more is planned than wanted: some will be rejected
 HELD_OUT = 1 / 6  # as much as `minutes` for each of valid and test
 TEST_SHARE = VALID_SHARE = 0.1
 
@@ -70,7 +70,7 @@ def plan(items: list[Item], options: Options) -> tuple[list[Item], list[tuple[st
     )
     planned, taken = [], Counter[tuple[str, ...]]()
     for _, _, window in ranked:
-        if wanted(window, taken, options, SPARE):
+        if wanted(window, taken, options, MARGIN):
             planned.append(window)
     return single + sorted(planned, key=lambda i: (i.kind, _budget_key(i))), rejected
 
@@ -123,13 +123,13 @@ def _budget_key(item: Item) -> tuple[str, ...]:
     return item.kind, item.genre, item.split, str(licence_allows_shipping(item.licence))
 
 
-def wanted(item: Item, taken: Counter[tuple[str, ...]], options: Options, spare: float = 1.0) -> bool:
+def wanted(item: Item, taken: Counter[tuple[str, ...]], options: Options, margin: float = 1.0) -> bool:
     """Whether there is room for a window within the minutes; if so it is counted, in milliseconds."""
     if item.kind in ("note", "tone") or options.minutes == 0:
         return True
     share = 1.0 if item.split == "train" else HELD_OUT
     key = _budget_key(item)
-    if taken[key] >= options.minutes * 60_000 * share * spare:
+    if taken[key] >= options.minutes * 60_000 * share * margin:
         return False
     taken[key] += round(item.seconds * 1000)
     return True

@@ -117,8 +117,8 @@ def prepare_audio(
 
 
 def _nothing(sources: Sequence[Path], rejected: list[tuple[str, str]]) -> str:
-    said = f"; the first that cannot be had: {', '.join(rejected[0])}" if rejected else ""
-    return f"{', '.join(map(str, sources))}: there is nothing to take{said}"
+    first_reason = f"; the first that cannot be had: {', '.join(rejected[0])}" if rejected else ""
+    return f"{', '.join(map(str, sources))}: there is nothing to take{first_reason}"
 
 
 def _finished(out: Path, source_hash: str) -> Corpus | None:

@@ -193,13 +193,13 @@ def find_tones(font: Path, notes: Path | None, hold: float) -> Found:
     found, seen = Found(), set[tuple[Any, ...]]()
     for line, row in rows:
         path, name = row["file"], row["instrument"]
-        told, usual = PRESET.search(row.get("source_file") or ""), INSTRUMENTS.get(name.split("_")[0])
+        match, usual = PRESET.search(row.get("source_file") or ""), INSTRUMENTS.get(name.split("_")[0])
         usual = INSTRUMENTS.get(name, usual)
         facts = _note_facts(row, "pitch", "velocity")
-        if told is None and usual is None:
+        if match is None and usual is None:
             found.rejected.append((path, f"no program is known for the instrument {name!r}"))
             continue
-        facts["preset"] = (int(told[1]), int(told[2])) if told else (0, usual.program if usual else 0)
+        facts["preset"] = (int(match[1]), int(match[2])) if match else (0, usual.program if usual else 0)
         facts |= {"hold": hold, "dataset": font.stem, "split": _split(notes, line, row) if notes else ""}
         if facts["velocity"] < 1:
             facts["velocity"] = VELOCITIES[-1]

@@ -113,10 +113,10 @@ def _release(tail: NDArray[np.floating], rate: int) -> float:
     hop = rate // FRAME_RATE
     power = (tail[: len(tail) // hop * hop].reshape(-1, hop).astype(np.float64) ** 2).mean(1)
     level = 10 * np.log10(power + 1e-12)
-    heard = max(4, int((level > max(-85.0, level[0] - 60)).sum()))
+    audible = max(4, int((level > max(-85.0, level[0] - 60)).sum()))
     if len(level) < 4:
         return FASTEST
-    return float(np.clip(-_slope(level[:heard, None])[0], 20.0, FASTEST))
+    return float(np.clip(-_slope(level[:audible, None])[0], 20.0, FASTEST))
 
 
 # --- the notes of a corpus
@@ -181,8 +181,8 @@ def _take_apart(corpus: Corpus, clips: list[Clip], full: Corpus | None, folder: 
         n: np.lib.format.open_memmap(folder / f"{n}.npy", "w+", types.get(n, np.float16), (len(clips), *shape))
         for n, shape in shapes.items()
     }
-    heard = [c for c in full.clips if c.pitch % EVERY == 0] if full else []
-    whole = {(c.instrument, c.pitch, c.velocity): c for c in heard}
+    audible = [c for c in full.clips if c.pitch % EVERY == 0] if full else []
+    whole = {(c.instrument, c.pitch, c.velocity): c for c in audible}
     for row, clip in enumerate(clips):
         if row % 100 == 0:
             print(f"notes taken apart: {row} of {len(clips)}", flush=True)

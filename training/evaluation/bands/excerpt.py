@@ -126,7 +126,7 @@ def struck(excerpt: Excerpt, notes: NDArray[np.int32], bars: int = 1) -> list[fr
     return [frozenset(each) for each in found]
 
 
-def likeness(a: frozenset[int], b: frozenset[int]) -> float:
+def jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     """Jaccard's: the share of what both have in what either has; 0 where both are empty."""
     either = len(a | b)
     return len(a & b) / either if either else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.music.notes import Part
-from training.evaluation.bands.excerpt import Excerpt, LineNote, likeness, mean, melody_line, struck
+from training.evaluation.bands.excerpt import Excerpt, LineNote, jaccard, mean, melody_line, struck
 
 LAGS = (1, 2, 4, 8, 16)
 FEWEST = 8  # pairs of bars, or bars that could recall one
@@ -41,7 +41,7 @@ def self_similarity(bars: Sequence[frozenset[int]], lag: int) -> float:
     """Mean likeness of each bar to the one `lag` bars before, over pairs of which one has notes; nan of fewer than
     eight pairs."""
     pairs = zip(bars[lag:], bars, strict=False)
-    return mean((likeness(now, then) for now, then in pairs if now or then), FEWEST)
+    return mean((jaccard(now, then) for now, then in pairs if now or then), FEWEST)
 
 
 def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
@@ -58,9 +58,9 @@ def recalled_in_order(bars: Sequence[frozenset[int]]) -> float:
     in_order = []
     for i in range(ORDER_LAG, len(bars) - 1):
         if bars[i] and bars[i + 1]:
-            places = [j for j in range(i - ORDER_LAG + 1) if likeness(bars[i], bars[j]) >= RECALLED]
+            places = [j for j in range(i - ORDER_LAG + 1) if jaccard(bars[i], bars[j]) >= RECALLED]
             if places:
-                in_order.append(float(any(likeness(bars[i + 1], bars[j + 1]) >= RECALLED for j in places)))
+                in_order.append(float(any(jaccard(bars[i + 1], bars[j + 1]) >= RECALLED for j in places)))
     return mean(in_order, FEWEST)
 
 
@@ -69,7 +69,7 @@ def recalled(bars: Sequence[frozenset[int]]) -> float:
     of fewer than eight such bars."""
     return mean(
         (
-            float(any(likeness(bars[i], then) >= RECALLED for then in bars[: i - RECALL_LAG + 1]))
+            float(any(jaccard(bars[i], then) >= RECALLED for then in bars[: i - RECALL_LAG + 1]))
             for i in range(RECALL_LAG, len(bars))
             if bars[i]
         ),
@@ -97,10 +97,10 @@ def returns(found: Sequence[frozenset[int]]) -> float:
     for i in full:
         if i < FIRST_UNIT:
             continue
-        like = {j: likeness(found[i], found[j]) for j in full if j < i}
+        similarity = {j: jaccard(found[i], found[j]) for j in full if j < i}
         judged.append(float(any(
-            value >= RETURNED and any(like[k] < LEFT for k in like if j < k)
-            for j, value in like.items() if j <= i - UNIT_LAG
+            value >= RETURNED and any(similarity[k] < LEFT for k in similarity if j < k)
+            for j, value in similarity.items() if j <= i - UNIT_LAG
         )))  # fmt: skip
     return mean(judged, FEWEST_UNITS)
 

@@ -38,7 +38,7 @@ from training.evaluation.notes.survey import analyses, forms, key_estimator, met
 from training.evaluation.notes.switching import switching
 from training.evaluation.overview import keep_figures
 from training.evaluation.report import card_sections
-from training.evaluation.samples import excerpts, like
+from training.evaluation.samples import excerpts, generate_like
 from training.families.notes.yardstick import score_pieces
 from training.families.table import FAMILIES
 from training.measures.genres import CACHE, genre_classifier
@@ -221,7 +221,7 @@ def _features(
         if min(len(measured), len(floor)) < FEWEST:
             continue
         for name, knobs in settings.items():
-            made = like(player, {**knobs, "genre": genre}, real, pieces)
+            made = generate_like(player, {**knobs, "genre": genre}, real, pieces)
             found = [m for m in map(measure, made) if m is not None]
             rows[name][genre] = compare(found, measured, floor) if len(found) >= FEWEST else {}
             if name == "default":

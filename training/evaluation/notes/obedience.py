@@ -29,10 +29,12 @@ def obedience(player: NotePlayer, manifest: Manifest, seed: int = 1) -> dict[str
     it) and the median measured over the genres. Density is in notes a beat, register the mean pitch of the pitched
     notes."""
     found: dict[str, dict[str, Any]] = {}
-    for knob, told in sorted((k.id, k) for k in manifest.knobs if k.id in ANCHORS):
-        named = bool(told.zero)
+    for knob, setting in sorted((k.id, k) for k in manifest.knobs if k.id in ANCHORS):
+        named = bool(setting.zero)
         anchors: Sequence[float | None] = ANCHORS[knob] if named else [None] * len(ANCHORS[knob])
-        places = np.arange(1, 1 + len(anchors)) if named else np.linspace(told.low, told.high, len(anchors)).round(2)
+        places = (
+            np.arange(1, 1 + len(anchors)) if named else np.linspace(setting.low, setting.high, len(anchors)).round(2)
+        )
         rows: dict[str, NDArray[np.float64]] = {}
         for i, genre in enumerate(manifest.genres or ("none",)):
             knobs = default_knobs(manifest, genre=genre)

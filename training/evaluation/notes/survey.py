@@ -78,7 +78,7 @@ def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[
         for genre, own in real.items()
     }
     return [
-        _beside(
+        _with_bounds(
             run,
             analysis.analyse(run.piece.notes, 0, _end(run, MINUTES[1]), run.reference.bpm, COMMON),
             limits[run.genre],
@@ -101,7 +101,7 @@ def forms(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str
         for genre, own in real.items()
     }
     return [
-        _beside(run, form.self_similarity(run.piece.notes, 0, _end(run, form.MINUTES), COMMON), limits[run.genre])
+        _with_bounds(run, form.self_similarity(run.piece.notes, 0, _end(run, form.MINUTES), COMMON), limits[run.genre])
         for run in runs
         if run.genre in limits
     ]
@@ -156,17 +156,17 @@ def key_estimator(real: dict[str, list[Real]]) -> dict[str, float]:
     one key marker): `right`, and the number of `windows`."""
     found = []
     for r in (r for own in real.values() for r in own):
-        told = [text.removeprefix("key ") for _, text in r.info.markers if text.startswith("key ")]
-        if len(told) != 1:
+        annotated = [text.removeprefix("key ") for _, text in r.info.markers if text.startswith("key ")]
+        if len(annotated) != 1:
             continue
-        root, mode = told[0].split(":")
+        root, mode = annotated[0].split(":")
         key = analysis.signature(KEYS.index(root) + 12 * (mode == "min"))
         window = analysis.KEY_BARS * r.metre.bar_ticks
         found += [analysis.signature(each) == key for each, _ in analysis.keys(r.notes, r.start, r.end, window)]
     return {"right": _mean(found) or 0.0, "windows": len(found)}
 
 
-def _beside(run: LongRun, found: dict[Any, float], limits: dict[Any, list[float]]) -> dict[str, Any]:
+def _with_bounds(run: LongRun, found: dict[Any, float], limits: dict[Any, list[float]]) -> dict[str, Any]:
     known = {name: value for name, value in found.items() if not np.isnan(value)}
     return {
         "genre": run.genre,

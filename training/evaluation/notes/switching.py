@@ -31,15 +31,15 @@ def switching(
     nothing else). Two bars with too few notes count as not recognised.
     """
     genres = [g for g in manifest.genres if g in classifier.genres]
-    told: dict[str, dict[str, list[str]]] = {g: {name: [] for name in (*WINDOWS, "unswitched")} for g in genres}
+    classified: dict[str, dict[str, list[str]]] = {g: {name: [] for name in (*WINDOWS, "unswitched")} for g in genres}
     for seed, (old, new) in enumerate([*permutations(genres, 2)] * times):
         before, after = (default_knobs(manifest, genre=genre) for genre in (old, new))
         notes = play(player, before, seed, (BEFORE + AFTER) * BAR, turns=[(BEFORE * BAR, after)]).notes
         for name, bars in WINDOWS.items():
-            told[new][name].append(classifier.tell(notes, (BEFORE + bars) * BAR) or TOO_FEW)
-        told[old]["unswitched"].append(classifier.tell(notes, (BEFORE - 2) * BAR) or TOO_FEW)
+            classified[new][name].append(classifier.classify(notes, (BEFORE + bars) * BAR) or TOO_FEW)
+        classified[old]["unswitched"].append(classifier.classify(notes, (BEFORE - 2) * BAR) or TOO_FEW)
     rows = {}
-    for genre, found in told.items():
+    for genre, found in classified.items():
         rates = {name: round(float(np.mean([t == genre for t in each])), 4) for name, each in found.items()}
         wrong = Counter(t for t in found["bars 1-2"] if t != genre).most_common(1)
         share = rates["bars 1-2"] / max(classifier.recall[genre], 1e-9)

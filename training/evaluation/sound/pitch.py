@@ -50,7 +50,7 @@ def track(samples: Sound, rate: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     return np.asarray(hz[0], np.float64), confident
 
 
-def heard_pitch(samples: Sound, rate: int) -> float | None:
+def estimate_pitch(samples: Sound, rate: int) -> float | None:
     """The MIDI pitch of a note, with a fraction: of the median fundamental over confident frames; None if there is
     none."""
     hz, confidence = track(samples, rate)
@@ -72,7 +72,7 @@ def pitch_figures(notes: Iterable[tuple[Sound, int, int]]) -> dict[str, float]:
     """Of notes (samples, rate, MIDI pitch wanted): "near", the share within 50 cents; "octaves", within 50 cents of a
     wrong octave; "unvoiced", without a confident frame; "notes": how many. Pitches outside `PITCHES` are left out."""
     wrong = [
-        None if (heard := heard_pitch(samples, rate)) is None else 100 * (heard - pitch)
+        None if (estimate := estimate_pitch(samples, rate)) is None else 100 * (estimate - pitch)
         for samples, rate, pitch in notes
         if pitch in PITCHES
     ]

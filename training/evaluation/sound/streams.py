@@ -84,7 +84,7 @@ def evaluate_stream(
         raise HocketError(f"model {manifest.slug!r} is no stream: it has no clips to measure")
     player, figures = Player(model), done.figures
     with done.stage("classifier", "classifier of genres, trained on real music"):
-        classifier, heard = genre_classifier(corpus, manifest.genres)
+        classifier, examples = genre_classifier(corpus, manifest.genres)
     figures |= {
         "clips": clips,
         "genres": list(classifier.labels),
@@ -94,7 +94,7 @@ def evaluate_stream(
         made = render(done, player, manifest, classifier, clips)
     with done.stage("baselines", "baselines through the vocoder"):
         others = baselines(done, vocoder_of(manifest), corpus, classifier, split, len(made.rows))
-    figures |= by_classifier(classifier, heard, made, others)
+    figures |= by_classifier(classifier, examples, made, others)
     with done.stage("blend", "the blend of genres, by the classifier"):
         figures["blend"] = blend(player, manifest, classifier)
     with done.stage("seams", "seams"):
@@ -159,17 +159,17 @@ def baselines(
             shown[clip.genre].append(Shown("real, held out", real[: 5 * corpus.rate], corpus.rate))
         mels = log_mel(real, vocoder.format)
         noise = rng.standard_normal(len(real)).astype(np.float32) * real.std()
-        for name, told in zip(rows, (mels, rng.permutation(mels), log_mel(noise, vocoder.format)), strict=True):
-            rows[name].append(clip_features(vocoder.render(told), vocoder.rate))
+        for name, mel in zip(rows, (mels, rng.permutation(mels), log_mel(noise, vocoder.format)), strict=True):
+            rows[name].append(clip_features(vocoder.render(mel), vocoder.rate))
     return {name: Examples(np.stack(found), labels, labels, labels) for name, found in rows.items()}
 
 
 def by_classifier(
-    classifier: Classifier, heard: Examples, made: Examples, others: dict[str, Examples]
+    classifier: Classifier, examples: Examples, made: Examples, others: dict[str, Examples]
 ) -> dict[str, Any]:
     """How often genres are recognised, and Frechet distances from the training clips in the classifier's embedding, all
     of as many clips."""
-    train, held = heard.train, heard.held_out
+    train, held = examples.train, examples.held_out
     real = held if len(held.rows) else train
     kinds = {"model": made, "real": real, **others}
     by_genre = {name: classifier.recognised(found) for name, found in kinds.items()}
@@ -210,16 +210,16 @@ def blend(player: Player, manifest: Manifest, classifier: Classifier) -> dict[st
     for first, second in pairs:
         if first == second:
             continue
-        heard = np.zeros((SWEEPS, len(BLENDS)))
+        probability = np.zeros((SWEEPS, len(BLENDS)))
         for seed in range(SWEEPS):
             for i, share in enumerate(BLENDS):
                 knobs = default_knobs(manifest, genre=first, genre_b=second, blend=share)
                 row = clip_features(player.play(knobs, CLIP_SECONDS, seed=900 + seed), player.model.rate)
-                heard[seed, i] = classifier.probabilities(row[None])[0, classifier.labels.index(second)]
+                probability[seed, i] = classifier.probabilities(row[None])[0, classifier.labels.index(second)]
         name = f"{first} to {second}"
-        found[name] = float(spearmanr(BLENDS, heard.mean(0)).statistic)
-        clips[name] = float(spearmanr(np.tile(BLENDS, SWEEPS), heard.reshape(-1)).statistic)
-        means[name] = [round(float(p), 3) for p in heard.mean(0)]
+        found[name] = float(spearmanr(BLENDS, probability.mean(0)).statistic)
+        clips[name] = float(spearmanr(np.tile(BLENDS, SWEEPS), probability.reshape(-1)).statistic)
+        means[name] = [round(float(p), 3) for p in probability.mean(0)]
     return {"mean": float(np.mean(list(found.values()))), "pairs": found, "clips": clips, "probabilities": means}
 
 
@@ -254,11 +254,11 @@ def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What was aimed at."""
     known, drifts = figures["recognised"], figures["drift"]
     share = known["model"] / max(known["real"], 1e-9)
-    times, heard = figures["cost"]["times_real_time"], figures["blend"]["mean"]
+    times, blend = figures["cost"]["times_real_time"], figures["blend"]["mean"]
     over = max(figures["seams"][name]["beyond"] for name in ("at rest", "while knobs move"))
     return {
         "genres recognised, of the rate of real clips": {"found": share, "goal": ">= 0.8", "met": share >= RATE},
-        "blend against class probability, Spearman": {"found": heard, "goal": ">= 0.8", "met": heard >= 0.8},
+        "blend against class probability, Spearman": {"found": blend, "goal": ">= 0.8", "met": blend >= 0.8},
         "level drift over the whole, dB": {
             "found": drifts["level_db"],
             "goal": "within 3",

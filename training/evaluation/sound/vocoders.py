@@ -27,7 +27,7 @@ ITERATIONS = 32
 NOTES = 48
 STEADY_S = (0.15, 1.15)  # of a note, where its pitch is measured
 WAVERING, SHORT_S = 5.0, 0.12  # cents between its halves from which on a note wavers; of transforms that follow it
-FAR = 60.0  # cents off its label, beyond which a real note's pitch was misheard, and is no reference
+LARGEST_ERROR = 60.0  # cents off its label, beyond which a real note's pitch was misheard, and is no reference
 CHUNKS = (1, 2, 3, 4, 7, 16)
 LIVE = 4  # frames in a chunk of 23 ms
 PASSES = 9  # over four seconds, of which the quickest counts
@@ -126,11 +126,11 @@ def pitch(vocoder: Vocoder, notes: Corpus, split: str) -> dict[str, Any]:
         about = hertz(clip.pitch)
         real = notes.read(clip)
         wavers = _wavers(real, notes.rate, about)
-        before = _heard(real, notes.rate, about, wavers)
-        if before is None or abs(cents_between(before, about)) > FAR:
+        before = _pitch(real, notes.rate, about, wavers)
+        if before is None or abs(cents_between(before, about)) > LARGEST_ERROR:
             continue
         at_rate = real if notes.rate == vocoder.rate else soxr.resample(real, notes.rate, vocoder.rate)
-        after = _heard(vocoder.render(log_mel(at_rate, vocoder.format)), vocoder.rate, before, wavers)
+        after = _pitch(vocoder.render(log_mel(at_rate, vocoder.format)), vocoder.rate, before, wavers)
         if after is None:
             lost += 1
         else:
@@ -156,7 +156,7 @@ def _wavers(sound: Sound, rate: int, about: float) -> bool:
     return one is not None and other is not None and abs(cents_between(one, other)) > WAVERING
 
 
-def _heard(sound: Sound, rate: int, about: float, wavers: bool) -> float | None:
+def _pitch(sound: Sound, rate: int, about: float, wavers: bool) -> float | None:
     """The pitch of a note in hertz; of one that wavers, the mean of short transforms."""
     if not wavers:
         return fine_hertz(_span(sound, rate, *STEADY_S), rate, about)

@@ -59,7 +59,7 @@ def critic_loss(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> T
     return torch.stack([F.relu(1 - j[: len(real)]).mean() + F.relu(1 + j[len(real) :]).mean() for j in ours]).sum()
 
 
-def likeness(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tuple[Tensor, Tensor]:
+def generator_losses(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tuple[Tensor, Tensor]:
     """The generator's side: how far the critic is from being fooled, and how far its features of the first
     windows drawn, which redraw the real ones, are from those of the latter."""
     times = len(drawn) // len(real)
@@ -67,5 +67,5 @@ def likeness(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tupl
     with torch.no_grad():
         _, theirs = critic(real, genre)
     fooled = -torch.stack([j.mean() for j in judged]).sum()
-    alike = torch.stack([F.l1_loss(a[: len(real)], b) for a, b in zip(mine, theirs, strict=True)]).mean()
-    return fooled, alike
+    matching = torch.stack([F.l1_loss(a[: len(real)], b) for a, b in zip(mine, theirs, strict=True)]).mean()
+    return fooled, matching

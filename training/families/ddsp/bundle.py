@@ -71,7 +71,7 @@ class ToneBundling:
 
     @torch.no_grad()
     def _run(self, model: Any) -> dict[str, np.ndarray]:
-        instrument, note = self.task.told(self.examples)
+        instrument, note = self.task.labels(self.examples)
         z = torch.linspace(-1, 1, len(note) * self.recipe.model.latent).view(len(note), -1)
         state, tuning, loss, release = model.note(instrument, note, z)
         age = torch.from_numpy(np.tile(age_features(AGES), (len(note), 1)))
@@ -95,7 +95,7 @@ class ToneBundling:
         (instruments, 2): lowest and highest pitches of its training notes."""
         task, rows = self.task, self.task.rows["train"]
         parts = np.array_split(rows, max(1, len(rows) // 256))
-        z = np.concatenate([self.network.encode(task.summaries(r), task.told(r)[1])[0].numpy() for r in parts])
+        z = np.concatenate([self.network.encode(task.summaries(r), task.labels(r)[1])[0].numpy() for r in parts])
         _, sizes, directions = np.linalg.svd(z - z.mean(0), full_matrices=False)
         pitch = np.array([task.tones.clips[r].pitch for r in rows])
         mine = [pitch[task.instrument[rows] == i] for i in range(len(self.genres))]

@@ -78,13 +78,13 @@ def made_spectra(
 ) -> Tensor:
     """Spectra (batch, n, bins) of maps: level and deviation (batch, n, PARTIALS), power of noise (batch, n, bins),
     lobes (batch, PARTIALS, bins); phases are drawn, frequencies integrated."""
-    lanes, n = level.shape[:2]
+    batch_size, n = level.shape[:2]
     base = torch.tensor([hertz(float(p)) for p in pitch])[:, None, None] * torch.arange(1, PARTIALS + 1)
     turns = torch.cumsum(base * (1 + deviation) * (2 * np.pi * HOP / RATE), 1)
-    phase = turns + 2 * np.pi * torch.rand(lanes, 1, PARTIALS)
+    phase = turns + 2 * np.pi * torch.rand(batch_size, 1, PARTIALS)
     strength = level.exp()
     real, imaginary = (strength * torch.cos(phase)) @ lobes, (strength * torch.sin(phase)) @ lobes
-    numbers = torch.randint(NOISE_FRAMES, (lanes, 1)) + torch.arange(n)
+    numbers = torch.randint(NOISE_FRAMES, (batch_size, 1)) + torch.arange(n)
     hiss = torch.from_numpy(grid(RATE).noise)[numbers % NOISE_FRAMES]
     spectra = torch.complex(real, imaginary) + (noise_power + 1e-14).sqrt() * hiss
     shares = torch.from_numpy(np.concatenate([begun(4), np.ones(1, np.float32)]))

@@ -45,8 +45,8 @@ class Network(nn.Module):
         self.config, self.instruments = config, instruments
         width, pitches = config.width, len(range(LOWEST, HIGHEST + 1, EVERY))
         self.instrument = nn.Linear(instruments, config.embedding, bias=False)
-        told = config.embedding + config.latent + pitches + 3
-        self.what = nn.Sequential(nn.Linear(told, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        inputs = config.embedding + config.latent + pitches + 3
+        self.what = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.enter = nn.Linear(config.positions, width)
         self.bend = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(config.layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(config.layers))
@@ -142,13 +142,13 @@ class Generator(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    lanes, n = 2, 4
+    batch_size, n = 2, 4
     example = (
-        F.one_hot(torch.arange(lanes) % network.instruments, network.instruments).float(),
-        torch.zeros(lanes, network.config.latent),
-        torch.full((lanes,), 60.0),
-        torch.full((lanes,), 0.5),
-        torch.arange(n).expand(lanes, -1).contiguous(),
+        F.one_hot(torch.arange(batch_size) % network.instruments, network.instruments).float(),
+        torch.zeros(batch_size, network.config.latent),
+        torch.full((batch_size,), 60.0),
+        torch.full((batch_size,), 0.5),
+        torch.arange(n).expand(batch_size, -1).contiguous(),
     )
     ins = [
         Port("instrument", "condition", (-1, network.instruments)),

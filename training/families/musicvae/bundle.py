@@ -21,7 +21,7 @@ from training.families.knobs import FOCUS, genre_knob, temperature_knob
 from training.families.musicvae.bundle_phrases import BundlePhrases
 from training.families.musicvae.landmarks import landmarks
 from training.families.musicvae.network import Step
-from training.families.musicvae.task import to_judge_by, told_accuracy
+from training.families.musicvae.task import teacher_forced_accuracy, validation_phrases
 
 EXAMPLES = 8
 MAPPED = 8192  # training phrases that the map is drawn from
@@ -42,7 +42,7 @@ class PhraseBundling:
         shards, pieces, _ = training_pieces(recipe.data)
         self.shards, self.pieces, self.data_hash = shards, pieces, shards.data_hash
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, recipe.sampling)
-        self.held = to_judge_by(shards, self.phrases, genres, recipe)
+        self.held = validation_phrases(shards, self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres))
         human = {g: sum(p.genre == g and not p.drums_only and not p.realised for p in pieces) for g in genres}
         self.offered = tuple(
@@ -58,7 +58,7 @@ class PhraseBundling:
 
     def measure(self, bundle: Bundle | None) -> float:
         """Share of the steps of held-out phrases that the likeliest token gets wrong, teacher-forced."""
-        return 1 - told_accuracy(BundlePhrases(bundle) if bundle else self.network, self.held.tokens)
+        return 1 - teacher_forced_accuracy(BundlePhrases(bundle) if bundle else self.network, self.held.tokens)
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
         """Phrases, their points, and the first logits of each segment as this bundle gives them, one at a time as

@@ -78,8 +78,8 @@ class BundlePhrases:
         logits, tokens = self._walk(z, draw)
         return torch.from_numpy(np.column_stack([tokens[:, 1:], draw(0, logits[:, -1])]))
 
-    def _walk(self, z: Tensor, told: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        return walk(self.bundle, self.shape, self.segments, z.numpy(), told)
+    def _walk(self, z: Tensor, context: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return walk(self.bundle, self.shape, self.segments, z.numpy(), context)
 
     def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         session = self.bundle.session(graph)

@@ -50,15 +50,15 @@ def landmarks(
         middle = 0.0 if shape.drums else float(np.median(attributes(rows, shape)["register"]))
         judge = partial(_typical, shape=shape, classifier=classifier, genre=genre, middle=middle)
         rows = rows[np.argsort(-judge(rows), kind="stable")[:decoded]]
-        z, made, said = _said(model, rows, judge)
+        z, made, scores = _decoded(model, rows, judge)
         for _ in range(ROUNDS if classifier and shape.bars > SHORT else 0):
-            best = np.argsort(-said, kind="stable")[:ENDS]
+            best = np.argsort(-scores, kind="stable")[:ENDS]
             ways = zip(rng.choice(best, BETWEEN), rng.choice(best, BETWEEN), rng.random(BETWEEN), strict=True)
             between = decode(model, np.stack([slerp(z[a], z[b], float(t)) for a, b, t in ways]))
-            more = _said(model, between, judge)
-            z, made, said = (np.concatenate(both) for both in zip((z, made, said), more, strict=True))
+            more = _decoded(model, between, judge)
+            z, made, scores = (np.concatenate(both) for both in zip((z, made, scores), more, strict=True))
         chosen: list[int] = []
-        for i in np.argsort(-said, kind="stable"):
+        for i in np.argsort(-scores, kind="stable"):
             if len(chosen) < kept and all((made[i] != made[j]).mean() >= APART for j in chosen):
                 chosen.append(int(i))
         points.append(z[chosen])
@@ -66,7 +66,7 @@ def landmarks(
     return {"landmarks": np.concatenate(points).astype(np.float16), "landmark_genres": np.array(genres, np.int32)}
 
 
-def _said(
+def _decoded(
     model: Any, rows: NDArray[np.int16], judge: Callable[[NDArray[np.int16]], NDArray[np.float64]]
 ) -> tuple[Point, NDArray[np.int16], NDArray[np.float64]]:
     """Points of phrases (n, steps), what the model says there, and how good these are as landmarks."""

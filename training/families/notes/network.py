@@ -205,7 +205,7 @@ def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: di
     logits, guesses = masked(logits, batch), masked(guesses, batch)
     found = {}
     for name in FIELDS:
-        mine, theirs = (F.log_softmax(told[name].float(), -1) for told in (logits, guesses))
+        mine, theirs = (F.log_softmax(each[name].float(), -1) for each in (logits, guesses))
         found[name] = (theirs.exp() * (theirs - mine)).sum(-1)
     return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
@@ -246,9 +246,9 @@ def adopted(
     columns = [theirs.index(genre) + 1 if genre in theirs else 0 for genre in mine]
     out = dict(weights)
     for name in CONDITIONED:
-        told = shapes[name].shape[1] - condition_size(len(mine))
-        before, condition = weights[name][:, :told], weights[name][:, told:]
+        inputs = shapes[name].shape[1] - condition_size(len(mine))
+        before, condition = weights[name][:, :inputs], weights[name][:, inputs:]
         rest = condition[:, 1 + len(theirs) :]
-        missing = shapes[name].shape[1] - told - 1 - len(mine) - rest.shape[1]
+        missing = shapes[name].shape[1] - inputs - 1 - len(mine) - rest.shape[1]
         out[name] = torch.cat([before, condition[:, [0, *columns]], F.pad(rest, (0, missing))], 1)
     return out

@@ -80,11 +80,11 @@ class Network(nn.Module):
             self.envelope.weight.copy_(torch.from_numpy(weight))
             self.envelope.bias.copy_(torch.from_numpy(bias))
 
-    def initial(self, lanes: int) -> State:
+    def initial(self, batch_size: int) -> State:
         """States before the first frame: of the entry, then of each block."""
         new, config = self.entry.weight.new_zeros, self.config
-        first = new(lanes, 2 * FORMAT.mels, ENTRY - 1)
-        return (first, *(new(lanes, config.width, config.kernel - 1) for _ in self.blocks))
+        first = new(batch_size, 2 * FORMAT.mels, ENTRY - 1)
+        return (first, *(new(batch_size, config.width, config.kernel - 1) for _ in self.blocks))
 
     def trunk(self, mels: Tensor, places: Tensor, states: State) -> tuple[Tensor, State]:
         """What is known at every frame, (batch, frames, width), and the states after the last."""

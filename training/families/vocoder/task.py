@@ -47,7 +47,7 @@ RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
 # MIDI pitch below which notes are drawn so many times as often: bands resolve their partials badly
-DEEP, OFTEN = 48, 6.0
+LOW_NOTES, LOW_NOTE_WEIGHT = 48, 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class VocodingTask:
         ship, folder = recipe.data.ship_only, recipe.data.folder
         self.pieces = self.music.select("train", ship)
         self.tones = self.notes.select("train", ship) if self.notes else []
-        often = np.array([OFTEN if c.pitch < DEEP else 1.0 for c in self.tones])
+        often = np.array([LOW_NOTE_WEIGHT if c.pitch < LOW_NOTES else 1.0 for c in self.tones])
         self.tone_shares = often / max(often.sum(), 1.0)
         if not self.pieces or not self.music.select("valid"):
             raise HocketError(f"{folder} has no clips to train on and to validate: prepare more audio")
@@ -132,18 +132,18 @@ class VocodingTask:
         train, format = self.train, self.format
         samples = (train.context + train.frames - 1) * format.hop + format.fft
         out = np.zeros((train.batch_size, samples), np.float32)
-        for lane in out:
+        for row in out:
             kind = rng.random()
             if kind < train.synthetic_share:
-                lane[:] = mixture(rng, samples, format.rate)
+                row[:] = mixture(rng, samples, format.rate)
             elif kind < train.synthetic_share + train.notes_share and self.tones and self.notes:
                 clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
                 lead = int(rng.integers(samples // 2))  # of silence, so that there are onsets
-                lane[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
+                row[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
             else:
                 clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
-                lane[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
-            lane *= gain(lane, rng.uniform(*train.loudness_db))
+                row[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
+            row *= gain(row, rng.uniform(*train.loudness_db))
         return out
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
@@ -292,9 +292,9 @@ def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
     return total.reshape(*shape, -1)
 
 
-def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
+def noise_spectra(rng: np.random.Generator, batch_size: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
     """Spectra (2, batch, frames, bins) of white noise, of power one in every bin."""
-    x = rng.standard_normal((2, lanes, (frames - 1) * format.hop + format.fft), np.float32)
+    x = rng.standard_normal((2, batch_size, (frames - 1) * format.hop + format.fft), np.float32)
     window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
     windows = np.lib.stride_tricks.sliding_window_view(x, format.fft, 2)[:, :, :: format.hop]
     return (np.fft.rfft(windows * window) * middle(format.bins)).astype(np.complex64)
