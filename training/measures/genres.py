@@ -27,6 +27,7 @@ from instrument.music.phrases import DRUM_KEYS, KIND_OF
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import Shards
 from training.measures.analysis import key_fits
+from training.measures.bars import jaccard
 
 BAR = 4 * TICKS_PER_BEAT
 BARS = 2
@@ -80,8 +81,8 @@ def pitched_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32
                 len(np.unique(pitch)) / len(pitch),
                 len(np.unique(pitch % 12)) / 12,
                 length.sum() / (BARS * BAR),
-                _jaccard(*bars),
-                _jaccard(*struck),
+                jaccard(*bars),
+                jaccard(*struck),
                 best >= 12,
             ],
             _shares(np.bincount(times % 16, minlength=16)),
@@ -110,7 +111,7 @@ def drum_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] |
     bars = [set(zip(*np.nonzero(struck[:, b]), strict=True)) for b in range(BARS)]
     return np.concatenate(
         [
-            [np.log(struck.sum()), _jaccard(*bars)],
+            [np.log(struck.sum()), jaccard(*bars)],
             struck.mean(1).ravel(),
             _shares(struck.sum((1, 2))),
             _shares(np.bincount(together, minlength=len(DRUM_KEYS) + 1)),
@@ -125,10 +126,6 @@ def _steps(line: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _shares(counts: NDArray) -> NDArray[np.float64]:
     return counts / max(counts.sum(), 1e-9)
-
-
-def _jaccard(a: set, b: set) -> float:
-    return len(a & b) / max(1, len(a | b))
 
 
 def windows(piece: Piece, most: int) -> Iterator[int]:

@@ -9,7 +9,8 @@ from instrument.errors import HocketError
 from instrument.music.notes import Piece
 from instrument.music.timebase import Metre
 from tests.support.bands import COMMON, OTHER, B, D, M, block, excerpt, note
-from training.evaluation.bands.excerpt import cut, from_notes, jaccard, line, melody_line, struck
+from training.evaluation.bands.excerpt import cut, from_notes, line, melody_line, struck
+from training.measures.bars import jaccard
 
 
 def eighths(beats: int, first: float = 0.0) -> list:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.music.notes import Part
-from training.evaluation.bands.excerpt import Excerpt, LineNote, jaccard, mean, melody_line, struck
+from training.evaluation.bands.excerpt import Excerpt, LineNote, mean, melody_line, struck
+from training.measures.bars import jaccard, self_similarity
 
 LAGS = (1, 2, 4, 8, 16)
-FEWEST = 8  # pairs of bars, or bars that could recall one
+FEWEST = 8  # bars that could recall one
 PHRASE_LAGS, OTHER_LAGS = (4, 8), (3, 5, 7, 9)
 RECALL_LAG, RECALLED = 16, 0.5
 ORDER_LAG = 4
@@ -35,13 +36,6 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
         "returns after leaving": returns(units(melody_line(excerpt), excerpt)),
         "section boundaries": boundaries(excerpt),
     }
-
-
-def self_similarity(bars: Sequence[frozenset[int]], lag: int) -> float:
-    """Mean likeness of each bar to the one `lag` bars before, over pairs of which one has notes; nan of fewer than
-    eight pairs."""
-    pairs = zip(bars[lag:], bars, strict=False)
-    return mean((jaccard(now, then) for now, then in pairs if now or then), FEWEST)
 
 
 def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from instrument.music.notes import Part
 from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT
-from training.evaluation.bands.excerpt import PLAYED_PARTS, SLACK, Excerpt, mean, struck, to_sixteenth
-from training.evaluation.bands.form import self_similarity
+from training.evaluation.bands.excerpt import PLAYED_PARTS, SLACK, Excerpt, mean, struck
+from training.measures.bars import self_similarity, to_sixteenth
 
 KICKS = (35, 36)
 FEWEST = 16  # beats with an off-beat eighth, kicks, or notes, with fewer of which nothing is said

@@ -15,7 +15,8 @@ from instrument.music.harmony import KEYS
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import PieceInfo, Shards
 from training.evaluation.generation import Knobs, play
-from training.evaluation.notes import form
+from training.evaluation.notes.form import MINUTES as FORM_MINUTES
+from training.evaluation.notes.form import similarity_by_lag
 from training.evaluation.notes.long_run import MINUTES, LongRun
 from training.measures import analysis
 
@@ -89,19 +90,19 @@ def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[
 
 
 def forms(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str, Any]]:
-    """`form.self_similarity` of the first three minutes of every long run, beside the bounds of the first three
+    """`similarity_by_lag` of the first three minutes of every long run, beside the bounds of the first three
     minutes of real pieces."""
     limits = {
         genre: bounds(
             [
-                form.self_similarity(r.notes, r.start, min(r.end, r.start + _ticks(form.MINUTES, r.info.bpm)), r.metre)
+                similarity_by_lag(r.notes, r.start, min(r.end, r.start + _ticks(FORM_MINUTES, r.info.bpm)), r.metre)
                 for r in own
             ]
         )
         for genre, own in real.items()
     }
     return [
-        _with_bounds(run, form.self_similarity(run.piece.notes, 0, _end(run, form.MINUTES), COMMON), limits[run.genre])
+        _with_bounds(run, similarity_by_lag(run.piece.notes, 0, _end(run, FORM_MINUTES), COMMON), limits[run.genre])
         for run in runs
         if run.genre in limits
     ]
