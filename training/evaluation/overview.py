@@ -89,6 +89,10 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     judged = [run for name in ("analysis", "form", "long_runs") for run in figures.get(name, [])]
     if judged:
         row["within"] = within(judged)
+    if copied := figures.get("copying"):
+        row["copied (held out)"] = "{} ({})".format(
+            *(max(c[k] for c in copied.values()) for k in ("generated", "held_out"))
+        )
     if "accuracy" in figures:
         steps = renames.fields(figures["accuracy"]["model"])
         row["steps teacher-forced"] = f"{steps['teacher_forced']:.3f}"

@@ -60,6 +60,11 @@ SWITCHES = (
     "after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
     "real pieces. Primers, where a bundle has them, were chosen with the same classifier, in other switches."
 )
+COPYING = (
+    "Longest run of notes that the long runs of a genre have in common with one training piece, in any key: the same "
+    "intervals and the same rhythm in the top line of a part. Next to it, the same of as many notes of held-out pieces "
+    "of the genre: scales, repeated notes, shared tunes and other editions of a work are in these."
+)
 COST = "Everything that a note takes, in one thread, on the machine as busy as it was."
 SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
 SHORT = {
@@ -222,6 +227,7 @@ def switch_rows(figures: dict[str, Any]) -> Rows:
 def sections(figures: dict[str, Any]) -> list[Section]:
     """Everything that was measured."""
     obeyed = [row["obeyed"] for row in figures["key_lock"]]
+    copied = figures.get("copying")
     by_feature = feature_rows(figures)
     if "yardstick" in figures:
         likely = [
@@ -255,6 +261,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         ),
         Section("Form", f"{FORM} {within(figures['form'])} within.", rows_with_bounds(figures["form"], "{} bars")),
         Section("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
+        *([Section("Runs copied from training pieces", COPYING, copying_rows(figures))] if copied else []),
         Section("Cost", COST, cost_rows(figures)),
     ]
 
@@ -282,6 +289,20 @@ def card_sections(figures: dict[str, Any], pictures: dict[str, Path], folder: Pa
         found[title] = [caption, {name: {c: _cell(v) for c, v in row.items()} for name, row in table.items()}]
     links = [f"![{name}]({os.path.relpath(path, folder)})" for name, path in pictures.items()]
     return found | ({"Pictures": "\n\n".join(links)} if links else {})
+
+
+def copying_rows(figures: dict[str, Any]) -> Rows:
+    """Longest common runs in notes by genre, generated and held out, with the training pieces they are in."""
+    return {
+        genre: {
+            "notes": row["notes"],
+            "generated": row["generated"],
+            "held out": row["held_out"],
+            "generated, in": row["generated_source"],
+            "held out, in": row["held_out_source"],
+        }
+        for genre, row in figures["copying"].items()
+    }
 
 
 def cost_rows(figures: dict[str, Any]) -> Rows:

@@ -27,6 +27,7 @@ from training.evaluation.cost import time_notes, time_phrases
 from training.evaluation.examples import write_examples
 from training.evaluation.generation import Knobs, default_knobs
 from training.evaluation.notes.comparison import compare
+from training.evaluation.notes.copying import copying
 from training.evaluation.notes.features import measure as measure_pitched
 from training.evaluation.notes.features import measure_drums
 from training.evaluation.notes.key_lock import key_lock
@@ -67,6 +68,13 @@ class Held:
     def of(self, genre: str) -> tuple[list[PieceInfo], list[PieceInfo]]:
         """Both lists for one genre."""
         return [p for p in self.pieces if p.genre == genre], [p for p in self.others if p.genre == genre]
+
+    @property
+    def training(self) -> list[PieceInfo]:
+        """The training pieces, without drum-only and realised ones; none where `pieces` may be among them."""
+        if self.split in (None, "train"):
+            return []
+        return self.shards.select(split="train", drums_only=False, realised=False)
 
 
 @dataclass(slots=True)
@@ -178,6 +186,8 @@ def evaluate(
     with stage("long_runs", "long runs"):
         runs = long_runs(player, manifest, held.shards, default_knobs(manifest), seeds)
         done.figures["long_runs"] = judged(runs)
+    with stage("copying", "runs copied from training pieces"):
+        done.figures["copying"] = copying(runs, held.shards, held.training, held.pieces)
     with stage("analysis", "tempo, metre, key, loudness and form"):
         real = {genre: real_pieces(held.shards, [*held.of(genre)[0], *held.of(genre)[1]]) for genre in manifest.genres}
         done.figures |= {
