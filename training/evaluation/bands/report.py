@@ -17,7 +17,7 @@ NONE = "–"
 
 INTRODUCTION = """\
 Three minutes of each genre and of each factory patch, with several seeds, as `hocket render` plays them, against real
-pieces of the test split. Made by `python -m training.evaluation.bands measure`; the figures are defined in
+pieces of the test split. Made by `python -m training evaluate --bands --card`; the figures are defined in
 `training/evaluation/bands/figures.py`, the bounds were made by `python -m training.evaluation.bands bounds`.
 
 A cell is the median over the seeds of one figure. It is within when it lies between the 10th and 90th percentile of

@@ -2,8 +2,9 @@
 
 A run is a stretch of one part's line with the same pitches and the same rhythm, in any key and at any place in time.
 The line of a part is its highest note at each onset: a melody is recognised by it, and a copy is found even where the
-accompaniment differs. Drums are left out: most of their patterns are shared by a whole genre. A note is compared by its interval from
-the note before, in semitones, and by the time between both onsets, rounded to a thirty-second and at most a bar.
+accompaniment differs. Drums are left out: most of their patterns are shared by a whole genre. A note is compared by its
+interval from the note before, in semitones, and by the time between both onsets, rounded to a thirty-second and at most
+a bar.
 
 Any two pieces share short runs, and scales or repeated notes make long ones. So the figure is reported with that of as
 many notes of held-out pieces. These may be long too: a tune or an edition of a work can be in both splits.
