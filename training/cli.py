@@ -30,7 +30,7 @@ def prepare(
     licence: Annotated[str, typer.Option(help="regular expression for the licences weighed by --licence-weight")] = "",
     licence_weight: Annotated[float, typer.Option(min=0, help="weight of pieces of these licences")] = 0.0,
 ) -> None:
-    """Read MIDI files into shards to train on. Stopped at any moment, the same command goes on where it was."""
+    """Read MIDI files into shards to train on. If it is stopped, the same command resumes."""
     from training.data.notes.prepare import prepare as prepare_shards
 
     prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight)
@@ -52,7 +52,7 @@ def prepare_audio(
     jobs: Annotated[int, typer.Option(min=0, help="processes at a time, 0 = one a processor")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="of windows, sound fonts and ensembles")] = 1,
 ) -> None:
-    """Make a corpus of sound to train on. Stopped at any moment, the same command goes on where it was."""
+    """Make a corpus of sound to train on. If it is stopped, the same command resumes."""
     from training.data.sound import prepare as audio
 
     chosen = (rate, seconds, minutes, tuple(genre or ()), tuple(font or ()), notes, hold, licence, all_licences, seed)
@@ -65,12 +65,12 @@ def fit(
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="stop after so much training in all")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to go on from")] = None,
-    slug: Annotated[str | None, typer.Option(help="of the new model, where there is no recipe")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to start from")] = None,
+    slug: Annotated[str | None, typer.Option(help="of the new model, if there is no recipe")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
-    """Train a model. Killed at any moment, the same command goes on where it was."""
+    """Train a model. If it is stopped, the same command resumes."""
     import dataclasses
 
     from training.fit import Run
@@ -83,7 +83,7 @@ def fit(
     elif start is not None and slug is not None and data is not None:
         chosen = tuned(starting_weights(start)[1]["recipe"], slug)
     else:
-        raise HocketError("give a --recipe; or --from, --slug and --data, to go on with a model on music of your own")
+        raise HocketError("give a --recipe; or --from, --slug and --data, to train a model further on your own music")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
     Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)
@@ -99,7 +99,7 @@ def search(
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
-    """Try settings of a recipe in short runs, and print a table. On two processor cores it ranks little but chance."""
+    """Try settings of a recipe in short runs, and print a table. Short runs on two cores differ mostly by chance."""
     from training.evaluation.card import table
     from training.recipe import read_recipe
     from training.search import parse_choice
@@ -115,7 +115,7 @@ def export(
     checkpoint: Annotated[Path, typer.Option(help="best.safetensors of a run")] = Path(
         "runs/lstm-band/best.safetensors"
     ),
-    out: Annotated[Path, typer.Option(help="folder that the bundle's folder goes into")] = Path("models_onnx"),
+    out: Annotated[Path, typer.Option(help="folder in which the bundle's folder is made")] = Path("models_onnx"),
 ) -> None:
     """Turn a checkpoint into a bundle that the instrument plays."""
     from training.export import export as export_bundle
@@ -133,8 +133,8 @@ def prime(
         int | None, typer.Option(min=4, help="or phrases of each genre, played to choose from [96, 256]")
     ] = None,
 ) -> None:
-    """Give a bundle primers, bars of its own that it remembers when it is switched to a genre, so that the switch is
-    heard; a model of phrases landmarks, phrases that are typical of a genre. It takes some minutes."""
+    """Give a bundle primers: bars of its own that it continues when it is switched to a genre, so that the switch is
+    audible. Models of phrases get landmarks: phrases that are typical of a genre. It takes some minutes."""
     import torch
 
     from training.data.notes.shards import Shards
@@ -154,7 +154,7 @@ def prime(
 def evaluate(
     bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
     data: Annotated[Path | None, typer.Option(help="what `prepare` made [data/midi, data/stream, data/notes]")] = None,
-    midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to hold against, instead of --data")] = None,
+    midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to compare with, instead of --data")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
     pieces: Annotated[
         int | None, typer.Option(min=2, max=512, help="of each genre to generate and compare [16]; or clips, or notes")
@@ -266,12 +266,12 @@ def _evaluate_bands(
 
 
 def _use(threads: int, device: str) -> None:
-    """HocketError if that device is not there."""
+    """HocketError if the device is not available."""
     import torch
 
     torch.set_num_threads(threads)
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise HocketError(f"device {device!r} is not there: use cpu, or cuda on a machine with a GPU")
+        raise HocketError(f"device {device!r} is not available: use cpu, or cuda on a machine with a GPU")
 
 
 def _print_sections(sections: dict[str, list[Any]]) -> None:

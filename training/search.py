@@ -20,7 +20,7 @@ from training.core.recipe import Recipe
 from training.fit import Run
 from training.recipe import recipe_from, recipe_table
 
-INDEX = "index.json"  # of MIDI and of sound alike
+INDEX = "index.json"  # of MIDI and of sound
 
 Choice = tuple[str, str, list[Any]]  # section, setting, values
 
@@ -54,7 +54,7 @@ def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Rec
 
 
 def thinned(folder: Path, share: float, out: Path) -> Path:
-    """A prepared folder with about a share of its training pieces or clips; what it is judged by stays whole. The
+    """A prepared folder with about a share of its training pieces or clips; its validation data is complete. The
     large files are links."""
     try:
         index = json.loads((folder / INDEX).read_bytes())
@@ -63,7 +63,7 @@ def thinned(folder: Path, share: float, out: Path) -> Path:
         raise HocketError(f"{folder} is no prepared data: run `prepare` or `prepare-audio`") from error
 
     def stays(one: dict[str, Any]) -> bool:
-        key = one.get("group") or one["path"]  # what was cut from one track stays or goes together
+        key = one.get("group") or one["path"]  # clips of one track are kept or dropped together
         return one["split"] != "train" or hashlib.sha256(key.encode()).digest()[0] < 256 * share
 
     out.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def search(
     recipe: Recipe, choices: Sequence[Choice], share: float, minutes: float, folder: Path, device: str = "cpu"
 ) -> list[dict[str, Any]]:
     """Train every variant for so long, and list them, the best first: settings, best validation (the less, the
-    better), batches, parameters. Killed, it goes on where it was."""
+    better), batches, parameters. If it is stopped, the same call resumes."""
     variants = list(varied(recipe, choices))
     data = str(thinned(Path(recipe.data.folder), share, folder / "data") if share < 1 else recipe.data.folder)
     rows = []

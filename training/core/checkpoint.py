@@ -35,7 +35,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """What stands under `prefix.`, without it."""
+    """The tensors whose names begin with `prefix.`, with that prefix removed."""
     return {n.removeprefix(prefix + "."): t for n, t in tensors.items() if n.startswith(prefix + ".")}
 
 

@@ -1,4 +1,4 @@
-"""What a recipe holds. `training.recipe` reads one from a file; a family's task says what its sections may hold."""
+"""The contents of a recipe. `training.recipe` reads one from a file; a family's task defines its sections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """folder: what `prepare` made; ship_only: leave out what may not train a bundle that ships;
+    """folder: what `prepare` made; ship_only: leave out pieces that may not train a bundle that ships;
     exclude: data sets left out."""
 
     folder: str = "data/midi"

@@ -143,5 +143,5 @@ def _stat(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except OSError:
-        return 0, 0  # reading it will say what is wrong
+        return 0, 0  # reading it will report the error
     return stat.st_size, stat.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Two seeded examples of a bundle, as anybody can make them again: the commands, and what they give."""
+"""Two seeded examples of a bundle that anyone can reproduce: the commands and their output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Having a bundle play: the notes that the instrument would play alone, with nobody at the knobs."""
+"""Generation: the notes that a bundle plays with its knobs left alone."""
 
 from __future__ import annotations
 

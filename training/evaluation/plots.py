@@ -51,7 +51,7 @@ def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
 
 def loss_curve(path: Path, run: Path) -> None:
     """Write the curves of a run: nats a note while training, by field on the validation split, by batch; of a run on
-    phrases, the share of steps that are given back. HocketError if the folder holds no run."""
+    phrases, the share of steps that are reconstructed. HocketError if the folder holds no run."""
     try:
         lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     except (OSError, ValueError) as error:

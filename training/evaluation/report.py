@@ -18,7 +18,7 @@ Rows = dict[str, dict[str, Any]]
 
 
 class Section(NamedTuple):
-    """A table with its words. brief: the rows for a card, which is a part of the bundle and kept short, where
+    """A table with its caption. brief: the rows for a card, which is a part of the bundle and kept short, where
     they are not all."""
 
     title: str
@@ -28,36 +28,37 @@ class Section(NamedTuple):
 
 
 GRID = (
-    "24 ticks a beat, the first 1,500 notes of a piece, its genre told and nothing else; pitch with part; "
+    "24 ticks a beat, the first 1,500 notes of a piece, conditioned on the genre only; pitch with part; "
     "mean of the genres' means."
 )
 CLOSENESS = (
     "Distances within held-out pieces against distances from generated ones (Yang & Lerch): overlapping area "
-    "(OA, 1 = alike) and Kullback-Leibler divergence (KLD, 0 = alike), beside what other real pieces reach."
+    "(OA, 1 = identical) and Kullback-Leibler divergence (KLD, 0 = identical), and the same of other real pieces."
 )
 LONG = "Figures of minutes 8 to 10 of a render, and in brackets the 5th to 95th percentile of real pieces."
 IN_BRACKETS = "in brackets the 10th to 90th percentile of held-out pieces"
 ANALYSIS = (
     f"Ten minutes of play, default knobs, common time; {IN_BRACKETS}. Tempo as felt; metre: share of 16 bars whose "
-    "estimated metre is the one asked for; key kept: share of 8 bars with the commonest key signature; range: "
+    "estimated metre is the one requested; key kept: share of 8 bars with the commonest key signature; range: "
     "semitones, 5th to 95th percentile; pitch drift: semitones, and level: times as loud, the last 30 % against the "
     "first."
 )
 METRE = (
     "Share of the windows of 16 bars in which the metre estimated from the notes is the one that real pieces are "
-    "written in (their number), and that the model was asked for: early → late in its play."
+    "written in (their number), and in which the model was to play: early → late in its run."
 )
 FORM = (
-    "Mean similarity of bars to those so many bars before (sixteenths and pitches struck in both, as a share of those "
+    "Mean similarity of bars to those 1 to 16 bars before (sixteenths and pitches struck in both, as a share of those "
     f"struck in either) over three minutes; {IN_BRACKETS}."
 )
 KNOBS = (
-    "Knobs turned to every position in turn; what it asks for, and the median of the genres in the four bars after. "
+    "Knobs turned to every position in turn: the value it stands for, and the median of the genres in the four bars "
+    "after. "
     "Spearman's rank correlation: "
 )
 SWITCHES = (
-    "How often a classifier of two bars' pitches and rhythms names the genre: of real pieces it was not trained on; "
-    "after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
+    "How often a classifier of two bars' pitches and rhythms recognises the genre: in real pieces it was not trained "
+    "on; after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
     "real pieces. Primers, where a bundle has them, were chosen with the same classifier, in other switches."
 )
 COPYING = (
@@ -65,7 +66,7 @@ COPYING = (
     "intervals and the same rhythm in the top line of a part. Next to it, the same of as many notes of held-out pieces "
     "of the genre: scales, repeated notes, shared tunes and other editions of a work are in these."
 )
-COST = "Everything that a note takes, in one thread, on the machine as busy as it was."
+COST = "Time for a note in one thread, all included, on the machine as busy as it was."
 SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
 SHORT = {
     "pitch count": "pitches",
@@ -193,7 +194,7 @@ def metre_rows(figures: dict[str, Any]) -> Rows:
 
 
 def knob_rows(figures: dict[str, Any]) -> Rows:
-    """What each position of a knob asks for, and what came."""
+    """The value of each position of a knob, and the value measured."""
     return {
         f"{knob}, {kind}": {
             at: "–" if both[kind] is None else f"{both[kind]:.1f}" for at, both in found["positions"].items()
@@ -238,7 +239,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         likely = [Section(*section) for section in reconstruction.sections(figures)]
     return [
         *likely,
-        Section("Likeness of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
+        Section("Similarity of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
         Section(
             "By feature",
             "OA with default knobs / OA of other real pieces.",
@@ -247,7 +248,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         ),
         Section(
             "Key lock",
-            f"Share of the pitched notes in the scale; obeyed in {sum(obeyed)} of {len(obeyed)}.",
+            f"Share of the pitched notes in the scale; the lock holds in {sum(obeyed)} of {len(obeyed)}.",
             lock_rows(figures),
             {},
         ),
@@ -267,7 +268,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
 
 
 def print_tables(figures: dict[str, Any], console: Console) -> None:
-    """All tables, for people."""
+    """Print all tables."""
     for title, caption, rows, _ in sections(figures):
         table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", title_style="bold")
         columns = _columns(rows)

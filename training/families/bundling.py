@@ -1,4 +1,4 @@
-"""What of a bundle is its family's own."""
+"""The parts of export that differ by family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a listener would say of a piece in numbers: tempo, metre, key, range, loudness, and how they drift.
+"""Figures of a whole piece: tempo, metre, key, range, loudness, and how they drift.
 
 All of it is estimated from the notes alone, of real and generated pieces alike, so that the estimators' own
 errors show on real pieces. Onset strength at a tick is the sum over the notes struck there of the square root
@@ -16,7 +16,7 @@ from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
 METRE_BARS, KEY_BARS = 16, 8  # windows in which a metre, and a key, are estimated
-FEWEST_NOTES = 8  # of a window; with fewer nothing is said of it
+FEWEST_NOTES = 8  # of a window; with fewer its figures are undefined
 FELT = 0.5  # seconds a beat that people prefer (120 beats a minute) ...
 SPREAD = 0.9  # ... and how widely, in octaves
 SMEAR = np.array([1, 2, 3, 2, 1]) / 9
@@ -48,7 +48,7 @@ FIGURES = ("tempo", "metre", "key kept", "key clarity", "range", "pitch", "veloc
 
 def key_fits(classes: NDArray[np.float64]) -> NDArray[np.float64]:
     """(24,): correlation of the weights of 12 pitch classes with every key's profile: majors from C
-    upwards, then minors. Zeros where all are alike."""
+    upwards, then minors. Zeros if all are equal."""
     spread = classes.std()
     if spread < 1e-9:
         return np.zeros(24)
@@ -62,7 +62,7 @@ def signature(key: int) -> int:
 
 
 def keys(notes: NDArray[np.int32], start: int, end: int, window: int) -> list[tuple[int, float]]:
-    """For each whole window of so many ticks with enough pitched notes: its key 0..23 and how well that fits
+    """For each whole window of `window` ticks with enough pitched notes: its key 0..23 and how well that fits
     (correlation). Pitch classes weigh by duration, of at most a window."""
     pitched = notes[notes[:, 5] != Part.DRUMS]
     found = []
@@ -113,7 +113,7 @@ def strength(notes: NDArray[np.int32]) -> NDArray[np.float64]:
 
 
 def autocorrelation(values: NDArray[np.float64], lags: Sequence[int]) -> dict[int, float]:
-    """Correlation of the values with themselves so many steps later; 0 where they are not twice as long."""
+    """Correlation of the values with themselves at each lag in steps; 0 where they are not twice as long."""
     values = values - values.mean()
     power = float((values**2).mean()) or 1.0
     return {lag: float((values[:-lag] * values[lag:]).mean()) / power if len(values) > 2 * lag else 0.0 for lag in lags}
@@ -130,7 +130,7 @@ def analyse(
     notes: NDArray[np.int32], start: int, end: int, bpm: float, asked: Metre, dynamic: bool = True
 ) -> dict[str, float]:
     """Figures of the notes with onsets in start..end - 1, `start` being the start of a bar; nan for what cannot
-    be told. asked: the metre it is in; dynamic: whether its velocities mean anything.
+    be estimated. asked: the metre it is in; dynamic: whether its velocities were performed.
 
     tempo: felt, in beats a minute; metre: share of the windows of 16 bars in which the asked metre is
     estimated; key kept: share of the windows of 8 bars that have the commonest key signature; key clarity:

@@ -4,7 +4,7 @@ Its features are pitches and rhythms alone, all pitched parts as one, without wh
 velocities, parts and instruments, drums (whole genres have none in this data), the key (pitch classes are relative to
 the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of two wide). All bars have
 four beats, so that a metre that is typical of a genre does not give it away; and every data set weighs the same within
-a genre, so that the way in which a set is written down (block chords under a melody, say, in lead sheets of four
+a genre, so that the notation of a set (such as block chords under a melody in lead sheets of four
 genres) counts less than the music. For a model of drums the features are which kind is struck on which sixteenth.
 """
 
@@ -37,7 +37,7 @@ LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
 TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
 HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 15, 256, 0.3, 1e-3, 3e-3
-CACHE = Path("artifacts/ears")  # where classifiers are kept for the next time
+CACHE = Path("artifacts/classifiers")  # where classifiers are kept for the next time
 VERSION = 2  # of the features; one more when they or the training change
 INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
 GAPS = np.array([1, 2, 3, 4, 6, 8, 16])
@@ -99,7 +99,7 @@ def pitched_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32
 
 
 def drum_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
-    """Likewise of drums: None with fewer than `FEWEST` struck."""
+    """The same of drums; None with fewer than `FEWEST` struck."""
     notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] == Part.DRUMS)]
     notes = notes[KIND_OF[notes[:, 2]] >= 0]
     if len(notes) < FEWEST:
@@ -200,7 +200,7 @@ def genre_classifier(
     known = tuple(g for g in genres if all(len(collected[s][g]) >= LEAST_PIECES for s in collected))
     if len(known) < 2:
         raise HocketError(
-            f"{shards.folder} has too few pieces in four beats to tell genres apart: {LEAST_PIECES} are needed of each"
+            f"{shards.folder} has too few pieces in four beats for a genre classifier: each genre needs {LEAST_PIECES}"
         )
     classifier = GenreClassifier(known, _train([collected["train"][g] for g in known]), {}, {}, drums)
     for number, genre in enumerate(known):

@@ -302,7 +302,7 @@ def test_users_mistakes_are_named(tmp_path: Path) -> None:
         with pytest.raises(HocketError, match=message):
             prepare_audio([tmp_path / source], tmp_path / "out", options)
     soundfile.write(tmp_path / "empty" / "a.wav", np.zeros(100), 16000)
-    with pytest.raises(HocketError, match=r"nothing to take; the first that cannot be had: a\.wav, it lasts 0\.01 s"):
+    with pytest.raises(HocketError, match=r"nothing to use; the first item rejected: a\.wav, it lasts 0\.01 s"):
         prepare_audio([tmp_path / "empty"], tmp_path / "out")
     (tmp_path / "tree").write_text("a file")
     with pytest.raises(HocketError, match="cannot be written"):

@@ -28,7 +28,7 @@ class Features:
     gaps: int32 (n, 4) `codec.echo_gaps`; place: int32 (n, 2) position and metre of the note predicted;
     echo_pitch, echo_duration: int32 (n, 4) of its echoes; target: int32 (n, 6) columns as
     `codec.FIELDS` but with pitch 0..255 and velocity 0..32; flat: bool (n,) whether the velocity may
-    still be FLAT; mute: bool (n,) whether the velocity is made up, and not to be learnt;
+    still be FLAT; mute: bool (n,) whether the velocity is random, and not to be learnt;
     local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
     (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `tone_share` of what was before.
     """
@@ -51,7 +51,7 @@ class Features:
 
 def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Features:
     """The features of a piece with at least one note. dynamic: its velocities are known to vary, as while
-    playing, so none is FLAT. mute: they were made up."""
+    playing, so none is FLAT. mute: they are random."""
     notes = codec.to_grid(piece.notes)
     n = len(notes)
     first = int(notes[0, 0])
@@ -140,7 +140,7 @@ class Sampling:
 
     balance: 0 = genres evenly, 1 = by their number of notes; full_weight_notes: notes from which a genre gets its full
     weight, so that a handful of pieces is not repeated hundreds of times; max_notes: longest excerpt; transpose: up or
-    down by at most so many semitones; realised: weight of machine-made accompaniments; drums_only: weight of pieces
+    down by at most this many semitones; realised: weight of machine-made accompaniments; drums_only: weight of pieces
     of drums alone.
     """
 

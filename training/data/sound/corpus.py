@@ -26,7 +26,7 @@ class Clip(msgspec.Struct, frozen=True):
     """What is known of one piece of sound.
 
     path: in its source; dataset: where that comes from; split: train, valid or test, never two for one
-    group; start, frames: where it lies in the sound file; group: the track or piece that it was cut from.
+    group; start, frames: its place in the sound file; group: the track or piece that it was cut from.
     Of single notes: instrument, MIDI pitch, MIDI velocity (-1 where unknown), and `held`, the frames until
     the key was released (0 where unknown). source_rate: hertz of the file it was read from, whose band ends
     at half of that; 0 if it was rendered here.

@@ -1,4 +1,4 @@
-"""What of all that was found goes into a corpus: splits, windows, and as many minutes as are wanted."""
+"""Choosing what goes into a corpus: splits, windows, and the number of minutes requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.data.sound.sources import Item
 
 SHORTEST_S = 3.0  # of windows
 MARGIN = 1.1  # so much more is planned than wanted: some will be rejected
-HELD_OUT = 1 / 6  # as much as `minutes` for each of valid and test
+HELD_OUT = 1 / 6  # share of `minutes` for each of valid and test
 TEST_SHARE = VALID_SHARE = 0.1
 
 
@@ -99,7 +99,7 @@ def _place(group: str) -> float:
 
 
 def _windows(item: Item, options: Options) -> Iterator[tuple[int, float, Item]]:
-    """Windows of a recording or piece that lie side by side from a random place on: in random order, with
+    """Consecutive windows of a recording or piece from a random place on: in random order, with
     their rank in it and a random number."""
     if item.seconds < SHORTEST_S:
         return
@@ -113,13 +113,13 @@ def _windows(item: Item, options: Options) -> Iterator[tuple[int, float, Item]]:
 
 
 def chance(item: Item, options: Options) -> np.random.Generator:
-    """Random numbers of its own for each item."""
+    """A random generator for each item."""
     named = f"{item.dataset}/{item.path}@{item.start}".encode()
     return np.random.default_rng([options.seed, zlib.crc32(named)])
 
 
 def _budget_key(item: Item) -> tuple[str, ...]:
-    """What may train a bundle that ships is counted apart."""
+    """Items that may train a bundle that ships are counted separately."""
     return item.kind, item.genre, item.split, str(licence_allows_shipping(item.licence))
 
 

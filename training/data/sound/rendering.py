@@ -106,7 +106,7 @@ class Renderer:
         self._open: dict[Path, tuple[int, int]] = {}  # settings and synthesiser that loaded it
 
     def play(self, score: Score, font: Path, room: Room, start: float, seconds: float) -> NDArray[np.float32]:
-        """Mono samples (frames,) of so many seconds of a score, from `start` on; what began before still
+        """Mono samples (frames,) of a number of seconds of a score, from `start` on; what began before still
         sounds. HocketError for a font that cannot be read."""
         begin = max(0.0, start - PREROLL_S)
         notes = _disjoint(score.notes[(score.notes[:, 1] > begin) & (score.notes[:, 0] < start + seconds)])
@@ -137,7 +137,7 @@ class Renderer:
             return self._run(synth, events, round((hold + tail) * self.rate))
 
     def close(self) -> None:
-        """Let go of all fonts."""
+        """Close all fonts."""
         for settings, synth in self._open.values():
             self._delete(settings, synth)
         self._open.clear()
@@ -161,7 +161,7 @@ class Renderer:
     @contextlib.contextmanager
     def _fresh(self, font: Path, room: Room) -> Iterator[int]:
         """A synthesiser with this font, as new: what is played does not depend on what was played before,
-        which resetting one does not achieve (its reverberation goes on)."""
+        which resetting one does not achieve (its reverberation continues)."""
         library, calls = self._library, self._calls
         if font not in self._open:
             settings, loader = self._synth()

@@ -188,7 +188,7 @@ def find_pieces(shards: Shards, all_licences: bool, midi_folder: Path | None = N
 
 def find_tones(font: Path, notes: Path | None, hold: float) -> Found:
     """Single notes for a sound font to play: those of a notes.csv (each with the program that its source_file
-    or its instrument's name tells), or else all of INSTRUMENTS."""
+    or its instrument's name is known), or else all of INSTRUMENTS."""
     rows = _rows(notes, ("file", "instrument", "pitch")) if notes else _usual_notes()
     found, seen = Found(), set[tuple[Any, ...]]()
     for line, row in rows:
@@ -300,7 +300,7 @@ def _stamp(path: Path) -> str:
     try:
         stat = path.stat()
     except OSError:
-        return ""  # reading it will say what is wrong
+        return ""  # reading it will report the error
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 

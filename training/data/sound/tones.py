@@ -1,6 +1,6 @@
 """What is learnt of single notes: their frames, how they go on when they are held, how they are released.
 
-A note is taken apart once (`training.data.sound.partials`); what is found is kept with the corpus, in `tones`. Rates
+A note is analysed once (`training.data.sound.partials`); the result is kept with the corpus, in `tones`. Rates
 below 40 kHz do not show the highest bands; where the same note is there in a second corpus of a higher rate, they are
 taken from that, at the level at which the two notes agree below.
 """
@@ -21,19 +21,19 @@ from training.data.sound.partials import Frames, analyse
 
 VERSION = 2  # of what is kept
 SPAN = 240  # frames that are learnt of a held note
-SETTLED = 162  # frame from which on a held note goes on evenly
+SETTLED = 162  # frame from which on a held note decays evenly
 ENDING = 12  # frames at the end of a recording that may be faded
 STEADY = 3.0  # decibels a second that a driven tone may change by
 FASTEST = 300.0  # decibels a second
 AGREEING = slice(PARTIALS + 24, PARTIALS + 36)  # bands from 3.5 to 7 kHz, in which two rates have to agree
-EVERY = 2  # semitones: of the notes at a higher rate, which cost three times as much, those at multiples are heard
+EVERY = 2  # semitones: of the notes at a higher rate, which cost three times as much, those at multiples are analysed
 SHORT = 0.12  # seconds below which nothing is learnt of a recording
 
 
 @dataclass(frozen=True, slots=True)
 class Tone:
     """levels (SPAN, LEVELS) decibels and cents (SPAN,) of a held note; usable: frames of these that were recorded;
-    tuning (PARTIALS,): cents that partials lie off the multiples; known (LEVELS,); loss (LEVELS,): decibels a second
+    tuning (PARTIALS,): cents that partials are off the multiples; known (LEVELS,); loss (LEVELS,): decibels a second
     when it is held for long; release: decibels a second after its key went up, NaN where that was not recorded."""
 
     levels: NDArray[np.float16]
@@ -86,7 +86,7 @@ def _slope(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _loss(levels: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Decibels a second (LEVELS,) at which a held note goes on to fade; 0 throughout for one that is driven."""
+    """Decibels a second (LEVELS,) at which a held note decays; all 0 for an instrument that is driven."""
     late = levels[min(SETTLED, len(levels) // 2) :].astype(np.float64)
     total = -float(_slope(_loudness(late)[:, None])[0])
     if total < STEADY:
@@ -98,7 +98,7 @@ def _loss(levels: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _filled(frames: Frames, usable: int, loss: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Levels and cents of SPAN frames: what was recorded, then as the note goes on."""
+    """Levels and cents of SPAN frames: what was recorded, then its continuation."""
     levels = np.empty((SPAN, LEVELS))
     levels[:usable] = frames.levels[:usable]
     after = np.arange(1, SPAN - usable + 1)[:, None] / FRAME_RATE
@@ -158,7 +158,7 @@ NAMES = ("levels", "cents", "usable", "tuning", "known", "loss", "release")
 
 
 def open_tones(corpus: Corpus, full: Corpus | None = None) -> Tones:
-    """The notes of a corpus, taken apart now unless they were before. full: the same notes at a higher rate."""
+    """The notes of a corpus, analysed now unless they were before. full: the same notes at a higher rate."""
     folder = corpus.folder / "tones"
     name = f"{VERSION}-{corpus.data_hash}-{full.data_hash if full else 'alone'}"
     clips = [c for c in corpus.clips if c.instrument and c.pitch >= 0]
@@ -185,7 +185,7 @@ def _take_apart(corpus: Corpus, clips: list[Clip], full: Corpus | None, folder: 
     whole = {(c.instrument, c.pitch, c.velocity): c for c in audible}
     for row, clip in enumerate(clips):
         if row % 100 == 0:
-            print(f"notes taken apart: {row} of {len(clips)}", flush=True)
+            print(f"notes analysed: {row} of {len(clips)}", flush=True)
         try:
             tone = describe(corpus.read(clip), corpus.rate, clip.pitch, clip.held)
         except HocketError as error:

@@ -1,4 +1,4 @@
-"""The stretch of a piece that is measured, and what several figures read from it: bars, lines, likeness."""
+"""The stretch of a piece that is measured, and what several figures read from it: bars and lines."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def melody_line(excerpt: Excerpt) -> list[LineNote]:
 
 def line(notes: NDArray[np.int32], covered: bool = False) -> list[LineNote]:
     """The highest of the notes struck at each sixteenth, each ending at the next onset at the latest.
-    covered: leave out those below a note of the line that goes on for more than a sixteenth."""
+    covered: leave out those below a note of the line that sounds for more than a sixteenth longer."""
     onsets = to_sixteenth(notes[:, 0])
     chosen: list[LineNote] = []
     for i in np.lexsort((-notes[:, 2], onsets)).tolist():

@@ -39,7 +39,7 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
 
 
 def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
-    """Mean likeness to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before: what phrases of four bars
+    """Mean similarity to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before. Phrases of four bars
     that come back have, and the same bars in another order have not."""
     phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]
     return float(np.mean(phrase) - np.mean([self_similarity(bars, lag) for lag in OTHER_LAGS]))

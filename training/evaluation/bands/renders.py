@@ -1,4 +1,4 @@
-"""What the instrument plays by itself, as its own command renders it, and the figures of that."""
+"""What the instrument plays without a performer, as `hocket render` renders it, and its figures."""
 
 from __future__ import annotations
 

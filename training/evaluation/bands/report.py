@@ -1,4 +1,4 @@
-"""The page of the bands: figures beside bounds, foils and an earlier run, as Markdown."""
+"""The page of the bands: figures with bounds, foils and an earlier run, as Markdown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ as fewer than 20 pieces of the genre have the figure; `bounds.json` names them."
 
 
 def page(results: Results, bounds: Bounds, baseline: Results | None = None) -> str:
-    """The whole page. baseline: an earlier run, whose figures stand in brackets."""
+    """The whole page. baseline: an earlier run, whose figures are shown in brackets."""
     now, before = cells(results, bounds), cells(baseline, bounds) if baseline else {}
     blocks = ["# The bands", INTRODUCTION, _source(results, baseline), "## Within the bounds", WITHIN_TEXT]
     blocks += [

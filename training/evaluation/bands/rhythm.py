@@ -13,7 +13,7 @@ from training.evaluation.bands.excerpt import PLAYED_PARTS, SLACK, Excerpt, mean
 from training.measures.bars import self_similarity, to_sixteenth
 
 KICKS = (35, 36)
-FEWEST = 16  # beats with an off-beat eighth, kicks, or notes, with fewer of which nothing is said
+FEWEST = 16  # beats with an off-beat eighth, kicks, or notes; with fewer the figure is undefined
 ON_BEAT = 0.1  # of a beat, to both sides
 OFF_BEAT = (0.4, 0.72)  # of a beat: from before the straight eighth to behind the triplet
 

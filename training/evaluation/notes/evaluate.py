@@ -49,13 +49,13 @@ PIECES = 16
 FEWEST = 4  # real pieces without which a genre is not compared
 NATS_PIECES = 40  # of each genre, for the nats by the codec's fields
 SHOWN = 4  # genres with a piano roll
-PLAIN = {"temperature": 1.0, "top_p": 1.0}  # draws from the model as it is
+PLAIN = {"temperature": 1.0, "top_p": 1.0}  # samples from the model's own distribution
 SWITCHES = 3  # from each genre to each other
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Real pieces to hold a bundle against. shards: theirs, of models of phrases a `PartShards`; pieces: held out;
+    """Real pieces to compare a bundle with. shards: theirs, of models of phrases a `PartShards`; pieces: held out;
     others: real pieces for the floor (where they are too few, the other half of `pieces`); split: whose `pieces` are
     (None: they are all there is); name: what they are called."""
 
@@ -156,7 +156,7 @@ def evaluate(
         if isinstance(player, MusicVaePlayer):
             done.figures["cost"] |= time_phrases(player, manifest)
     if isinstance(held.shards, PartShards):
-        with stage("phrases", "phrases given back"):
+        with stage("phrases", "reconstruction of phrases"):
             done.figures |= reconstruction(bundle, held.shards.whole, held.split, flat)
     else:
         predictor, genres = FAMILIES[manifest.family].bundling.predictor(bundle), tuple(manifest.condition_genres)
@@ -200,7 +200,7 @@ def evaluate(
 
 
 def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, Any]:
-    """Empty where there are no genres to switch, or too few pieces to tell them by."""
+    """Empty if there are no genres to switch, or too few pieces to train a classifier of them."""
     if len(manifest.genres) < 2:
         return {}
     try:

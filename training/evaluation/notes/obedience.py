@@ -1,4 +1,4 @@
-"""Whether the knobs for density and register are obeyed: turned in mid-play, measured in the bars after."""
+"""Whether the knobs for density and register have their effect: turned in mid-play, measured in the bars after."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Accuracy is the share of sixteenth steps whose token is right: teacher-forced, and free-running, both drawn
 at temperature 1 from the mean of the posterior. Held notes inflate it, so the baseline of the commonest token and
-the accuracy of steps with an onset stand beside it.
+the accuracy of steps with an onset is given as well.
 """
 
 from __future__ import annotations
@@ -75,17 +75,18 @@ def sections(figures: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [
         (
             "Reconstruction",
-            f"Share of sixteenth steps given back rightly, of {figures['phrases']} held-out phrases that training has "
-            "in no key: told the steps before, and free-running, drawn at temperature 1 from the posterior's mean; of "
-            "steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
-            "token.",
+            f"Share of sixteenth steps reconstructed correctly, of {figures['phrases']} held-out phrases that training "
+            "has in no key: teacher-forced, and free-running, sampled at temperature 1 from the posterior's mean; of "
+            "steps with an onset only; bits of the KL divergence. For comparison, a model that always predicts the "
+            "commonest token.",
             figures["accuracy"],
         ),
         (
-            "Crossing the space",
+            "Interpolation",
             f"Share of steps that change between neighbours of {POINTS} points on arcs between held-out phrases, "
-            "beside that between the ends; the largest such change of a path over its mean, and the share of paths "
-            "where it is at most twice. Always the likeliest token; at equal angles, and at equal ways of the puck.",
+            "and between the ends; the largest such change of a path over its mean, and the share of paths "
+            "where it is at most twice. Tokens are the likeliest; points are at equal angles, and at equal moves on "
+            "the pad.",
             figures["smoothness"],
         ),
         (

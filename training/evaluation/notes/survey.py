@@ -1,4 +1,4 @@
-"""Real and generated pieces analysed side by side: metre, key, loudness and form, and how they drift."""
+"""Analysis of real and generated pieces: metre, key, loudness and form, and how they drift."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def bounds(rows: Sequence[dict[Any, float]]) -> dict[Any, list[float]]:
 
 
 def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str, Any]]:
-    """The figures of `analysis.analyse` of every long run, whole, beside the bounds of real pieces of its
+    """The figures of `analysis.analyse` of every whole long run, with the bounds of real pieces of its
     genre, and whether each is within them."""
     limits = {
         genre: bounds(
@@ -90,7 +90,7 @@ def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[
 
 
 def forms(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str, Any]]:
-    """`similarity_by_lag` of the first three minutes of every long run, beside the bounds of the first three
+    """`similarity_by_lag` of the first three minutes of every long run, with the bounds of the first three
     minutes of real pieces."""
     limits = {
         genre: bounds(
@@ -116,10 +116,10 @@ def metres(
     real: dict[str, list[Real]],
     seed: int = 1,
 ) -> dict[str, Rows]:
-    """genre -> metre asked for -> `real`, the share of the windows of real pieces (mean of the `pieces`) in which
+    """genre -> metre requested -> `real`, the share of the windows of real pieces (mean of the `pieces`) in which
     the estimate is what the piece is written in; `early` and `late`, the share of windows in the first and
-    second half of what the model plays in that metre in which it is what was asked for. 4/4 is that of the long
-    runs. None where there is nothing to tell from."""
+    second half of what the model plays in that metre in which it is the metre requested. 4/4 is that of the long
+    runs. None where there are no windows."""
     rows: dict[str, Rows] = {}
     for genre in manifest.genres:
         rows[genre] = {}

@@ -1,4 +1,4 @@
-"""Whether a switch of genre is heard: in mid-play, from every genre to every other, judged by a `GenreClassifier`."""
+"""Whether a switch of genre in mid-play is recognised by a `GenreClassifier`, from every genre to every other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evaluation.generation import default_knobs, play
 from training.measures.genres import BAR, GenreClassifier
 
 BEFORE, AFTER = 6, 4  # bars played in the old genre, and in the new
-WINDOWS = {"bars 1-2": 0, "bars 3-4": 2}  # of two bars, from so many bars after the switch on
+WINDOWS = {"bars 1-2": 0, "bars 3-4": 2}  # windows of two bars: bars after the switch at which they begin
 TOO_FEW = "too few notes"
 GOAL = 0.8  # of the rate on real music
 
@@ -22,7 +22,7 @@ GOAL = 0.8  # of the rate on real music
 def switching(
     player: NotePlayer, manifest: Manifest, classifier: GenreClassifier, times: int
 ) -> dict[str, dict[str, Any]]:
-    """Switches from every genre to every other, so many `times` each, all in pieces of their own.
+    """Switches from every genre to every other, `times` each, each in its own piece.
 
     For each genre that the model offers and the classifier knows: `real`, the rate at which it is recognised in real
     pieces it was not trained on; for each of `WINDOWS` the rate over the `switches` to it; `unswitched`, that

@@ -21,7 +21,7 @@ from instrument.errors import HocketError
 from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.sound.features import CLIP_SECONDS, Features, clip_features, note_features
 
-CACHE = Path("artifacts/ears")
+CACHE = Path("artifacts/classifiers")
 VERSION = 2  # of the features and the training
 HIDDEN, EMBEDDING, DROPOUT, DECAY, RATE = 128, 16, 0.4, 3e-2, 2e-3
 NOISE = 0.4  # added to the features while training, in their deviations
@@ -95,7 +95,7 @@ def genre_classifier(corpus: Corpus, genres: Sequence[str], folder: Path | None 
     known = [str(g) for g in genres if len(set(examples.train.groups[examples.train.labels == g])) >= FEWEST_GROUPS]
     if len(known) < 2:
         raise HocketError(
-            f"{corpus.folder} has too few tracks to tell genres apart by: {FEWEST_GROUPS} are needed of two at least"
+            f"{corpus.folder} has too few tracks for a genre classifier: at least two genres need {FEWEST_GROUPS} each"
         )
     examples = examples.where(np.isin(examples.labels, known))
     return _classifier(examples, known, folder), examples
@@ -106,11 +106,11 @@ def instrument_classifier(corpus: Corpus, folder: Path | None = CACHE) -> tuple[
     examples = _kept(f"notes {corpus.data_hash}", folder, lambda: _all_notes(corpus))
     known = sorted(map(str, set(examples.train.labels)))
     if len(known) < 2:
-        raise HocketError(f"{corpus.folder} has too few instruments to tell apart: two at least are needed")
+        raise HocketError(f"{corpus.folder} has too few instruments for a classifier: at least two are needed")
     return _classifier(examples, known, folder), examples
 
 
-# --- hearing a corpus
+# --- examples of a corpus
 
 
 def windows(clips: Sequence[Clip], rate: int, seconds: float = CLIP_SECONDS) -> list[tuple[Clip, int]]:
@@ -120,7 +120,7 @@ def windows(clips: Sequence[Clip], rate: int, seconds: float = CLIP_SECONDS) -> 
 
 
 def spread(found: Sequence[Any], most: int) -> list[Any]:
-    """At most so many, evenly from the whole list."""
+    """At most `most`, evenly from the whole list."""
     count = min(most, len(found))
     return [found[i * len(found) // count] for i in range(count)]
 
@@ -158,7 +158,7 @@ def _classifier(examples: Examples, labels: Sequence[str], folder: Path | None) 
     digest = hashlib.sha256(
         np.ascontiguousarray(examples.rows).tobytes() + ",".join(examples.labels).encode()
     ).hexdigest()
-    path = folder / f"ear-{VERSION}-{digest[:16]}.npz" if folder else None
+    path = folder / f"classifier-{VERSION}-{digest[:16]}.npz" if folder else None
     if path and path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             weights = tuple(kept[f"arr_{i}"] for i in range(8))
@@ -244,7 +244,7 @@ def _draws(examples: Examples) -> NDArray[np.float32]:
 def _kept(key: str, folder: Path | None, extract: Callable[[], Examples]) -> Examples:
     if folder is None:
         return extract()
-    path = folder / f"heard-{hashlib.sha256(f'{VERSION} {key}'.encode()).hexdigest()[:16]}.npz"
+    path = folder / f"examples-{hashlib.sha256(f'{VERSION} {key}'.encode()).hexdigest()[:16]}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             return Examples(kept["rows"], kept["labels"], kept["groups"], kept["splits"])

@@ -47,7 +47,7 @@ class Evaluation:
 
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:
-        """Say what is being measured, and keep how long it took."""
+        """Print what is being measured, and record how long it took."""
         print(f"{title} ...", end="", file=sys.stderr, flush=True)
         begin = time.perf_counter()
         yield

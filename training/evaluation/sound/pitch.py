@@ -1,7 +1,7 @@
 """The fundamental of a note: by a tracker that knows nothing of the note, and finely where it is about known.
 
-The tracker is swift-f0 by Lars Nieradzik (MIT, see `swift_f0/LICENSE`): its graph lies here, because its package
-brings the onnxruntime that cannot be installed beside -gpu. It is right on MIDI 30-96 only.
+The tracker is swift-f0 by Lars Nieradzik (MIT, see `swift_f0/LICENSE`): its graph is included here, because its package
+brings the onnxruntime that cannot be installed together with onnxruntime-gpu. It is right on MIDI 30-96 only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from instrument.models.runtime import Session
 MODEL = Path(__file__).parent / "swift_f0" / "model.onnx"
 RATE, HOP = 16000, 256
 LOWEST_HZ, HIGHEST_HZ = 46.875, 2093.75
-PITCHES = range(30, 97)  # which the tracker hears rightly
+PITCHES = range(30, 97)  # which the tracker recognises
 CONFIDENT = 0.5
 SILENT = 1e-3  # peak of a frame below which the tracker's answer is noise
 NEAR, OCTAVE = 50.0, 1200.0  # cents

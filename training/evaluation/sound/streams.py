@@ -1,5 +1,5 @@
 """What is measured of a genre stream (`cmelgan`): whether its genres are recognised, how far it is from real music,
-whether its knob does what it says, whether it drifts, has seams, and how fast it is."""
+whether its knobs have their effect, whether it drifts or has seams, and how fast it is."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def evaluate_stream(
 
 
 def render(done: Evaluation, player: Player, manifest: Manifest, classifier: Classifier, clips: int) -> Examples:
-    """Features of clips of each genre, each with a seed of its own."""
+    """Features of clips of each genre, each with its own seed."""
     rows: list[Features] = []
     labels: list[str] = []
     for number, genre in enumerate(classifier.labels):
@@ -143,7 +143,7 @@ def baselines(
     done: Evaluation, vocoder: Vocoder, corpus: Corpus, classifier: Classifier, split: str, count: int
 ) -> dict[str, Examples]:
     """Features of `count` held-out clips (at most `COMPARED`) through the vocoder: as they are, with their mels
-    shuffled in time, and of white noise as loud."""
+    shuffled in time, and of white noise at the same level."""
     rng = np.random.default_rng(0)
     chosen = []
     for genre in classifier.labels:
@@ -293,15 +293,15 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             f"{f', for {held:.2f} of {tried} held-out ones' if held is not None else ''} (means of the genres).",
             figures["recognised_by_genre"] | {"mean": figures["recognised"]},
         ],
-        "Likeness to real music": [
+        "Distance from real music": [
             f"Frechet distance in the last hidden layer ({count['embedding']} numbers) of that classifier, of "
             f"{count['each']} clips of ten seconds each from {count['reference']} training clips; real: held-out "
             "clips, the floor.",
             {"": figures["frechet"]},
         ],
         "Blend": [
-            "Spearman's rank correlation of the knob with the probability of the genre it turns to, mean of so many "
-            f"sweeps with a seed each: {SWEEPS}; with all their clips, which have what tells seeds apart in them, too; "
+            "Spearman's rank correlation of the knob with the probability of the genre it turns to: of the mean of "
+            f"{SWEEPS} sweeps with a seed each; of all their clips, which also differ by seed; "
             f"and the mean probability at {', '.join(f'{b:g}' for b in BLENDS)}.",
             {
                 name: {

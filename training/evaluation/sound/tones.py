@@ -27,7 +27,7 @@ from training.families.table import FAMILIES
 from training.measures.distances import Bins, mel_cepstral, multi_resolution
 
 NOTES = 160
-VELOCITIES_A_SEMITONE = 8  # velocities apart that are as far as one semitone, for the nearest neighbour
+VELOCITIES_A_SEMITONE = 8  # steps of velocity that count as one semitone, for the nearest neighbour
 CHOSEN = ("piano_splendid", "flute", "cello", "guitar_nylon", "clarinet", "trumpet")  # for pictures and examples
 EXAMPLE_RATE = 32000
 SCALE = (60, 64, 67, 72)
@@ -87,7 +87,7 @@ def held_out(corpus: Corpus, manifest: Manifest, split: str, most: int) -> list[
 
 
 def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Sequence[Clip]) -> Notes:
-    """The notes, and what stands for them."""
+    """The notes, and their counterparts."""
     real = [corpus.read(clip) for clip in clips]
     pairs = list(zip(clips, real, strict=True))
     trip = FAMILIES[manifest.family].round_trip
@@ -107,7 +107,7 @@ def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Seq
 
 
 def render_note(voice: VoiceModel, manifest: Manifest, clip: Clip, rate: int, frames: int) -> Sound:
-    """That note, played by the voice: mono (frames,). Its key goes up when that of the real one did."""
+    """That note, played by the voice: mono (frames,). Its key is released when that of the real one was."""
     knobs = default_knobs(manifest, instrument=clip.instrument)
     return play(voice, knobs, [(clip.pitch, 0, clip.held or frames)], rate, frames, max(1, clip.velocity))
 
@@ -251,7 +251,7 @@ def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def overview(figures: dict[str, Any]) -> dict[str, str]:
-    """What the overview of all models says."""
+    """Columns of the overview of all models."""
     pitch, known, ndb, distance = (figures[name] for name in ("pitch", "recognised", "ndb", "distance"))
     return {
         "pitch (real)": f"{pitch['model']['near']:.2f} ({pitch['real']['near']:.2f})",
@@ -262,7 +262,7 @@ def overview(figures: dict[str, Any]) -> dict[str, str]:
     }
 
 
-# --- to see and to hear
+# --- pictures and examples
 
 
 def show(done: Evaluation, voice: VoiceModel, manifest: Manifest, notes: Notes) -> None:

@@ -1,6 +1,6 @@
-"""What is measured of a vocoder: its distance from held-out music beside Griffin and Lim's, and beside what it would be
-with half of the truth given; the pitch of held-out notes that went through it, whether chunks are the whole, and how
-fast it is."""
+"""What is measured of a vocoder: its distance from held-out music, compared with that of Griffin and Lim and with that
+of a vocoder given the true phases or magnitudes; the pitch of held-out notes that went through it; whether rendering
+in chunks changes the sound; and how fast it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ITERATIONS = 32
 NOTES = 48
 STEADY_S = (0.15, 1.15)  # of a note, where its pitch is measured
 WAVERING, SHORT_S = 5.0, 0.12  # cents between its halves from which on a note wavers; of transforms that follow it
-LARGEST_ERROR = 60.0  # cents off its label, beyond which a real note's pitch was misheard, and is no reference
+LARGEST_ERROR = 60.0  # cents off its label, beyond which a real note's estimated pitch is wrong, and no reference
 CHUNKS = (1, 2, 3, 4, 7, 16)
 LIVE = 4  # frames in a chunk of 23 ms
 PASSES = 9  # over four seconds, of which the quickest counts
@@ -52,7 +52,7 @@ def evaluate_vocoder(
     if notes is not None:
         with done.stage("pitch", "pitch of notes"):
             figures["pitch"] = pitch(vocoder, notes, split)
-    with done.stage("chunks", "chunks and the whole"):
+    with done.stage("chunks", "rendering in chunks"):
         mels = log_mel(read(corpus, *chosen[0]), vocoder.format)
         figures["chunked"] = chunked(vocoder, mels)
         figures["cost"] = cost(vocoder, mels) | {"bytes": bundle_bytes(bundle.folder)}
@@ -243,14 +243,14 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             f"{music['griffin_lim']:.3f}. Mel cepstral distance: {music['mcd_vocoder']:.2f} dB, Griffin-Lim "
             f"{music['mcd_griffin_lim']:.2f} dB.",
             music["by_genre"],
-            "How near it would come if it were told half of the truth beyond the mels, the phase or the magnitude of "
-            "every bin of its own transform, as a share of Griffin-Lim's distance: what mels leave open.",
+            "The distance if the true phases or the true magnitudes were given in place of the vocoder's, for "
+            "every bin of its own transform, and as a share of Griffin-Lim's distance: what mels do not determine.",
             {
                 name: {"STFT distance": distance, "of Griffin-Lim's": distance / music["griffin_lim"]}
                 for name, distance in music["told"].items()
             },
         ],
-        "Chunks and the whole": [
+        "Rendering in chunks": [
             "Largest difference by frames in a chunk, over the largest sample.",
             {"": figures["chunked"]},
         ],

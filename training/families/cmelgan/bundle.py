@@ -1,4 +1,4 @@
-"""What of a bundle is a genre stream's own: parity, held-out figure, golden file, knobs, and the places of styles."""
+"""Export of a genre stream: parity, held-out figure, golden file, knobs, and the places of styles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StreamBundling:
     """See `families.bundling.Bundling`."""
 
     figure = "distance"
-    allowed = 0.05  # of distance, besides what chance does to it
+    allowed = 0.05  # of distance; it varies by chance as well
     smaller = ("stored8", "fp16")
 
     def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
@@ -169,7 +169,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             high=1.5,
             default=0.9,
             step=0.05,
-            help="How far it strays: low keeps to what is usual, high goes anywhere.",
+            help="Low keeps to what is usual, high allows anything.",
         ),
         Knob(
             "motion",

@@ -1,9 +1,9 @@
 """The task of the mel GAN, in two phases.
 
 First the coder is computed from the training music, which takes seconds. In the first phase the prior learns which
-codes follow which, in each genre; some windows change genre on the way, so that a turned knob is obeyed at once. In the
-second the generator learns to turn codes into mels, those of music and those that the prior generated, so that a critic
-takes them for music.
+codes follow which, in each genre; some windows change genre on the way, so that a turned knob takes effect at once.
+In the second the generator learns to turn codes into mels, those of music and those that the prior generated, so that a
+critic takes them for music.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class StreamTask:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             generate = network.generate(codes[:, :0], mean, genre, length)
-        skipped = length // 4 * stride  # it begins anew; what counts is how it goes on
+        skipped = length // 4 * stride  # it starts without context; the continuation is compared
         apart = distance(network.draw(generate, moving)[0][:, skipped:], mels[:, skipped:], self.valid_genre)
         style = kl_from_standard_normal(mean, deviation).mean() / BITS
         return Score(float(near), float(bits), float(style), apart, self.phase)
@@ -331,7 +331,7 @@ def encoded(network: Any, mels: Mels) -> Tensor:
 
 
 def distance(drawn: Tensor, real: Tensor, genre: NDArray[np.int64]) -> float:
-    """How far windows of mels (batch, frames, mels) lie apart, those of the same genre together: the Frechet distance
+    """Distance between windows of mels (batch, frames, mels), those of the same genre together: the Frechet distance
     between Gaussians with diagonal covariance of level, spread and motion in 24 bands, in squared deviations of real
     windows, the mean over bands and genres."""
 

@@ -57,7 +57,7 @@ class ToneBundling:
         self.examples = rows[np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)]
 
     def parity(self, bundle: Bundle) -> float:
-        """Largest difference of what network and bundle say of real notes, on the scale of what is said."""
+        """Largest difference of the outputs of network and bundle for real notes, relative to the outputs."""
         mine, theirs = self._run(self.network), self._run(BundleTones(bundle))
         return max(float(np.abs(mine[n] - theirs[n]).max() / (1 + np.abs(mine[n]).max())) for n in mine)
 
@@ -134,5 +134,5 @@ def knobs(instruments: tuple[str, ...]) -> tuple[Knob, ...]:
         Knob("y", "Timbre Y", **both, help="Where they differ next."),
         Knob("brightness", "Brightness", **both, help="From dull to bright."),
         Knob("vibrato", "Vibrato", step=0.01, help="How far the pitch swings."),
-        Knob("ring", "Ring", step=0.01, help="How much longer a note rings when its key is released; 0 as it is."),
+        Knob("ring", "Ring", step=0.01, help="How much longer a note rings after its key is released."),
     )

@@ -126,5 +126,5 @@ def graphs(network: Network) -> dict[str, Graph]:
 
 
 def states(network: Network) -> tuple[StatePair, ...]:
-    """None: a note's state stays as it is, and its age is an input."""
+    """None: a note's state is constant, and its age is an input."""
     return ()

@@ -218,7 +218,7 @@ def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
 
 def note_facts(tones: Tones, instruments: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Of each note its instrument's number and its release. One that was never recorded is that of the instruments that
-    keep on sounding alike: driven ones, or those that ring."""
+    sustain in the same way: driven ones, or those that ring."""
     instrument = np.array([instruments.index(c.instrument) for c in tones.clips], np.int64)
     release = np.array(tones.release, np.float32)
     rings = tones.loss[:, 0] > 0

@@ -63,7 +63,7 @@ class NoteSpectraBundling:
         )
 
     def parity(self, bundle: Bundle) -> float:
-        """Largest difference of what network and bundle say of notes, on the scale of what is said."""
+        """Largest difference of the outputs of network and bundle for notes, relative to the outputs."""
         with torch.no_grad():
             pairs = zip(self.network(*self.inputs), BundleNotes(bundle, self.network)(*self.inputs), strict=True)
         return max(float((a - b).abs().max() / (1 + a.abs().max())) for a, b in pairs)
@@ -74,7 +74,7 @@ class NoteSpectraBundling:
         return float(fine + coarse)
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Notes, and what this bundle says of some of their frames."""
+        """Notes, and this bundle's outputs for some of their frames."""
         found = BundleNotes(bundle, self.network)(*self.inputs)
         values = zip((*NAMES, "level", "deviation", "noise"), (*self.inputs, *found), strict=True)
         return {name: value.numpy() for name, value in values}

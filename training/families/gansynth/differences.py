@@ -17,7 +17,7 @@ from training.families.gansynth.notes import BINS, WIDTH, Notes
 FINE, COARSE = 3e-5, 2e-3  # floors of magnitudes
 MEDIAN = 0.5 * math.log(math.log(2))  # of the logarithm of noise's magnitude over its root mean square
 LOBE = 4.0  # bins that a partial takes
-LEAST = 0.05  # share of the bins that noise counts, where partials lie side by side
+LEAST = 0.05  # share of the bins that noise counts, where partials are close together
 
 
 @torch.no_grad()
@@ -33,13 +33,13 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
 
 
 def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
-    """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) lie, off by (batch, PARTIALS)."""
+    """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) are, off by (batch, PARTIALS)."""
     base = 440 * 2 ** ((pitch - 69) / 12)
     return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
 
 
 class Prediction(NamedTuple):
-    """What a network says of frames (batch, n) of notes: level (batch, n, PARTIALS) and noise (batch, n, BANDS); how
+    """A network's outputs for frames (batch, n) of notes: level (batch, n, PARTIALS) and noise (batch, n, BANDS); how
     far its frequencies are off, in percent; and the notes' pitch (batch,)."""
 
     level: Tensor
@@ -57,11 +57,11 @@ class Prediction(NamedTuple):
         z: Tensor,
         pitch_error: Tensor | None = None,
     ) -> Prediction:
-        """astray: semitones (batch,) that are added to the pitch given to the network."""
+        """pitch_error: semitones (batch,) that are added to the pitch given to the network."""
         hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
         pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
         given_pitch, times = pitch, torch.from_numpy(frames)
-        if pitch_error is not None:  # it is played faster or slower, too: its places in periods are as they were
+        if pitch_error is not None:  # it is also played faster or slower: its positions in periods do not change
             given_pitch, times = pitch + pitch_error, times * torch.exp2(-pitch_error / 12)[:, None]
         level, off, noise = network(hot, z, given_pitch, velocity, times)
         wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
@@ -73,7 +73,7 @@ class Prediction(NamedTuple):
 def map_differences(
     predicted: Prediction, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
-    """Mean differences of what was said from the maps of frames (batch, n) of notes, over both floors (nats a bin)."""
+    """Mean differences of the prediction from the maps of frames (batch, n) of notes, over both floors (nats a bin)."""
     level_true, noise_true = (
         torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)
     )
@@ -102,7 +102,7 @@ def _over(log: Tensor, power: Tensor | float) -> Tensor:
 def differences(
     predicted: Prediction, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], bins: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
-    """Mean differences of what was said from the spectrograms of frames (batch, n) of notes, over both floors, at bins
+    """Mean differences of the prediction from the spectrograms of frames (batch, n) of notes, over both floors, at bins
     (n,), in the mean over all phases."""
     power = torch.exp(2 * predicted.level) @ lobes(predicted.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
     power = power + torch.exp(2 * (predicted.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))

@@ -16,7 +16,7 @@ from training.core.graphs import Graph
 from training.families.gansynth.notes import SUMMARY
 
 LOWEST, HIGHEST, EVERY = 18, 111, 3  # MIDI pitches that a network knows, in steps between which it interpolates
-APART = 6  # likewise of the table
+APART = 6  # the same for the table
 KNOTS = 4  # of time, over its logarithm, between which the table interpolates
 EARLY = 2.0  # frames, at `MIDDLE`, below which positions are spaced evenly, above by their ratio
 MIDDLE = 60.0  # MIDI pitch at which places are counted in frames
@@ -102,7 +102,7 @@ class Network(nn.Module):
             u = layer(h * (1 + scale) + shift)
             h = h + u * torch.sigmoid(u)
         level, deviation, colour, noise, gain = self.out(h).split([PARTIALS, PARTIALS, BANDS, BANDS, 1], -1)
-        # partials are coloured by where they lie, too: what an instrument's body does at any pitch
+        # levels depend on absolute frequency, too: the resonances of an instrument's body
         hertz = 440 * torch.exp((pitch - 69) * (math.log(2) / 12)) * self.numbers
         mel = torch.log(1 + hertz.clamp(max=TOP) / 700) * ((BANDS - 1) / math.log1p(TOP / 700))
         between = _tents(mel[:, None] - self.bands[:, None])

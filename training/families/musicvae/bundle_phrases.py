@@ -14,7 +14,7 @@ from instrument.models.latent import Point, Way
 from instrument.models.notes.musicvae import shape_of
 from instrument.models.notes.pacing import likeliest, pace, walk
 
-TEMPERATURE = 0.1  # of `decode`: nearly always the likeliest token
+TEMPERATURE = 0.1  # of `decode`: almost always the likeliest token
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from training.core.graphs import Graph
 
 State = tuple[Tensor, Tensor]
 OTHER_SEGMENTS = 0.1  # what other segments' shares of z count at first
-QUIET = -2.0  # log deviation of the posterior at first: what z says has an effect before its bits cost anything
+QUIET = -2.0  # log deviation of the posterior at first: z has an effect before its bits cost anything
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class NoteBundling:
         example, condition = self._example()
         predictor = self.predictor(bundle)
         state, steps = predictor.initial(1), []
-        for i in range(condition.shape[1]):  # one at a time, as it is played: 8-bit products of many rows scale apart
+        for i in range(condition.shape[1]):  # one by one, as played: 8-bit products of many rows scale differently
             one = {name: value[:, i : i + 1] for name, value in example.items()}
             logits, state = predictor(one, condition[:, i : i + 1], state)
             steps.append(logits)

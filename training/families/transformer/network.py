@@ -18,7 +18,7 @@ from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, context
 
 State = tuple[()] | tuple[Tensor, Tensor]
 
-TURN = 9216  # positions go round after so many notes or ticks; far beyond any context
+TURN = 9216  # positions repeat after this many notes or ticks, far beyond any context
 TICK_PERIODS = (3, 6, 8, 12, 16, 24, 36, 48, 72, 96, 144, 192, 384, 768, 1536, 9216)  # of the angles, in ticks
 NOTE_PERIODS = (2 * math.pi, TURN)  # shortest and longest, in notes; geometric between
 BLOCK = 64  # queries that are attended together in training
@@ -163,8 +163,8 @@ class Network(nn.Module):
 
     def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Logits of every field, (batch, steps, classes), and what is remembered after the last step: every layer's
-        keys and values of the last notes (layers, batch, notes, 2 * keys * size), and where it stands, (batch, 2).
-        While training, nothing: each batch is a window of its own. No step looks beyond the start of its excerpt.
+        keys and values of the last notes (layers, batch, notes, 2 * keys * size), and its position, (batch, 2).
+        While training, nothing: each batch is an independent window. No step looks beyond the start of its excerpt.
         """
         seen = batch["seen"]
         batch_size, steps, _ = seen.shape
@@ -251,5 +251,5 @@ def states(network: Network) -> tuple[StatePair, ...]:
 
 
 def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's parameters from those of its graphs, which hold them as they are."""
+    """The network's parameters from those of its graphs, which hold them unchanged."""
     return found

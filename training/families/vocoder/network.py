@@ -96,7 +96,7 @@ class Network(nn.Module):
         return self.norm(x.transpose(1, 2)), tuple(after)
 
     def parts(self, x: Tensor, mels: Tensor, lobes: Tensor) -> tuple[Tensor, ...]:
-        """Of every frame: log magnitudes (batch, frames, bins); then what makes up the phase of a bin, of any scale:
+        """Of every frame: log magnitudes (batch, frames, bins); then the parts of the phase of a bin, of any scale:
         that of noise (batch, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
         fine, high, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
         lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal_bins))

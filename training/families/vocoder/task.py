@@ -46,7 +46,7 @@ from training.measures.distances import multi_resolution
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
-# MIDI pitch below which notes are drawn so many times as often: bands resolve their partials badly
+# MIDI pitch below which notes and how many times as often they are drawn: bands resolve their partials badly
 LOW_NOTES, LOW_NOTE_WEIGHT = 48, 6.0
 
 
@@ -240,13 +240,13 @@ def middle(bins: int) -> NDArray[np.float32]:
 
 
 def advance(offsets: Tensor, format: MelFormat) -> Tensor:
-    """How far partials that lie `offsets` bins above their bins (..., tonal) advance in a hop, as complex numbers."""
+    """How far partials `offsets` bins above their bins (..., tonal) advance in a hop, as complex numbers."""
     angle = 2 * np.pi * format.hop / format.fft * (offsets + torch.arange(offsets.shape[-1], device=offsets.device))
     return torch.complex(angle.cos(), angle.sin())
 
 
 def nearest(offsets: Tensor) -> Tensor:
-    """The bins nearest to partials that lie `offsets` bins above their bins (..., tonal)."""
+    """The bins nearest to partials `offsets` bins above their bins (..., tonal)."""
     bins = offsets.shape[-1]
     return (offsets + torch.arange(bins, device=offsets.device)).round().clamp(0, bins - 1).long()
 

@@ -1,4 +1,4 @@
-"""Sounds made up while training: tones of all pitches, steady, struck, gliding, chords and noise."""
+"""Synthetic training sounds: tones of all pitches, steady, struck, gliding, chords and noise."""
 
 from __future__ import annotations
 
