@@ -23,7 +23,8 @@ pieces, and of other real pieces to these; key lock: locks obeyed; density and r
 the knob with the value measured; steps: of models of phrases, accuracy on held-out sixteenths, teacher-forced and
 free-running; genre heard: genres whose switch a classifier recognises within two bars, of those offered; within:
 figures of analysis, form and long runs within those of real pieces; copied: longest run of notes in common with a
-training piece, and that of held-out pieces; ms: median time a note in one thread, on a machine as busy as it was. Models of phrases are compared with that part of real pieces, on sixteenths."""
+training piece, and that of held-out pieces; ms: median time a note in one thread, on a machine as busy as it was.
+Models of phrases are compared with that part of real pieces, on sixteenths."""
 SOUND = """# The sound models
 
 Measured by the same command on real sound that they were not trained on; figures in brackets are of real

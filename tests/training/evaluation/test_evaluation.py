@@ -35,6 +35,7 @@ from training.evaluation.notes.long_run import (
     long_run,
     longest_loop,
 )
+from training.evaluation.samples import generate_like
 from training.families.notes import network as note_family
 
 pytestmark = pytest.mark.timeout(300)  # the first test that needs a bundle has it trained and exported
