@@ -25,8 +25,8 @@ SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
 
 
 def export(checkpoint: Path, out: Path) -> Path:
-    """Write the bundle of `checkpoint` to out/SLUG and return that folder. Raises HocketError when the
-    graphs do not compute what the network computes."""
+    """Write the bundle of `checkpoint` to out/SLUG and return that folder. Raises HocketError if the
+    outputs of the graphs differ from the network's."""
     network, recipe, facts = load_network(checkpoint)
     family = FAMILIES[recipe.family]
     own: Bundling = family.bundling(network, recipe, tuple(facts["genres"]))

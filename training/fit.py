@@ -1,4 +1,4 @@
-"""Training a model: plain PyTorch, seeded, resumable after any kill. What is learnt is its task (`families.task`).
+"""Training a model: plain PyTorch, seeded, resumable after any kill. The family defines its task (`families.task`).
 
 A run is a folder: `last.safetensors` (all that resuming needs), `best.safetensors` (the averaged weights
 that validated best), `log.jsonl` and TensorBoard's files.
@@ -31,8 +31,8 @@ PRINT_SECONDS = 30.0
 
 
 class Run:
-    """One training run in `folder`; made anew (from the weights of `start`, if that is given: a checkpoint, a
-    bundle's folder or its slug), or taken up where it was left."""
+    """One training run in `folder`; new (from the weights of `start`, if that is given: a checkpoint, a
+    bundle's folder or its slug), or resumed."""
 
     def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
@@ -80,7 +80,7 @@ class Run:
             progress = max(self.batch / train.batches, self.seconds / limit)
             losses = self.step(progress)
             now = time.perf_counter()
-            self.seconds += min(now - begin, 20.0)  # a run that was paused is not charged for it
+            self.seconds += min(now - begin, 20.0)  # pauses do not count
             for name, value in losses.items():
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
             if now - printed > PRINT_SECONDS or self.batch == train.batches:

@@ -1,4 +1,4 @@
-"""Recipes: TOML files read into dataclasses, with one clear line for what does not fit."""
+"""Recipes: TOML files read into dataclasses; an invalid setting is one clear error."""
 
 from __future__ import annotations
 

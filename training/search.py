@@ -1,6 +1,6 @@
-"""Searching a recipe's settings: short runs on a share of the data, side by side in a table.
+"""Searching a recipe's settings: short runs on a share of the data, compared in a table.
 
-What it ranks are short runs: on a GPU minutes are enough, on two processor cores they show little.
+It ranks short runs: on a GPU minutes are enough, on two processor cores they show little.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def thinned(folder: Path, share: float, out: Path) -> Path:
 def search(
     recipe: Recipe, choices: Sequence[Choice], share: float, minutes: float, folder: Path, device: str = "cpu"
 ) -> list[dict[str, Any]]:
-    """Train every variant for so long, and list them, the best first: settings, best validation (the less, the
+    """Train every variant for `minutes`, and list them, the best first: settings, best validation (lower is
     better), batches, parameters. If it is stopped, the same call resumes."""
     variants = list(varied(recipe, choices))
     data = str(thinned(Path(recipe.data.folder), share, folder / "data") if share < 1 else recipe.data.folder)

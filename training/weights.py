@@ -31,13 +31,13 @@ STEP = "network."  # what a step graph calls the network that it is part of
 
 def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The parameters in a bundle's graphs by name, and its facts in the form of a checkpoint's. Raises HocketError if
-    it is not whole."""
+    it is incomplete."""
     manifest = read_manifest(folder)
     found: dict[str, Tensor] = {}
     for id, data in check_graphs(folder, manifest).items():
         model = onnx.ModelProto.FromString(data).graph
         held = {t.name: numpy_helper.to_array(t) for t in model.initializer}
-        # what is multiplied from the right holds a parameter transposed
+        # right operands hold a parameter transposed
         turned = {n.input[1].removesuffix("_quantized") for n in model.node if n.op_type in PRODUCTS}
         if any(name.startswith("val_") and name.endswith(("_quantized", "_half")) for name in held):
             raise HocketError(f"{folder} was exported before weights had names: export its checkpoint again")

@@ -16,7 +16,7 @@ from instrument.errors import HocketError
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write atomically, so that a kill at any moment leaves the previous checkpoint whole."""
+    """Write atomically, so that an interrupted write leaves the previous checkpoint intact."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}

@@ -101,7 +101,7 @@ FIELDS = {
     "told_onsets": "teacher_forced_onsets",
     "free_onsets": "free_running_onsets",
 }
-"""Former name -> name of figures of models of phrases, in logs and in what an evaluation keeps."""
+"""Former name -> name of figures of models of phrases, in logs and in stored evaluations."""
 
 
 def setting(family: str, section: str, name: str) -> str:

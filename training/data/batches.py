@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from instrument.errors import HocketError
 
-CANNOT_WRITE = 3  # exit status of a process that could not leave its result
+CANNOT_WRITE = 3  # exit status of a process that could not write its result
 
 T = TypeVar("T")
 
@@ -31,8 +31,8 @@ def work_through(
     what: str,
     console: Console,
 ) -> list[list[T]]:
-    """Call `work` on all batches that are not `saved`, in `jobs` processes at a time; returns the batches as
-    they were worked through, in order.
+    """Call `work` on all batches that are not `saved`, in `jobs` processes at a time; returns the batches as processed,
+    in order.
 
     A batch whose process crashes, or takes more than `seconds`, is halved, down to the one item that causes
     it; `lost` is called for that item, and has to save it. what: the heading of the progress bar.

@@ -124,7 +124,7 @@ def _from_manifest(folder: Path, manifest: Path) -> list[Source]:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a path that a file names leads nowhere but further into the folder it is in."""
+    """Whether a relative path stays inside its folder."""
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 

@@ -17,7 +17,7 @@ from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
 METRE_BARS, KEY_BARS = 16, 8  # windows in which a metre, and a key, are estimated
 FEWEST_NOTES = 8  # of a window; with fewer its figures are undefined
-FELT = 0.5  # seconds a beat that people prefer (120 beats a minute) ...
+FELT = 0.5  # preferred beat in seconds (120 beats a minute) ...
 SPREAD = 0.9  # ... and how widely, in octaves
 SMEAR = np.array([1, 2, 3, 2, 1]) / 9
 SHARE = 0.3  # of a piece, its beginning and its end, between which drift is measured
@@ -120,7 +120,7 @@ def autocorrelation(values: NDArray[np.float64], lags: Sequence[int]) -> dict[in
 
 
 def level(notes: NDArray[np.int32], start: int, end: int) -> float:
-    """How loud it is from `start` to `end`: the squares of the velocities (1 = the most), added up over the
+    """Loudness from `start` to `end`: the squares of the velocities (1 = the most), added up over the
     notes struck, a beat."""
     own = _between(notes, start, end)
     return float(((own[:, 4] / 127.0) ** 2).sum()) * TICKS_PER_BEAT / max(1, end - start)

@@ -107,7 +107,7 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
 
 
 def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
-    """A copy with made-up velocities that wander, for a piece written without any: while playing, a model
+    """A copy with velocities from a random walk, for a piece written without any. While playing, a model
     hears its own touch, which tells nothing of the notes."""
     notes = np.array(piece.notes)
     wander = np.cumsum(rng.normal(0, 3, len(notes)))
@@ -119,7 +119,7 @@ def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
 
 def vary(piece: Piece, rng: np.random.Generator, transpose: int = 6) -> Piece:
     """A transposed copy (by -transpose .. transpose - 1 semitones, drums as they are); what has no beat
-    grid is stretched in time by up to 10 % too. Metered music lives on ticks, where tempo is no matter."""
+    grid is stretched in time by up to 10 % too. Metered music is in ticks, which do not depend on tempo."""
     notes = np.array(piece.notes)
     pitched = notes[:, 5] != Part.DRUMS
     if transpose and pitched.any():
@@ -153,9 +153,9 @@ class Sampling:
 
 
 class NoteStream:
-    """Endless batches of features: `lanes` parallel streams of excerpts, one after another.
+    """Endless batches of features: `batch_size` parallel sequences of excerpts.
 
-    Every excerpt is decided by (seed, lane, its number) alone, so `state` is two integers a lane and a
+    Every excerpt is determined by (seed, index, its number) alone, so `state` is two integers a lane and a
     resumed run sees just what an unbroken one would.
     """
 
@@ -223,7 +223,7 @@ class NoteStream:
         self._current = [None] * len(self.excerpt)
 
     def next(self, steps: int) -> dict[str, NDArray]:
-        """The next `steps` prediction steps of every lane: arrays (batch, steps, ...) named as in
+        """The next `steps` prediction steps of every sequence: arrays (batch, steps, ...) named as in
         `Features`, and `genre` (batch, steps)."""
         rows = [self._row(index, steps) for index in range(len(self.excerpt))]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

@@ -142,7 +142,7 @@ def canonical(tokens: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def without(held: Phrases, seen: Phrases, shape: Shape) -> Phrases:
-    """Those of `held` that `seen` has in no key."""
+    """Those of `held` of which no transposition is in `seen`."""
     mine, theirs = (keyless(p.tokens, shape) for p in (held, seen))
     width = mine.dtype.itemsize * mine.shape[1]
     mine, theirs = (np.ascontiguousarray(a).view(f"V{width}")[:, 0] for a in (mine, theirs))

@@ -1,4 +1,4 @@
-"""What the music of a genre is like, given to a player where its knobs leave it free."""
+"""Statistics of the music of a genre, given to a player as conditions that its knobs leave open."""
 
 from __future__ import annotations
 

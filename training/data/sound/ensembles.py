@@ -1,4 +1,4 @@
-"""Who may play what is rendered: General MIDI programs, counted from 0."""
+"""Instruments for rendered pieces: General MIDI programs, counted from 0."""
 
 from __future__ import annotations
 

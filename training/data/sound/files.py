@@ -1,4 +1,4 @@
-"""Reading sound files: any rate and format that soundfile reads, or the reason why not."""
+"""Reading sound files: any rate and format that soundfile reads, or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def header(path: Path) -> Header:
 
 
 def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = None) -> NDArray[np.float32]:
-    """Mono samples (frames,) at a rate, of the whole file or so many seconds from `start` on. HocketError
-    with the reason if that cannot be had."""
+    """Mono samples (frames,) at a rate, of the whole file or a number of seconds from `start` on. HocketError
+    with the reason if it cannot be read."""
     source = header(path)
     first = round(start * source.rate)
     count = source.frames - first if seconds is None else round(seconds * source.rate)
@@ -91,7 +91,7 @@ def check_silence(sound: NDArray[np.float32]) -> None:
 
 
 def levelled(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """A window of music at the level that all have; HocketError if it is silent, all of it or more than half."""
+    """A window of music brought to the common level; HocketError if it is silent, all of it or more than half."""
     check_silence(sound)
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
     block = rate // 10

@@ -80,7 +80,7 @@ def tuned(sound: Floats, rate: int, nominal: float) -> tuple[float, Floats]:
     stiff = STIFFNESS[:, None, None] if _loss(part, rate) > RINGING else STIFFNESS[:1, None, None]
     places = nominal * 2 ** (cents[:, None] / 1200) * order * np.sqrt(1 + stiff * order**2) * (size / rate)
     total = np.interp(places, np.arange(len(spectrum)), soft).sum(-1)
-    total *= np.where(np.arange(len(stiff)) > 0, 0.98, 1.0)[:, None]  # a string without stiffness in doubt
+    total *= np.where(np.arange(len(stiff)) > 0, 0.98, 1.0)[:, None]  # if in doubt, a string without stiffness
     row, column = np.unravel_index(total.argmax(), total.shape)
     stiffness, hertz = float(stiff[row, 0, 0]), nominal * 2 ** (cents[column] / 1200)
     fine = np.arange(-3, 3.1, 0.25)
@@ -125,7 +125,9 @@ def wandering(sound: Floats, rate: int, hertz: float, count: int) -> Floats:
     found = _cut(sound, rate, count, size) @ (base * np.hanning(size + 1)[:-1, None])
     found = found * np.exp(-2j * np.pi * _centres(rate, count)[:, None] * order * hertz / rate)
     step = found[1:] * found[:-1].conj()
-    step = step * np.exp(-1j * np.angle((step * np.abs(step)).sum(0)))  # a partial's own place is no wandering
+    step = step * np.exp(
+        -1j * np.angle((step * np.abs(step)).sum(0))
+    )  # a partial's constant deviation is not a change of pitch
     weight = np.abs(step) * order**2
     off = np.angle(step) * FRAME_RATE / (2 * np.pi * order)  # hertz of the fundamental
     mean = (weight * off).sum(1) / np.maximum(weight.sum(1), 1e-12)
@@ -139,7 +141,7 @@ def wandering(sound: Floats, rate: int, hertz: float, count: int) -> Floats:
 def partials(
     sound: Floats, rate: int, phase: Floats, hertz: float, order: Floats, count: int
 ) -> NDArray[np.complex128]:
-    """Amplitudes (frames, partials) of partials at `order` times a note's frequency, whose phase, in periods, is told
+    """Amplitudes (frames, partials) of partials at `order` times a note's frequency, whose phase, in periods, is given
     at its samples (samples + 1,). The note is stretched until its periods are even, so that its pitch is constant."""
     periods = max(PERIODS, int(np.ceil(SHORTEST * hertz)))
     fine = 1 << int(np.ceil(np.log2(2 * order[-1] + 2)))  # samples a period
@@ -177,8 +179,8 @@ def _sound_of(found: NDArray[np.complex128], phase: Floats, order: Floats, rate:
 
 
 def noise_bands(residual: Floats, rate: int, count: int) -> Floats:
-    """Levels (frames, BANDS) of the power density of what is no partial: the least of what a short window tells, and
-    what a long one does between what stands out in it."""
+    """Levels (frames, BANDS) of the power density of the noise between partials: the least of a short window's, and
+    that of a long window between its peaks."""
     size = 2 * (rate // FRAME_RATE)
     window = np.sin(np.pi * (np.arange(size) + 0.5) / size)
     hertz, power = _density(residual, rate, count, window)

@@ -76,7 +76,7 @@ def prepare_audio(
     resumes there, a finished one returns at once. jobs: processes at a time, 0 = one a processor.
 
     Music is cut into windows of one level; notes keep their loudness within an instrument. Raises
-    HocketError for bad input; files that cannot be had are listed in rejected.csv and left out.
+    HocketError for bad input; files that cannot be used are listed in rejected.csv and left out.
     """
     options, jobs, started = options or Options(), jobs or os.cpu_count() or 1, time.monotonic()
     options.check()
@@ -211,7 +211,7 @@ class _Maker:
         return self._renderer
 
     def _piece(self, item: Item) -> NDArray[np.float32]:
-        """A window of a piece, with a sound font, an ensemble and a room that chance chooses."""
+        """A window of a piece, with a random sound font, ensemble and room."""
         rng = chance(item, self.options)
         font = self.fonts[rng.integers(len(self.fonts))]
         ensembles = ENSEMBLES.get(item.genre, ANY)
@@ -225,7 +225,7 @@ class _Maker:
 
 
 def _trimmed(sound: NDArray[np.float32], fade: int) -> NDArray[np.float32]:
-    """A note up to where it has died away, faded out over its last frames, `fade` of them."""
+    """A note up to where it becomes inaudible, faded out over its last `fade` frames."""
     audible = np.flatnonzero(np.abs(sound) > FAINT)
     end = int(audible[-1]) + 1 if len(audible) else 0
     fade = min(end, fade)

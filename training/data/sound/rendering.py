@@ -128,7 +128,7 @@ class Renderer:
         self, font: Path, preset: tuple[int, int], pitch: int, velocity: int, hold: float, tail: float
     ) -> NDArray[np.float32]:
         """Mono samples (frames,) of a single note without reverberation, its key held for `hold` seconds,
-        and `tail` seconds more. preset: bank and program; HocketError where the font has no such."""
+        and `tail` seconds more. preset: bank and program; HocketError if the font does not have it."""
         events = [(0, 1, 0, pitch, velocity), (round(hold * self.rate), 0, 0, pitch, velocity)]
         with self._fresh(font, Room(level=0)) as synth:
             self._calls.pin_preset(self._open[font][1], ONLY_FONT, *preset)
@@ -160,7 +160,7 @@ class Renderer:
 
     @contextlib.contextmanager
     def _fresh(self, font: Path, room: Room) -> Iterator[int]:
-        """A synthesiser with this font, as new: what is played does not depend on what was played before,
+        """A new synthesiser with this font: what is played does not depend on what was played before,
         which resetting one does not achieve (its reverberation continues)."""
         library, calls = self._library, self._calls
         if font not in self._open:
@@ -197,7 +197,7 @@ class Renderer:
 def _seconds(
     ticks: NDArray[Any], tempos: tuple[tuple[int, float], ...] | list[tuple[int, float]], beat: int
 ) -> NDArray[np.float64]:
-    """When ticks are; the first tempo holds from the start."""
+    """Times of ticks in seconds; the first tempo applies from the start."""
     at = np.array([tick for tick, _ in tempos], np.float64)
     per_tick = np.array([60 / (bpm * beat) for _, bpm in tempos])
     at[0] = 0

@@ -60,7 +60,7 @@ class Item(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Found:
-    """What a source holds, and what of it cannot be had: path and reason."""
+    """The items of a source, and those that cannot be used: path and reason."""
 
     items: list[Item] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
@@ -142,8 +142,8 @@ def find_notes(folder: Path, hold: float) -> Found:
 
 
 def find_nsynth(folder: Path) -> Found:
-    """Notes in the manner of NSynth: examples.json, and audio/NAME.wav. A folder whose name ends in train,
-    valid or test is that split."""
+    """Notes in the format of NSynth (Engel et al., 2017): examples.json, and audio/NAME.wav. A folder whose name ends
+    in train, valid or test is that split."""
     path = folder / NSYNTH_NAME
     try:
         examples = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
@@ -163,7 +163,7 @@ def find_nsynth(folder: Path) -> Found:
 
 def find_pieces(shards: Shards, all_licences: bool, midi_folder: Path | None = None) -> Found:
     """Pieces to be rendered: with pitched notes, made by people, and unless `all_licences` not under the GPL.
-    midi_folder: where their files are, if they shall play with their own programs."""
+    midi_folder: where their files are, to play with their own programs."""
     return Found(
         [
             Item(
@@ -223,7 +223,7 @@ def _add_recording(found: Found, folder: Path, path: str, facts: dict[str, Any])
 
 
 def _add_note(found: Found, folder: Path, path: str, instrument: str, family: str, facts: dict[str, Any]) -> None:
-    """folder: of the file, or a sound font that shall play it."""
+    """folder: of the file, or a sound font that plays it."""
     pitch = facts["pitch"]
     if pitch is None:
         found.rejected.append((path, "its pitch is not labelled"))

@@ -1,4 +1,4 @@
-"""What is learnt of single notes: their frames, how they go on when they are held, how they are released.
+"""Training data of single notes: their frames, how they decay while held, and how they are released.
 
 A note is analysed once (`training.data.sound.partials`); the result is kept with the corpus, in `tones`. Rates
 below 40 kHz do not show the highest bands; where the same note is there in a second corpus of a higher rate, they are
@@ -27,14 +27,14 @@ STEADY = 3.0  # decibels a second that a driven tone may change by
 FASTEST = 300.0  # decibels a second
 AGREEING = slice(PARTIALS + 24, PARTIALS + 36)  # bands from 3.5 to 7 kHz, in which two rates have to agree
 EVERY = 2  # semitones: of the notes at a higher rate, which cost three times as much, those at multiples are analysed
-SHORT = 0.12  # seconds below which nothing is learnt of a recording
+SHORT = 0.12  # seconds; shorter recordings are not used
 
 
 @dataclass(frozen=True, slots=True)
 class Tone:
     """levels (SPAN, LEVELS) decibels and cents (SPAN,) of a held note; usable: frames of these that were recorded;
     tuning (PARTIALS,): cents that partials are off the multiples; known (LEVELS,); loss (LEVELS,): decibels a second
-    when it is held for long; release: decibels a second after its key went up, NaN where that was not recorded."""
+    when it is held for long; release: decibels a second after its key was released, NaN if that was not recorded."""
 
     levels: NDArray[np.float16]
     cents: NDArray[np.float16]
@@ -46,7 +46,7 @@ class Tone:
 
 
 def describe(sound: NDArray[np.floating], rate: int, pitch: int, held: int = 0) -> Tone:
-    """What is learnt of a note whose key went up after `held` samples, 0 where it did not. HocketError where there is
+    """The data of a note whose key was released after `held` samples, 0 if it was not. HocketError if there is
     nothing to learn from."""
     if len(sound) < SHORT * rate or np.abs(sound).max() < 1e-3:
         raise HocketError("silent, or shorter than an eighth of a second")
@@ -136,7 +136,7 @@ class Rows:
 
 
 class Tones:
-    """All notes of a corpus that something can be learnt of. Arrays have a row a note: levels (notes, SPAN, LEVELS)
+    """All usable notes of a corpus. Arrays have a row a note: levels (notes, SPAN, LEVELS)
     and cents (notes, SPAN) as memory-mapped float16; the rest as in `Tone`."""
 
     def __init__(self, clips: list[Clip], arrays: dict[str, NDArray], rows: NDArray[np.int64]) -> None:
@@ -201,7 +201,7 @@ def _take_apart(corpus: Corpus, clips: list[Clip], full: Corpus | None, folder: 
 
 
 def widened(tone: Tone, whole: Tone) -> Tone:
-    """A note, with what it does not show taken from the same note at a higher rate, as far as the two agree."""
+    """A note, with the bands it lacks taken from the same note at a higher rate, as far as the two agree."""
     new = whole.known & ~tone.known
     off = np.median(tone.levels[:, AGREEING].astype(np.float32) - whole.levels[:, AGREEING], 1, keepdims=True)
     if not new.any() or np.abs(np.median(off[: tone.usable])) > 20:

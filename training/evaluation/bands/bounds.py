@@ -1,4 +1,4 @@
-"""The frozen bounds: what they hold, how they are kept, and which figures of a band are within them."""
+"""The frozen bounds: what they hold, how they are stored, and which figures of a band are within them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evaluation.bands.figures import FIGURES
 
 VERSION = 1
 BOUNDS_FILE = Path(__file__).with_name("bounds.json")
-ROUNDING = 1e-4  # what is kept is rounded to four places
+ROUNDING = 1e-4  # stored figures are rounded to four places
 
 M, C, B, D = Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS
 # The parts of a band in each genre. The voices that a chorale names are its melody and its bass.

@@ -1,4 +1,4 @@
-"""Foils: music that is plainly no good band, or not of the genre, and must not pass for one."""
+"""Foils: music that is clearly not a good band, or not of the genre, and must be outside the bounds."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def others(excerpts: Mapping[str, Sequence[Excerpt]], genre: str) -> list[tuple[
 
 
 def loop(excerpt: Excerpt) -> Excerpt:
-    """Four bars of a piece, the fifth to the eighth, again and again for three minutes."""
+    """Four bars of a piece, the fifth to the eighth, repeated for three minutes."""
     bars = int(SECONDS * excerpt.bpm / 60 * TICKS_PER_BEAT) // excerpt.bar
     length = LOOP_BARS * excerpt.bar
     own = _between(excerpt.notes, length, 2 * length)

@@ -1,4 +1,4 @@
-"""Figures of form: what comes back, and where one section ends and another begins."""
+"""Figures of form: what is repeated, and where sections begin."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
 
 def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
     """Mean similarity to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before. Phrases of four bars
-    that come back have, and the same bars in another order have not."""
+    that are repeated have a high value; the same bars in another order do not."""
     phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]
     return float(np.mean(phrase) - np.mean([self_similarity(bars, lag) for lag in OTHER_LAGS]))
 
@@ -77,7 +77,7 @@ def exact_repeats(bars: Sequence[frozenset[int]]) -> float:
 
 
 def units(line: Sequence[LineNote], excerpt: Excerpt) -> list[frozenset[int]]:
-    """What a line strikes in each two bars, numbered as by `struck`."""
+    """The onsets of a line in each two bars, numbered as by `struck`."""
     rows = np.array([(n.onset, 0, n.pitch, 1, 1, Part.MELODY) for n in line], np.int32).reshape(-1, 6)
     return struck(excerpt, rows, UNIT_BARS)
 

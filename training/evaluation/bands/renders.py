@@ -77,7 +77,7 @@ def measure(model: str, seconds: float, seeds: Sequence[int], folder: Path, log:
 
 
 def measure_file(path: Path, seconds: float) -> dict[str, float]:
-    """The figures of a .mid file that the instrument wrote: its bars are taken as they are."""
+    """The figures of a .mid file that the instrument wrote: its bars are used unchanged."""
     try:
         found = figures(cut(to_piece(midi.parse(path.read_bytes())), seconds))
     except HocketError as error:

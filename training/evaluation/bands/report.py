@@ -26,7 +26,7 @@ outside in how often it plays, how late it enters and how long it rests, and its
 FOILS_TEXT = """\
 Nine pieces of each kind in each genre, and as many real ones: how many figures are outside in the median piece (and
 at least); how many of these are within in the real piece that it is made of. Of a real piece every fifth figure is
-outside by the making of the bounds. Figures of parts that a foil lacks are not judged."""
+outside by definition of the bounds. Figures of parts that a foil lacks are not judged."""
 WITHIN_TEXT = "Share of cells within. Real pieces and foils: medians of three pieces, as of three seeds."
 BOUNDS_TEXT = """\
 10th percentile (median) 90th percentile, and the number of pieces. ~ marks bounds that are pooled with other genres,

@@ -1,4 +1,4 @@
-"""Figures of rhythm and of the parts: drums, swing, density, dynamics; who plays and who rests."""
+"""Figures of rhythm and of the parts: drums, swing, density, dynamics; which parts play and rest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def rhythm_figures(excerpt: Excerpt) -> dict[str, float]:
 
 
 def part_figures(excerpt: Excerpt) -> dict[str, float]:
-    """Who plays and who rests; a part that never plays rests and keeps one waiting for the whole excerpt."""
+    """How often each part plays, when the melody enters, and how long each rests; a part that never plays rests,
+    and enters late, by the whole excerpt."""
     found = {f"{_name(part)} bars": bars_sounding(excerpt, part) for part in PLAYED_PARTS}
     melody = excerpt.part(Part.MELODY)
     found["melody enters"] = float(to_sixteenth(melody[0, 0]) // excerpt.bar if len(melody) else excerpt.bars)

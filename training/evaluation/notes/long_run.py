@@ -22,7 +22,7 @@ from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 from training.data.notes.shards import PieceInfo, Shards
 from training.evaluation.generation import COMMON_TIME, Knobs, play
 
-MINUTES = (8, 10)  # what is looked at
+MINUTES = (8, 10)  # the part of a run that is measured
 WINDOWS = 160  # real pieces that a genre is compared with, one window each
 ENOUGH = 40  # real pieces that must be as long as a window; else windows are shorter
 FEWEST = 8  # with fewer real windows there are no bounds
@@ -176,7 +176,7 @@ def long_runs(
 
 
 def judged(runs: Sequence[LongRun]) -> list[dict[str, Any]]:
-    """The figures of long runs, each with its bounds and whether it kept to them."""
+    """The figures of long runs, each with its bounds and whether it is within them."""
     rows = []
     for run in runs:
         found, bounds = long_figures(run.piece, run.reference), run.reference.bounds

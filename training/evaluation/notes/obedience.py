@@ -18,7 +18,7 @@ from training.evaluation.generation import default_knobs, play
 
 BARS = 4  # that a position is held, and a start with the knob at its default
 BAR = 4 * TICKS_PER_BEAT
-# What positions 1, 2, ... of these knobs ask for, if 0 asks for nothing; else they go from little to much.
+# Values of positions 1, 2, ... of these knobs, if 0 means no condition; else they go from little to much.
 ANCHORS = {"density": DENSITIES, "register": REGISTERS}
 
 
@@ -68,8 +68,8 @@ def measured(knob: str, notes: NDArray[np.int32], start: int, end: int) -> float
 
 
 def rank_correlation(values: NDArray[np.float64]) -> float:
-    """Spearman's correlation of the values with their places; nan is left out, and what is all alike or too
-    little has none (0)."""
+    """Spearman's correlation of the values with their places; nan is left out, and equal or too few values
+    have none (0)."""
     places = np.flatnonzero(~np.isnan(values))
     if len(places) < 3 or np.ptp(values[places]) == 0:
         return 0.0

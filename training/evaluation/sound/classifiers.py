@@ -197,7 +197,7 @@ def _folds(examples: Examples, labels: Sequence[str]) -> dict[str, float]:
 
 
 def _learn(examples: Examples, labels: Sequence[str], steps: int) -> tuple[NDArray[np.float32], ...]:
-    """Three layers, taught every label as often, and every track of a label as often."""
+    """Three layers; every label is drawn as often, and every track of a label as often."""
     mean, deviation = examples.rows.mean(0), examples.rows.std(0) + 0.1
     x = torch.from_numpy((examples.rows - mean) / deviation)
     numbers = {label: number for number, label in enumerate(labels)}

@@ -1,4 +1,4 @@
-"""Whether a long sound stays what it is, and whether its chunks join."""
+"""Whether a long sound drifts, and whether there are clicks between its chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fundamental of a note: by a tracker that knows nothing of the note, and finely where it is about known.
+"""The fundamental of a note: by a tracker without prior knowledge, and precisely if it is known approximately.
 
 The tracker is swift-f0 by Lars Nieradzik (MIT, see `swift_f0/LICENSE`): its graph is included here, because its package
 brings the onnxruntime that cannot be installed together with onnxruntime-gpu. It is right on MIDI 30-96 only.

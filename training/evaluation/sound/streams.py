@@ -30,7 +30,7 @@ from training.measures.distances import frechet
 
 CLIPS = 5  # of ten seconds, of each genre
 COMPARED = 40  # clips of each baseline at most
-LEAD_S = 2.0  # before a clip: what a stream does until it has found itself
+LEAD_S = 2.0  # skipped before a clip, while a stream starts
 MINUTES = 10.0
 BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SWEPT, SWEEPS = 6, 5  # pairs of genres whose blend is turned, and how often each
@@ -41,14 +41,14 @@ Knobs = dict[str, float | str]
 
 
 class Player:
-    """A stream that counts what it costs. chunks: seconds of processor time of every chunk so far."""
+    """A stream that measures its processor time. chunks: seconds of processor time of every chunk so far."""
 
     def __init__(self, model: StreamModel) -> None:
         self.model = model
         self.chunks: list[float] = []
 
     def play(self, knobs: Knobs, seconds: float, seed: int = 1, lead: float = LEAD_S) -> Sound:
-        """Mono samples from a fresh start, without what comes first."""
+        """Mono samples after a reset, without the first `lead` seconds."""
         self.model.reset(seed, 0)
         skipped, frames = int(lead * self.model.rate), int(seconds * self.model.rate)
         chunks = [self.next(knobs) for _ in range(-(-(skipped + frames) // self.model.chunk))]
@@ -76,8 +76,8 @@ class Player:
 def evaluate_stream(
     bundle: Bundle, corpus: Corpus, split: str = "test", clips: int = CLIPS, minutes: float = MINUTES
 ) -> Evaluation:
-    """Measure a stream: `clips` ten-second clips of each genre, and `minutes` on end. HocketError if the corpus has too
-    little of its genres."""
+    """Measure a stream: `clips` ten-second clips of each genre, and `minutes` without a break. HocketError if the
+    corpus has too little of its genres."""
     done = Evaluation.of(bundle, corpus, split)
     manifest, model = open_sound_bundle(bundle)
     if not isinstance(model, StreamModel):
@@ -99,7 +99,7 @@ def evaluate_stream(
         figures["blend"] = blend(player, manifest, classifier)
     with done.stage("seams", "seams"):
         figures["seams"] = seam_figures(player, manifest)
-    with done.stage("drift", f"{minutes:g} minutes on end"):
+    with done.stage("drift", f"{minutes:g} minutes without a break"):
         figures["drift"] = drift(player.play(default_knobs(manifest), 60 * minutes, seed=7), model.rate)
     figures["cost"] = player.cost() | {"bytes": bundle_bytes(bundle.folder)}
     figures["goals"] = goals(figures)
@@ -136,7 +136,7 @@ def vocoder_of(manifest: Manifest) -> Vocoder:
         entry = find_model(slug)
         if entry.manifest and find_family(entry.manifest.family).kind == "vocoder":
             return Vocoder(open_bundle(entry.path, trusted=entry.shipped))
-    raise HocketError(f"bundle {manifest.slug!r} names no vocoder: it is not whole")
+    raise HocketError(f"bundle {manifest.slug!r} names no vocoder: export it again")
 
 
 def baselines(
@@ -251,7 +251,7 @@ def seam_figures(player: Player, manifest: Manifest, seconds: float = 20.0) -> d
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was aimed at."""
+    """The goals, and whether they are met."""
     known, drifts = figures["recognised"], figures["drift"]
     share = known["model"] / max(known["real"], 1e-9)
     times, blend = figures["cost"]["times_real_time"], figures["blend"]["mean"]

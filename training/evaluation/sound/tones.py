@@ -1,5 +1,5 @@
-"""What is measured of a voice (`ddsp`, `gansynth`): the held-out notes of a corpus, played by it and held against the
-real ones, against its representation's own round trip, and against a sampler of the training notes."""
+"""What is measured of a voice (`ddsp`, `gansynth`): the held-out notes of a corpus, played by it and compared with the
+real ones, with its representation's own round trip, and with a sampler of the training notes."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def play(
     velocity: int = 96,
     turns: Sequence[tuple[int, dict[str, float | str]]] = (),
 ) -> Sound:
-    """Mono samples (frames,) of notes (pitch, struck at, released at; in frames). turns: knobs that are other from a
-    frame on."""
+    """Mono samples (frames,) of notes (pitch, struck at, released at; in frames). turns: (frame, knobs that change
+    there)."""
     tones = voice.start(rate)
     tones.turn(knobs)
     todo = [(at, 2, "strike", (i, pitch, velocity)) for i, (pitch, at, _) in enumerate(notes)]
@@ -233,7 +233,7 @@ def cost(voice: VoiceModel, manifest: Manifest, clips: Sequence[Clip], rate: int
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was aimed at: figure, limit, and whether it is met."""
+    """The goals: figure, limit, and whether it is met."""
     pitch, known, distance = figures["pitch"], figures["recognised"], figures["distance"]
 
     def in_octaves(row: dict[str, float]) -> float:

@@ -110,7 +110,7 @@ def music(done: Evaluation, vocoder: Vocoder, corpus: Corpus, chosen: list[tuple
 
 
 def halves(real: Sound, made: Sound, format: MelFormat) -> tuple[Sound, Sound]:
-    """What would come out if half of the truth were given besides mels: a sound (n,) with the magnitudes of the made
+    """The output if the true phases or magnitudes were given: a sound (n,) with the magnitudes of the made
     one and the phases of the real one, and one with the magnitudes of the real one and the phases of the made one."""
     count = min(len(real), len(made))
     true, other = (stft(x[:count], format.fft, format.hop) for x in (real, made))
@@ -188,8 +188,8 @@ def chunked(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
 
 
 def cost(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
-    """Processor time of one thread in chunks of 23 ms, in the quickest of some passes: what others do to the caches and
-    the clock of a shared processor is not its cost."""
+    """Processor time of one thread in chunks of 23 ms, in the quickest of some passes: the effect of other processes on
+    caches and clock is not its cost."""
     passes = []
     for _ in range(PASSES):
         vocoder.reset()
@@ -212,7 +212,7 @@ def cost(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was aimed at."""
+    """The goals, and whether they are met."""
     ratio, times, largest = (
         figures["music"]["ratio"],
         figures["cost"]["times_real_time"],

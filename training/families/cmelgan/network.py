@@ -76,7 +76,7 @@ def stretched(x: Tensor, times: int) -> Tensor:
 
 
 class Generator(nn.Module):
-    """What the coder's mels lack, from latent frames (scaled to about one), causally."""
+    """The residual to the coder's mels, from latent frames (scaled to about one), causally."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Generator(nn.Module):
         )
         self.leave = weight_norm(nn.Conv1d(widths[-1], config.mels, KERNEL))
         with torch.no_grad():
-            self.leave.parametrizations.weight.original0.zero_()  # begins with nothing to add
+            self.leave.parametrizations.weight.original0.zero_()  # its output is 0 at first
             self.leave.bias.zero_()  # type: ignore[union-attr]
 
     def caches(self) -> list[tuple[int, int]]:
@@ -148,7 +148,7 @@ class Prior(nn.Module):
         return frame + self.style(torch.cat([style, genre], -1))
 
     def shares(self, hidden: Tensor, before: Tensor, style: Tensor, genre: Tensor) -> Tensor:
-        """What the heads know of the frames before, (..., groups, head)."""
+        """The heads' inputs from the frames before, (..., groups, head)."""
         share = self.share(torch.cat([hidden, before, style, genre], -1))
         return share.unflatten(-1, (self.config.codebooks, self.config.head))
 

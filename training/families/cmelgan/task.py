@@ -38,7 +38,7 @@ RESTS = 0.04  # of a window may be silent
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of `cmelgan`, besides those of every family.
+    """Settings of `cmelgan`, in addition to those of every family.
 
     prior_share: share of the run in which the prior is trained; critic_learning_rate: of generator and critic in the
     rest, the critic's down a cosine; mel_weight: of the distance of mels; feature_matching_weight: of the distance of

@@ -1,4 +1,4 @@
-"""What of a bundle is a voice's own: parity, errors, golden file, knobs, and what is known of its latent space."""
+"""Export of a `ddsp` voice: parity, errors, golden file, knobs, and facts about its latent space."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ToneBundling:
         return self.task.validate(BundleTones(bundle) if bundle else self.network).total
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Labels and latents of notes, and what this bundle makes of them."""
+        """Labels and latents of notes, and this bundle's outputs for them."""
         return self._run(BundleTones(bundle))
 
     @torch.no_grad()
@@ -127,7 +127,7 @@ def knobs(instruments: tuple[str, ...]) -> tuple[Knob, ...]:
             "choice",
             default=second,
             choices=instruments,
-            help="What it sounds like at the other end of Morph.",
+            help="The instrument at the other end of Morph.",
         ),
         Knob("morph", "Morph", step=0.01, help="From the one instrument to the other, also while notes are held."),
         Knob("x", "Timbre X", **both, help="Where notes of one instrument differ most: from one end to the other."),

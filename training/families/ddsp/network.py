@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class NoteNetwork(nn.Module):
-    """What of a tone does not depend on its age."""
+    """The part of a tone that does not depend on its age."""
 
     def __init__(self, config: Config, instruments: int) -> None:
         super().__init__()

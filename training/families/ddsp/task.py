@@ -2,7 +2,7 @@
 
 Losses are absolute differences in decibels, divided by ten. What is loud in a note has full weight, what is far below
 it less; predictions below the floor cost nothing where the note is below it too. A share of the notes gets z = 0 and
-not its own, so that the middle of the latent space is what is usual for the labels; a share of the others gets no
+not its own, so that the origin of the latent space is typical of the labels; a share of the others gets no
 instrument. Labels nearly determine a note: without that, z would carry no information.
 """
 
@@ -35,7 +35,7 @@ FLAT = 15.0  # decibels: the encoder's input is scaled by it
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of `ddsp`, besides those of every family.
+    """Settings of `ddsp`, in addition to those of every family.
 
     batch_size: notes in a batch; frames: drawn of each; beta: weight of the KL divergence; latent_dropout: share of
     notes with z = 0; instrument_dropout: share of the others without their instrument; quiet_weight: weight of levels
@@ -90,7 +90,7 @@ class Score:
 
 
 class ToneTask:
-    """A `Task`: notes' labels in, their frames out. Batches are drawn by their number alone."""
+    """A `Task`: notes' labels in, their frames out. Batches depend on their number only."""
 
     Train = Train
     Sampling = Sampling
@@ -198,7 +198,7 @@ class ToneTask:
         return Score(**{n: v * scale.get(n, 10.0) for n, v in found.items()})
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Nothing is carried on."""
+        """There is no state."""
 
 
 def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:

@@ -1,4 +1,4 @@
-"""What of a bundle is `gansynth`'s own: parity, errors, golden file, knobs, and facts about its instruments."""
+"""Export of a `gansynth` voice: parity, errors, golden file, knobs, and facts about its instruments."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class NoteSpectraBundling:
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
     def _leanings(self) -> NDArray[np.float64]:
-        """Weights (2, instruments), those of each row adding up to none, along what instruments differ in most."""
+        """Weights (2, instruments), those of each row adding up to 0, along the axes where instruments differ most."""
         n, (pitches, partials, frames) = len(self.genres), COMPARED
         hot = torch.eye(n).repeat_interleave(len(pitches), 0)
         pitch = torch.tensor(pitches, dtype=torch.float32).repeat(n)

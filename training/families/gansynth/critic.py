@@ -1,4 +1,4 @@
-"""The critic of notes: it sees what the sound of some frames looks like, with its grain and its phases.
+"""The critic of notes: its input is an image of the spectra of some frames, with their phases.
 
 An image has channels: log magnitude; cosine and sine of how far a bin's phase advances from what the nearest
 multiple of the pitch would; and that comb itself.
@@ -64,8 +64,8 @@ def image(spectra: Tensor, pitch: Tensor) -> Tensor:
 
 
 def real_spectra(sound: Tensor, first: Tensor, count: int) -> Tensor:
-    """Spectra (batch, count, bins) of sounds (batch, samples), from frame `first` (batch,) on, in the manner of
-    `notespectra.amplitudes`."""
+    """Spectra (batch, count, bins) of sounds (batch, samples), from frame `first` (batch,) on, as by
+    `note_spectra.amplitudes`."""
     starts = first[:, None] * HOP + torch.arange((count - 1) * HOP + FFT)
     cut = torch.gather(F.pad(sound, (FFT // 2, FFT)), 1, starts)
     frames = cut.unfold(1, FFT, HOP) * torch.hann_window(FFT)

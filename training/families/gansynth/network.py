@@ -51,7 +51,7 @@ class Network(nn.Module):
         self.bend = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(config.layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(config.layers))
         self.out = nn.Linear(width, 2 * PARTIALS + 2 * BANDS + 1)
-        # what is an instrument's own at its pitches, memorised, so that the network need not
+        # deviations of each instrument at its pitches, stored so that the network need not learn them
         zones = len(range(LOWEST, HIGHEST + 1, APART))
         self.table = nn.Linear(instruments, zones * KNOTS * (PARTIALS + BANDS), bias=False)
         nn.init.zeros_(self.table.weight)

@@ -43,7 +43,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of `gansynth`, besides those of every family.
+    """Settings of `gansynth`, in addition to those of every family.
 
     frequency_weight: of the error of frequencies; kl_weight: of the KL divergence of the latent; pitch_jitter: standard
     deviation, in semitones, of the error of the pitch given to the network, so that pitches without a recording sound

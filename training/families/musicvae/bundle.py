@@ -34,7 +34,7 @@ class PhraseBundling:
 
     figure = "errors"
     allowed = 0.01  # share of steps
-    smaller = ("stored8", "fp16")  # products in 8 bits would be others for many points at once
+    smaller = ("stored8", "fp16")  # products in 8 bits would differ for many points at once
 
     def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
         self.network, self.recipe, self.genres = network, recipe, genres

@@ -30,7 +30,7 @@ def decode(model: Any, points: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 class BundlePhrases:
-    """A bundle of phrases that answers like a `Network`, many phrases at a time, run as the instrument runs it."""
+    """A phrase bundle with the interface of a `Network`, many phrases at a time, run as the instrument runs it."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, self.shape = bundle, shape_of(bundle.manifest)

@@ -1,7 +1,7 @@
 """Choosing landmarks of a latent space: phrases that are reconstructed well and are typical of their genre, as a
 classifier of genres has it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
-they lie to the middle of their genre's, the better: so one can follow another. Of long phrases a model gives
-back less, and those that it decodes between the best are often more typical: they are considered, too."""
+they lie to the middle of their genre's, the better: so one can follow another. Of long phrases a model reconstructs
+less, and those that it decodes between the best are often more typical: they are considered, too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.measures.genres import BARS, CACHE, GenreClassifier, genre_classif
 
 CONSIDERED = 2048  # phrases of a genre
 DECODED = 256  # the best of these, scored again as the model decodes them
-SHORT = 2  # bars of phrases that models give back as they were
+SHORT = 2  # bars of phrases that models reconstruct exactly
 ROUNDS, BETWEEN, ENDS = 20, 128, 64  # in each round, phrases decoded between pairs of the best
 KEPT, KEPT_BARS = 10, 48  # of a genre at least, and bars of them
 APART = 0.25  # share of steps in which any two of a genre differ at least

@@ -29,7 +29,7 @@ BITS = math.log(2)  # nats
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of MusicVAE, besides those of every family.
+    """Settings of MusicVAE, in addition to those of every family.
 
     beta: weight of the KL divergence, reached after the share `beta_warmup` of the run; free_bits: bits of it without
     cost (Kingma et al., 2016); token_dropout: share of the previous tokens that are hidden from the decoder; balance:
@@ -57,7 +57,7 @@ class Score:
 
     @property
     def total(self) -> float:
-        """The share of steps that go wrong free-running."""
+        """The error rate, free-running."""
         return 1 - self.free_running
 
     def mean_by_field(self) -> dict[str, float]:
@@ -70,7 +70,7 @@ class Score:
 
 
 class PhraseTask:
-    """A `Task`: phrases in, phrases out. Batches are drawn by their number alone, so nothing is carried on."""
+    """A `Task`: phrases in, phrases out. Batches depend on their number only, so no state is carried over."""
 
     Train = Train
     Sampling = phrases.Sampling
@@ -115,7 +115,7 @@ class PhraseTask:
         return score(network, self.valid.tokens, self.device)
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Nothing is carried on."""
+        """There is no state."""
 
 
 def held_out(
@@ -132,7 +132,7 @@ def held_out(
 def validation_phrases(
     shards: Shards, seen: phrases.Phrases, genres: tuple[str, ...], recipe: Recipe
 ) -> phrases.Phrases:
-    """Phrases kept back; of a corpus so small that none are, some of those `seen`."""
+    """Held-out phrases; of a corpus too small to have any, some of those `seen`."""
     held = held_out(shards, "valid", seen, genres, recipe)
     most = min(len(seen), recipe.train.valid_phrases)
     return held if len(held) else seen.chosen(np.linspace(0, len(seen) - 1, most).astype(int))

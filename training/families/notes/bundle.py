@@ -1,4 +1,4 @@
-"""What of a bundle is a note model's own: parity, likelihood, golden file, knobs, genres and their traits."""
+"""Export of a note model: parity, likelihood, golden file, knobs, genres and their traits."""
 
 from __future__ import annotations
 

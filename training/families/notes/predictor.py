@@ -1,4 +1,4 @@
-"""A note bundle that answers like a network, many excerpts and steps at a time."""
+"""A note bundle with the interface of a network, many excerpts and steps at a time."""
 
 from __future__ import annotations
 

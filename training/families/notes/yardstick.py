@@ -111,7 +111,7 @@ def score(predictor: Predictor, pieces: Sequence[tuple[str, Piece]], genres: tup
 
 
 def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, Piece]]]:
-    """Groups of up to `LANES` pieces of about the same length."""
+    """Groups of up to `BATCH_SIZE` pieces of about the same length."""
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
     for begin in range(0, len(order), BATCH_SIZE):
         yield [pieces[i] for i in order[begin : begin + BATCH_SIZE]]

@@ -1,4 +1,4 @@
-"""What of a bundle is the Transformer's own: how its step graph is run, and steps of knobs."""
+"""Export of the Transformer: how its step graph is run, and the step sizes of its knobs."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class Layer(nn.Module):
 
 
 def _norm(x: Tensor) -> Tensor:
-    """To mean 0 and deviation 1; gains and shifts are the next product's matter."""
+    """To mean 0 and deviation 1; the next product includes gains and shifts."""
     return F.layer_norm(x, x.shape[-1:])
 
 
@@ -134,7 +134,7 @@ class Network(nn.Module):
         first, last = NOTE_PERIODS
         notes = [TURN / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
         ticks = [TURN / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
-        # (keys, size / 2) of whole turns a TURN, so that positions may go round without a seam
+        # (keys, size / 2) of whole turns a TURN, so that positions repeat without a jump
         table = [notes if i % 2 == 0 else ticks for i in range(config.key_heads)]
         self.register_buffer("turns", torch.tensor(table).round().long(), persistent=False)
 

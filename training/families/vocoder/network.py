@@ -74,7 +74,7 @@ class Network(nn.Module):
             self.head.weight *= 0.1
             _, _, noise, run, _, gate = self.head.bias.zero_().split(self.sizes)
             noise.copy_(torch.linspace(0, 1, config.noise_bands))
-            run.fill_(1.0)  # at first, what is known without learning
+            run.fill_(1.0)  # initial values that need no training
             gate.fill_(-0.5)
             weight, bias = envelope()
             self.envelope.weight.copy_(torch.from_numpy(weight))

@@ -46,15 +46,15 @@ from training.measures.distances import multi_resolution
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
-# MIDI pitch below which notes and how many times as often they are drawn: bands resolve their partials badly
+# notes below this MIDI pitch are drawn this many times as often: bands resolve their partials badly
 LOW_NOTES, LOW_NOTE_WEIGHT = 48, 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of the vocoder, besides those of every family.
+    """Settings of the vocoder, in addition to those of every family.
 
-    frames: of an excerpt in the loss, after `context` frames that are only seen; energy_distance_weight: of the
+    frames: of an excerpt in the loss, after `context` frames without loss; energy_distance_weight: of the
     distance between two renderings, see the module; log_magnitude_weight, phase_weight: of the other losses;
     synthetic_share: share of the excerpts that are synthetic tones; notes_share: share from `notes_folder`;
     loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
