@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         music(folder / "ambient" / f"{i}.wav", "ambient", i, 3.2, 16000)
     script = tmp_path / "run.py"
     script.write_text(
-        "from pathlib import Path; from training.data import audio; audio.BATCH_ITEMS = 2\n"
+        "from pathlib import Path; from training.data.sound import prepare as audio; audio.BATCH_ITEMS = 2\n"
         f"if __name__ == '__main__':\n"
         f"    audio.prepare_audio([Path({str(folder)!r})], Path({str(out)!r}),"
         " audio.Options(rate=16000, seconds=3.0), jobs=1)"
