@@ -9,6 +9,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.sound.mixer import BLOCK
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
@@ -62,7 +63,7 @@ class Feeder:
                 self.reopened += self.audio.poll()
 
 
-def let_play(sound: Sound, clock: ManualClock, frames: int) -> NDArray[np.float32]:
+def let_play(sound: MixThread, clock: ManualClock, frames: int) -> NDArray[np.float32]:
     """The next frames (frames, 2) that a mix thread writes to its `NullAudio(clock, keep=True)`.
 
     Time goes on by a block whenever the mixer and its streams are ready for the next one, so that nothing starves and

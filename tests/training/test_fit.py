@@ -190,7 +190,7 @@ def test_a_teacher_knows_the_same_genres(run):
     ("text", "reason"),
     [
         ("family = 'gru'", "unknown family 'gru'; choose one of lstm"),
-        ("family = 'lstm'\n[train]\nspeed = 3", "unknown setting 'speed'; there are batches"),
+        ("family = 'lstm'\n[train]\nspeed = 3", "unknown setting 'speed'; choose one of batches"),
         ("family = 'lstm'", "missing"),
         ("family = ", "cannot be read"),
     ],

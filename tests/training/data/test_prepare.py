@@ -214,7 +214,7 @@ def test_large_data_is_kept_in_several_shards(folder, tmp_path, monkeypatch):
 def test_a_killed_run_goes_on(folder, tmp_path):
     out = tmp_path / "out"
     program = (
-        "from pathlib import Path; from training.data import prepare; prepare.BATCH_FILES = 3\n"
+        "from pathlib import Path; from training.data.notes import prepare; prepare.BATCH_FILES = 3\n"
         f"if __name__ == '__main__': prepare.prepare(Path({str(folder)!r}), Path({str(out)!r}), jobs=1)"
     )
     script = tmp_path / "run.py"

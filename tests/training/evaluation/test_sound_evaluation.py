@@ -135,7 +135,7 @@ def test_a_stream_like_the_real_music(stream):
     assert set(streams.sections(figures)) >= {
         "Goals",
         "Genres, by a classifier",
-        "Likeness to real music",
+        "Distance from real music",
         "Blend",
         "Drift",
     }

@@ -8,8 +8,8 @@ import pytest
 from instrument.music.pitch import to_hertz, to_pitch
 from training.evaluation.sound.pitch import (
     cents_between,
+    estimate_pitch,
     fine_hertz,
-    heard_pitch,
     pitch_figures,
 )
 
@@ -30,16 +30,16 @@ def test_pitches_and_frequencies_are_inverse():
 
 @pytest.mark.parametrize("pitch", [31, 45, 60, 77, 95])
 def test_the_tracker_hears_a_sawtooth(pitch):
-    assert heard_pitch(sawtooth(pitch), RATE) == pytest.approx(pitch, abs=0.2)
+    assert estimate_pitch(sawtooth(pitch), RATE) == pytest.approx(pitch, abs=0.2)
 
 
 def test_another_rate_is_heard_the_same():
-    assert heard_pitch(sawtooth(57, rate=44100), 44100) == pytest.approx(57, abs=0.2)
+    assert estimate_pitch(sawtooth(57, rate=44100), 44100) == pytest.approx(57, abs=0.2)
 
 
 @pytest.mark.parametrize("sound", [np.zeros(RATE, np.float32), np.zeros(0, np.float32), np.zeros(100, np.float32)])
 def test_silence_has_no_pitch(sound):
-    assert heard_pitch(sound, RATE) is None
+    assert estimate_pitch(sound, RATE) is None
 
 
 def test_figures_tell_near_octave_and_unvoiced():

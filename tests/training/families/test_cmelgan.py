@@ -134,7 +134,7 @@ def test_a_dream_is_as_likely_as_the_prior_says():
     network = small_network()
     style, genre = torch.randn(2, 4), torch.eye(3)[:2]
     torch.manual_seed(3)
-    codes = network.dream(torch.zeros(2, 0, 3, dtype=torch.long), style, genre, 5)
+    codes = network.generate(torch.zeros(2, 0, 3, dtype=torch.long), style, genre, 5)
     torch.manual_seed(3)
     drawn = torch.stack([gumbel(2, network.config) for _ in range(5)], 1)
     each = [x[:, None].expand(-1, 5, -1) for x in (style, genre)]

@@ -1,4 +1,4 @@
-"""What the music of a genre is like, given to a player where its knobs leave it free."""
+"""Statistics of the music of a genre, given to a player as conditions that its knobs leave open."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
             notes_and_beats += len(notes), (notes[-1, 0] - notes[0, 0]) / TICKS_PER_BEAT
         classes = notes[notes[:, 5] != Part.DRUMS, 2] % 12
         whole = classes[: len(classes) // WINDOW * WINDOW].reshape(-1, WINDOW)
-        heard = pitch_class_histograms(notes)[WINDOW * 2 :: WINDOW] + 1e-9
-        bits += [entropy(row / row.sum()) for row in heard if row.sum() > WINDOW]
+        windows = pitch_class_histograms(notes)[WINDOW * 2 :: WINDOW] + 1e-9
+        bits += [entropy(row / row.sum()) for row in windows if row.sum() > WINDOW]
         tones.append((whole[:, :, None] == np.arange(12)).sum(1).astype(np.float64))
     common = [band for band, count in bands.items() if count >= len(own) * COMMON]
     within, without = in_key_ratio(np.concatenate(tones))

@@ -26,7 +26,7 @@ BAND = 4  # mels in a band of a note: finer ones would depend on its pitch rathe
 RHYTHM_HZ = np.array([0.25, 0.5, 1, 2, 4, 8, 15.6])
 STAGES = np.array([0, 2, 4, 8, 16, 32, 64, 96])  # of a note, frames of 16 ms
 PARTIALS = 24
-NOTE_MELS = (len(STAGES) - 1) * MELS // BAND  # numbers of `hear_note` that are log mels
+NOTE_MELS = (len(STAGES) - 1) * MELS // BAND  # numbers of `note_features` that are log mels
 CLASSES = 12
 
 Sound = NDArray[np.float32]
@@ -98,7 +98,7 @@ def _note_mels(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _stages(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Means (stages, ...) of frames; a note that is over stays as it ended."""
+    """Means (stages, ...) of frames; a note that has ended keeps its last frame."""
     last = len(rows) - 1
     starts, ends = np.minimum(STAGES[:-1], last), np.clip(STAGES[1:], 1, last + 1)
     return np.stack([rows[a : max(b, a + 1)].mean(0) for a, b in zip(starts, ends, strict=True)]).astype(np.float32)

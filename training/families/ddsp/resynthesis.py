@@ -1,4 +1,4 @@
-"""What partials and noise keep of a real note: it is analysed and synthesised again, without a network."""
+"""The round trip of a real note through partials and noise: analysis and synthesis, without a network."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from instrument.models.latent import LatentPath, Point
 from instrument.models.notes.musicvae import shape_of
 from instrument.models.notes.pacing import decode_greedily, decode_phrases, pace
 
-TEMPERATURE = 0.1  # of `decode`: nearly always the likeliest token
+TEMPERATURE = 0.1  # of `decode`: almost always the likeliest token
 
 
 @torch.no_grad()
@@ -30,7 +30,7 @@ def decode(model: Any, points: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 class BundlePhrases:
-    """A bundle of phrases that answers like a `Network`, many phrases at a time, run as the instrument runs it."""
+    """A phrase bundle with the interface of a `Network`, many phrases at a time, run as the instrument runs it."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, self.shape = bundle, shape_of(bundle.manifest)
@@ -78,8 +78,8 @@ class BundlePhrases:
         logits, tokens = self._walk(z, draw)
         return torch.from_numpy(np.column_stack([tokens[:, 1:], draw(0, logits[:, -1])]))
 
-    def _walk(self, z: Tensor, told: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        return decode_phrases(self.bundle, self.shape, self.segments, z.numpy(), told)
+    def _walk(self, z: Tensor, context: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return decode_phrases(self.bundle, self.shape, self.segments, z.numpy(), context)
 
     def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         session = self.bundle.session(graph)

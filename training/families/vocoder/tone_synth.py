@@ -1,4 +1,4 @@
-"""Sounds made up while training: tones of all pitches, steady, struck, gliding, chords and noise."""
+"""Synthetic training sounds: tones of all pitches, steady, struck, gliding, chords and noise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mixture(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.flo
 
 def tone(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float32]:
     """A tone with harmonics, from a sine to a sawtooth, odd ones only at times; it starts within the sound or
-    before it, dies away or stays, and may glide or tremble in pitch."""
+    before it, decays or is held, and may glide or have vibrato."""
     times = np.arange(samples) / rate
     pitch = rng.uniform(LOWEST, MIDDLE if rng.random() < 0.6 else HIGHEST)
     f0 = to_hertz(pitch)
