@@ -1,12 +1,13 @@
 # make play   installs what is missing and opens the instrument   (ARGS="--headless" and the like are passed on)
 # make test   installs what is missing and runs every check
+# make trials measures what takes long and is no matter of right or wrong, such as how even a model plays
 
 PYTHON ?= python3
 BIN := .venv/bin
 SMOKE := artifacts/smoke
 ARITHMETIC := tests/music tests/models tests/training tests/contracts/test_note_models.py tests/contracts/test_sound_models.py
 
-.PHONY: play test check lint format bench train-smoke ready-play ready-test
+.PHONY: play test check trials lint format bench train-smoke ready-play ready-test
 
 play: ready-play
 	@$(BIN)/hocket play $(ARGS)
@@ -20,6 +21,9 @@ check:
 	$(BIN)/python -m pytest --cov --cov-report= -n auto --dist loadfile $(ARITHMETIC) $(ARGS) || failed=1; \
 	$(BIN)/python -m pytest --cov --cov-append $(ARITHMETIC:%=--ignore=%) $(ARGS) || failed=1; \
 	exit $$failed
+
+trials: ready-test
+	$(BIN)/python -m pytest -m trial $(ARGS)
 
 lint:
 	$(BIN)/ruff check .

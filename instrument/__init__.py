@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Read when numpy is first imported. Products of small matrices gain nothing by a second thread, which would keep a core
 # from what must be in time, and be waited for.

@@ -1,12 +1,14 @@
-"""What `hocket doctor` looks at: is all here that the instrument needs, and if not, which command brings it?
+"""The checks of `hocket doctor`: what the instrument needs, whether it is there, and the command that installs it.
 
-Whatever could hang or crash (drivers, servers, Qt) is asked in a child process with a bound on its time.
+Whatever could hang or crash (drivers, servers, Qt) runs in a child process with a timeout.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -17,8 +19,8 @@ from dataclasses import dataclass
 from instrument import fluidsynth_library, paths, system
 from instrument.errors import HocketError
 
-PATIENCE_S = 4.0
-"""A child that has not answered after this many seconds is ended and counts as failed."""
+TIMEOUT_S = 4.0
+"""A child process that runs longer than this many seconds is killed, and its check fails."""
 
 PACKAGES = (
     "numpy", "msgspec", "mido", "sounddevice", "soundfile", "soxr", "rtmidi", "fluidsynth", "PySide6",
@@ -28,14 +30,21 @@ PACKAGES = (
 
 MEMORY_GIB = 2.0
 CORES = 2
-"""What an ordinary small computer has; with less, the instrument thins out what it plays."""
+"""The least that a band needs. With less, Hocket plays fewer notes."""
+
+LOG_LINES = 10
+LOG_BYTES = 2**16
+"""How much of the end of the engine's log is shown, and read at most."""
+
+ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+"""Two distributions of one package, of which only one may be installed. The second runs without a GPU too."""
 
 REINSTALL = "make play (in a checkout), or pip install --force-reinstall hocket"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding. fix: what to type or do, empty where all is well."""
+    """The result of one check. detail: what was found; fix: the command or action that helps, "" if ok."""
 
     name: str
     ok: bool
@@ -44,40 +53,40 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """Look at everything, within `PATIENCE_S` and a little; never raises."""
-    with ThreadPoolExecutor(len(LOOKS)) as pool:
-        return list(pool.map(check, LOOKS))
+    """Run all checks in parallel, within about `TIMEOUT_S`. Never raises."""
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        return list(pool.map(check, CHECKS))
 
 
 def check(name: str) -> Check:
-    """Look at one thing, a key of LOOKS; never raises."""
+    """Run one check. name: a key of `CHECKS`. A check that raises becomes a failed one."""
     try:
-        detail, fix = LOOKS[name]()
-    except Exception as error:  # noqa: BLE001  (a doctor who faints helps nobody)
+        detail, fix = CHECKS[name]()
+    except Exception as error:  # noqa: BLE001  (one broken check must not hide the others)
         detail, fix = f"{type(error).__name__}: {error}", REINSTALL
     return Check(name, not fix, detail, fix)
 
 
-def ask(code: str) -> tuple[bool, str]:
-    """Run Python code in a child: (whether it ended well in time, the last line it said)."""
+def run_child(code: str) -> tuple[bool, str]:
+    """Run Python code in a child process. Returns whether it succeeded in time, and the last line of its output."""
     environment = {**os.environ, "JACK_NO_START_SERVER": "1", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S
         )
     except subprocess.TimeoutExpired:
-        return False, f"no answer within {PATIENCE_S:g} s"
-    said = (done.stderr if done.returncode else done.stdout).decode(errors="replace").strip()
-    return done.returncode == 0, said.splitlines()[-1] if said else f"ended with status {done.returncode}"
+        return False, f"no answer within {TIMEOUT_S:g} s"
+    output = (done.stderr if done.returncode else done.stdout).decode(errors="replace").strip()
+    return done.returncode == 0, output.splitlines()[-1] if output else f"ended with status {done.returncode}"
 
 
 def by_platform(linux: str, mac: str, windows: str) -> str:
-    """The text that fits this machine."""
+    """The text for this platform."""
     return {"darwin": mac, "win32": windows}.get(sys.platform, linux)
 
 
-# --- What is looked at: each answers with what it found and, where that is not well, the way out ---
+# --- The checks: each returns what it found, and a remedy or "" ---
 
 
 def _python() -> tuple[str, str]:
@@ -86,7 +95,7 @@ def _python() -> tuple[str, str]:
     wanted = f"{first[0]}.{first[1]} to {last[0]}.{last[1]}"
     if first <= sys.version_info[:2] <= last:
         return f"{found} ({sys.executable})", ""
-    return f"{found}, and {wanted} is needed", f"install Python {wanted}, and Hocket with it"
+    return f"{found}, but {wanted} is needed", f"install Python {wanted}, and Hocket with it"
 
 
 def _packages() -> tuple[str, str]:
@@ -97,15 +106,35 @@ def _packages() -> tuple[str, str]:
 
 
 def _onnxruntime() -> tuple[str, str]:
-    well, said = ask(
+    installed = {name: found for name in ONNXRUNTIMES if (found := _version_of(name))}
+    if len(installed) > 1:
+        names = " and ".join(f"{name} {found}" for name, found in installed.items())
+        pip = f"{sys.executable} -m pip"
+        fix = f"{pip} uninstall --yes {' '.join(installed)}, then {pip} install {_needed_onnxruntime()}"
+        return f"{names} are both installed and overwrite each other's files", fix
+    ok, output = run_child(
         "import onnxruntime as o; print(o.__version__, *(p.removesuffix('ExecutionProvider')"
         " for p in o.get_available_providers()))"
     )
-    return said, "" if well else REINSTALL
+    return output, "" if ok else REINSTALL
+
+
+def _version_of(distribution: str) -> str:
+    """The installed version of a distribution, or ""."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _needed_onnxruntime() -> str:
+    """The distribution that Hocket's dependencies in pyproject.toml name for this platform."""
+    with_gpu = sys.platform != "darwin" and platform.machine() in ("x86_64", "AMD64")
+    return "onnxruntime-gpu" if with_gpu else "onnxruntime"
 
 
 def _libraries(use: str) -> tuple[str, str]:
-    """The shared libraries for one use."""
+    """Check the shared libraries for one use, a value of `system.Library.use`."""
     missing = [library for library in system.missing_libraries() if library.use == use]
     if missing:
         names = ", ".join(library.soname for library in missing)
@@ -120,26 +149,26 @@ def _fluidsynth() -> tuple[str, str]:
         found = fluidsynth_library.find()
         fix = by_platform("", "brew install fluid-synth", "put FluidSynth's bin folder (fluidsynth.org) on the PATH")
         detail, fix = (found, "") if found else ("missing", fix)
-    return (f"{detail}; a plain voice plays in its place", fix) if fix else (detail, "")
+    return (f"{detail}; the plain voice is used instead", fix) if fix else (detail, "")
 
 
 def _sound_font() -> tuple[str, str]:
     found = [path for path in paths.assets_dir().rglob("*.sf?") if path.suffix in {".sf2", ".sf3"}]
     if not found:
-        return "none in assets/; a plain voice plays in its place", REINSTALL
+        return "none in assets/; the plain voice is used instead", REINSTALL
     return f"{found[0].name} ({found[0].stat().st_size / 2**20:.1f} MiB)", ""
 
 
 def _audio() -> tuple[str, str]:
-    well, said = ask(
+    ok, output = run_child(
         "import sounddevice as s; outs = [d for d in s.query_devices() if d['max_output_channels'] > 1]\n"
         "d = s.query_devices(kind='output') if outs else exit('no output device')\n"
         "print(d['name'], f\"at {d['default_samplerate']:.0f} Hz,\", len(outs), 'in all')"
     )
-    if well:
-        return said, ""
-    return f"{said}; Hocket plays on in time, unheard", by_platform(
-        "connect a sound device; if one is there, `sudo usermod -aG audio $USER` and log in again",
+    if ok:
+        return output, ""
+    return f"{output}; Hocket plays in time, but without sound", by_platform(
+        "connect a sound device; if one is connected, run `sudo usermod -aG audio $USER` and log in again",
         "choose an output in System Settings > Sound",
         "choose an output in Settings > System > Sound",
     )
@@ -149,17 +178,20 @@ def _midi() -> tuple[str, str]:
     if sys.platform == "darwin":
         return "CoreMIDI: a port named Hocket appears while playing", ""
     if sys.platform == "win32":
-        well, said = ask("import rtmidi; print(*rtmidi.MidiOut().get_ports() or exit('no port'), sep=', ')")
-        return said, "" if well else "install loopMIDI and add a port in it, then choose that port in Hocket"
+        ok, output = run_child("import rtmidi; print(*rtmidi.MidiOut().get_ports() or exit('no port'), sep=', ')")
+        return output, "" if ok else "install loopMIDI and add a port in it, then choose that port in Hocket"
     if os.access("/dev/snd/seq", os.R_OK | os.W_OK):
         return "ALSA: a port named Hocket appears while playing", ""
     if _jack_runs()[0]:
         return "JACK: a port named Hocket appears while playing", ""
-    return "neither ALSA's sequencer (/dev/snd/seq) nor a JACK server", "sudo modprobe snd-seq, or start JACK"
+    return (
+        "neither ALSA's sequencer (/dev/snd/seq) nor a JACK server is available",
+        "sudo modprobe snd-seq, or start JACK",
+    )
 
 
 def _jack_runs() -> tuple[bool, str]:
-    return ask(
+    return run_child(
         "import jack; c = jack.Client('hocket-doctor', no_start_server=True)\n"
         "print('running at', c.samplerate, 'Hz,', c.blocksize, 'frames a period')"
     )
@@ -171,8 +203,8 @@ def _jack() -> tuple[str, str]:
     detail, fix = _libraries("MIDI on JACK")
     if fix:
         return detail, fix
-    running, said = _jack_runs()
-    return said if running else "no server is running, and none is needed", ""
+    running, output = _jack_runs()
+    return output if running else "no server is running; none is needed", ""
 
 
 def _window() -> tuple[str, str]:
@@ -182,15 +214,15 @@ def _window() -> tuple[str, str]:
             return detail, fix
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return "no display (neither DISPLAY nor WAYLAND_DISPLAY is set)", "hocket play --headless"
-    well, said = ask(
+    ok, output = run_child(
         "from PySide6.QtGui import QGuiApplication as A; a = A([]); s = a.primaryScreen()\n"
         "print(a.platformName(), s.size().width(), 'x', s.size().height())"
     )
-    return (said, "") if well else (f"Qt cannot open one: {said}", "hocket play --headless")
+    return (output, "") if ok else (f"Qt cannot open one: {output}", "hocket play --headless")
 
 
 def _models() -> tuple[str, str]:
-    # Imported here: without a working onnxruntime, this look fails and the others go on.
+    # Imported here so that without a working onnxruntime only this check fails.
     from instrument.models.bundle import check_graphs
     from instrument.models.manifest import read_manifest
 
@@ -205,7 +237,7 @@ def _models() -> tuple[str, str]:
         except HocketError as error:
             broken.append(str(error))
     if broken:
-        return "; ".join(broken), "install the bundles named here again, or take their folders away"
+        return "; ".join(broken), "install these bundles again, or remove their folders"
     if not whole:
         return f"none in {' or '.join(map(str, folders))}", REINSTALL
     return ", ".join(whole), ""
@@ -222,6 +254,20 @@ def _folders() -> tuple[str, str]:
     return " and ".join(map(str, folders)), ""
 
 
+def _engine_log() -> tuple[str, str]:
+    """The last lines of the log, which is written anew at every start of the engine."""
+    try:
+        path = paths.state_dir() / "engine.log"
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return "none: the engine has not been started yet", ""
+    except (HocketError, OSError) as error:
+        return f"cannot be read: {error}", ""
+    return "\n".join([f"the end of {path}:" if lines else f"{path} is empty", *lines[-LOG_LINES:]]), ""
+
+
 def _machine() -> tuple[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -230,10 +276,10 @@ def _machine() -> tuple[str, str]:
         memory = None
     detail = f"{cores} cores" + (f", {memory:.1f} GiB of memory" if memory else "")
     enough = cores >= CORES and (memory is None or memory >= MEMORY_GIB)
-    return detail, "" if enough else "close other programs, and choose the smallest model (hocket models)"
+    return detail, "" if enough else "close other programs, and choose the smallest model that `hocket models` lists"
 
 
-LOOKS: dict[str, Callable[[], tuple[str, str]]] = {
+CHECKS: dict[str, Callable[[], tuple[str, str]]] = {
     "python": _python,
     "packages": _packages,
     "onnxruntime": _onnxruntime,
@@ -247,4 +293,5 @@ LOOKS: dict[str, Callable[[], tuple[str, str]]] = {
     "window": _window,
     "folders": _folders,
     "machine": _machine,
+    "engine log": _engine_log,
 }

@@ -2,8 +2,8 @@
 
     python packaging/compare_versions.py BEFORE_DIR AFTER_DIR [--python PY] [--seconds 20] [--keep FOLDER]
 
-Both are used by their command lines alone, so modules may move. A .mid file has to be the same byte for byte, a .wav
-file sample for sample, the list of models key by key. Prints a line for each; the exit status is 1 if anything differs.
+Both are run by their command lines only, so modules may move. A .mid file must be equal byte by byte, a .wav file
+sample by sample, the list of models key by key. Prints a line for each; the exit status is 1 if anything differs.
 Results hold for one machine and one set of packages: another processor may round differently.
 """
 
@@ -42,7 +42,7 @@ Arguments = tuple[str, ...]
 
 
 class Failed(Exception):
-    """A checkout could not make something, or has no commit to keep it by."""
+    """A checkout could not make a result, or has no commit to name kept results by."""
 
 
 class Checkout(NamedTuple):
@@ -52,7 +52,7 @@ class Checkout(NamedTuple):
     python: Path
 
     def hocket(self, home: Path, *arguments: str) -> str:
-        """Standard output of its command `hocket`. home: the player's folder. Raises Failed."""
+        """Standard output of its command `hocket`. home: the user's folder (HOCKET_HOME). Raises Failed."""
         with (self.folder / "pyproject.toml").open("rb") as file:
             module, _, function = tomllib.load(file)["project"]["scripts"]["hocket"].partition(":")
         # The interpreter may have another checkout installed, which would be imported instead of a missing package.
@@ -67,13 +67,13 @@ class Checkout(NamedTuple):
         return str(done.stdout)
 
     def models(self, home: Path) -> str:
-        """Its list of models as JSON, without what depends on where it lies. Raises Failed."""
+        """Its list of models as JSON, without what depends on its folder. Raises Failed."""
         rows = json.loads(self.hocket(home, "models", "--json").replace(str(self.folder), "CHECKOUT"))
         kept = [{key: value for key, value in row.items() if key not in OF_THE_MACHINE} for row in rows]
         return json.dumps(kept, indent=1)
 
     def make(self, name: str, arguments: Arguments, results: Path) -> None:
-        """Make a file in the folder `results`, unless it is there. Raises Failed."""
+        """Make a file in the folder `results`, unless it exists. Raises Failed."""
         if (results / name).exists():
             return
         with tempfile.TemporaryDirectory(dir=results) as home:
@@ -82,11 +82,11 @@ class Checkout(NamedTuple):
                 made.write_text(self.models(Path(home)), encoding="utf-8")
             else:
                 self.hocket(Path(home), "render", *arguments, "--out", str(made))
-            os.replace(made, results / name)  # whole or not at all, as the next comparison may find it
+            os.replace(made, results / name)  # atomic, because a later comparison may find the file
 
 
 def difference(before: Path, after: Path) -> str:
-    """How two results differ, "" if they are the same. The suffix decides what is compared."""
+    """How two results differ, or "" if they are equal. The suffix decides how they are compared."""
     for which, path in (("before", before), ("after", after)):
         if not path.is_file():
             return f"there is no file {which}"
@@ -147,9 +147,9 @@ def renderings(before: Path, models: list[dict[str, str]], take: Path) -> dict[s
 
 
 def written_take(models: list[dict[str, str]]) -> str:
-    """A take with turned knobs, live notes, another model, and a stream that comes and goes; 24 ticks a beat.
+    """A take with turned knobs, live notes, another model, and a stream that joins and leaves; 24 ticks a beat.
 
-    Of the notes heard only the number counts when a take is rendered: they are all the same here.
+    Rendering a take uses only the number of its recorded notes, so all of them are equal here.
     """
     bundles = {model["slug"]: {"slug": model["slug"], "hash": model["hash"]} for model in models}
     slugs = ("transformer-band", "musicvae-drums2", "ddsp-voices")
@@ -176,17 +176,17 @@ def written_take(models: list[dict[str, str]]) -> str:
 
 
 def kept_results(keep: Path, before: Checkout, seconds: float) -> Path:
-    """Where results are kept: a folder for this commit, these options and this script. Raises Failed."""
+    """The folder of kept results: one for each commit, options and version of this script. Raises Failed."""
     git = ["git", "-C", str(before.folder), "describe", "--always", "--dirty", "--abbrev=40"]
     commit = subprocess.run(git, capture_output=True, text=True, timeout=60).stdout.strip()
     if not commit or commit.endswith("-dirty"):
-        raise Failed(f"--keep needs a commit, and {before.folder} is none or has changes: leave --keep out")
+        raise Failed(f"--keep needs a commit, but {before.folder} has none or has changes: leave out --keep")
     key = f"{commit} {before} {seconds:g}".encode() + Path(__file__).read_bytes()
     return keep.absolute() / hashlib.sha256(key).hexdigest()[:16]
 
 
 def compare(before: Checkout, after: Checkout, old: Path, new: Path, seconds: float, jobs: int) -> list[str]:
-    """Make all results in the folders `old` and `new`, print a line for each; names of those that differ."""
+    """Make all results in the folders `old` and `new` and print a line for each. Returns the names that differ."""
     models = json.loads(before.models(new))
     take = old / "compared.take.json"
     take.write_text(written_take(models), encoding="utf-8")

@@ -1,13 +1,13 @@
-"""Cut a General MIDI sound font down to the few megabytes a repository can carry.
+"""Reduce a General MIDI sound font to a few megabytes.
 
     python packaging/cut_soundfont.py /usr/share/sounds/sf3/MuseScore_General_Lite.sf3 assets/soundfont/hocket.sf3
 
-Every preset of General MIDI stays and the drum kits named below; what goes is samples. Stereo pairs become
-mono, key zones closer together than a few semitones are merged, sustained sounds are looped earlier (the
-decay they lose becomes the zone's envelope), rates fall to 32 kHz, presets are made equally loud. Samples are
-stored as Ogg Vorbis (the .sf3 format), and none as 16 bit words: a font with both fails to load now and then in
-FluidSynth 2.3, which reads them from two threads. The output is the same bytes for the same input and the same
-libvorbis. Needs numpy, soundfile, soxr and FluidSynth; run by hand when the font is to change.
+All presets of General MIDI and the drum kits named below are kept; the samples are reduced. Stereo pairs become
+mono, key zones that are a few semitones apart are merged, sustained sounds are looped earlier (the decay they lose
+becomes the zone's envelope), rates are lowered to 32 kHz, presets are made equally loud. All samples are stored as
+Ogg Vorbis (the .sf3 format): a font that also has 16-bit samples sometimes fails to load in FluidSynth 2.3, which
+reads them from two threads. The same input and libvorbis give the same bytes. Needs numpy, soundfile, soxr and
+FluidSynth; run by hand when the font is to change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from ogg_serial import with_serial
+from ogg_serial import vorbis
 from riff_soundfont import (
     COARSE,
     KEYS,
@@ -44,26 +44,26 @@ from soundfont_levels import measure_presets
 KITS = (0, 16, 24, 25, 32, 40)  # standard, power, electronic, TR-808, jazz, brush
 DRUMS = range(27, 88)  # their keys
 RATE = 32000  # frames a second at most
-STEP, STEP_ASIDE = 5, 10  # semitones between the roots of neighbouring zones, at least
-LOOPED, LOOPED_ASIDE = 1.8, 1.2  # seconds at which a loop ends, at most
-UNLOOPED = 2.2  # seconds a sample without loop lasts, at most
-SUSTAINED = 3.0  # decibels: what falls less before it loops is only uneven
+STEP, STEP_OTHERS = 5, 10  # least semitones between the roots of neighbouring zones
+LOOPED, LOOPED_OTHERS = 1.8, 1.2  # latest end of a loop in seconds
+UNLOOPED = 2.2  # greatest length of a sample without loop, in seconds
+SUSTAINED = 3.0  # decibels: a smaller fall before the loop counts as unevenness, not as decay
 QUALITY = 0.25  # of Vorbis: 0 worst, 1 best
-STREAM = 25  # seconds of a Vorbis stream, about
-TAIL = 1200  # frames for which a sample goes on past its loop
+STREAM = 25  # approximate seconds of a Vorbis stream
+TAIL = 1200  # frames that a sample continues past its loop
 GAP = 2048  # frames of silence between its samples
 PEAK = 0.94  # of full scale: Vorbis overshoots, and decoders wrap what exceeds it
-THREE_DB = 75  # of attenuation: synthesisers take 0.4 of the centibels it says, as the first one did
-LOUDNESS = -42.0  # of every preset that has it or more
+THREE_DB = 75  # attenuation for 3 dB: synthesizers apply 0.4 of the centibels given, as the first one did
+LOUDNESS = -42.0  # of every preset that is as loud or louder
 RELEASE = 3000  # timecents (5.7 s): no loop rings longer after its note
 SLOWEST = 4000  # timecents (10 s): layers with a slower attack than this are dropped
 
-# Programs that get the finer figures; the others are there so that nothing is silent.
+# Programs that get the first of two figures above; the others are only there so that nothing is silent.
 BAND = {
     0, 1, 3, 4, 5, 11, 16, 18, 19, 21, 22, 24, 25, 26, 27, 29, 30, 32, 33, 34, 35, 36, 38, 39, 40, 42, 45, 46, 48, 52,
     56, 57, 60, 61, 65, 66, 68, 70, 71, 73, 80, 81, 89,
 }  # fmt: skip
-# Instruments (by name) that need other figures than either.
+# Instruments (by name) that need other figures.
 STEPS = {"Piano": 4, "Strings": 6, "Ahh Choir": 6, "Pizzicato": 6}
 SECONDS = {"Piano": 3.2, "Electric Piano": 4.5}
 
@@ -85,7 +85,7 @@ def figure(table: dict[str, float] | dict[str, int], name: str, default: float) 
 
 
 def choose_presets(font: Font) -> None:
-    """Keep General MIDI and the kits; drop layers that take many seconds to be heard."""
+    """Keep General MIDI and the kits; drop layers with an attack of many seconds."""
     font.presets = [
         preset for preset in font.presets if preset.bank == 0 or (preset.bank == 128 and preset.program in KITS)
     ]
@@ -98,7 +98,7 @@ def choose_presets(font: Font) -> None:
 
 
 def complete_kits(font: Font) -> None:
-    """Drums that a kit lacks are the standard kit's."""
+    """Add the drums that a kit lacks from the standard kit."""
 
     def sounding(preset: Preset, key: int) -> list[Zone]:
         return [
@@ -121,7 +121,7 @@ def complete_kits(font: Font) -> None:
 
 
 def make_mono(instrument: Instrument) -> None:
-    """Of zones that differ only in being hard left and hard right keep the left one, in the middle."""
+    """Of two zones that are panned hard left and hard right and equal otherwise, keep the left one, centred."""
     inherited = instrument.globals()
     everywhere = inherited.get(Gen.PAN, 0)
 
@@ -187,9 +187,8 @@ def level(audio: Audio, rate: int, at: int) -> float:
 def loop_earlier(sample: Sample, seconds: float) -> None:
     """Give the sample a loop that ends `seconds` after its start.
 
-    The decay within the loop is taken out, so that it is level; `sample.lost` notes the decay (from when to
-    when, by how many decibels) that belongs into the envelope now. The seam is a cross-fade between two
-    places that look alike.
+    The decay within the loop is removed. `sample.lost` records it (from, to in seconds, decibels) for the envelope.
+    The seam is a cross-fade between two similar places.
     """
     rate, audio = sample.rate, sample.audio
     end = int(seconds * rate)
@@ -218,7 +217,7 @@ def loop_earlier(sample: Sample, seconds: float) -> None:
 
 
 def set_decay(zone: Zone, inherited: Zone, sample: Sample) -> None:
-    """Put the decay that `loop_earlier` took out of the sample into the zone's volume envelope."""
+    """Add the decay that `loop_earlier` removed to the zone's volume envelope."""
     first, last, drop = sample.lost
 
     def seconds(gen: Gen) -> float:
@@ -241,7 +240,7 @@ def set_decay(zone: Zone, inherited: Zone, sample: Sample) -> None:
 
 
 def crop(sample: Sample, looped: bool) -> None:
-    """Cut what is never heard: after the loop, or after `UNLOOPED` seconds, faded."""
+    """Cut what never sounds: after the loop, or after `UNLOOPED` seconds, with a fade."""
     if looped:
         start, end = sample.loop
         again = np.arange(2 * TAIL) % (end - start) + start
@@ -256,7 +255,7 @@ def crop(sample: Sample, looped: bool) -> None:
 
 
 def resample(sample: Sample, looped: bool) -> None:
-    """Lower the rate to `RATE` or a little below, such that the loop is a whole number of frames."""
+    """Lower the rate to `RATE` or a little less, so that the loop is a whole number of frames."""
     if sample.rate <= RATE:
         return
     start, end = sample.loop
@@ -273,7 +272,7 @@ def resample(sample: Sample, looped: bool) -> None:
 
 
 def pack(samples: list[Sample]) -> None:
-    """Join the samples to Vorbis streams and encode them.
+    """Join the samples into Vorbis streams and encode them.
 
     Every stream begins with 3.5 KB of tables, more than most samples need, hence the joining: a sample is a
     stretch of its stream, found by the zones' address offsets. Neighbours go to different streams, so that
@@ -286,38 +285,30 @@ def pack(samples: list[Sample]) -> None:
             sample.at = sum(map(len, pieces))
             pieces += [sample.audio * min(1.0, PEAK / max(np.max(np.abs(sample.audio)), 1e-9)), np.zeros(GAP)]
         stream = np.concatenate(pieces)
-        blob = Blob(vorbis(stream), len(stream), True)
-        heard = soundfile.read(io.BytesIO(blob.data))[0]
+        blob = Blob(vorbis(stream, RATE, QUALITY), len(stream), True)
+        decoded = soundfile.read(io.BytesIO(blob.data))[0]
         for sample in joined:
             sample.blob = blob
-            slide_loop(sample, heard[sample.at :])
+            slide_loop(sample, decoded[sample.at :])
 
 
-def slide_loop(sample: Sample, heard: Audio) -> None:
-    """Move the loop to where its two ends meet best in what a decoder makes of the sample.
+def slide_loop(sample: Sample, decoded: Audio) -> None:
+    """Move the loop to where its two ends match best in the decoded sample.
 
-    Past its end the loop goes on for a while, so that any place will do; the encoder's noise differs.
+    The sample continues past the end of its loop, so any place is possible; the encoder's noise differs.
     """
     start, end = sample.loop
     room = len(sample.audio) - end - 8
     if room < 1:
         return
-    gap = np.abs(heard[start : start + room + 4] - heard[end : end + room + 4])
+    gap = np.abs(decoded[start : start + room + 4] - decoded[end : end + room + 4])
     worst = np.max(np.lib.stride_tricks.sliding_window_view(gap, 4), axis=1)
     shift = int(np.argmin(worst[:room])) + 2
     sample.loop = (start + shift, end + shift)
 
 
-def vorbis(audio: Audio) -> bytes:
-    """Ogg Vorbis of (n,) samples, the same bytes every time."""
-    file = io.BytesIO()
-    level = 1 - QUALITY
-    soundfile.write(file, audio, RATE, format="OGG", subtype="VORBIS", compression_level=level)
-    return with_serial(file.getvalue(), 0)
-
-
 def point(zone: Zone, inherited: Zone, sample: Sample) -> None:
-    """Set the zone's offsets to the sample's stretch of its stream, less the start that the zone skips."""
+    """Set the zone's offsets to the sample's range of its stream, without the start that the zone skips."""
     assert sample.blob
     skip = round(zone.get(Gen.START, inherited.get(Gen.START, 0)) * sample.scale)
     end = sample.at + len(sample.audio) - sample.blob.frames
@@ -328,7 +319,7 @@ def point(zone: Zone, inherited: Zone, sample: Sample) -> None:
 
 
 def cut_zones(font: Font, fine: set[int | None]) -> None:
-    """The zones of what is used, those of the band first."""
+    """Reduce the zones in use, those of the band first."""
     kept: set[int] = set()
     seen: set[int | None] = {None}
     for preset in sorted(font.presets, key=lambda preset: (preset.program not in BAND, preset.program)):
@@ -338,16 +329,16 @@ def cut_zones(font: Font, fine: set[int | None]) -> None:
             instrument = font.instruments[number]
             make_mono(instrument)
             if preset.bank != 128:
-                step = STEP if number in fine else STEP_ASIDE
+                step = STEP if number in fine else STEP_OTHERS
                 thin(instrument, font.samples, figure(STEPS, instrument.name, step), kept)
     widen(font)
 
 
 def cut_samples(font: Font, fine: set[int | None]) -> None:
-    """The samples that the zones use."""
+    """Reduce the samples that the zones use."""
     users: dict[int, list[tuple[Zone, Zone, float]]] = {}
     for number, instrument in enumerate(font.instruments):
-        seconds = figure(SECONDS, instrument.name, LOOPED if number in fine else LOOPED_ASIDE)
+        seconds = figure(SECONDS, instrument.name, LOOPED if number in fine else LOOPED_OTHERS)
         for zone in instrument.sampled():
             users.setdefault(zone.sample, []).append((zone, instrument.globals(), seconds))
     used = {number: font.samples[number] for number in sorted(users)}
@@ -372,7 +363,7 @@ def cut_samples(font: Font, fine: set[int | None]) -> None:
 
 
 def cut(font: Font) -> None:
-    """All of the above, in place."""
+    """Reduce presets, zones and samples, in place."""
     choose_presets(font)
     complete_kits(font)
     fine = {zone.target for preset in font.presets if preset.program in BAND for zone in preset.zones}
@@ -381,8 +372,7 @@ def cut(font: Font) -> None:
 
 
 def level_presets(font: Font, path: Path) -> None:
-    """Attenuate the presets that are louder than most, so that a band is balanced whoever plays. `path`: the
-    font as it is."""
+    """Attenuate presets louder than `LOUDNESS`, so that any band is balanced. path: the font as written."""
     measured = measure_presets(path, [(preset.bank, preset.program) for preset in font.presets])
     for preset in font.presets:
         excess = measured[preset.bank, preset.program] - LOUDNESS

@@ -1,11 +1,10 @@
-"""Makes this checkout ready: system libraries (by apt), `.venv`, the Python packages.
+"""Prepares this checkout: system libraries (by apt), `.venv`, the Python packages.
 
-`make play` and `make test` call it each time; where nothing is missing it takes a moment and starts neither
-apt nor pip.
+`make play` and `make test` call it each time. If nothing is missing, it starts neither apt nor pip.
 
     python3 packaging/install.py play|test
 
-Runs on whatever python3 the machine has, older ones included: only the standard library, nothing recent.
+It runs on any python3, also older ones, so it uses only the standard library and no recent syntax.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from instrument import system  # noqa: E402  (lies beside this folder and is not installed yet)
+from instrument import system  # noqa: E402  (next to this folder, and not installed yet)
 
 VENV = ROOT / ".venv"
 STAMP = VENV / "hocket.json"
@@ -34,7 +33,7 @@ TORCH_CPU = "https://download.pytorch.org/whl/cpu"
 FIRST, LAST = system.PYTHONS
 
 RTMIDI_WHEELS_END = (3, 12)
-"""The last Python that python-rtmidi has a wheel for: on later ones pip compiles it."""
+"""The last Python version with a wheel of python-rtmidi. For later ones pip compiles it."""
 
 COMPILING = {
     "g++": "build-essential",
@@ -42,12 +41,12 @@ COMPILING = {
     "/usr/include/alsa/asoundlib.h": "libasound2-dev",
     "/usr/include/jack/jack.h": "libjack-jackd2-dev",
 }
-"""A program or file that compiling python-rtmidi needs -> the Debian package that has it."""
+"""A program or file needed to compile python-rtmidi -> the Debian package that contains it."""
 
 
 def main() -> None:
     if sys.argv[1:] not in (["play"], ["test"]):
-        fail("say what for: python3 packaging/install.py play|test")
+        fail("needs one argument: python3 packaging/install.py play|test")
     target = sys.argv[1]
     extras = EXTRAS[target]
     packages = [library.package for library in system.missing_libraries()]
@@ -71,20 +70,20 @@ def fail(message: str) -> NoReturn:
 
 
 def find_python() -> str:
-    """A Python in range: the one running this, or one on the PATH."""
-    names = [f"python3.{minor}" for minor in (12, 11, 13)]  # those with a wheel of everything first
+    """A Python of a supported version: the one running this, or one on the PATH."""
+    names = [f"python3.{minor}" for minor in (12, 11, 13)]  # first those with wheels of all packages
     found = (shutil.which(name) for name in names)
     for python in (sys.executable, *filter(None, found)):
         if in_range(version(python)):
             return python
     fail(
-        f"Python {dotted(FIRST)} to {dotted(LAST)} is needed, and this is {dotted(sys.version_info[:2])}"
+        f"Python {dotted(FIRST)} to {dotted(LAST)} is needed, but this is {dotted(sys.version_info[:2])}"
         f" ({sys.executable}): install one and call make again, as make PYTHON=python{dotted(FIRST)} ..."
     )
 
 
 def version(python: str) -> tuple[int, ...]:
-    """(major, minor) of the interpreter, () where it does not run."""
+    """(major, minor) of the interpreter, () if it does not run."""
     code = "import sys; print(*sys.version_info[:2])"
     try:
         return tuple(int(part) for part in output([python, "-c", code]).split())
@@ -101,7 +100,7 @@ def dotted(numbers: Iterable[int]) -> str:
 
 
 def python_packages(python: str) -> list[str]:
-    """Debian packages this Python lacks to make a virtual environment and to compile what has no wheel."""
+    """Debian packages that this Python lacks to make a virtual environment and to compile packages without wheels."""
     if not sys.platform.startswith("linux"):
         return []
     name = f"python{dotted(version(python))}"
@@ -118,18 +117,18 @@ def python_packages(python: str) -> list[str]:
 
 
 def apt_install(packages: list[str]) -> None:
-    """Install Debian packages, quietly; says why and ends where it cannot."""
+    """Install Debian packages without output. Ends with a message if that is not possible."""
     if not packages:
         return
     names = " ".join(packages)
     if shutil.which("apt-get") is None:
-        fail(f"missing here, by their Debian names: {names}; install them by this system's own means")
+        fail(f"missing system packages, by their Debian names: {names}; install them by this system's package manager")
     sudo = [] if os.geteuid() == 0 else ["sudo"]
     if sudo and shutil.which("sudo") is None:
-        fail(f"system packages are missing, and this is neither root nor has sudo; have root install {names}")
+        fail(f"system packages are missing, and this user is not root and has no sudo; let root install {names}")
     say(f"installing system packages: {names}")
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
-    quietly([*apt, "update"])  # a broken third-party source may not matter: the next line tells
+    quietly([*apt, "update"])  # may fail for an unrelated package source; the next line shows whether it matters
     log = quietly([*apt, "install", "-y", "--no-install-recommends", *packages])
     if log is not None:
         fail(f"apt-get could not install {names}:\n{log}")
@@ -143,12 +142,12 @@ def venv_python() -> str:
 
 
 def key() -> str:
-    """Changes whenever the environment has to be looked at again."""
+    """A hash of pyproject.toml and the folder: it changes when the environment has to be checked again."""
     return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
 
 
 def stamped(extras: list[str]) -> bool:
-    """Whether the environment was made from this pyproject.toml, with these extras or more."""
+    """Whether the environment was made from this pyproject.toml, with at least these extras."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
         done = stamp["key"] == key() and set(extras) <= set(stamp["extras"])
@@ -158,7 +157,7 @@ def stamped(extras: list[str]) -> bool:
 
 
 def usable_venv() -> str | None:
-    """The interpreter of the environment that is there, None where it has to be made anew."""
+    """The interpreter of the existing environment, or None if it has to be made again."""
     python = venv_python()
     works = in_range(version(python)) and succeeds([python, "-m", "pip", "--version"])
     return python if works else None
@@ -178,7 +177,7 @@ def pip_install(extras: list[str]) -> None:
     pip = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     if not sys.stdout.isatty():
         pip.append("-q")
-    say("installing Python packages (once; some hundred megabytes)")
+    say("installing Python packages (only once; some hundred megabytes)")
     if "training" in extras:
         torch_for_cpu(pip)
     if subprocess.run([*pip, "-e", wanted]).returncode:
@@ -186,7 +185,7 @@ def pip_install(extras: list[str]) -> None:
 
 
 def torch_for_cpu(pip: list[str]) -> None:
-    """Take torch's CPU build where pip alone would bring CUDA's gigabytes, as it does on Linux from PyPI."""
+    """Install torch's CPU build if pip would install the one with CUDA (gigabytes), as it does on Linux from PyPI."""
     pin = re.search(r'"(torch==[^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
@@ -214,7 +213,7 @@ def succeeds(command: list[str]) -> bool:
 
 
 def quietly(command: list[str]) -> str | None:
-    """None where the command succeeds, else the end of what it said."""
+    """Run a command without output. Returns None if it succeeds, else the end of its output."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return "\n".join(done.stdout.decode(errors="replace").splitlines()[-15:]) if done.returncode else None
 

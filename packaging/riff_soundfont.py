@@ -28,7 +28,7 @@ PADDING = 46  # zero words after a sample, as the format demands
 
 
 class Gen(IntEnum):
-    """The generators spoken of here."""
+    """The generators that are used here."""
 
     START = 0
     END = 1
@@ -52,7 +52,7 @@ class Gen(IntEnum):
 
 
 class Zone(dict[int, int]):
-    """Generators (signed amounts), with the ranges, the target and the modulators beside them."""
+    """Generators (signed amounts), with ranges, target and modulators as attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Zone(dict[int, int]):
 
 @dataclass
 class Preset:
-    """What a program change chooses."""
+    """A preset, chosen by bank and program."""
 
     name: str
     program: int
@@ -86,11 +86,11 @@ class Instrument:
     zones: list[Zone]
 
     def sampled(self) -> list[Zone]:
-        """The zones that sound."""
+        """The zones that have a sample."""
         return [zone for zone in self.zones if zone.target is not None]
 
     def globals(self) -> Zone:
-        """What the zones inherit."""
+        """The global zone, whose generators the others inherit."""
         return self.zones[0] if self.zones and self.zones[0].target is None else Zone()
 
 

@@ -1,4 +1,4 @@
-"""How loud the presets of a sound font are, as played by FluidSynth."""
+"""Measures the loudness of a sound font's presets, as played by FluidSynth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure_presets(font: Path, presets: list[tuple[int, int]]) -> dict[tuple[in
 
 
 def play(synth: fluidsynth.Synth, channel: int, steps: list[tuple[int, ...]], frames: int) -> NDArray[np.float64]:
-    """The sound (n, 2) of keys struck together, step by step."""
+    """The sound, (n, 2) in -1..1, of chords played one after another, each for `frames` frames."""
     pieces = []
     for keys in steps:
         for key in keys:
@@ -47,7 +47,7 @@ def play(synth: fluidsynth.Synth, channel: int, steps: list[tuple[int, ...]], fr
 
 
 def loudness(sound: NDArray[np.float64]) -> float:
-    """Level of (n, 2) with the weighting of ITU-R BS.1770: the ear hears less of the lows, more of the highs."""
+    """Level of sound (n, 2) in LUFS, approximately: the frequency weighting of ITU-R BS.1770, without gating."""
     hertz = np.fft.rfftfreq(len(sound), 1 / RATE)
     low = (hertz / 38) ** 2 / (1 + (hertz / 38) ** 2)
     shelf = 10 ** (4 / 20 / (1 + (1500 / np.maximum(hertz, 1)) ** 2))

@@ -1,8 +1,9 @@
-"""What all tests share: no screen is needed, and nothing of the player's own is touched."""
+"""What all tests share: no screen is needed, nothing of the player's own is touched, and Ctrl-C reaches children."""
 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -10,9 +11,18 @@ import pytest
 
 from tests.support.jack import jack, jack_server
 
-__all__ = ["hocket_home", "jack", "jack_server"]
+__all__ = ["hocket_home", "interruptible", "jack", "jack_server"]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Children can be interrupted, although a shell starts what runs in its background with SIGINT ignored, and
+    an ignored signal is inherited."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -115,6 +115,13 @@ def test_doctor_names_what_it_found(hocket):
     assert table["ok"] == all(check["ok"] for check in table["checks"])
 
 
+@pytest.mark.parametrize("command", ["play", "render"])
+def test_an_unknown_log_level_is_a_bad_argument(hocket, command):
+    status, _, err = hocket(command, "--log-level", "loud")
+    assert status == 2
+    assert "log level 'loud' is not known: choose one of debug, info, warning, error" in " ".join(err.split())
+
+
 def test_render_is_the_same_for_a_seed_and_silent_on_standard_output(hocket, tmp_path):
     options = ("--model", MODEL, "--seconds", "6", "--set", "genre=jazz", "--at", "4:temperature=1.2")
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

@@ -1,7 +1,9 @@
-"""The doctor names what is missing and the way out, soon, and never faints."""
+"""The doctor names what is missing and the remedy within its time, and never raises."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
 import sys
 import time
 from pathlib import Path
@@ -12,17 +14,17 @@ from instrument import doctor, paths, system
 from instrument.errors import HocketError
 
 
-def test_everything_is_looked_at_in_time() -> None:
+def test_all_checks_run_in_time() -> None:
     began = time.perf_counter()
     found = doctor.checks()
-    assert time.perf_counter() - began < doctor.PATIENCE_S + 4
-    assert [check.name for check in found] == list(doctor.LOOKS)
+    assert time.perf_counter() - began < doctor.TIMEOUT_S + 4
+    assert [check.name for check in found] == list(doctor.CHECKS)
     for check in found:
         assert check.detail, check
         assert check.ok == (not check.fix), check
 
 
-def test_what_this_environment_has_is_well() -> None:
+def test_what_this_environment_has_is_ok() -> None:
     for name in ("python", "packages", "onnxruntime", "sound library", "folders"):
         found = doctor.check(name)
         assert found.ok, found
@@ -44,23 +46,66 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no_such_module" in found.detail
 
 
-def test_a_hanging_driver_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PATIENCE_S", 0.2)
-    assert doctor.ask("import time; time.sleep(60)") == (False, "no answer within 0.2 s")
+def test_a_hanging_child_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.2)
+    assert doctor.run_child("import time; time.sleep(60)") == (False, "no answer within 0.2 s")
 
 
-def test_a_child_tells_the_last_line_it_said() -> None:
-    assert doctor.ask("print('one'); print('two')") == (True, "two")
-    assert doctor.ask("raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
-    assert doctor.ask("import os; os.abort()") == (False, "ended with status -6")
+def test_a_child_gives_its_last_line_of_output() -> None:
+    assert doctor.run_child("print('one'); print('two')") == (True, "two")
+    assert doctor.run_child("raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
+    assert doctor.run_child("import os; os.abort()") == (False, "ended with status -6")
 
 
-def test_a_look_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def faint() -> tuple[str, str]:
+def test_a_check_that_raises_is_a_failed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> tuple[str, str]:
         raise OSError("oh")
 
-    monkeypatch.setitem(doctor.LOOKS, "machine", faint)
+    monkeypatch.setitem(doctor.CHECKS, "machine", broken)
     assert doctor.check("machine") == doctor.Check("machine", False, "OSError: oh", doctor.REINSTALL)
+
+
+@pytest.mark.parametrize(
+    ("system_name", "machine", "needed"),
+    [("linux", "x86_64", "onnxruntime-gpu"), ("linux", "aarch64", "onnxruntime"), ("darwin", "x86_64", "onnxruntime")],
+)
+def test_two_onnxruntimes_are_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, system_name: str, machine: str, needed: str
+) -> None:
+    versions = {"onnxruntime": "1.22.0", "onnxruntime-gpu": "1.23.2"}
+    monkeypatch.setattr(importlib.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr(sys, "platform", system_name)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    found = doctor.check("onnxruntime")
+    assert not found.ok
+    assert (
+        found.detail
+        == "onnxruntime 1.22.0 and onnxruntime-gpu 1.23.2 are both installed and overwrite each other's files"
+    )
+    pip = f"{sys.executable} -m pip"
+    assert found.fix == f"{pip} uninstall --yes onnxruntime onnxruntime-gpu, then {pip} install {needed}"
+
+
+def test_the_end_of_the_engines_log_is_shown(hocket_home: str) -> None:
+    assert doctor.check("engine log").detail == "none: the engine has not been started yet"
+    log = paths.state_dir() / "engine.log"
+    log.touch()
+    assert doctor.check("engine log") == doctor.Check("engine log", True, f"{log} is empty")
+    log.write_bytes(b"x" * doctor.LOG_BYTES + b"\n" + b"".join(b"line %d\n" % i for i in range(12)) + b"\xff")
+    found = doctor.check("engine log")
+    assert found.ok
+    assert found.detail.splitlines() == [
+        f"the end of {log}:",
+        *(f"line {i}" for i in range(3, 12)),
+        "\N{REPLACEMENT CHARACTER}",
+    ]
+
+
+def test_a_log_that_cannot_be_read_is_a_detail(hocket_home: str) -> None:
+    (paths.state_dir() / "engine.log").mkdir()
+    found = doctor.check("engine log")
+    assert found.ok
+    assert found.detail.startswith("cannot be read: ")
 
 
 def test_a_broken_bundle_is_named(hocket_home: str) -> None:

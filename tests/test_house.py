@@ -1,17 +1,25 @@
-"""The house keeps its rules: import contracts, lint, small files."""
+"""Rules of the repository: import contracts, lint, small files and folders, one version."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
+
+from instrument import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 5 * 2**20
-LINES = 450
-"""A file of code that passes ~400 lines is two."""
+LINES = 400
+"""Most lines of a file of code."""
+MODULES = 16
+"""Most modules of a folder, `__init__` not counted."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +42,19 @@ def test_imports_run_downhill() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_ruff_has_nothing_to_say() -> None:
+@pytest.mark.parametrize("package", ["instrument", "training"])
+def test_imports_have_no_circle(package: str) -> None:
+    """Imports in functions and for type checking alone are counted."""
+    graph = grimp.build_graph(package, cache_dir=None)
+    assert graph.modules
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_ruff_finds_nothing() -> None:
     done = run(tool("ruff"), "check", "--no-cache", ".")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -53,11 +73,31 @@ def test_no_file_of_code_is_long() -> None:
     assert not long, f"over {LINES} lines: {long}"
 
 
+@pytest.mark.parametrize("folder", ["instrument", "training", "tests"])
+def test_no_folder_holds_many_modules(folder: str) -> None:
+    counts = Counter(path.parent for path in tracked(f"{folder}/*.py") if path.name != "__init__.py")
+    assert counts
+    full = {str(room.relative_to(ROOT)): count for room, count in counts.items() if count > MODULES}
+    assert not full, f"over {MODULES} modules: {full}"
+
+
 @pytest.mark.parametrize("folder", ["instrument", "training"])
-def test_every_room_is_a_package(folder: str) -> None:
-    rooms = {path.parent for path in tracked(f"{folder}/*.py", f"{folder}/**/*.py")}
-    assert all((room / "__init__.py").is_file() for room in rooms)
+def test_every_folder_of_code_is_a_package(folder: str) -> None:
+    folders = {path.parent for path in tracked(f"{folder}/*.py")}
+    assert folders
+    assert all((path / "__init__.py").is_file() for path in folders)
 
 
 def test_packaging_is_no_package() -> None:
     assert not (ROOT / "packaging" / "__init__.py").exists(), "it would hide the packaging that pip knows"
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"), [("CHANGELOG.md", r"^## (\d+\.\d+\.\d+)\b"), ("CITATION.cff", r"^version: (\S+)$")]
+)
+def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
+    found = re.search(pattern, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    assert found[1] == __version__, (
+        "the topmost version of CHANGELOG.md, CITATION.cff and instrument/__init__.py are one"
+    )

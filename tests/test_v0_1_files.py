@@ -42,7 +42,7 @@ from instrument.ui import theme
 from instrument.ui.app import _zoom as saved_zoom
 from instrument.ui.settings import open_settings
 from instrument.ui.window import Window
-from tests.support.sound import level_db
+from tests.support.sound.analysis import level_db
 
 SAVED = Path(__file__).parent / "fixtures" / "v0_1"
 MODELS, TAKES = SAVED / "models", SAVED / "takes"
@@ -74,7 +74,7 @@ def test_a_patch_with_voices_routing_and_controllers():
     saved = patch("By hand")
     assert saved.name == "By hand"
     assert saved.knobs == {
-        "tempo": 96.0, "metre": "3/4", "key": "G", "scale": "major", "seed": 11.0, "drums": 0.0, "low": 40.0,
+        "tempo": 96.0, "metre": "3/4", "key": "G", "scale": "major", "seed": 11.0, "drums": "off", "low": 40.0,
     }  # fmt: skip
     assert saved.players == (
         PlayerPatch("small-tuned", {"genre": "folk", "temperature": 0.7}),
@@ -90,7 +90,7 @@ def test_a_patch_with_voices_routing_and_controllers():
 def test_a_patch_with_a_voice_and_a_stream():
     saved = patch("Sound players")
     assert [player.model for player in saved.players] == ["small-tuned", "small-ddsp", "small-cmelgan"]
-    assert (saved.knobs["tempo"], saved.knobs["scale"], saved.knobs["bass"]) == (132.0, "dorian", 0.0)
+    assert (saved.knobs["tempo"], saved.knobs["scale"], saved.knobs["bass"]) == (132.0, "dorian", "off")
     notes, voice, stream = (player.knobs for player in saved.players)
     assert (notes["genre"], notes["temperature"]) == ("folk", 1.55)
     assert (voice["part"], voice["level"], voice["morph"]) == ("keys", -6.0, 0.5)

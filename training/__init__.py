@@ -1,1 +1,1 @@
-"""Offline training: data, fit, export, evaluate (torch lives here alone)."""
+"""Offline training: data, fit, export, evaluate. torch is imported nowhere else."""

@@ -30,7 +30,7 @@ def prepare(
     licence: Annotated[str, typer.Option(help="regular expression for the licences weighed by --licence-weight")] = "",
     licence_weight: Annotated[float, typer.Option(min=0, help="weight of pieces of these licences")] = 0.0,
 ) -> None:
-    """Read MIDI files into shards to train on. Stopped at any moment, the same command goes on where it was."""
+    """Read MIDI files into shards to train on. If it is stopped, the same command resumes."""
     from training.data.notes.prepare import prepare as prepare_shards
 
     prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight)
@@ -52,7 +52,7 @@ def prepare_audio(
     jobs: Annotated[int, typer.Option(min=0, help="processes at a time, 0 = one a processor")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="of windows, sound fonts and ensembles")] = 1,
 ) -> None:
-    """Make a corpus of sound to train on. Stopped at any moment, the same command goes on where it was."""
+    """Make a corpus of sound to train on. If it is stopped, the same command resumes."""
     from training.data.sound import prepare as audio
 
     chosen = (rate, seconds, minutes, tuple(genre or ()), tuple(font or ()), notes, hold, licence, all_licences, seed)
@@ -65,12 +65,12 @@ def fit(
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="stop after so much training in all")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to go on from")] = None,
-    slug: Annotated[str | None, typer.Option(help="of the new model, where there is no recipe")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to start from")] = None,
+    slug: Annotated[str | None, typer.Option(help="of the new model, if there is no recipe")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
-    """Train a model. Killed at any moment, the same command goes on where it was."""
+    """Train a model. If it is stopped, the same command resumes."""
     import dataclasses
 
     from training.fit import Run
@@ -83,7 +83,7 @@ def fit(
     elif start is not None and slug is not None and data is not None:
         chosen = tuned(starting_weights(start)[1]["recipe"], slug)
     else:
-        raise HocketError("give a --recipe; or --from, --slug and --data, to go on with a model on music of your own")
+        raise HocketError("give a --recipe; or --from, --slug and --data, to train a model further on your own music")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
     Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)
@@ -99,7 +99,7 @@ def search(
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
-    """Try settings of a recipe in short runs, and print a table. On two processor cores it ranks little but chance."""
+    """Try settings of a recipe in short runs, and print a table. Short runs on two cores differ mostly by chance."""
     from training.evaluation.card import table
     from training.recipe import read_recipe
     from training.search import parse_choice
@@ -115,7 +115,7 @@ def export(
     checkpoint: Annotated[Path, typer.Option(help="best.safetensors of a run")] = Path(
         "runs/lstm-band/best.safetensors"
     ),
-    out: Annotated[Path, typer.Option(help="folder that the bundle's folder goes into")] = Path("models_onnx"),
+    out: Annotated[Path, typer.Option(help="folder in which the bundle's folder is made")] = Path("models_onnx"),
 ) -> None:
     """Turn a checkpoint into a bundle that the instrument plays."""
     from training.export import export as export_bundle
@@ -133,8 +133,8 @@ def prime(
         int | None, typer.Option(min=4, help="or phrases of each genre, played to choose from [96, 256]")
     ] = None,
 ) -> None:
-    """Give a bundle primers, bars of its own that it remembers when it is switched to a genre, so that the switch is
-    heard; a model of phrases landmarks, phrases that are typical of a genre. It takes some minutes."""
+    """Give a bundle primers: bars of its own that it continues when it is switched to a genre, so that the switch is
+    audible. Models of phrases get landmarks: phrases that are typical of a genre. It takes some minutes."""
     import torch
 
     from training.data.notes.shards import Shards
@@ -154,21 +154,28 @@ def prime(
 def evaluate(
     bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
     data: Annotated[Path | None, typer.Option(help="what `prepare` made [data/midi, data/stream, data/notes]")] = None,
-    midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to hold against, instead of --data")] = None,
+    midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to compare with, instead of --data")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
     pieces: Annotated[
         int | None, typer.Option(min=2, max=512, help="of each genre to generate and compare [16]; or clips, or notes")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=16, help="long runs of each genre")] = 1,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=64, help="long runs of each genre [1]; with --bands, renders of each [3]")
+    ] = None,
     run: Annotated[Path | None, typer.Option(help="folder of the training run, for its loss curve")] = None,
     card: Annotated[bool, typer.Option(help="write CARD.md, docs/models.md, and pictures and examples")] = False,
     out: Annotated[Path | None, typer.Option(help="folder of pictures [artifacts/SLUG, or docs/models/SLUG]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
-    flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor to stand beside")] = None,
+    flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor, to compare")] = None,
     notes: Annotated[Path | None, typer.Option(help="of a vocoder: notes for its pitch [data/notes-full]")] = None,
+    bands: Annotated[bool, typer.Option("--bands", help="measure whole bands as rendered, and nothing else")] = False,
+    seconds: Annotated[float, typer.Option(min=30, max=180, help="with --bands: length of a render")] = 180.0,
+    renders: Annotated[Path | None, typer.Option(help="with --bands: folder of renders to keep and use again")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="with --bands: bands.json of an earlier run")] = None,
 ) -> None:
-    """Measure a bundle: likelihood or phrases given back, likeness to held-out pieces, key lock, long runs; of sound
-    models, likeness to real sound. It takes some minutes."""
+    """Measure a bundle. Note models: likelihood, similarity to held-out pieces, key lock, long runs, copied runs.
+    Phrase models: reconstruction and the same. Sound models: similarity to real sound. With --bands: all genres and
+    factory patches as `hocket render` plays them, against bounds of real pieces. It takes some minutes."""
     import json
 
     import torch
@@ -183,14 +190,17 @@ def evaluate(
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
     family = find_family(opened.manifest.family)
+    if bands:
+        _evaluate_bands(opened, seconds, seeds or 3, renders, baseline, card, out, as_json)
+        return
     if not family.makes_notes:
         _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
         return
     data = data or Path("data/midi")
     shape = shape_of(opened.manifest) if family.kind == "phrases" else None
     with evaluation.held_out(data, midi, split, shape) as held:
-        beside = evaluation.find_bundle(flat) if flat else None
-        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, seeds + 1), beside)
+        other = evaluation.find_bundle(flat) if flat else None
+        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, (seeds or 1) + 1), other)
     folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
     pictures = evaluation.show(done, folder, run)
     if card:
@@ -235,13 +245,33 @@ def _evaluate_sound(
         print(f"{name}: {path}", file=sys.stderr)
 
 
+def _evaluate_bands(
+    bundle: Bundle,
+    seconds: float,
+    seeds: int,
+    renders: Path | None,
+    baseline: Path | None,
+    card: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from training.evaluation.bands import command
+
+    folder = out or Path("artifacts/bands")
+    results, page = command.evaluate_bands(bundle, seconds, range(1, seeds + 1), renders, baseline)
+    written = command.write(results, page, folder, Path("docs") if card else None)
+    print((folder / command.RESULTS).read_text(encoding="utf-8") if as_json else page)
+    for path in written:
+        print(path, file=sys.stderr)
+
+
 def _use(threads: int, device: str) -> None:
-    """HocketError if that device is not there."""
+    """HocketError if the device is not available."""
     import torch
 
     torch.set_num_threads(threads)
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise HocketError(f"device {device!r} is not there: use cpu, or cuda on a machine with a GPU")
+        raise HocketError(f"device {device!r} is not available: use cpu, or cuda on a machine with a GPU")
 
 
 def _print_sections(sections: dict[str, list[Any]]) -> None:

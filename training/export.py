@@ -25,8 +25,8 @@ SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
 
 
 def export(checkpoint: Path, out: Path) -> Path:
-    """Write the bundle of `checkpoint` to out/SLUG and return that folder. Raises HocketError when the
-    graphs do not compute what the network computes."""
+    """Write the bundle of `checkpoint` to out/SLUG and return that folder. Raises HocketError if the
+    outputs of the graphs differ from the network's."""
     network, recipe, facts = load_network(checkpoint)
     family = FAMILIES[recipe.family]
     own: Bundling = family.bundling(network, recipe, tuple(facts["genres"]))
@@ -44,7 +44,7 @@ def export(checkpoint: Path, out: Path) -> Path:
         files = {"golden.npz": own.golden(bundle) if bundle else {}} | ({"latents.npz": latents} if latents else {})
         for name, arrays in files.items():
             np.savez_compressed(building / name, **arrays)  # type: ignore[arg-type]
-        told = Provenance(
+        made = Provenance(
             facts["data_hash"],
             licences,
             _commit(),
@@ -67,7 +67,7 @@ def export(checkpoint: Path, out: Path) -> Path:
             ),
             golden=Golden("golden.npz", _sha256(building / "golden.npz"), GOLDEN_TOLERANCE),
             latents=Arrays("latents.npz", _sha256(building / "latents.npz")) if latents else None,
-            provenance=told,
+            provenance=made,
             **fields,
         )
         write_manifest(manifest, building)

@@ -1,4 +1,4 @@
-"""Training a model: plain PyTorch, seeded, resumable after any kill. What is learnt is its task (`families.task`).
+"""Training a model: plain PyTorch, seeded, resumable after any kill. The family defines its task (`families.task`).
 
 A run is a folder: `last.safetensors` (all that resuming needs), `best.safetensors` (the averaged weights
 that validated best), `log.jsonl` and TensorBoard's files.
@@ -25,14 +25,14 @@ from training.families.notes import network as note_family
 from training.families.table import FAMILIES
 from training.families.task import Score, Task
 from training.recipe import recipe_from, recipe_table
-from training.weights import starting_weights, take_over, teacher_of
+from training.weights import copy_shared_parameters, starting_weights, teacher_of
 
 PRINT_SECONDS = 30.0
 
 
 class Run:
-    """One training run in `folder`; made anew (from the weights of `start`, if that is given: a checkpoint, a
-    bundle's folder or its slug), or taken up where it was left."""
+    """One training run in `folder`; new (from the weights of `start`, if that is given: a checkpoint, a
+    bundle's folder or its slug), or resumed."""
 
     def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
@@ -45,7 +45,7 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.network = self.family.network.Network(recipe.model, len(self.genres)).to(device)
         if teacher is not None:
-            take_over(self.network, teacher)
+            copy_shared_parameters(self.network, teacher)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         inner = self.network.named_parameters() if recipe.train.muon_factor else ()
         self.optimiser = Muon(
@@ -80,7 +80,7 @@ class Run:
             progress = max(self.batch / train.batches, self.seconds / limit)
             losses = self.step(progress)
             now = time.perf_counter()
-            self.seconds += min(now - begin, 20.0)  # a run that was paused is not charged for it
+            self.seconds += min(now - begin, 20.0)  # pauses do not count
             for name, value in losses.items():
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
             if now - printed > PRINT_SECONDS or self.batch == train.batches:
@@ -201,8 +201,8 @@ class Run:
             raise HocketError(f"{start} is another model: give the recipe that it was made by")
         self.network.load_state_dict({name: theirs[name] for name in mine})
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        told = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
-        self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in told if name in facts}]
+        names = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
+        self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in names if name in facts}]
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Making primers: a bundle plays by itself in each of its genres, and what is most of that genre is kept. Models of
+"""Making primers: a bundle plays in each of its genres, and the bars most typical of that genre are kept. Models of
 phrases are given landmarks instead (`training.families.musicvae.landmarks`)."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from training.measures.genres import CACHE, GenreClassifier, genre_classifier
 from training.recipe import recipe_from
 
 TRIED, KEPT = 96, 3  # pieces of a genre that are played, and primers that are kept
-LIKELY = 4  # one in so many is tried in switches
+LIKELY = 4  # one in this many is tried in switches
 SKIPPED = 4  # bars before a primer
 SWITCHES = 4  # that a primer is tried in
 BEFORE = 16  # notes before a switch
@@ -35,7 +35,7 @@ BEFORE = 16  # notes before a switch
 
 def primers(bundle: Bundle, classifier: GenreClassifier, pieces: int = TRIED) -> dict[str, NDArray]:
     """The arrays of primers.npz (see `models.notes.priming`), for the genres that the classifier knows: bars that are
-    most of their genre, and of these, those after which the next two bars are. pieces: of a genre that are played."""
+    most typical of their genre, and of these, those after which the next two bars are. pieces: played of a genre."""
     manifest, player = open_note_bundle(bundle)
     assert isinstance(player, EventPlayer)
     kept: list[NDArray] = []
@@ -105,7 +105,7 @@ def _write(bundle: Bundle, field: str, arrays: dict[str, NDArray]) -> Manifest:
     """Write the arrays as FIELD.npz of the bundle and into its manifest."""
     path = bundle.folder / f"{field}.npz"
     np.savez_compressed(path, **arrays)
-    told = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    manifest = msgspec.structs.replace(bundle.manifest, **{field: told})
+    entry = Arrays(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    manifest = msgspec.structs.replace(bundle.manifest, **{field: entry})
     write_manifest(manifest, bundle.folder)
     return manifest

@@ -1,4 +1,4 @@
-"""Recipes: TOML files read into dataclasses, with one clear line for what does not fit."""
+"""Recipes: TOML files read into dataclasses; an invalid setting is one clear error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
     known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key, value in table.items():
         if key not in known:
-            raise HocketError(f"{where}: unknown setting {key!r}; there are {', '.join(known)}")
+            raise HocketError(f"{where}: unknown setting {key!r}; choose one of {', '.join(known)}")
         if isinstance(value, list):
             table = {**table, key: tuple(value)}
     try:
@@ -58,9 +58,9 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
 
 
 def tuned(parent: dict[str, Any], slug: str) -> Recipe:
-    """The recipe for fine-tuning a model on music of one's own: its parent's, with a shorter and slower schedule."""
+    """The recipe for fine-tuning a model on one's own music: its parent's, with a shorter and slower schedule."""
     if not re.fullmatch(SLUG, slug):
-        raise HocketError(f"a model cannot be called {slug!r}: give small letters, digits and dashes")
+        raise HocketError(f"a slug cannot be {slug!r}: give small letters, digits and dashes")
     parent = renames.settings(parent)
     train = {**parent["train"], **FINE_TUNING}
     if "teacher" in train:  # it knows other genres

@@ -1,6 +1,6 @@
-"""Searching a recipe's settings: short runs on a share of the data, side by side in a table.
+"""Searching a recipe's settings: short runs on a share of the data, compared in a table.
 
-What it ranks are short runs: on a GPU minutes are enough, on two processor cores they show little.
+It ranks short runs: on a GPU minutes are enough, on two processor cores they show little.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from training.core.recipe import Recipe
 from training.fit import Run
 from training.recipe import recipe_from, recipe_table
 
-INDEX = "index.json"  # of MIDI and of sound alike
+INDEX = "index.json"  # of MIDI and of sound
 
 Choice = tuple[str, str, list[Any]]  # section, setting, values
 
@@ -44,17 +44,17 @@ def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Rec
     """Every combination of the choices: how it is called, and the recipe. HocketError for settings there are not."""
     for values in product(*(values for _, _, values in choices)):
         table = recipe_table(recipe)
-        told = []
+        settings = []
         for (section, setting, _), value in zip(choices, values, strict=True):
             if not isinstance(table.get(section), dict):
                 raise HocketError(f"there is no section {section!r}: choose one of data, sampling, model, train")
             table[section] = {**table[section], renames.setting(recipe.family, section, setting): value}
-            told.append(f"{setting}={value}")
-        yield " ".join(told), recipe_from(table, f"the recipe with {' '.join(told)}")
+            settings.append(f"{setting}={value}")
+        yield " ".join(settings), recipe_from(table, f"the recipe with {' '.join(settings)}")
 
 
 def thinned(folder: Path, share: float, out: Path) -> Path:
-    """A prepared folder with about a share of its training pieces or clips; what it is judged by stays whole. The
+    """A prepared folder with about a share of its training pieces or clips; its validation data is complete. The
     large files are links."""
     try:
         index = json.loads((folder / INDEX).read_bytes())
@@ -63,7 +63,7 @@ def thinned(folder: Path, share: float, out: Path) -> Path:
         raise HocketError(f"{folder} is no prepared data: run `prepare` or `prepare-audio`") from error
 
     def stays(one: dict[str, Any]) -> bool:
-        key = one.get("group") or one["path"]  # what was cut from one track stays or goes together
+        key = one.get("group") or one["path"]  # clips of one track are kept or dropped together
         return one["split"] != "train" or hashlib.sha256(key.encode()).digest()[0] < 256 * share
 
     out.mkdir(parents=True, exist_ok=True)
@@ -78,20 +78,20 @@ def thinned(folder: Path, share: float, out: Path) -> Path:
 def search(
     recipe: Recipe, choices: Sequence[Choice], share: float, minutes: float, folder: Path, device: str = "cpu"
 ) -> list[dict[str, Any]]:
-    """Train every variant for so long, and list them, the best first: settings, best validation (the less, the
-    better), batches, parameters. Killed, it goes on where it was."""
+    """Train every variant for `minutes`, and list them, the best first: settings, best validation (lower is
+    better), batches, parameters. If it is stopped, the same call resumes."""
     variants = list(varied(recipe, choices))
     data = str(thinned(Path(recipe.data.folder), share, folder / "data") if share < 1 else recipe.data.folder)
     rows = []
-    for told, variant in variants:
+    for settings, variant in variants:
         variant = dataclasses.replace(variant, data=dataclasses.replace(variant.data, folder=data))
         name = hashlib.sha256(json.dumps(recipe_table(variant), sort_keys=True).encode()).hexdigest()[:12]
         run = Run(variant, folder / name, device)
-        print(f"{told}: {folder / name}", flush=True)
+        print(f"{settings}: {folder / name}", flush=True)
         run.fit(minutes)
         rows.append(
             {
-                "settings": told,
+                "settings": settings,
                 "best": round(run.best, 4),
                 "batches": run.batch,
                 "parameters": sum(p.numel() for p in run.network.parameters()),

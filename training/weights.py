@@ -1,6 +1,6 @@
-"""The weights of a bundle, back as a network's: its graphs name every initialiser after the parameter it holds.
+"""Network parameters from a bundle: its graphs name every initialiser after the parameter it holds.
 
-Weights in 8 bits come back as they sound, value times scale.
+Weights in 8 bits are restored as value times scale.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from training.families.notes.task import NoteTask
 from training.families.table import FAMILIES
 from training.recipe import recipe_from
 
-SMALLER = ("_quantized", "_half", "_8")  # what is behind the name of a weight in 8 or 16 bits
+SMALLER = ("_quantized", "_half", "_8")  # suffixes of the names of weights in 8 or 16 bits
 PRODUCTS = ("MatMul", "MatMulInteger")
 STEP = "network."  # what a step graph calls the network that it is part of
 
 
 def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The parameters in a bundle's graphs by name, and its facts in the form of a checkpoint's. Raises HocketError if
-    it is not whole."""
+    it is incomplete."""
     manifest = read_manifest(folder)
     found: dict[str, Tensor] = {}
     for id, data in check_graphs(folder, manifest).items():
         model = onnx.ModelProto.FromString(data).graph
         held = {t.name: numpy_helper.to_array(t) for t in model.initializer}
-        # what is multiplied from the right holds a parameter transposed
+        # right operands hold a parameter transposed
         turned = {n.input[1].removesuffix("_quantized") for n in model.node if n.op_type in PRODUCTS}
         if any(name.startswith("val_") and name.endswith(("_quantized", "_half")) for name in held):
             raise HocketError(f"{folder} was exported before weights had names: export its checkpoint again")
@@ -49,11 +49,11 @@ def bundle_weights(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         for node in (node for node in model.node if node.op_type == "LSTM"):
             parts = dict(zip(node.input[1:4], ("weight_ih", "weight_hh", "bias"), strict=True))
             for name, base in ((name, _base(held, name)) for name in held):
-                if base in parts:  # the exporter put its gates in order: it has no name of its own
+                if base in parts:  # the exporter reordered its gates, so it does not have the parameter's name
                     found[f"{id}.{parts[base]}"] = torch.from_numpy(np.array(_whole(held, name, base)))
     provenance = manifest.provenance
     if not provenance.recipe:
-        raise HocketError(f"{folder} tells no recipe: its weights cannot be taken up")
+        raise HocketError(f"{folder} has no recipe in its manifest: train from a checkpoint or another bundle")
     facts = {
         "recipe": provenance.recipe,
         "genres": manifest.condition_genres,
@@ -74,7 +74,7 @@ def starting_weights(start: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     found, facts = bundle_weights(path if path.is_dir() else find_model(start).path)
     family = FAMILIES.get(str(facts["recipe"].get("family")))
     if family is None or not hasattr(family.network, "restored"):
-        raise HocketError(f"{start} cannot be taken up as a bundle: give the checkpoint that it was exported from")
+        raise HocketError(f"{start} cannot be trained further as a bundle: give the checkpoint it was exported from")
     return family.network.restored(found), facts
 
 
@@ -94,11 +94,11 @@ def _whole(held: dict[str, NDArray[Any]], name: str, base: str) -> NDArray[np.fl
     return value
 
 
-def take_over(network: torch.nn.Module, teacher: torch.nn.Module) -> None:
-    """Let a network begin with what it has alike with another: parameters of one name and shape."""
+def copy_shared_parameters(network: torch.nn.Module, teacher: torch.nn.Module) -> None:
+    """Copy the parameters of the teacher that have the same name and shape in the network."""
     mine = {name: weight.shape for name, weight in network.state_dict().items()}
-    alike = {name: weight for name, weight in teacher.state_dict().items() if mine.get(name) == weight.shape}
-    network.load_state_dict(alike, strict=False)
+    shared = {name: weight for name, weight in teacher.state_dict().items() if mine.get(name) == weight.shape}
+    network.load_state_dict(shared, strict=False)
 
 
 def teacher_of(start: str, genres: tuple[str, ...]) -> torch.nn.Module:

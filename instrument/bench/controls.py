@@ -1,11 +1,11 @@
-"""The controls of `hocket bench`: processes that do nothing but what is measured, since the machine itself may
-wake late or starve a stream.
+"""The controls of `hocket bench`: processes that do only what is measured, as the machine itself may wake threads late
+or starve a stream.
 
     python -m instrument.bench.controls sleep     wakes at the deadlines (ns) on standard input, a line each
-    python -m instrument.bench.controls stream    keeps an idle audio stream fed
+    python -m instrument.bench.controls stream    feeds silence to the audio device
 
-Each prints a line when it is ready, ends with its standard input, and prints JSON: the latenesses in ns; the count of
-starved blocks.
+Each prints a line when it is ready and ends when its standard input is closed. Then it prints JSON: the list of
+latenesses in ns, or the number of starved blocks.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from instrument.engine.sound.mix_thread import LEAD_S
 from instrument.engine.sound.mixer import BLOCK
 from instrument.io.clocks import SystemClock
 
-SOON_NS = 20_000_000  # from here on one deadline is slept to, whatever else comes in
+SOON_NS = 20_000_000  # from here on the process sleeps to a deadline and ignores new ones
 
 
 def sleep() -> list[int]:
-    """Wake at every deadline; by how much too late."""
+    """Sleep to every deadline. Returns the latenesses in ns."""
     clock = SystemClock()
     deadlines: list[int] = []
     ended = threading.Event()
 
     def listen() -> None:
         for line in sys.stdin:
-            if int(line) > clock.now():  # else it came too late for anybody
+            if int(line) > clock.now():  # else it has passed already
                 heapq.heappush(deadlines, int(line))
         ended.set()
 
@@ -52,7 +52,7 @@ def sleep() -> list[int]:
 
 
 def stream() -> int:
-    """Feed silence to the device as the mixer feeds sound; the blocks that starved."""
+    """Feed silence to the device as the mixer feeds sound. Returns the number of starved blocks."""
     audio, _ = best_audio("")
     ended = threading.Event()
 
@@ -71,5 +71,11 @@ def stream() -> int:
     return starved
 
 
+def main(arguments: list[str]) -> int:
+    """Run the control that the one argument names."""
+    print(json.dumps({"sleep": sleep, "stream": stream}[arguments[0]]()), flush=True)
+    return 0
+
+
 if __name__ == "__main__":
-    print(json.dumps({"sleep": sleep, "stream": stream}[sys.argv[1]]()), flush=True)
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""`hocket bench`: what this machine can do, all of it measured; live figures beside controls in the same run."""
+"""`hocket bench`: measures this machine. Live figures come with those of control processes in the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import numpy as np
 from instrument import midi_spec
 from instrument.bench.sounds import time_stream, time_together, time_voice
 from instrument.bench.tools import (
-    CONTROLS,
+    CONTROL,
     TIMEOUT_S,
     Figures,
     finish,
@@ -38,21 +38,21 @@ from instrument.models.families import PlayerKind
 from instrument.models.notes.player import Ask
 from instrument.music.timebase import Metre, MetreMap, ns_per_tick
 from instrument.paths import models_dirs
+from instrument.processes import command
 
-WARM_UP, NOTES = 520, 200  # notes of every model that are played first, so that it has all its past; that are counted
+WARM_UP, NOTES = 520, 200  # notes of a model before the measurement, which fill its context, and during it
 KNOB_EVERY_S = 0.35
-MIN_NOTICE_NS = 150_000_000  # the control process hears of a deadline at least so long before
-WINDOW = "instrument.bench.window"
+MIN_NOTICE_NS = 150_000_000  # deadlines are sent to the control process at least this long before
 
 
 def run_bench(seconds: float) -> dict[str, Any]:
-    """Measure for about `seconds` of music and 15 seconds besides. The keys are those that `hocket bench --json`
-    promises; what cannot be measured here is None. HocketError where there is nothing to measure."""
+    """Measure for about `seconds` of music and 15 seconds more. Returns the report of `hocket bench --json`, in which
+    what cannot be measured on this machine is None. HocketError if no models are installed."""
     with private_home() as home:
         models = {slug: {"ms_per_note": time_notes(slug)} for slug in _slugs("notes")}
         if not models:
-            raise HocketError("no models are here to measure: put a bundle into models_onnx/")
-        time_start(home)  # files into memory, so that the next is a warm start
+            raise HocketError("no models are installed: put a bundle into models_onnx/")
+        time_start(home)  # loads files into the disk cache, so that the next one is a warm start
         startup = time_start(home)
         live = Live(home).measure(seconds)
         streams = {slug: time_stream(slug, home) for slug in _slugs("stream")}
@@ -65,12 +65,12 @@ def run_bench(seconds: float) -> dict[str, Any]:
 
 
 def _slugs(kind: PlayerKind) -> list[str]:
-    """The models of a kind that are here."""
+    """The slugs of the installed models of a kind."""
     return [entry.slug for entry in list_models() if entry.kind == kind and not entry.problem]
 
 
 def time_notes(slug: str) -> Figures:
-    """ms a note of a model on one thread: network, heads, masks, draws and codec."""
+    """ms per note of a model on one thread, with network, heads, masks, sampling and codec."""
     manifest, player = open_note_player(slug)
     player.reset(1, 0, MetreMap((Metre(0, 4, 4),)))
     ask = Ask(knobs={knob.id: knob.default for knob in manifest.knobs}, scale="major", low=24, high=100)
@@ -86,8 +86,8 @@ def time_notes(slug: str) -> Figures:
 
 @contextmanager
 def private_home() -> Iterator[Path]:
-    """A state folder of our own, so that neither a running engine nor the player's autosave is touched. The player's
-    models are there where the system links folders."""
+    """A temporary state folder, so that neither a running engine nor the user's autosave is touched. The user's models
+    are linked into it if the system can link folders."""
     before, models = os.environ.get("HOCKET_HOME"), models_dirs()[-1]
     with tempfile.TemporaryDirectory(prefix="hocket-bench-", ignore_cleanup_errors=True) as folder:
         os.environ["HOCKET_HOME"] = folder
@@ -103,8 +103,8 @@ def private_home() -> Iterator[Path]:
 
 
 def time_start(home: Path) -> Figures:
-    """Seconds from starting the engine to its first answer, and from starting `hocket play --headless` to the
-    first note that is heard."""
+    """Seconds from starting the engine to its first reply, and from starting `hocket play --headless` to the first
+    note that is heard."""
     began = time.perf_counter_ns()
     client = EngineClient.connect(timeout_s=TIMEOUT_S)
     answered = time.perf_counter_ns()
@@ -117,7 +117,7 @@ def time_start(home: Path) -> Figures:
     spawned = time.perf_counter_ns()
     subprocess.run([sys.executable, "-c", program], stderr=subprocess.DEVNULL, timeout=TIMEOUT_S, check=True)
     sends = json.loads(trace.read_text("utf-8"))["sends"]
-    heard = max(sends[0][0], sends[0][0] + sends[0][1]) if sends else None  # a port with stamps takes it early
+    heard = max(sends[0][0], sends[0][0] + sends[0][1]) if sends else None  # a timestamping port gets it early
     return {
         "engine_s": round((answered - began) / 1e9, 3),
         "first_note_s": None if heard is None else round((heard - spawned) / 1e9, 3),
@@ -125,19 +125,19 @@ def time_start(home: Path) -> Figures:
 
 
 class Live:
-    """A performance with everything running: model, sound, window, knobs being turned; and the controls beside."""
+    """A performance with model, sound, window and turning knobs, while the control processes run."""
 
     def __init__(self, home: Path) -> None:
         self._trace = home / "live.json"
         self._turned: list[int] = []  # when a knob was sent, ns
-        self._sent_ticks: set[int] = set()  # ticks whose deadlines the control process has
+        self._sent_ticks: set[int] = set()  # ticks whose deadlines were sent to the control process
 
     def measure(self, seconds: float) -> dict[str, Any]:
-        """Play for `seconds`; the figures."""
+        """Play for `seconds`. Returns the figures."""
         client = EngineClient.connect(options={"trace": str(self._trace)}, timeout_s=TIMEOUT_S)
         began = time.perf_counter_ns()
-        window = spawn(WINDOW, output=subprocess.PIPE)
-        sleeper, stream = (spawn(CONTROLS, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
+        window = spawn("bench-window", output=subprocess.PIPE)
+        sleeper, stream = (spawn(CONTROL, what, output=subprocess.PIPE) for what in ("sleep", "stream"))
         shown = first_line(window)
         for process in (sleeper, stream):
             first_line(process)
@@ -176,7 +176,7 @@ class Live:
         }
 
     def _play(self, client: EngineClient, sleeper: subprocess.Popen[bytes], seconds: float) -> None:
-        """Listen and turn knobs, and tell the control process the deadlines of the notes that are planned."""
+        """Read telemetry, turn knobs, and send the deadlines of planned notes to the control process."""
         draw = random.Random(0)
         ends = time.monotonic() + seconds
         next_knob = time.monotonic() + 1
@@ -203,10 +203,10 @@ class Live:
 
 
 def jitter_ms(sends: Sequence[tuple[int, int]], received: Sequence[int] | None) -> list[float]:
-    """ms by which note-ons were off their deadlines: at the receiver where it tells, else at the send.
+    """ms by which note-ons missed their deadlines: at the receiver if there is one, else when they were sent.
 
-    sends: (deadline, lateness) in ns; received: when each came, to the frame, in the same order. A constant
-    distance (the way from port to ear) is no jitter.
+    sends: (deadline, lateness) in ns; received: arrival times in ns, exact to the frame, in the same order. A constant
+    delay is not jitter.
     """
     if received is None:
         return [late / 1e6 for _, late in sends]
@@ -216,23 +216,23 @@ def jitter_ms(sends: Sequence[tuple[int, int]], received: Sequence[int] | None) 
 
 
 def _receiver(telemetry: Telemetry) -> JackMidiInput | None:
-    """A JACK port connected to the engine's, where it has one."""
+    """A JACK port connected to that of the engine, None if it has none."""
     port, _, backend = telemetry.midi.rpartition(" ")
     return JackMidiInput("Hocket bench", port) if backend == "(jack)" else None
 
 
 def _memory(client: EngineClient, window: subprocess.Popen[bytes]) -> Figures:
     engine = client.process.pid if client.process else 0
-    modules = {"notes": "instrument.engine.note_worker.worker", "device": "instrument.io.audio.device"}
+    started = {"notes": " ".join(command("note-worker")[1:]), "device": " ".join(command("audio-device")[1:])}
     children = {
-        name: next((pid for pid in _children(engine) if module in _command(pid)), 0) for name, module in modules.items()
+        name: next((pid for pid in _children(engine) if line in _command(pid)), 0) for name, line in started.items()
     }
     pids = {"engine": engine, "window": window.pid, **children}
     return {name: resident_mb(pid) for name, pid in pids.items()}
 
 
 def resident_mb(pid: int) -> float | None:
-    """MB of memory that a process has resident; None where that cannot be told."""
+    """Resident memory of a process in MB, None if it cannot be read."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Rss:"):
@@ -246,7 +246,7 @@ def resident_mb(pid: int) -> float | None:
 
 
 def _children(pid: int) -> list[int]:
-    """Child processes (Linux)."""
+    """The child processes of a process (Linux)."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What `hocket bench` measures of sound models: on one thread, and in the sound that a running engine recorded."""
+"""Measures sound models for `hocket bench`: on one thread, and in recordings of a running engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from instrument.bench.tools import (
-    CONTROLS,
+    CONTROL,
     TIMEOUT_S,
     Figures,
     finish,
@@ -44,24 +44,24 @@ from instrument.models.sound.base import StreamModel, VoiceModel
 PLAYERS = "instrument.models.catalog:open_player"
 RATE = 48_000
 SEED = 1
-CHUNKS, WARM_UP = 200, 10  # of a stream that are counted, and that come before
-PITCHES = (36, 43, 48, 52, 55, 60, 64, 67, 72, 76, 79, 84)  # that a voice is asked for
-TONE_COUNTS = (1, 2, 4, 8, 16, 24, 32, 48, 64)  # tones at once that are tried
-LEVEL_DB = -12.0  # of what is recorded, so that the limiter leaves it as it is
-TURNS, TURN_S = 14, 0.45  # how often a knob is turned, and the time between
-KEYS, KEY_S = 24, 0.2  # the same of keys
-TRIES = 3  # where the machine stood still, and nothing can be told from what was recorded
-GRADUAL = frozenset(("motion",))  # knobs that say how fast something moves: there is no moment at which they are heard
+CHUNKS, WARM_UP = 200, 10  # chunks of a stream during and before the measurement
+PITCHES = (36, 43, 48, 52, 55, 60, 64, 67, 72, 76, 79, 84)  # notes of the measurement of a voice
+TONE_COUNTS = (1, 2, 4, 8, 16, 24, 32, 48, 64)  # numbers of tones at once
+LEVEL_DB = -12.0  # level of the recording, below the limiter
+TURNS, TURN_S = 14, 0.45  # number of knob turns, and the time between them
+KEYS, KEY_S = 24, 0.2  # number of keys, and half the time between them
+TRIES = 3  # attempts, if the machine stood still and the recording is of no use
+GRADUAL = frozenset(("motion",))  # knobs that change a speed: there is no moment at which they become audible
 AUDIBLE = 1e-3  # -60 dBFS
-MAX_DIFFERENCE = 1e-3  # rendered again, a stream differs by less
-AUDIBLE_CHANGE, WINDOW_S = 0.05, 0.005  # a knob is heard when the sound differs by this share, over so long
+MAX_DIFFERENCE = 1e-3  # largest difference of a stream that is rendered again
+AUDIBLE_CHANGE, WINDOW_S = 0.05, 0.005  # a knob is audible when the sound in a window (s) differs by this share
 KEYBOARD = "bench keys"
 HELD_KEYS = tuple(range(40, 72, 2))  # sixteen keys
 
 
 class RecordedSound(NamedTuple):
-    """What an engine recorded: mono sound, its rate, the frame at which streams began, those from which turns of their
-    knobs hold, and when (ns) frame 0 was heard."""
+    """A recording of an engine. sound: mono (n,); rate: frames a second; begun: frame at which streams began; taken:
+    frames from which turned knobs hold; ns: when frame 0 was heard."""
 
     sound: Mono
     rate: int
@@ -70,12 +70,12 @@ class RecordedSound(NamedTuple):
     ns: float
 
     def frame_at(self, ns: float) -> float:
-        """The frame that was heard at an instant."""
+        """The frame, with its fraction, that was heard at a time in ns."""
         return (ns - self.ns) / 1e9 * self.rate
 
 
 class BenchSession:
-    """An engine that plays a patch and records what sounds."""
+    """An engine that plays a patch and records its output."""
 
     def __init__(self, home: Path, players: str, *seats: PlayerPatch, midi_in: str = "null") -> None:
         """players: the function "module:name" that opens models. HocketError if the engine does not start."""
@@ -86,7 +86,7 @@ class BenchSession:
         self.client = EngineClient.connect(options={**options, "midi": "null"}, timeout_s=TIMEOUT_S)
 
     def listen(self, seconds: float) -> Telemetry | None:
-        """Let it play; the last that was told."""
+        """Wait while it plays. Returns the last telemetry."""
         last, ends = None, time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
             self.client.wait(left)
@@ -106,7 +106,7 @@ class BenchSession:
 
 @contextmanager
 def bench_session(home: Path, players: str, *seats: PlayerPatch, midi_in: str = "null") -> Iterator[BenchSession]:
-    """A `BenchSession`, ended in any case."""
+    """A `BenchSession` whose engine is ended at exit."""
     opened = BenchSession(home, players, *seats, midi_in=midi_in)
     try:
         yield opened
@@ -159,11 +159,11 @@ def time_voice(slug: str, home: Path, players: str = PLAYERS) -> dict[str, Any]:
 def time_together(
     seats: Sequence[str], voices: Sequence[str], home: Path, seconds: float, players: str = PLAYERS
 ) -> Figures:
-    """Blocks that starved while everything plays at once: the players of notes and streams, and 16 tones of a voice;
-    beside those of a process that does nothing but feed a device."""
+    """Starved blocks while note players, streams and 16 tones of a voice play at once, and those of a control process
+    that only feeds silence to a device."""
     band = [PlayerPatch(slug) for slug in seats] + [PlayerPatch(slug, {"part": "all"}) for slug in voices]
     with _keyboard() as keys, bench_session(home, players, *band, midi_in=KEYBOARD if keys else "null") as playing:
-        control = spawn(CONTROLS, "stream", output=subprocess.PIPE)
+        control = spawn(CONTROL, "stream", output=subprocess.PIPE)
         try:
             first_line(control)
             before = telemetry_of(playing.client)
@@ -176,7 +176,7 @@ def time_together(
         finally:
             starved = finish(control)
     if after is None:
-        raise HocketError("the engine told nothing while it was measured: see engine.log in its state folder")
+        raise HocketError("the engine sent no telemetry during the measurement: see engine.log in its state folder")
     return {
         "seconds": seconds,
         "starved_blocks": after.starved - before.starved,
@@ -195,7 +195,7 @@ def _opener(players: str) -> OpenPlayer:
 
 @contextmanager
 def _keyboard() -> Iterator[MidiOutput | None]:
-    """A port to play on, None where there can be none."""
+    """A virtual MIDI port to send keys from, None if there can be none."""
     try:
         port = open_midi(VIRTUAL, KEYBOARD)
     except HocketError:
@@ -208,7 +208,7 @@ def _keyboard() -> Iterator[MidiOutput | None]:
 
 
 def _render_ms(model: VoiceModel, knobs: dict[str, Value], pitches: Sequence[int], seconds: float) -> float:
-    """What it takes to strike so many tones, and to render them for so long, block by block."""
+    """ms to start tones at these pitches and to render them for so long, block by block."""
     tones = model.start(RATE)
     tones.turn(knobs)
     began = time.perf_counter_ns()
@@ -220,7 +220,7 @@ def _render_ms(model: VoiceModel, knobs: dict[str, Value], pitches: Sequence[int
 
 
 def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
-    """ms from sending a key to a MIDI port to the first sound of it. Empty where there are no ports."""
+    """ms from sending a key to a MIDI port to its first sound. Empty if there are no ports."""
     struck = []
     seat = PlayerPatch(slug, {"part": "keys"})
     with _keyboard() as keys:
@@ -236,7 +236,7 @@ def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
                 playing.listen(KEY_S)
                 keys.send(note_off(0, pitch), 0)
                 playing.client.ask(Panic())
-                playing.listen(KEY_S + 0.001 * (i * 7 % 11))  # at any place of a block
+                playing.listen(KEY_S + 0.001 * (i * 7 % 11))  # so that keys fall on any place of a block
             recorded = playing.end()
     late, span = [], int(2 * KEY_S * recorded.rate)
     for at in map(recorded.frame_at, struck):
@@ -247,7 +247,7 @@ def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
 
 
 def _knobs_heard(slug: str, knobs: Sequence[Knob], model: StreamModel, home: Path, players: str) -> list[float]:
-    """ms from turning a knob to the first sound that differs from what it would have been without."""
+    """ms from turning a knob to the first difference from the sound without that turn."""
     turnable = [knob for knob in knobs if knob.kind != "switch" and knob.id not in GRADUAL]
     if not turnable:
         return []
@@ -262,7 +262,7 @@ def _knobs_heard(slug: str, knobs: Sequence[Knob], model: StreamModel, home: Pat
             values[knob.id] = _elsewhere(knob, values[knob.id])
             turned.append((time.perf_counter_ns(), dict(values)))
             playing.client.send(SetKnob(knob.id, values[knob.id]))
-            playing.listen(TURN_S + 0.001 * (i * 11 % 47))  # at any place of a chunk
+            playing.listen(TURN_S + 0.001 * (i * 11 % 47))  # so that turns fall on any place of a chunk
         recorded = playing.end()
     start = recorded.begun
     stream = recorded.sound[start:] / np.float32(to_gain(LEVEL_DB))
@@ -274,13 +274,13 @@ def _knobs_heard(slug: str, knobs: Sequence[Knob], model: StreamModel, home: Pat
 
 
 def _retried(measure: Callable[[], list[float]]) -> list[float]:
-    """What the first of some tries finds that finds anything."""
+    """The result of the first of `TRIES` attempts that is not empty."""
     return next(filter(None, (measure() for _ in range(TRIES))), [])
 
 
 def _plausible(late: list[float]) -> list[float]:
-    """The figures; none where the device stood still, after which frames are heard later than they were told: then
-    something seems to be heard before it was asked for."""
+    """The figures, or none if one is negative. That happens after the device stood still, as frames are then heard
+    later than computed."""
     return late if min(late, default=0.0) >= 0 else []
 
 
@@ -291,8 +291,10 @@ def _differing(
     knobs: Sequence[Knob],
     model: StreamModel,
 ) -> list[float]:
-    """ms until each turn was heard: (frame at which it was sent, frame from which it holds, what the knobs then are).
-    The stream is rendered again, without the turn, beside what was recorded."""
+    """ms until each turn was audible. The recording is compared with the stream rendered again without the turn.
+
+    turns: (frame at which it was sent, frame from which it holds, values of all knobs from then on).
+    """
     late = []
     window = round(WINDOW_S * rate)
     taken: list[tuple[int, dict[str, Value]]] = [(0, {knob.id: knob.default for knob in knobs})]
@@ -301,22 +303,22 @@ def _differing(
         taken.append((holds, now))
         difference = sound[: len(without)] - without
         if np.abs(difference[:holds]).max() > MAX_DIFFERENCE:
-            break  # the stream ran dry: from there on it lies elsewhere
+            break  # the stream ran dry: the rest of it is shifted
         power = np.sqrt(np.convolve(difference[holds:] ** 2, np.ones(window) / window)[window - 1 :: window])
         heard = np.flatnonzero(power > AUDIBLE_CHANGE * float(np.sqrt(np.mean(without[holds:] ** 2))))
-        if len(heard):  # else it changes nothing here, or little
+        if len(heard):  # else the turn changes little
             late.append((holds + int(heard[0]) * window - sent) / rate * 1000)
     return late
 
 
 def _rendered_again(model: StreamModel, rate: int, taken: Sequence[tuple[int, dict[str, Value]]], frames: int) -> Mono:
-    """The stream (frames,) as it is when knobs hold from those frames on."""
+    """Render a stream (frames,) with knob values that hold from given frames on."""
     tuned = TunedStream(model, rate, float, Chords())
     pieces: list[Mono] = []
-    at, told = 0, list(taken)
+    at, pending = 0, list(taken)
     while at < frames:
-        while told and told[0][0] <= at:
-            place, values = told.pop(0)
+        while pending and pending[0][0] <= at:
+            place, values = pending.pop(0)
             tuned.update(place, StreamSettings(values, tuple(range(12)), 0.0, False, 0.0, SEED, 0))
             if not pieces:
                 tuned.restart()
@@ -326,7 +328,7 @@ def _rendered_again(model: StreamModel, rate: int, taken: Sequence[tuple[int, di
 
 
 def _elsewhere(knob: Knob, value: Value) -> Value:
-    """Another value of a knob, far away."""
+    """Another value of a knob, far from the present one."""
     if knob.kind == "choice":
         return knob.choices[(knob.choices.index(str(value)) + 1) % len(knob.choices)]
     return knob.low if float(value) > (knob.low + knob.high) / 2 else knob.high

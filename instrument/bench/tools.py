@@ -1,4 +1,4 @@
-"""What all measurements of `hocket bench` use: percentiles, a running engine, child processes."""
+"""Helpers of all measurements of `hocket bench`: percentiles, a running engine, child processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from instrument.engine.ipc.messages import Quit, Telemetry
 from instrument.errors import HocketError
 
 TIMEOUT_S = 30.0
-CONTROLS = "instrument.bench.controls"
+CONTROL = "bench-control"  # the process
 
 Figures = dict[str, float | None]
 
 
 def percentiles(values: Sequence[float] | NDArray[np.float64], *which: int) -> Figures:
-    """{"p50": ..., "max": ...}; 100 is called max. None where there are no values."""
+    """Percentiles by name: {"p50": ..., "max": ...}, where 100 is "max". None for each if there are no values."""
     names = ["max" if p == 100 else f"p{p}" for p in which]
     if not len(values):
         return dict.fromkeys(names)
@@ -32,7 +32,7 @@ def percentiles(values: Sequence[float] | NDArray[np.float64], *which: int) -> F
 
 
 def telemetry_of(client: EngineClient) -> Telemetry:
-    """The state of the engine. HocketError if it does not tell."""
+    """Wait for the next telemetry of the engine. HocketError if none comes within 5 s."""
     client.poll()
     ends = time.monotonic() + 5
     while time.monotonic() < ends:
@@ -40,11 +40,11 @@ def telemetry_of(client: EngineClient) -> Telemetry:
         for report in client.poll():
             if isinstance(report, Telemetry):
                 return report
-    raise HocketError("the engine tells nothing: see engine.log in its state folder")
+    raise HocketError("the engine sends no telemetry: see engine.log in its state folder")
 
 
 def first_line(process: subprocess.Popen[bytes]) -> str:
-    """What a child says first; empty if it ends or says nothing in time."""
+    """The first line of output of a child; empty if it ends or prints nothing in time."""
     lines: list[bytes] = []
     assert process.stdout is not None
     reader = threading.Thread(target=lambda pipe: lines.append(pipe.readline()), args=(process.stdout,), daemon=True)
@@ -67,7 +67,7 @@ def quit_engine(client: EngineClient) -> None:
 
 
 def finish(process: subprocess.Popen[bytes]) -> Any:
-    """Close a child's input, and read what it measured: JSON in its last line, None if it failed."""
+    """Close the input of a child and read its result: JSON in its last line of output, None if it failed."""
     try:
         output, _ = process.communicate(timeout=5)
         return json.loads(output.splitlines()[-1])

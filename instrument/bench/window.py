@@ -1,5 +1,5 @@
-"""The window, timed: `python -m instrument.bench.window` opens it, prints the `perf_counter_ns` of its first picture,
-and ends with its input. For `hocket bench`."""
+"""Times the window for `hocket bench`: `python -m instrument.bench.window` opens it, prints the `perf_counter_ns` of
+its first painting, and ends when its standard input is closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from instrument.ui.app import run_window
 
 
 class FirstPicture(QObject):
-    """Says when something is painted for the first time."""
+    """Prints the time of the first painting."""
 
     seen = False
 
@@ -26,8 +26,8 @@ class FirstPicture(QObject):
         return False
 
 
-def main() -> None:
-    """As said above."""
+def main(_: list[str]) -> int:
+    """Run the window; see the module."""
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and sys.platform.startswith("linux"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication(sys.argv[:1])
@@ -40,7 +40,8 @@ def main() -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     run_window()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

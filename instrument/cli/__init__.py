@@ -1,7 +1,7 @@
 """The command line: play, render, models, doctor, bench.
 
 Exit status: 0 done, 1 a named error on standard error, 2 bad arguments. With `--json`, standard output holds JSON
-and nothing else. Modules are imported by the commands that need them, so that each starts quickly.
+and nothing else. A command imports what it needs when it runs, so that each starts quickly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instrument import __version__
+from instrument import __version__, log, processes
 from instrument.errors import HocketError
 
 app = typer.Typer(
@@ -27,12 +27,32 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _choose_level(name: str) -> None:
+    try:
+        if name:
+            log.choose_level(name)
+    except HocketError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+LogLevel = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(log.LEVELS),
+        callback=_choose_level,
+        help="Log level; else as in HOCKET_LOG.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Entry point of `hocket`."""
+    """Entry point of `hocket`, and of its child processes where the program is frozen (see `instrument.processes`).
+    Ends the process with the exit status above."""
     try:
+        if sys.argv[1:2] == [processes.FLAG]:
+            processes.run("".join(sys.argv[2:3]), sys.argv[3:])
         app()
     except HocketError as error:
         sys.exit(f"hocket: {error}")
@@ -52,23 +72,27 @@ def _common(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    log.to_stderr()
 
 
 @app.command()
 def play(
     model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
-    patch: Annotated[str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; else the last state.")] = "",
+    patch: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; by default the last state.")
+    ] = "",
     headless: Annotated[bool, typer.Option("--headless", help="Play at once, without a window.")] = False,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this many seconds.")] = None,
     audio: Annotated[str, typer.Option(metavar="DEVICE|null", help="Audio device.")] = "",
     midi: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to send to.")] = "",
     midi_in: Annotated[str, typer.Option(metavar="PORT|virtual|null", help="MIDI port to play along on.")] = "",
     midi_offset: Annotated[
-        float | None, typer.Option(min=-500, max=500, metavar="MS", help="Send MIDI so much later; negative: earlier.")
+        float | None,
+        typer.Option(min=-500, max=500, metavar="MS", help="Delay of the MIDI output; negative sends earlier."),
     ] = None,
     record: Annotated[str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")] = "",
-    keep: Annotated[bool, typer.Option("--keep", help="The music goes on when this ends.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the engine playing when this command ends.")] = False,
+    log_level: LogLevel = "",
 ) -> None:
     """Play live."""
     from instrument.cli.playing import play_headless, play_in_window
@@ -89,24 +113,25 @@ def render(
     out: Annotated[Path | None, typer.Option(metavar="FILE.mid|FILE.wav", help="File to write.")] = None,
     model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
     seconds: Annotated[float | None, typer.Option(help="Length in seconds.")] = None,
-    bars: Annotated[int | None, typer.Option(help="Length in bars; the shorter counts.")] = None,
+    bars: Annotated[int | None, typer.Option(help="Length in bars; the shorter of the two counts.")] = None,
     tempo: Annotated[float | None, typer.Option(metavar="BPM", help="Beats a minute.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same music.")] = None,
     patch: Annotated[str, typer.Option(metavar="NAME|FILE", help="Patch to play.")] = "",
     take: Annotated[str, typer.Option(metavar="FILE", help="Take to play again.")] = "",
-    verify: Annotated[bool, typer.Option("--verify", help="Play the take by its models again, and compare.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Generate the take again and compare.")] = False,
     sets: Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob.")] = None,
     ats: Annotated[
         list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
     ] = None,
-    prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music to begin with.")] = "",
+    prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",
+    log_level: LogLevel = "",
     as_json: Json = False,
 ) -> None:
-    """Render to a file: no device, faster than it sounds, the same again for the same options."""
+    """Render music to a file, without devices and faster than real time. Equal options give equal files."""
     if verify and not take:
-        raise typer.BadParameter("there is nothing to verify: give --take FILE too", param_hint="--verify")
+        raise typer.BadParameter("needs a take: give --take FILE too", param_hint="--verify")
     if out is None and not verify:
-        raise typer.BadParameter("say where to: --out FILE.mid or FILE.wav", param_hint="--out")
+        raise typer.BadParameter("a file is needed: give --out FILE.mid or --out FILE.wav", param_hint="--out")
     from instrument.engine.offline.bounce import bounce, check_out
     from instrument.engine.offline.render import Options, differences
     from instrument.engine.offline.render import render as rendered
@@ -128,12 +153,12 @@ def render(
     if as_json:
         _print_json(report)
     if verify and report["differences"]:
-        raise HocketError(f"the take is not what was heard: {'; '.join(report['differences'])}")
+        raise HocketError(f"the take differs from its recording: {'; '.join(report['differences'])}")
 
 
 @app.command()
 def models(as_json: Json = False) -> None:
-    """List the models that are here."""
+    """List the installed models."""
     from instrument.models.catalog import list_models
 
     rows = []
@@ -159,12 +184,12 @@ def models(as_json: Json = False) -> None:
         size = f"{float(str(row['bytes'])) / 2**20:.1f} MiB"
         typer.echo(f"{row['slug']:<20} {row['family']:<12} {size:>10}  {row['problem'] or row['name']}")
     if not rows:
-        typer.echo("no models are here: put a bundle into models_onnx/", err=True)
+        typer.echo("no models found: put a bundle into a folder that `hocket doctor` names", err=True)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Name what is missing on this machine, and the command that brings it."""
+    """Check this machine: what is missing, how to install it, and the end of the engine's log."""
     from instrument.doctor import checks
 
     found = checks()
@@ -172,7 +197,8 @@ def doctor(as_json: Json = False) -> None:
         _print_json({"ok": all(check.ok for check in found), "checks": [asdict(check) for check in found]})
         return
     for check in found:
-        typer.echo(f"{'ok ' if check.ok else '-- '} {check.name}: {check.detail}")
+        detail = check.detail.replace("\n", "\n      ")
+        typer.echo(f"{'ok ' if check.ok else '-- '} {check.name}: {detail}")
         if check.fix:
             typer.echo(f"      {check.fix}")
 
@@ -180,12 +206,12 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def bench(
     as_json: Json = False,
-    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long to play while measuring.")] = 15,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="Seconds of music to measure.")] = 15,
 ) -> None:
-    """Measure how fast notes, knobs and sound are on this machine."""
+    """Measure the speed and latency of notes, knobs and sound on this machine."""
     from instrument.bench.run import run_bench
 
-    typer.echo(f"hocket: measuring, for about {2 * seconds + 60:g} s", err=True)
+    typer.echo(f"hocket: measuring for about {2 * seconds + 60:g} s", err=True)
     report = run_bench(seconds)
     if as_json:
         _print_json(report)
@@ -195,7 +221,7 @@ def bench(
 
 
 def _absolute(path: str) -> str:
-    """The engine may run in another folder."""
+    """`path` as an absolute one, because the engine may run in another folder; "" stays ""."""
     return str(Path(path).expanduser().absolute()) if path else ""
 
 
@@ -204,7 +230,7 @@ def _print_json(value: Any) -> None:
 
 
 def _flat(table: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """("audio.blocks", 12) for {"audio": {"blocks": 12}}."""
+    """Rows of a nested table: {"audio": {"blocks": 12}} gives ("audio.blocks", 12)."""
     rows: list[tuple[str, Any]] = []
     for name, value in table.items():
         rows += _flat(value, f"{above}{name}.") if isinstance(value, dict) else [(above + name, value)]

@@ -1,4 +1,4 @@
-"""`hocket play`: in a window, or headless."""
+"""`hocket play`: with a window, or headless."""
 
 from __future__ import annotations
 
@@ -26,26 +26,22 @@ from instrument.engine.ipc.messages import (
 )
 from instrument.errors import HocketError
 
-LINGER_S = 3  # how long the music outlives a headless player that was killed
-END_S = 12.0  # how long an engine may take to end
-RESTARTS = 3  # of an engine that dies, at most
-ONLY_FIRST = (
-    "model",
-    "patch",
-    "record",
-    "midi-offset",
-)  # what an engine that is started again knows better, by its autosave
+LINGER_S = 3  # seconds that the engine plays on after this process was killed
+END_S = 12.0  # timeout for the engine to end
+RESTARTS = 3  # most restarts of an engine that dies
+# Options of the first engine only: one that is started again finds newer values in its autosave.
+ONLY_AT_FIRST_START = ("model", "patch", "record", "midi-offset")
 
 
 def play_in_window(options: Mapping[str, str], keep: bool, seconds: float | None) -> bool:
-    """Open the window and return when it is closed. False, with the reason on standard error, where there can be
-    none. HocketError if the engine cannot be started."""
+    """Open the window and return True after it is closed. Returns False, with the reason on standard error, if no
+    window can be opened. Raises HocketError if the engine cannot be started."""
     if problem := _no_window():
-        _say(f"{problem}; playing headless")
+        _print(f"{problem}; playing headless")
         return False
     from instrument.ui.app import run_window
 
-    with suppress(HocketError):  # none is running: the window starts one, with these options
+    with suppress(HocketError):  # no engine runs: the window starts one with these options
         running = EngineClient.connect(spawn=False)
         _apply(running, options)
         running.close()
@@ -54,24 +50,24 @@ def play_in_window(options: Mapping[str, str], keep: bool, seconds: float | None
 
 
 def play_headless(options: Mapping[str, str], keep: bool = False, seconds: float | None = None) -> None:
-    """Play until `seconds` are over, the player interrupts, or the engine is ended. HocketError if it cannot."""
+    """Play until `seconds` are over, Ctrl+C is pressed or the engine ends. Raises HocketError if it cannot play."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     session = _Headless(dict(options), keep)
     try:
         session.listen(seconds)
     except KeyboardInterrupt:
-        _say("stopping")
+        _print("stopping")
     finally:
         session.end()
 
 
 class _Headless:
-    """A player without a window: starts the music, tells what happens on standard error, ends it."""
+    """A client without a window: starts the music, prints states to standard error, ends the engine."""
 
     def __init__(self, options: dict[str, str], keep: bool) -> None:
         self._options = {**options, "linger": str(LINGER_S)}
         self._keep = keep
-        self._told: set[str] = set()
+        self._shown_banners: set[str] = set()
         self._client = EngineClient.connect(keep=keep, options=self._options)
         self._ours = self._client.process is not None
         self._playing = False
@@ -80,7 +76,10 @@ class _Headless:
         self._client.ask(Play())
 
     def listen(self, seconds: float | None) -> None:
-        """Until `seconds` are over or the engine says goodbye; one that dies is started again."""
+        """Print states until `seconds` are over or the engine ends. An engine that dies is started again.
+
+        Raises HocketError if it dies more than `RESTARTS` times.
+        """
         ends = float("inf") if seconds is None else time.monotonic() + seconds
         restarts = 0
         while (left := ends - time.monotonic()) > 0:
@@ -89,20 +88,20 @@ class _Headless:
                 if isinstance(report, Telemetry):
                     self._show(report)
                 elif isinstance(report, Bye):
-                    _say(f"the engine has ended: {report.reason}")
+                    _print(f"the engine has ended: {report.reason}")
                     return
             if not self._client.alive:
                 restarts += 1
                 if restarts > RESTARTS:
-                    raise HocketError(f"the engine died {restarts} times: see engine.log in its state folder")
-                _say("the engine died; starting it again")
-                again = {name: value for name, value in self._options.items() if name not in ONLY_FIRST}
+                    raise HocketError(f"the engine died {restarts} times: `hocket doctor` shows the end of its log")
+                _print("the engine died; starting it again")
+                again = {name: value for name, value in self._options.items() if name not in ONLY_AT_FIRST_START}
                 self._client = EngineClient.connect(keep=self._keep, options=again)
                 self._ours = True
                 self._client.ask(Play())
 
     def end(self) -> None:
-        """Stop the music and the engine, unless it is to go on or is somebody else's."""
+        """Stop the music unless it is to be kept, and the engine if it was started here."""
         client = self._client
         process = client.process
         if client.alive and not self._keep:
@@ -121,15 +120,15 @@ class _Headless:
     def _show(self, telemetry: Telemetry) -> None:
         if telemetry.playing and not self._playing:
             self._playing = True
-            _say(f"playing at {telemetry.bpm:g} bpm; sound: {telemetry.audio}; MIDI: {telemetry.midi}")
+            _print(f"playing at {telemetry.bpm:g} bpm; sound: {telemetry.audio}; MIDI: {telemetry.midi}")
         for banner in telemetry.banners:
-            if banner not in self._told:
-                self._told.add(banner)
-                _say(banner)
+            if banner not in self._shown_banners:
+                self._shown_banners.add(banner)
+                _print(banner)
 
 
 def _apply(client: EngineClient, options: Mapping[str, str]) -> None:
-    """Tell an engine that runs already what one that is started would be told."""
+    """Send `options` as commands to an engine that already runs. Raises HocketError if one is refused."""
     commands: dict[str, AnyCommand] = {}
     if patch := options.get("patch"):
         commands["patch"] = LoadPatch(patch)
@@ -150,11 +149,11 @@ def _try(client: EngineClient, command: AnyCommand) -> None:
         client.ask(command)
     except HocketError as error:
         if client.alive:
-            _say(str(error))
+            _print(str(error))
 
 
 def _no_window() -> str:
-    """Why no window can be opened here, "" if one can."""
+    """Why no window can be opened here, or "" if one can."""
     from instrument import system
     from instrument.ui.app import check_display
 
@@ -171,5 +170,5 @@ def _no_window() -> str:
     return ""
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(f"hocket: {text}", file=sys.stderr, flush=True)

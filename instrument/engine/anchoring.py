@@ -1,5 +1,5 @@
-"""Making anchors for the latent pad: from files, from what was just played, at random, from genres. For a worker
-thread, as it takes tenths of a second."""
+"""Makes anchors for the latent pad: from files, from what was just played, at random, from genres. For a worker thread,
+as it takes tenths of a second."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from instrument.models.notes.player import LatentPlayer
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 
-RECENT = 4000  # notes, of all players, among which what was just played is looked for
-ANY = "none"  # the genre that is all of them
+RECENT = 4000  # notes of all players that are searched for what was just played
+ANY = "none"  # the genre that stands for all genres
 
 
 def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Anchor:
-    """The anchor that is wanted. performances: the present one first, then earlier ones whose notes may be captured.
-    HocketError for a player without a latent space, and where there is nothing to encode."""
+    """The wanted anchor. performances: the present one first, then earlier ones whose notes may be captured.
+    HocketError for a player without a latent space, or if there is nothing to encode."""
     performances = list(performances)
     pad = performances[0].pad(wanted.player)
     name, point = _SOURCES[wanted.source](wanted, pad.model, performances)
@@ -38,8 +38,8 @@ def make_anchor(wanted: AddAnchor, performances: Iterable[Performance]) -> Ancho
 
 
 def without_anchor(performance: Performance, name: str, player: int) -> Callable[[Sequence[Anchor]], Sequence[Anchor]]:
-    """A function that removes an anchor from a pad. What the anchors that stay need is measured before. HocketError
-    where there is no such anchor."""
+    """A function that removes an anchor from a pad. The ways between the remaining anchors are measured before.
+    HocketError if there is no such anchor."""
     without = partial(removed, name=name)
     pad = performance.pad(player)
     prepare(pad.model, without(pad.anchors))
@@ -47,11 +47,10 @@ def without_anchor(performance: Performance, name: str, player: int) -> Callable
 
 
 def just_played(performance: Performance, player: int, bars: int) -> list[Note]:
-    """The notes of the last `bars` bars and the one that is under way: a person's if there are any, else the
-    player's own."""
+    """The notes of the last `bars` bars and the present one: those of a person if there are any, else the player's."""
     metres = performance.metres
     start = metres.start_of(max(0, metres.locate(performance.floor).bar - bars))
-    entries = list(performance.take.entries)  # it grows while we look
+    entries = list(performance.take.entries)  # another thread appends to it
     lengths = {(e.tick, e.pitch, int(e.part)): e.duration for e in entries if isinstance(e, Released)}
     live = chain.from_iterable(e.live for e in entries if isinstance(e, Input) and e.player == player)
     played = [
@@ -102,6 +101,6 @@ _SOURCES: dict[str, Source] = {"file": _file, "phrase": _phrase, "sample": _samp
 
 
 def _encode(player: LatentPlayer, notes: Sequence[Note], metres: MetreMap) -> Point:
-    """Of a band, what plays the player's part, if anyone does."""
+    """Encode the notes of the player's part; if there are none, all pitched notes, or all drums for a drum model."""
     own = [note for note in notes if note.part == player.part]
     return player.encode(own or [note for note in notes if (note.part == Part.DRUMS) == player.shape.drums], metres)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,23 +58,26 @@ from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.state_view import drained
 from instrument.errors import HocketError
 
+logger = logging.getLogger(__name__)
+
 FRAME_S = 1 / 30
 POLL_S = 0.25
 RECORD_S = 0.5
 AUTOSAVE_S = 15.0
-DESCRIBE_S = 0.2  # descriptions follow one another no faster
+COUNT_S = 5.0  # between two log lines about starved blocks, xruns and late notes
+DESCRIBE_S = 0.2  # least time between two descriptions
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
-NO_CLIENT_S = 1.0  # how long one without clients that does not play stays
+NO_CLIENT_S = 1.0  # how long an engine without clients stays when it is not playing
 TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
 LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
-CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for what takes no time
+CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
 
 Handler = Callable[[Peer, Any], Future[Any] | None]
 
 
 class Control:
-    """Runs in the main thread. banners: what clients should see of the start; knob_instants: for every knob
-    turned, the instant (ns) from which each note that starts was made with its new value."""
+    """Runs in the main thread. banners: problems of the start, shown to clients; knob_instants: for every turned knob,
+    the time (ns) from which all notes that start were made with its new value."""
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class Control:
         devices: Devices,
         linger_s: float,
     ) -> None:
-        """linger_s: how long to play on when all clients have vanished without a word."""
+        """linger_s: how long the music goes on after all clients have disconnected without a Quit."""
         self.banners: list[str] = []
         self.knob_instants: deque[int] = deque(maxlen=10_000)
         self._server = server
@@ -93,7 +96,7 @@ class Control:
         self._scheduler = scheduler
         self._sound = sound
         self._devices = devices
-        self._keep = False  # a client wants us to stay
+        self._keep = False  # a client has asked the engine to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
         self._worker = ThreadPoolExecutor(1, "work")
@@ -103,6 +106,8 @@ class Control:
         self._saved: Patch | None = None
         self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
+        self._logged: tuple[str, ...] = ()  # problems, when they were logged last
+        self._delays = (0, 0, 0)  # starved blocks, xruns and late notes, when they were logged last
         notes.ended = self._recordings.finish
         devices.on_change = self._describer.expire
         self._handlers: dict[type[AnyCommand], Handler] = {
@@ -133,6 +138,8 @@ class Control:
             (AUTOSAVE_S, self.save),
             (DESCRIBE_S, self._send_changes),
             (POLL_S, self._end_without_clients),
+            (POLL_S, self._log_problems),
+            (COUNT_S, self._log_delays),
         ]
 
     def end(self, reason: str, status: int = 0) -> None:
@@ -141,7 +148,7 @@ class Control:
         self._server.wake()
 
     def run(self) -> int:
-        """Until the end; the exit status."""
+        """Run until the end. Returns the exit status."""
         self._describer.look_at_models()
         now = time.monotonic()
         due = [now] * len(self._periodic)
@@ -156,23 +163,25 @@ class Control:
                     due[i] = max(due[i] + period, now)
                     duty()
         reason, status = self._end
+        logger.log(logging.ERROR if status else logging.INFO, "ending: %s", reason)
         self._recordings.close()
         self._server.broadcast(Bye(reason))
         return status
 
     def save(self) -> None:
-        """Keep the present state for the next start."""
+        """Save the state for the next start, if it has changed."""
         try:
             patch = self._notes.view.snapshot.patch
             if patch != self._saved:
                 autosave(patch)
                 self._saved = patch
+                logger.debug("the state was saved for the next start")
             self._problem = ""
         except HocketError as error:
-            self._problem = f"the present state was not kept: {error}"
+            self._problem = f"the state was not saved for the next start: {error}"
 
     def record(self, path: str) -> None:
-        """Record the present performance. For the notes thread, and before there is one."""
+        """Record the performance to a file. For the notes thread, or before that is started."""
         self._recordings.start(path, self._notes.performance)
 
     # Commands
@@ -181,6 +190,7 @@ class Control:
         try:
             future = self._handlers[type(envelope.command)](peer, envelope.command)
         except HocketError as error:
+            _log_refusal(envelope, error)
             peer.reply(envelope.number, str(error))
             return
         if future is None:
@@ -196,10 +206,12 @@ class Control:
         if isinstance(error, TimeoutError):
             error = HocketError(f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again")
         if error and not isinstance(error, HocketError):
-            traceback.print_exception(error)
+            logger.critical("%s failed", envelope.command, exc_info=error)
             self.end(f"internal error: {error!r}", 1)
+        elif error:
+            _log_refusal(envelope, error)
         peer.reply(envelope.number, str(error) if error else "")
-        if turned:  # after the reply, which the client takes for the value it asked for
+        if turned:  # after the reply, until which the client shows the value that it asked for
             self._describer.turned(future.result())
 
     def _hello(self, peer: Peer, hello: Hello) -> None:
@@ -227,8 +239,8 @@ class Control:
         def add() -> None:
             notes = self._notes
             performances = filter(None, (notes.performance, notes.previous))
-            with_it = partial(pad.added, anchor=make_anchor(command, performances))
-            notes.call(lambda: notes.anchor(with_it, command.player)).result(CALL_TIMEOUT_S)
+            with_anchor = partial(pad.added, anchor=make_anchor(command, performances))
+            notes.call(lambda: notes.anchor(with_anchor, command.player)).result(CALL_TIMEOUT_S)
 
         return self._worker.submit(add)
 
@@ -245,7 +257,7 @@ class Control:
             patch = load_patch(command.name)
             for player in patch.players:
                 self._notes.models.load(player.model)
-            now = self._notes.view.snapshot.patch.routing  # devices are not changed in passing
+            now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
             here = replace(patch, routing=replace(now, channels=patch.routing.channels))
             self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
             self._describer.saved_patch = patch
@@ -299,6 +311,21 @@ class Control:
         elif now - self._no_client_since > (self._linger_s if self._notes.transport.playing else NO_CLIENT_S):
             self.end("no client is left")
 
+    def _log_problems(self) -> None:
+        """Log each problem once when it appears. This covers failures in threads that must not log."""
+        problems = self._problems()
+        for text in problems:
+            if text not in self._logged:
+                logger.warning("shown to the player: %s", text)
+        self._logged = problems
+
+    def _log_delays(self) -> None:
+        audio = self._sound.audio.status()
+        delays = (audio.starved, audio.xruns, self._scheduler.late)
+        if delays != self._delays:
+            logger.warning("starved blocks, xruns and late notes so far: %d, %d, %d", *delays)
+        self._delays = delays
+
     def _send_changes(self) -> None:
         if changes := self._describer.changes():
             self._server.broadcast(changes)
@@ -335,7 +362,7 @@ class Control:
                 audio=audio_text(audio),
                 midi=midi_text(midi),
                 recording=self._recordings.text,
-                banners=self._banners(),
+                banners=(*self._problems(), *filter(None, [self._learning()])),
                 midi_in=self._devices.midi_in,
                 player_levels=player_levels,
                 voices_level=voices_level,
@@ -351,15 +378,19 @@ class Control:
         labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
         return LEARNING.format(labels.get(learning, learning))
 
-    def _banners(self) -> tuple[str, ...]:
+    def _problems(self) -> tuple[str, ...]:
+        """What the person playing should know, in one line each."""
         found = (
             *self.banners,
             *self._devices.banners,
             self._notes.problem,
-            self._learning(),
             TOO_SLOW if self._notes.performance.thinned else "",
             self._sound.problem,
             self._recordings.problem,
             self._problem,
         )
         return tuple(filter(None, found))
+
+
+def _log_refusal(envelope: Envelope, error: BaseException) -> None:
+    logger.warning("refused %s: %s", envelope.command, error)

@@ -1,4 +1,4 @@
-"""What clients are sent of models, patches and knobs: everything at first, then what changed."""
+"""Describes models, patches and knobs to clients: everything at first, then the changes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from instrument.models.catalog import Entry, list_models
 
 
 class Describer:
-    """Makes descriptions, and reports of what has changed since the last one. For the control thread; any thread may
-    call `turned`, `expire` and `look_at_models`.
+    """Makes descriptions, and reports of the changes since the last one. For the control thread; any thread may call
+    `turned`, `expire` and `look_at_models`.
 
-    kept: the patch as it was loaded or saved last, to tell whether it has been changed.
+    saved_patch: the patch as it was last loaded or saved, to see whether it has been changed since.
     """
 
     def __init__(self, view: StateView, devices: Devices) -> None:
         self.saved_patch = _as_saved(view.snapshot.patch)
         self._view = view
         self._devices = devices
-        self._sent = view.snapshot  # the last that was sent
+        self._sent = view.snapshot  # as of the last report
         self._expired = False
         self._turned: deque[str] = deque()  # names of knobs
         self._models: tuple[ModelInfo, ...] = ()
 
     def look_at_models(self) -> None:
-        """Read again which models are installed."""
+        """Read the list of installed models again."""
         self._models = tuple(map(model_info, list_models()))
 
     def turned(self, name: str) -> None:
@@ -44,10 +44,10 @@ class Describer:
         self._expired = True
 
     def changes(self) -> Description | Values | None:
-        """What is to be sent now, None if nothing has changed."""
+        """The report to send now, None if nothing has changed."""
         expired, self._expired = self._expired, False
         names = list(drained(self._turned))
-        before, self._sent = self._sent, self._view.snapshot  # controllers turn knobs, too
+        before, self._sent = self._sent, self._view.snapshot  # MIDI controllers turn knobs as well
         changed = None if expired else self._sent.turned_since(before)
         if changed is None:
             return self.description()
@@ -80,14 +80,14 @@ class Describer:
 
 
 def _as_saved(patch: Patch) -> Patch:
-    """The patch that an engine begins with, as its file has it."""
+    """The first patch of an engine as it is in its file, or unchanged if there is no such file."""
     with suppress(HocketError):
         return load_patch(patch.name) if patch.name in list_patches() else patch
     return patch
 
 
 def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch sounds different from the one that was kept, whose knobs may be left at their defaults."""
+    """Whether a patch differs audibly from the saved one, in which knobs at their defaults may be missing."""
     given = [(patch.knobs, saved_patch.knobs)] + [
         (now.knobs, then.knobs) for now, then in zip(patch.players, saved_patch.players, strict=False)
     ]
@@ -102,7 +102,7 @@ def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -
 
 
 def model_info(entry: Entry) -> ModelInfo:
-    """A bundle as clients see it."""
+    """A bundle as it is described to clients."""
     manifest = entry.manifest
     if manifest is None:
         return ModelInfo(entry.path.name, "", entry.path.name, "", entry.bytes, problem=entry.problem)

@@ -1,4 +1,4 @@
-"""What a person plays, as notes of the performance."""
+"""Turns the keys that a person plays into notes of the performance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from instrument.engine.state_view import StateView
 from instrument.music.notes import Note
 from instrument.music.timebase import MICRO_STEPS, TempoMap
 
-STRUCK = 12  # ticks that a live note is taken to last until it is known
+STRUCK = 12  # assumed duration (ticks) of a live note until its key is released
 
 
 class LiveInputHost(Protocol):
@@ -22,32 +22,32 @@ class LiveInputHost(Protocol):
 
     @property
     def performance(self) -> Performance:
-        """The performance that is played."""
+        """The present performance."""
         ...
 
     @property
     def transport(self) -> Transport:
-        """Whether time runs, and how."""
+        """The transport."""
         ...
 
     @property
     def view(self) -> StateView:
-        """Where notes are shown."""
+        """The view to which live notes are added."""
         ...
 
 
 class LiveInput:
-    """Puts struck keys on their ticks and gives them to the first player to hear. For the notes thread."""
+    """Puts pressed keys on their ticks and gives them to the first player as context. For the notes thread."""
 
     def __init__(self, notes: LiveInputHost) -> None:
         self._notes = notes
 
     def listen(self, keys: Iterable[Key]) -> None:
-        """A person strikes and releases keys, in order of time. Only what is played while time runs is music."""
+        """Take keys that a person pressed and released, in order of time. Ignored while the transport is stopped."""
         tempo = self._notes.transport.tempo
         if tempo is None or not self._notes.performance.players:
             return
-        struck: list[Note] = []  # keys struck together are heard together
+        struck: list[Note] = []  # keys pressed together are passed on together
         for key in keys:
             if key.velocity:
                 struck.append(_struck(key, tempo))
@@ -63,7 +63,7 @@ class LiveInput:
         if notes:
             self._notes.performance.listen(notes)
         for note in notes:
-            self._notes.view.add_live(note._replace(duration=1))  # it grows when it is released
+            self._notes.view.add_live(note._replace(duration=1))  # the full duration is added at its release
 
 
 def _struck(key: Key, tempo: TempoMap) -> Note:
@@ -74,30 +74,30 @@ def _struck(key: Key, tempo: TempoMap) -> Note:
 
 
 class NotesThread(Protocol):
-    """The notes thread, as other threads see it."""
+    """What a `KeyboardReceiver` needs of the notes thread."""
 
     @property
     def midi_learn(self) -> MidiLearn:
-        """Which controller turns which knob."""
+        """The assignment of controllers to knobs."""
         ...
 
     @property
     def live_input(self) -> LiveInput:
-        """Where live notes go."""
+        """The receiver of live notes."""
         ...
 
     @property
     def view(self) -> StateView:
-        """The state that other threads may read."""
+        """The state for other threads."""
         ...
 
     def call(self, do: Callable[[], Any]) -> Future[Any]:
-        """Have it do something between two notes."""
+        """Run a function in the notes thread, between two notes."""
         ...
 
 
 class KeyboardReceiver:
-    """Passes what a keyboard sends on to the notes thread. Any thread may call it; it does not wait."""
+    """Passes keys and controllers on to the notes thread. Any thread may call it; it does not wait."""
 
     def __init__(self, notes: NotesThread) -> None:
         self._notes = notes
@@ -112,5 +112,5 @@ class KeyboardReceiver:
         self._notes.call(lambda: self._notes.midi_learn.control(moved))
 
     def listen(self, keys: Sequence[Key]) -> None:
-        """Keys were struck or released, in order of time."""
+        """Keys were pressed or released, in order of time."""
         self._notes.call(lambda: self._notes.live_input.listen(keys))

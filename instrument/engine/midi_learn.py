@@ -1,4 +1,4 @@
-"""MIDI learn: which controller turns which knob."""
+"""MIDI learn: assigns MIDI controllers to knobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from instrument.engine.performance.knobs import knob_name, moved_up, value_at
 from instrument.engine.performance.performance import Performance
 from instrument.io.ports import Clock
 
-LEARN_NS = 30_000_000_000  # how long a knob waits for its controller
+LEARN_NS = 30_000_000_000  # how long a knob waits for a controller
 
 Controllers = dict[int, str]  # number of a MIDI controller -> name of the knob that it turns ("0/temperature")
 
@@ -22,7 +22,7 @@ class MidiLearnHost(Protocol):
 
     @property
     def performance(self) -> Performance:
-        """The performance whose knobs are turned; its patch keeps the controllers."""
+        """The performance whose knobs are turned. Its patch holds the controllers."""
         ...
 
     def turn(self, info: KnobInfo, value: object) -> int:
@@ -40,16 +40,16 @@ class MidiLearn:
     def __init__(self, notes: MidiLearnHost, clock: Clock) -> None:
         self._notes = notes
         self._clock = clock
-        self._waiting = ("", 0)  # a knob that is to be turned by a controller, and until when (ns) it waits
+        self._waiting = ("", 0)  # a knob that waits for a controller, and until when (ns)
 
     @property
     def learning(self) -> str:
-        """The name of the knob that the next controller that is moved will turn; empty if there is none."""
+        """The name of the knob that waits for a controller, empty if there is none."""
         name, until = self._waiting
         return name if self._clock.now() < until else ""
 
     def learn(self, knob: str, player: int, on: bool) -> None:
-        """Have the controller that is moved next turn a knob, or none. HocketError for an unknown knob."""
+        """Bind the next controller that is moved to a knob, or unbind the knob. HocketError for an unknown knob."""
         info = self._notes.performance.table.find(knob, player)
         name = knob_name(info.player, info.id)
         self._waiting = (name, self._clock.now() + LEARN_NS) if on else ("", 0)
@@ -67,11 +67,11 @@ class MidiLearn:
                 self._notes.turn(info, value_at(info, value / 127))
 
     def bind(self, controllers: Controllers) -> None:
-        """Have these controllers turn these knobs, and no others."""
+        """Replace all bindings."""
         self._notes.set_fields(routing=replace(self._notes.performance.patch.routing, controllers=controllers))
 
     def without(self, player: int) -> Controllers:
-        """The controllers as they are to be when a player has left and those behind have moved up."""
+        """The bindings after a player was removed and the numbers of those behind it went down."""
         moved = {number: moved_up(name, player) for number, name in self._controllers.items()}
         return {number: name for number, name in moved.items() if name}
 
@@ -80,5 +80,5 @@ class MidiLearn:
         return self._notes.performance.patch.routing.controllers
 
     def _others(self, name: str) -> Controllers:
-        """The controllers but for those that turn this knob."""
+        """The bindings of all other knobs."""
         return {number: bound for number, bound in self._controllers.items() if bound != name}

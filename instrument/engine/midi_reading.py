@@ -1,4 +1,4 @@
-"""Reading a MIDI file in a process of its own: whatever is in it, it costs the engine neither time nor memory."""
+"""Reads a MIDI file in a process of its own, with limits on time and memory that protect the engine."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import sys
 import numpy as np
 
 from instrument.errors import HocketError
-from instrument.io.child import answer_in_time, ask
+from instrument.io.child import ask, exit_after
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
-MODULE = "instrument.engine.midi_reading"
+PROCESS = "midi-file"
 MAX_SECONDS = 15.0
 MAX_MEMORY = 1 << 30  # bytes
 SPAN = 256 * TICKS_PER_BEAT
 
 
 def read_beginning(path: str) -> Piece:
-    """A MIDI file's metres, and of each part the notes of 256 beats from its first on. HocketError as `read_midi`."""
+    """The metres of a MIDI file, and of each part the notes of the 256 beats from its first note on.
+
+    HocketError as `read_midi`, and if reading takes too long.
+    """
     try:
-        found = json.loads(ask(MODULE, path, seconds=MAX_SECONDS + 5))
+        found = json.loads(ask(PROCESS, path, seconds=MAX_SECONDS + 5))
     except HocketError as error:
-        if MODULE not in str(error):
+        if not str(error).startswith(f"the process {PROCESS} "):
             raise
         reason = f"that takes more than {MAX_SECONDS:g} s, or ends its process"
         raise HocketError(f"{path} cannot be read: {reason}") from error
@@ -32,17 +35,17 @@ def read_beginning(path: str) -> Piece:
     return Piece(notes, tuple(Metre(*metre) for metre in found["metres"]))
 
 
-def main() -> int:
-    """Print the file that the first argument names as JSON, or in one line why it cannot be read."""
-    answer_in_time(MAX_SECONDS)
+def main(arguments: list[str]) -> int:
+    """Print the file named by the first argument as JSON, or in one line why it cannot be read."""
+    exit_after(MAX_SECONDS)
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     try:
-        piece = read_midi(sys.argv[1])
+        piece = read_midi(arguments[0])
     except HocketError as error:
-        print(str(error).encode(errors="replace").decode())  # a path may hold what is no text
+        print(str(error).encode(errors="replace").decode())  # a path may hold bytes that are not text
         return 1
     except MemoryError:
         print(f"this file cannot be read: that takes more than {MAX_MEMORY >> 20} MB of memory")
@@ -58,4 +61,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,17 +1,21 @@
-"""Models that are open, so that a new performance need not load them again."""
+"""Keeps models open, so that a new performance does not load them again."""
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 
 from instrument.engine.performance.roster import Opened, OpenPlayer
 from instrument.engine.performance.sound_seats import kind
 from instrument.engine.sound.tuning import prepare
 from instrument.models.sound.base import StreamModel
 
+logger = logging.getLogger(__name__)
+
 
 class ModelPool:
-    """Opens models, and keeps those of the last performance. Any thread may call it."""
+    """Opens models and keeps those of the last performance. Any thread may call it."""
 
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
@@ -19,15 +23,17 @@ class ModelPool:
         self._idle: list[Opened] = []
 
     def load(self, slug: str) -> None:
-        """Open a model of `slug` and keep it, so that `give` takes no time. HocketError if it cannot be opened."""
+        """Open a model and keep it, so that `give` is quick. HocketError if it cannot be opened."""
+        began = time.monotonic()
         opened = self._open(slug)
         if isinstance(opened[1], StreamModel):
             prepare(opened[1].rate, opened[1].chunk)
+        logger.info("opened the model %s in %.2f s", slug, time.monotonic() - began)
         with self._lock:
             self._idle.append(opened)
 
     def give(self, slug: str) -> Opened:
-        """A model that is not in use. HocketError if it cannot be opened."""
+        """A model of this slug that is not in use, opened now if there is none. HocketError if that fails."""
         with self._lock:
             ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
             if ready:
@@ -35,13 +41,13 @@ class ModelPool:
         return ready or self._open(slug)
 
     def kind(self, slug: str) -> str:
-        """What a player of `slug` does: "notes", "stream" or "voice". HocketError if it cannot be opened."""
+        """The kind of a model: "notes", "stream" or "voice". HocketError if it cannot be opened."""
         opened = self.give(slug)
         with self._lock:
             self._idle.append(opened)
         return kind(opened[1])
 
     def take_back(self, players: list[Opened]) -> None:
-        """These are no longer in use. Others that were not taken since the last time are dropped."""
+        """Take models back that are no longer in use. Models that were unused since the last call are closed."""
         with self._lock:
             self._idle = players

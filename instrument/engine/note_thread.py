@@ -1,8 +1,9 @@
-"""The notes thread: it alone changes the performance and the transport. It generates ahead, and commits what the
-outputs are about to need."""
+"""The notes thread, which alone changes the performance and the transport. It plans notes ahead and commits those that
+the outputs are about to need."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -29,54 +30,56 @@ from instrument.errors import HocketError
 from instrument.io.ports import Clock
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
 
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
-MARGIN_NS = 7_000_000  # notes are committed this much before an output takes them
-START_NS = 20_000_000  # from Play to the first tick, beyond what the outputs need
-SUSPEND_NS = 500_000_000  # longer than this without a turn of the loop: the machine slept, and the music waits
-LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may put a note off
-AHEAD_NS = 2_000_000_000  # planned ahead at least, and two bars
-_TURN_S = 0.004  # between two looks at the time, when there is nothing to plan
+MARGIN_NS = 7_000_000  # notes are committed this long before an output takes them
+START_NS = 20_000_000  # from Play to the first tick, in addition to the lead of the outputs
+SUSPEND_NS = 500_000_000  # if the loop stood still for longer, the machine slept, and the music is moved
+LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may delay a note
+AHEAD_NS = 2_000_000_000  # least time planned ahead; at least two bars, too
+_TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
 
 
 class Output(Protocol):
-    """A destination of notes."""
+    """A destination of notes: the MIDI scheduler, the mix thread."""
 
     def strike(self, played: Sequence[Played]) -> None:
         """Take committed notes."""
         ...
 
     def silence(self) -> None:
-        """End what sounds, forget what is to come."""
+        """End all sounding notes and drop the coming ones."""
         ...
 
     def retime(self, tempo: TempoMap | None) -> None:
-        """Time runs by `tempo` from now on; None: it stands."""
+        """Use this tempo map from now on; None: the transport is stopped."""
         ...
 
     def lead_ns(self) -> int:
-        """How long before it is heard a note is taken."""
+        """How long (ns) before it is heard the output takes a note."""
         ...
 
     def arrange(self, performance: Performance) -> None:
-        """A patch was loaded, or a knob or model changed. Called by the notes thread, and must not block."""
+        """A patch was loaded, or a knob or model changed. Called by the notes thread; must not block."""
         ...
 
     def panic(self) -> None:
-        """Silence everything, also notes that are not known to sound."""
+        """Silence everything, including notes that are not known to sound."""
         ...
 
 
 class Staged(NamedTuple):
-    """A performance and the players it was given."""
+    """A performance and the models that it uses."""
 
     performance: Performance
     players: list[Opened]
 
 
 class NoteThread:
-    """Plans notes, commits them and passes them to its outputs. Other threads have it do something by `call`.
+    """Plans notes, commits them and passes them to its outputs. Other threads use it through `call`.
 
     For other threads to read: transport, view, ms_per_note, timings (ns of the last notes planned), problem (why
     nothing is generated, if so), previous (the performance before this one, once it has been played).
@@ -84,7 +87,7 @@ class NoteThread:
     """
 
     def __init__(self, clock: Clock, models: ModelPool, patch: Patch, outputs: Sequence[Output]) -> None:
-        """HocketError where the patch names models that are not there."""
+        """HocketError if a model of the patch is not installed."""
         self.models = models
         self.transport = Transport()
         self.performance, self._seated = self._stage(patch)
@@ -117,7 +120,7 @@ class NoteThread:
             self._thread.join(5)
 
     def call(self, do: Callable[[], Result]) -> Future[Result]:
-        """Have the notes thread do something between two notes."""
+        """Run a function in the notes thread, between two notes."""
         future: Future[Result] = Future()
 
         def run() -> None:
@@ -132,7 +135,7 @@ class NoteThread:
     # What follows is for the notes thread, through `call`.
 
     def play(self) -> None:
-        """Start time; tick 0 is heard as soon as the outputs can have it."""
+        """Start the transport. Tick 0 is heard as soon as the outputs can play it."""
         if self.transport.playing:
             return
         self._plan(24)
@@ -141,19 +144,19 @@ class NoteThread:
         self._retime()
 
     def stop(self) -> None:
-        """Stop time, release what sounds, and make ready for a new performance from bar 0."""
+        """Stop the transport, release all notes, and prepare a new performance from bar 0."""
         if self.transport.playing:
             self.performance.stop(self.transport.position(self._clock.now()))
             self._begin(None)
 
     def panic(self) -> None:
-        """Silence everything; time goes on."""
+        """Silence everything; the transport goes on."""
         for output in self._outputs:
             output.panic()
 
     def turn(self, info: KnobInfo, value: object) -> int:
-        """Turn a knob. The instant (ns) from which every note that starts was made with the new value. HocketError for
-        a value it cannot take."""
+        """Turn a knob. Returns the time (ns) from which all notes that start were made with the new value. HocketError
+        for a value out of range."""
         value = self.performance.turn(info, value)
         if info.player == INSTRUMENT and info.id == "tempo":
             self.transport = self.transport.with_tempo(float(value), self.performance.floor)
@@ -164,8 +167,8 @@ class NoteThread:
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
     def load(self, slug: str, player: int = 0) -> None:
-        """Give a player another model, best loaded before by `ModelPool.load`, or seat a new one behind the others.
-        What cannot be done while the music plays begins anew. HocketError if there can be no such player."""
+        """Give a player another model (load it first by `ModelPool.load`), or add a player after the last one. What
+        cannot change while playing begins a new performance. HocketError for an impossible player number."""
         kinds, players = self.performance.kinds, self.view.snapshot.patch.players
         kind = self.models.kind(slug)
         if not 0 <= player <= len(kinds):
@@ -179,8 +182,8 @@ class NoteThread:
             self.use(replace(self.view.snapshot.patch, players=seated))
 
     def remove(self, player: int) -> None:
-        """Let a player go; those behind move up, and what turns their knobs with them. Players of notes, and those
-        before such, cannot leave while the music plays: it begins anew. HocketError if there is no such player."""
+        """Remove a player; the numbers of those behind it go down by one, in MIDI learn too. Removing a note player, or
+        one before a note player, begins a new performance. HocketError if there is no such player."""
         patch = self.view.snapshot.patch
         if not 0 <= player < len(patch.players):
             raise HocketError(f"there is no player {player}: give 0 to {len(patch.players) - 1}")
@@ -192,17 +195,17 @@ class NoteThread:
         self.midi_learn.bind(controllers)
 
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
-        """Change the anchors of a player's latent pad. HocketError if it has none, or `change` refuses."""
+        """Change the anchors of a player's latent pad. HocketError if it has no pad, or if `change` raises one."""
         self.performance.anchor(change(self.performance.pad(player).anchors), player)
         self._state_changed()
 
     def set_fields(self, **fields: Any) -> None:
-        """Set fields of the patch that no note depends on: name, routing, voices."""
+        """Set fields of the patch on which no note depends: name, routing, voices."""
         self.performance.patch = replace(self.performance.patch, **fields)
         self._state_changed()
 
     def use(self, patch: Patch) -> None:
-        """Begin anew with a patch; the music goes on if it plays. HocketError leaves everything as it was."""
+        """Begin a new performance with a patch; keep playing if it plays. After a HocketError nothing has changed."""
         staged = self._stage(patch)
         playing = self.transport.playing
         if playing:
@@ -212,7 +215,7 @@ class NoteThread:
             self.play()
 
     def lead_ns(self) -> int:
-        """How long before it is heard the outputs take a note: the longest of them."""
+        """How long (ns) before it is heard a note is taken, the maximum of the outputs."""
         return max((output.lead_ns() for output in self._outputs), default=0)
 
     def _stage(self, patch: Patch) -> Staged:
@@ -225,7 +228,7 @@ class NoteThread:
         return Staged(Performance(patch, give), given)
 
     def _begin(self, staged: Staged | None) -> None:
-        """Put another performance in the place of this one, by default one with the same patch."""
+        """Replace the performance, by default with a new one of the same patch."""
         last, played = self.performance, self.transport.playing
         self.transport = self.transport.stopped()
         self._retime()
@@ -239,14 +242,14 @@ class NoteThread:
         self._state_changed()
 
     def _state_changed(self) -> None:
-        """Something other than the notes changed: update the view and the outputs, and try again what failed."""
+        """Something other than the notes changed: update the view and the outputs, and retry after a failure."""
         self.view.update(self.performance)
         self.problem = ""
         for output in self._outputs:
             output.arrange(self.performance)
 
     def _set_time(self) -> None:
-        """Take tempo and bars from the performance."""
+        """Take tempo and metres from the performance."""
         bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])
         self.transport = self.transport.with_tempo(bpm, 0).with_metres(self.performance.metres)
 
@@ -261,7 +264,7 @@ class NoteThread:
             self._run_calls(0 if worked else _TURN_S if self.transport.playing else _REST_S)
 
     def _run_calls(self, timeout_s: float) -> None:
-        """Do what is asked, after waiting for it for up to `timeout_s`."""
+        """Run the waiting calls; wait for the first one for up to `timeout_s`."""
         try:
             self._calls.get(timeout=timeout_s)() if timeout_s else self._calls.get_nowait()()
             while True:
@@ -270,9 +273,11 @@ class NoteThread:
             pass
 
     def _commit_due(self) -> None:
-        """Commit what the outputs are about to need."""
+        """Commit the notes that the outputs are about to need."""
         now = self._clock.now()
         if self.transport.tempo and now - self._last_turn_ns > SUSPEND_NS:
+            gap_s = (now - self._last_turn_ns) / 1e9
+            logger.warning("the machine stood still for %.1f s: the music continues where it was", gap_s)
             self._silence()
             self.transport = self.transport.resumed(now, now - self._last_turn_ns)
             self._retime()
@@ -288,7 +293,7 @@ class NoteThread:
             self.view.add(played)
 
     def _plan_one(self) -> bool:
-        """Plan one note; False if all is planned."""
+        """Plan one note. Returns False if everything is planned."""
         floor, metres = self.performance.floor, self.performance.metres
         bar = metres.locate(floor).bar
         two_bars = metres.start_of(bar + 2) - metres.start_of(bar)
@@ -296,7 +301,7 @@ class NoteThread:
         return self._plan(floor + ahead, most=1)
 
     def _plan(self, until: float, most: int = 100) -> bool:
-        """Plan up to `most` notes, as far as `until`; False if there are none to plan."""
+        """Plan up to `most` notes before the tick `until`. Returns False if there are none to plan."""
         if self.problem:
             return False
         for _ in range(most):

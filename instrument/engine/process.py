@@ -1,8 +1,8 @@
-"""The engine's process: everything put together.
+"""The engine process: creates all parts and connects them.
 
     python -m instrument.engine.process [--model SLUG] [--patch NAME] [--audio DEVICE] [--midi PORT] ...
 
-One instance a state folder. It ends on `Quit`, SIGTERM and SIGINT, and by itself when no client is left.
+One instance for each state folder. It ends on `Quit`, SIGTERM and SIGINT, and when no client is left.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import os
+import platform
 import signal
 import sys
 import threading
-import traceback
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
 from msgspec.structs import replace
 
+from instrument import __version__, log
 from instrument.engine.control import Control
-from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
+from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
@@ -48,20 +51,22 @@ from instrument.io.clocks import SystemClock
 from instrument.models.catalog import list_models
 from instrument.paths import state_dir
 
-QUIT_S = 10  # after which an end that hangs is cut short
-SWITCH_S = 0.0001  # how long a thread may hold the interpreter while another waits
+logger = logging.getLogger("instrument.engine.process")  # __name__ is "__main__" here
+
+QUIT_S = 10  # if ending takes longer, the process exits at once
+SWITCH_S = 0.0001  # how long a thread may hold the interpreter lock while another waits
 
 
 def parser() -> argparse.ArgumentParser:
     """The options, as `EngineClient.connect` passes them."""
     options = argparse.ArgumentParser(prog="python -m instrument.engine.process", description="Hocket's engine")
     options.add_argument("--model", default="", help="slug of the first player's model")
-    options.add_argument("--patch", default="", help="patch to begin with; else the state of the last time")
+    options.add_argument("--patch", default="", help="patch to begin with; else the saved state")
     options.add_argument("--audio", default="", help='audio device, or "null"; else as in the patch')
     options.add_argument("--midi", default="", help='MIDI port, "virtual" or "null"; else as in the patch')
     options.add_argument("--midi-in", default="", help='MIDI input, "virtual" or "null"; else as in the patch')
     options.add_argument(
-        "--midi-offset", type=float, metavar="MS", help="send MIDI so much later; else as in the patch"
+        "--midi-offset", type=float, metavar="MS", help="send MIDI later by this much; else as in the patch"
     )
     options.add_argument("--record", default="", metavar="FILE", help="record to a .mid, .wav or .take.json file")
     options.add_argument(
@@ -69,20 +74,20 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=600,
         metavar="S",
-        help="how long the music goes on when all clients have vanished without a word",
+        help="how long the music goes on after all clients have disconnected",
     )
     options.add_argument(
         "--players",
         default="instrument.models.catalog:open_player",
         metavar="MODULE:NAME",
-        help="what opens the models",
+        help="function that opens the models",
     )
-    options.add_argument("--trace", default="", metavar="FILE", help="write what was measured there at the end")
+    options.add_argument("--trace", default="", metavar="FILE", help="write measurements to this file at the end")
     return options
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run an engine until its end; the exit status."""
+def main(arguments: list[str]) -> int:
+    """Run an engine. Returns the exit status."""
     options = parser().parse_args(arguments)
     try:
         state = state_dir()
@@ -92,6 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return ANOTHER_RUNS
         with held:
+            log.to_file(state / log.ENGINE_LOG)
             return run(options, state)
     except HocketError as error:
         print(error, file=sys.stderr)
@@ -99,11 +105,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace, state: Path) -> int:
-    """Put the engine together, run its control loop, take it apart. HocketError where it cannot begin."""
+    """Create the engine, run its control loop, and close everything. HocketError if it cannot start."""
+    began = time.monotonic()
+    python, system = platform.python_version(), platform.platform()
+    logger.info("Hocket %s, process %d, Python %s, %s; %s", __version__, os.getpid(), python, system, vars(options))
     sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
-    server = Server(state)  # clients may come; they are answered once all is ready
-    note_worker = NotesProcess(options.players)  # it starts meanwhile
+    server = Server(state)  # clients may connect now; they are answered once all is ready
+    note_worker = NotesProcess(options.players)  # it starts in parallel
     models = ModelPool(note_worker.open)
     patch, patch_banner = first_patch(options)
     audio, midi = options.audio or patch.routing.audio, options.midi or patch.routing.midi
@@ -138,10 +147,15 @@ def run(options: argparse.Namespace, state: Path) -> int:
         control.record(options.record)
     _end_on_signals_and_errors(control)
     gc.collect()
-    gc.freeze()  # what is loaded stays; collecting the little that comes later takes no time
-    priority.hurry_all(priority.COMPUTES)  # not before: loading may take its time
+    gc.freeze()  # the collector skips what is loaded, so later collections are short
+    priority.set_realtime_priority_of_process(
+        priority.COMPUTE_PRIORITY
+    )  # not before: loading is slow and needs no priority
     for part in (scheduler, sound, notes, listener):
         part.start()
+    for kind in KINDS:
+        logger.info("%s: %s", kind, devices.in_use(kind))
+    logger.info("ready after %.2f s, with the patch %r", time.monotonic() - began, patch.name)
     try:
         status = control.run()
     finally:
@@ -156,24 +170,25 @@ def run(options: argparse.Namespace, state: Path) -> int:
         sound.close()
         server.close()
         note_worker.close()
+    logger.info("ended with status %d", status)
     return status
 
 
 def open_sound(device: str) -> tuple[MixThread, str]:
-    """The voices on the best device, and a banner."""
+    """The mix thread on the best device, and a banner."""
     audio, banner = best_audio(device)
     return MixThread(audio), banner
 
 
 def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
-    """The patch to begin with, and a banner. HocketError if one was asked for that is not there."""
+    """The patch to begin with, and a banner. HocketError if the patch in the options does not exist."""
     banner = ""
     try:
         patch = load_patch(options.patch) if options.patch else autosaved() or load_patch(DEFAULT)
     except HocketError as error:
         if options.patch:
             raise
-        patch, banner = load_patch(DEFAULT), f"begins anew: {error}"
+        patch, banner = load_patch(DEFAULT), f"begins with the default patch: {error}"
     if options.model:
         first = next((player for player in patch.players if player.model == options.model), None)
         patch = replace(patch, players=(first or PlayerPatch(options.model), *patch.players[1:]))
@@ -184,8 +199,10 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
 
 
 def load_models(patch: Patch, models: ModelPool, asked_for: bool) -> tuple[Patch, str]:
-    """Have the models of a patch ready. HocketError if one that was asked for is not there; where it was only
-    remembered, the first of notes that there is plays alone, and a banner tells of it."""
+    """Open the models of a patch. Returns the patch to play and a banner.
+
+    If a model is missing: HocketError if `asked_for`; otherwise the first note model that is installed plays alone.
+    """
     try:
         for player in patch.players:
             models.load(player.model)
@@ -222,14 +239,15 @@ def _end_on_signals_and_errors(control: Control) -> None:
         signal.signal(number, on_signal)
 
     def on_error(failure: threading.ExceptHookArgs) -> None:
-        traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
         name = failure.thread.name if failure.thread else "a"
+        details = (failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
+        logger.critical("the %s thread failed", name, exc_info=details)
         control.end(f"the {name} thread failed: {failure.exc_value}", status=1)
 
     threading.excepthook = on_error
 
 
 if __name__ == "__main__":
-    exit_status = main()
+    exit_status = main(sys.argv[1:])
     sys.stderr.flush()
-    os._exit(exit_status)  # at once: a driver's own clean-up is where it would hang
+    os._exit(exit_status)  # skip the clean-up of drivers, which may hang

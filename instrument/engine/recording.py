@@ -1,7 +1,8 @@
-"""Recording while playing: to a take, to MIDI and to sound, in files that a crash or a full disk leaves whole."""
+"""Recording while playing, to takes, MIDI and sound. After a crash or a full disk the files can still be read."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import SUFFIX, TakeRecorder
 from instrument.errors import HocketError
 
-REWRITE_S = 15.0  # a MIDI file has its lengths in front and is written anew as a whole
+logger = logging.getLogger(__name__)
+
+REWRITE_S = 15.0  # a MIDI file begins with its lengths, so it is rewritten as a whole
 
 
 class Recorder(Protocol):
@@ -54,7 +57,7 @@ class MidiRecorder:
 
 
 class Recordings:
-    """Everything that is being recorded. Performances end on another thread than files are kept up on."""
+    """All running recordings. Locked, as performances end in another thread than the one that updates files."""
 
     def __init__(self, record_sound: Callable[[Path], Recorder]) -> None:
         """record_sound: starts a .wav file."""
@@ -65,12 +68,12 @@ class Recordings:
 
     @property
     def text(self) -> str:
-        """The files, as shown to the player."""
+        """The paths of the files, as shown in the window."""
         return ", ".join(str(recorder.path) for recorder, _ in self._running)
 
     def start(self, path: str, performance: Performance) -> None:
-        """Record `performance` from its start (to .wav: what sounds from now on). HocketError for another kind of
-        file, or one that cannot be written."""
+        """Record `performance` from its start, or to .wav the sound from now on. HocketError for another kind of file,
+        or one that cannot be written."""
         recorder: Recorder
         if path.endswith(SUFFIX):
             recorder = TakeRecorder(path, performance.take)
@@ -83,14 +86,15 @@ class Recordings:
         with self._lock:
             self.problem = ""
             self._running.append((recorder, None if path.endswith(".wav") else performance))
+        logger.info("recording to %s", path)
 
     def update(self) -> None:
-        """Write what is new. A file that fails is given up, and `problem` says why."""
+        """Write what is new. A recording that fails ends, and `problem` says why."""
         with self._lock:
             self._running = [entry for entry in self._running if self._try(entry[0].update)]
 
     def finish(self, performance: Performance) -> None:
-        """A performance has stopped: its files are complete."""
+        """Complete the files of a performance that has stopped."""
         with self._lock:
             self._running = [
                 (recorder, whose)
@@ -99,10 +103,12 @@ class Recordings:
             ]
 
     def close(self) -> None:
-        """All files are complete. HocketError if one could not be written."""
+        """Complete all files. HocketError if one could not be written."""
         with self._lock:
             running, self._running = self._running, []
             well = [self._try(recorder.close) for recorder, _ in running]
+        for recorder, _ in running:
+            logger.info("recorded %s", recorder.path)
         if not all(well):
             raise HocketError(self.problem)
 

@@ -1,4 +1,4 @@
-"""What other threads may see of the performance that the notes thread plays."""
+"""The state of the performance for other threads to read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from instrument.music.notes import Note
 
 Item = TypeVar("Item")
 
-SHOW_NS = 30_000_000  # between two pictures of the plan
+SHOW_NS = 30_000_000  # between two updates of the planned notes
 
 
 class Snapshot(NamedTuple):
-    """A performance but for its notes. values: by name ("0/temperature"); pads, kinds: by player."""
+    """A performance without its notes. values: by name ("0/temperature"); pads, kinds: by player."""
 
     patch: Patch
     knobs: tuple[KnobInfo, ...]
@@ -29,7 +29,7 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def of(cls, performance: Performance) -> Snapshot:
-        """The performance as it is now."""
+        """Take a snapshot of a performance."""
         return cls(
             performance.current_patch(),
             performance.table.all,
@@ -39,23 +39,23 @@ class Snapshot(NamedTuple):
         )
 
     def turned_since(self, before: Snapshot) -> dict[str, Value] | None:
-        """The knobs that have other values than `before`; None where more than values has changed."""
+        """The knobs whose values differ from those in `before`; None if more than values has changed."""
         if self._without_values() != before._without_values():
             return None
         return {name: value for name, value in self.values.items() if before.values[name] != value}
 
     def _without_values(self) -> tuple[object, ...]:
-        """All but the values; of the patch what is no knob."""
+        """Everything but the values of knobs."""
         patch = self.patch
         players = tuple(PlayerPatch(player.model, anchors=player.anchors) for player in patch.players)
         return self.knobs, self.pads, self.kinds, patch.name, patch.voices, patch.routing, players
 
 
 class StateView:
-    """Written by the notes thread alone.
+    """Written by the notes thread only, read by others.
 
-    snapshot: replaced as a whole; plan: the planned notes, as of some `SHOW_NS` ago; committed: notes that have been
-    committed, for whoever reads them to take out.
+    snapshot: replaced as a whole; plan: the planned notes, at most about `SHOW_NS` old; committed: committed notes,
+    which the reader removes.
     """
 
     def __init__(self, performance: Performance, clock: Clock) -> None:
@@ -67,25 +67,25 @@ class StateView:
         self._plan_changed = True
 
     def update(self, performance: Performance) -> None:
-        """Something other than the notes changed."""
+        """Take a new snapshot, as something other than the notes changed."""
         self.snapshot = Snapshot.of(performance)
         self._plan_changed = True
 
     def add(self, played: Iterable[Played]) -> None:
-        """These notes have been committed."""
+        """Add committed notes."""
         self.committed.extend(NoteReport(player, *note) for player, note in played)
         self._plan_changed = True
 
     def add_live(self, note: Note) -> None:
-        """A person plays this note; it belongs to the first player, which hears it."""
+        """Add a note played by a person; it is shown with the first player."""
         self.add([(0, note)])
 
     def plan_changed(self) -> None:
-        """More has been planned."""
+        """Note that more notes have been planned."""
         self._plan_changed = True
 
     def show_plan(self, performance: Performance) -> None:
-        """Renew `plan`, as often as somebody looks."""
+        """Update `plan`, at most every `SHOW_NS`."""
         now = self._clock.now()
         if self._plan_changed and now - self._shown > SHOW_NS:
             self._shown = now
@@ -94,7 +94,7 @@ class StateView:
 
 
 def drained(queue: deque[Item]) -> Iterator[Item]:
-    """Everything in a queue that another thread fills, removed from it."""
+    """Remove and yield everything in a queue that another thread fills."""
     with suppress(IndexError):
         while True:
             yield queue.popleft()

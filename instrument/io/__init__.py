@@ -1,1 +1,1 @@
-"""Devices as Protocols and adapters: audio, MIDI, clocks (each adapter beside its stand-in)."""
+"""Devices as Protocols and adapters: audio, MIDI, clocks (each adapter next to its stand-in)."""

@@ -1,16 +1,16 @@
-"""Disposable child processes: what touches a driver lives in one, so that a hung driver costs a kill.
+"""Disposable child processes for all that uses a driver, so that a hanging driver can be killed.
 
-The parent holds a `Child` (its process and the memory shared with it); a `Keeper` replaces it when it dies or
-stalls. In the child, `serve` runs the work and ends it when the parent is gone.
+The parent holds a `Child` (its process and the memory shared with it); a `Keeper` replaces it when it dies or stalls.
+In the child, `serve` runs the work and ends it when the parent is gone.
 """
 
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,28 +20,34 @@ from typing import Generic, TypeVar
 
 import instrument
 from instrument.errors import HocketError
-from instrument.io.priority import DEVICE, hurry, unhurried
+from instrument.io.priority import DEVICE_PRIORITY, normal_priority, set_realtime_priority
 from instrument.io.shared import FAILED, RUNNING, SharedFile
+from instrument.processes import command
+
+logger = logging.getLogger(__name__)
 
 Memory = TypeVar("Memory", bound=SharedFile)
 
-OPEN_NS = 10_000_000_000  # a driver that has not opened by then never will
-STALL_NS = 1_000_000_000  # a callback that has not come for so long will not come
+OPEN_NS = 10_000_000_000  # a driver that takes longer is taken to hang
+STALL_NS = 1_000_000_000  # a device without a callback for so long is taken to hang
 CLOSE_S = 1.0  # how long a child that was asked to end may take
 KILL_S = 2.0  # how long a killed process may take to disappear
-_RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last is kept
+_RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last one repeats
 
 
 def spawn(
-    module: str, *arguments: str, output: int = subprocess.DEVNULL, errors: int | None = subprocess.DEVNULL
+    name: str, *arguments: str, output: int = subprocess.DEVNULL, errors: int | None = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module arguments`. Its standard input is a pipe that ends when this process does; what drivers
-    print on standard error goes nowhere, unless `errors` says otherwise (None: where ours goes)."""
+    """Start the process `name` of `instrument.processes` with these arguments, at normal priority.
+
+    Its standard input is a pipe that closes when this process ends. Standard error is discarded, since drivers print
+    there, unless `errors` says otherwise (None: the same as this process's).
+    """
     root = str(Path(instrument.__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    with unhurried():
+    with normal_priority():
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command(name, *arguments),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=errors,
@@ -49,55 +55,55 @@ def spawn(
         )
 
 
-def ask(module: str, *arguments: str, seconds: float = 10.0) -> str:
-    """What `python -m module arguments` prints, for questions that only a fresh process answers well.
-    Raises HocketError with its last line when it fails, or when it takes longer than `seconds`."""
-    process = spawn(module, *arguments, output=subprocess.PIPE)
+def ask(name: str, *arguments: str, seconds: float = 10.0) -> str:
+    """The last line that the process `name` of `instrument.processes` prints, for what only a fresh process can find
+    out. Raises HocketError with that line when it fails, or when it takes longer than `seconds`."""
+    process = spawn(name, *arguments, output=subprocess.PIPE)
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise HocketError(f"{module} did not answer within {seconds:g} s: a driver hangs") from None
+        raise HocketError(f"the process {name} did not answer within {seconds:g} s: a driver hangs") from None
     finally:
         process.kill()
         process.wait(KILL_S)
     lines = output.decode(errors="replace").strip().splitlines()
     if process.returncode:
-        raise HocketError(lines[-1] if lines else f"{module} ended with status {process.returncode}")
+        raise HocketError(lines[-1] if lines else f"the process {name} ended with status {process.returncode}")
     return lines[-1] if lines else ""
 
 
 class Child(Generic[Memory]):
     """A process and the memory shared with it."""
 
-    def __init__(self, module: str, memory: Memory, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, memory: Memory, arguments: Sequence[str] = ()) -> None:
         self.memory = memory
-        self._born = time.perf_counter_ns()
-        self._process = spawn(module, str(memory.path), *arguments)
+        self._started_ns = time.perf_counter_ns()
+        self._process = spawn(name, str(memory.path), *arguments)
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Open, and its callback was here lately."""
+        """Whether it is open and its callback was called recently."""
         return self.memory.get("state") == RUNNING and not self.problem()
 
     def problem(self) -> str:
-        """Why this child is of no use any more, in one line; empty while all is well."""
+        """Why this child cannot be used any more, in one line; empty while it works."""
         state, now = self.memory.get("state"), time.perf_counter_ns()
         if state == FAILED:
             return self.memory.text("detail")
         if self._process.poll() is not None:
             return f"the device process ended with status {self._process.returncode}"
-        since = self.memory.get("heartbeat_ns") if state == RUNNING else self._born
+        since = self.memory.get("heartbeat_ns") if state == RUNNING else self._started_ns
         if now - since > (STALL_NS if state == RUNNING else OPEN_NS):
             return "the driver hangs"
         return ""
 
     def end(self) -> None:
-        """End the process: ask it, unless it is of no use, then kill it. Returns when it is gone."""
+        """End the process: politely if it works, then by a kill. Returns when it is gone."""
         asked = not self.problem()
         if self._process.stdin:
             with suppress(OSError):
@@ -112,10 +118,10 @@ class Child(Generic[Memory]):
 
 
 class Keeper(Generic[Memory]):
-    """Opens a child again and again, at a bounded pace and without ever waiting.
+    """Opens a child again and again, at a bounded rate and without blocking.
 
-    spawn: starts one, or raises HocketError; look: a cheap glance at the world, which is hopeful enough for a
-    try at once whenever it gives something else than before.
+    spawn: starts one, or raises HocketError; look: a cheap check of the system; when its value changes, the next try is
+    at once.
     """
 
     def __init__(self, spawn: Callable[[], Child[Memory]], look: Callable[[], object]) -> None:
@@ -128,7 +134,7 @@ class Keeper(Generic[Memory]):
         self.problem = ""
 
     def step(self) -> Child[Memory] | None:
-        """Go on with the opening: the child once it runs, else None. `problem` says what went wrong last."""
+        """Continue the opening: the child once it runs, else None. `problem` is the last error."""
         now = time.perf_counter_ns()
         if self._opening is None:
             if (seen := self._look()) != self._seen:
@@ -142,6 +148,7 @@ class Keeper(Generic[Memory]):
                 return None
         if self._opening.running:
             child, self._opening = self._opening, None
+            logger.info("process %d holds the device", child.pid)
             self._tries = 0
             self.problem = ""
             return child
@@ -157,25 +164,27 @@ class Keeper(Generic[Memory]):
             time.sleep(0.005)
             child = self.step()
         if child is None:
-            raise HocketError(self.problem or "not there")
+            raise HocketError(self.problem or "the device is not there")
         return child
 
     def close(self) -> None:
-        """Give up an opening that is under way."""
+        """Stop an opening that is in progress."""
         if self._opening:
             self._opening.end()
             self._opening = None
 
     def _failed(self, now: int, problem: str) -> None:
+        if problem != self.problem:  # it is tried again every two seconds
+            logger.warning("a device did not open: %s", problem)
         self.problem = problem
         self.close()
         self._next_ns = now + _RETRY_NS[min(self._tries, len(_RETRY_NS) - 1)]
         self._tries += 1
 
 
-def answer_in_time(seconds: float = 15.0) -> None:
-    """In a child that was asked: end when the parent is gone, or after so long, whatever hangs. A client that hangs
-    while it connects keeps a JACK server from all others."""
+def exit_after(seconds: float = 15.0) -> None:
+    """In a child started by `ask`: exit when the parent is gone, or after `seconds`, whatever hangs. A client that
+    hangs while it connects blocks a JACK server for all others."""
     parent, ends = os.getppid(), time.monotonic() + seconds
 
     def watch() -> None:
@@ -186,8 +195,8 @@ def answer_in_time(seconds: float = 15.0) -> None:
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def when_left(do: Callable[[], None]) -> None:
-    """In the child: `do` it when the parent is gone or wants an end: the pipe on standard input closes."""
+def when_parent_ends(do: Callable[[], None]) -> None:
+    """In the child: call `do` when standard input closes, as the parent is gone or asks for the end."""
 
     def watch() -> None:
         with suppress(OSError):
@@ -199,20 +208,20 @@ def when_left(do: Callable[[], None]) -> None:
 
 
 def serve(memory: SharedFile, work: Callable[[], None]) -> None:
-    """In the child: call `work` and end the process after it, telling the parent in one line what went wrong.
+    """In the child: call `work` and exit after it; an error is passed to the parent in one line.
 
-    When the parent is gone or wants an end (the pipe on standard input closes, SIGTERM), the number `closing`
-    is set and `work` has `CLOSE_S` to return. An interrupt from the keyboard is the parent's affair.
+    When standard input closes or SIGTERM arrives, the number `closing` is set and `work` has `CLOSE_S` to return. An
+    interrupt from the keyboard is left to the parent.
     """
 
     def end() -> None:
         memory.put("closing", 1)
         threading.Timer(CLOSE_S, os._exit, [0]).start()
 
-    hurry(DEVICE)
+    set_realtime_priority(DEVICE_PRIORITY)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: end())
-    when_left(end)
+    when_parent_ends(end)
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -222,4 +231,4 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
         memory.fail(str(error))
     except Exception as error:  # noqa: BLE001  what a driver raises is anybody's guess, and no one reads stderr
         memory.fail(f"{type(error).__name__}: {error}")
-    os._exit(memory.get("state") == FAILED)  # at once: a driver's own clean-up is where it would hang
+    os._exit(memory.get("state") == FAILED)  # without clean-up, in which a driver may hang

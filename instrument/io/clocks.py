@@ -1,4 +1,4 @@
-"""Time, passed in: the system's clock and one that tests wind by hand."""
+"""Clocks, which are passed in: the system's, and one that tests advance."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """The stand-in: time stands still until `advance` is called or somebody sleeps, and then it is later at
-    once. Any thread may call it."""
+    """The stand-in: time changes only by `advance` and `sleep_until`, which return at once. Any thread may call it."""
 
     def __init__(self, ns: int = 1_000_000_000) -> None:
         self._ns = ns
@@ -39,6 +38,6 @@ class ManualClock:
             self._ns += ns
 
     def sleep_until(self, ns: int) -> None:
-        """Make it `ns`, unless it is later already."""
+        """Set the time to `ns`, unless it is later already."""
         with self._lock:
             self._ns = max(self._ns, ns)

@@ -1,4 +1,4 @@
-"""Devices and ports are found by name: numbers change, names are what a player knows."""
+"""Finding devices and ports by name, since their numbers change."""
 
 from __future__ import annotations
 

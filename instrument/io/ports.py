@@ -1,4 +1,4 @@
-"""The devices the engine speaks to, as Protocols. Adapters and their stand-ins live beside this file."""
+"""The devices that the engine uses, as Protocols. Adapters and their stand-ins are in this package."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ class AudioStatus:
 
     state: "running", "lost" (being reopened) or "stopped"; device: its name; rate: frames a second;
     block: frames a callback; written, played: frames since `start`, counted on when the device is reopened;
-    starved: blocks that found the ring empty; xruns: what the driver itself reported; blocks: callbacks
-    so far; latency_ns: from a frame's leaving the ring to its being heard, as the device says;
-    detail: why it is lost.
+    starved: blocks that found the ring empty; xruns: as the driver reports; blocks: callbacks so far; latency_ns: from
+    the ring to the output, as the device reports; detail: why it is lost.
     """
 
     state: str
@@ -46,7 +45,7 @@ class AudioStatus:
 
 
 class AudioOutput(Protocol):
-    """Where the mixer's blocks go. Two channels, float32 in -1..1."""
+    """The output of the mixer: two channels, float32 in -1..1."""
 
     @property
     def rate(self) -> int:
@@ -54,14 +53,13 @@ class AudioOutput(Protocol):
         ...
 
     def start(self) -> None:
-        """Open the device; nothing happens if it is open. Raises HocketError when there is none; the output
-        is then "lost": it takes frames as time passes, and `poll` goes on trying."""
+        """Open the device, unless it is open. Raises HocketError when there is none; the output is then "lost": it
+        takes frames in real time, and `poll` tries again."""
         ...
 
     def free(self, lead: int) -> int:
-        """Frames that may be written so that the ring holds at most `lead` frames not yet played (or two of
-        the device's blocks, where those are more). Never blocks; while the device is lost, room comes as time
-        passes."""
+        """Frames that may be written so that the ring holds at most `lead` frames not yet played, or two of the
+        device's blocks if these are more. Never blocks; while the device is lost, frames are consumed in real time."""
         ...
 
     def write(self, frames: NDArray[np.float32]) -> None:
@@ -78,13 +76,13 @@ class AudioOutput(Protocol):
         ...
 
     def poll(self) -> bool:
-        """Keep the device alive: called a few times a second from the control thread; respawns what was
-        lost. True when the device was reopened since the last call, so `rate` may be another. Frame numbers
-        go on (`status().written` is the next one), so nothing that is being mixed meanwhile is misplaced."""
+        """Reopen the device if it is lost; called a few times a second from the control thread. True when the device
+        was reopened since the last call, so that `rate` may have changed. Frame numbers continue (`status().written` is
+        the next one), so what is mixed meanwhile stays in place."""
         ...
 
     def close(self) -> None:
-        """Stop and release everything; nothing is left running."""
+        """Stop and release everything; no process is left running."""
         ...
 
 
@@ -102,16 +100,16 @@ class MidiStatus:
 
 
 class MidiOutput(Protocol):
-    """Where MIDI goes."""
+    """A MIDI output."""
 
     def send(self, message: bytes, ns: int) -> None:
         """Send a short message so that it is heard at `ns` (`perf_counter_ns`). A backend with stamps (JACK)
-        takes it early and places it on its frame; the others send at once. `ns` 0: as soon as possible."""
+        takes it early and places it on its frame; the others send it at once. `ns` 0: as soon as possible."""
         ...
 
     @property
     def stamps(self) -> bool:
-        """True where the backend places messages itself: hand them over ~40 ms early."""
+        """Whether the backend places messages on their frames: send them about 40 ms early."""
         ...
 
     def poll(self) -> bool:
@@ -128,7 +126,7 @@ class MidiOutput(Protocol):
 
 
 class MidiInput(Protocol):
-    """Where MIDI of a person comes from. pace_s: how often it is worth reading."""
+    """A MIDI input, as of a keyboard. pace_s: seconds between reads that make sense."""
 
     pace_s: float
 
@@ -141,7 +139,7 @@ class MidiInput(Protocol):
         ...
 
     def status(self) -> MidiStatus:
-        """As of an output, but that nothing is sent. Cheap; callable from any thread."""
+        """As of an output, with nothing sent. Cheap; callable from any thread."""
         ...
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
-"""Real-time scheduling, where the system grants it: to root, and to whom a limit `rtprio` is set, as audio packages do
-for their group on Linux. Elsewhere nothing happens.
+"""Real-time scheduling (SCHED_RR) on Linux, where it is granted: to root, and to users with a limit `rtprio`, which
+audio packages set for their group. Elsewhere nothing happens.
 
-A thread with priority still waits for the interpreter for as long as the thread that has it is not let run. So all
-threads of an engine get priority; those that wake at deadlines, and what feeds a device, come before what computes.
+A thread with priority that waits for the interpreter's lock depends on the thread that holds it. So all threads of an
+engine get priority: those that wake at deadlines more than those that compute, device processes most.
 
-A JACK server without priority would be kept from its own work by ours: beside one, nobody asks for any.
+A JACK server without real-time scheduling would be kept from its work by threads with priority: next to one, none is
+set.
 """
 
 from __future__ import annotations
@@ -14,22 +15,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SERVERS = ("jackd", "jackdbus")
-COMPUTES, IN_TIME, DEVICE = 5, 6, 7  # below the 10 of a JACK server, far below the kernel's own
+JACK_SERVERS = ("jackd", "jackdbus")
+# Below the 10 of a JACK server, far below the kernel's own.
+COMPUTE_PRIORITY, DEADLINE_PRIORITY, DEVICE_PRIORITY = 5, 6, 7
 
 
-def hurry(priority: int, thread: int = 0) -> None:
-    """Give a thread (by default the calling one) a real-time priority; threads and processes it starts have it too."""
-    if not server_waits():
-        _give(priority, thread)
+def set_realtime_priority(priority: int, thread: int = 0) -> None:
+    """Give a thread (by default the calling one) a real-time priority; threads and processes that it starts inherit
+    it."""
+    if not jack_lacks_realtime():
+        _set_priority(priority, thread)
 
 
 @contextmanager
-def unhurried() -> Iterator[None]:
-    """Lets the calling thread be as any other, and what it starts meanwhile: a process that loads for a tenth of a
-    second would keep a core from all that must be in time."""
+def normal_priority() -> Iterator[None]:
+    """Run the calling thread, and what it starts, without real-time priority: a process that loads for a tenth of a
+    second would keep a core from threads with deadlines."""
     try:
-        policy, given = os.sched_getscheduler(0), os.sched_getparam(0)  # type: ignore[attr-defined,unused-ignore]
+        policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)  # type: ignore[attr-defined,unused-ignore]
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # type: ignore[attr-defined,unused-ignore]
     except (AttributeError, OSError):
         yield
@@ -38,27 +41,27 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            os.sched_setscheduler(0, policy, given)  # type: ignore[attr-defined,unused-ignore]
+            os.sched_setscheduler(0, policy, parameters)  # type: ignore[attr-defined,unused-ignore]
 
 
-def hurry_all(priority: int) -> None:
-    """Give a real-time priority to all threads that this process has by now."""
-    if not server_waits():
+def set_realtime_priority_of_process(priority: int) -> None:
+    """Give a real-time priority to all present threads of this process."""
+    if not jack_lacks_realtime():
         with suppress(OSError):
             for thread in os.listdir("/proc/self/task"):
-                _give(priority, int(thread))
+                _set_priority(priority, int(thread))
 
 
-def _give(priority: int, thread: int) -> None:
+def _set_priority(priority: int, thread: int) -> None:
     with suppress(AttributeError, OSError):
         os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(priority))  # type: ignore[attr-defined,unused-ignore]
 
 
-def server_waits() -> bool:
+def jack_lacks_realtime() -> bool:
     """Whether a JACK server runs without real-time scheduling (Linux)."""
     for name in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
-            if name.read_text().strip() in SERVERS:
+            if name.read_text().strip() in JACK_SERVERS:
                 threads = [int(thread.name) for thread in (name.parent / "task").iterdir()]
                 policies = {os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK for thread in threads}
                 if not policies & {os.SCHED_FIFO, os.SCHED_RR}:

@@ -1,4 +1,4 @@
-"""Memory that an engine and its child processes share: a mapped file with named numbers and texts.
+"""Memory shared by an engine and its child processes: a mapped file with named numbers and texts.
 
 A plain `mmap` and not `multiprocessing.shared_memory`, whose tracker (before Python 3.13) removes the memory
 when a child is killed. Numbers are aligned 64-bit words, each written by one side only, so that no lock is
@@ -20,7 +20,7 @@ from instrument.errors import HocketError
 MAGIC = 0x54454B434F48  # "HOCKET"
 VERSION = 1
 
-# How a child stands, in the number `state`.
+# States of a child, in the number `state`.
 OPENING, RUNNING, FAILED = range(3)
 
 _COMMON = ("magic", "version", "state", "closing", "heartbeat_ns")
@@ -28,15 +28,15 @@ _TEXT_BYTES = 1024  # a text's two bytes of length and its UTF-8
 
 
 def _folder() -> str:
-    """Where a mapped file is never written to a disk, if there is such a place."""
+    """A folder in memory, if there is one, so that a mapped file is not written to a disk."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
 
 
 class PairRing:
     """The last `slots` pairs of integers, from one writer to one reader, in 64-bit words of shared memory.
 
-    Each slot carries a check word, so that a pair read while it is written is seen to be torn on any
-    processor, whatever the order in which its stores arrive.
+    Each slot carries a check word, so that a pair that is read while it is written is detected, whatever the
+    order in which a processor's stores arrive.
     """
 
     WORDS = 3
@@ -62,7 +62,7 @@ class PairRing:
         at = 1 + count % self._slots * self.WORDS
         words[at] = a
         words[at + 1] = b
-        words[at + 2] = ~(count ^ a ^ b)  # so that an untouched slot is no pair either
+        words[at + 2] = ~(count ^ a ^ b)  # complemented, so that an empty slot is not valid either
         words[0] = count + 1
 
     def pull(self, since: int, limit: int = sys.maxsize) -> tuple[list[tuple[int, int]], int]:
@@ -141,7 +141,7 @@ class SharedFile:
         return shared
 
     def index(self, name: str) -> int:
-        """Where the number `name` is in `words`, for code in a hurry."""
+        """Where the number `name` is in `words`, for code that must be fast."""
         return self._index[name]
 
     def get(self, name: str) -> int:
@@ -165,7 +165,7 @@ class SharedFile:
         self._mapped[at : at + 2] = len(data).to_bytes(2, "little")
 
     def fail(self, reason: str) -> None:
-        """Tell the other side, in one line, why this cannot go on."""
+        """Set the state to `FAILED`, with the reason in one line for the other side."""
         self.put_text("detail", " ".join(reason.split()))
         self.put("state", FAILED)
 
@@ -175,6 +175,6 @@ class SharedFile:
         return memoryview(self._mapped)[start : start + size]
 
     def unlink(self) -> None:
-        """Take the file's name away; the memory lives until both sides have let go of it."""
+        """Take the file's name away; the memory is freed when both sides have unmapped it."""
         with suppress(OSError):  # already gone, or Windows, where a mapped file keeps its name
             self.path.unlink()

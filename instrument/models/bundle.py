@@ -1,8 +1,8 @@
 """A bundle: a folder with manifest.json, graphs, a golden file and a card.
 
-A bundle from a stranger is data: sizes are bounded before anything is parsed, hashes show damage, operators
-are those its family names, no path leaves the folder, and one that is not known yet is first loaded in a child
-process with limits on time and memory.
+A bundle from a stranger is data: sizes are bounded before parsing, hashes show damage, only the operators of its family
+are allowed, and no path leaves the folder. A bundle that is not known yet is first loaded in a child process with
+limits on time and memory.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from instrument.models.families import FAMILIES
 from instrument.models.manifest import Graph, Manifest, read_manifest
 from instrument.models.onnxfile import MAX_BYTES, check_graph
 from instrument.models.runtime import ONNX_TYPES, Session
+from instrument.processes import command
 
 PROBE_SECONDS = 60
 PROBE_MEMORY = 4 << 30
@@ -40,7 +41,7 @@ class Bundle:
     def session(self, graph: str) -> Session:
         """The graph of that id; HocketError if there is none."""
         if graph not in self.sessions:
-            raise HocketError(f"bundle {self.manifest.slug!r} has no graph {graph!r}: it is not whole")
+            raise HocketError(f"bundle {self.manifest.slug!r} has no graph {graph!r}: reinstall it")
         return self.sessions[graph]
 
     def golden(self) -> dict[str, NDArray[Any]]:
@@ -52,7 +53,7 @@ class Bundle:
         """The arrays of the latents' file. HocketError if it is damaged, or there is none."""
         file = self.manifest.latents
         if file is None:
-            raise HocketError(f"bundle {self.manifest.slug!r} tells nothing of its latent space: it is not whole")
+            raise HocketError(f"bundle {self.manifest.slug!r} has no latents file: reinstall it")
         return self._arrays(file.file, file.sha256)
 
     def primers(self) -> dict[str, NDArray[Any]]:
@@ -65,17 +66,17 @@ class Bundle:
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 if sum(info.file_size for info in archive.infolist()) > 4 * MAX_ARRAYS:
-                    raise HocketError(f"{self.folder / file} unpacks to too much: not a file of a bundle")
+                    raise HocketError(f"{self.folder / file} unpacks to over {4 * MAX_ARRAYS >> 20} MiB: it is refused")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise HocketError(f"{self.folder / file} holds no arrays: {error}") from error
+            raise HocketError(f"{self.folder / file} holds no arrays ({error}): install the bundle again") from error
 
 
 def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
     """Check and load the bundle in `folder`. trusted: shipped with Hocket, so not probed in a child first.
 
-    Raises HocketError on anything that is not whole.
+    Raises HocketError where anything is missing, damaged or not allowed.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -88,13 +89,13 @@ def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
 
 
 def check_graphs(folder: Path, manifest: Manifest) -> dict[str, bytes]:
-    """The bytes of every graph, by id. HocketError unless all that the family needs is there, whole and harmless."""
+    """The bytes of every graph, by id. HocketError unless all that the family needs is there and passes its checks."""
     family = FAMILIES[manifest.family]
     there = {graph.id for graph in manifest.graphs}
     missing = [f"graph {id!r}" for id in family.graphs if id not in there]
     missing += [name for name in family.arrays if getattr(manifest, name) is None]
     if missing:
-        raise HocketError(f"bundle {manifest.slug!r} has no {missing[0]}: it is not a whole {manifest.family} bundle")
+        raise HocketError(f"bundle {manifest.slug!r} has no {missing[0]}: it is an incomplete {manifest.family} bundle")
     if len(manifest.needs) != family.needs:
         needed = ", ".join(manifest.needs) or "no bundle"
         raise HocketError(f"bundle {manifest.slug!r} needs {needed}, a {manifest.family} needs {family.needs}")
@@ -133,10 +134,10 @@ def _load(folder: Path, graph: Graph, data: bytes, unpacked: bool) -> Session:
         (graph.inputs, session.inputs, "input"),
         (graph.outputs, session.outputs, "output"),
     ):
-        told = {p.name: (p.shape, ONNX_TYPES[p.type]) for p in ports}
-        if told != there:
-            differs = sorted(set(told.items()) ^ set(there.items()))[:1]
-            raise HocketError(f"{folder / graph.file}: {kind}s are not those of the manifest, see {differs}")
+        declared = {p.name: (p.shape, ONNX_TYPES[p.type]) for p in ports}
+        if declared != there:
+            differs = sorted(set(declared.items()) ^ set(there.items()))[:1]
+            raise HocketError(f"{folder / graph.file}: {kind}s differ from the manifest's, see {differs}")
     return session
 
 
@@ -153,33 +154,34 @@ def _probe(folder: Path, manifest: Manifest) -> None:
         known = set()
     if manifest.bundle_hash in known:
         return
-    command = [sys.executable, "-m", "instrument.models.bundle", str(folder.resolve())]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+        probe = command("bundle-probe", str(folder.resolve()))
+        done = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise HocketError(f"bundle in {folder} took over {PROBE_SECONDS} s to load: not used") from error
+        raise HocketError(f"bundle in {folder} took over {PROBE_SECONDS} s to load: it is refused") from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"its loading ended with status {done.returncode}"])[-1]
-        raise HocketError(f"bundle in {folder} is refused: {said}")
+        reason = (done.stderr.strip().splitlines() or [f"its loading ended with status {done.returncode}"])[-1]
+        raise HocketError(f"bundle in {folder} is refused: {reason}")
     temporary = known_file.with_suffix(f".{os.getpid()}")
     try:
         temporary.write_text(json.dumps(sorted(known | {manifest.bundle_hash})))
         os.replace(temporary, known_file)
     except OSError:
-        pass  # it will be probed again, that is all
+        pass  # it is probed again next time
 
 
-def _probe_main(folder: str) -> int:
-    """The child: load everything under limits; a named error is one line and status 1."""
+def main(arguments: list[str]) -> int:
+    """The child that loads the bundle in a folder, the one argument, under limits on time and memory; an error is one
+    line on standard error and status 1."""
     try:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (PROBE_MEMORY, PROBE_MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (PROBE_SECONDS, PROBE_SECONDS))
     except (ImportError, ValueError, OSError):
-        pass  # Windows has no such limits; the parent's time limit holds everywhere
+        pass  # Windows has no such limits; the parent's time limit applies everywhere
     try:
-        open_bundle(Path(folder), trusted=True)
+        open_bundle(Path(arguments[0]), trusted=True)
     except (HocketError, MemoryError) as error:
         print(error or "it needs too much memory", file=sys.stderr)
         return 1
@@ -187,4 +189,4 @@ def _probe_main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_probe_main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Which bundles there are, and opening one as a player."""
+"""The installed bundles, and opening one as a player."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from instrument.paths import models_dirs
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A bundle's folder; `problem` says in one line why it cannot be used, "" if nothing is known against it."""
+    """A folder of a bundle. problem: one line why it cannot be used, else ""; bytes: of all its files."""
 
     path: Path
     manifest: Manifest | None
@@ -62,11 +62,11 @@ def list_models() -> list[Entry]:
 
 
 def _with_needs(entry: Entry, there: Mapping[str, Entry]) -> Entry:
-    """The entry, with a problem where bundles are missing that it needs."""
+    """The entry, with a problem if bundles that it needs are missing."""
     missing = [slug for slug in entry.manifest.needs if slug not in there] if entry.manifest else []
     if entry.problem or not missing:
         return entry
-    return replace(entry, problem=f"{entry.slug} needs {', '.join(missing)}: put that into the same folder too")
+    return replace(entry, problem=f"{entry.slug} needs {', '.join(missing)}: install it too")
 
 
 def find_model(slug: str) -> Entry:
@@ -82,18 +82,18 @@ def find_model(slug: str) -> Entry:
 
 
 def open_player(slug: str) -> tuple[Manifest, NotePlayer | SoundModel]:
-    """The model of that slug, ready to play, be it notes or sound."""
+    """Open the model of a slug as a player of notes or of sound. HocketError if it is not installed or not usable."""
     bundle = _open(slug)
     return bundle.manifest, _model(bundle)
 
 
 def open_note_player(slug: str) -> tuple[Manifest, NotePlayer]:
-    """The model of that slug, ready to play notes."""
+    """Open the model of a slug as a note player. HocketError as `open_player`, and if it does not play notes."""
     return open_note_bundle(_open(slug))
 
 
 def open_sound(slug: str) -> tuple[Manifest, SoundModel]:
-    """The model of that slug, ready to sound."""
+    """Open the model of a slug as a sound model. HocketError as `open_player`, and if it plays notes."""
     return open_sound_bundle(_open(slug))
 
 

@@ -18,8 +18,19 @@ VERSION = 1
 FORMAT = Format(VERSION, migrations={}, field="manifest_version")
 MAX_MANIFEST = 1 << 20
 # What of a manifest the music or the sound depends on, besides files; and what of a knob it does not.
-HEARD = ("family", "codec", "condition_genres", "genres", "parts", "latent", "needs", "states", "traits", "knobs")
-UNHEARD = frozenset(["label", "unit", "help", "zero"])
+HASHED_FIELDS = (
+    "family",
+    "codec",
+    "condition_genres",
+    "genres",
+    "parts",
+    "latent",
+    "needs",
+    "states",
+    "traits",
+    "knobs",
+)
+UNHASHED_KNOB_FIELDS = frozenset(["label", "unit", "help", "zero"])
 
 PlainName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -147,16 +158,19 @@ class Manifest(msgspec.Struct, frozen=True):
         for graph in self.graphs:
             if graph.id == id:
                 return graph
-        raise HocketError(f"bundle {self.slug!r} has no graph {id!r}: it is not a whole {self.family} bundle")
+        raise HocketError(f"bundle {self.slug!r} has no graph {id!r}: it is an incomplete {self.family} bundle")
 
     @property
     def bundle_hash(self) -> str:
-        """Names what is heard exactly: SHA-256 over the hashes of all graphs, latents and primers, and over `HEARD`.
+        """SHA-256 (hex) of all that the music or the sound depends on: the hashes of all graphs, latents and primers,
+        and `HASHED_FIELDS`.
 
-        What is at its default is left out, so that a field added later leaves the hashes of older bundles as they are.
+        Fields at their default are left out, so that a field added later leaves the hashes of older bundles unchanged.
         """
-        table: dict[str, object] = {name: _plain(getattr(self, name)) for name in HEARD}
-        table["knobs"] = [{k: v for k, v in _plain_struct(knob).items() if k not in UNHEARD} for knob in self.knobs]
+        table: dict[str, object] = {name: _plain(getattr(self, name)) for name in HASHED_FIELDS}
+        table["knobs"] = [
+            {k: v for k, v in _plain_struct(knob).items() if k not in UNHASHED_KNOB_FIELDS} for knob in self.knobs
+        ]
         heard = json.dumps({k: v for k, v in table.items() if v}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(f"{self._files}\n{heard}".encode()).hexdigest()
 

@@ -24,8 +24,8 @@ class Session:
     """A graph ready to run on the processor, deterministic in one thread."""
 
     def __init__(self, data: bytes, name: str, unpacked: bool = False) -> None:
-        """data: an ONNX file that `check_graph` let pass; unpacked: weights kept in 8 bits are unpacked now rather
-        than in every run (half the time, four times the memory). Raises HocketError if it does not load."""
+        """data: an ONNX file that passed `check_graph`; name: for errors; unpacked: 8-bit weights are dequantised once,
+        on loading, and not in every run (half the time, four times the memory). HocketError if it does not load."""
         ort = _onnxruntime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1

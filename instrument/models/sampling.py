@@ -1,8 +1,8 @@
-"""Drawing from logits with counter-based noise.
+"""Sampling from logits with counter-based noise.
 
-Gumbel-max: the value with the largest logit + noise is a draw from the softmax. Since the noise belongs to
-the value and to the place in the music, masking values that were not chosen leaves the choice as it was, and
-a small change of the logits rarely changes it.
+Gumbel-max trick: the index of the largest logit + noise is a draw from the softmax. The noise is keyed by the value and
+the position in the music. So masking values that were not chosen does not change the choice, and a small change of the
+logits rarely does.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def choose(
     allowed: NDArray[np.bool_] | None = None,
     after: NDArray[np.bool_] | None = None,
 ) -> int:
-    """A value 0..len(logits) - 1, or -1 if nothing is left.
+    """Draw a value 0..len(logits) - 1, or -1 if none is left. logits, draws and masks: (n,).
 
-    allowed: what the music permits, applied first; top_p: of the rest, the most likely values that together
-    have this probability; after: applied last (the floor), so that it takes away only what it must.
+    allowed: mask applied first; top_p: nucleus sampling (Holtzman and others, 2020) among these, the most likely values
+    that together have this probability; after: mask applied last (the floor), so that it excludes no more than it must.
     """
     scores = logits / np.float32(max(temperature, 1e-3))
     if allowed is not None:

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.midi_spec import BEND, CHANNELS, CONTROL, NOTE_OFF, NOTE_ON, PROGRAM
 
 MAX_TRACKS = 4096
 MAX_TICKS = 1 << 38  # of the file's own; more than eight million beats of the finest file
 LONGEST_NUMBER = 4  # bytes of a delta time or a length
 HEADER_WITHIN = 1024  # old files have a head of another system before their own
 
-NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
 NAME, MARKER, PORT, END, TEMPO, METRE = 0x03, 0x06, 0x21, 0x2F, 0x51, 0x58
-_KEPT = frozenset(kind | channel for kind in (NOTE_OFF, NOTE_ON, CONTROL, PROGRAM) for channel in range(16))
+_KEPT = frozenset(kind | channel for kind in (NOTE_OFF, NOTE_ON, CONTROL, PROGRAM) for channel in range(CHANNELS))
 _FEWEST_BYTES = {NAME: 0, MARKER: 0, PORT: 1, TEMPO: 3, METRE: 4}  # of the meta events that are kept
 _SYSTEM_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data of events that have no place in a file
 _META, _EXCLUSIVE, _ESCAPE = 0xFF, 0xF0, 0xF7
@@ -184,7 +184,7 @@ class _Walk:
                     continue
                 running = status
                 first = data[place]
-                if 0xC0 <= status < 0xE0:
+                if PROGRAM <= status < BEND:  # programs and channel pressure have one data byte
                     second = 0
                     place += 1
                 else:

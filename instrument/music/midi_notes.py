@@ -12,12 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.midi_spec import (
+    BANK_MSB,
+    CHANNELS,
+    CONTROL,
+    DRUM_CHANNEL,
+    NOTE_OFF,
+    NOTE_ON,
+    PEDAL_DOWN,
+    PROGRAM,
+    RESET_CONTROLLERS,
+    SUSTAIN,
+)
 from instrument.music import midi_bytes as midi
-from instrument.music.reading import DRUM_CHANNEL, LONGEST_MARKER, RawMidi, RawTrack
+from instrument.music.reading import LONGEST_MARKER, RawMidi, RawTrack
 
 MAX_VOICES = 4096  # combinations of track, channel and program
-BANK, PEDAL, RESET_CONTROLLERS = 0, 64, 121
-PEDAL_DOWN = 64  # the value from which on it is
 MELODY_BANK = 121  # General MIDI 2
 DRUM_BANKS = (120, 127)  # General MIDI 2, Yamaha XG
 # Roland GS: device, model, parameter "use for rhythm part" of a part, map (0: none)
@@ -28,7 +38,6 @@ DRUM_NAME = re.compile(
     re.IGNORECASE,
 )
 FRAMES = {24: 2400, 25: 2500, 29: 2997, 30: 3000}  # SMPTE's frames a second, by name: in 100 seconds
-CHANNELS = 16
 _TIME_BITS = 40  # of a tick, or of an event's number
 
 Column = NDArray[np.int64]
@@ -73,7 +82,7 @@ def _tracks(file: midi.MidiBytes, scale: int) -> list[RawTrack]:
     strikes, ends, drums = _notes(events, np.array([t.end for t in file.tracks], np.int64), drummers)
     if not len(strikes):
         return []
-    chosen = events.kinds == midi.PROGRAM
+    chosen = events.kinds == PROGRAM
     programs = events.timeline(chosen, events.firsts).latest(events.channels[strikes], events.ticks[strikes], 0)
     voices = (events.tracks[strikes] << 32) | (events.channels[strikes] << 8) | (programs << 1) | drums
     distinct, voice = np.unique(voices, return_inverse=True)
@@ -100,8 +109,8 @@ def _tracks(file: midi.MidiBytes, scale: int) -> list[RawTrack]:
 
 def _notes(events: _Events, track_ends: Column, drummers: NDArray[np.bool_]) -> tuple[Column, Column, Column]:
     """Of each note: the number of the event that strikes it, the tick at which it ends, whether it is a drum's."""
-    striking = (events.kinds == midi.NOTE_ON) & (events.seconds > 0)
-    at = np.flatnonzero((events.kinds == midi.NOTE_ON) | (events.kinds == midi.NOTE_OFF))
+    striking = (events.kinds == NOTE_ON) & (events.seconds > 0)
+    at = np.flatnonzero((events.kinds == NOTE_ON) | (events.kinds == NOTE_OFF))
     striking, keys = striking[at], (events.channels[at] << 7) | events.firsts[at]
     released = _released((events.tracks[at] << 32) | keys, striking)
     lone = np.ones(len(at), bool)  # neither released nor releasing: perhaps by another track
@@ -130,7 +139,7 @@ def _notes(events: _Events, track_ends: Column, drummers: NDArray[np.bool_]) -> 
 def _is_drum(events: _Events, strikes: Column) -> NDArray[np.bool_]:
     """Whether notes are drums by their channel, by its bank, or by what Roland's exclusive messages make of it."""
     channels, ticks = events.channels[strikes], events.ticks[strikes]
-    banks = events.timeline((events.kinds == midi.CONTROL) & (events.firsts == BANK), events.seconds)
+    banks = events.timeline((events.kinds == CONTROL) & (events.firsts == BANK_MSB), events.seconds)
     bank = banks.latest(channels, ticks, 0)
     by_channel = (channels % CHANNELS == DRUM_CHANNEL) & (bank != MELODY_BANK)
     rhythm = events.rhythm.latest(channels, ticks, -1)
@@ -166,9 +175,9 @@ class _Events:
             if (match := GS_RHYTHM.match(data))
         ]
         self.rhythm = _Timeline(*np.array(rhythm, np.int64).reshape(-1, 3).T)
-        control = self.kinds == midi.CONTROL
-        moved = np.flatnonzero(control & np.isin(self.firsts, (PEDAL, RESET_CONTROLLERS)))
-        down = (self.firsts[moved] == PEDAL) & (self.seconds[moved] >= PEDAL_DOWN)
+        control = self.kinds == CONTROL
+        moved = np.flatnonzero(control & np.isin(self.firsts, (SUSTAIN, RESET_CONTROLLERS)))
+        down = (self.firsts[moved] == SUSTAIN) & (self.seconds[moved] >= PEDAL_DOWN)
         self.pedal = _Timeline(self.channels[moved], moved, down)
         up = moved[~down]
         self.lifted = _Timeline(self.channels[up], up, self.ticks[up])

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.midi_spec import DRUM_CHANNEL
 from instrument.music.midi_notes import raw_midi
 from instrument.music.notes import Part, Piece
-from instrument.music.reading import DRUM_CHANNEL, STEPS_PER_BEAT, read
+from instrument.music.reading import STEPS_PER_BEAT, read
 from instrument.music.timebase import MICRO_STEPS
 
 MAX_BYTES = 4 << 20  # a few seconds of parsing; scores of an hour have a tenth of it

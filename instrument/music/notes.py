@@ -86,10 +86,11 @@ def order_keys(notes: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def tidy(notes: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Sort by (tick, pitch, drums last) and keep, of notes equal in these, the longest."""
+    """Sort by (tick, pitch, drums last) and keep one of the notes that are equal in these: that of the lowest part, so
+    that a melody keeps its notes where a pedalled piano doubles them for longer; within that part the longest."""
     notes = np.asarray(notes, np.int32).reshape(-1, len(COLUMNS))
     keys = order_keys(notes)
-    notes = notes[np.lexsort((-notes[:, 3], keys))]
+    notes = notes[np.lexsort((-notes[:, 3], notes[:, 5], keys))]
     keys = order_keys(notes)
     first = np.ones(len(keys), bool)
     first[1:] = keys[1:] != keys[:-1]

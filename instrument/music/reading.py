@@ -17,9 +17,8 @@ from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
-RULES_VERSION = 4  # raise it when a change here gives other notes for the same file
+RULES_VERSION = 5  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
-DRUM_CHANNEL = 9
 BASS_PROGRAMS = range(32, 40)
 HIGHEST_BASS = 52  # median pitch of a line that is taken for a bass by its height alone
 MAX_BEATS = 100_000  # fourteen hours at 120 beats a minute

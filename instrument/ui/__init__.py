@@ -1,1 +1,1 @@
-"""The window: a client of the engine. Qt lives here alone."""
+"""The window, a client of the engine. Only this package imports Qt."""

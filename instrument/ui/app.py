@@ -1,4 +1,4 @@
-"""The window as a program."""
+"""Starts the window: checks for a display, starts or finds the engine, and runs Qt."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from pathlib import Path
 
 from instrument.errors import HocketError
 
-# What an engine that takes the place of a dead one is not told where it finds an autosave: that knows better.
+# Options that an engine started in place of a dead one does not receive: an autosave has newer values.
 _SAVED = frozenset(("model", "patch", "midi-offset"))
-_PROBE_S = 3.0  # to see whether a display answers
-_RECORDING = frozenset(("record",))  # nor ever this: it would write over what was recorded
+_RECORDING = frozenset(("record",))  # never given again: the new engine would overwrite the recording
+_PROBE_S = 3.0  # timeout of a connection to the display
 
 
 def run_window(options: Mapping[str, str] | None = None, keep: bool = False, seconds: float = 0) -> int:
-    """Open the window, start or find the engine, and return 0 when the window was closed.
+    """Open the window, start or find the engine, and return 0 after the window is closed.
 
-    options: for an engine that is started here, as `EngineClient.connect` takes them; keep: closing the window
-    leaves the engine playing; seconds: close by itself after so long, 0 = never.
-    Raises HocketError where there is no display, and where the engine cannot be started.
+    options: for an engine that is started here, as `EngineClient.connect` takes them.
+    keep: closing the window leaves the engine playing.
+    seconds: close the window after this time; 0 means never.
+    Raises HocketError if there is no display or the engine cannot be started.
     """
     check_display()
     from instrument.engine.ipc.client import EngineClient
@@ -49,7 +50,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
         except (HocketError, OSError) as error:
             first_client.set_exception(error)
 
-    # The engine starts while Qt is being imported: both take a second.
+    # The engine starts while Qt is imported, because each takes about a second.
     threading.Thread(target=connect_first, name="engine-start", daemon=True).start()
 
     from PySide6.QtCore import QTimer
@@ -73,7 +74,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
         window.banner.notify(notice)
     if seconds > 0:
         QTimer.singleShot(round(seconds * 1000), window.close)
-    # Python sees signals between two steps of its own; the window's timer takes such steps 30 times a second.
+    # Python handles signals between bytecodes only; the link's timer runs Python code 30 times a second.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close())
     window.show()
@@ -85,7 +86,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
 
 
 def check_display() -> None:
-    """Raise HocketError where a window cannot be: Qt would abort the process without one word of ours."""
+    """Raise HocketError if no window can be opened. Without this check Qt would abort the process."""
     if sys.platform in ("darwin", "win32") or os.environ.get("QT_QPA_PLATFORM"):
         return
     x, wayland = os.environ.get("DISPLAY", ""), os.environ.get("WAYLAND_DISPLAY", "")
@@ -93,7 +94,7 @@ def check_display() -> None:
         raise HocketError("no display: neither DISPLAY nor WAYLAND_DISPLAY is set; play with --headless")
     if not (wayland and _wayland_answers(wayland)) and not (x and _x_answers(x)):
         named = " and ".join(filter(None, (x, wayland)))
-        raise HocketError(f"no display: nobody answers at {named}; play with --headless")
+        raise HocketError(f"no display: no server answers at {named}; play with --headless")
 
 
 def _wayland_answers(name: str) -> bool:
@@ -101,14 +102,14 @@ def _wayland_answers(name: str) -> bool:
 
 
 def _x_answers(name: str) -> bool:
-    """name: as in DISPLAY, ":0", "unix:0.0", "localhost:10.0"."""
+    """Whether an X server answers. name: as in DISPLAY, for example ":0", "unix:0.0" or "localhost:10.0"."""
     host, _, rest = name.rpartition(":")
     number = rest.partition(".")[0]
     if not number.isdecimal():
         return False
     if host in ("", "unix"):
         path = f"/tmp/.X11-unix/X{number}"
-        return any(_answers(socket.AF_UNIX, start + path) for start in ("\0", ""))  # abstract, then in the folder
+        return any(_answers(socket.AF_UNIX, start + path) for start in ("\0", ""))  # the abstract socket, then the file
     return _answers(socket.AF_INET, (host, 6000 + int(number)))
 
 
@@ -121,7 +122,7 @@ def _answers(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
 
 
 def _zoom(settings: object) -> float:
-    """The zoom chosen last, else what the desktop's text size asks for."""
+    """The zoom factor saved last, else one from the desktop's text size."""
     from PySide6.QtCore import QSettings
     from PySide6.QtGui import QGuiApplication
 

@@ -1,4 +1,4 @@
-"""A quiet bar that says what is worth knowing: states of the engine, refusals, and a way out."""
+"""A bar for messages: states of the engine, refused commands, and an offer with a button."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NOTICE_S = 8.0
 
 
 class Banner(QFrame):
-    """Hidden while there is nothing to say.
+    """Hidden while there is no message.
 
-    States last as long as the engine reports them, notices a few seconds, an offer until it is taken or
-    withdrawn. The cross puts away what stands there now.
+    A state is shown as long as the engine reports it, a notice for a few seconds, an offer until its button is
+    pressed or it is withdrawn. The close button dismisses the messages shown.
     """
 
-    offered = Signal()  # the player took the offer
+    offered = Signal()  # the button of the offer was pressed
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -30,8 +30,8 @@ class Banner(QFrame):
         self.setAccessibleName("Notices")
         self._clock = clock
         self._states: tuple[str, ...] = ()
-        self._away: frozenset[str] = frozenset()
-        self._notices: dict[str, float] = {}  # text -> when it goes
+        self._dismissed: frozenset[str] = frozenset()
+        self._notices: dict[str, float] = {}  # text -> time at which it is removed
         self._offer = ""
         self.label = QLabel()
         self.label.setWordWrap(True)
@@ -39,8 +39,8 @@ class Banner(QFrame):
         self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.button = Button("", "", name="offer")
         self.button.clicked.connect(self.offered)
-        self.cross = Button("", "Put away", icons.icon("close", theme.MUTED), "flat")
-        self.cross.clicked.connect(self.put_away)
+        self.cross = Button("", "Dismiss", icons.icon("close", theme.MUTED), "flat")
+        self.cross.clicked.connect(self.dismiss)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(14), theme.px(4), theme.px(6), theme.px(4))
         row.addWidget(self.label, 1)
@@ -50,37 +50,37 @@ class Banner(QFrame):
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The text shown."""
         return self.label.text()
 
     def show_states(self, states: tuple[str, ...]) -> None:
-        """States the engine reports; called with every telemetry."""
+        """Show the states that the engine reports; called with every telemetry."""
         if states != self._states:
             self._states = states
-            self._away &= frozenset(states)
+            self._dismissed &= frozenset(states)
             self._refresh()
 
     def notify(self, text: str, seconds: float = NOTICE_S) -> None:
-        """Say something for a few seconds."""
+        """Show a notice for some seconds."""
         self._notices.pop(text, None)
         self._notices[text] = self._clock() + seconds
         self._refresh()
 
     def offer(self, text: str, button: str = "") -> None:
-        """Say something that stays, with a button if it has a name; empty withdraws it."""
+        """Show a message that stays, with a button if `button` is not empty. An empty text withdraws it."""
         self._offer = text
         self.button.setText(button)
         self.button.setAccessibleName(button)
         self._refresh()
 
-    def put_away(self) -> None:
-        """Hide what stands there; the same states do not come back until they have been gone."""
-        self._away = frozenset(self._states)
+    def dismiss(self) -> None:
+        """Hide the messages shown. A dismissed state is shown again only after the engine has stopped reporting it."""
+        self._dismissed = frozenset(self._states)
         self._notices.clear()
         self._refresh()
 
     def tick(self) -> None:
-        """Let notices go when their time is over."""
+        """Remove notices whose time is over."""
         now = self._clock()
         if any(end <= now for end in self._notices.values()):
             self._notices = {text: end for text, end in self._notices.items() if end > now}
@@ -90,7 +90,7 @@ class Banner(QFrame):
         lines = [
             self._offer,
             *reversed(self._notices),
-            *(state for state in self._states if state not in self._away),
+            *(state for state in self._states if state not in self._dismissed),
         ]
         text = "\n".join(dict.fromkeys(line[:1].upper() + line[1:] for line in lines if line))
         if text != self.label.text():

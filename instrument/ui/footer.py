@@ -1,4 +1,4 @@
-"""The bar along the bottom: which devices are in use, and how the machine copes."""
+"""The bar at the bottom of the window: the devices in use, and figures of the engine's load."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OFFSET = KnobInfo(
     low=-MAX_OFFSET_MS,
     high=MAX_OFFSET_MS,
     step=1,
-    help="Send MIDI so many milliseconds later than the built-in voices play; below zero: earlier",
+    help="Delay of the MIDI output against the built-in voices, in milliseconds; negative sends earlier",
 )
 
 
 class Footer(QFrame):
-    """Devices to choose from, and `Health`. opened: the player is looking at a list of devices."""
+    """Lists of devices, and `Health`. The signal `opened` says that a list of devices is shown."""
 
     audio_picked, midi_picked, input_picked = Signal(str), Signal(str), Signal(str)
     offset_turned = Signal(float)
@@ -34,9 +34,11 @@ class Footer(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("bar")
-        self.audio = Selector("Audio device", "Where the built-in voices play")
-        self.midi = Selector("MIDI port", "Where the notes go; connect your synth or DAW to it")
-        self.input = Selector("Keyboard", "What you play along on: it sounds, and the model hears it")
+        self.audio = Selector("Audio device", "Output device of the built-in sounds")
+        self.midi = Selector("MIDI port", "Port that the notes are sent to; connect your synthesizer or DAW to it")
+        self.input = Selector(
+            "Keyboard", "MIDI keyboard to play along on: you hear what you play, and the model continues from it"
+        )
         self.health = Health()
         self._devices: tuple[str, ...] = ()
         self._ports: tuple[str, ...] = ()
@@ -59,47 +61,45 @@ class Footer(QFrame):
         row.addWidget(self.health)
 
     def show_description(self, description: Description) -> None:
-        """Take the lists of devices, and the offset."""
+        """Take the lists of devices and the MIDI offset."""
         self.offset.show_value(description.offset_ms)
         self._devices, self._ports = description.audio_devices, description.midi_ports
         self._inputs = description.midi_inputs
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Show what is in use."""
+        """Show which devices are in use."""
         _show_in_use(self.audio, _AUDIO, self._devices, report.audio)
         _show_in_use(self.midi, _MIDI, self._ports, report.midi)
         _show_in_use(self.input, _INPUT, self._inputs, report.midi_in)
         self.health.show_telemetry(report)
 
 
-class _Standing(NamedTuple):
-    """A choice that is always there. start: how the engine's report of it begins."""
+class _FixedItem(NamedTuple):
+    """An item that every list of its kind has. start: the beginning of the engine's report of it."""
 
     id: str
     text: str
     start: str
 
 
-_AUDIO = (_Standing("", "Default device", "default"), _Standing("null", "No sound", "null"))
-_MIDI = (_Standing("virtual", "Hocket, a virtual port", "Hocket"), _Standing("null", "No port", "null"))
+_AUDIO = (_FixedItem("", "Default device", "default"), _FixedItem("null", "No sound", "null"))
+_MIDI = (_FixedItem("virtual", "Hocket, a virtual port", "Hocket"), _FixedItem("null", "No port", "null"))
 
 _INPUT = (
-    _Standing("virtual", "Hocket in, a virtual port", "Hocket in"),
-    _Standing("null", "No keyboard", "null"),
+    _FixedItem("virtual", "Hocket in, a virtual port", "Hocket in"),
+    _FixedItem("null", "No keyboard", "null"),
 )
 
 
-def _show_in_use(
-    selector: Selector, standing: tuple[_Standing, _Standing], names: tuple[str, ...], in_use: str
-) -> None:
-    """in_use: a name, maybe with more said about it ("Speakers, 48000 Hz")."""
+def _show_in_use(selector: Selector, fixed: tuple[_FixedItem, _FixedItem], names: tuple[str, ...], in_use: str) -> None:
+    """Show the list and select the device in use. in_use: its name, maybe with details ("Speakers, 48000 Hz")."""
     if selector.view().isVisible() or not in_use:
         return
-    first, last = standing
-    known = [first, *(_Standing(name, name, name) for name in names if name != last.id), last]
+    first, last = fixed
+    known = [first, *(_FixedItem(name, name, name) for name in names if name != last.id), last]
     current = max((one for one in known if in_use.startswith(one.start)), key=lambda one: len(one.start), default=None)
     if current is None:
-        current = _Standing(in_use, in_use, in_use)
+        current = _FixedItem(in_use, in_use, in_use)
         known.insert(0, current)
     more = current is not last and current.id != ""
     selector.show_items(((one.id, in_use if more and one is current else one.text, "") for one in known), current.id)

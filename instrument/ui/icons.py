@@ -1,4 +1,4 @@
-"""Small pictures, drawn rather than loaded: sharp at every size and in every colour of the theme."""
+"""Icons, drawn instead of loaded, so that they are sharp at every size and follow the colours of the theme."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtGui import QIcon, QPainter, QPainterPath, QPen, QPixmap, QPolygon
 
 from instrument.ui import theme
 
-# Every picture is drawn on a square of 16 by 16; it fills closed shapes and strokes lines of 1.6.
+# An icon is drawn on a square of 16 by 16 units. Closed shapes are filled; lines are 1.6 wide.
 Draw = Callable[[QPainter], None]
 
 
@@ -75,7 +75,7 @@ _PICTURES: dict[str, Draw] = {
 
 
 def icon(name: str, colour: str = theme.TEXT) -> QIcon:
-    """The picture `name` in `colour`; greyed where a button is disabled."""
+    """The icon `name` in `colour`; grey on disabled buttons. Raises KeyError for an unknown name."""
     made = QIcon()
     for mode, shade in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, theme.FAINT)):
         for density in (1, 2, 3):
@@ -95,7 +95,7 @@ def icon(name: str, colour: str = theme.TEXT) -> QIcon:
 
 
 def logo(side: int) -> QPixmap:
-    """Two voices handing a melody back and forth, on a square of `side` pixels."""
+    """The logo, notes of two alternating voices, on a square of `side` pixels."""
     pixmap = QPixmap(side, side)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
@@ -113,7 +113,7 @@ def logo(side: int) -> QPixmap:
 
 
 def chevron(painter: QPainter, centre: QPointF, colour: str) -> None:
-    """A small arrow pointing down, for what opens a list."""
+    """Draw a small arrow pointing down, for a control that opens a list."""
     wide, high = theme.px(4), theme.px(2)
     path = QPainterPath(centre + QPointF(-wide, -high))
     path.lineTo(centre + QPointF(0, high))

@@ -1,4 +1,4 @@
-"""Walking through layouts."""
+"""Helpers for layouts: a row that scrolls, the order of tab keys, and clearing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLayout, QScrollA
 from instrument.ui import theme
 
 
-class Shelf(QScrollArea):
-    """A row of panels that scrolls sideways where there are too many; `row` holds them."""
+class ScrollRow(QScrollArea):
+    """A row of panels that scrolls sideways when they are too wide; the layout `contents` holds them."""
 
     def __init__(self, height: float) -> None:
         super().__init__()
         panels = QWidget()
-        self.row = QHBoxLayout(panels)
-        self.row.setContentsMargins(0, 0, 0, 0)
-        self.row.setSpacing(theme.px(10))
+        self.contents = QHBoxLayout(panels)
+        self.contents.setContentsMargins(0, 0, 0, 0)
+        self.contents.setSpacing(theme.px(10))
         self.setWidget(panels)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -28,7 +28,7 @@ class Shelf(QScrollArea):
 
 
 def in_reading_order(within: QWidget | None) -> Iterator[QWidget]:
-    """The widgets that take the keyboard, as they follow one another on the screen."""
+    """The widgets that accept keyboard focus, in the order of the screen."""
     if within is None:
         return
     if within.focusPolicy() & Qt.FocusPolicy.TabFocus:
@@ -50,7 +50,7 @@ def _laid_out(layout: QLayout) -> Iterator[QWidget]:
 
 
 def clear(layout: QBoxLayout) -> None:
-    """Take everything out of a layout."""
+    """Remove and delete all widgets of a layout."""
     while (item := layout.takeAt(0)) is not None:
         if (widget := item.widget()) is not None:
             widget.hide()

@@ -1,4 +1,4 @@
-"""The thread of life between window and engine: polling, knobs on their way, and starting it again when it dies."""
+"""The connection of the window to the engine: polling, values not confirmed yet, restarts of a dead engine."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from instrument.errors import HocketError
 
 FRAME_MS = 33
 RESTARTS, RESTARTS_WITHIN_S = 3, 60.0
-ASKED_TO_QUIT = "asked to quit"  # the reason an engine gives that ends on `Quit`
+ASKED_TO_QUIT = "asked to quit"  # the reason that an engine gives when it ends because of `Quit`
 
 
 class Client(Protocol):
-    """What the window needs of `instrument.engine.ipc.client.EngineClient`."""
+    """The part of `instrument.engine.ipc.client.EngineClient` that the window uses."""
 
     alive: bool
 
@@ -43,35 +43,35 @@ class Client(Protocol):
     def close(self) -> None: ...
 
 
-Connect = Callable[[bool], Client]  # argument: whether this is the first time; HocketError on failure
+Connect = Callable[[bool], Client]  # argument: whether this is the first connection; raises HocketError on failure
 
 
-class State(Enum):
-    """How things stand with the engine."""
+class LinkState(Enum):
+    """State of the connection to the engine."""
 
     STARTING = "starting"
     RUNNING = "running"
     RESTARTING = "restarting"
-    LOST = "lost"  # it died too often: the player has to ask for another try
+    LOST = "lost"  # it died too often; the user has to start it again
 
 
 class EngineLink(QObject):
-    """The window's engine. `frame` comes some 30 times a second, after all reports of that frame.
+    """The window's connection to the engine. `frame` is emitted every `FRAME_MS`, after the reports of that frame.
 
-    Connecting takes place in a thread of its own; nothing here blocks.
+    Connecting runs in a thread of its own; no method blocks.
     """
 
-    described = Signal(object)  # Description, also where only values in it changed
+    described = Signal(object)  # Description, also if only values in it changed
     measured = Signal(object)  # Telemetry
     refused = Signal(str, object)  # why a command was refused, and the command
-    answered = Signal(object)  # the command that was done
-    changed = Signal(object)  # State
+    answered = Signal(object)  # the command that was carried out
+    changed = Signal(object)  # LinkState
     failed = Signal(str)  # why the engine could not be started
     frame = Signal()
 
     def __init__(self, connect: Connect, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self.state = State.STARTING
+        self.state = LinkState.STARTING
         self._connect = connect
         self._clock = clock
         self._client: Client | None = None
@@ -81,8 +81,8 @@ class EngineLink(QObject):
         self._quits = False
         self._starts: deque[float] = deque(maxlen=RESTARTS)
         self._awaited: dict[int, AnyCommand] = {}
-        self._turned: dict[tuple[int, str], Value] = {}  # to go out with the next frame
-        self._just_turned: set[tuple[int, str]] = set()  # went out in this frame already
+        self._turned: dict[tuple[int, str], Value] = {}  # to be sent with the next frame
+        self._just_turned: set[tuple[int, str]] = set()  # already sent in this frame
         self._playing = False
         self._asked_to_quit = False
         self._timer = QTimer(self)
@@ -95,13 +95,13 @@ class EngineLink(QObject):
         self._timer.start(FRAME_MS)
 
     def retry(self) -> None:
-        """Try again after the engine was given up."""
-        if self.state == State.LOST:
+        """Start the engine again after it was given up."""
+        if self.state == LinkState.LOST:
             self._starts.clear()
             self._restart()
 
     def close(self, quit: bool) -> None:
-        """Leave the engine, with `quit` ending it."""
+        """Disconnect from the engine; with `quit`, end it too."""
         self._timer.stop()
         self._quits = quit
         self._closed.set()
@@ -110,27 +110,27 @@ class EngineLink(QObject):
             self._client = None
 
     def send(self, command: AnyCommand) -> None:
-        """Send a command; it is dropped while there is no engine."""
+        """Send a command. It is dropped while no engine runs."""
         if self._client is not None and self._client.alive:
             self._awaited[self._client.send(command)] = command
 
     def turn(self, player: int, knob: str, value: Value) -> None:
-        """Set a knob: at once if it is the first time in this frame, else the last value with the next."""
+        """Set a knob: at once for its first value in a frame, else with the next frame, the last value only."""
         if (player, knob) in self._just_turned:
             self._turned[player, knob] = value
         else:
             self._just_turned.add((player, knob))
             self.send(SetKnob(knob, value, player))
 
-    def under_way(self, player: int, knob: str) -> bool:
-        """Whether a value of this knob has not been answered yet, so that an echo may be an old one."""
+    def pending(self, player: int, knob: str) -> bool:
+        """Whether the engine has not confirmed this knob's last value yet. A value it reports may be old until then."""
         return (player, knob) in self._turned or any(
             isinstance(command, SetKnob) and (command.player, command.knob) == (player, knob)
             for command in self._awaited.values()
         )
 
     def poll(self) -> None:
-        """One frame: see who connected, take the reports, send the knobs, look whether the engine lives."""
+        """One frame: take a new connection, read the reports, send turned knobs, check that the engine is alive."""
         self._take_connection()
         if self._client is not None:
             for report in self._client.poll():
@@ -165,14 +165,14 @@ class EngineLink(QObject):
 
     def _lost(self) -> None:
         if self._client is not None:
-            for report in self._client.poll():  # its last words
+            for report in self._client.poll():  # reports sent before it ended
                 self._take(report)
             self._client.close()
             self._client = None
         self._description = None
         self._awaited.clear()
         self._turned.clear()
-        if self._asked_to_quit:  # by another client: not ours to bring back unasked
+        if self._asked_to_quit:  # another client ended it on purpose, so it is not restarted
             self._asked_to_quit = False
             self._give_up("The engine was asked to quit.")
         else:
@@ -184,12 +184,12 @@ class EngineLink(QObject):
             self._give_up(f"The engine stopped {RESTARTS + 1} times within a minute.")
             return
         self._starts.append(now)
-        self._set(State.RESTARTING)
+        self._set(LinkState.RESTARTING)
         self._open(first=False)
 
     def _give_up(self, reason: str) -> None:
         self._playing = False
-        self._set(State.LOST)
+        self._set(LinkState.LOST)
         self.failed.emit(reason)
 
     def _open(self, first: bool) -> None:
@@ -215,14 +215,14 @@ class EngineLink(QObject):
             self._give_up(str(result))
             return
         self._client = result
-        restarted = self.state == State.RESTARTING
-        self._set(State.RUNNING)
+        restarted = self.state == LinkState.RESTARTING
+        self._set(LinkState.RUNNING)
         if restarted:
-            self.send(Panic())  # synths outside may still hold what the dead engine played
+            self.send(Panic())  # external synthesizers may still hold notes of the dead engine
             if self._playing:
                 self.send(Play())
 
-    def _set(self, state: State) -> None:
+    def _set(self, state: LinkState) -> None:
         self.state = state
         self.changed.emit(state)
 

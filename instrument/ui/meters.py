@@ -1,4 +1,4 @@
-"""Health at a glance: the level of the sound, and how hard the machine works for it."""
+"""Meters: output levels, and figures of the engine's load and timing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from instrument.ui import theme
 SILENCE = (-120.0, -120.0)  # dBFS of left and right
 _FLOOR_DB, _TOP_DB = -54.0, 6.0
 _LOUD_DB = -5.0
-_FALL_DB_S = 24.0  # how fast the bar falls
-_HOLD_S = 1.5  # how long the peak stays
+_FALL_DB_S = 24.0  # rate at which the bar falls
+_HOLD_S = 1.5  # how long a peak is held
 _MARKS = (0, -6, -12, -24, -36, -48)
 
 
 class LevelMeter(QWidget):
-    """Two bars in dBFS with held peaks and a light for overs; a click puts the light out."""
+    """Two bars in dBFS with held peaks and a clip light; a click resets the light."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class LevelMeter(QWidget):
         self.over = False
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Output level")
-        self.setToolTip("Peak level of the built-in voices in dBFS. Red: above 0 dBFS; click to reset")
+        self.setToolTip("Peak level of the output in dBFS. Red: above 0 dBFS; click to reset")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
 
     def show_levels(self, levels: tuple[float, float]) -> None:
@@ -49,7 +49,7 @@ class LevelMeter(QWidget):
             self.over = self.over or level > 0
         if before != (tuple(self.bars), tuple(self.peaks), self.over):
             self.setAccessibleDescription(f"{max(levels):.0f} dBFS" if max(levels) > _FLOOR_DB else "silent")
-            self.update(0, 0, self._marks_at, self.height())  # not the marks: text is dear to paint
+            self.update(0, 0, self._marks_at, self.height())  # without the marks: painting text is expensive
 
     @property
     def _marks_at(self) -> int:
@@ -97,7 +97,7 @@ class LevelMeter(QWidget):
 
 
 class StripMeter(QWidget):
-    """The louder side of one player in dBFS, as a line from left to right."""
+    """Level of one player in dBFS, the louder of left and right, as a horizontal line."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.perf_counter) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class StripMeter(QWidget):
         self._then = clock()
         self.bar = _FLOOR_DB
         self.setAccessibleName(name)
-        self.setToolTip("Peak level in dBFS, before the instrument's own level")
+        self.setToolTip("Peak level of this player in dBFS, before the main level")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_levels(self, levels: tuple[float, float]) -> None:
@@ -131,7 +131,7 @@ class StripMeter(QWidget):
 
 
 class Reading(QWidget):
-    """A figure with its name above: "LATENCY / 18 ms"; amber when it is bad, with advice to read."""
+    """A figure with its name above, as "Latency" and "18 ms". Amber when it is bad, with advice in the tooltip."""
 
     def __init__(self, name: str, help: str, widest: str) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class Reading(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def show_text(self, text: str, bad: bool = False, advice: str = "", share: float = -1.0) -> None:
-        """share: 0..1 draws a bar below the figure."""
+        """Show a figure. share: a value in 0..1 draws a bar below it; a negative one draws none."""
         if (text, bad, share) == (self._text, self._bad, self._share):
             return
         self._text, self._bad, self._share = text, bad, share
@@ -153,7 +153,7 @@ class Reading(QWidget):
 
     @property
     def text(self) -> str:
-        """What it shows."""
+        """The figure shown."""
         return self._text
 
     def sizeHint(self) -> QSize:
@@ -178,12 +178,12 @@ class Reading(QWidget):
             painter.fillRect(bar, theme.colour(theme.WARN if self._bad else theme.ACCENT))
 
 
-_CALM_S = 10.0  # a count that rose stays marked for as long
+_MARKED_S = 10.0  # how long a count stays marked after it rose
 _BUSY = 0.8
 
 
 class Health(QWidget):
-    """The readings of the status bar, from telemetry."""
+    """The figures of the bottom bar, from telemetry."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         super().__init__()
@@ -191,11 +191,11 @@ class Health(QWidget):
         self._counts: dict[str, tuple[int, float]] = {}
         self._shown = 0.0
         self._busiest = 0.0
-        self.load = Reading("Load", "Share of the time to mix a block that was used", "100 %")
-        self.starved = Reading("Dropouts", "Blocks the device asked for and did not get in time", "00000")
-        self.late = Reading("Late notes", "Notes sent after their time", "00000")
-        self.latency = Reading("Latency", "From the engine's mixer to the loudspeaker", "000 ms")
-        self.note = Reading("Per note", "Time the model takes for a note", "00.0 ms")
+        self.load = Reading("Load", "Time used to compute a block of sound, as a share of the time available", "100 %")
+        self.starved = Reading("Dropouts", "Blocks of sound that the device needed and did not get in time", "00000")
+        self.late = Reading("Late notes", "MIDI notes that were sent too late", "00000")
+        self.latency = Reading("Latency", "Delay from the mixer to the loudspeaker", "000 ms")
+        self.note = Reading("Per note", "Time that the model needs to generate a note", "00.0 ms")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.px(14))
@@ -203,13 +203,13 @@ class Health(QWidget):
             row.addWidget(reading)
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Take the figures; they are rewritten a few times a second, to be readable."""
+        """Take the figures; the text changes at most four times a second, so that it can be read."""
         now = self._clock()
         self._busiest = max(self._busiest, report.load)
         if now - self._shown < 0.25:
             return
         load, self._busiest, self._shown = self._busiest, 0.0, now
-        advice = "Close other programs, or choose a simpler model."
+        advice = "Close other programs, or choose a smaller model."
         self.load.show_text(f"{load * 100:.0f} %", load > _BUSY, advice, load)
         dropouts = self._rose("dropouts", report.starved + report.xruns, now)
         self.starved.show_text(
@@ -217,14 +217,14 @@ class Health(QWidget):
             "The sound was interrupted: close other programs, or choose a device with a larger buffer.",
         )  # fmt: skip
         late = self._rose("late", report.late_notes, now)
-        self.late.show_text(str(report.late_notes), late, "The machine woke too late: close other programs.")
+        self.late.show_text(str(report.late_notes), late, "The computer is too busy: close other programs.")
         self.latency.show_text(f"{report.latency_ms:.0f} ms")
         self.note.show_text(f"{report.ms_per_note:.1f} ms" if report.ms_per_note > 0 else "\u2013")
 
     def _rose(self, name: str, count: int, now: float) -> bool:
-        """Whether a count has grown within the last seconds."""
-        before, since = self._counts.get(name, (count, -_CALM_S))
+        """Whether a count has grown within the last `_MARKED_S` seconds."""
+        before, since = self._counts.get(name, (count, -_MARKED_S))
         if count != before:
-            since = now if count > before else -_CALM_S
+            since = now if count > before else -_MARKED_S
         self._counts[name] = (count, since)
-        return now - since < _CALM_S
+        return now - since < _MARKED_S

@@ -1,4 +1,4 @@
-"""All players in the window: a panel for each that plays notes, a strip for each that sounds, and latent pads."""
+"""The players in the window: a panel for each note player, a strip for each sound player, and latent pads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.knobs.board import NOTES, SOUNDS, Board, instrument_panel, model_items, player_panel
 from instrument.ui.knobs.controls import Selector
-from instrument.ui.layouts import Shelf, clear
+from instrument.ui.layouts import ScrollRow, clear
 from instrument.ui.meters import SILENCE
 from instrument.ui.sounds import STRIP_HEIGHT, SoundStrip
 
@@ -21,8 +21,10 @@ _PANEL_HEIGHT = 158
 
 
 class Players(QObject):
-    """What the window shows of its players, on two shelves and beside the roll. picked: a slug and the number of the
-    player that is to have it; asked: a command."""
+    """The controls of all players: two rows of panels and strips, and pads next to the roll.
+
+    Signals: `picked` carries a model's slug and the number of the player that is to use it; `asked` carries a command.
+    """
 
     picked = Signal(str, int)
     asked = Signal(object)
@@ -31,17 +33,17 @@ class Players(QObject):
         super().__init__()
         self.models: list[Selector] = []  # by player
         self.strips: dict[int, SoundStrip] = {}  # by player
-        self.panel_shelf, self.strip_shelf = Shelf(_PANEL_HEIGHT), Shelf(STRIP_HEIGHT)
-        self.strip_shelf.hide()
+        self.panel_row, self.strip_row = ScrollRow(_PANEL_HEIGHT), ScrollRow(STRIP_HEIGHT)
+        self.strip_row.hide()
         self.pads = QVBoxLayout()
         self.pads.setContentsMargins(theme.px(8), theme.px(10), 0, 0)
         self.pads.setSpacing(theme.px(10))
         self._board = board
 
     def make(self, description: Description, instrument: Iterable[KnobInfo]) -> None:
-        """Make all controls anew. instrument: the knobs for the panel of what belongs to all."""
-        clear(self.panel_shelf.row)
-        clear(self.strip_shelf.row)
+        """Build all controls. instrument: the knobs of the panel that belongs to no single player."""
+        clear(self.panel_row.contents)
+        clear(self.strip_row.contents)
         clear(self.pads)
         self.models, self.strips = [], {}
         kinds = [_kinds(description, player) for player in range(len(description.players))]
@@ -62,29 +64,29 @@ class Players(QObject):
                 strip = SoundStrip(self._board, len(self.strips) + 1, selector, knobs)
                 strip.removed.connect(partial(self.asked.emit, RemovePlayer(player)))
                 self.strips[player] = strip
-                self.strip_shelf.row.addWidget(strip)
+                self.strip_row.contents.addWidget(strip)
             else:
                 title = f"Player {player + 1}" if many else "Player"
-                self.panel_shelf.row.addWidget(player_panel(self._board, title, selector, knobs), 1)
-        self.panel_shelf.row.addWidget(instrument_panel(self._board, instrument))
-        self.strip_shelf.row.addStretch(1)
-        self.strip_shelf.setVisible(bool(self.strips))
+                self.panel_row.contents.addWidget(player_panel(self._board, title, selector, knobs), 1)
+        self.panel_row.contents.addWidget(instrument_panel(self._board, instrument))
+        self.strip_row.contents.addStretch(1)
+        self.strip_row.setVisible(bool(self.strips))
 
     def show_description(self, description: Description) -> None:
-        """Show which models there are, and which are in use."""
+        """Show the models to choose from, and those in use."""
         for player, selector in enumerate(self.models):
             selector.show_items(
                 model_items(description.models, _kinds(description, player)), description.players[player]
             )
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Show how loud those are that sound."""
+        """Show the levels of the sound players."""
         for player, strip in self.strips.items():
-            told = player < len(report.player_levels)  # the engine may not know of it yet, or be gone
-            strip.show_levels(*(report.player_levels[player], report.underruns[player]) if told else (SILENCE, 0))
+            reported = player < len(report.player_levels)  # not while the engine restarts or loads the player
+            strip.show_levels(*(report.player_levels[player], report.underruns[player]) if reported else (SILENCE, 0))
 
     def widgets(self) -> dict[object, QWidget]:
-        """What is made anew with the knobs beside the board's controls, by names that outlive it."""
+        """The widgets that `make` builds, apart from the board's controls, by names that stay the same."""
         removes = ((("remove", player), strip.remove) for player, strip in self.strips.items())
         return {**dict(enumerate(self.models)), **dict(removes)}
 
@@ -94,5 +96,5 @@ class Players(QObject):
 
 
 def _kinds(description: Description, player: int) -> tuple[str, ...]:
-    """The kinds of models that a player can have."""
+    """The kinds of models that a player can use."""
     return SOUNDS if description.kinds[player : player + 1] not in ((), NOTES) else NOTES

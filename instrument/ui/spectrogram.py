@@ -1,4 +1,4 @@
-"""What sounded of late, by pitch and time: a column for every report of the engine, the newest at the right."""
+"""The spectrogram of the output: a column for every report of the engine, the newest at the right."""
 
 from __future__ import annotations
 
@@ -14,36 +14,41 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from instrument.engine.sound.spectrum import BANDS, HIGH_HZ, LOW_HZ
 from instrument.ui import theme
 
-LEFT = 52  # of names of frequencies, as wide as the roll's keyboard
-_STEP = 2  # pixels a column
+LEFT = 52  # width of the frequency labels, as wide as the roll's keyboard
+_STEP = 2  # width of a column in pixels
 _NAMED = ((100, "100"), (1000, "1k"), (10_000, "10k"))
-# Shades by level (0..255, as the engine tells it), each lighter than the one before: it reads without colours, too.
+# Colours by level (0..255, as reported), each lighter than the one before, for readers without colour vision.
 _SHADES = ((0, theme.ROLL), (48, theme.ROLL), (110, "#243A5E"), (155, "#2B7F8F"), (200, theme.ACCENT), (240, "#FFF6D6"))
 
 Pixels = NDArray[np.uint32]
 
 
 class Spectrogram(QWidget):
-    """Feed it `Telemetry.spectrum`. The picture goes round in memory: a report costs one column of it and two copies
-    to the screen, and nothing once all that is seen is silent."""
+    """Shows `Telemetry.spectrum` over time.
+
+    The picture is a ring buffer of columns: a report draws one column and copies two parts to the screen. Nothing is
+    painted while all visible columns are silent.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: deque[bytes] = deque()  # the reports whose columns are seen, the oldest first
+        self.seen: deque[bytes] = deque()  # the reports of the visible columns, the oldest first
         self._picture = QImage()
-        self._pixels: Pixels = np.zeros((0, 0), np.uint32)  # the picture's
+        self._pixels: Pixels = np.zeros((0, 0), np.uint32)  # of the picture
         self._face = QPixmap()
-        self._at = 0  # pixel of the picture where the next column goes
-        self._silent = 0  # columns, since the last with sound
+        self._at = 0  # x of the next column in the picture
+        self._silent = 0  # columns since the last one with sound
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Spectrogram")
-        self.setAccessibleDescription("What is heard, from 40 Hz at the foot to 16 kHz, the newest at the right.")
-        self.setToolTip("What is heard: low at the foot, the newest at the right")
+        self.setAccessibleDescription(
+            "Spectrum of the output, from 40 Hz at the bottom to 16 kHz at the top, the newest at the right."
+        )
+        self.setToolTip("Spectrum of the output over time: low frequencies at the bottom, the newest at the right")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setMaximumHeight(self.sizeHint().height())
 
     def show_spectrum(self, levels: bytes) -> None:
-        """Add a column: `engine.sound.spectrum.BANDS` bytes from low to high, none for silence."""
+        """Add a column. levels: `engine.sound.spectrum.BANDS` bytes from low to high, or no bytes for silence."""
         if levels or self._silent < (self.seen.maxlen or 0):
             self._silent = 0 if levels else self._silent + 1
             self.seen.append(levels)
@@ -61,17 +66,17 @@ class Spectrogram(QWidget):
 
     @property
     def _area(self) -> QRect:
-        """Where the picture is."""
+        """The area of the picture within the widget."""
         left = theme.px(LEFT)
         return QRect(left, 0, max(0, self.width() - left), self.height())
 
     @property
     def _step(self) -> int:
-        """Pixels of the picture a column."""
+        """Width of a column in pixels of the screen."""
         return max(1, round(theme.px(_STEP) * float(self.devicePixelRatioF())))
 
     def _fit(self) -> None:
-        """Take another size, keeping what there is room for."""
+        """Adapt the picture to the size of the widget, keeping as many columns as fit."""
         density, area = self.devicePixelRatioF(), self._area
         height, columns = round(area.height() * density), math.ceil(area.width() * density / self._step)
         width = columns * self._step
@@ -85,16 +90,16 @@ class Spectrogram(QWidget):
             self._draw(levels)
 
     def _draw(self, levels: bytes) -> None:
-        """Draw a column: where a row of pixels has several bands, the loudest of them."""
+        """Draw a column. A row of pixels that covers several bands shows the loudest."""
         height, width = self._pixels.shape
         if height and width:
-            told = np.frombuffer(levels.ljust(BANDS, b"\0"), np.uint8)
-            rows = np.maximum.reduceat(told, np.arange(height) * BANDS // height)[::-1]
+            bands = np.frombuffer(levels.ljust(BANDS, b"\0"), np.uint8)
+            rows = np.maximum.reduceat(bands, np.arange(height) * BANDS // height)[::-1]
             self._pixels[:, self._at : self._at + self._step] = _SHADE_OF[rows][:, None]
             self._at = (self._at + self._step) % width
 
     def _draw_face(self, density: float) -> QPixmap:
-        """The names of frequencies: text is dear to paint."""
+        """The frequency labels, drawn once because painting text is expensive."""
         face = QPixmap(QSize(theme.px(LEFT), self.height()) * density)
         face.setDevicePixelRatio(density)
         face.fill(theme.colour(theme.ROLL))
@@ -111,7 +116,7 @@ class Spectrogram(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, area, density = QPainter(self), self._area, self.devicePixelRatioF()
-        if self._pixels.shape[0] != round(area.height() * density):  # another screen
+        if self._pixels.shape[0] != round(area.height() * density):  # the window was moved to another screen
             self._fit()
         if event.rect().left() < area.left():
             painter.drawPixmap(0, 0, self._face)
@@ -126,7 +131,7 @@ class Spectrogram(QWidget):
 
 
 def _shade_table() -> Pixels:
-    """The colour of each level."""
+    """The colour of each level, (256,) as 0xAARRGGBB."""
     levels = [level for level, _ in _SHADES]
     channels = [[getattr(QColor(name), channel)() for _, name in _SHADES] for channel in ("red", "green", "blue")]
     red, green, blue = (np.interp(np.arange(256), levels, values).round().astype(np.uint32) for values in channels)

@@ -1,7 +1,7 @@
-"""How the window looks: colours, type, spacing, and the style sheet made of them.
+"""Colours, fonts and spacing of the window, and the style sheet made from them.
 
-Sizes are written in pixels at zoom 1 and pass through `px`, so that one factor scales the whole window;
-high-density screens are Qt's own business on top of that.
+Sizes are given in pixels at zoom 1 and pass through `px`, so that one factor scales the whole window. Qt itself
+handles high-density screens.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
-# Surfaces, from the back to the front. Text on any of them keeps a contrast of at least 4.5 : 1.
+# Surfaces, from back to front. Text has a contrast of at least 4.5 : 1 on each of them.
 GROUND = "#101216"
 ROLL = "#14171C"
 PANEL = "#1A1E24"
@@ -22,19 +22,19 @@ TRACK = "#363D48"
 
 TEXT = "#E9ECF0"
 MUTED = "#9AA4B2"
-FAINT = "#6B7584"  # only for rules, ticks and what is repeated elsewhere
+FAINT = "#6B7584"  # only for lines, ticks and text that is repeated elsewhere
 
 ACCENT = "#5FD9B4"
 RECORD = "#FF6B66"
 WARN = "#FFBF5E"
 ON_ACCENT = "#0D1512"
 
-# By `instrument.music.notes.Part`: melody, chords, bass, drums, other. Far apart in lightness too,
-# so that they can be told apart without seeing colours.
+# By `instrument.music.notes.Part`: melody, chords, bass, drums, other. They differ in lightness too,
+# so that they are distinct without colour vision.
 PARTS = ("#FFD479", "#58C4E0", "#A08CFF", "#F5809B", "#B7C0CC")
 
 CAPTION, BODY, HEADING, DISPLAY = 11, 13, 15, 24
-CONTROL = 30  # height of what is pressed or typed in, borders included
+CONTROL = 30  # height of buttons and fields, borders included
 ZOOMS = (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 
 _FONTS = Path(__file__).parent / "fonts"
@@ -59,7 +59,7 @@ def colour(name: str, alpha: float = 1.0) -> QColor:
 
 
 def font(size: float = BODY, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
-    """The window's font; figures all have one width, so that changing values do not jitter."""
+    """The window's font, with digits of equal width so that changing values do not jitter."""
     made = QFont("Inter")
     made.setPixelSize(px(size))
     made.setWeight(weight)
@@ -68,7 +68,7 @@ def font(size: float = BODY, weight: QFont.Weight = QFont.Weight.Normal) -> QFon
 
 
 def apply(app: QApplication, factor: float = 1.0) -> None:
-    """Give `app` this look at zoom `factor`."""
+    """Apply palette, fonts and style sheet to `app`, with zoom `factor` clipped to the range of `ZOOMS`."""
     global _zoom
     _zoom = min(max(factor, ZOOMS[0]), ZOOMS[-1])
     if "Inter" not in QFontDatabase.families():

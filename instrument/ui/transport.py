@@ -1,4 +1,4 @@
-"""The bar along the top: play, record, where the music is, tempo, patch, panic."""
+"""The bar at the top of the window: play, record, position, tempo, patch, panic."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from instrument.ui import icons, theme
 from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.controls import Button, Choice, Field, NumberBox, Selector
 
-RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, what it is called
+RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, name in the list
 _TAPS, _TAP_GAP_S = 6, 2.0
 
 
 class Tapper:
-    """Tempo from taps: the mean of the last few intervals, begun anew after a pause."""
+    """Tempo from taps: the mean of the last intervals. A pause of `_TAP_GAP_S` seconds starts anew."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._taps: deque[float] = deque(maxlen=_TAPS)
 
     def tap(self) -> float | None:
-        """Beats a minute, from the second tap on."""
+        """Add a tap. Returns beats a minute, or None at the first tap."""
         now = self._clock()
         if self._taps and now - self._taps[-1] > _TAP_GAP_S:
             self._taps.clear()
@@ -40,7 +40,7 @@ class Tapper:
 
 
 class Position(QLabel):
-    """Bar and beat."""
+    """Shows bar and beat."""
 
     def __init__(self) -> None:
         super().__init__("1.1")
@@ -50,17 +50,17 @@ class Position(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def show_place(self, bar: int, beat: int) -> None:
-        """Show a place, counted from 1."""
+        """Show bar and beat, both counted from 1."""
         text = f"{bar}.{beat}"
         if text != self.text():
             self.setText(text)
 
 
 class TransportBar(QFrame):
-    """The top bar. It says what the player wants; it does nothing by itself."""
+    """The top bar. It emits signals and does nothing else by itself."""
 
     play_pressed, panic_pressed = Signal(), Signal()
-    record_pressed = Signal(str)  # a path; empty stops
+    record_pressed = Signal(str)  # a path; empty stops the recording
     patch_picked, save_pressed = Signal(str), Signal()
 
     def __init__(self, board: Board, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -85,7 +85,7 @@ class TransportBar(QFrame):
         self.record.setAccessibleName("Record")
         self.record.setCheckable(True)
         self.record.clicked.connect(self._record)
-        self.kind = Selector("What to record", "Record the sound, the notes as MIDI, or a take to play it again")
+        self.kind = Selector("What to record", "Record sound (WAV), notes (MIDI), or a take, which can be played again")
         self.kind.show_items(((kind, name, "") for kind, name in RECORDINGS), RECORDINGS[0][0])
         self.kind.picked.connect(lambda _: self._show_kind())
         self.position = Position()
@@ -95,7 +95,7 @@ class TransportBar(QFrame):
         self.patch.picked.connect(self.patch_picked)
         self.save = Button("Save", "Save the patch (Ctrl+S)")
         self.save.clicked.connect(self.save_pressed)
-        self.panic = Button("Panic", "All notes off, everywhere (Esc)", icons.icon("panic", theme.WARN), "panic")
+        self.panic = Button("Panic", "Stop all notes on all outputs (Esc)", icons.icon("panic", theme.WARN), "panic")
         self.panic.clicked.connect(self.panic_pressed)
         self.menu = QMenu(self)
         self.more = Button("", "More", icons.icon("menu", theme.MUTED), "flat")
@@ -120,13 +120,13 @@ class TransportBar(QFrame):
         self._add(self.more)
 
     def _add(self, widget: QWidget, space: float = 0) -> None:
-        """Add to the row, all on one line at the foot; space: more room after it."""
+        """Add a widget to the row, aligned at the bottom. space: additional room after it."""
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBottom)
         if space:
             self._row.addSpacing(theme.px(space))
 
     def show_knobs(self, tempo: KnobInfo | None, metre: KnobInfo | None) -> None:
-        """Make the controls of tempo and metre, once they are known."""
+        """Build the controls of tempo and metre when their knobs are first known."""
         if self.tempo is None and tempo is not None:
             self.tempo = NumberBox(tempo, decimals=1)
             self.tempo.setObjectName("tempo")
@@ -139,7 +139,7 @@ class TransportBar(QFrame):
                 self._row.insertWidget(self._tempo_at + 2, field, 0, Qt.AlignmentFlag.AlignBottom)
 
     def show_description(self, description: Description) -> None:
-        """Show the patches."""
+        """Show the list of patches and whether the present one has unsaved changes."""
         star = " *" if description.patch_changed else ""
         current = description.patch
         names = description.patches if current in description.patches else (current, *description.patches)
@@ -148,7 +148,7 @@ class TransportBar(QFrame):
         self.save.setEnabled(description.patch_changed or not current)
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Show what plays."""
+        """Show position, playing and recording."""
         self.position.show_place(report.bar, report.beat)
         if report.playing != self.playing:
             self.playing = report.playing
@@ -161,7 +161,7 @@ class TransportBar(QFrame):
         self._show_kind(report.recording)
 
     def tap_tempo(self) -> None:
-        """One tap."""
+        """Take one tap of the tempo."""
         bpm = self._tapper.tap()
         if bpm is not None and self.tempo is not None:
             self.tempo.setValue(bpm)
@@ -179,13 +179,13 @@ class TransportBar(QFrame):
     def _record(self, on: bool) -> None:
         path = recording_path(self._kind) if on else None
         if path is not None:
-            with suppress(OSError):  # the engine will say why it cannot write there
+            with suppress(OSError):  # the engine reports why it cannot write there
                 path.parent.mkdir(parents=True, exist_ok=True)
         self.record_pressed.emit(str(path or ""))
 
 
 def recording_path(kind: str, now: datetime | None = None) -> Path:
-    """Where the next recording goes: the player's music folder, named by the time."""
+    """The path of the next recording: in the user's music folder, named by the time. kind: the suffix."""
     music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
     stamp = (now or datetime.now()).strftime("%Y-%m-%d %H.%M.%S")
     return Path(music or Path.home()) / "Hocket" / f"Hocket {stamp}.{kind}"

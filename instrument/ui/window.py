@@ -1,4 +1,4 @@
-"""The main window: puts the parts together and carries messages between them and the engine."""
+"""The main window: builds its parts and passes messages between them and the engine."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ from instrument.ui import theme
 from instrument.ui.banner import Banner
 from instrument.ui.footer import Footer
 from instrument.ui.knobs.board import INSTRUMENT, Board
-from instrument.ui.knobs.controls import Chip, Selector
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import clear, in_reading_order
-from instrument.ui.link import Connect, EngineLink, State
+from instrument.ui.link import Connect, EngineLink, LinkState
 from instrument.ui.meters import SILENCE, LevelMeter
 from instrument.ui.players import Players
 from instrument.ui.roll.piano_roll import PianoRoll
@@ -53,7 +54,7 @@ from instrument.ui.spectrogram import Spectrogram
 from instrument.ui.transport import TransportBar
 
 _IN_TRANSPORT = ("tempo", "metre")
-_NOTHING_HAPPENS = {
+_STOPPED = {
     "playing": False,
     "committed": (),
     "plan": (),
@@ -63,13 +64,13 @@ _NOTHING_HAPPENS = {
     "recording": "",
     "banners": (),
 }
-_LOWEST = 600  # pixels that the window is high at least, without those that sound
+_LOWEST = 600  # least height of the window in pixels, without sound players
 _PART_IDS = tuple(part.name.lower() for part in Part)
 
 
 class Window(QMainWindow):
-    """Hocket's window. keep: closing it leaves the engine playing; log: where the engine writes,
-    for who wants to know why it stopped."""
+    """Hocket's window. keep: closing it leaves the engine playing; log: path of the engine's log, named after a
+    crash."""
 
     def __init__(self, connect: Connect, settings: QSettings, keep: bool = False, log: str = "") -> None:
         super().__init__()
@@ -162,8 +163,8 @@ class Window(QMainWindow):
         middle.setSpacing(theme.px(10))
         middle.addWidget(self.banner)
         middle.addWidget(stage, 1)
-        middle.addWidget(self.players.panel_shelf)
-        middle.addWidget(self.players.strip_shelf)
+        middle.addWidget(self.players.panel_row)
+        middle.addWidget(self.players.strip_row)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
@@ -175,7 +176,7 @@ class Window(QMainWindow):
         self._fit()
 
     def _make_actions(self) -> list[QAction]:
-        """Everything with a shortcut. What has a name is in the menu; without keys it is a line there."""
+        """All actions with a shortcut. Those with a name are in the menu; one without keys is a separator there."""
         table: tuple[tuple[str, str, Callable[[], object]], ...] = (
             ("", "Space", self.play_or_stop),
             ("", "Esc", self.panic),
@@ -202,25 +203,25 @@ class Window(QMainWindow):
             actions.append(action)
         return actions
 
-    # -- what the player does
+    # -- actions of the user
 
     def play_or_stop(self) -> None:
         """Start the music, or stop it."""
         self.link.send(Stop() if self.transport.playing else Play())
 
     def panic(self) -> None:
-        """All notes off."""
+        """Stop all notes."""
         self.link.send(Panic())
 
     def save_patch(self) -> None:
-        """Save under the patch's own name; ask for one if it has none."""
+        """Save the patch under its name, or ask for a name if it has none."""
         if self._description is not None and self._description.patch:
             self.link.send(SavePatch(self._description.patch))
         else:
             self.save_patch_as()
 
     def save_patch_as(self) -> None:
-        """Ask for a name and save."""
+        """Ask for a name and save the patch."""
         dialog = QInputDialog(self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Save patch")
@@ -258,13 +259,13 @@ class Window(QMainWindow):
 
     @property
     def models(self) -> list[Selector]:
-        """The lists of models, by player."""
+        """The list of models of each player."""
         return self.players.models
 
-    # -- what the engine says
+    # -- reports of the engine
 
     def show_description(self, description: Description) -> None:
-        """Show what there is to choose from, and the values of the knobs."""
+        """Show models, devices, patches and the values of the knobs."""
         self._description = description
         padded = tuple(pad is not None for pad in description.pads)
         wanted = (description.knobs, len(description.players), description.kinds, padded)
@@ -276,7 +277,7 @@ class Window(QMainWindow):
                 names[focused].setFocus()
         self.players.show_description(description)
         self.add_sound.show_models(description.models, len(description.players))
-        self.board.show_values(description.values, self.link.under_way)
+        self.board.show_values(description.values, self.link.pending)
         self.board.show_anchors(description.pads)
         self.board.controllers = {name: number for number, name in description.controllers.items()}
         self.roll.show_values(description.values)
@@ -286,7 +287,7 @@ class Window(QMainWindow):
         self.setWindowTitle(f"{name}{'*' if description.patch_changed else ''} \u2013 Hocket")
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Show what happens."""
+        """Show position, notes, levels and states."""
         self._telemetry = report
         self.transport.show_telemetry(report)
         self.roll.show_telemetry(report)
@@ -311,11 +312,11 @@ class Window(QMainWindow):
         self._order_tabs()
 
     def _fit(self) -> None:
-        """Leave room for the roll."""
+        """Set the least height so that the roll keeps its room."""
         self.setMinimumHeight(theme.px(_LOWEST + (STRIP_HEIGHT if self.players.strips else 0)))
 
     def _named(self) -> dict[object, QWidget]:
-        """The controls that are made anew with the knobs, by names that outlive them."""
+        """The controls that are rebuilt when the knobs change, by names that stay the same."""
         pads = ((f"pad {player}", pad) for player, pad in self.board.pads.items())
         return dict(chain(self.players.widgets().items(), self.board.controls.items(), pads))
 
@@ -330,7 +331,7 @@ class Window(QMainWindow):
     def _ask(self, command: AnyCommand) -> None:
         self.link.send(command)
         if isinstance(command, RemovePlayer):
-            self.add_sound.setFocus()  # not the next strip's button, which would take its place
+            self.add_sound.setFocus()  # else the focus would move to the next strip's close button
 
     def _add_sound(self, slug: str) -> None:
         self.add_sound.show_busy()
@@ -340,27 +341,27 @@ class Window(QMainWindow):
         if isinstance(command, SetKnob) and self._description is not None:
             name = f"{command.player}/{command.knob}"
             self._description.values[name] = command.value
-            self.board.show_values({name: command.value}, self.link.under_way)
+            self.board.show_values({name: command.value}, self.link.pending)
 
     def _refused(self, error: str, command: AnyCommand | None) -> None:
         self.banner.notify(error)
         if self._description is not None and isinstance(command, LoadModel | SetKnob | LoadPatch):
             self.show_description(self._description)
 
-    def _engine_changed(self, state: State) -> None:
-        running = state == State.RUNNING
+    def _engine_changed(self, state: LinkState) -> None:
+        running = state == LinkState.RUNNING
         if not running and self._telemetry is not None:
-            self.show_telemetry(msgspec.structs.replace(self._telemetry, **_NOTHING_HAPPENS))
+            self.show_telemetry(msgspec.structs.replace(self._telemetry, **_STOPPED))
         self.transport.setEnabled(running)
-        for part in (self.players.panel_shelf, self.players.strip_shelf, self.add_sound):
+        for part in (self.players.panel_row, self.players.strip_row, self.add_sound):
             part.setEnabled(running)
         if running:
             self.banner.offer("")
             self.roll.show_hint("Press Space to play")
             if self._ever_ran:
-                self.banner.notify("The engine stopped and was started again with what it saved last.")
+                self.banner.notify("The engine stopped and was started again from its last autosave.")
             self._ever_ran = True
-        elif state == State.RESTARTING:
+        elif state == LinkState.RESTARTING:
             self.banner.offer("The engine stopped unexpectedly. Starting it again\u2026")
 
     def _engine_failed(self, reason: str) -> None:
@@ -368,12 +369,12 @@ class Window(QMainWindow):
             self.error = reason
             self.close()
             return
-        self.banner.put_away()
+        self.banner.dismiss()
         self.banner.offer(f"{reason} Its log: {self._log}" if self._log else reason, "Start the engine again")
         self.banner.button.setFocus()
 
     def _frame(self) -> None:
-        if self.link.state != State.RUNNING:
+        if self.link.state != LinkState.RUNNING:
             self.level.show_levels(SILENCE)
         self.roll.advance()
         self.banner.tick()

@@ -19,7 +19,7 @@ from instrument.bench.sounds import (
 )
 from instrument.models.catalog import list_models
 from tests.support.engine import ROOT
-from tests.support.sounds import SineStream
+from tests.support.sound.players import SineStream
 
 MODELS = list_models()
 STREAM = {"times_real_time": None, "chunk_ms": ("p50", "p99"), "knob_to_sound_ms": ("p50", "p95")}
@@ -92,13 +92,13 @@ def test_a_run_measures_all_that_is_promised(jack):
     assert report["audio"]["blocks"] > 100
 
 
-SOUNDS = "tests.support.sounds:open_any"
+SOUNDS = "tests.support.sound.players:open_any"
 
 
 @pytest.fixture
 def home(jack, monkeypatch):
     """A few turns and keys are enough to see that they are measured."""
-    for count, few in (("TURNS", 4), ("KEYS", 6), ("TRIES", 1)):
+    for count, few in (("TURNS", 4), ("KEYS", 6)):
         monkeypatch.setattr(benchsounds, count, few)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with private_home() as home:
@@ -110,7 +110,8 @@ def test_streams_are_measured_in_what_is_recorded(home):
     assert shape(figures) == STREAM
     assert figures["times_real_time"] > 1
     heard = figures["knob_to_sound_ms"]
-    assert heard["p50"] is None or 0 <= heard["p50"] < 1000  # None: the machine stood still
+    assert heard["p50"] is not None, f"the machine stood still in each of {benchsounds.TRIES} tries"
+    assert 0 <= heard["p50"] <= heard["p95"] < 1000
 
 
 def test_voices_are_measured_in_what_is_recorded(home):
@@ -118,7 +119,8 @@ def test_voices_are_measured_in_what_is_recorded(home):
     assert shape(figures) == VOICE
     assert figures["voices_at_once"] >= 1
     heard = figures["key_to_sound_ms"]
-    assert heard["p50"] is None or 0 <= heard["p50"] < 500
+    assert heard["p50"] is not None, f"the machine stood still in each of {benchsounds.TRIES} tries"
+    assert 0 <= heard["p50"] <= heard["p95"] < 500
 
 
 def test_everything_at_once_is_counted(home):

@@ -14,8 +14,8 @@ from instrument.midi_spec import SUSTAIN
 from instrument.models.catalog import list_models, open_sound
 from instrument.models.manifest import Knob
 from instrument.models.sound.base import StreamModel, Tones, VoiceModel
-from tests.support.sound import cents_off, level_db
-from tests.support.sounds import open_any
+from tests.support.sound.analysis import cents_off, level_db
+from tests.support.sound.players import open_any
 
 RATE = 48_000
 SHIPPED = {

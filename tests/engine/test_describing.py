@@ -14,7 +14,7 @@ from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.latent import to_text
 from tests.support.phrases import SMALL, open_vae
-from tests.support.sounds import open_any
+from tests.support.sound.players import open_any
 
 BAND = Patch(players=(PlayerPatch("scale"), PlayerPatch("sines"), PlayerPatch("whistle")))
 LARGEST = 100  # bytes that one turned knob costs
@@ -25,7 +25,7 @@ class Rig:
 
     def __init__(self, patch=BAND, open_player=open_any):
         self.notes = NoteThread(ManualClock(0), ModelPool(open_player), patch, ())
-        devices = SimpleNamespace(there={AUDIO: ("speaker",), MIDI: (), MIDI_IN: ()})
+        devices = SimpleNamespace(available={AUDIO: ("speaker",), MIDI: (), MIDI_IN: ()})
         self.describer = Describer(self.notes.view, devices)
         self.describer.look_at_models()
         self.client = self.describer.description()

@@ -17,7 +17,7 @@ from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
-from instrument.io.glance import glance
+from instrument.io.device_snapshot import device_snapshot
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.midi.output import NullMidi
 from tests.support.engine import start_engine
@@ -38,8 +38,8 @@ def test_what_appears_after_the_start_is_taken_while_the_music_plays(no_jack, st
     engine = start_engine(audio="", midi="")
     engine.until(lambda: engine.telemetry.audio == engine.telemetry.midi == "null")
     told = " ".join(engine.telemetry.banners)
-    assert "playing to nobody until there is one" in told
-    assert "sending to nobody until there is one" in told
+    assert "not playing to any device until there is one" in told
+    assert "not sending to any port until there is one" in told
     engine.client.ask(Play())
     engine.hear(3)
 
@@ -85,11 +85,11 @@ class Rig:
     """Devices wound by hand, which open when they are allowed to."""
 
     def __init__(self, monkeypatch):
-        self.now, self.tries, self.there, self.glance = 0.0, [], set(), 0
+        self.now, self.tries, self.there, self.snapshot = 0.0, [], set(), 0
         audio, _ = best_audio("null")
         self.sound, self.scheduler = MixThread(audio), Scheduler(SystemClock(), NullMidi())
         self.devices = Devices(self.sound, self.scheduler, self.listener(), lambda: self.now)
-        monkeypatch.setattr(module, "glance", lambda: self.glance)
+        monkeypatch.setattr(module, "device_snapshot", lambda: self.snapshot)
         monkeypatch.setattr(module, "open_midi", self.open)
         monkeypatch.setattr(module, "check_port", self.check)
         lists = dict.fromkeys(KINDS, list) | {MIDI: lambda: sorted(self.there)}
@@ -133,7 +133,7 @@ def test_tries_become_rarer_until_something_changes(rig):
     assert len(rig.tries) <= 4 + 100 / RETRY_S[-1] + len(RETRY_S)
     waits = np.diff(rig.tries)
     assert (np.diff(waits[1:]) >= 0).all()
-    rig.glance, count = 1, len(rig.tries)
+    rig.snapshot, count = 1, len(rig.tries)
     rig.turn()
     assert len(rig.tries) == count + 1, "at once"
     assert "no Keys" in rig.devices.banners
@@ -144,7 +144,7 @@ def test_it_is_told_that_it_was_found_and_then_no_more(rig):
     rig.there.add("Keys")
     rig.turn()
     assert rig.devices.available[MIDI] == ("Keys",)
-    assert [text for text in rig.devices.banners if text] == ["there it is: now sending to Keys"]
+    assert [text for text in rig.devices.banners if text] == ["the device is back: now sending to Keys"]
     rig.now += 60
     rig.turn()
     assert not any(rig.devices.banners)
@@ -157,7 +157,7 @@ def test_any_other_serves_until_the_one_that_was_asked_for_is_there(rig):
     rig.turn()
     assert rig.scheduler.port.name == "virtual"
     told = [text for text in rig.devices.banners if text]
-    assert told == ["'Keys' is not there: now sending to virtual until it appears"]
+    assert told == ["'Keys' is missing: now sending to virtual until it appears"]
     rig.now += 60
     rig.turn()
     assert rig.scheduler.port.name == "virtual"
@@ -187,8 +187,8 @@ def test_nothing_asked_for_but_silence_is_never_looked_for():
         device.close()
 
 
-def test_a_glance_sees_a_server_come(no_jack):
-    before = glance()
-    assert glance() == before
+def test_the_snapshot_changes_when_a_server_starts(no_jack):
+    before = device_snapshot()
+    assert device_snapshot() == before
     no_jack.start()
-    assert glance() != before
+    assert device_snapshot() != before

@@ -11,7 +11,8 @@ import pytest
 
 from instrument.engine.ipc.messages import LoadModel, Play
 from instrument.io.child import spawn
-from instrument.io.priority import COMPUTES, IN_TIME, server_waits
+from instrument.io.priority import COMPUTE_PRIORITY, DEADLINE_PRIORITY, jack_lacks_realtime
+from instrument.processes import PROCESSES
 from tests.support.engine import Watcher, children, command_line, start_engine
 from tests.support.jack import JackServer
 
@@ -21,7 +22,7 @@ __all__ = ["start_engine"]  # the fixture
 def granted() -> bool:
     """Whether this process may have a real-time priority."""
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(IN_TIME))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(DEADLINE_PRIORITY))
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     except (AttributeError, OSError):
         return False
@@ -30,7 +31,7 @@ def granted() -> bool:
 
 @pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
 def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: Callable[..., Watcher]) -> None:
-    engine = start_engine(players="tests.support.sounds:open_any")
+    engine = start_engine(players="tests.support.sound.players:open_any")
     engine.until(lambda: engine.plan, what="ghosts")
     engine.client.ask(LoadModel("sines", 1))
     engine.client.ask(Play())
@@ -41,15 +42,16 @@ def test_every_thread_has_priority_and_those_with_deadlines_more(start_engine: C
     policies = {os.sched_getscheduler(thread) for thread in threads}
     assert policies == {os.SCHED_RR}
     priorities = Counter(os.sched_getparam(thread).sched_priority for thread in threads)
-    assert priorities[IN_TIME] == 2, "the scheduler's and the mixer's"
-    assert set(priorities) == {COMPUTES, IN_TIME}
-    (notes,) = [pid for pid in children(process.pid) if "notesprocess" in command_line(pid)]
+    assert priorities[DEADLINE_PRIORITY] == 2, "the scheduler's and the mixer's"
+    assert set(priorities) == {COMPUTE_PRIORITY, DEADLINE_PRIORITY}
+    (notes,) = [pid for pid in children(process.pid) if "note_worker" in command_line(pid)]
     assert {os.sched_getscheduler(int(task.name)) for task in Path(f"/proc/{notes}/task").iterdir()} == {os.SCHED_RR}
 
 
 @pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
-def test_what_is_started_by_a_thread_with_priority_has_none() -> None:
-    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(COMPUTES))
+def test_what_is_started_by_a_thread_with_priority_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROCESSES, "timeit", "timeit")
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(COMPUTE_PRIORITY))
     try:
         process = spawn("timeit", "-n", "1", "import time; time.sleep(60)")
         policies = os.sched_getscheduler(process.pid), os.sched_getscheduler(0)
@@ -62,12 +64,12 @@ def test_what_is_started_by_a_thread_with_priority_has_none() -> None:
 
 @pytest.mark.skipif(not granted(), reason="no real-time priority is granted here: a limit rtprio is missing")
 def test_beside_a_jack_server_without_priority_nobody_has_any(start_engine: Callable[..., Watcher]) -> None:
-    assert not server_waits()
+    assert not jack_lacks_realtime()
     server = JackServer()
     server.realtime = False
     server.start()
     try:
-        assert server_waits()
+        assert jack_lacks_realtime()
         engine = start_engine()
         engine.client.ask(Play())
         engine.hear(2)

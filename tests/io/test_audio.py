@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,23 @@ from instrument.io.audio.output import DeviceAudio, NullAudio, list_devices, ope
 from instrument.io.clocks import ManualClock
 from tests.support.feeding import CODES, Feeder, coded, decode
 from tests.support.jack import JackProbe, JackServer, Recording, alive, wait_for
+from tests.support.undisturbed import run_undisturbed
 
 CLIENT = "Hocket audio"
 
 
-@pytest.fixture
-def device(jack: JackServer) -> Iterator[DeviceAudio]:
+@contextmanager
+def opened() -> Iterator[DeviceAudio]:
     audio = DeviceAudio()
     audio.start()
     yield audio
     audio.close()
+
+
+@pytest.fixture
+def device(jack: JackServer) -> Iterator[DeviceAudio]:
+    with opened() as audio:
+        yield audio
 
 
 def blocks_heard(recording: Recording) -> np.ndarray:
@@ -41,35 +49,39 @@ def blocks_heard(recording: Recording) -> np.ndarray:
     return np.array(found, np.int64).reshape(-1, 3)
 
 
-def test_what_is_written_is_what_an_outside_recorder_hears(
-    device: DeviceAudio, jack: JackServer, tmp_path: Path
-) -> None:
-    with JackProbe() as probe, Feeder(device):
+def hear_two_seconds(folder: Path) -> tuple[tuple[Recording, dict[int, int], int], dict[str, int]]:
+    """A trial: what a probe heard of a device; by frame, when the mixer was told that it is heard; and the latency."""
+    with opened() as device, JackProbe() as probe, Feeder(device):
         probe.listen(CLIENT)
-        told: dict[int, int] = {}  # when the mixer was told that the frame it writes next is heard
+        began = time.perf_counter_ns()  # clients that come may cost a cycle
+        told: dict[int, int] = {}
         while (frame := device.status().written) < 96_000:
             told[frame] = device.heard_ns(frame)
             time.sleep(0.02)
         wait_for(lambda: device.status().played > 96_000, what="two seconds of sound")
-        recording = probe.finish(tmp_path)
         status = device.status()
+        disturbances = {"starved blocks": status.starved, "xruns": probe.xruns_since(began)}
+        recording = probe.finish(folder)
+    return (recording, told, status.latency_ns), disturbances
 
-    heard = blocks_heard(recording)
+
+def test_what_is_written_is_what_an_outside_recorder_hears(jack: JackServer, tmp_path: Path) -> None:
+    recording, told, latency_ns = run_undisturbed(lambda: hear_two_seconds(tmp_path))
     sounding = recording.sound[recording.sound.all(axis=1)]  # the channels were connected one after the other
-    disturbed = status.starved + recording.xruns
-    assert len(heard) * 256 >= min(len(sounding), 48_000) - 512 * disturbed - 256
-    if not disturbed:  # then nothing at all may be missing: one run of frames, sample for sample
-        numbers = decode(sounding)
-        assert np.array_equal(numbers, (numbers[0] + np.arange(len(numbers))) % CODES)
+    assert len(sounding) > 48_000
+    numbers = decode(sounding)  # nothing at all is missing: one run of frames, sample for sample
+    assert np.array_equal(numbers, (numbers[0] + np.arange(len(numbers))) % CODES)
+    heard = blocks_heard(recording)
+    assert len(heard) * 256 >= len(sounding) - 512
 
     # A frame is heard when JACK says, plus what JACK says lies between the port and the ear.
     errors = []
     for frame, ns in [*told.items()][len(told) // 2 :]:
         inside = heard[(heard[:, 0] <= frame % CODES) & (frame % CODES < heard[:, 0] + 256)]
-        expected = [t + (frame % CODES - n) * 1e9 / 48_000 + status.latency_ns for n, _, t in inside]
+        expected = [t + (frame % CODES - n) * 1e9 / 48_000 + latency_ns for n, _, t in inside]
         errors += [min((abs(ns - e) for e in expected), default=np.inf)]
-    print(f"ms off: p50 {np.median(errors) / 1e6:.3f}, max {max(errors) / 1e6:.3f}, {disturbed} disturbances")
-    assert np.median(errors) < (50_000_000 if disturbed else 2_000_000)
+    print(f"ms off: p50 {np.median(errors) / 1e6:.3f}, max {max(errors) / 1e6:.3f}")
+    assert np.median(errors) < 2_000_000
 
 
 def test_a_killed_device_process_is_replaced(device: DeviceAudio) -> None:
@@ -148,19 +160,24 @@ def test_closing_leaves_nothing(jack: JackServer) -> None:
     assert audio.poll() is False
 
 
-def test_starving_is_counted_and_does_not_click(device: DeviceAudio, tmp_path: Path) -> None:
-    with JackProbe() as probe:
+def starve(folder: Path) -> tuple[Recording, dict[str, int]]:
+    """A trial: two pieces of sound, with nothing between them."""
+    with opened() as device, JackProbe() as probe:
         probe.listen(CLIENT)
         device.write(np.full((1000, 2), 0.5, np.float32))
         wait_for(lambda: device.status().starved > 5)
         device.write(np.full((1000, 2), 0.5, np.float32))
         wait_for(lambda: device.status().played == 2000)
         wait_for(lambda: device.status().starved > 15)
-        recording = probe.finish(tmp_path)
-    steps = np.abs(np.diff(recording.sound[np.flatnonzero(recording.sound[:, 0])[0] :, 0]))
-    if not recording.xruns:
-        assert steps.max() < 0.02  # it falls and rises within 64 frames; a click would be a step of 0.5
-        assert np.isclose(recording.sound.max(), 0.5)
+        recording = probe.finish(folder)
+    return recording, {"xruns": recording.xruns}
+
+
+def test_starving_is_counted_and_does_not_click(jack: JackServer, tmp_path: Path) -> None:
+    sound = run_undisturbed(lambda: starve(tmp_path)).sound[:, 0]
+    steps = np.abs(np.diff(sound[np.flatnonzero(sound)[0] :]))
+    assert steps.max() < 0.02  # it falls and rises within 64 frames; a click would be a step of 0.5
+    assert np.isclose(sound.max(), 0.5)
 
 
 def test_devices_are_found_by_name(jack: JackServer) -> None:

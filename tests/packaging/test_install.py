@@ -143,7 +143,7 @@ def test_an_unknown_target_is_one_line() -> None:
     command = [sys.executable, str(ROOT / "packaging" / "install.py"), "everything"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
-    assert done.stderr == "hocket: say what for: python3 packaging/install.py play|test\n"
+    assert done.stderr == "hocket: needs one argument: python3 packaging/install.py play|test\n"
 
 
 def test_a_wheel_carries_what_ships(tmp_path: Path) -> None:

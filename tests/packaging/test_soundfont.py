@@ -16,7 +16,7 @@ import soundfile
 
 from instrument.engine.voices.fluid import FluidVoice
 from instrument.midi_spec import DRUM_CHANNEL, REVERB
-from tests.support.sound import SILENT, cents_off, level_db, peak_db
+from tests.support.sound.analysis import SILENT, cents_off, level_db, peak_db
 
 ROOT = Path(__file__).resolve().parents[2]
 FONT = ROOT / "assets" / "soundfont" / "hocket.sf3"

@@ -1,4 +1,5 @@
-"""A mixer for tests: keeps an audio output filled, in a thread, with sound that names its own frames."""
+"""Devices that are kept filled: by sound that names its own frames, in real time, or by a mix thread, as time is let
+pass."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.engine.sound.mix_thread import MixThread
+from instrument.engine.sound.mixer import BLOCK
+from instrument.io.audio.output import NullAudio
+from instrument.io.clocks import ManualClock
 from instrument.io.ports import AudioOutput
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
+from tests.support.jack import wait_for
 
 CODES = 32_767  # frames are numbered modulo this; as 16-bit fractions the numbers are exact in float32
 
@@ -46,6 +53,7 @@ class Feeder:
         assert not self._thread.is_alive(), "the mixer hangs in the device"
 
     def _run(self) -> None:
+        set_realtime_priority(DEADLINE_PRIORITY)  # as a mixer has it
         polled = 0.0
         while not self._stop.wait(0.002):
             if frames := self.audio.free(self.lead):
@@ -53,3 +61,21 @@ class Feeder:
             if time.monotonic() - polled > 0.1:
                 polled = time.monotonic()
                 self.reopened += self.audio.poll()
+
+
+def let_play(sound: MixThread, clock: ManualClock, frames: int) -> NDArray[np.float32]:
+    """The next frames (frames, 2) that a mix thread writes to its `NullAudio(clock, keep=True)`.
+
+    Time goes on by a block whenever the mixer and its streams are ready for the next one, so that nothing starves and
+    nothing runs dry, however slow the machine is.
+    """
+    audio = sound.audio
+    assert isinstance(audio, NullAudio)
+    block_ns = -(-BLOCK * 1_000_000_000 // audio.rate)
+    first = audio.status().written
+    while audio.status().written < first + frames:
+        wait_for(lambda: audio.status().written >= audio.status().played + 2 * BLOCK, what="the mixer")
+        wait_for(lambda: not sound.ensemble.lacks(BLOCK), what="a stream")
+        clock.advance(block_ns)
+    wait_for(lambda: len(audio.recorded) >= first + frames, what="the last block")
+    return audio.recorded[first : first + frames]

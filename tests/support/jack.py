@@ -172,9 +172,13 @@ class JackProbe:
         """The MIDI heard so far."""
         return [(ns, bytes.fromhex(message)) for ns, message in self._ask("events")]
 
-    def xruns(self) -> int:
-        """Cycles that the server lost so far, and with them what was on its way."""
-        return int(self._ask("xruns"))
+    def xruns(self) -> list[int]:
+        """When (`perf_counter_ns`) the server lost cycles so far, and with them what was on its way."""
+        return [int(ns) for ns in self._ask("xruns")]
+
+    def xruns_since(self, ns: float) -> int:
+        """How many cycles the server has lost since an instant (`perf_counter_ns`)."""
+        return sum(lost > ns for lost in self.xruns())
 
     def finish(self, folder: Path) -> Recording:
         """End, leaving a file in `folder`, and return what was heard."""
@@ -183,7 +187,7 @@ class JackProbe:
         self._ask("save", str(path))
         self._process.wait(5)
         with np.load(path) as saved:
-            return Recording(saved["sound"], saved["blocks"], events, int(saved["xruns"]))
+            return Recording(saved["sound"], saved["blocks"], events, len(saved["xruns"]))
 
     def _ask(self, *command: str) -> Any:
         assert self._process.stdin

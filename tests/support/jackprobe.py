@@ -28,7 +28,7 @@ cycle_out = [ctypes.byref(value) for value in cycle]
 sound: list[np.ndarray] = []
 blocks: list[tuple[int, int]] = []
 events: list[tuple[float, str]] = []
-xruns = 0
+xruns: list[int] = []
 
 
 def clock_offset_us() -> float:
@@ -42,8 +42,7 @@ def clock_offset_us() -> float:
 
 @client.set_xrun_callback
 def on_xrun(_: float) -> None:
-    global xruns
-    xruns += 1
+    xruns.append(time.perf_counter_ns())
 
 
 @client.set_process_callback
@@ -71,7 +70,7 @@ def answer(command: str, arguments: list[str]) -> object:
     if command == "connections":
         return [port.name for port in client.get_all_connections(client.get_port_by_name(arguments[0]))]
     if command == "xruns":
-        return xruns
+        return list(xruns)
     if command == "events":
         return list(events)
     if command == "save":
@@ -84,6 +83,8 @@ def answer(command: str, arguments: list[str]) -> object:
     raise ValueError(command)
 
 
+if lib.jack_is_realtime(pointer):  # else the interpreter, held by this thread, would keep the server waiting
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 gc.freeze()
 gc.disable()
 client.activate()

@@ -12,6 +12,7 @@ from tests.support.players import ScaleBundle, ScalePlayer
 
 CLICK_TICKS = 18
 CLAVES = 75
+SLOW_S = 0.4  # that the slow player takes for a note
 
 
 class ClickPlayer:
@@ -46,10 +47,10 @@ class ClickPlayer:
 
 
 class SlowPlayer(ScalePlayer):
-    """Takes a fifth of a second for a note."""
+    """Takes `SLOW_S` for a note."""
 
     def propose(self, ask: Ask) -> Note:
-        time.sleep(0.2)
+        time.sleep(SLOW_S)
         return super().propose(ask)
 
 

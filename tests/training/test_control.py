@@ -201,7 +201,7 @@ def test_genres_are_told_by_drums_alone(tmp_path):
     assert all(rate > 0.95 for rate in classifier.recall.values())
     kept = genre_classifier(drums, ("march", "shuffle"), tmp_path / "ears", drums=True)
     assert kept.drums
-    assert kept.tell(beat("shuffle", 99), 96) == "shuffle"
+    assert kept.classify(beat("shuffle", 99), 96) == "shuffle"
 
 
 def test_windows_are_whole_bars_of_four_beats():
@@ -242,8 +242,8 @@ def test_the_ear_learns_and_is_tried_on_other_pieces(classifier, styles):
     assert all(rate > 0.95 for rate in classifier.recall.values())
     held = [p for p in styles.pieces if p.split != "train"]
     assert sum(classifier.pieces.values()) == len(held)
-    assert classifier.tell(written("reel", 500).notes, 96) == "reel"
-    assert classifier.tell(written("hymn", 501).notes[:3], 0) is None
+    assert classifier.classify(written("reel", 500).notes, 96) == "reel"
+    assert classifier.classify(written("hymn", 501).notes[:3], 0) is None
 
 
 def test_the_ear_is_kept(classifier, styles, tmp_path, monkeypatch):
@@ -304,6 +304,7 @@ def test_the_overview_tells_of_every_model_what_was_measured(tmp_path):
         "switching": {"folk": {"heard": True}, "jazz": {"heard": False}},
         "obedience": {"density": {"spearman": 0.75}},
         "form": [{"within": {"1": True, "2": False}}],
+        "copying": {"folk": {"generated": 9, "held_out": 30}, "jazz": {"generated": 12, "held_out": 8}},
         "examples": {"folk-1.mid": "hocket render --seed 1"},
     }
     overview.keep_figures(tmp_path / "models" / "one", lstm)
@@ -313,7 +314,18 @@ def test_the_overview_tells_of_every_model_what_was_measured(tmp_path):
     )
     text = overview.write_overview(tmp_path / "models").read_text()
     one = next(line for line in text.splitlines() if "models_onnx/one" in line)
-    assert one.split(" | ")[1:-1] == ["lstm", "4.000", "1 of 2", "0.75", "1 of 2", "1 of 2", "1.50", "3.00", ""]
+    assert one.split(" | ")[1:-1] == [
+        "lstm",
+        "4.000",
+        "1 of 2",
+        "0.75",
+        "1 of 2",
+        "1 of 2",
+        "12 (30)",
+        "1.50",
+        "3.00",
+        "",
+    ]
     assert "| [Two](../models_onnx/two/CARD.md) | musicvae |" in text
     assert "0.81" in text
     assert "- [folk-1.mid](models/one/folk-1.mid): `hocket render --seed 1`" in text

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from instrument.ui import theme
-from instrument.ui.link import State
+from instrument.ui.link import LinkState
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn
 
@@ -51,6 +51,6 @@ def window(
     qtbot.addWidget(made)
     made.show()
     made.start()
-    qtbot.waitUntil(lambda: made.link.state == State.RUNNING and bool(made.models), timeout=5000)
+    qtbot.waitUntil(lambda: made.link.state == LinkState.RUNNING and bool(made.models), timeout=5000)
     yield made
     made.close()

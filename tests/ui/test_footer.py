@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import Describe, Learn, SetDevice
 from instrument.ui.knobs.controls import NumberBox, Selector
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn
 
@@ -56,7 +56,7 @@ def test_a_list_of_devices_that_is_opened_is_looked_up_anew(window: Window, engi
 
 def test_a_knob_learns_a_midi_controller_from_its_menu(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     knob = window.board.controls[0, "temperature"]
-    assert isinstance(knob, Knob)
+    assert isinstance(knob, KnobDial)
 
     def entries() -> dict[str, QAction]:
         return {action.text(): action for action in knob.menu().actions()}

@@ -19,7 +19,7 @@ from instrument.engine.ipc.messages import (
     Telemetry,
 )
 from instrument.errors import HocketError
-from instrument.ui.link import RESTARTS, RESTARTS_WITHIN_S, EngineLink, State
+from instrument.ui.link import RESTARTS, RESTARTS_WITHIN_S, EngineLink, LinkState
 from tests.ui.stand_in import EngineStandIn
 
 
@@ -32,7 +32,7 @@ class Bench:
         self.firsts: list[bool] = []
         self.failure = ""
         self.silent = False  # engines say nothing of themselves at first
-        self.states: list[State] = []
+        self.states: list[LinkState] = []
         self.failures: list[str] = []
         self.refusals: list[str] = []
         self.described: list[Description] = []
@@ -68,7 +68,7 @@ class Bench:
 
     def run(self) -> Bench:
         self.link._open(first=True)
-        self.until(lambda: self.link.state == State.RUNNING)
+        self.until(lambda: self.link.state == LinkState.RUNNING)
         return self
 
     def die(self) -> None:
@@ -84,7 +84,7 @@ def bench(qtbot: QtBot) -> Bench:
 def test_it_connects_and_passes_reports_on(bench: Bench) -> None:
     bench.run()
     bench.link.poll()
-    assert bench.states == [State.RUNNING]
+    assert bench.states == [LinkState.RUNNING]
     assert bench.firsts == [True]
     assert bench.described[0].players == ("hocket-lstm",)
     assert not bench.measured[0].playing
@@ -120,15 +120,15 @@ def test_it_says_why_the_engine_did_not_start(bench: Bench) -> None:
     bench.link._open(first=True)
     bench.until(lambda: bool(bench.failures))
     assert bench.failures == [bench.failure]
-    assert bench.link.state == State.LOST
+    assert bench.link.state == LinkState.LOST
 
 
 def test_a_dead_engine_is_replaced_silenced_and_played_on(bench: Bench) -> None:
     bench.run().link.send(Play())
     bench.link.poll()
     bench.die()
-    assert bench.link.state == State.RESTARTING
-    bench.until(lambda: bench.link.state == State.RUNNING)
+    assert bench.link.state == LinkState.RESTARTING
+    bench.until(lambda: bench.link.state == LinkState.RUNNING)
     assert bench.firsts == [True, False]
     assert bench.engines[0].closed
     assert bench.engine.sent == [Panic(), Play()]
@@ -136,7 +136,7 @@ def test_a_dead_engine_is_replaced_silenced_and_played_on(bench: Bench) -> None:
 
 def test_a_dead_engine_that_did_not_play_stays_still(bench: Bench) -> None:
     bench.run().die()
-    bench.until(lambda: bench.link.state == State.RUNNING)
+    bench.until(lambda: bench.link.state == LinkState.RUNNING)
     assert bench.engine.sent == [Panic()]
 
 
@@ -144,13 +144,13 @@ def test_an_engine_that_keeps_dying_is_given_up_until_asked(bench: Bench) -> Non
     bench.run()
     for _ in range(RESTARTS):
         bench.die()
-        bench.until(lambda: bench.link.state == State.RUNNING)
+        bench.until(lambda: bench.link.state == LinkState.RUNNING)
     bench.die()
-    assert bench.link.state == State.LOST
+    assert bench.link.state == LinkState.LOST
     assert len(bench.engines) == RESTARTS + 1
     bench.link.send(Play())  # goes nowhere, harms nobody
     bench.link.retry()
-    bench.until(lambda: bench.link.state == State.RUNNING)
+    bench.until(lambda: bench.link.state == LinkState.RUNNING)
     assert len(bench.engines) == RESTARTS + 2
 
 
@@ -159,7 +159,7 @@ def test_deaths_far_apart_are_forgiven(bench: Bench) -> None:
     for _ in range(2 * RESTARTS):
         bench.now += RESTARTS_WITHIN_S / RESTARTS + 1
         bench.die()
-        bench.until(lambda: bench.link.state == State.RUNNING)
+        bench.until(lambda: bench.link.state == LinkState.RUNNING)
     assert bench.failures == []
 
 
@@ -167,25 +167,25 @@ def test_a_replacement_that_fails_is_offered_again(bench: Bench) -> None:
     bench.run()
     bench.failure = "no engine"
     bench.die()
-    bench.until(lambda: bench.link.state == State.LOST)
+    bench.until(lambda: bench.link.state == LinkState.LOST)
     assert bench.failures == ["no engine"]
     bench.failure = ""
     bench.link.retry()
-    bench.until(lambda: bench.link.state == State.RUNNING)
+    bench.until(lambda: bench.link.state == LinkState.RUNNING)
 
 
 def test_an_engine_asked_to_quit_by_another_is_not_brought_back_unasked(bench: Bench) -> None:
     bench.run().engine.depart("asked to quit")
     bench.link.poll()
-    assert bench.link.state == State.LOST
+    assert bench.link.state == LinkState.LOST
     assert bench.failures == ["The engine was asked to quit."]
 
 
 def test_an_engine_that_ended_for_another_reason_is_replaced(bench: Bench) -> None:
     bench.run().engine.depart("the notes thread failed: out of memory")
     bench.link.poll()
-    assert bench.link.state == State.RESTARTING
-    bench.until(lambda: bench.link.state == State.RUNNING)
+    assert bench.link.state == LinkState.RESTARTING
+    bench.until(lambda: bench.link.state == LinkState.RUNNING)
 
 
 def test_a_knob_goes_out_at_once_and_then_once_a_frame(bench: Bench) -> None:
@@ -204,16 +204,16 @@ def test_a_knob_goes_out_at_once_and_then_once_a_frame(bench: Bench) -> None:
     assert bench.engine.sent[3:] == [SetKnob("temperature", 1.4), SetKnob("temperature", 1.5)]
 
 
-def test_a_knob_is_under_way_until_it_is_answered(bench: Bench) -> None:
+def test_a_knob_is_pending_until_it_is_answered(bench: Bench) -> None:
     bench.run().engine.answers = False
     bench.link.turn(0, "temperature", 1.5)
     bench.link.poll()
-    assert bench.link.under_way(0, "temperature")
-    assert not bench.link.under_way(0, "density")
+    assert bench.link.pending(0, "temperature")
+    assert not bench.link.pending(0, "density")
     bench.engine.answers = True
     bench.link.turn(0, "density", 2.0)
     bench.link.poll()
-    assert not bench.link.under_way(0, "density")
+    assert not bench.link.pending(0, "density")
 
 
 def test_answers_and_refusals_are_told_apart(bench: Bench) -> None:
@@ -232,7 +232,7 @@ def test_closing_quits_the_engine_or_leaves_it(bench: Bench, quits: bool) -> Non
     assert (Quit() in bench.engine.sent) == quits
     assert bench.engine.closed
     bench.link.poll()
-    assert bench.link.state == State.RUNNING  # a closed link restarts nothing
+    assert bench.link.state == LinkState.RUNNING  # a closed link restarts nothing
     assert len(bench.engines) == 1
 
 

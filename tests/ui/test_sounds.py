@@ -10,11 +10,13 @@ from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import LoadModel, RemovePlayer, SetKnob
 from instrument.ui import theme
-from instrument.ui.knobs.controls import Chip, Choice
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Choice
+from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.meters import StripMeter
-from instrument.ui.sounds import MOST, STRIP_HEIGHT, SoundStrip
+from instrument.ui.sounds import MAX_PLAYERS, STRIP_HEIGHT, SoundStrip
 from instrument.ui.window import Window
+from tests.ui.labels import with_text
 from tests.ui.stand_in import MODELS, EngineStandIn
 
 PATIENCE_MS = 5000
@@ -36,21 +38,21 @@ def test_what_sounds_can_be_added_by_family_and_says_why_not(window: Window) -> 
     assert window.add_sound.isVisible()
     there = actions(window.add_sound.menu_of_models())
     assert [name for name in there if name] == [
-        "Endless streams", "River", "Voices that change while they sound", "Brass", "Glass",
+        "Endless streams", "River", "Voices that morph while held", "Brass", "Glass",
     ]  # fmt: skip
     assert [name for name, action in there.items() if action.isEnabled() and name] == ["River", "Glass"]
     assert there["Brass"].toolTip() == "its hash is wrong"
 
 
 def test_a_sound_gets_a_strip_of_its_own(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
-    assert not window.players.strip_shelf.isVisible()
+    assert not window.players.strip_row.isVisible()
     strip = add(qtbot, window, "Glass")
     assert engine.commands(LoadModel) == [LoadModel("glass", 1)]
     assert window.add_sound.text() == "Add sound"
-    assert window.players.strip_shelf.isVisible()
+    assert window.players.strip_row.isVisible()
     assert strip.accessibleName() == "Sound 1"
     assert window.models[1].currentText() == "Glass"
-    assert isinstance(window.board.controls[1, "level"], Knob)
+    assert isinstance(window.board.controls[1, "level"], KnobDial)
     assert isinstance(window.board.controls[1, "mute"], Chip)
     assert isinstance(window.board.controls[1, "part"], Choice)
     assert all(
@@ -78,7 +80,7 @@ def test_its_knobs_reach_the_engine_under_its_number(qtbot: QtBot, window: Windo
     engine.values["1/level"] = -12.0
     engine.describe()
     level = window.board.controls[1, "level"]
-    assert isinstance(level, Knob)
+    assert isinstance(level, KnobDial)
     qtbot.waitUntil(lambda: level.exact == -12.0, timeout=PATIENCE_MS)
 
 
@@ -108,7 +110,7 @@ def test_sounds_go_and_those_behind_move_up(qtbot: QtBot, window: Window, engine
     assert window.models[1].currentText() == "River"
     qtbot.mouseClick(window.players.strips[1].remove, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not window.players.strips, timeout=PATIENCE_MS)
-    assert not window.players.strip_shelf.isVisible()
+    assert not window.players.strip_row.isVisible()
     assert window.minimumHeight() == theme.px(600)
 
 
@@ -123,7 +125,7 @@ def test_a_sound_that_is_refused_is_explained_and_can_be_tried_again(
 
 
 def test_no_button_where_nothing_sounds_and_none_beyond_the_last_seat(qtbot: QtBot, window: Window) -> None:
-    window.add_sound.show_models(MODELS, MOST)
+    window.add_sound.show_models(MODELS, MAX_PLAYERS)
     assert not window.add_sound.isEnabled()
     window.add_sound.show_models(MODELS[:2], 1)
     assert not window.add_sound.isVisible()
@@ -134,9 +136,9 @@ def test_levels_and_streams_that_ran_dry(qtbot: QtBot, window: Window, engine: E
     strip = add(qtbot, window, "River")
     window.play_or_stop()
     qtbot.waitUntil(lambda: strip.meter.bar == pytest.approx(-8.0), timeout=PATIENCE_MS)
-    assert strip.dry.text() == ""
+    assert strip.underruns.text() == ""
     engine.underruns = 3
-    qtbot.waitUntil(lambda: strip.dry.text() == "Ran dry: 3", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: strip.underruns.text() == "Dropouts: 3", timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: any(window.spectrogram.seen), timeout=PATIENCE_MS)
 
 
@@ -165,7 +167,7 @@ def test_strips_are_named_for_screen_readers_and_reached_by_tab(qtbot: QtBot, wi
     for _ in range(9):
         reached.append(window.focusWidget())
         window.focusNextChild()
-        shelf = window.players.strip_shelf.viewport()
+        shelf = window.players.strip_row.viewport()
         seen = QRect(reached[-1].mapTo(shelf, QPoint()), reached[-1].size())
         assert shelf.rect().contains(seen), "the shelf scrolls along"
     inside = {control for (player, _), control in window.board.controls.items() if player == 1}
@@ -184,14 +186,14 @@ def test_all_fits_at_the_least_size(qtbot: QtBot, window: Window, zoom: float) -
         window.resize(1, 1)
         assert window.height() <= theme.px(600 + STRIP_HEIGHT)
         qtbot.waitUntil(lambda: strip.height() > 0 and strip.isVisible(), timeout=PATIENCE_MS)
-        shelf = window.players.strip_shelf
+        shelf = window.players.strip_row
         assert strip.height() >= strip.minimumSizeHint().height()
         assert shelf.viewport().height() >= strip.minimumSizeHint().height()
         assert window.roll.height() >= theme.px(120)
         foot = window.footer.mapTo(window, QPoint(0, window.footer.height())).y()
         assert foot <= window.height()
-        for label in strip.findChildren(QWidget):
-            if label.isVisible() and hasattr(label, "text") and callable(label.text):
-                assert label.width() >= label.minimumSizeHint().width(), label.text()
+        labels = with_text(strip)
+        assert labels
+        assert not [label.text() for label in labels if label.width() < label.minimumSizeHint().width()]
     finally:
         theme.apply(app)

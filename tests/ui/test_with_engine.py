@@ -15,8 +15,8 @@ from instrument.engine.ipc.client import EngineClient
 from instrument.errors import HocketError
 from instrument.ui import theme
 from instrument.ui.app import run_window
-from instrument.ui.knobs.knob import Knob
-from instrument.ui.link import State
+from instrument.ui.knobs.knob import KnobDial
+from instrument.ui.link import LinkState
 from instrument.ui.window import Window
 from tests.support.engine import OPTIONS, ROOT, end, there
 
@@ -99,18 +99,18 @@ def test_the_engine_is_killed_and_the_window_brings_it_and_the_music_back() -> N
     engines = []
 
     def story(window: Window) -> Iterator[Callable[[], object]]:
-        yield lambda: window.link.state == State.RUNNING and (0, "temperature") in window.board.controls
+        yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
         engines.append(engine_of(window))
-        yield lambda: len(window.roll.score.notes.plan) > 3
+        yield lambda: len(window.roll.score.notes.planned) > 3
         window.play_or_stop()
         yield lambda: window.transport.playing and len(window.roll.score.notes.committed) > 3
         knob = window.board.controls[0, "temperature"]
-        assert isinstance(knob, Knob)
+        assert isinstance(knob, KnobDial)
         knob.setValue(80)
-        yield lambda: not window.link.under_way(0, "temperature")
+        yield lambda: not window.link.pending(0, "temperature")
         os.kill(engines[0].pid, signal.SIGKILL)
-        yield lambda: window.link.state == State.RESTARTING
-        yield lambda: window.link.state == State.RUNNING
+        yield lambda: window.link.state == LinkState.RESTARTING
+        yield lambda: window.link.state == LinkState.RUNNING
         engines.append(engine_of(window))
         assert "started again" in window.banner.text
         yield lambda: window.transport.playing and len(window.roll.score.notes.committed) > 3
@@ -125,23 +125,23 @@ def test_the_engine_is_killed_and_the_window_brings_it_and_the_music_back() -> N
 
 def test_a_sound_is_added_turned_seen_and_removed() -> None:
     def story(window: Window) -> Iterator[Callable[[], object]]:
-        yield lambda: window.link.state == State.RUNNING and (0, "temperature") in window.board.controls
+        yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
         window.play_or_stop()
         yield lambda: window.transport.playing
         window.add_sound.picked.emit("sines")
         yield lambda: 1 in window.players.strips
         pitch, strip = window.board.controls[1, "pitch"], window.players.strips[1]
-        assert isinstance(pitch, Knob)
+        assert isinstance(pitch, KnobDial)
         assert {(1, id) for id in ("level", "mute", "tune", "duck")} <= set(window.board.controls)
         pitch.setValue(90)
-        yield lambda: not window.link.under_way(1, "pitch")
+        yield lambda: not window.link.pending(1, "pitch")
         assert window.transport.playing, "sounds come while the music goes on"
         yield lambda: strip.meter.bar > -30 and any(window.spectrogram.seen)
         strip.remove.click()
         yield lambda: not window.players.strips
         assert window.transport.playing
 
-    tell(story, players="tests.support.sounds:open_any")
+    tell(story, players="tests.support.sound.players:open_any")
 
 
 def test_an_engine_that_cannot_start_is_an_error_of_one_line() -> None:

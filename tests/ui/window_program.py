@@ -41,7 +41,7 @@ def main(settings: str) -> None:
 
     def tell() -> None:
         nonlocal told
-        if not window.models or not window.roll.score.notes.plan:
+        if not window.models or not window.roll.score.notes.planned:
             return
         if not told:
             told = 1

@@ -16,7 +16,7 @@ from instrument.errors import HocketError
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write atomically, so that a kill at any moment leaves the previous checkpoint whole."""
+    """Write atomically, so that an interrupted write leaves the previous checkpoint intact."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
@@ -35,7 +35,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def prefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """What stands under `prefix.`, without it."""
+    """The tensors whose names begin with `prefix.`, with that prefix removed."""
     return {n.removeprefix(prefix + "."): t for n, t in tensors.items() if n.startswith(prefix + ".")}
 
 

@@ -1,4 +1,4 @@
-"""Graphs of a bundle: from a module to ONNX, and its weights made small."""
+"""Graphs of a bundle: export of a module to ONNX, and compression of its weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Graph = tuple[nn.Module, tuple[Tensor, ...], list[Port], list[Port]]  # module, 
 
 
 def to_onnx(graph: Graph) -> onnx.ModelProto:
-    """The graph of a module; what its ports give as -1 is free."""
+    """The ONNX model of a module; axes of size -1 in its ports are dynamic."""
     module, inputs, ins, outs = graph
     dynamic = torch.export.Dim.DYNAMIC
     shapes: list = [{i: dynamic for i, size in enumerate(port.shape) if size < 0} for port in ins]
@@ -43,7 +43,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     assert program is not None
     model = program.model_proto
     name_weights(model, module)
-    for node in model.graph.node:  # the exporter's notes on where an operator came from: paths of this machine
+    for node in model.graph.node:  # the exporter records source paths of this machine
         del node.metadata_props[:]
         node.doc_string = ""
     del model.metadata_props[:], model.graph.metadata_props[:]
@@ -97,7 +97,7 @@ def int8(model: onnx.ModelProto, path: Path) -> None:
 
 
 def stored8(model: onnx.ModelProto, path: Path) -> None:
-    """Weights kept in 8 bits, unpacked before use: a quarter of the size at the same arithmetic."""
+    """Weights kept in 8 bits, unpacked before use: a quarter of the size, and arithmetic in 32 bits."""
     onnx.save(_stored8(onnx.ModelProto.FromString(model.SerializeToString())), path)
 
 
@@ -124,7 +124,7 @@ def _stored8(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def fp16(model: onnx.ModelProto, path: Path) -> None:
-    """Weights in 16 bits, cast back before use: half the size at the same arithmetic."""
+    """Weights in 16 bits, cast back before use: half the size, and arithmetic in 32 bits."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     casts = []
     for tensor in model.graph.initializer:

@@ -1,4 +1,4 @@
-"""Muon: steps of a matrix that are as long in all its directions (Jordan et al. 2024; rates as in Liu et al. 2025)."""
+"""Muon: orthogonalised momentum updates for matrices (Jordan et al., 2024; learning rates as in Liu et al., 2025)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 MOMENTUM = 0.95
 ROUNDS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)  # of the singular values, towards 1
-LIKE_ADAM = 0.2  # size of a number of a step, as Adam's usually are
+ADAM_STEP_SIZE = 0.2  # root mean square of an update, as Adam's usually is
 
 
 class Muon(torch.optim.AdamW):
-    """AdamW for all parameters but `matrices`, which go by Muon at `factor` times its rate."""
+    """AdamW for all parameters but `matrices`, which are updated by Muon at `factor` times its learning rate."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], matrices: list[nn.Parameter], factor: float, **options: Any):
         super().__init__(parameters, **options)
@@ -23,7 +23,7 @@ class Muon(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """As of any optimiser. `closure` is AdamW's."""
+        """One update, as of any optimiser. `closure` is passed to AdamW."""
         (group,) = self.param_groups
         rate = self.factor * group["lr"]
         for matrix in self.matrices:
@@ -34,14 +34,14 @@ class Muon(torch.optim.AdamW):
                 state["momentum"] = torch.zeros_like(matrix)
             state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
             step = orthogonal(matrix.grad.lerp(state["momentum"], MOMENTUM))
-            size = LIKE_ADAM * max(matrix.shape) ** 0.5
+            size = ADAM_STEP_SIZE * max(matrix.shape) ** 0.5
             matrix.mul_(1 - rate * group["weight_decay"]).add_(step, alpha=-rate * size)
-            matrix.grad = None  # so that AdamW passes it over
+            matrix.grad = None  # so that AdamW skips it
         return super().step(closure)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the orthogonal matrix nearest to one: its singular values all about 1, by Newton-Schulz rounds."""
+    """An approximation of the nearest orthogonal matrix, all singular values about 1, by Newton-Schulz iterations."""
     a, b, c = QUINTIC
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-7)

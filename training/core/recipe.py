@@ -1,4 +1,4 @@
-"""What a recipe holds. `training.recipe` reads one from a file; a family's task says what its sections may hold."""
+"""The contents of a recipe. `training.recipe` reads one from a file; a family's task defines its sections."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """folder: what `prepare` made; ship_only: leave out what may not train a bundle that ships;
-    exclude: data sets left out."""
+    """folder: made by `prepare`; ship_only: leave out pieces that may not train a bundle that ships;
+    exclude: data sets to leave out."""
 
     folder: str = "data/midi"
     ship_only: bool = True
@@ -18,7 +18,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides a training run. sampling, train: `Sampling` and `Train` of the family's task;
+    """All settings of a training run. sampling, train: `Sampling` and `Train` of the family's task;
     model: its `Config`."""
 
     slug: str

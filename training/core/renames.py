@@ -1,4 +1,4 @@
-"""Former names of settings and of logged fields, so that old recipes, checkpoints, manifests and logs go on loading."""
+"""Former names of settings and of logged fields, so that old recipes, checkpoints, manifests and logs still load."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
         },
     },
 }
-"""Family -> section of a recipe -> former name -> name; `EVERY` holds for all families besides."""
+"""Family -> section of a recipe -> former name -> name; `EVERY` applies to all families."""
 
 FIELDS = {
     "told": "teacher_forced",
@@ -101,17 +101,17 @@ FIELDS = {
     "told_onsets": "teacher_forced_onsets",
     "free_onsets": "free_running_onsets",
 }
-"""Former name -> name of figures of models of phrases, in logs and in what an evaluation keeps."""
+"""Former name -> name of figures of models of phrases, in logs and in stored evaluations."""
 
 
 def setting(family: str, section: str, name: str) -> str:
-    """The name of today of a setting."""
+    """The current name of a setting."""
     names = EVERY.get(section, {}) | SETTINGS.get(family, {}).get(section, {})
     return names.get(name, name)
 
 
 def settings(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's table with all settings under the names of today. HocketError if one is given under both names."""
+    """A recipe's table with all settings under their current names. HocketError if one is given under both names."""
     out = dict(recipe)
     for section, given in recipe.items():
         if isinstance(given, dict):
@@ -126,5 +126,5 @@ def settings(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def fields(figures: dict[str, Any]) -> dict[str, Any]:
-    """Figures by the names of today."""
+    """Figures under their current names."""
     return {FIELDS.get(name, name): value for name, value in figures.items()}

@@ -1,1 +1,1 @@
-"""From MIDI files to memory-mapped shards of notes."""
+"""Preparing training data: corpora of notes and of sound."""

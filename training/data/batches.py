@@ -1,5 +1,5 @@
-"""Work on many files, batch by batch, each in a process of its own that leaves its result on disk: a file that
-kills its process costs that file alone, and a run that was killed goes on where it stopped."""
+"""Process many files in batches, each batch in its own process that writes its result to disk. A file that crashes
+its process costs only that file, and an interrupted run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from instrument.errors import HocketError
 
-CANNOT_WRITE = 3  # exit status of a process that could not leave its result
+CANNOT_WRITE = 3  # exit status of a process that could not write its result
 
 T = TypeVar("T")
 
@@ -31,16 +31,16 @@ def work_through(
     what: str,
     console: Console,
 ) -> list[list[T]]:
-    """Call `work` on all batches that are not `saved`, in `jobs` processes at a time; returns the batches as
-    they were worked through, in order.
+    """Call `work` on all batches that are not `saved`, in `jobs` processes at a time; returns the batches as processed,
+    in order.
 
-    A batch whose process crashes, or takes more than `seconds`, is halved, down to the one thing in it that
-    does that; `lost` is called for this, and has to save it. what: the heading of the progress bar.
+    A batch whose process crashes, or takes more than `seconds`, is halved, down to the one item that causes
+    it; `lost` is called for that item, and has to save it. what: the heading of the progress bar.
     HocketError where results cannot be written.
     """
     context = multiprocessing.get_context("spawn")
     places = accumulate((len(batch) for batch in batches), initial=0)
-    at = dict(zip(places, batches, strict=False))  # by the number of what it begins with
+    at = dict(zip(places, batches, strict=False))  # by the number of their first item
     todo = [(place, batch) for place, batch in at.items() if not saved(batch)]
     running: dict[int, tuple[BaseProcess, int, list[T], float]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -69,7 +69,7 @@ def work_through(
                         raise HocketError("results cannot be written: is the disk full?")
                     elif process.exitcode == 1:  # a Python error, no crash: it has been printed
                         raise RuntimeError(f"{what} failed in the batch from {batch[0]}")
-                    elif len(batch) > 1:  # one of them kills its process: find out which
+                    elif len(batch) > 1:  # one of them crashes its process: find out which
                         half = len(batch) // 2
                         at[place], at[place + half] = batch[:half], batch[half:]
                         todo += [(place + half, batch[half:]), (place, batch[:half])]

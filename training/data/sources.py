@@ -124,7 +124,7 @@ def _from_manifest(folder: Path, manifest: Path) -> list[Source]:
 
 
 def is_inside(name: str) -> bool:
-    """Whether a path that a file names leads nowhere but further into the folder it is in."""
+    """Whether a relative path stays inside its folder."""
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
@@ -143,5 +143,5 @@ def _stat(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except OSError:
-        return 0, 0  # reading it will say what is wrong
+        return 0, 0  # reading it will report the error
     return stat.st_size, stat.st_mtime_ns

@@ -24,7 +24,7 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     made = manifest.provenance
     size = sum((folder / g.file).stat().st_size for g in manifest.graphs)
     before = sum(float(run["seconds"]) for run in made.ancestry) / 60  # type: ignore[arg-type]
-    begun = f", begun from the weights of {before:.0f} minutes before" if before else ""
+    begun = f", starting from weights trained for {before:.0f} minutes" if before else ""
     lines = [
         f"# {manifest.name} ({manifest.slug})",
         "",
@@ -34,7 +34,7 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         "",
         f"Licence: {manifest.licence}, with the attributions below.",
         "",
-        "## Made",
+        "## Training",
         "",
         f"{made.minutes:g} minutes of training{begun}, seed {made.seed}, data `{made.data_hash[:16]}`, "
         f"commit `{made.commit[:12]}`.",
@@ -51,7 +51,7 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
 
 
 def _offered(manifest: Manifest) -> list[str]:
-    """What can be asked of it: genres, or instruments."""
+    """What can be chosen: genres, or instruments."""
     if manifest.genres:
         return [f"Genres offered: {', '.join(manifest.genres)}."]
     return [f"Instruments: {', '.join(manifest.condition_genres)}."] if manifest.condition_genres else []

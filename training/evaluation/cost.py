@@ -17,7 +17,7 @@ PHRASES = 24
 
 
 def time_notes(player: NotePlayer, manifest: Manifest) -> dict[str, float]:
-    """Milliseconds a note in one thread, all of it (network, heads, masks, draws), on this machine as busy as
+    """Milliseconds a note in one thread (network, heads, masks, sampling), on this machine as busy as
     it is: `p50` and `p99` over notes that come after a start of their own."""
     player.reset(1, 0, MetreMap(COMMON_TIME))
     ask = Ask(knobs=default_knobs(manifest), scale="major", low=24, high=100)
@@ -31,7 +31,7 @@ def time_notes(player: NotePlayer, manifest: Manifest) -> dict[str, float]:
 
 
 def time_phrases(player: MusicVaePlayer, manifest: Manifest) -> dict[str, float]:
-    """Milliseconds to decode a whole phrase, in one thread: `phrase_p50` and `phrase_p99` over points of as many
+    """Milliseconds to decode a whole phrase, in one thread: `phrase_p50` and `phrase_p99` over points of `PHRASES`
     seeds."""
     ask = Ask(knobs=default_knobs(manifest))
     taken = []

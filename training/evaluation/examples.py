@@ -1,4 +1,4 @@
-"""Two seeded examples of a bundle, as anybody can make them again: the commands, and what they give."""
+"""Two seeded examples of a bundle that anyone can reproduce: the commands and their output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from instrument.models.manifest import Manifest
 
 BARS = 16
 SEEDS = (1, 2)
-PATIENCE_S = 180.0
+TIMEOUT_S = 180.0
 HOCKET = "from instrument.cli import main; main()"
 
 
@@ -24,7 +24,7 @@ def commands(manifest: Manifest, folder: Path) -> list[list[str]]:
     for i, seed in enumerate(SEEDS):
         genre = genres[i * len(genres) // len(SEEDS)]
         out = folder / f"{genre}-{seed}.mid"
-        told = ["--set", f"genre={genre}"] if manifest.genres else []
+        settings = ["--set", f"genre={genre}"] if manifest.genres else []
         found.append(
             [
                 "render",
@@ -34,7 +34,7 @@ def commands(manifest: Manifest, folder: Path) -> list[list[str]]:
                 str(BARS),
                 "--seed",
                 str(seed),
-                *told,
+                *settings,
                 "--out",
                 out.as_posix(),
             ]
@@ -54,13 +54,13 @@ def write_examples(manifest: Manifest, bundle: Path, folder: Path) -> dict[str, 
             subprocess.run(
                 [sys.executable, "-c", HOCKET, *arguments],
                 check=True,
-                timeout=PATIENCE_S,
+                timeout=TIMEOUT_S,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
             )
         except subprocess.TimeoutExpired as error:
-            raise HocketError(f"an example of {manifest.slug} took more than {PATIENCE_S:g} s to render") from error
+            raise HocketError(f"an example of {manifest.slug} took more than {TIMEOUT_S:g} s to render") from error
         except subprocess.CalledProcessError as error:
             raise HocketError(f"an example of {manifest.slug} cannot be rendered: {error.stderr.strip()}") from error
         written[Path(arguments[-1]).name] = shlex.join(["hocket", *arguments])

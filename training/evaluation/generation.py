@@ -1,4 +1,4 @@
-"""Having a bundle play: the notes that the instrument would play alone, with nobody at the knobs."""
+"""Generation: the notes that a bundle plays with its knobs left alone."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from instrument.models.notes.player import Ask, NotePlayer
 from instrument.music.notes import Note, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 
-MOST_NOTES = 48  # a beat; what plays more is stopped, so that an evaluation ends
+MOST_NOTES = 48  # a beat; a model that plays more is stopped, so that an evaluation ends
 COMMON_TIME = (Metre(0, 4, 4),)
 
 Knobs = dict[str, float | str]
 
 
 def default_knobs(manifest: Manifest, **changed: float | str) -> Knobs:
-    """Every knob of a model at its default, but for those changed, as far as the model has them."""
+    """Every knob of a model at its default, except for those in `changed` that the model has."""
     knobs: Knobs = {knob.id: knob.default for knob in manifest.knobs}
     return knobs | {name: value for name, value in changed.items() if name in knobs}
 

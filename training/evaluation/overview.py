@@ -1,4 +1,4 @@
-"""docs/models.md: all models side by side, from the figures that the evaluation of each left."""
+"""docs/models.md: all models in one table, from the figures that the evaluation of each wrote."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ OA, KLD = ("OA default knobs", "OA real"), ("KLD default knobs", "KLD real")
 INTRODUCTION = """# The note models
 
 Measured by `python -m training evaluate --bundle SLUG --card`, which also wrote this page. Nats a note on held-out
-pieces of the test split (the fewer the better; mean of the genres); OA and KLD: likeness of what it plays to held-out
+pieces of the test split (fewer is better; mean of the genres); OA and KLD: similarity of what it plays to held-out
 pieces, and of other real pieces to these; key lock: locks obeyed; density and register: Spearman's rank correlation of
-the knob with what came; steps: of models of phrases, accuracy on held-out sixteenths with the true tokens before
-(teacher-forced) and free-running; genre heard: genres whose switch is heard within two bars, of those offered; within:
-figures of analysis, form and long runs within those of real pieces; ms: median time a note, one thread, on a machine as
-busy as it was. Models of phrases are held against what real pieces have of their part, on sixteenths."""
+the knob with the value measured; steps: of models of phrases, accuracy on held-out sixteenths, teacher-forced and
+free-running; genre heard: genres whose switch a classifier recognises within two bars, of those offered; within:
+figures of analysis, form and long runs within those of real pieces; copied: longest run of notes in common with a
+training piece, and that of held-out pieces; ms: median time a note in one thread, on a machine as busy as it was.
+Models of phrases are compared with that part of real pieces, on sixteenths."""
 SOUND = """# The sound models
 
-Measured by the same command on real sound that they were not trained on; what is in brackets is the same figure of real
+Measured by the same command on real sound that they were not trained on; figures in brackets are of real
 sound, of the representation's own round trip, or its floor. Pitch: notes within 50 cents (swift-f0); recognised: by a
 classifier trained on real sound; NDB: share of bins that differ; STFT: multi-resolution distance from the real note,
 or as a share of Griffin-Lim's; Frechet: distance in that classifier's embedding; blend heard: Spearman's rank
@@ -62,24 +63,24 @@ def write_overview(folder: Path) -> Path:
         lines += ["## Nats a note by field", "", *table(by_field), ""]
         lines += ["## Nats a note by genre", "", *table(dict(sorted(by_genre.items()))), ""]
     for slug, own in notes.items():
-        lines += [f"## {own['name']}", "", *_shown(folder, slug, own)]
+        lines += [f"## {own['name']}", "", *_note_lines(folder, slug, own)]
     if sound:
         lines += [SOUND, "", *table({_link(slug, own): sound_summary(own) for slug, own in sound.items()}), ""]
         for slug, own in sound.items():
-            lines += [f"## {own['name']}", "", *_heard(folder, slug, own)]
+            lines += [f"## {own['name']}", "", *_sound_lines(folder, slug, own)]
     path = folder.with_suffix(".md")
     path.write_text("\n".join(lines).rstrip() + "\n")
     return path
 
 
 def summary(figures: dict[str, Any]) -> dict[str, Any]:
-    """One row of the overview: what of it was measured. An evaluation adds columns of its own as `overview`."""
+    """One row of the overview, with the figures that were measured."""
     row: dict[str, Any] = {"family": figures["family"]}
     if "yardstick" in figures:
         row["nats"] = f"{figures['yardstick']['total']:.3f}"
-    if likeness := closeness_rows(figures).get("mean") if "features" in figures else None:
+    if similarity := closeness_rows(figures).get("mean") if "features" in figures else None:
         for name, columns in (("OA (real)", OA), ("KLD (real)", KLD)):
-            row[name] = "{:.2f} ({:.2f})".format(*(likeness[column] for column in columns))
+            row[name] = "{:.2f} ({:.2f})".format(*(similarity[column] for column in columns))
     if figures.get("key_lock"):
         row["key lock"] = _of([lock["obeyed"] for lock in figures["key_lock"]])
     for knob, found in figures.get("obedience", {}).items():
@@ -89,6 +90,10 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     judged = [run for name in ("analysis", "form", "long_runs") for run in figures.get(name, [])]
     if judged:
         row["within"] = within(judged)
+    if copied := figures.get("copying"):
+        row["copied (held out)"] = "{} ({})".format(
+            *(max(c[k] for c in copied.values()) for k in ("generated", "held_out"))
+        )
     if "accuracy" in figures:
         steps = renames.fields(figures["accuracy"]["model"])
         row["steps teacher-forced"] = f"{steps['teacher_forced']:.3f}"
@@ -109,20 +114,20 @@ def sound_summary(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _heard(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
+def _sound_lines(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
     lines = []
     if (folder / slug / SPECTROGRAMS).is_file():
         lines += [f"![What {figures['name']} sounds like]({folder.name}/{slug}/{SPECTROGRAMS})", ""]
     examples = [f"[{name}]({folder.name}/{slug}/{name})" for name in figures.get("examples", ())]
-    return [*lines, f"To listen to: {', '.join(examples)}.", ""] if examples else lines
+    return [*lines, f"Examples: {', '.join(examples)}.", ""] if examples else lines
 
 
-def _shown(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
+def _note_lines(folder: Path, slug: str, figures: dict[str, Any]) -> list[str]:
     lines = []
     if (folder / slug / "piano-rolls.png").is_file():
-        lines += [f"![What {figures['name']} plays, beside held-out pieces]({folder.name}/{slug}/piano-rolls.png)", ""]
+        lines += [f"![What {figures['name']} plays, and held-out pieces]({folder.name}/{slug}/piano-rolls.png)", ""]
     if figures.get("examples"):
-        lines += ["Two examples, and how to make them again (with `--out FILE.wav`, to listen to):", ""]
+        lines += ["Two examples and the commands that make them (give `--out FILE.wav` to listen):", ""]
         for name, command in figures["examples"].items():
             lines.append(f"- [{name}]({folder.name}/{slug}/{name}): `{command}`")
         lines.append("")

@@ -35,7 +35,7 @@ PALETTE = 48  # colours: enough for lines and text, a third of the size
 
 
 def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
-    """Write a picture of (genre, generated, real) pieces side by side, in one manner."""
+    """Write a picture of (genre, generated, real) pieces side by side, in the same style."""
     figure, axes = plt.subplots(len(rows), 2, figsize=(10, 1.9 * len(rows)), squeeze=False, sharey="row")
     for (genre, made, real), pair in zip(rows, axes, strict=True):
         for axis, piece, kind in zip(pair, (made, real), ("generated", "held out"), strict=True):
@@ -51,7 +51,7 @@ def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
 
 def loss_curve(path: Path, run: Path) -> None:
     """Write the curves of a run: nats a note while training, by field on the validation split, by batch; of a run on
-    phrases, the share of steps that are given back. HocketError if the folder holds no run."""
+    phrases, the share of steps that are reconstructed. HocketError if the folder holds no run."""
     try:
         lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     except (OSError, ValueError) as error:

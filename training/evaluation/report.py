@@ -18,7 +18,7 @@ Rows = dict[str, dict[str, Any]]
 
 
 class Section(NamedTuple):
-    """A table with its words. brief: the rows for a card, which is a part of the bundle and kept short, where
+    """A table with its caption. brief: the rows for a card, which is a part of the bundle and kept short, where
     they are not all."""
 
     title: str
@@ -28,39 +28,45 @@ class Section(NamedTuple):
 
 
 GRID = (
-    "24 ticks a beat, the first 1,500 notes of a piece, its genre told and nothing else; pitch with part; "
+    "24 ticks a beat, the first 1,500 notes of a piece, conditioned on the genre only; pitch with part; "
     "mean of the genres' means."
 )
 CLOSENESS = (
     "Distances within held-out pieces against distances from generated ones (Yang & Lerch): overlapping area "
-    "(OA, 1 = alike) and Kullback-Leibler divergence (KLD, 0 = alike), beside what other real pieces reach."
+    "(OA, 1 = identical) and Kullback-Leibler divergence (KLD, 0 = identical), and the same of other real pieces."
 )
 LONG = "Figures of minutes 8 to 10 of a render, and in brackets the 5th to 95th percentile of real pieces."
-BESIDE = "in brackets the 10th to 90th percentile of held-out pieces"
+IN_BRACKETS = "in brackets the 10th to 90th percentile of held-out pieces"
 ANALYSIS = (
-    f"Ten minutes of play, default knobs, common time; {BESIDE}. Tempo as felt; metre: share of 16 bars whose "
-    "estimated metre is the one asked for; key kept: share of 8 bars with the commonest key signature; range: "
+    f"Ten minutes of play, default knobs, common time; {IN_BRACKETS}. Tempo as felt; metre: share of 16 bars whose "
+    "estimated metre is the one requested; key kept: share of 8 bars with the commonest key signature; range: "
     "semitones, 5th to 95th percentile; pitch drift: semitones, and level: times as loud, the last 30 % against the "
     "first."
 )
 METRE = (
     "Share of the windows of 16 bars in which the metre estimated from the notes is the one that real pieces are "
-    "written in (their number), and that the model was asked for: early → late in its play."
+    "written in (their number), and in which the model was to play: early → late in its run."
 )
 FORM = (
-    "Mean similarity of bars to those so many bars before (sixteenths and pitches struck in both, as a share of those "
-    f"struck in either) over three minutes; {BESIDE}."
+    "Mean similarity of bars to those 1 to 16 bars before (sixteenths and pitches struck in both, as a share of those "
+    f"struck in either) over three minutes; {IN_BRACKETS}."
 )
 KNOBS = (
-    "Knobs turned to every position in turn; what it asks for, and the median of the genres in the four bars after. "
+    "Knobs turned to every position in turn: the value it stands for, and the median of the genres in the four bars "
+    "after. "
     "Spearman's rank correlation: "
 )
 SWITCHES = (
-    "How often a classifier of two bars' pitches and rhythms names the genre: of real pieces it was not trained on; "
-    "after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
+    "How often a classifier of two bars' pitches and rhythms recognises the genre: in real pieces it was not trained "
+    "on; after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
     "real pieces. Primers, where a bundle has them, were chosen with the same classifier, in other switches."
 )
-COST = "Everything that a note takes, in one thread, on the machine as busy as it was."
+COPYING = (
+    "Longest run of notes that the long runs of a genre have in common with one training piece, in any key: the same "
+    "intervals and the same rhythm in the top line of a part. Next to it, the same of as many notes of held-out pieces "
+    "of the genre: scales, repeated notes, shared tunes and other editions of a work are in these."
+)
+COST = "Time for a note in one thread, all included, on the machine as busy as it was."
 SETTINGS = {"default": "default knobs", "plain": "temperature 1, all choices"}
 SHORT = {
     "pitch count": "pitches",
@@ -148,7 +154,7 @@ def long_summary(figures: dict[str, Any]) -> str:
     return f"{sum(judged)} of {len(judged)} figures within bounds; {whole} of {len(figures['long_runs'])} runs in all."
 
 
-def beside_rows(found: list[dict[str, Any]], name: str = "{}") -> Rows:
+def rows_with_bounds(found: list[dict[str, Any]], name: str = "{}") -> Rows:
     """Figures with their bounds in brackets and a cross where they are outside, by genre and seed. name: of the
     columns."""
     rows: Rows = {}
@@ -188,7 +194,7 @@ def metre_rows(figures: dict[str, Any]) -> Rows:
 
 
 def knob_rows(figures: dict[str, Any]) -> Rows:
-    """What each position of a knob asks for, and what came."""
+    """The value of each position of a knob, and the value measured."""
     return {
         f"{knob}, {kind}": {
             at: "–" if both[kind] is None else f"{both[kind]:.1f}" for at, both in found["positions"].items()
@@ -222,6 +228,7 @@ def switch_rows(figures: dict[str, Any]) -> Rows:
 def sections(figures: dict[str, Any]) -> list[Section]:
     """Everything that was measured."""
     obeyed = [row["obeyed"] for row in figures["key_lock"]]
+    copied = figures.get("copying")
     by_feature = feature_rows(figures)
     if "yardstick" in figures:
         likely = [
@@ -232,7 +239,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         likely = [Section(*section) for section in reconstruction.sections(figures)]
     return [
         *likely,
-        Section("Likeness of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
+        Section("Similarity of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
         Section(
             "By feature",
             "OA with default knobs / OA of other real pieces.",
@@ -241,7 +248,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         ),
         Section(
             "Key lock",
-            f"Share of the pitched notes in the scale; obeyed in {sum(obeyed)} of {len(obeyed)}.",
+            f"Share of the pitched notes in the scale; the lock holds in {sum(obeyed)} of {len(obeyed)}.",
             lock_rows(figures),
             {},
         ),
@@ -251,16 +258,17 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         Section(
             "Tempo, key, range and loudness",
             f"{ANALYSIS} {within(figures['analysis'])} within. {_key_words(figures)}".strip(),
-            beside_rows(figures["analysis"]),
+            rows_with_bounds(figures["analysis"]),
         ),
-        Section("Form", f"{FORM} {within(figures['form'])} within.", beside_rows(figures["form"], "{} bars")),
+        Section("Form", f"{FORM} {within(figures['form'])} within.", rows_with_bounds(figures["form"], "{} bars")),
         Section("Long runs", f"{LONG} {long_summary(figures)}", long_rows(figures)),
+        *([Section("Runs copied from training pieces", COPYING, copying_rows(figures))] if copied else []),
         Section("Cost", COST, cost_rows(figures)),
     ]
 
 
 def print_tables(figures: dict[str, Any], console: Console) -> None:
-    """All tables, for people."""
+    """Print all tables."""
     for title, caption, rows, _ in sections(figures):
         table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", title_style="bold")
         columns = _columns(rows)
@@ -282,6 +290,20 @@ def card_sections(figures: dict[str, Any], pictures: dict[str, Path], folder: Pa
         found[title] = [caption, {name: {c: _cell(v) for c, v in row.items()} for name, row in table.items()}]
     links = [f"![{name}]({os.path.relpath(path, folder)})" for name, path in pictures.items()]
     return found | ({"Pictures": "\n\n".join(links)} if links else {})
+
+
+def copying_rows(figures: dict[str, Any]) -> Rows:
+    """Longest common runs in notes by genre, generated and held out, with the training pieces they are in."""
+    return {
+        genre: {
+            "notes": row["notes"],
+            "generated": row["generated"],
+            "held out": row["held_out"],
+            "generated, in": row["generated_source"],
+            "held out, in": row["held_out_source"],
+        }
+        for genre, row in figures["copying"].items()
+    }
 
 
 def cost_rows(figures: dict[str, Any]) -> Rows:

@@ -20,8 +20,8 @@ def excerpts(shards: Shards, pieces: Sequence[PieceInfo], count: int) -> list[Pi
     return [excerpt(shards.piece(pieces[i * len(pieces) // count]), BARS) for i in range(count)]
 
 
-def like(player: NotePlayer, knobs: Knobs, real: Sequence[Piece], count: int, seed: int = 1) -> list[Piece]:
-    """`count` excerpts that the player makes up, in the metres of the real ones in turn."""
+def generate_like(player: NotePlayer, knobs: Knobs, real: Sequence[Piece], count: int, seed: int = 1) -> list[Piece]:
+    """`count` excerpts that the player generates, in the metres of the real ones in turn."""
     made = []
     for i in range(count):
         model = real[i % len(real)]

@@ -1,4 +1,4 @@
-"""What of a bundle is its family's own."""
+"""The parts of export that differ by family."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Bundling(Protocol):
         ...
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Inputs, and what the bundle makes of them."""
+        """Inputs, and the bundle's outputs for them."""
         ...
 
     def licences(self) -> dict[str, str]:
-        """Data set -> licences, of what was learnt from."""
+        """Data set -> licences of the training data."""
         ...
 
     def fields(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Family:
     `Network(config, genres)`, `graphs(network)`, `states(network)` and, if a bundle's weights can be trained further,
     `restored(weights)`; task_class: "module:name" of its `Task`; bundling_class: "module:name" of its `Bundling`;
     round_trip_function: of a voice, "module:name" of a function (samples, MIDI pitch, rate) -> samples that takes a
-    note apart and puts it together again as the family represents it, without a network.
+    note through the family's representation and back, without a network.
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class Family:
 
     @property
     def makes_notes(self) -> bool:
-        """Whether its models make notes, and not sound."""
+        """Whether its models make notes; the others make sound."""
         return self.kind in ("notes", "phrases")
 
 

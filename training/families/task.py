@@ -1,7 +1,7 @@
-"""What a family learns from and how it is validated: the interface between `fit.Run` and a family.
+"""The interface between `fit.Run` and a family: what it is trained on and how it is validated.
 
 `Run` knows networks, optimisers, weight averages and checkpoints; a `Task` makes the batches and the loss. What else a
-task trains (a critic with an optimiser of its own) it keeps in its `place` and `memory`.
+task trains (a critic with its own optimiser) it keeps in its `place` and `memory`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Train:
     `warmup_batches`, then down a cosine to a fiftieth; weight_decay: decoupled, as in AdamW; gradient_clip: largest
     norm of the gradient; ema_decay: of the exponential moving average of the weights, which is validated and exported;
     valid_minutes: between validations; save_seconds: between checkpoints; betas: of Adam; muon_factor: matrices of a
-    network's `layers` are optimised by Muon at so many times the learning rate; 0: by AdamW, as all else.
+    network's `layers` are optimised by Muon at this multiple of the learning rate; 0: by AdamW, like all else.
     """
 
     batches: int = 6000
@@ -46,7 +46,7 @@ class Train:
 
 
 class Score(Protocol):
-    """What a validation found. total: the less, the better; the best is kept."""
+    """The result of a validation. total: lower is better; the best network is kept."""
 
     @property
     def total(self) -> float:
@@ -81,19 +81,19 @@ class Task(Protocol):
         ...
 
     def validate(self, network: nn.Module) -> Score:
-        """Judge a network on the validation split."""
+        """Score a network on the validation split."""
         ...
 
     @property
     def place(self) -> Any:
-        """Where in the data the run stands, as JSON can hold it."""
+        """The run's position in the data, as JSON can hold it."""
         ...
 
     @property
     def memory(self) -> tuple[Tensor, ...]:
-        """What is carried from batch to batch."""
+        """State carried from batch to batch."""
         ...
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Go on where these were taken."""
+        """Continue from a saved `place` and `memory`."""
         ...

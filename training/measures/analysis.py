@@ -1,4 +1,4 @@
-"""What a listener would say of a piece in numbers: tempo, metre, key, range, loudness, and how they drift.
+"""Figures of a whole piece: tempo, metre, key, range, loudness, and how they drift.
 
 All of it is estimated from the notes alone, of real and generated pieces alike, so that the estimators' own
 errors show on real pieces. Onset strength at a tick is the sum over the notes struck there of the square root
@@ -16,8 +16,8 @@ from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
 METRE_BARS, KEY_BARS = 16, 8  # windows in which a metre, and a key, are estimated
-FEWEST_NOTES = 8  # of a window; with fewer nothing is said of it
-FELT = 0.5  # seconds a beat that people prefer (120 beats a minute) ...
+FEWEST_NOTES = 8  # of a window; with fewer its figures are undefined
+FELT = 0.5  # preferred beat in seconds (120 beats a minute) ...
 SPREAD = 0.9  # ... and how widely, in octaves
 SMEAR = np.array([1, 2, 3, 2, 1]) / 9
 SHARE = 0.3  # of a piece, its beginning and its end, between which drift is measured
@@ -48,7 +48,7 @@ FIGURES = ("tempo", "metre", "key kept", "key clarity", "range", "pitch", "veloc
 
 def key_fits(classes: NDArray[np.float64]) -> NDArray[np.float64]:
     """(24,): correlation of the weights of 12 pitch classes with every key's profile: majors from C
-    upwards, then minors. Zeros where all are alike."""
+    upwards, then minors. Zeros if all are equal."""
     spread = classes.std()
     if spread < 1e-9:
         return np.zeros(24)
@@ -62,7 +62,7 @@ def signature(key: int) -> int:
 
 
 def keys(notes: NDArray[np.int32], start: int, end: int, window: int) -> list[tuple[int, float]]:
-    """For each whole window of so many ticks with enough pitched notes: its key 0..23 and how well that fits
+    """For each whole window of `window` ticks with enough pitched notes: its key 0..23 and how well that fits
     (correlation). Pitch classes weigh by duration, of at most a window."""
     pitched = notes[notes[:, 5] != Part.DRUMS]
     found = []
@@ -88,8 +88,8 @@ def metre(notes: NDArray[np.int32]) -> str | None:
 def metre_agreement(notes: NDArray[np.int32], start: int, end: int, asked: str) -> list[bool]:
     """For each window of `METRE_BARS` bars of the metre, whether that is what is estimated."""
     window = METRE_BARS * METRES[asked]
-    told = [metre(_between(notes, at, at + window)) for at in range(start, end - window + 1, window)]
-    return [each == asked for each in told if each is not None]
+    estimates = [metre(_between(notes, at, at + window)) for at in range(start, end - window + 1, window)]
+    return [each == asked for each in estimates if each is not None]
 
 
 def tempo(notes: NDArray[np.int32], bpm: float) -> float:
@@ -113,14 +113,14 @@ def strength(notes: NDArray[np.int32]) -> NDArray[np.float64]:
 
 
 def autocorrelation(values: NDArray[np.float64], lags: Sequence[int]) -> dict[int, float]:
-    """Correlation of the values with themselves so many steps later; 0 where they are not twice as long."""
+    """Correlation of the values with themselves at each lag in steps; 0 where they are not twice as long."""
     values = values - values.mean()
     power = float((values**2).mean()) or 1.0
     return {lag: float((values[:-lag] * values[lag:]).mean()) / power if len(values) > 2 * lag else 0.0 for lag in lags}
 
 
 def level(notes: NDArray[np.int32], start: int, end: int) -> float:
-    """How loud it is from `start` to `end`: the squares of the velocities (1 = the most), added up over the
+    """Loudness from `start` to `end`: the squares of the velocities (1 = the most), added up over the
     notes struck, a beat."""
     own = _between(notes, start, end)
     return float(((own[:, 4] / 127.0) ** 2).sum()) * TICKS_PER_BEAT / max(1, end - start)
@@ -130,7 +130,7 @@ def analyse(
     notes: NDArray[np.int32], start: int, end: int, bpm: float, asked: Metre, dynamic: bool = True
 ) -> dict[str, float]:
     """Figures of the notes with onsets in start..end - 1, `start` being the start of a bar; nan for what cannot
-    be told. asked: the metre it is in; dynamic: whether its velocities mean anything.
+    be estimated. asked: the metre it is in; dynamic: whether its velocities were performed.
 
     tempo: felt, in beats a minute; metre: share of the windows of 16 bars in which the asked metre is
     estimated; key kept: share of the windows of 8 bars that have the commonest key signature; key clarity:
@@ -146,10 +146,10 @@ def analyse(
     name = SIGNATURES.get((asked.numerator, asked.denominator))
     if name and (agreed := metre_agreement(notes, start, end, name)):
         found["metre"] = float(np.mean(agreed))
-    if told := keys(notes, start, end, KEY_BARS * asked.bar_ticks):
-        signatures = np.bincount([signature(key) for key, _ in told])
+    if estimates := keys(notes, start, end, KEY_BARS * asked.bar_ticks):
+        signatures = np.bincount([signature(key) for key, _ in estimates])
         found["key kept"] = float(signatures.max() / signatures.sum())
-        found["key clarity"] = float(np.mean([fit for _, fit in told]))
+        found["key clarity"] = float(np.mean([fit for _, fit in estimates]))
     early, late = start + int(SHARE * (end - start)), end - int(SHARE * (end - start))
     pitched = notes[notes[:, 5] != Part.DRUMS]
     if len(pitched):

@@ -1,4 +1,4 @@
-"""How far two sounds, or two collections of sounds, lie apart."""
+"""Distances between two sounds, or between two collections of sounds."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Its features are pitches and rhythms alone, all pitched parts as one, without wh
 velocities, parts and instruments, drums (whole genres have none in this data), the key (pitch classes are relative to
 the tonic), and microtiming (onsets are moved to sixteenths, durations to classes a factor of two wide). All bars have
 four beats, so that a metre that is typical of a genre does not give it away; and every data set weighs the same within
-a genre, so that the way in which a set is written down (block chords under a melody, say, in lead sheets of four
+a genre, so that the notation of a set (such as block chords under a melody in lead sheets of four
 genres) counts less than the music. For a model of drums the features are which kind is struck on which sixteenth.
 """
 
@@ -27,6 +27,7 @@ from instrument.music.phrases import DRUM_KEYS, KIND_OF
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import Shards
 from training.measures.analysis import key_fits
+from training.measures.bars import jaccard
 
 BAR = 4 * TICKS_PER_BEAT
 BARS = 2
@@ -36,8 +37,8 @@ LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
 TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
 HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 15, 256, 0.3, 1e-3, 3e-3
-CACHE = Path("artifacts/ears")  # where classifiers are kept for the next time
-VERSION = 2  # of the features; one more when they or the training change
+CACHE = Path("artifacts/classifiers")  # folder of trained classifiers
+VERSION = 2  # of the features; increase it when they or the training change
 INTERVALS = np.array([-13, -12, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13])
 GAPS = np.array([1, 2, 3, 4, 6, 8, 16])
 OCTAVES = np.arange(24, 108, 6)
@@ -80,8 +81,8 @@ def pitched_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32
                 len(np.unique(pitch)) / len(pitch),
                 len(np.unique(pitch % 12)) / 12,
                 length.sum() / (BARS * BAR),
-                _alike(*bars),
-                _alike(*struck),
+                jaccard(*bars),
+                jaccard(*struck),
                 best >= 12,
             ],
             _shares(np.bincount(times % 16, minlength=16)),
@@ -98,7 +99,7 @@ def pitched_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32
 
 
 def drum_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] | None:
-    """Likewise of drums: None with fewer than `FEWEST` struck."""
+    """The same of drums; None with fewer than `FEWEST` struck."""
     notes = notes[(notes[:, 0] >= start) & (notes[:, 0] < start + BARS * BAR) & (notes[:, 5] == Part.DRUMS)]
     notes = notes[KIND_OF[notes[:, 2]] >= 0]
     if len(notes) < FEWEST:
@@ -110,7 +111,7 @@ def drum_features(notes: NDArray[np.int32], start: int) -> NDArray[np.float32] |
     bars = [set(zip(*np.nonzero(struck[:, b]), strict=True)) for b in range(BARS)]
     return np.concatenate(
         [
-            [np.log(struck.sum()), _alike(*bars)],
+            [np.log(struck.sum()), jaccard(*bars)],
             struck.mean(1).ravel(),
             _shares(struck.sum((1, 2))),
             _shares(np.bincount(together, minlength=len(DRUM_KEYS) + 1)),
@@ -125,10 +126,6 @@ def _steps(line: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _shares(counts: NDArray) -> NDArray[np.float64]:
     return counts / max(counts.sum(), 1e-9)
-
-
-def _alike(a: set, b: set) -> float:
-    return len(a & b) / max(1, len(a | b))
 
 
 def windows(piece: Piece, most: int) -> Iterator[int]:
@@ -166,23 +163,23 @@ class GenreClassifier:
         """Features of the two bars from tick `start` on; None if there are too few notes."""
         return (drum_features if self.drums else pitched_features)(notes, start)
 
-    def tell(self, notes: NDArray[np.int32], start: int) -> str | None:
+    def classify(self, notes: NDArray[np.int32], start: int) -> str | None:
         """The genre of the two bars from tick `start` on; None if there are too few notes."""
-        heard = self.features(notes, start)
-        return None if heard is None else self.genres[int(self._scores(heard[None])[0].argmax())]
+        features = self.features(notes, start)
+        return None if features is None else self.genres[int(self._scores(features[None])[0].argmax())]
 
     def likelihood(self, notes: NDArray[np.int32], start: int, genre: str) -> float:
         """How likely the two bars from tick `start` on are of a genre, 0..1; 0 if there are too few notes."""
-        heard = self.features(notes, start)
-        if heard is None:
+        features = self.features(notes, start)
+        if features is None:
             return 0.0
-        scores = self._scores(heard[None])[0]
+        scores = self._scores(features[None])[0]
         likely = np.exp(scores - scores.max())
         return float(likely[self.genres.index(genre)] / likely.sum())
 
-    def _scores(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         mean, deviation, first, bias, second, last = self.weights
-        hidden = np.maximum((heard - mean) / deviation @ first + bias, 0)
+        hidden = np.maximum((features - mean) / deviation @ first + bias, 0)
         scores: NDArray[np.float32] = hidden @ second + last
         return scores
 
@@ -193,21 +190,23 @@ def genre_classifier(
     """The classifier of these genres, trained on the train split and tried on all else, without drum-only and
     machine-made pieces; genres with too few pieces are left out. folder: where it is kept for the next time; drums:
     whether it gets these alone. HocketError if fewer than two genres are left."""
-    told = f"{VERSION} {shards.data_hash} {','.join(genres)}{' by drums' if drums else ''}"
-    key = hashlib.sha256(told.encode()).hexdigest()[:16]
+    identity = f"{VERSION} {shards.data_hash} {','.join(genres)}{' by drums' if drums else ''}"
+    key = hashlib.sha256(identity.encode()).hexdigest()[:16]
     path = folder / f"genres-{key}.npz" if folder else None
     if path and path.is_file():
         return _load(path, drums)
     empty = GenreClassifier((), (), {}, {}, drums)
-    heard = {split: _collect(shards, genres, split == "train", empty.features) for split in ("train", "held")}
-    known = tuple(g for g in genres if all(len(heard[s][g]) >= LEAST_PIECES for s in heard))
+    collected = {split: _collect(shards, genres, split == "train", empty.features) for split in ("train", "held")}
+    known = tuple(g for g in genres if all(len(collected[s][g]) >= LEAST_PIECES for s in collected))
     if len(known) < 2:
         raise HocketError(
-            f"{shards.folder} has too few pieces in four beats to tell genres apart: {LEAST_PIECES} are needed of each"
+            f"{shards.folder} has too few pieces in four beats for a genre classifier: each genre needs {LEAST_PIECES}"
         )
-    classifier = GenreClassifier(known, _train([heard["train"][g] for g in known]), {}, {}, drums)
+    classifier = GenreClassifier(known, _train([collected["train"][g] for g in known]), {}, {}, drums)
     for number, genre in enumerate(known):
-        right = [(classifier._scores(own.rows).argmax(1) == number).sum() / own.windows for own in heard["held"][genre]]
+        right = [
+            (classifier._scores(own.rows).argmax(1) == number).sum() / own.windows for own in collected["held"][genre]
+        ]
         classifier.recall[genre], classifier.pieces[genre] = round(float(np.mean(right)), 4), len(right)
     if path:
         _save(path, classifier)
@@ -265,9 +264,9 @@ def _draws(pieces: list[_PieceFeatures]) -> NDArray[np.float32]:
 
 def _train(groups: list[list[_PieceFeatures]]) -> tuple[NDArray[np.float32], ...]:
     """Two layers, trained on every group as often."""
-    heard = np.concatenate([piece.rows for group in groups for piece in group])
-    mean, deviation = heard.mean(0), heard.std(0) + 1e-2
-    x = torch.from_numpy((heard - mean) / deviation)
+    stacked = np.concatenate([piece.rows for group in groups for piece in group])
+    mean, deviation = stacked.mean(0), stacked.std(0) + 1e-2
+    x = torch.from_numpy((stacked - mean) / deviation)
     y = torch.from_numpy(np.repeat(np.arange(len(groups)), [sum(len(p.rows) for p in group) for group in groups]))
     draws = torch.from_numpy(np.concatenate([_draws(group) for group in groups]))
     generator = torch.Generator().manual_seed(1)

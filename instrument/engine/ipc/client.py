@@ -1,4 +1,4 @@
-"""What window and command line see of the engine: find or start it, send commands, take reports."""
+"""The client of the engine, for the window and the command line: find or start it, send commands, read reports."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from instrument.engine.ipc.messages import (
     encode,
 )
 from instrument.errors import HocketError
+from instrument.log import ENGINE_LOG
 from instrument.paths import state_dir
+from instrument.processes import command
 
 _LONGEST_REPORT = 1 << 24  # bytes
-ANOTHER_RUNS = 3  # exit status of an engine whose state folder has one already
-_BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest go first
+ANOTHER_RUNS = 3  # exit status of an engine whose state folder is in use by another
+_BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest are dropped
 
 
 class EngineClient:
@@ -54,12 +56,13 @@ class EngineClient:
     ) -> EngineClient:
         """Connect to the engine of this user's state folder; start one if there is none and `spawn` is set.
 
-        keep: the engine is to outlive its clients. options: long options of `instrument.engine.process`
+        keep: the engine outlives its clients. options: long options of `instrument.engine.process`
         for an engine that is started here ({"audio": "null"}); a running one is left as it is.
         HocketError if there is none, or it does not answer within `timeout_s` seconds.
         """
         state = state_dir()
-        log = state / "engine.log"
+        log = state / ENGINE_LOG
+        logged = 0  # bytes of the log before this engine
         ends = time.monotonic() + timeout_s
         process = None
         while time.monotonic() < ends:
@@ -77,9 +80,10 @@ class EngineClient:
             if not spawn:
                 raise HocketError("no engine is running: start one with `hocket play`")
             if process is None or process.poll() == ANOTHER_RUNS:  # which will answer, or has just ended
-                process = _spawn(state, options or {})
+                logged = log.stat().st_size if log.exists() else 0
+                process = _spawn(log, options or {})
             elif process.poll() is not None:
-                raise HocketError(f"the engine did not start: {_last_line(log)}")
+                raise HocketError(f"the engine did not start: {_last_line(log, logged)}")
             time.sleep(0.02)
         if process:
             process.kill()
@@ -87,7 +91,7 @@ class EngineClient:
         raise HocketError(f"the engine did not answer within {timeout_s:g} s: see {log}")
 
     def send(self, command: AnyCommand) -> int:
-        """Send a command; the number under which its `Reply` will come. A lost engine shows in `alive`."""
+        """Send a command. Returns the number of its `Reply`. If the engine is gone, `alive` becomes False."""
         return self._send(command, awaited=False)
 
     def ask(self, command: AnyCommand, timeout_s: float = 15) -> None:
@@ -103,21 +107,21 @@ class EngineClient:
             raise HocketError(reply.error)
 
     def poll(self) -> list[AnyReport]:
-        """The reports that came since the last call (replies to `ask` excepted). Never blocks."""
+        """The reports since the last call, without the replies to `ask`. Never blocks."""
         with self._arrived:
             reports = list(self._reports)
             self._reports.clear()
         if self.process:
-            self.process.poll()  # leaves no zombie
+            self.process.poll()  # reaps the process if it has ended
         return reports
 
     def wait(self, timeout_s: float) -> None:
-        """Return when a report is there for `poll`, the engine is gone, or after `timeout_s`."""
+        """Wait until there is a report for `poll` or the engine is gone, for up to `timeout_s`."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._reports or not self.alive, timeout_s)
 
     def close(self) -> None:
-        """Leave; the engine stays or ends as its options say."""
+        """Disconnect. The engine stays or ends as its options say."""
         self.alive = False
         instance.hang_up(self._connection)
 
@@ -152,7 +156,7 @@ class EngineClient:
 
 
 def _dial(state: Path) -> Connection | None:
-    """A connection, None if nobody listens."""
+    """A connection, None if no engine listens."""
     family, address = instance.address(state)
     try:
         return Client(address, family, authkey=instance.authkey(state))
@@ -162,21 +166,23 @@ def _dial(state: Path) -> Connection | None:
         raise HocketError(f"the engine refuses {state / 'engine.key'}: end it and remove that file") from error
 
 
-def _spawn(state: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(log: Path, options: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start an engine. What it prints before it has set up its logging is appended to the same file."""
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    with open(state / "engine.log", "wb") as log:
+    with open(log, "ab") as stderr:
         return subprocess.Popen(
-            [sys.executable, "-m", "instrument.engine.process", *arguments],
+            command("engine", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=log,
+            stderr=stderr,
             start_new_session=True,  # the terminal's Ctrl-C is for us
             creationflags=0x00000208 if sys.platform == "win32" else 0,  # the same: DETACHED, NEW_PROCESS_GROUP
         )
 
 
-def _last_line(path: Path) -> str:
+def _last_line(path: Path, start: int) -> str:
+    """The last line of a log after its first `start` bytes, or where to look if there is none."""
     with suppress(OSError):
-        lines = path.read_text("utf-8", "replace").split("\n")
+        lines = path.read_bytes()[start:].decode(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), f"see {path}")
     return f"see {path}"

@@ -1,4 +1,4 @@
-"""One engine a state folder: its lock, the address of its private socket and the key to it."""
+"""At most one engine for each state folder: its lock, and the address and key of its private socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 
 
 def lock(state: Path) -> IO[str]:
-    """Become the one engine of `state`; the lock lasts as long as the returned file is open.
+    """Lock `state` for this engine. The lock lasts as long as the returned file is open.
 
     HocketError when another engine holds it or the folder cannot be written.
     """
@@ -46,7 +46,7 @@ def lock(state: Path) -> IO[str]:
 
 
 def authkey(state: Path) -> bytes:
-    """The secret that engine and clients share: a file of mode 0600, written when there is none."""
+    """The secret shared by engine and clients: the content of a file of mode 0600, which is created if missing."""
     path = state / "engine.key"
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def authkey(state: Path) -> bytes:
 
 
 def address(state: Path) -> tuple[str, str]:
-    """(family, address) of the engine's socket, the same for every process that asks."""
+    """(family, address) of the engine's socket, the same in every process."""
     name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:16]
     if sys.platform == "win32":
         return "AF_PIPE", rf"\\.\pipe\hocket-{name}"
@@ -76,7 +76,7 @@ def address(state: Path) -> tuple[str, str]:
 
 
 def hang_up(connection: Connection) -> None:
-    """End a connection so that a thread waiting in its `recv_bytes` is woken (closing alone would not)."""
+    """Shut a connection down, which wakes a thread that waits in `recv_bytes`; closing alone does not."""
     with suppress(OSError, ValueError):
         if sys.platform == "win32":
             connection.close()

@@ -17,7 +17,7 @@ Place = Annotated[float, Meta(ge=-1, le=1)]
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """A point of a player's latent space (`models.latent.to_text`) on its pad, right (x) and up (y) from the middle."""
+    """A point of a player's latent space (`models.latent.to_text`), placed on its pad at x (right) and y (up)."""
 
     name: str
     x: Place
@@ -26,21 +26,21 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True, tag=True):
-    """Base of what a client may send. Every command is answered by a `Reply` with its number."""
+    """Base of the commands of a client. Every command is answered by a `Reply` with its number."""
 
 
 class Hello(Command, frozen=True):
-    """First message of a client. `keep`: the engine is to outlive its clients."""
+    """First message of a client. keep: the engine outlives its clients."""
 
     keep: bool = False
 
 
 class Play(Command, frozen=True):
-    """Start the transport where it stands."""
+    """Start the transport."""
 
 
 class Stop(Command, frozen=True):
-    """Stop the transport, release what sounds; the next Play starts a new performance from bar 0."""
+    """Stop the transport and release all notes. The next Play starts a new performance from bar 0."""
 
 
 class Panic(Command, frozen=True):
@@ -48,7 +48,7 @@ class Panic(Command, frozen=True):
 
 
 class SetKnob(Command, frozen=True):
-    """Turn a knob of `engine.performance.knobs`: the instrument's (tempo, key, scale, level, ...) or a player's model's
+    """Turn a knob of `engine.performance.knobs`: of the instrument (tempo, key, scale, level, ...) or of a player
     (genre, temperature, density, ...)."""
 
     knob: str
@@ -57,16 +57,16 @@ class SetKnob(Command, frozen=True):
 
 
 class LoadModel(Command, frozen=True):
-    """Give a player another bundle, or one that is not there yet (the number after the last one's): it is added.
-    Unknown slugs are refused with the list of those there are. Sound comes and goes while the music plays; another
-    player of notes, or notes in the place of sound, begin anew as `LoadPatch` does."""
+    """Give a player another bundle, or add a player (with the number after the last one). An unknown slug is refused
+    with the list of those that exist. Sound players change while the music plays; adding a note player, or changing
+    between notes and sound, begins a new performance as `LoadPatch` does."""
 
     slug: str
     player: int = 0
 
 
 class RemovePlayer(Command, frozen=True):
-    """Let a player go; those behind move up by one."""
+    """Remove a player; the numbers of those behind it go down by one."""
 
     player: int
 
@@ -102,7 +102,7 @@ class SetDevice(Command, frozen=True):
 
 
 class Learn(Command, frozen=True):
-    """Have the MIDI controller that is moved next turn a knob; `on` False: none turns it any more."""
+    """Let the MIDI controller that is moved next turn a knob; on = False: no controller turns it any more."""
 
     knob: str
     player: int = 0
@@ -110,8 +110,8 @@ class Learn(Command, frozen=True):
 
 
 class AddAnchor(Command, frozen=True):
-    """Put an anchor on the latent pad of a player. source: "file" (what: path of a MIDI file), "phrase" (what was just
-    played, by a person or the player itself), "sample" (of the genre it is set to), "genre" (what: whose mean)."""
+    """Put an anchor on the latent pad of a player. source: "file" (what: path of a MIDI file), "phrase" (just played by
+    the person or the player), "sample" (drawn from the genre of the knob), "genre" (the mean of the genre in what)."""
 
     source: Literal["file", "phrase", "sample", "genre"]
     x: Place
@@ -167,14 +167,14 @@ AnyCommand = (
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A numbered command, as it travels."""
+    """A numbered command, as it is sent."""
 
     number: int
     command: AnyCommand
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """Base of what the engine sends."""
+    """Base of the messages from the engine."""
 
 
 class Reply(Report, frozen=True):
@@ -207,8 +207,8 @@ class KnobInfo(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A bundle as `hocket models` lists it. kind: what it does as a player, "notes", "stream" or "voice"; empty: it is
-    none by itself."""
+    """A bundle as `hocket models` lists it. kind: "notes", "stream" or "voice"; empty: it is only a part
+    of other bundles."""
 
     slug: str
     family: str
@@ -222,7 +222,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class Description(Report, frozen=True):
-    """Everything that changes rarely; sent on Hello and whenever it changed, but for turned knobs: see `Values`."""
+    """Everything that changes rarely. Sent on Hello and after each change; for turned knobs alone see `Values`."""
 
     models: tuple[ModelInfo, ...]
     knobs: tuple[KnobInfo, ...]
@@ -241,8 +241,8 @@ class Description(Report, frozen=True):
 
 
 class Values(Report, frozen=True):
-    """Knobs that have been turned since the last `Values` or `Description`, by name as there; sent where nothing else
-    of the description has changed. A knob that was turned and kept its value is among them, too."""
+    """Knobs that have been turned since the last `Values` or `Description`, by name as there. Sent if nothing else of
+    the description has changed. Knobs that were turned and kept their values are included."""
 
     values: dict[str, Value]
     patch_changed: bool
@@ -266,14 +266,14 @@ class NoteReport(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Telemetry(Report, frozen=True):
-    """Sent some 30 times a second.
+    """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
     tick: transport position (fractional); bpm, bar, beat (counted from 1); plan: all planned notes
     when they changed since the last telemetry, else None; committed: notes committed since the last;
     levels: peak of left and right since the last, dBFS; load: share of the mixing deadline used, 0..1;
-    banners: states worth showing ("no audio device: playing to the null device"); player_levels: as levels, of each
-    player that sounds by itself (others: -120), voices_level: of the built-in voices; underruns: how often the stream
-    of a player ran dry; spectrum: peaks of what leaves, in `sound.spectrum.BANDS` bands from low to high, a byte each
+    banners: states to show ("no audio device: playing to the null device"); player_levels: as levels, of each sound
+    player (others: -120); voices_level: of the built-in voices; underruns: how often the stream of a player ran
+    dry; spectrum: peaks of the output in `sound.spectrum.BANDS` bands from low to high, a byte each
     from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence.
     """
 
@@ -317,12 +317,12 @@ _reports = msgspec.msgpack.Decoder(AnyReport)
 
 
 def encode(message: Envelope | AnyReport) -> bytes:
-    """Bytes of a message."""
+    """Encode a message."""
     return _encoder.encode(message)
 
 
 def decode_command(data: bytes) -> Envelope:
-    """The command in `data`. Raises HocketError on anything else."""
+    """Decode a command. Raises HocketError for anything else."""
     try:
         return _commands.decode(data)
     except msgspec.DecodeError as error:
@@ -330,7 +330,7 @@ def decode_command(data: bytes) -> Envelope:
 
 
 def decode_report(data: bytes) -> AnyReport:
-    """The report in `data`. Raises HocketError on anything else."""
+    """Decode a report. Raises HocketError for anything else."""
     try:
         report: AnyReport = _reports.decode(data)
         return report

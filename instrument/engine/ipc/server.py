@@ -1,11 +1,12 @@
 """The engine's end of the private socket: accepts clients, queues their commands, sends them reports.
 
-No client can hold the engine up: each has a thread that reads and one that writes, and a client that
-does not take its reports loses telemetry first and then the connection.
+No client can block the engine: each has a thread that reads and one that writes. A client that does not read its
+reports loses telemetry first and then the connection.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections import deque
@@ -20,9 +21,11 @@ from instrument.engine.ipc import instance
 from instrument.engine.ipc.messages import AnyReport, Envelope, Reply, Telemetry, decode_command, encode
 from instrument.errors import HocketError
 
+logger = logging.getLogger(__name__)
+
 _LONGEST_COMMAND = 1 << 20  # bytes
-_TELEMETRY_BACKLOG = 8  # reports waiting, after which telemetry is dropped
-_REPLY_BACKLOG = 1000  # and after which the client is
+_TELEMETRY_BACKLOG = 8  # with more waiting reports, telemetry is dropped
+_REPLY_BACKLOG = 1000  # with more waiting reports, the client is dropped
 
 
 class Peer:
@@ -62,19 +65,19 @@ class Peer:
         instance.hang_up(self.connection)
 
     def drop(self) -> None:
-        """End the connection once what waits has been sent."""
+        """End the connection once the waiting reports have been sent."""
         self.gone = True
         self._ready.release()
 
 
 class Server:
-    """Listens in threads of its own; `inbox` yields (peer, envelope), (None, None) where it was only woken."""
+    """Listens in threads of its own; `inbox` yields (peer, envelope), or (None, None) after `wake`."""
 
     def __init__(self, state: Path) -> None:
         family, address = instance.address(state)
         self._key = instance.authkey(state)
         if family == "AF_UNIX":
-            Path(address).unlink(missing_ok=True)  # left by an engine that was killed; we hold the lock
+            Path(address).unlink(missing_ok=True)  # left by an engine that was killed, as this one holds the lock
         self._listener = Listener(address, family, backlog=8)
         self.inbox: queue.SimpleQueue[tuple[Peer | None, Envelope | None]] = queue.SimpleQueue()
         self.peers: list[Peer] = []
@@ -87,11 +90,11 @@ class Server:
             peer.post(report)
 
     def wake(self) -> None:
-        """Have whoever waits at `inbox` look around. For any thread, and for signal handlers."""
+        """Wake the thread that waits for `inbox`. For any thread, and for signal handlers."""
         self.inbox.put((None, None))
 
     def close(self, timeout_s: float = 0.5) -> None:
-        """Send what waits (for at most `timeout_s` a client) and close everything."""
+        """Send the waiting reports (for at most `timeout_s` for each client) and close everything."""
         self._closed = True
         with suppress(OSError):
             self._listener.close()
@@ -115,9 +118,11 @@ class Server:
         try:
             deliver_challenge(connection, self._key)
             answer_challenge(connection, self._key)
-        except (AuthenticationError, OSError, EOFError):
+        except (AuthenticationError, OSError, EOFError) as error:
+            logger.warning("a client without the right key was refused: %r", error)
             connection.close()
             return
+        logger.info("a client has connected")
         peer = Peer(connection)
         self.peers.append(peer)
         self._start(peer.write_all, f"write-{id(peer)}")
@@ -127,9 +132,11 @@ class Server:
                 try:
                     self.inbox.put((peer, decode_command(data)))
                 except HocketError as error:
+                    logger.warning("an invalid command: %s", error)
                     peer.reply(0, str(error))
         except (OSError, EOFError):
             pass
+        logger.info("a client has disconnected")
         peer.drop()
         self.peers.remove(peer)
         self.wake()

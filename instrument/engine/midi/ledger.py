@@ -1,4 +1,4 @@
-"""What sounds: every note-on is entered with its note-off, so that nothing can stick."""
+"""The sounding notes: every note-on is entered with the time of its note-off, so that no note hangs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ MAX_DURATION = 64 * 24.0  # ticks; a longer note is released here
 
 
 class Ledger:
-    """The sounding notes of one destination (a MIDI port, the voices), and when each is to end.
+    """The sounding notes of one destination (a MIDI port, the voices), and the time at which each ends.
 
-    Times are ticks (with their fraction), so that a change of tempo moves the ends too. Calls answer with the
-    short MIDI messages to send, in order: there is never a second note-on of a channel and key without a
-    note-off between, and after `release_all` nothing sounds. Not for several threads at once.
+    Times are fractional ticks, so a change of tempo moves the ends too. Calls return the short MIDI messages to send,
+    in order. There is never a second note-on of a channel and key without a note-off between, and after `release_all`
+    nothing sounds. Not for several threads at once.
     """
 
     def __init__(self, max_duration: float = MAX_DURATION) -> None:
         self._max_duration = max_duration
-        self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note
+        self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial number of the note
         self._ends: list[tuple[float, int, int, int]] = []  # heap of (tick, serial, channel, key)
         self._serial = 0
 
     def __len__(self) -> int:
-        """How many notes sound."""
+        """Number of sounding notes."""
         return len(self._sounding)
 
     def on(self, tick: float, channel: int, key: int, velocity: int, duration: float) -> list[bytes]:

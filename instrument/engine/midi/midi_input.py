@@ -1,4 +1,4 @@
-"""What a person plays: it sounds at once through the built-in voices, and the players hear it."""
+"""Reads what a person plays: it sounds at once through the built-in voices and goes to the players as context."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from instrument.io.ports import MidiInput
 from instrument.midi_spec import BEND, CONTROL, DRUM_CHANNEL, FIRST_MODE_MESSAGE, MODULATION, SUSTAIN
 from instrument.music.notes import Part
 
-TURN_S = 0.03  # between two turns of a knob by a controller
+TURN_S = 0.03  # least time between two changes of knobs by controllers
 
 
 class Receiver(Protocol):
-    """Who takes what a person plays and turns. Its methods are called by the input's thread and must not wait."""
+    """Receives keys and controllers. Its methods are called by the input's thread and must not wait."""
 
     def binds(self, controller: int) -> bool:
         """Whether a controller turns a knob, or is about to be bound to one."""
@@ -30,20 +30,20 @@ class Receiver(Protocol):
         ...
 
     def listen(self, keys: Sequence[Key]) -> None:
-        """Keys were struck or released, in order of time."""
+        """Keys were pressed or released, in order of time."""
         ...
 
 
 class Listener:
-    """Reads a MIDI input in a thread of its own. Channel 10 are drums, all others one melody instrument."""
+    """Reads a MIDI input in a thread of its own. Channel 10 is drums, all others are one melody instrument."""
 
     def __init__(self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver) -> None:
-        """play: sounds a short MIDI message at once, from any thread."""
+        """play: plays a short MIDI message at once; any thread may call it."""
         self.port = port
         self._play = play
         self._receiver = receiver
         self._held: set[tuple[int, int]] = set()  # (channel, pitch)
-        self._moved: dict[int, int] = {}  # controllers and where they are, not yet told
+        self._moved: dict[int, int] = {}  # controller -> value, not passed on yet
         self._turned = 0.0
         self._reading = threading.Lock()
         self._closed = threading.Event()
@@ -54,14 +54,13 @@ class Listener:
         self._thread.start()
 
     def poll(self) -> None:
-        """Keep the port alive; what was held when it was lost is released."""
+        """Keep the port alive. Keys that were held when it was lost are released."""
         self.port.poll()
         if self._held and self.port.status().state != "open":
             self._release_held()
 
     def use(self, open_port: Callable[[], MidiInput]) -> None:
-        """Listen to another port from now on, opened when the last one has been closed. HocketError if it does not
-        open: then there is none."""
+        """Close the port and read another one from now on. HocketError if it does not open: then there is none."""
         for change in (NullMidiInput, open_port):
             opened = change()
             with self._reading:
@@ -91,7 +90,7 @@ class Listener:
         self._receiver.control(moved)
 
     def _is_bound(self, controller: int) -> bool:
-        """Whether it turns a knob, or is about to."""
+        """Whether it turns a knob, or the next one that is moved will."""
         free = controller != SUSTAIN and controller < FIRST_MODE_MESSAGE
         return free and self._receiver.binds(controller)
 

@@ -1,4 +1,4 @@
-"""Deadlines: the notes to come and the notes sounding at a destination, and the thread that sends MIDI by them."""
+"""Deadlines: the coming and the sounding notes of a destination, and the thread that sends MIDI on time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from instrument.engine.midi.ledger import MAX_DURATION, Ledger
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
-from instrument.io.priority import IN_TIME, hurry
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap
 
-LATE_NS = 3_000_000  # a note-on later than this against its beat is counted
-EARLY_NS = 40_000_000  # how early a port that places messages itself wants them
-_SPIN_NS = 2_000_000  # the last stretch to a deadline is the clock's, without being woken for news
-_REST_S = 0.2  # longest wait of the thread, so that it always ends soon after `close`
+LATE_NS = 3_000_000  # later note-ons are counted as late
+EARLY_NS = 40_000_000  # how early messages are sent to a port that timestamps them
+_SPIN_NS = 2_000_000  # this close to a deadline the clock waits, and no change wakes the thread
+_REST_S = 0.2  # longest wait of the thread, so that it ends soon after `close`
 
 
 class Strike(NamedTuple):
-    """A note-on to come: `tick` with its fraction, MIDI channel 0..15, key, velocity, and length in ticks."""
+    """A coming note: fractional tick, MIDI channel 0..15, key, velocity, and duration in ticks."""
 
     tick: float
     channel: int
@@ -35,7 +35,7 @@ class Strike(NamedTuple):
 
 
 def strikes(played: Iterable[Played], channels: Mapping[Part, int] = CHANNELS) -> list[Strike]:
-    """What notes mean for an output that plays each part on its channel."""
+    """The notes for an output that plays each part on its channel."""
     return [
         Strike(note.tick + note.micro / MICRO_STEPS, channels[Part(note.part)], note.pitch, note.velocity,
                note.duration)
@@ -44,18 +44,18 @@ def strikes(played: Iterable[Played], channels: Mapping[Part, int] = CHANNELS) -
 
 
 class Agenda:
-    """What one destination has still to play. Ordered by tick, so that a change of tempo moves everything in
-    it, ends of sounding notes too. Any thread may call it."""
+    """What one destination still has to play, ordered by tick. So a change of tempo moves everything, the ends of
+    sounding notes too. Any thread may call it."""
 
     def __init__(self) -> None:
-        self.version = 0  # counts what has changed, for `wait`
+        self.version = 0  # number of changes, for `wait`
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, Strike]] = []
         self._ledger = Ledger()
 
     @property
     def sounding(self) -> int:
-        """Notes that sound."""
+        """Number of sounding notes."""
         return len(self._ledger)
 
     def add(self, strikes: Iterable[Strike]) -> None:
@@ -67,7 +67,7 @@ class Agenda:
             self._changed.notify_all()
 
     def take(self, until: float) -> list[tuple[float, bytes]]:
-        """(tick, MIDI message) of all that starts or ends before `until`, in order, ends before starts."""
+        """(tick, MIDI message) of all starts and ends before `until`, in order, ends before starts."""
         taken: list[tuple[float, bytes]] = []
         with self._changed:
             while (tick := self._next()) is not None and tick < until:
@@ -78,7 +78,7 @@ class Agenda:
         return taken
 
     def live(self, tick: float, message: bytes) -> list[bytes]:
-        """Enter a short MIDI message of a person, now: what is to be played for it."""
+        """Enter a short MIDI message from a person. Returns the messages to play now."""
         parsed = midi_spec.parse(message)
         with self._changed:
             if parsed.starts:
@@ -91,25 +91,25 @@ class Agenda:
             return self._next()
 
     def poke(self) -> None:
-        """Wake whoever waits: the tempo changed."""
+        """Wake threads in `wait`, as the tempo changed."""
         with self._changed:
             self.version += 1
             self._changed.notify_all()
 
     def wait(self, version: int, timeout_s: float) -> None:
-        """Return when something has changed since `version` was read, or after `timeout_s`."""
+        """Wait until something has changed since `version` was read, for up to `timeout_s`."""
         with self._changed:
             if self.version == version:
                 self._changed.wait(timeout_s)
 
     def silence(self) -> list[bytes]:
-        """Forget what is to come; the note-offs of what sounds, which no longer does."""
+        """Drop the coming notes. Returns the note-offs of the sounding ones, which end."""
         with self._changed:
             self._heap.clear()
             return self._ledger.release_all()
 
     def release(self) -> list[bytes]:
-        """The note-offs of what sounds; what is to come stays."""
+        """End the sounding notes and keep the coming ones. Returns the note-offs."""
         with self._changed:
             return self._ledger.release_all()
 
@@ -121,9 +121,9 @@ class Agenda:
 
 
 class Scheduler:
-    """An `Output` of the conductor: sends to a MIDI port when it is due, from a thread of its own.
+    """An `Output` of the notes thread that sends notes to a MIDI port on time, from a thread of its own.
 
-    late: note-ons handed over more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns of
+    late: number of note-ons sent more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns of
     the last note-ons; channels: MIDI channel 0..15 of each part.
     """
 
@@ -134,10 +134,10 @@ class Scheduler:
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
-        self._offset = 0  # ns from when a note is heard to when the port sends it
+        self._offset = 0  # ns by which the port sends after the note is heard
         self._tempo: TempoMap | None = None
         self._sending = threading.Lock()
-        self._latest = 0  # deadline of the last message handed over
+        self._latest = 0  # deadline of the last message sent
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
@@ -171,19 +171,19 @@ class Scheduler:
             self._send_now(self.agenda.silence())
 
     def panic(self) -> None:
-        """Silence, and tell every channel to be silent."""
+        """End all notes, and send all-notes-off on every channel."""
         with self._sending:
             self._send_now([*self.agenda.silence(), *midi_spec.all_notes_off()])
 
     def poll(self) -> None:
-        """Keep the port alive. What sounded when it was lost is released once it is back."""
+        """Keep the port alive. Notes that sounded when it was lost are released once it is back."""
         if self.port.poll():
             with self._sending:
                 self._send_now([*self.agenda.release(), *midi_spec.all_notes_off()])
 
     def use(self, open_port: Callable[[], MidiOutput]) -> None:
-        """Send to another port from now on. It is opened when the last one has been closed, as both may have the
-        same name. HocketError if it does not open: then there is none."""
+        """Close the port and send to another one from now on. The other one is opened second, as both may have the same
+        name. HocketError if it does not open: then there is none."""
         self._change(NullMidi(self._clock))
         self._change(open_port())
 
@@ -195,7 +195,7 @@ class Scheduler:
         last.close()
 
     def close(self) -> None:
-        """Silence, end the thread, close the port."""
+        """End all notes and the thread, and close the port."""
         self._closed = True
         self.agenda.poke()
         if self._thread.is_alive():
@@ -204,7 +204,7 @@ class Scheduler:
         self.port.close()
 
     def send_due(self) -> int | None:
-        """Send what is due; the instant (ns) at which the next message is to be handed over, None if none is."""
+        """Send what is due. Returns when (ns) the next message has to be sent, None if there is none."""
         tempo = self._tempo
         if tempo is None:
             return None
@@ -216,11 +216,11 @@ class Scheduler:
         return None if tick_next is None else int(tempo.ns(tick_next)) - early
 
     def _early(self) -> int:
-        """How long before it is heard by our clock a note is handed over; negative: after."""
+        """How long (ns) before it is heard a note is sent; negative: after."""
         return (EARLY_NS if self.port.stamps else 0) - self._offset
 
     def _send(self, message: bytes, ns: int) -> None:
-        """Never before what a port with stamps already holds: the offset may just have become smaller."""
+        """Send a message, never before an earlier one in a timestamping port: the offset may have become smaller."""
         ns = self._latest = max(self._latest, ns)
         self.port.send(message, ns)
         if midi_spec.parse(message).starts:
@@ -229,13 +229,13 @@ class Scheduler:
             self.late += lateness > LATE_NS
 
     def _send_now(self, messages: Iterable[bytes]) -> None:
-        """After everything that a port with stamps already holds, else a note-on could follow its note-off."""
+        """Send messages after all that a timestamping port holds, else a note-on could follow its note-off."""
         ns = max(self._clock.now(), self._latest)
         for message in messages:
             self.port.send(message, ns)
 
     def _run(self) -> None:
-        hurry(IN_TIME)
+        set_realtime_priority(DEADLINE_PRIORITY)
         while not self._closed:
             version = self.agenda.version
             due = self.send_due()

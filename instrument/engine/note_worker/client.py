@@ -1,13 +1,14 @@
-"""Players of notes in a process of their own, where what they compute never holds the interpreter that the mixer waits
-for (`engine.note_worker.worker` is the other end, `engine.note_worker.messages` is what passes between them).
+"""The client of the notes process (`engine.note_worker.worker`), in which the note models run. There they never hold
+the interpreter lock that the mixer needs. `engine.note_worker.messages` has the messages.
 
-A `RemotePlayer` keeps the orders it is given and sends them with the next request: a note costs one request. There are
-two connections, so that a model that is opened, or a phrase that is encoded, keeps no note waiting.
+A `RemotePlayer` collects its orders and sends them with the next request, so a note costs one request. There are two
+connections, so that opening a model or encoding a phrase delays no note.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import secrets
 import shutil
 import subprocess
@@ -51,21 +52,24 @@ from instrument.engine.performance.roster import Opened, OpenPlayer
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.errors import HocketError
 from instrument.io.child import spawn
+from instrument.log import copy_stderr
 from instrument.models.catalog import list_models
-from instrument.models.latent import Point, Way
-from instrument.models.notes.pacing import Paces
+from instrument.models.latent import LatentPath, Point
+from instrument.models.notes.pacing import PathCache
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
 
-MODULE = "instrument.engine.note_worker.worker"
+logger = logging.getLogger(__name__)
+
+PROCESS = "note-worker"
 READY = b"ready"
-END_S = 2.0  # how long it may take to end
+END_S = 2.0  # how long the process may take to end
 ENDED = "the process of the note models has ended"
 
 
 def lazy_opener(name: str) -> OpenPlayer:
-    """The function "module:name", imported when it is first called: what it needs is slow to load."""
+    """The function "module:name", imported at its first call, as what it imports is slow to load."""
 
     def open_player(slug: str) -> object:
         module, _, function = name.partition(":")
@@ -75,15 +79,14 @@ def lazy_opener(name: str) -> OpenPlayer:
 
 
 class Channel:
-    """Sends requests and waits for their replies. For any thread; one request at a time."""
+    """Sends requests and waits for the responses, one at a time. Any thread may call it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._asking = threading.Lock()
 
     def ask(self, request: AnyRequest) -> AnyResponse:
-        """The reply. HocketError where the request was refused; RuntimeError where it failed, or the process has
-        ended."""
+        """The response. HocketError if the request was refused; RuntimeError if it failed or the process has ended."""
         data = encode(request)
         with self._asking:
             try:
@@ -98,27 +101,29 @@ class Channel:
         return reply
 
     def close(self) -> None:
-        """The process ends when it notices."""
+        """Close the connection; the process then ends."""
         self._connection.close()
 
 
 class NotesProcess:
-    """The process, started at once."""
+    """The notes process, started by the constructor."""
 
     def __init__(self, players: str) -> None:
-        """players: "module:name" of the function that opens models, there and here."""
+        """players: "module:name" of the function that opens models, in that process and in this one."""
         self._open_here = lazy_opener(players)
         self._folder = tempfile.mkdtemp(prefix="hocket-")
         pipe = rf"\\.\pipe\{Path(self._folder).name}"
         self._address = pipe if sys.platform == "win32" else str(Path(self._folder) / "notes")
         self._key = secrets.token_bytes(32)
-        self._process = spawn(MODULE, self._address, players, output=subprocess.PIPE, errors=None)
+        self._process = spawn(PROCESS, self._address, players, output=subprocess.PIPE, errors=subprocess.PIPE)
+        copy_stderr(self._process, logger)
+        logger.info("started the process of the note models: %d", self._process.pid)
         self._connecting = threading.Lock()
         self._channels: tuple[Channel, Channel] | None = None
-        self._unused: deque[int] = deque()  # players that nobody has any more
+        self._unused: deque[int] = deque()  # players that have been garbage collected
 
     def open(self, slug: str) -> Opened:
-        """As `catalog.open_player`: players of notes there, others here. HocketError if it cannot be."""
+        """As `catalog.open_player`. Note models are opened in the process, sound models here."""
         kind = next((entry.kind for entry in list_models() if entry.slug == slug), NOTES)
         reply = self.slow.ask(messages.Open(slug)) if kind == NOTES else None
         if not isinstance(reply, messages.Opened):
@@ -129,7 +134,7 @@ class NotesProcess:
         return reply.bundle, player
 
     def propose(self, player: int, orders: Sequence[AnyOrder], ask: Ask | None, floor: int, latest: int | None) -> Note:
-        """A player's next note, once its orders are carried out. ask: None where only its ticks have changed."""
+        """Carry out a player's orders and return its next note. ask: None if only its ticks have changed."""
         unused = tuple(self._unused.popleft() for _ in range(len(self._unused)))
         reply = self._connected()[0].ask(Propose(player, tuple(orders), ask, floor, latest, unused))
         assert isinstance(reply, Proposed)
@@ -137,7 +142,7 @@ class NotesProcess:
 
     @property
     def slow(self) -> Channel:
-        """The connection for what takes its time."""
+        """The connection for slow requests."""
         return self._connected()[1]
 
     def close(self) -> None:
@@ -150,6 +155,7 @@ class NotesProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(END_S)
         self._process.kill()
+        logger.info("the process of the note models has ended")
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _connected(self) -> tuple[Channel, Channel]:
@@ -174,7 +180,7 @@ class NotesProcess:
 
 
 class RemotePlayer:
-    """A `NotePlayer` that stands for one in the process. HocketErrors of its orders come with the next note."""
+    """A `NotePlayer` in the notes process. Errors of its orders are raised by the next `propose`."""
 
     def __init__(self, process: NotesProcess, number: int) -> None:
         self._process = process
@@ -185,7 +191,7 @@ class RemotePlayer:
 
     @property
     def count(self) -> int:
-        """Notes fed so far."""
+        """Number of notes fed so far."""
         return self._count
 
     def reset(self, seed: int, player: int, metres: MetreMap) -> None:
@@ -208,7 +214,7 @@ class RemotePlayer:
         self._orders.append(Feed(note))
 
     def prefill(self, notes: Sequence[Note]) -> None:
-        """As `Prefilling.prefill`, whether the player has it or not."""
+        """As `Prefilling.prefill`; for a player without it the notes are fed one by one."""
         self._count += len(notes)
         self._orders.append(Prefill(tuple(notes)))
 
@@ -225,12 +231,12 @@ class RemotePlayer:
 
 
 class RemoteLatentPlayer(RemotePlayer):
-    """The same of a `LatentPlayer`."""
+    """A `LatentPlayer` in the notes process."""
 
     def __init__(self, process: NotesProcess, number: int, latent: Latent) -> None:
         super().__init__(process, number)
         self.space, self.shape, self.part = latent.space, latent.shape, latent.part
-        self._paces = Paces(self._measured)
+        self._paces = PathCache(self._measured)
 
     def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
         """As `LatentPlayer.encode`."""
@@ -238,11 +244,11 @@ class RemoteLatentPlayer(RemotePlayer):
         assert isinstance(reply, Encoded)
         return reply.point
 
-    def pace(self, a: Point, b: Point) -> Way:
+    def pace(self, a: Point, b: Point) -> LatentPath:
         """As `LatentPlayer.pace`."""
         return self._paces.between(a, b)
 
-    def _measured(self, a: Point, b: Point) -> Way:
+    def _measured(self, a: Point, b: Point) -> LatentPath:
         reply = self._process.slow.ask(Pace(self._number, a, b))
         assert isinstance(reply, Paced)
         return reply.way

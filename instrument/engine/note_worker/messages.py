@@ -1,22 +1,22 @@
 """Messages between the engine and the process of the note models: msgspec structs as msgpack.
 
-The engine sends a request, the process answers with the reply that belongs to it:
+The engine sends a request, the process answers with a response:
 
-    Open -> Opened, or NoNotes where the model is no player of notes
+    Open -> Opened, or NoNotes if the model is not a note model
     Propose -> Proposed
     Encode -> Encoded
     Pace -> Paced
 
-and any of them with Refused (a HocketError) or Failed (any other exception). A player is known by the number that
-`Opened` gives it. What changes a player's memory are orders; they go along with its next `Propose` and are carried out
-in order before it, so that a note costs one request. A note, for example:
+and to any of them Refused (a HocketError) or Failed (any other exception). `Opened` gives a player its number. Orders
+change the context of a player. They are sent with its next `Propose` and carried out before it, so a note costs one
+request. For example:
 
     engine                                             process
     Propose(3, orders=(Feed(note), Forget(40)), ...)   player.feed(note); player.forget_before(40)
                                                        player.propose(ask)
                                          Proposed(note)
 
-Both ends are of one version: fields go by position, without names.
+Both ends are of one version, so fields are sent by position, without names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.latent import Point, Space, Way
+from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part
@@ -39,7 +39,7 @@ _FLOATS = ("<f4", "<f8")  # types of arrays that are sent
 
 
 class Order(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of what changes a player's memory."""
+    """Base of the messages that change the context of a player."""
 
 
 class Reset(Order, frozen=True):
@@ -78,7 +78,7 @@ AnyOrder = Reset | Feed | Prefill | Rewind | Forget
 
 
 class Request(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of what the engine sends."""
+    """Base of the messages from the engine."""
 
 
 class Open(Request, frozen=True):
@@ -88,8 +88,8 @@ class Open(Request, frozen=True):
 
 
 class Propose(Request, frozen=True):
-    """A player's next note, once the orders are carried out. ask: None where only floor and latest have changed since
-    the last one; unwanted: players that nobody has any more."""
+    """A player's next note, after its orders. ask: None if only floor and latest have changed since the last one;
+    unused: players that can be released."""
 
     player: int
     orders: tuple[AnyOrder, ...]
@@ -119,11 +119,11 @@ AnyRequest = Open | Propose | Encode | Pace
 
 
 class Response(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of what the process answers."""
+    """Base of the messages from the notes process."""
 
 
 class BundleSummary(msgspec.Struct, frozen=True, array_like=True):
-    """What a performance asks of a bundle (`roster.BundleInfo`)."""
+    """What a performance needs to know of a bundle (`roster.BundleInfo`)."""
 
     slug: str
     bundle_hash: str
@@ -133,15 +133,15 @@ class BundleSummary(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Latent(msgspec.Struct, frozen=True, array_like=True):
-    """What is to be known of a `LatentPlayer`."""
+    """The constants of a `LatentPlayer`."""
 
-    space: Space
+    space: LatentSpace
     shape: Shape
     part: Part
 
 
 class Opened(Response, frozen=True):
-    """A player of notes was opened. player: its number; latent: of a `LatentPlayer`."""
+    """A note model was opened. player: its number; latent: None unless it is a `LatentPlayer`."""
 
     player: int
     bundle: BundleSummary
@@ -149,35 +149,35 @@ class Opened(Response, frozen=True):
 
 
 class NoNotes(Response, frozen=True):
-    """The model is no player of notes: it is to be opened in the engine."""
+    """The model makes sound: the engine has to open it."""
 
 
 class Proposed(Response, frozen=True):
-    """The note."""
+    """The next note."""
 
     note: Note
 
 
 class Encoded(Response, frozen=True):
-    """The point."""
+    """The point of the latent space."""
 
     point: Point
 
 
 class Paced(Response, frozen=True):
-    """The way."""
+    """The measured way between two points."""
 
-    way: Way
+    way: LatentPath
 
 
 class Refused(Response, frozen=True):
-    """A HocketError, and its text."""
+    """A HocketError with its text."""
 
     reason: str
 
 
 class Failed(Response, frozen=True):
-    """Another exception, and its traceback."""
+    """Any other exception with its traceback."""
 
     traceback: str
 
@@ -186,7 +186,7 @@ AnyResponse = Opened | NoNotes | Proposed | Encoded | Paced | Refused | Failed
 
 
 def _simple(value: object) -> object:
-    """What msgspec does not know, as what it does."""
+    """Types that msgspec does not know, as ones that it does."""
     match value:
         case MetreMap():
             return value.metres
@@ -194,7 +194,7 @@ def _simple(value: object) -> object:
             return value.dtype.newbyteorder("<").str, value.shape, np.ascontiguousarray(value).tobytes()
         case np.generic():
             return value.item()
-    raise NotImplementedError(f"{type(value).__name__} is not sent")
+    raise NotImplementedError(f"{type(value).__name__} cannot be sent")
 
 
 def _restored(kind: type, value: Any) -> object:
@@ -207,7 +207,7 @@ def _restored(kind: type, value: Any) -> object:
 def _array(value: Any) -> NDArray[Any]:
     dtype, shape, data = value
     if dtype not in _FLOATS:
-        raise ValueError(f"arrays of {dtype} are not sent")
+        raise ValueError(f"arrays of {dtype} cannot be sent")
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
@@ -217,15 +217,15 @@ _responses: msgspec.msgpack.Decoder[AnyResponse] = msgspec.msgpack.Decoder(AnyRe
 
 
 def encode(message: Request | Response) -> bytes:
-    """A message as bytes."""
+    """Encode a message."""
     return _encoder.encode(message)
 
 
 def decode_request(data: bytes) -> AnyRequest:
-    """The request in bytes. MsgspecError for anything else."""
+    """Decode a request. MsgspecError for anything else."""
     return _requests.decode(data)
 
 
 def decode_response(data: bytes) -> AnyResponse:
-    """The reply in bytes. MsgspecError for anything else."""
+    """Decode a response. MsgspecError for anything else."""
     return _responses.decode(data)

@@ -1,24 +1,28 @@
-"""The process of the note models: `engine.note_worker.client` asks, this answers.
+"""The notes process, which runs the note models for `engine.note_worker.client`.
 
     python -m instrument.engine.note_worker.worker ADDRESS MODULE:NAME
 
-The key to the address comes on standard input. It ends when whoever started it does.
+The key of the connections comes on standard input. The process ends when its parent does.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import itertools
+import logging
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
+from instrument import log
 from instrument.engine.note_worker.client import READY, lazy_opener
 from instrument.engine.note_worker.messages import (
     MAX_MESSAGE_BYTES,
@@ -49,17 +53,19 @@ from instrument.engine.note_worker.messages import (
 from instrument.engine.performance.roster import OpenPlayer
 from instrument.errors import HocketError
 from instrument.io import priority
-from instrument.io.child import when_left
+from instrument.io.child import when_parent_ends
 from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, feed_all
 from instrument.models.sound.base import SoundModel
 
-SWITCH_S = 0.0005  # how long what takes its time may hold the interpreter while a note waits for it
+logger = logging.getLogger("instrument.engine.note_worker.worker")  # __name__ is "__main__" here
+
+SWITCH_S = 0.0005  # longest time that a slow request holds the interpreter while a note waits
 
 Handlers = Mapping[type[AnyRequest], Callable[[Any], AnyResponse]]
 
 
 class LoadedPlayer:
-    """A player and what it was asked last. problem: why it can do nothing more until it is reset."""
+    """A player and its last `Ask`. problem: why it can do nothing more until it is reset."""
 
     def __init__(self, player: NotePlayer) -> None:
         self.player = player
@@ -67,7 +73,7 @@ class LoadedPlayer:
         self.problem = ""
 
     def carry_out(self, orders: Iterable[AnyOrder]) -> None:
-        """Carry out orders. HocketError where one could not be."""
+        """Carry out orders. HocketError if one failed, now or before the next `Reset`."""
         for order in orders:
             if isinstance(order, Reset):
                 self.problem = ""
@@ -95,7 +101,7 @@ class LoadedPlayer:
 
 
 class Models:
-    """Keeps the players by number and answers requests: for notes in one thread, for the rest in another."""
+    """Keeps the players by number and handles requests: for notes in one thread, for the rest in another."""
 
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
@@ -105,20 +111,20 @@ class Models:
 
     @property
     def notes(self) -> Handlers:
-        """What is asked on the first connection."""
+        """Handlers of the first connection."""
         return {Propose: self._propose}
 
     @property
     def slow(self) -> Handlers:
-        """And on the second."""
+        """Handlers of the second connection."""
         return {Open: self._opened, Encode: self._encode, Pace: self._pace}
 
     def _propose(self, request: Propose) -> Proposed:
-        if not self._prioritised:  # not before: loading may take its time
+        if not self._prioritised:  # not before: loading is slow and needs no priority
             self._prioritised = True
             gc.collect()
             gc.freeze()
-            priority.hurry_all(priority.COMPUTES)
+            priority.set_realtime_priority_of_process(priority.COMPUTE_PRIORITY)
         for number in request.unused:
             self._loaded.pop(number, None)
         loaded = self._loaded[request.player]
@@ -127,11 +133,13 @@ class Models:
         return Proposed(loaded.player.propose(loaded.ask))
 
     def _opened(self, request: Open) -> Opened | NoNotes:
-        with priority.unhurried():
+        began = time.monotonic()
+        with priority.normal_priority():
             bundle, model = self._open(request.slug)
         if isinstance(model, SoundModel):
             return NoNotes()
         number = next(self._numbers)
+        logger.info("loaded %s as player %d in %.2f s", bundle.slug, number, time.monotonic() - began)
         self._loaded[number] = LoadedPlayer(model)
         info = BundleSummary(
             bundle.slug, bundle.bundle_hash, bundle.legacy_hash, tuple(bundle.parts), tuple(bundle.knobs)
@@ -152,7 +160,7 @@ class Models:
 
 
 def answer(connection: Connection, handlers: Handlers) -> None:
-    """Answer until nobody asks any more; then the process ends."""
+    """Answer requests until the connection is closed; then end the process."""
     while True:
         try:
             data = connection.recv_bytes(MAX_MESSAGE_BYTES)
@@ -166,31 +174,35 @@ def answer(connection: Connection, handlers: Handlers) -> None:
 
 
 def _reply(data: bytes, handlers: Handlers) -> bytes:
-    """The reply to the request in some bytes, as bytes."""
+    """Decode a request, handle it and encode the response."""
     try:
         request = decode_request(data)
         return encode(handlers[type(request)](request))
     except HocketError as error:
         return encode(Refused(str(error)))
-    except Exception:  # noqa: BLE001  the engine ends with it and shows it
+    except Exception:
+        logger.exception("a request failed")  # the engine ends with it and shows it
         return encode(Failed(traceback.format_exc()))
 
 
-def main() -> None:
-    """See the module."""
+def main(arguments: list[str]) -> int:
+    """Run the process; see the module."""
+    log.to_stderr("info")
+    faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the engine
     sys.setswitchinterval(SWITCH_S)
-    address, players = sys.argv[1:]
+    address, players = arguments
     key = bytes.fromhex(sys.stdin.readline())
-    when_left(lambda: os._exit(0))  # at once: nothing is left to be done
-    listener = Listener(address, authkey=key)  # never closed: who started us clears its address away
+    when_parent_ends(lambda: os._exit(0))  # at once: there is nothing to clean up
+    listener = Listener(address, authkey=key)  # never closed: the parent removes its address
     sys.stdout.buffer.write(READY + b"\n")
     sys.stdout.buffer.flush()
     notes, slow = listener.accept(), listener.accept()
     models = Models(lazy_opener(players))
     threading.Thread(target=answer, args=(slow, models.slow), name="slow", daemon=True).start()
     answer(notes, models.notes)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What was played as a file: MIDI or sound, without devices and faster than it lasts."""
+"""Writes a rendering to a MIDI or sound file, without devices and faster than real time."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from instrument.music.timebase import MICRO_STEPS, MetreMap
 
 FORMATS = (".mid", ".wav")
 RATE = 48_000
-FADE_S = 0.020  # what still sounds at the end is faded out
+FADE_S = 0.020  # fade-out at the end of a sound file
 
 
 def check_out(path: Path | str) -> Path:
-    """The path, if something can be bounced there: a .mid or .wav file in a folder that is there. HocketError."""
+    """The path as `Path`. HocketError unless it is a .mid or .wav file in an existing folder."""
     path = Path(path).expanduser()
     if path.suffix.lower() not in FORMATS:
         raise HocketError(f"cannot render to {str(path)!r}: give a file that ends in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
-        raise HocketError(f"cannot render to {str(path)!r}: there is no folder {path.parent}; make it first")
+        raise HocketError(f"cannot render to {str(path)!r}: the folder {path.parent} does not exist; make it first")
     return path
 
 
 def bounce(rendering: Rendering, path: Path | str) -> None:
-    """Write a rendering to a .mid or .wav file, which lasts as long as it does. HocketError as `check_out`, and
-    where it cannot be written."""
+    """Write a rendering to a .mid or .wav file of the same length. HocketError as `check_out`, and if the file cannot
+    be written."""
     path = check_out(path)
     if path.suffix.lower() == ".mid":
         write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path)
@@ -51,8 +51,8 @@ def bounce(rendering: Rendering, path: Path | str) -> None:
 
 
 def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path) -> None:
-    """Write what was played of a take before the tick `end` to a .mid file that sounds with the band's own
-    instruments. HocketError where it cannot be written."""
+    """Write the notes played before the tick `end` to a .mid file, with the programs of the band. HocketError if it
+    cannot be written."""
     setup = [
         (at, message)
         for at, arranged in arrangements(take)
@@ -63,8 +63,8 @@ def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: flo
 
 
 def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float) -> Piece:
-    """What was played of a take before the tick `end`, as a piece: notes that would go on are ended there, and of
-    players who strike the same note together the longest is kept."""
+    """The notes played before the tick `end`, as a piece. Longer notes end there; of equal notes of several players at
+    one tick, the longest is kept."""
     notes: dict[tuple[int, int, int], Note] = {}
     for _, note in played:
         if note.tick + note.micro / MICRO_STEPS < end:
@@ -82,7 +82,7 @@ def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float)
 
 
 def arrangements(take: Take) -> list[tuple[int, dict[Part, PartProgram]]]:
-    """(tick from which it holds, what each part plays), at the start and wherever the genre changes."""
+    """(tick, program of each part from there on), at the start and at each change of genre."""
     arranged: dict[int, dict[Part, PartProgram]] = {}
     genre = None
     for tick, scene in scenes(take, SoundModels({}, [])):
@@ -100,7 +100,7 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
         playback = _Playback(rendering, mixer)
         left = round(rendering.seconds * RATE)
         while left > 0:
-            playback.go_on()
+            playback.post_next()
             block = mixer.render(min(BLOCK, left))
             left -= len(block)
             fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
@@ -111,7 +111,7 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
 
 
 class _Playback:
-    """Enters the scenes and the notes of a rendering into a mixer, as it gets there: what the mix thread does live."""
+    """Posts the scenes and the notes of a rendering to a mixer block by block, as the mix thread does live."""
 
     def __init__(self, rendering: Rendering, mixer: Mixer) -> None:
         self._tempo, self._mixer, self._end = rendering.tempo, mixer, rendering.end
@@ -124,8 +124,8 @@ class _Playback:
         self._agenda.add(strikes(band))
         self._agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
 
-    def go_on(self) -> None:
-        """Enter all that takes effect in the next block."""
+    def post_next(self) -> None:
+        """Post all that takes effect in the next block."""
         due = self._mixer.reach(BLOCK)
         first = self._mixer.horizon == 0
         while self._scenes and self._frame(self._scenes[0][0]) < due:
@@ -143,7 +143,7 @@ class _Playback:
 
 
 def _by_hand(rendering: Rendering) -> list[Played]:
-    """The notes of a person, where a voice may play the keyboard; without one they sound as the melody does anyhow."""
+    """The live notes, if a sound player may play the keyboard. Otherwise they sound like the melody in any case."""
     if not any(
         isinstance(model, VoiceModel)
         for model in (*rendering.sound_models.first.values(), *rendering.sound_models.joined)

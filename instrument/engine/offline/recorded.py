@@ -1,4 +1,4 @@
-"""What plays a take whose bundles are not here any more: the notes that were recorded."""
+"""Stand-ins for bundles of a take that are not installed: they play the recorded notes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from instrument.music.timebase import MetreMap
 
 @dataclass(frozen=True)
 class RecordedBundle:
-    """In the place of the bundle that a take names: its knobs take every value that they have in the take."""
+    """Stands in for a bundle of a take. Its knobs allow every value that they have in the take."""
 
     slug: str
     bundle_hash: str
@@ -33,10 +33,10 @@ class RecordedBundle:
 
 
 class RecordedPlayer:
-    """A `NotePlayer` that proposes the notes of a take, whatever it is asked for."""
+    """A `NotePlayer` that proposes the notes of a take and ignores its `Ask`."""
 
     def __init__(self, notes: Sequence[Note], position: Callable[[], int]) -> None:
-        """notes: of this player, in the order in which they were committed; position: which of them is next."""
+        """notes: of this player, in the order in which they were committed; position: index of the next one."""
         self._notes, self._position = notes, position
         self.count = 0
 
@@ -48,7 +48,7 @@ class RecordedPlayer:
         """The next recorded note. HocketError after the last one."""
         position = self._position()
         if position >= len(self._notes):
-            raise HocketError(f"the take holds {len(self._notes)} notes of this player, and no more")
+            raise HocketError(f"the take holds {len(self._notes)} notes of this player, not more")
         return self._notes[position]
 
     def feed(self, note: Note) -> None:
@@ -64,7 +64,7 @@ class RecordedPlayer:
 
 
 class SilentStream:
-    """A `StreamModel` in the place of one whose sound cannot be made."""
+    """A silent `StreamModel` that stands in for a missing sound model."""
 
     rate, chunk = 44_100, 2048
 
@@ -77,18 +77,20 @@ class SilentStream:
 
 
 class RecordedModels:
-    """Opens the models of a take, in the order in which a replay asks for them: those that played it where they are
-    here, else a stand-in. notices: a line for each stand-in."""
+    """Opens the models of a take in the order of its replay: the same bundle if it is installed, else a stand-in.
+
+    notices: a line for each stand-in; lines: of the performance that replays the take.
+    """
 
     def __init__(self, take: Take, entries: Sequence[Entry], open_player: OpenPlayer) -> None:
         """entries: those of the take that are replayed."""
         self.notices: list[str] = []
-        self.lines: Sequence[Line] = ()  # of the performance that replays it
+        self.lines: Sequence[Line] = ()
         self._take, self._open = take, open_player
         later = [(e.player, e.bundle) for e in entries if isinstance(e, Input | Joined) and e.bundle]
         self._coming = iter([*enumerate(take.header.bundles), *later])
         self._sounds = {e.bundle.slug for e in entries if isinstance(e, Joined)}
-        self._sounds |= {p.model for p in take.header.patch.players if "mute" in p.knobs}  # only strips have that
+        self._sounds |= {p.model for p in take.header.patch.players if "mute" in p.knobs}  # a sound player's
         self._knobs = _knobs(take)
 
     def open(self, slug: str) -> Opened:
@@ -98,7 +100,7 @@ class RecordedModels:
             found = self._open(slug)
             if same_bundle(bundle, found[0]):
                 return found
-            problem = f"the bundle here is {found[0].bundle_hash[:12]}"
+            problem = f"the installed bundle is {found[0].bundle_hash[:12]}"
         except HocketError as error:
             problem = str(error)
         return self._stand_in(player, bundle, problem)
@@ -116,12 +118,12 @@ class RecordedModels:
         return info, RecordedPlayer(notes, lambda: self._position(player))
 
     def _position(self, player: int) -> int:
-        """How many notes a player has played or planned."""
+        """How many notes of a player are committed or planned."""
         return next(line.count + len(line.plan) for line in self.lines if line.number == player)
 
 
 def _knobs(take: Take) -> tuple[Knob, ...]:
-    """All knobs of models in a take, with all values that they have in it."""
+    """The knobs of the models in a take, which allow all values that they have in it."""
     turned: list[tuple[str, Value]] = [pair for player in take.header.patch.players for pair in player.knobs.items()]
     for entry in take.entries:
         match entry:
@@ -139,7 +141,7 @@ def _knobs(take: Take) -> tuple[Knob, ...]:
 
 
 def _knob(id: str, values: Sequence[Value]) -> Knob:
-    """A knob that takes these values."""
+    """A knob that allows these values."""
     if all(isinstance(value, str) for value in values):
         return Knob(id, id, "choice", default=values[0], choices=tuple(dict.fromkeys(map(str, values))))
     numbers = [float(value) for value in values if not isinstance(value, str)]

@@ -1,4 +1,4 @@
-"""Rendering: the same performance as live, but without its time, its devices and its threads."""
+"""Rendering: the same performance as live, without real time, devices and threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from instrument.music.notes import Piece
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, MetreMap, TempoMap
 
 DEFAULT_SECONDS = 30.0
-RINGING_S = 2.0  # after the last note of a file that only voices play
+RINGING_S = 2.0  # rendered after the last note of a prompt that only voices play
 MAX_SECONDS = 24 * 3600.0
 MAX_BARS = 50_000
 MAX_PROMPT_S = 4 * 3600.0
@@ -43,7 +43,7 @@ class Options:
 
     model: slug of the first player's model, empty = the patch's; seconds, bars: length of what the models play,
     the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats: "BEAT:KNOB=VALUE";
-    prompt: a MIDI file to begin with and to go on from; take: a take, in place of all but the length.
+    prompt: a MIDI file to begin with and to continue; take: a take to replay, in place of all but the length.
     """
 
     model: str = ""
@@ -60,8 +60,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What was rendered. played: (player, note) by onset, none at or after `end` (ticks);
-    take: how it came about; patch: as it was in the end; cast: who sounds by itself; notices: a line for each player
+    """What was rendered. played: (player, note) by onset, none at or after `end` (ticks); take: the recorded
+    performance; patch: as it was at the end; sound_models: of its sound players; notices: a line for each player
     of a take whose bundle is not here."""
 
     played: list[Played]
@@ -75,15 +75,15 @@ class Rendering:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """The length in seconds."""
         return self.tempo.ns(self.end) / 1e9
 
 
 def render(options: Options, open_player: OpenPlayer, say: Callable[[str], object] = lambda line: None) -> Rendering:
-    """Play what `options` describe. The same options, bundles and machine give the same notes.
+    """Render what the options describe. The same options, bundles and machine give the same notes.
 
-    say: is called with lines about the prompt: what is wrong with it, and how long it and the rendering will be.
-    HocketError for options that contradict each other, or that no knob, patch, model or file can meet.
+    say: called with lines about the prompt: problems in it, its length, and the length of the rendering.
+    HocketError for contradicting options, and for unknown or unusable knobs, patches, models and files.
     """
     _check(options)
     if options.take:
@@ -105,9 +105,9 @@ def render(options: Options, open_player: OpenPlayer, say: Callable[[str], objec
 
 
 def replay(take: Take, open_player: OpenPlayer) -> Performance:
-    """Play a take again; what its players play is then in the `take` of the performance that is returned.
+    """Replay a take with its models. Returns the new performance, whose `take` has the new notes.
 
-    HocketError if a bundle is not the one the take was played by, naming both, or if the take is damaged.
+    HocketError if an installed bundle is not the one that played the take, naming both, or if the take is damaged.
     """
     performance = _begin(take, open_player)
     _go_on(performance, take)
@@ -115,8 +115,8 @@ def replay(take: Take, open_player: OpenPlayer) -> Performance:
 
 
 def play_again(take: Take, open_player: OpenPlayer) -> tuple[Performance, tuple[str, ...]]:
-    """As `replay`, but players whose bundles are not the ones here play the notes that were recorded, and sound
-    players are silent: a line for each of them comes with the performance."""
+    """As `replay`, but note players whose bundles are not installed play the recorded notes, and such sound players are
+    silent. Returns the performance and a line for each of them."""
     recorded = RecordedModels(take, _whole(take), open_player)
     performance = _begin(take, recorded.open)
     recorded.lines = performance.lines
@@ -125,7 +125,7 @@ def play_again(take: Take, open_player: OpenPlayer) -> tuple[Performance, tuple[
 
 
 def _begin(take: Take, open_player: OpenPlayer) -> Performance:
-    """The performance of a take as it begins."""
+    """The performance of a take at its beginning."""
     players = take.header.patch.players
     if len(take.header.bundles) != len(players):
         raise HocketError(
@@ -138,7 +138,7 @@ def _begin(take: Take, open_player: OpenPlayer) -> Performance:
 
 
 def _whole(take: Take) -> list[Entry]:
-    """The entries of a take that are replayed: of a recording that broke off, those whose notes are in it."""
+    """The entries of a take that can be replayed: if its recording broke off, those whose notes are in it."""
     counts = Counter(player for player, _ in take.heard())
     return [
         entry for entry in take.entries if not isinstance(entry, Input) or entry.count_after <= counts[entry.player]
@@ -146,14 +146,14 @@ def _whole(take: Take) -> list[Entry]:
 
 
 def _go_on(performance: Performance, take: Take) -> None:
-    """Let all that happened in a take happen again."""
+    """Apply all entries and notes of a take to a performance."""
     for entry in _whole(take):
         match entry:
             case Input():
                 performance.play(entry.player, entry.count)
                 line = performance.line(entry.player)
                 if line and isinstance(line.player, RecordedPlayer):
-                    entry = msgspec.structs.replace(entry, anchors=None)  # it has no pad
+                    entry = msgspec.structs.replace(entry, anchors=None)  # a stand-in has no pad
                 performance.apply(entry)
             case Released():
                 performance.take.entries.append(entry)
@@ -171,7 +171,7 @@ def _go_on(performance: Performance, take: Take) -> None:
 
 
 def differences(take: Take, open_player: OpenPlayer) -> list[str]:
-    """Where a take, played again, differs from what was heard: a line for each player that does."""
+    """Replay a take and compare. Returns a line for each player whose notes differ from the recorded ones."""
     again = replay(take, open_player).take
     found = []
     for player in range(len(take.header.bundles)):
@@ -183,7 +183,7 @@ def differences(take: Take, open_player: OpenPlayer) -> list[str]:
 
 
 def tempo_map(take: Take) -> TempoMap:
-    """Ticks to nanoseconds, from 0, as the tempo was turned in a take."""
+    """The tempo map of a take: ticks to nanoseconds, from 0."""
     tempo = TempoMap.start(float(take.header.patch.knobs["tempo"]))
     for entry in take.entries:
         if isinstance(entry, Turn) and entry.knob == "tempo":
@@ -207,7 +207,7 @@ def _check(options: Options) -> None:
             "--seed": options.seed is not None,
         }
         for name in (name for name, value in given.items() if value):
-            raise HocketError(f"{name} cannot be given with --take, which says it all: leave it out")
+            raise HocketError(f"{name} cannot be given with --take, which already sets it: leave it out")
 
 
 def _patch(options: Options) -> Patch:
@@ -223,7 +223,7 @@ def _patch(options: Options) -> Patch:
 
 
 def _prepare(performance: Performance, options: Options, say: Callable[[str], object]) -> int:
-    """Set what holds from the beginning; the tick from which on the models play."""
+    """Set knobs and prompt before the beginning. Returns the tick from which the models play."""
     piece = read_midi(options.prompt, warn=say) if options.prompt else None
     if piece:
         low, high = TEMPO_RANGE
@@ -241,20 +241,20 @@ def _prepare(performance: Performance, options: Options, say: Callable[[str], ob
     if piece is None:
         return 0
     if not performance.bundles:
-        raise HocketError(f"nobody is there to go on from {options.prompt}: give a --model")
+        raise HocketError(f"there is no player to continue {options.prompt}: give a --model")
     _check_prompt(performance, piece, options.prompt, say)
     notes = piece.as_notes()
     if performance.lines:
         performance.prompt(notes, performance.lines[0].number)
         return performance.lines[0].known
     if VOICE not in performance.kinds:
-        raise HocketError(f"nobody is there to play {options.prompt}: give a --model of notes or a voice")
+        raise HocketError(f"there is no player for {options.prompt}: give a --model that plays notes, or a voice")
     performance.prompt(notes)
     return 0
 
 
 def _check_prompt(performance: Performance, piece: Piece, path: str, say: Callable[[str], object]) -> None:
-    """Say how long a prompt is, and refuse the absurd before anything is played."""
+    """Say how long a prompt is. HocketError for one that is too long, before anything is rendered."""
     seconds = tempo_map(performance.take).ns(int((piece.notes[:, 0] + piece.notes[:, 3]).max())) / 1e9
     if seconds > MAX_PROMPT_S:
         most = timedelta(seconds=MAX_PROMPT_S)
@@ -263,7 +263,7 @@ def _check_prompt(performance: Performance, piece: Piece, path: str, say: Callab
 
 
 def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, int, str, Value]]:
-    """(tick, player, knob, value) of every setting, in order of time; all is checked before anything is played."""
+    """(tick, player, knob, value) of every setting, in order of time, all checked."""
     settings = []
     for text in ats:
         beat, player, knob, value = parse_timed_setting(text)
@@ -273,7 +273,7 @@ def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, int,
 
 
 def _end(performance: Performance, options: Options, start: int) -> float:
-    """The tick at which it ends, as tempo and metre stand now."""
+    """The tick at which the rendering ends, with the present tempo and metre."""
     tempo, metres = tempo_map(performance.take), performance.metres
     ends = []
     if options.bars is not None:
@@ -284,7 +284,7 @@ def _end(performance: Performance, options: Options, start: int) -> float:
     if options.take:
         stopped = performance.take.stopped
         ends.append(last if stopped is None else stopped)
-    elif options.prompt and not performance.lines:  # nobody goes on from it
+    elif options.prompt and not performance.lines:  # no model continues it
         ends.append(tempo.tick(tempo.ns(last) + RINGING_S * 1e9))
     return min(ends) if ends else tempo.tick(tempo.ns(start) + DEFAULT_SECONDS * 1e9)
 

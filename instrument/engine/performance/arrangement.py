@@ -1,4 +1,4 @@
-"""Which voice each part has: the band of the genre, with the patch's own voices in it."""
+"""The sound of each part: the programs of the genre, changed by the voices of the patch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from instrument.engine.voices.programs import PartProgram, band_programs, part_m
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
-LIVE_CHANNEL = 4  # of what a person plays, which sounds as the melody does
-GENRE = "genre"  # the id of the knob; that of the first player sets the band
+LIVE_CHANNEL = 4  # of what a person plays, with the program of the melody
+GENRE = "genre"  # id of the knob; the first player's sets the programs
 
 
 def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, PartProgram]:
-    """What every part plays."""
+    """The program of every part."""
     band = asdict(band_programs(genre))
     for name, own in voices.items():
         band[name] = replace(band[name], **{key: value for key, value in asdict(own).items() if value is not None})
@@ -24,12 +24,12 @@ def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Par
 
 
 def arrangement_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
-    """The short MIDI messages that set up a General MIDI synthesiser so, each part on its channel."""
+    """The short MIDI messages that set up a General MIDI synthesiser, each part on its channel."""
     return [
         message for part, part_program in arranged.items() for message in part_messages(CHANNELS[part], part_program)
     ]
 
 
 def live_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
-    """The same for what a person plays."""
+    """The same for the channel of what a person plays."""
     return part_messages(LIVE_CHANNEL, arranged[Part.MELODY])

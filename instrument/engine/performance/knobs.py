@@ -1,4 +1,4 @@
-"""Knobs: the instrument's own, those of its players' models, and what they ask of a note model."""
+"""Knobs of the instrument and of its players, and the `Ask` that they make for a note model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OFF, AUTO, ON = "off", "auto", "on"  # values of a part's knob
 PART_CHOICES = (OFF, AUTO, ON)
 # A part was a switch in version 0.1.
 _SWITCHES = {"0": OFF, "0.0": OFF, "false": OFF, "1": AUTO, "1.0": AUTO, "true": AUTO}
-INSTRUMENT = -1  # the "player" to whom the instrument's own knobs belong
+INSTRUMENT = -1  # the player number of the instrument's own knobs
 
 
 def _part(part: Part) -> KnobInfo:
@@ -56,7 +56,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("tempo", "Tempo", *TEMPO_RANGE, 120.0, "Beats a minute", "bpm", curve="log"),
     _choice("metre", "Metre", METRES, "4/4", "Time signature, from the next bar on"),
     _choice("key", "Key", KEYS, "C", "Root of the scale"),
-    _choice("scale", "Scale", SCALES, "chromatic", "Which pitches may sound; chromatic locks nothing"),
+    _choice("scale", "Scale", SCALES, "chromatic", "Which pitches may sound; chromatic allows all"),
     _number("chromatic", "Chromatic", 0.0, 1.0, 0.0, "How freely steps outside the scale come off the beat"),
     _number("low", "Lowest", 0, 127, 0, "Lowest pitch of the pitched parts", step=1),
     _number("high", "Highest", 0, 127, 127, "Highest pitch of the pitched parts", step=1),
@@ -68,7 +68,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
 )
 
-# Knobs that change how notes are timed or sound, not which notes come.
+# Knobs that change the timing or the level of notes, not which notes come.
 NO_NOTES = frozenset(("tempo", "level"))
 # Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
@@ -78,25 +78,25 @@ SWITCHED = {"0": 0.0, "0.0": 0.0, "off": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0
 
 
 def knob_name(player: int, knob: str) -> str:
-    """The name under which a knob is listed: "-1/tempo", "0/temperature"."""
+    """The full name of a knob: "-1/tempo", "0/temperature"."""
     return f"{player}/{knob}"
 
 
 def split_name(name: str) -> tuple[int, str]:
-    """(player, knob) of such a name; without a player it is the instrument's."""
+    """(player, knob) of a full name; without a player it is the instrument's."""
     player, slash, knob = name.rpartition("/")
     return int(player) if slash else INSTRUMENT, knob
 
 
 def moved_up(name: str, player: int) -> str:
-    """The name of a knob after a player left and those behind moved up; empty for the knobs of that player."""
+    """The full name of a knob after a player left and the numbers behind it went down; empty for its own knobs."""
     owner, knob = split_name(name)
     return "" if owner == player else knob_name(owner - (owner > player), knob)
 
 
 def _knob_info(knob: Knob, player: int) -> KnobInfo:
     info = KnobInfo(**asdict(knob), player=player)
-    return replace(info, step=0.0) if knob.id in AXES else info  # the puck of the latent pad can stand anywhere
+    return replace(info, step=0.0) if knob.id in AXES else info  # positions of the latent pad have no steps
 
 
 class KnobTable:
@@ -122,14 +122,14 @@ class KnobTable:
         return info
 
     def of(self, player: int) -> Sequence[KnobInfo]:
-        """The knobs of one player, or of the `INSTRUMENT`; none where there is no such player."""
+        """The knobs of one player, or of the `INSTRUMENT`; empty if there is no such player."""
         return self._of.get(player, ())
 
 
 def checked(info: KnobInfo, value: object) -> Value:
-    """`value` as the knob takes it: numbers (also as text) within range and on its steps, choices as listed.
+    """A value as the knob stores it: numbers (also as text) within range and on its steps, choices as listed.
 
-    HocketError states the value and what is allowed.
+    HocketError for any other value, with what is allowed.
     """
     if info.kind == "choice":
         wanted = str(value).casefold()

@@ -1,4 +1,4 @@
-"""Generating ahead: one player's notes, first planned, then committed."""
+"""A line: the notes of one note player, first planned, then committed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from instrument.music.notes import Note
 from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
 
-CONTEXT = 64  # notes a player is given again when its seed, its metre or its model changes
-REWOUND = 32  # committed notes at most that come after one that is heard late, as a live note is
+CONTEXT = 64  # notes that are fed to a player again after a change of seed, metre or model
+REWOUND = 32  # most committed notes that may follow an inserted live note
 
 
 class Line:
-    """What one player has played and means to play.
+    """The planned and the committed notes of one player.
 
-    `plan` holds the notes proposed and fed but not yet heard; `count` counts those committed. Notes come in
-    `Note.order`, none before the floor of its `Ask`. Every note is a function of the notes before it and of
-    the changes made before it was committed, never of time or of how often something was planned. One thread.
+    plan: notes that were proposed and fed but are not committed; count: number of committed notes. Notes come in
+    `Note.order`, none before the floor of the `Ask`. Every note is a function of the notes before it and of the
+    changes made before it was committed, never of time or of how often something was planned. For one thread.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Line:
 
     @property
     def player(self) -> NotePlayer:
-        """Who plays it."""
+        """The note player."""
         return self._player
 
     @property
@@ -63,7 +63,7 @@ class Line:
         return self._recent[-1].tick + self.spacing if self._recent else 0
 
     def extend(self) -> Note:
-        """Plan one more note. It takes as long as the model takes for a note."""
+        """Plan one more note. Takes as long as one step of the model."""
         ask = self.ask
         if self.spacing and self.known > ask.floor:
             ask = ask.at(self.known)
@@ -75,7 +75,7 @@ class Line:
     def commit(self, tick: int, whole: bool = False) -> list[Note]:
         """Commit the complete onset ticks before `tick`, and return their notes.
 
-        An onset tick is complete once a later note is planned, or where the caller says so with `whole`.
+        An onset tick is complete once a later note is planned, or if the caller sets `whole`.
         """
         edge = tick if whole else min(tick, self.known)
         committed = []
@@ -85,7 +85,7 @@ class Line:
         return committed
 
     def take(self, count: int) -> list[Note]:
-        """Commit the next `count` notes, planning them where they are not planned yet. For rendering."""
+        """Commit the next `count` notes and plan those that are missing. For rendering."""
         while len(self.plan) < count:
             self.extend()
         committed = [self.plan.popleft() for _ in range(count)]
@@ -93,7 +93,7 @@ class Line:
         return committed
 
     def change(self, ask: Ask, spacing: int = 0) -> None:
-        """Drop the plan and go on from the last committed note as `ask` says, from its floor.
+        """Drop the plan and continue after the last committed note with a new `ask`, from its floor.
 
         spacing: ticks from one onset to the next at least (0 = free, 1 = no chords), for a slow model.
         """
@@ -104,8 +104,8 @@ class Line:
             self._player.rewind(self.count - self._offset)
 
     def restart(self, player: NotePlayer | None, seed: int, metres: MetreMap) -> None:
-        """Drop the plan and go on with another seed, metre or player (None: the same), which is fed the last `CONTEXT`
-        notes."""
+        """Drop the plan and continue with another seed, metre or player (None: the same). The player is fed the last
+        `CONTEXT` notes."""
         self.plan.clear()
         self._player: NotePlayer = player or self._player
         self._player.reset(seed, self.number, metres)
@@ -113,29 +113,29 @@ class Line:
         self._offset = self.count - self._player.count
 
     def append(self, notes: Sequence[Note]) -> None:
-        """Take `notes`, in order and after all there are, as played by this line. Drops the plan."""
+        """Append notes (in order, after all committed ones) as if this line had played them. Drops the plan."""
         self.change(self.ask, self.spacing)
         feed_all(self._player, notes)
         self._take(notes)
 
     def insert_live(self, notes: Sequence[Note]) -> None:
-        """Take live notes as played by this line too, each at its place among those committed. Drops the plan.
+        """Insert live notes into the committed notes, each at its place, as context of the player. Drops the plan.
 
-        The player does not hear what it played itself at that tick, or what lies too far back.
+        Notes that the player itself played at that tick, or that lie too far back, are not inserted.
         """
         self.change(self.ask, self.spacing)
         recent = list(self._recent)
         known = {note.order for note in recent}
         earliest = recent[-REWOUND].order if len(recent) >= REWOUND else -1
-        heard = {note.order: note for note in notes if note.order not in known and note.order > earliest}
+        inserted = {note.order: note for note in notes if note.order not in known and note.order > earliest}
         self.count += len(notes)
-        self._offset += len(notes) - len(heard)
-        if not heard:
+        self._offset += len(notes) - len(inserted)
+        if not inserted:
             return
-        at = bisect(recent, min(heard), key=lambda each: each.order)
-        following = sorted((*heard.values(), *recent[at:]), key=lambda each: each.order)
+        at = bisect(recent, min(inserted), key=lambda each: each.order)
+        following = sorted((*inserted.values(), *recent[at:]), key=lambda each: each.order)
         self._player.rewind(self._player.count - len(recent[at:]))
-        with suppress(HocketError):  # asked first, so that all is taken in under the knobs that hold now
+        with suppress(HocketError):  # so that the notes are fed under the present knobs
             self._player.propose(replace(self.ask, plan=self._plan_until(self.known)))
         for note in following:
             self._player.feed(note)

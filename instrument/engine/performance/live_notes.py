@@ -1,4 +1,4 @@
-"""Live notes: the keys that a person strikes, and the notes that are held until they are released."""
+"""Live notes: the keys that a person presses, and the notes held until their release."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from instrument.music.notes import Note, Part
 
 
 class Key(NamedTuple):
-    """A key that a person struck or released. ns: when (`perf_counter_ns`); velocity 0: released."""
+    """A key that a person pressed or released. ns: when (`perf_counter_ns`); velocity 0: released."""
 
     ns: int
     pitch: int
@@ -18,7 +18,7 @@ class Key(NamedTuple):
 
 
 class HeldNotes:
-    """Live notes that have begun and not ended. At one pitch a part holds one note, the last that was struck."""
+    """Live notes that have begun and not ended, at most one for each pitch and part: the latest."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], tuple[int, Note]] = {}  # (pitch, part) -> (player, note)
@@ -29,11 +29,11 @@ class HeldNotes:
         return list(self._held)
 
     def strike(self, player: int, notes: Iterable[Note]) -> None:
-        """These notes of a player are held from now on."""
+        """Add notes of a player that are held from now on."""
         self._held |= {(note.pitch, note.part): (player, note) for note in notes}
 
     def release(self, pitch: int, part: int, tick: float) -> tuple[int, Note] | None:
-        """(player, note) with the duration for which it was held; None if no such note was."""
+        """End a note. Returns (player, note) with its true duration, None if no such note is held."""
         if (pitch, part) not in self._held:
             return None
         player, note = self._held.pop((pitch, part))

@@ -1,14 +1,14 @@
-"""What is done about a model that is too slow: its player is thinned out, and rests before it comes in again."""
+"""Handles models that are too slow: their players play fewer notes, and rest before they come in again."""
 
 from __future__ import annotations
 
-# By how often the plan ran dry: (least ticks between onsets, ticks of rest before the player comes in again).
+# By level, which rises each time the plan runs dry: (least ticks between onsets, ticks of rest).
 THINNING = ((0, 0), (0, 1), (1, 2), (6, 6), (12, 12), (24, 24), (24, 96))
-RECOVERED = 144  # ticks: a player planned this far ahead goes back by one level
+RECOVERED = 144  # ticks; a player that is planned this far ahead returns by one level
 
 
 class Overload:
-    """How much one player is thinned out. level: index into `THINNING`."""
+    """The thinning of one player. level: index into `THINNING`."""
 
     def __init__(self) -> None:
         self.level = 0
@@ -22,7 +22,7 @@ class Overload:
         """Adapt the level to how far the player is planned.
 
         known: tick up to which it is planned; overdue: tick up to which it should be, at the latest; floor: tick up to
-        which notes have been committed. Returns the tick from which the player goes on at the new level, None where
+        which notes have been committed. Returns the tick from which the player continues at the new level, None if
         nothing changes for it.
         """
         before = self.level

@@ -1,4 +1,4 @@
-"""The latent pad as geometry: anchors on a square from -1 to 1, and how much each counts where the puck stands."""
+"""The geometry of the latent pad: anchors on a square from -1 to 1, and their weights at a position of the puck."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from msgspec.structs import replace
 from instrument.engine.ipc.messages import Anchor
 from instrument.errors import HocketError
 
-AXES = ("x", "y")  # the knobs that are the puck's place
+AXES = ("x", "y")  # the knobs that hold the position of the puck
 MAX_ANCHORS = 16  # anchors of a pad
-MIN_DISTANCE = 0.15  # of the half side: the least distance of a new anchor from the others
+MIN_DISTANCE = 0.15  # least distance of a new anchor from the others; the pad is 2 wide
 MAX_NAME = 40  # letters of a name
 _GOLDEN = pi * (3 - sqrt(5))
 _TRIES = 400
 
 
 def anchor_weights(anchors: Sequence[Anchor], x: float, y: float) -> list[float]:
-    """How much each anchor counts at a place: as one over its distance, adding up to 1. On an anchor, it alone does;
-    on the line between two, and with no third, shares go evenly from one to the other."""
+    """The weight of each anchor at (x, y), with a sum of 1: inverse distance weighting (Shepard 1968). On an anchor its
+    weight is 1. With two anchors the weights change linearly on the line between them."""
     distances = [hypot(anchor.x - x, anchor.y - y) for anchor in anchors]
     if distances and min(distances) < 1e-9:
         nearest = distances.index(min(distances))
@@ -30,7 +30,7 @@ def anchor_weights(anchors: Sequence[Anchor], x: float, y: float) -> list[float]
 
 
 def added(anchors: Sequence[Anchor], anchor: Anchor) -> tuple[Anchor, ...]:
-    """With one anchor more, under a name of its own and at the nearest free place. HocketError if the pad is full."""
+    """The anchors with one more, with a unique name and at the nearest free place. HocketError if the pad is full."""
     if len(anchors) >= MAX_ANCHORS:
         raise HocketError(f"the pad has {MAX_ANCHORS} anchors: remove one first")
     x, y = _free_place(anchors, anchor.x, anchor.y)
@@ -40,7 +40,7 @@ def added(anchors: Sequence[Anchor], anchor: Anchor) -> tuple[Anchor, ...]:
 def changed(
     anchors: Sequence[Anchor], name: str, to: str = "", x: float | None = None, y: float | None = None
 ) -> tuple[Anchor, ...]:
-    """With an anchor renamed (`to`) or moved. HocketError if there is none of that name."""
+    """The anchors with one renamed (`to`) or moved. HocketError if there is none of that name."""
     old = _find(anchors, name)
     others = [anchor for anchor in anchors if anchor is not old]
     new = replace(old, name=_free_name(others, to) if to.strip() else name)
@@ -51,7 +51,7 @@ def changed(
 
 
 def removed(anchors: Sequence[Anchor], name: str) -> tuple[Anchor, ...]:
-    """Without that anchor. HocketError if there is none of that name."""
+    """The anchors without one. HocketError if there is none of that name."""
     old = _find(anchors, name)
     return tuple(anchor for anchor in anchors if anchor is not old)
 
@@ -72,7 +72,7 @@ def _free_name(anchors: Sequence[Anchor], name: str) -> str:
 
 
 def _free_place(anchors: Sequence[Anchor], x: float, y: float) -> tuple[float, float]:
-    """The place itself, or one near it, found on a spiral, that keeps apart from all anchors."""
+    """The nearest place on a spiral around (x, y) that is `MIN_DISTANCE` away from all anchors."""
     for number in range(_TRIES):
         reach, turn = MIN_DISTANCE * sqrt(number) / 2, number * _GOLDEN
         at = tuple(min(max(middle + reach * step, -1.0), 1.0) for middle, step in ((x, cos(turn)), (y, sin(turn))))

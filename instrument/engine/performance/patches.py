@@ -1,9 +1,9 @@
-"""Patches: everything that makes a sound and a style, as a small JSON file."""
+"""Patches: the settings of players, knobs, voices and devices, as a small JSON file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -13,16 +13,27 @@ from instrument.engine.performance.pad import MAX_ANCHORS
 from instrument.errors import HocketError
 from instrument.music.notes import Part
 from instrument.paths import assets_dir, patches_dir, state_dir
-from instrument.saved import Format, read_bytes, write_whole
-
-FORMAT = Format(version=2, migrations={1: lambda fields: fields})  # 2: plans, and parts that are off, auto or on
-DEFAULT = "First light"  # what a new player hears
-SUFFIX = ".json"
-MAX_OFFSET_MS = 500  # of the MIDI port, either way
-MAX_PLAYERS = 16
-FORBIDDEN = frozenset('/\\:*?"<>|')  # in names: not all file systems take them
+from instrument.saved import Fields, Format, read_bytes, write_whole
 
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
+PART_NAMES: tuple[PartName, ...] = get_args(PartName)
+
+
+def with_part_choices(fields: Fields) -> Fields:
+    """Fields of a patch or of an entry of a take of version 1, in which a part was a switch, as those of version 2."""
+    knobs = fields.get("knobs")
+    if not isinstance(knobs, dict):
+        return fields
+    choices = {name: "auto" if knobs[name] else "off" for name in PART_NAMES if name in knobs}
+    return {**fields, "knobs": {**knobs, **choices}}
+
+
+FORMAT = Format(version=2, migrations={1: with_part_choices})  # 2: plans, and parts that are off, auto or on
+DEFAULT = "First light"  # the patch of the first start
+SUFFIX = ".json"
+MAX_OFFSET_MS = 500  # of the MIDI port, earlier or later
+MAX_PLAYERS = 16
+FORBIDDEN = frozenset('/\\:*?"<>|')  # in names, as not all file systems allow them
 
 
 class PlayerPatch(msgspec.Struct, frozen=True):
@@ -36,7 +47,7 @@ class PlayerPatch(msgspec.Struct, frozen=True):
 
 
 class VoicePatch(msgspec.Struct, frozen=True):
-    """How a part sounds where it is not as the genre says; None leaves it so.
+    """The sound of a part where it differs from that of the genre; None: as in the genre.
 
     program: General MIDI, 0..127; pan: -1 left .. 1 right; level: dB, at most 0.
     """
@@ -47,9 +58,9 @@ class VoicePatch(msgspec.Struct, frozen=True):
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """Where to: devices by name, empty = whatever there is; midi_in: what a person plays on; channels: part -> MIDI
-    channel, 1..16; offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier;
-    controllers: number of a MIDI controller -> the knob that it turns ("0/temperature")."""
+    """Inputs and outputs. audio, midi, midi_in: names of devices, empty = any; channels: part -> MIDI channel, 1..16;
+    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; controllers: number of a
+    MIDI controller -> the knob that it turns ("0/temperature")."""
 
     audio: str = ""
     midi: str = ""
@@ -60,8 +71,8 @@ class Routing(msgspec.Struct, frozen=True):
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """A patch. knobs: the instrument's own (tempo, key, seed, ...); what is not given is at its default. progression:
-    the chords of the plan, where they are typed."""
+    """A patch. knobs: of the instrument (tempo, key, seed, ...); missing ones are at their defaults. progression: the
+    chords of the plan, where they are typed."""
 
     version: int = FORMAT.version
     name: str = ""
@@ -83,20 +94,20 @@ def parts_of(names: tuple[PartName, ...]) -> frozenset[int]:
 
 
 def check_offset(ms: float) -> None:
-    """HocketError for an offset of the MIDI port that cannot be."""
+    """HocketError for an offset of the MIDI port that is out of range."""
     if not -MAX_OFFSET_MS <= ms <= MAX_OFFSET_MS:  # also refuses nan
         raise HocketError(f"a MIDI offset of {ms:g} ms is not possible: give {-MAX_OFFSET_MS} to {MAX_OFFSET_MS}")
 
 
 def list_patches() -> tuple[str, ...]:
-    """Names of all patches, the player's own and those that ship, by alphabet."""
+    """The names of all patches, saved ones and those that ship, sorted alphabetically."""
     return tuple(sorted(_places(), key=str.casefold))
 
 
 def load_patch(name: str) -> Patch:
-    """The patch of a name, or the file at a path (anything with a folder or ".json" in it).
+    """The patch with a name, or the one at a path (a text with a slash, or that ends in ".json").
 
-    HocketError if there is none (it lists those there are), or if it is damaged.
+    HocketError if there is none (it lists the patches there are), or if it is damaged.
     """
     if _is_path(name):
         return _read(Path(name).expanduser())
@@ -108,9 +119,9 @@ def load_patch(name: str) -> Patch:
 
 
 def save_patch(patch: Patch, name: str) -> Patch:
-    """Save under a name among the player's own, or at a path; returns the patch as saved, with that name.
+    """Save a patch under a name in the user's folder, or at a path. Returns the patch with that name.
 
-    HocketError for a name that no file can have, a read-only folder, a full disk.
+    HocketError for an invalid name, a read-only folder, a full disk.
     """
     if _is_path(name):
         path = Path(name).expanduser()
@@ -125,12 +136,12 @@ def save_patch(patch: Patch, name: str) -> Patch:
 
 
 def autosave(patch: Patch) -> None:
-    """Keep the present state for the next start. HocketError where that cannot be written."""
+    """Save the state for the next start. HocketError if it cannot be written."""
     _write(patch, _autosave_path(), "the present state")
 
 
 def autosaved() -> Patch | None:
-    """The state of the last time, None if there is none. HocketError if it is damaged."""
+    """The state that was saved last, None if there is none. HocketError if it is damaged."""
     path = _autosave_path()
     return _read(path) if path.exists() else None
 
@@ -144,7 +155,7 @@ def _is_path(name: str) -> bool:
 
 
 def _places() -> dict[str, Path]:
-    """name -> file; one's own patch of a name goes before the one that ships."""
+    """Name -> file. A saved patch replaces one that ships with the same name."""
     folders = (assets_dir() / "patches", patches_dir())
     return {path.stem: path for folder in folders for path in folder.glob(f"[!.]*{SUFFIX}")}
 

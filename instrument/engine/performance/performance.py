@@ -1,8 +1,9 @@
-"""A performance: players, knobs, and what happened to them. The engine and the renderer play it with the same code, so
-that a rendered take has the notes that were heard live."""
+"""A performance: players, knobs and their changes. The engine and the renderer share this code, so a rendered take has
+the same notes as the live performance."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
@@ -11,26 +12,12 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.harmony.plan_in_force import PlanInForce, check_text
-from instrument.engine.performance.knobs import (
-    INSTRUMENT,
-    NO_NOTES,
-    RESTARTING,
-    KnobTable,
-    checked,
-    knob_name,
-)
+from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, KnobTable, checked, knob_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes
 from instrument.engine.performance.patches import MAX_PLAYERS, Patch, parts_of
 from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
-from instrument.engine.performance.roster import (
-    BundleInfo,
-    Opened,
-    OpenPlayer,
-    bundle_ref,
-    check_input,
-    expect_bundle,
-)
+from instrument.engine.performance.roster import BundleInfo, Opened, OpenPlayer, bundle_ref, check_input, expect_bundle
 from instrument.engine.performance.sound_seats import Scene, SoundModels, SoundSeat, with_strip
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres, metre_map
@@ -40,20 +27,22 @@ from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan
 
+logger = logging.getLogger(__name__)
+
 EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
 
-Played = tuple[int, Note]  # a player and his note
+Played = tuple[int, Note]  # the number of a player, and its note
 
 
 class Performance:
     """Everything from one Play to the next Stop, in ticks from 0.
 
-    The engine's loop: `extend` while there is time, `advance` as the music moves and send what it returns,
-    `set` and `load` when a knob or a model changes. All this is possible before the first `advance` too, and there is
-    a plan to show by then. For one thread; others may read `take`, `table` and the properties.
+    The loop of the engine: `extend` while there is time, `advance` as the transport moves and play what it returns,
+    `set` and `load` when a knob or a model changes. All of them may be called before the first `advance`. For one
+    thread; others may read `take`, `table` and the properties.
 
-    players: one record a player, by number; table: all knobs; metres: the bars; held: live notes that have not been
-    released; cast: the models of the sound players.
+    players: one record for each player, by number; table: all knobs; metres: the bars; held: live notes that have not
+    been released; sound_models: the models of the sound players.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -90,28 +79,28 @@ class Performance:
 
     @property
     def values(self) -> dict[str, Value]:
-        """All knobs as they are now, by name ("0/temperature"); a copy."""
+        """A copy of the values of all knobs, by name ("0/temperature")."""
         numbered = ((INSTRUMENT, self._instrument), *((i, player.values) for i, player in enumerate(self.players)))
         return {knob_name(number, knob): value for number, values in numbered for knob, value in values.items()}
 
     @property
     def lines(self) -> list[Line]:
-        """The lines of the players of notes, in the order of the players."""
+        """The lines of the note players, in the order of the players."""
         return [player.line for player in self.players if player.line]
 
     @property
     def bundles(self) -> Sequence[BundleInfo]:
-        """The bundles of the players, as they are now."""
+        """The present bundles of the players."""
         return [player.bundle for player in self.players]
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What each player does: "notes", "stream" or "voice"."""
+        """The kind of each player: "notes", "stream" or "voice"."""
         return tuple(player.kind for player in self.players)
 
     @property
     def scene(self) -> Scene:
-        """All that sound depends on besides the notes, as it is now."""
+        """Everything that the sound now depends on, apart from the notes."""
         seats = [SoundSeat(i, model, dict(self.players[i].values)) for i, model in self._sounds.items()]
         genre = str(self.players[0].values.get(GENRE, NONE)) if self.players else NONE
         return Scene.of(seats, self._instrument, genre, self.patch.voices)
@@ -140,11 +129,11 @@ class Performance:
 
     @property
     def thinned(self) -> bool:
-        """Whether a player is thinned out because its model is too slow."""
+        """Whether a player plays fewer notes because its model is too slow."""
         return any(player.overload.spacing for player in self.players)
 
     def current_patch(self) -> Patch:
-        """The patch with the knobs and models as they are now."""
+        """The patch with the present knobs and models."""
         return Patch(
             name=self.patch.name,
             knobs=dict(self._instrument),
@@ -160,19 +149,18 @@ class Performance:
         return self._plan.until(self._floor)
 
     def extend(self, until: float) -> Played | None:
-        """Plan one more note, for the player who is planned the least far; None when all are planned up to the tick
-        `until`. It takes as long as the model takes for a note. HocketError if the model fails."""
+        """Plan one more note, for the player that is planned the least far. None if all are planned up to the tick
+        `until`. Takes as long as one step of the model. HocketError if the model fails."""
         awake = (player.line for player in self.players if player.line and not player.resting)
         line = min((line for line in awake if line.known < until), key=lambda line: line.known, default=None)
         return (line.number, line.extend()) if line else None
 
     def advance(self, horizon: float, overdue: float | None = None) -> list[Played]:
-        """Commit what is due and return it, by onset: the whole onset ticks that may sound before `horizon`
-        (transport ticks at now + lead; microtiming is allowed for).
+        """Commit all complete onset ticks that may sound before `horizon` and return their notes, sorted by onset.
 
-        An onset tick that the model has not finished waits until `overdue` (default: the horizon), the last moment
-        at which a note can still be in time. Then it is committed as it is; the player, whose plan ran dry, is given
-        a later floor and thinned out.
+        horizon: transport ticks at now + lead; microtiming is allowed for. overdue: an onset tick that the model has
+        not finished waits until this tick (default: the horizon), the last at which a note can still be in time. Then
+        it is committed as it is, and the player gets a later floor and plays fewer notes.
         """
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
@@ -184,21 +172,22 @@ class Performance:
                 continue
             changes_at = player.overload.update(player.line.known, late, self._floor)
             if changes_at is not None:
+                logger.info("player %d: thinning level %d from tick %d", number, player.overload.level, changes_at)
                 self._input(number, changes_at)
         due, self._due = self._due, []
         return sorted(due, key=lambda played: played[1].order)
 
     def set(self, knob: str, value: object, player: int = 0, tick: float | None = None) -> Value:
-        """Turn a knob of `player`, or of the instrument where that player has none of this name; as `turn`, and
-        HocketError for an unknown knob."""
+        """Turn a knob of `player`, or of the instrument if that player has none of this name. As `turn`; HocketError
+        for an unknown knob."""
         return self.turn(self.table.find(knob, player), value, tick)
 
     def turn(self, info: KnobInfo, value: object, tick: float | None = None) -> Value:
         """Turn a knob. Planned notes are dropped and planned again from `floor`. Returns the value within the knob's
         range and on its steps.
 
-        tick: from where a knob that changes no note (tempo, level) holds, default `floor`; the caller changes its
-        tempo map at the same tick. HocketError for a value the knob cannot take.
+        tick: from which a knob that changes no note (tempo, level) holds, default `floor`; the caller changes its
+        tempo map at the same tick. HocketError for a value out of range.
         """
         value = checked(info, value)
         values = self._values(info.player)
@@ -231,45 +220,45 @@ class Performance:
         bundle, model = opened
         if isinstance(model, SoundModel):
             if player not in self._sounds and player != len(self.players):
-                raise HocketError(f"{slug} plays no notes: give it a seat of its own, {len(self.players)}")
+                raise HocketError(f"{slug} plays no notes: add it as player {len(self.players)}")
             self._join(player, bundle, model, float(self._floor))
         elif self.player(player).line is None:
-            raise HocketError(f"player {player} is a sound: {slug} cannot take its place while it plays")
+            raise HocketError(f"player {player} makes sound: it cannot play the notes of {slug}; add a player")
         else:
             self._input(player, self._floor, opened, bundle=bundle_ref(bundle))
 
     def leave(self, player: int, tick: float | None = None) -> None:
-        """Remove a sound player; those behind move up by one. HocketError for a player of notes, and for one that such
-        a player comes after: their numbers do not change."""
+        """Remove a sound player; the numbers of those behind it go down by one. HocketError for a note player, and for
+        a player before one, as the numbers of note players must not change."""
         self.player(player)
         if any(behind.line or behind.given for behind in self.players[player:]):
-            raise HocketError(f"player {player} cannot leave while it plays: it has notes, or one behind it has")
+            raise HocketError(f"player {player} cannot leave a performance: it or a player behind it has notes")
         self.take.entries.append(Left(player, float(self._floor if tick is None else tick)))
         self.players = [*self.players[:player], *self.players[player + 1 :]]
         self._list_knobs()
 
     def anchor(self, anchors: Sequence[Anchor], player: int = 0) -> None:
-        """Give a player's latent pad these anchors. HocketError if it has no such pad, or one does not fit."""
+        """Set the anchors of a player's latent pad. HocketError if it has no pad, or an anchor does not fit."""
         if tuple(anchors) != self.player(player).anchors:
             self._input(player, self._floor, anchors=tuple(anchors))
 
     def prompt(self, notes: Sequence[Note], player: int = 0) -> None:
-        """Have a player begin with `notes` (in order, from tick 0) and go on from the next bar line, where the
-        others come in. The notes come out of `advance` like all others, so only before the first one."""
+        """Let a player begin with `notes` (in order, from tick 0) and continue from the next bar line, where the others
+        come in. `advance` returns these notes like all others, so call it before the first `advance`."""
         self.player(player)
         floor = bar_line(self.metres, max((note.tick + 1 for note in notes), default=0))
         for number in sorted({player, *(line.number for line in self.lines)}):
             self._input(number, floor, prompt=tuple(notes) if number == player else ())
 
     def listen(self, notes: Sequence[Note], player: int = 0) -> None:
-        """A person plays, now or a moment ago: the player hears it and plans anew. The notes sound already, so
-        they do not come out of `advance`, but they are in the take."""
+        """Add live notes as context of a player, which then plans again. They sound already, so `advance` does not
+        return them, but they are in the take."""
         self.player(player)
         self._input(player, self._floor, live=tuple(notes))
         self.held.strike(player, notes)
 
     def release(self, pitch: int, part: int, tick: float) -> Note | None:
-        """A live note ended: as it sounded. None if it was not held."""
+        """End a live note. Returns it with its true duration, None if it was not held."""
         released = self.held.release(pitch, part, tick)
         if released is None:
             return None
@@ -278,7 +267,7 @@ class Performance:
         return note
 
     def stop(self, tick: float) -> None:
-        """The transport stopped: the take is complete."""
+        """Complete the take, as the transport stopped at `tick`."""
         for pitch, part in self.held.keys:
             self.release(pitch, part, tick)
         self.take.entries.append(Stopped(float(tick)))
@@ -288,7 +277,7 @@ class Performance:
         return [(line.number, note) for line in self.lines for note in line.plan if note.tick < until]
 
     def join(self, joined: Joined) -> None:
-        """Add a sound player as a take has it. HocketError if its bundle is another, or makes no sound."""
+        """Add a sound player from a take. HocketError if the installed bundle is another, or makes no sound."""
         bundle, model = self._open(joined.bundle.slug)
         expect_bundle(joined.bundle, bundle)
         if not isinstance(model, SoundModel):
@@ -296,9 +285,9 @@ class Performance:
         self._join(joined.player, bundle, model, joined.tick)
 
     def apply(self, event: Input, opened: Opened | None = None) -> None:
-        """Apply `event` to its player, who has committed exactly `event.count` notes, and record it.
+        """Apply an input to its player, which has committed exactly `event.count` notes, and record it.
 
-        opened: the model of `event.bundle`, if it is open already. HocketError if that bundle is another.
+        opened: the model of `event.bundle`, if it is already open. HocketError if the installed bundle is another.
         """
         player = self.player(event.player)
         line = player.line
@@ -316,7 +305,7 @@ class Performance:
         turned = [(self.table.find(knob, event.player), value) for knob, value in event.knobs.items()]
         turned = [(info, checked(info, value)) for info, value in turned]
 
-        self.take.entries.append(event)  # before its notes: a take that breaks off is then still whole
+        self.take.entries.append(event)  # before its notes, so that a take that breaks off can be replayed
         if bundle:
             self._seat(event.player, bundle)
         for info, value in turned:
@@ -339,12 +328,12 @@ class Performance:
                 self.take.add_note(event.player, note)
 
     def play(self, player: int, count: int) -> None:
-        """Let a player play on until `count` notes are committed, whatever the time: to replay a take."""
+        """Plan and commit until a player has committed `count` notes, to replay a take."""
         if line := self.line(player):
             self._play(line, line.take(max(0, count - line.count)))
 
     def line(self, player: int) -> Line | None:
-        """The notes of a player, None for one who plays none."""
+        """The line of a player, None for a sound player."""
         return self.players[player].line if 0 <= player < len(self.players) else None
 
     def player(self, number: int) -> PlayerState:
@@ -359,17 +348,17 @@ class Performance:
         return {number: player.sound for number, player in enumerate(self.players) if player.sound}
 
     def _input(self, number: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
-        """Commit what lies before `floor`, then apply a change there."""
+        """Commit the notes before `floor`, then apply a change there."""
         player = self.players[number]
         count, spacing = player.given, 0
         if line := player.line:
-            floor = max(floor, line.ask.floor)  # a rest that the player was given is kept
+            floor = max(floor, line.ask.floor)  # an earlier, longer rest of the player is kept
             self._play(line, line.commit(floor, whole=True))
             count, spacing = line.count, player.overload.spacing
         self.apply(Input(number, count, floor, spacing, **what), opened)
 
     def _give(self, event: Input, player: PlayerState) -> None:
-        """Give notes to a player without a line: they are in the take, and the outputs play them."""
+        """Add notes to a player without a line: they are recorded in the take and played by the outputs."""
         if event.bundle or event.knobs or event.anchors is not None or event.count != player.given:
             raise HocketError(f"player {event.player} plays no notes by itself: the take is damaged")
         self.take.entries.append(event)
@@ -383,7 +372,7 @@ class Performance:
     def _join(self, number: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
         """Add a sound player after the last, or give one another model."""
         if number == MAX_PLAYERS:
-            raise HocketError(f"there are {MAX_PLAYERS} players already, and no more can be: remove one first")
+            raise HocketError(f"there are {MAX_PLAYERS} players already, which is the maximum: remove one first")
         if number == len(self.players):
             self.players = [*self.players, PlayerState(bundle, model)]
         elif number not in self._sounds:
@@ -407,7 +396,7 @@ class Performance:
         self.table = KnobTable([with_strip(player.bundle.knobs, player.kind) for player in self.players])
 
     def _seat(self, number: int, bundle: BundleInfo) -> None:
-        """Give a player another bundle: its knobs keep the values they can take, its pad is empty."""
+        """Set another bundle of a player. Its knobs keep the values that are allowed, its pad becomes empty."""
         player = self.players[number]
         player.bundle = bundle
         player.anchors = ()

@@ -1,4 +1,4 @@
-"""What a performance keeps of each of its players."""
+"""The state of one player in a performance."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Pad(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class PlayerState:
-    """One player: it plays notes and has a `line`, or it makes sound by itself and has a `sound` model.
+    """One player: a note player has a `line`, a sound player has a `sound` model.
 
-    parts: those that it plays; values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so that
-    nothing is planned; given: notes that a player without a line was given to play.
+    parts: those that it plays; values: its knobs by id, in the order of the knob table; anchors: of its latent pad;
+    resting: it is muted, so nothing is planned; given: number of prompted or live notes of a player without a line.
     """
 
     bundle: BundleInfo
@@ -47,37 +47,36 @@ class PlayerState:
 
     @property
     def kind(self) -> str:
-        """What it does: "notes", "stream" or "voice"."""
+        """The kind of player: "notes", "stream" or "voice"."""
         return kind(self.sound) if self.sound else NOTES
 
     @property
     def pad(self) -> Pad | None:
-        """Its latent pad, None where its model has no latent space."""
+        """The latent pad, None if the model has no latent space."""
         model = self.line.player if self.line else None
         return Pad(model, self.anchors) if isinstance(model, LatentPlayer) else None
 
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
-        """What the knobs ask of its `model`. instrument: the instrument's own knobs, by id."""
+        """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
         return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
 
     def is_muted(self, instrument: Mapping[str, Value]) -> bool:
-        """Whether all parts that it could play are switched off."""
+        """Whether all parts that it can play are switched off."""
         return not parts_on(instrument) & self.parts & (set(self.bundle.parts) or set(Part))
 
     def as_patch(self) -> PlayerPatch:
-        """As patches have it."""
+        """The player as stored in a patch."""
         parts = () if self.parts == frozenset(Part) else tuple(part_name(part) for part in sorted(self.parts))
         return PlayerPatch(self.bundle.slug, dict(self.values), self.anchors, parts)
 
 
 def first_values(infos: Iterable[KnobInfo], given: Mapping[str, Value]) -> dict[str, Value]:
-    """The values of knobs as a performance begins: those given, by id, else the defaults. HocketError for a value out
-    of range."""
+    """The first values of knobs: the given ones, by id, else the defaults. HocketError for a value out of range."""
     return {info.id: checked(info, given.get(info.id, info.default)) for info in infos}
 
 
 def kept_values(infos: Iterable[KnobInfo], before: Mapping[str, Value]) -> dict[str, Value]:
-    """The values of another model's knobs: those from before that they can take, else the defaults."""
+    """The knob values after a change of model: the previous values where they are allowed, else the defaults."""
     values = {}
     for info in infos:
         try:

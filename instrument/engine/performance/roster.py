@@ -1,4 +1,4 @@
-"""What a performance asks of bundles, and checks of what happens to its players."""
+"""What a performance needs to know of bundles, and checks of takes against them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from instrument.models.sound.base import SoundModel
 
 
 class BundleInfo(Protocol):
-    """What a performance needs to know of a bundle: the manifest has it."""
+    """The fields of a manifest that a performance uses."""
 
     @property
     def slug(self) -> str:
-        """Its name."""
+        """The slug."""
         ...
 
     @property
     def bundle_hash(self) -> str:
-        """Hash of all in it that is heard."""
+        """Hash of everything that changes notes or sound."""
         ...
 
     @property
     def legacy_hash(self) -> str:
-        """Its hash as takes of version 0.1 have it."""
+        """The hash that takes of version 0.1 contain."""
         ...
 
     @property
     def parts(self) -> Sequence[int]:
-        """The parts it can play; empty = all."""
+        """The parts that it can play; empty = all."""
         ...
 
     @property
     def knobs(self) -> Sequence[Knob]:
-        """Its knobs."""
+        """The knobs of the model."""
         ...
 
 
@@ -49,7 +49,7 @@ OpenPlayer = Callable[[str], Opened]
 
 
 def check_input(event: Input, line: Line) -> None:
-    """HocketError if `event` cannot happen to `line` now."""
+    """HocketError if the input of a take does not fit the state of its line."""
     if line.count != event.count:
         raise HocketError(
             f"player {event.player} has played {line.count} notes where the take says {event.count}: it is damaged"
@@ -61,7 +61,7 @@ def check_input(event: Input, line: Line) -> None:
 
 
 def bundle_ref(bundle: BundleInfo) -> BundleRef:
-    """A bundle as takes know it."""
+    """The reference to a bundle that takes contain."""
     return BundleRef(bundle.slug, bundle.bundle_hash)
 
 
@@ -71,9 +71,9 @@ def same_bundle(wanted: BundleRef, found: BundleInfo) -> bool:
 
 
 def expect_bundle(wanted: BundleRef, found: BundleInfo) -> None:
-    """HocketError, naming both, if a take was played by a bundle other than the one there."""
+    """HocketError, naming both, if a take was played by another bundle than the installed one."""
     if not same_bundle(wanted, found):
         raise HocketError(
-            f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the bundle here is "
+            f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the installed bundle is "
             f"{found.slug} {found.bundle_hash[:12]}: install that version"
         )

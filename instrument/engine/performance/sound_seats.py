@@ -1,4 +1,4 @@
-"""Players that sound by themselves: what kinds there are, their knobs, and all that their sound depends on."""
+"""Sound players: their kinds, their knobs, and everything that their sound depends on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from instrument.music.notes import Part
 NOTES, STREAM, VOICE = "notes", "stream", "voice"
 
 _MELODIC = {part.name.lower(): (channel,) for part, channel in CHANNELS.items() if part != Part.DRUMS}
-PARTS: dict[str, tuple[int, ...]] = {  # what a voice may play -> MIDI channels
+PARTS: dict[str, tuple[int, ...]] = {  # the part that a voice plays -> MIDI channels
     **_MELODIC,
     "keys": (LIVE_CHANNEL,),
     "all": (*(channel for (channel,) in _MELODIC.values()), LIVE_CHANNEL),
@@ -31,39 +31,39 @@ _STRIP = (
     Knob("level", "Level", low=-60.0, high=6.0, default=0.0, unit="dB", help="Loudness of this player"),
     Knob("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
 )
-# What the engine itself does for a sound player: knobs in addition to those of the model.
+# Knobs of the engine for each kind of player, in addition to those of the model.
 KNOBS: dict[str, tuple[Knob, ...]] = {
     NOTES: (),
     STREAM: (
         *_STRIP,
-        Knob("tune", "Tune", help="How far resonators draw it to the key and scale of the band"),
+        Knob("tune", "Tune", help="How strongly resonators tune it to the key and scale of the band"),
         Knob("chords", "Chords", "switch", step=1, default=1.0,
-             help="Whether Tune follows the chords that the band plays, or its key alone"),
-        Knob("duck", "Duck", help="How far it steps back at every beat"),
+             help="Whether Tune follows the chords that the band plays, or only its key"),
+        Knob("duck", "Duck", help="How far its level falls at every beat"),
     ),
     VOICE: (
         *_STRIP,
         Knob("part", "Part", "choice", default="melody", choices=tuple(PARTS),
-             help="Whose notes it plays; keys: your keyboard; all: everything but drums"),
+             help="The part that it plays; keys: your keyboard; all: everything but drums"),
     ),
 }  # fmt: skip
 
 
 def kind(model: NotePlayer | SoundModel) -> str:
-    """What a model does as a player."""
+    """The kind of player that a model is: "notes", "stream" or "voice"."""
     if isinstance(model, StreamModel):
         return STREAM
     return VOICE if isinstance(model, VoiceModel) else NOTES
 
 
 def with_strip(knobs: Sequence[Knob], kind: str) -> tuple[Knob, ...]:
-    """The knobs of a player: its model's, and those of the engine."""
+    """All knobs of a player: of its model, then of the engine."""
     own = KNOBS[kind]
     return (*(knob for knob in knobs if knob.id not in {each.id for each in own}), *own)
 
 
 class SoundSeat(NamedTuple):
-    """A sound player: its number, its model, and all its knobs."""
+    """A sound player: its number, its model, and the values of all its knobs by id."""
 
     player: int
     model: SoundModel
@@ -71,19 +71,19 @@ class SoundSeat(NamedTuple):
 
     @property
     def model_knobs(self) -> dict[str, Value]:
-        """The knobs of the model itself."""
+        """The knobs of the model, without those of the engine."""
         ours = {knob.id for knob in KNOBS[kind(self.model)]}
         return {knob: value for knob, value in self.values.items() if knob not in ours}
 
     @property
     def gain_db(self) -> float:
-        """The level of its strip."""
+        """The level of its mixer strip in decibels."""
         return -120.0 if self.values["mute"] else float(self.values["level"])
 
 
 class Scene(NamedTuple):
-    """All that sound depends on besides the notes: sound players, seed, pitch classes of the key, the band's genre, the
-    patch's own voices, and the master level in decibels."""
+    """Everything that the sound depends on apart from the notes. seats: the sound players; seed; tones: pitch classes
+    of the key; genre: of the band; voices: those that the patch sets; level: master level in decibels."""
 
     seats: tuple[SoundSeat, ...] = ()
     seed: int = 0
@@ -106,15 +106,15 @@ class Scene(NamedTuple):
 
 
 class SoundModels(NamedTuple):
-    """The models of the sound players of a performance: those of the beginning, by player, and those that came later,
-    in their order."""
+    """The models of the sound players of a performance: those at its beginning, by player, and those that joined later,
+    in order."""
 
     first: dict[int, SoundModel]
     joined: list[SoundModel]
 
 
 def scenes(take: Take, models: SoundModels) -> Iterator[tuple[float, Scene]]:
-    """(tick from which it holds, scene) of a take, in order. Players whose model is not in the cast are left out."""
+    """(tick from which it holds, scene) of a take, in order. Players whose model is not in `models` are left out."""
     patch = take.header.patch
     coming = iter(models.joined)
     values = dict(patch.knobs)
@@ -149,10 +149,10 @@ def scenes(take: Take, models: SoundModels) -> Iterator[tuple[float, Scene]]:
 
 
 def _from(entry: Entry) -> float:
-    """The tick from which an entry holds."""
+    """The tick from which an entry of a take holds."""
     return float(entry.floor) if isinstance(entry, Input) else float(entry.tick)
 
 
 def _without(seats: Sequence[SoundSeat], player: int) -> list[SoundSeat]:
-    """The seats when a player left and those behind moved up."""
+    """The sound players after one left and the numbers of those behind it went down."""
     return [seat._replace(player=seat.player - (seat.player > player)) for seat in seats if seat.player != player]

@@ -1,7 +1,7 @@
-"""Takes: what it needs to play a performance again, note for note.
+"""Takes: recordings of performances, from which they can be replayed note for note.
 
-A take is a file of JSON lines: the header, then what happened as it happens, so that a crash or a full disk
-leaves all that was recorded until then.
+A take is a file of JSON lines: the header, then inputs and notes as they happen. After a crash or a full disk, all that
+was recorded before can be read.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Note, Part
 from instrument.saved import Fields, Format, read_bytes
 
-# Its migrations change lines of entries, too: every line but those of notes heard has a "type".
-FORMAT = Format(version=2, migrations={1: lambda fields: fields}, inside={"patch": patches.FORMAT})
+# Migrations change entries, too: every line but those of notes has a "type".
+FORMAT = Format(version=2, migrations={1: patches.with_part_choices}, inside={"patch": patches.FORMAT})
 SUFFIX = ".take.json"
 
 Count = Annotated[int, Meta(ge=0, le=1 << 30)]
@@ -33,14 +33,14 @@ Position = Annotated[float, Meta(ge=0, le=1 << 30)]
 
 
 class BundleRef(msgspec.Struct, frozen=True):
-    """A bundle by name and by the hash of its content."""
+    """A bundle by slug and by the hash of its content."""
 
     slug: str
     hash: str
 
 
 class Header(msgspec.Struct, frozen=True, tag="take"):
-    """The first line: the patch a performance began with, seed among its knobs, and every player's bundle."""
+    """The first line: the first patch of the performance (with the seed) and the bundle of every player."""
 
     patch: Patch
     bundles: tuple[BundleRef, ...]
@@ -48,12 +48,12 @@ class Header(msgspec.Struct, frozen=True, tag="take"):
 
 
 class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
-    """Something that changes which notes come, stamped with the note it came before.
+    """A change of which notes come, with its place among the notes.
 
-    player: whose notes; count: notes that player had committed; floor: from now on no onset of theirs before
-    this tick; spacing: least ticks between their onsets (thinning); knobs: what was turned, by id; bundle: a
-    new model; prompt: notes given to the player as if played; live: notes of a person, which the player heard;
-    anchors: those of its latent pad from now on, None: as before; progression: the typed chords, None: as before.
+    player: whose notes it changes; count: notes that the player had committed before; floor: no later onset of the
+    player lies before this tick; spacing: least ticks between its onsets (thinning); knobs: turned ones, by id; bundle:
+    a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
+    anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged.
     """
 
     player: Count
@@ -69,12 +69,12 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
 
     @property
     def count_after(self) -> int:
-        """Notes the player has committed or been given when it is over."""
+        """Committed notes of the player after this input, with prompt and live notes."""
         return self.count + len(self.prompt) + len(self.live)
 
 
 class Released(msgspec.Struct, frozen=True, tag="released"):
-    """A live note, named by onset, pitch and part, was held for so many ticks."""
+    """The duration in ticks of a live note, which is identified by onset, pitch and part."""
 
     player: Count
     tick: Tick
@@ -84,8 +84,8 @@ class Released(msgspec.Struct, frozen=True, tag="released"):
 
 
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
-    """A knob that changes time or sound but no note, and the tick from which it holds. knob: the instrument's (tempo,
-    level), or a sound player's ("1/level")."""
+    """A turned knob that changes tempo or sound but no note, and the tick from which it holds. knob: of the instrument
+    ("tempo", "level") or of a sound player ("1/level")."""
 
     tick: Position
     knob: str
@@ -93,13 +93,13 @@ class Turn(msgspec.Struct, frozen=True, tag="turn"):
 
 
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
-    """The transport stopped here."""
+    """The tick at which the transport stopped."""
 
     tick: Position
 
 
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
-    """A sound player came in behind the others, or in the place of one, with these knobs."""
+    """A sound player was added behind the others, or replaced one, with these knobs."""
 
     player: Count
     tick: Position
@@ -108,22 +108,22 @@ class Joined(msgspec.Struct, frozen=True, tag="joined"):
 
 
 class Left(msgspec.Struct, frozen=True, tag="left"):
-    """A sound player left; those behind moved up by one."""
+    """A sound player was removed; the numbers of those behind it went down by one."""
 
     player: Count
     tick: Position
 
 
 Entry = Input | Released | Turn | Stopped | Joined | Left
-_WIDTH = 1 + len(COLUMNS)  # of a note heard: player, then the columns of `Note`
+_WIDTH = 1 + len(COLUMNS)  # numbers of a committed note: player, then the columns of `Note`
 _heard_lines = msgspec.json.Decoder(tuple[int, int, int, int, int, int, int])
 _entry_lines = msgspec.json.Decoder(Entry)
 
 
 class Take:
-    """A performance as it happened, growing while it is played: one thread appends, others may read.
+    """A recorded performance, which grows while it is played. One thread appends, others may read.
 
-    entries: everything but the notes, in order; the notes heard are kept apart and compactly.
+    entries: everything but the committed notes, in order. Those are stored compactly in an array.
     """
 
     def __init__(self, header: Header) -> None:
@@ -133,26 +133,26 @@ class Take:
 
     @property
     def heard_count(self) -> int:
-        """Notes heard so far, of all players."""
+        """Number of notes of all players so far."""
         return len(self._heard) // _WIDTH
 
     @property
     def stopped(self) -> float | None:
-        """The tick at which the transport stopped; None if the end is missing."""
+        """The tick at which the transport stopped, None if the end is missing."""
         return next((entry.tick for entry in reversed(self.entries) if isinstance(entry, Stopped)), None)
 
     def add_note(self, player: int, note: Note) -> None:
-        """A note was committed."""
+        """Add a committed note."""
         self._heard.extend((player, *note))
 
     def heard(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Note]]:
-        """(player, note) of the notes heard, in the order in which they were committed."""
+        """(player, note) of all notes, in the order in which they were committed."""
         for i in range(start, self.heard_count if stop is None else stop):
             player, *note = self._heard[i * _WIDTH : (i + 1) * _WIDTH]
             yield player, Note(*note)
 
     def sounded(self) -> Iterator[tuple[int, Note]]:
-        """As `heard`, live notes with the length for which they were held."""
+        """As `heard`, but live notes have their true durations."""
         held: dict[tuple[int, int, int, int], int] = {
             (entry.player, entry.tick, entry.pitch, entry.part): entry.duration
             for entry in self.entries
@@ -164,10 +164,10 @@ class Take:
 
 
 class TakeRecorder:
-    """Writes a take to a file while it grows. Call `update` a few times a second."""
+    """Writes a growing take to a file. Call `update` a few times a second."""
 
     def __init__(self, path: Path | str, take: Take) -> None:
-        """Begin the file with all there is so far. HocketError where it cannot be written."""
+        """Begin the file with everything so far. HocketError if it cannot be written."""
         self.path = Path(path)
         self._take = take
         self._entries = 0
@@ -184,7 +184,7 @@ class TakeRecorder:
         is kept and the file closed."""
         if self._file.closed:
             return
-        # Notes are counted first: a note can then not be without the inputs that came before it.
+        # Notes are counted first, so that no note is written without the inputs before it.
         heard, entries = self._take.heard_count, len(self._take.entries)
         lines = [msgspec.json.encode(entry) for entry in self._take.entries[self._entries : entries]]
         played = self._take.heard(self._heard, heard)
@@ -215,9 +215,9 @@ class TakeRecorder:
 
 
 def load_take(path: Path | str) -> Take:
-    """Read a take, also one whose recording broke off (an unfinished last line is passed over).
+    """Read a take. If its recording broke off, an unfinished last line is ignored.
 
-    HocketError, with the line, if it is not a take or damaged.
+    HocketError, with the line, if it is no take or damaged.
     """
     what = f"the take {path}"
     lines = read_bytes(Path(path), "the take").split(b"\n")
@@ -251,7 +251,7 @@ def _read_line(take: Take, line: bytes, version: int) -> None:
 
 
 def _read_entry(line: bytes, version: int) -> Entry:
-    """An entry of a take of some version."""
+    """Decode an entry of a take of any supported version."""
     if version == FORMAT.version:
         return _entry_lines.decode(line)
     fields = FORMAT.migrated(msgspec.json.decode(line, type=Fields), version)
@@ -259,7 +259,7 @@ def _read_entry(line: bytes, version: int) -> Entry:
 
 
 def _possible(note: Note) -> Note:
-    """`note`, or ValueError if there can be no such note."""
+    """The note itself, or ValueError if a value is out of range."""
     tick, micro, pitch, duration, velocity, part = note
     if not (
         0 <= tick <= 1 << 30

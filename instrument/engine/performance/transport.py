@@ -1,4 +1,4 @@
-"""Where the music is: tempo map, metre, start and stop."""
+"""The transport: tempo map, metre, start and stop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ METRES = ("4/4", "3/4", "2/4", "5/4", "6/8", "12/8")
 
 
 def metre_map(metre: str) -> MetreMap:
-    """Bars of one time signature, "6/8", from tick 0. HocketError for one that is not in METRES."""
+    """Bars of one time signature ("6/8") from tick 0. HocketError if it is not in METRES."""
     if metre not in METRES:
         raise HocketError(f"metre {metre!r} is not known: choose one of {', '.join(METRES)}")
     numerator, denominator = metre.split("/")
@@ -23,7 +23,7 @@ FOUR_FOUR = metre_map("4/4")
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """A value, replaced as a whole by its one writer, so that any thread may read it without a lock.
+    """An immutable value that its one writer replaces, so that any thread may read it without a lock.
 
     bpm: beats a minute where the music is now or will start; tempo: ticks to nanoseconds
     (`perf_counter_ns`, as heard), None while stopped.
@@ -35,19 +35,19 @@ class Transport:
 
     @property
     def playing(self) -> bool:
-        """Whether time runs."""
+        """Whether the transport runs."""
         return self.tempo is not None
 
     def started(self, ns: float) -> Transport:
-        """Tick 0 is heard at `ns`."""
+        """The transport started so that tick 0 is heard at `ns`."""
         return replace(self, tempo=TempoMap.start(self.bpm, 0, ns))
 
     def resumed(self, ns: float, gap: float) -> Transport:
-        """Time stood still for the `gap` nanoseconds before `ns`."""
+        """The transport continued after the machine stood still for the `gap` nanoseconds before `ns`."""
         return replace(self, tempo=TempoMap.start(self.bpm, self.position(ns - gap), ns))
 
     def stopped(self) -> Transport:
-        """Time stands; the next start begins with tick 0 again."""
+        """The transport stopped; the next start begins with tick 0."""
         return replace(self, tempo=None)
 
     def with_tempo(self, bpm: float, tick: float) -> Transport:
@@ -55,7 +55,7 @@ class Transport:
         return replace(self, bpm=check_tempo(bpm), tempo=self.tempo and self.tempo.changed(tick, bpm))
 
     def with_metres(self, metres: MetreMap) -> Transport:
-        """With these bars."""
+        """The transport with other metres."""
         return replace(self, metres=metres)
 
     def position(self, ns: float) -> float:
@@ -63,7 +63,7 @@ class Transport:
         return max(0.0, self.tempo.tick(ns)) if self.tempo else 0.0
 
     def bpm_at(self, tick: float) -> float:
-        """Beats a minute at `tick`."""
+        """Tempo at `tick` in beats a minute."""
         return self.tempo.bpm(tick) if self.tempo else self.bpm
 
     def bar_and_beat(self, tick: float) -> tuple[int, int]:

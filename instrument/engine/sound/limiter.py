@@ -9,17 +9,21 @@ from instrument.engine.voices.gain import Frames
 
 
 class Limiter:
-    """Keeps stereo sound at or under a ceiling, whatever comes in; under it, sound passes bit for bit.
+    """Keeps stereo sound at or below a ceiling. Sound that stays below it passes bit for bit.
 
-    It looks `lookahead` frames ahead, so its output is that much later than its input. The gain it needs is
-    known that early; it is held, let go at a constant rate in decibels, and smoothed by a moving average as
-    long as the look-ahead. An average of gains that each are low enough is low enough, so the ceiling holds
-    exactly. The gain does not depend on how the sound is cut into blocks.
+    A look-ahead limiter with its gain in decibels (for the terms see Giannoulis, Massberg and Reiss 2012, "Digital
+    Dynamic Range Compressor Design"). The output is `lookahead` frames later than the input. The gain that each frame
+    needs is held for the look-ahead (moving minimum), released at a constant rate, and smoothed by a moving average as
+    long as the look-ahead. The average of gains that are each low enough is low enough, so the ceiling holds exactly.
+    The gain does not depend on how the sound is cut into blocks.
+
+    lookahead: frames; reduction_db: the largest gain reduction in the last block, in decibels, at most 0.
     """
 
     def __init__(self, rate: int, ceiling_db: float = -0.3, release_db: float = 40.0) -> None:
+        """rate: frames a second; ceiling_db: dBFS; release_db: decibels a second."""
         self.lookahead = rate // 750  # frames, 1.3 ms
-        self.reduction_db = 0.0  # the most it took away in the last block
+        self.reduction_db = 0.0
         self._ceiling = 10 ** (ceiling_db / 20) * (1 - 1e-6)  # float32 rounds up
         self._release = release_db / rate
         self._sound = np.zeros((self.lookahead, 2), np.float32)
@@ -28,7 +32,7 @@ class Limiter:
         self._last = 0.0
 
     def process(self, sound: Frames) -> Frames:
-        """The next frames (n, 2) in; as many, `lookahead` older, out."""
+        """Take the next frames (n, 2); returns as many, `lookahead` frames older, at or below the ceiling."""
         count, span = len(sound), self.lookahead + 1
         peaks = np.abs(sound).max(axis=1)
         sound = np.concatenate((self._sound, sound))
@@ -40,7 +44,7 @@ class Limiter:
         over = np.maximum(peaks.astype(np.float64) / self._ceiling, 1.0)
         needed = np.concatenate((self._needed, -20 * np.log10(over)))
         self._needed = needed[count:]
-        # Held: the least of the last `span` needs, so that what is needed lasts until it is heard.
+        # Held: the minimum of the last `span` needed gains, as a peak leaves the look-ahead only then.
         lowest = _moving_least(needed, span)
         # Released: gain[n] = min(lowest[n], gain[n - 1] + release), in closed form.
         rise = self._release * np.arange(1, count + 1)
@@ -60,7 +64,7 @@ class Limiter:
 
 
 def _moving_least(values: NDArray[np.float64], span: int) -> NDArray[np.float64]:
-    """The least of every `span` neighbours, found from the least of 2, 4, 8, ... of them."""
+    """The minimum of every `span` neighbours (n,) -> (n - span + 1,), by doubling widths 1, 2, 4, ..."""
     width = 1
     while 2 * width <= span:
         values, width = np.minimum(values[:-width], values[width:]), 2 * width

@@ -1,4 +1,4 @@
-"""The mix thread: keeps the audio device a little ahead in sound."""
+"""The mix thread: renders blocks of sound and keeps a few of them ready for the audio device."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from instrument.engine.sound.wavfile import WavRecorder
 from instrument.engine.voices.gain import Frames
 from instrument.engine.voices.opening import Voice, open_voice
 from instrument.io.ports import AudioOutput
-from instrument.io.priority import IN_TIME, hurry
+from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
 LEAD_S = 0.030  # sound mixed ahead of the device
-# The same while a person plays a voice that is a sound model, at first; what is added whenever the device starved, up
-# to that lead; and the most, where mixing is dear.
+# While a person plays a voice that is a sound model: the lead to begin with, what is added to it each time the device
+# starved (up to LEAD_S), and the maximum when mixing is expensive.
 KEYED_LEAD_S, LEAD_STEP_S, MAX_LEAD_S = 0.0135, 0.006, 0.040
-BUSY_LOAD, BUSY_LEAD_S = 0.25, 0.05  # more again, so much for the share by which mixing takes longer than that
-MIN_READY_S = 0.012  # as much lies ready at least while the mixer waits for a stream
-LOOKAHEAD = 128  # frames that the mixer looks ahead of what it returns, and a voice's grain
-STALE_S = 0.1  # a note that is later than this is not played any more
-_SMOOTH = 0.05  # of `load`: share of the last round
+BUSY_LOAD, BUSY_LEAD_S = 0.25, 0.05  # load above BUSY_LOAD adds BUSY_LEAD_S times the excess
+MIN_READY_S = 0.012  # at least this much is ready while the mixer waits for a stream
+LOOKAHEAD = 128  # frames by which the mixer renders ahead of what it returns, and the grain of a voice
+STALE_S = 0.1  # a note-on later than this is dropped
+_SMOOTH = 0.05  # weight of the last round in `load`
 
-Setting = tuple[Event, ...]  # programs, pans and levels of all parts; what sound players are told
+Setting = tuple[Event, ...]  # programs, pans and levels of all parts; knobs of the sound players
 
 
 class MixThread:
-    """An `Output` of the conductor: plays notes by the built-in voices, from a thread of its own.
+    """An `Output` of the notes thread that plays notes with the built-in voices, from a thread of its own.
 
-    load: share of the time it may take that mixing takes, 0..1; begun: frame of the mixer at which streams began last;
-    recorded: of the last recording, its first frame of the mixer and when (ns) that is heard.
+    load: time spent on mixing as a share of real time, 0..1; begun: frame of the mixer at which streams last began;
+    recorded: first frame of the last recording, counted by the mixer, and when (ns) that frame is heard.
     """
 
     def __init__(self, audio: AudioOutput) -> None:
-        """audio: open. Loads the voices, which takes a second."""
+        """audio: an open device. Loads the voices, which takes a second."""
         self.agenda = Agenda()
         self.audio = audio
         self.load = 0.0
@@ -55,7 +55,7 @@ class MixThread:
         self._tempo: TempoMap | None = None
         self._begins = False  # the transport has been started
         self._place = (0, 0.0, 1.0)  # a frame of the mixer, when (ns) it is heard, and how long a frame lasts
-        self._settings: deque[tuple[int, Setting]] = deque()  # those to come, by tick
+        self._settings: deque[tuple[int, Setting]] = deque()  # settings to come, each with the tick from which it holds
         self._recorders: tuple[SoundRecorder, ...] = ()
         self._keyed_lead_s = KEYED_LEAD_S
         self._starved: int | None = None  # blocks, when they were last counted
@@ -85,7 +85,7 @@ class MixThread:
             self.players.stop()
 
     def arrange(self, performance: Performance) -> None:
-        """As `Output.arrange`: the scene holds from the floor on."""
+        """As `Output.arrange`. The scene holds from the floor on."""
         if setting := self.players.arrange(performance.scene, performance.floor):
             self._settings.append((performance.floor, setting))
 
@@ -109,7 +109,7 @@ class MixThread:
             self._mixer.panic()
 
     def play(self, message: bytes) -> None:
-        """Play what a person does, a short MIDI message, as soon as can be. Any thread."""
+        """Play a short MIDI message from a person as soon as possible. Any thread."""
         tempo = self._tempo
         tick = tempo.tick(time.perf_counter_ns()) if tempo else 0.0
         with self._posting:
@@ -122,28 +122,28 @@ class MixThread:
         self.audio.poll()
 
     def use(self, audio: AudioOutput) -> None:
-        """Play to another device, which is open, from now on; the last one is closed."""
+        """Play to another open device from now on, and close the previous one."""
         last, self.audio = self.audio, audio
         last.close()
 
     @property
     def players(self) -> SoundPlayers:
-        """The players who sound by themselves."""
+        """The sound players."""
         assert self._players
         return self._players
 
     @property
     def problem(self) -> str:
-        """What the player should know."""
+        """What the person playing should know, empty if all is well."""
         return "; ".join(filter(None, (self._problem, *self.players.problems)))
 
     def peaks(self, players: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, float]]:
-        """Peak of left and right of each player that sounds by itself, and of the voices, since the last call, dBFS."""
+        """Peaks (left, right) since the last call in dBFS: of each sound player, and of the built-in voices."""
         peaks = self._mixer.peaks()
         return tuple(peaks.get(strip, SILENT) for strip in self.players.strips(players)), peaks.get(VOICES, SILENT)
 
     def spectrum(self) -> bytes:
-        """Of what left of late: see `engine.sound.spectrum`."""
+        """The spectrum of the last blocks: see `engine.sound.spectrum`."""
         recent = list(self._recent)
         return spectrum(np.concatenate(recent), self._mixer.rate) if recent else b""
 
@@ -152,17 +152,17 @@ class MixThread:
         return self._mixer.meter().peak
 
     def record(self, path: Path) -> SoundRecorder:
-        """Record what sounds from now on to a .wav file. HocketError where it cannot be written."""
+        """Record the output to a .wav file from now on. HocketError if it cannot be written."""
         recorder = SoundRecorder(path, self._mixer.rate, self)
         self._recorders = (*self._recorders, recorder)
         return recorder
 
     def forget(self, recorder: SoundRecorder) -> None:
-        """Write no more to a recorder."""
+        """Stop writing to a recorder."""
         self._recorders = tuple(other for other in self._recorders if other is not recorder)
 
     def close(self) -> None:
-        """End the thread, close the device."""
+        """End the thread and close the device."""
         self._closed = True
         if self._thread.is_alive():
             self._thread.join(2)
@@ -170,7 +170,7 @@ class MixThread:
         self.audio.close()
 
     def _build(self, audio: AudioOutput) -> None:
-        """A mixer for the rate of a device, whose next frame is the mixer's first."""
+        """Make a mixer at the sample rate of a device. The next frame of the device is frame 0 of the mixer."""
         voice = open_voice(audio.rate)
         _warm_up(voice)
         self._problem = voice.name if voice.name.startswith("plain") else ""
@@ -187,7 +187,7 @@ class MixThread:
                 self._players = SoundPlayers(self._mixer, self._tick_at, live=True)
 
     def _continue_on(self, audio: AudioOutput) -> None:
-        """Mix on for another device: what sounds goes on there, unless its rate is another."""
+        """Change to another device. What sounds goes on there, unless the sample rate differs."""
         if audio.rate != self._mixer.rate:
             self._mixer.voice.close()
             self._build(audio)
@@ -196,7 +196,7 @@ class MixThread:
             self._base = audio.status().written - self._mixed
 
     def _run(self) -> None:
-        hurry(IN_TIME)
+        set_realtime_priority(DEADLINE_PRIORITY)
         while not self._closed:
             audio = self.audio
             if audio is not self._device or audio.rate != self._mixer.rate:
@@ -213,7 +213,7 @@ class MixThread:
             time.sleep(max(0.001, (BLOCK - free) / audio.rate))
 
     def _lead_s(self, audio: AudioOutput) -> float:
-        """How much sound is to lie ready."""
+        """How much sound (s) should be ready for the device."""
         if not self.players.keyed:
             return LEAD_S
         starved, before = audio.status().starved, self._starved
@@ -223,7 +223,7 @@ class MixThread:
         return min(MAX_LEAD_S, self._keyed_lead_s + BUSY_LEAD_S * max(0.0, self.load - BUSY_LOAD))
 
     def _mix(self, audio: AudioOutput) -> None:
-        """One block more for the device."""
+        """Render one more block for the device."""
         with self._posting:
             self._post(audio)
         block = self._mixer.render(BLOCK)
@@ -237,7 +237,7 @@ class MixThread:
             recorder.write(block, self._mixer.rate)
 
     def _post(self, audio: AudioOutput) -> None:
-        """Enter what is heard in the next block into the mixer."""
+        """Post to the mixer all events that are heard in the next block."""
         tempo = self._tempo
         if tempo is None:
             self._set_until(float("inf"))
@@ -258,19 +258,19 @@ class MixThread:
                 self._mixer.post(frame, message)
 
     def _tick_at(self, frame: int) -> float:
-        """The tick at which a frame of the mixer is heard; infinite while time stands."""
+        """The tick at which a frame of the mixer is heard; infinite while the transport is stopped."""
         tempo, (known, start, frame_ns) = self._tempo, self._place
         return tempo.tick(start + (frame - known) * frame_ns) if tempo else float("inf")
 
     def _set_until(self, tick: float) -> None:
-        """Make the settings that hold from before `tick`."""
+        """Post the settings that hold from a tick before `tick`."""
         while self._settings and self._settings[0][0] < tick:
             for event in self._settings.popleft()[1]:
                 self._mixer.post(self._mixed, event)
 
 
 def _warm_up(voice: Voice) -> None:
-    """A first note makes and loads much: better now than when it is to sound."""
+    """Play a first note on every channel: it loads samples, which is too slow to do while playing."""
     for channel in CHANNELS.values():
         voice.note_on(channel, 60, 1)
         voice.render(BLOCK)
@@ -278,10 +278,10 @@ def _warm_up(voice: Voice) -> None:
 
 
 class SoundRecorder(WavRecorder):
-    """A .wav file of what sounds."""
+    """A .wav file of the output."""
 
     def __init__(self, path: Path, rate: int, sound: MixThread) -> None:
-        """HocketError where the file cannot be written."""
+        """HocketError if the file cannot be written."""
         super().__init__(path, rate)
         self.begun = False
         self._sound = sound

@@ -17,14 +17,14 @@ from instrument.engine.voices.gain import Frames, Ramp, to_db, to_gain
 from instrument.music.midifile import CHANNELS
 
 BLOCK = 256  # frames
-CUT_S = 0.010  # a panic fades so long before everything is silenced
+CUT_S = 0.010  # fade-out of a panic
 
 VOICES, MASTER = "voices", "master"
 PARTS = {part.name.lower(): channel for part, channel in CHANNELS.items()}
 
 
 class Source(Protocol):
-    """Something that sounds: an audio stream."""
+    """A source of sound."""
 
     def render(self, frames: int) -> Frames:
         """The next frames, (n, 2), of full scale 1. Must not wait."""
@@ -32,20 +32,20 @@ class Source(Protocol):
 
 
 class PlayerSource(Source, Protocol):
-    """A source that comes and goes: a player who sounds by itself."""
+    """A source that is attached and detached while playing: a sound player."""
 
     def all_off(self) -> None:
         """Panic: silent at once."""
         ...
 
     def close(self) -> None:
-        """It has left. Must not wait."""
+        """Called once it has been detached and faded out. Must not wait."""
         ...
 
 
 @runtime_checkable
 class PlayerVoice(Voice, Protocol):
-    """A guest that plays MIDI, on the channels that are routed to it."""
+    """A sound player that plays the MIDI channels that are routed to it."""
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
         """Turn knobs."""
@@ -61,15 +61,15 @@ class Fader(NamedTuple):
 
 
 class KnobUpdate(NamedTuple):
-    """An event: the knobs of a voice among the guests."""
+    """An event: new knob values of a sound player that plays MIDI."""
 
     strip: str
     knobs: Mapping[str, float | str]
 
 
 class Routes(NamedTuple):
-    """An event: which guests play the notes of a MIDI channel (0..15), in place of the voice; all others are its own.
-    It comes before the notes of its frame."""
+    """An event: the sound players that play a MIDI channel (0..15) in place of the built-in voice, which plays all
+    other channels. It is applied before the notes of its frame."""
 
     strips: Mapping[int, tuple[str, ...]]
 
@@ -78,8 +78,8 @@ Event = bytes | Fader | KnobUpdate | Routes
 
 
 class Meter(NamedTuple):
-    """What left the mixer since the meter was last read: peak and RMS of left and right in dBFS, and the most that
-    the limiter took away (dB, at most 0)."""
+    """Output since the meter was last read: peak and RMS (left, right) in dBFS, and the largest gain reduction of the
+    limiter (dB, at most 0)."""
 
     peak: tuple[float, float]
     rms: tuple[float, float]
@@ -103,11 +103,11 @@ class Mixer:
         self._limiter = Limiter(rate)
         self._sources: dict[str, Source] = {VOICES: voice, **(sources or {})}
         self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
-        self._guests: dict[str, PlayerSource] = {}
-        self._players: dict[str, PlayerVoice] = {}  # those guests who play MIDI
+        self._player_sources: dict[str, PlayerSource] = {}
+        self._player_voices: dict[str, PlayerVoice] = {}  # those sources that play MIDI
         self._leaving: set[str] = set()
         self._routes: Mapping[int, tuple[str, ...]] = {}
-        self._peaks: dict[str, NDArray[np.float32]] = {}  # of the sources, since they were last asked for
+        self._peaks: dict[str, NDArray[np.float32]] = {}  # by strip, since `peaks` was last called
         self._gate = Ramp()  # a panic closes it
         self._silence_at: int | None = None
         self._lock = threading.Lock()
@@ -121,33 +121,32 @@ class Mixer:
         """Names for `Fader.strip`."""
         return (*self._ramps, *PARTS)
 
-    def attach(self, strip: str, guest: PlayerSource, db: float = 0.0) -> None:
-        """Let a guest sound from what is rendered next, its fader rising to a level. Any thread."""
+    def attach(self, strip: str, source: PlayerSource, db: float = 0.0) -> None:
+        """Add a sound player. It fades in to a level in decibels with the next block. Any thread."""
         ramp = Ramp(0.0)
         ramp.move(to_gain(db), round(FADE_S * self.rate))
         with self._lock:
-            self._guests[strip] = guest
-            if isinstance(guest, PlayerVoice):
-                self._players[strip] = guest
+            self._player_sources[strip] = source
+            if isinstance(source, PlayerVoice):
+                self._player_voices[strip] = source
             self._ramps[strip] = ramp
-            self._sources = {**self._sources, strip: guest}
+            self._sources = {**self._sources, strip: source}
 
     def detach(self, strip: str) -> None:
-        """Let a guest fade out, and leave. Any thread."""
+        """Fade a sound player out and remove it. Any thread."""
         with self._lock:
-            if strip in self._guests:
+            if strip in self._player_sources:
                 self._ramps[strip].move(0.0, round(FADE_S * self.rate))
                 self._leaving.add(strip)
 
     def peaks(self) -> dict[str, tuple[float, float]]:
-        """Peak of left and right of each source since the last call, dBFS, before the master. Any thread, but one."""
+        """Peaks (left, right) in dBFS of each source since the last call, before the master level. For one thread."""
         with self._lock:
             peaks, self._peaks = self._peaks, {}
         return {strip: (to_db(peak[0]), to_db(peak[1])) for strip, peak in peaks.items()}
 
     def post(self, frame: int, event: Event) -> None:
-        """Enter a short MIDI message for the voices, a movement of a fader, or what a guest is told, at a frame. Cheap;
-        any thread."""
+        """Enter an event at a frame: a short MIDI message for the voices, a fader, knobs or routes. Any thread."""
         with self._lock:
             self._posted += 1
             heapq.heappush(self._queue, (frame, not isinstance(event, Routes), self._posted, event))
@@ -177,7 +176,7 @@ class Mixer:
         return self.horizon + frames + (self._limiter.lookahead if self.horizon == 0 else 0)
 
     def meter(self) -> Meter:
-        """What left since the last call. Any thread, but one."""
+        """The levels since the last call. For one thread."""
         with self._lock:
             peak, rms = self._peak, np.sqrt(self._power / max(1, self._metered))
             reduction = self._reduction
@@ -209,17 +208,17 @@ class Mixer:
         return total
 
     def _drop_faded(self) -> None:
-        """Forget the guests that have faded out."""
+        """Remove the sound players that have faded out."""
         with self._lock:
             for strip in [strip for strip in self._leaving if not self._ramps[strip].moving]:
                 self._leaving.discard(strip)
                 self._sources = {name: source for name, source in self._sources.items() if name != strip}
                 del self._ramps[strip]
-                self._players.pop(strip, None)
-                self._guests.pop(strip).close()
+                self._player_voices.pop(strip, None)
+                self._player_sources.pop(strip).close()
 
     def _take_events(self) -> int:
-        """Apply what is due at the horizon; the frame of what comes next."""
+        """Apply the events that are due at the horizon. Returns the frame of the next event."""
         with self._lock:
             panicked, self._panic = self._panic, False
             due = []
@@ -230,7 +229,7 @@ class Mixer:
             self._gate.move(0.0, round(CUT_S * self.rate))
             self._silence_at = self.horizon + round(CUT_S * self.rate)
         elif self._silence_at == self.horizon:
-            for each in (self.voice, *list(self._guests.values())):
+            for each in (self.voice, *list(self._player_sources.values())):
                 each.all_off()
             self._gate.move(1.0, round(CUT_S * self.rate))
             self._silence_at = None
@@ -239,8 +238,8 @@ class Mixer:
                 case Fader():
                     self._move(event)
                 case KnobUpdate():
-                    if event.strip in self._players:
-                        self._players[event.strip].turn(event.knobs)
+                    if event.strip in self._player_voices:
+                        self._player_voices[event.strip].turn(event.knobs)
                 case Routes():
                     self._routes = event.strips
                 case bytes():
@@ -248,21 +247,21 @@ class Mixer:
         return following if self._silence_at is None else min(following, self._silence_at)
 
     def _perform(self, message: bytes) -> None:
-        """Notes start where their channel is routed to, and end wherever they sound."""
-        if not self._players or len(message) < 2:
+        """Send a note-on to where its channel is routed, and a note-off everywhere, as routes may have changed."""
+        if not self._player_voices or len(message) < 2:
             perform(self.voice, message)
             return
         parsed = midi_spec.parse(message)
         starts = parsed.starts
         strips = self._routes.get(parsed.channel, ())
-        routed = [self._players[strip] for strip in strips if strip in self._players]
+        routed = [self._player_voices[strip] for strip in strips if strip in self._player_voices]
         if not (routed and starts):
             perform(self.voice, message)
-        for player in routed if starts or parsed.kind == midi_spec.BEND else list(self._players.values()):
+        for player in routed if starts or parsed.kind == midi_spec.BEND else list(self._player_voices.values()):
             perform(player, message)
 
     def _placed(self, frame: int) -> int:
-        """The frame at which the voice can do it: the nearest."""
+        """The nearest frame at which the voice can apply an event."""
         grain = self.voice.grain
         return (frame + grain // 2) // grain * grain
 

@@ -1,4 +1,4 @@
-"""How a mixer is set up for a scene: voices, levels, and the players that sound. Live and in a file alike."""
+"""Sets up a mixer for a scene: voices, levels and sound players. Used live and for rendering."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class SoundPlayers:
     """Sets a mixer up for a scene: programs, pans and levels of the built-in voices, the master level, and a strip with
     knobs for each sound player.
 
-    Any thread may call it. keyed: a voice plays the keyboard; chords: what the band plays, which the caller feeds.
+    Any thread may call it. keyed: a voice plays the keyboard; chords: of the band, whose notes the caller adds.
     """
 
     def __init__(self, mixer: Mixer, tick_at: Callable[[int], float], live: bool) -> None:
-        """tick_at: the tick at which a frame of the mixer is heard, infinite where time stands; live: streams have
-        threads of their own."""
+        """tick_at: the tick at which a frame of the mixer is heard, infinite while it is stopped; live: streams render
+        in threads of their own."""
         self.chords = Chords()
         self._tick_at = tick_at
         self._live = live
@@ -34,25 +34,25 @@ class SoundPlayers:
         self._count = 0
         self._scene = Scene()
         self._playing = False
-        self._running: tuple[StreamSource, ...] = ()  # for `is_short`, which waits for nobody
+        self._running: tuple[StreamSource, ...] = ()  # for `is_short`, which takes no lock
         self.keyed = False  # a voice plays the keyboard
-        self._failed: dict[str, str] = {}  # voices that give nothing any more, and why
-        self._settings: tuple[Event, ...] = ()  # that hold now
+        self._failed: dict[str, str] = {}  # voices that have stopped, and why
+        self._settings: tuple[Event, ...] = ()  # in force
         self._lock = threading.RLock()
 
     def use(self, mixer: Mixer) -> None:
-        """Move to another mixer; streams go on where they are."""
+        """Move to another mixer; streams continue where they are."""
         with self._lock:
             last, self._mixer = self._seated, mixer
-            for _, _, guest in last.values():
-                if isinstance(guest, LiveStream):
-                    guest.join()
+            for _, _, source in last.values():
+                if isinstance(source, LiveStream):
+                    source.join()
             self._seated = {}
             for strip, model, _ in last.values():
                 seat = next(seat for seat in self._scene.seats if seat.model is model)
-                guest = self._seat(strip, seat, 0.0)
-                if isinstance(guest, StreamSource) and self._playing:
-                    guest.resume()
+                source = self._seat(strip, seat, 0.0)
+                if isinstance(source, StreamSource) and self._playing:
+                    source.resume()
             self._running = tuple(self._streams)
 
     def arrange(self, scene: Scene, tick: float) -> tuple[Event, ...]:
@@ -62,17 +62,17 @@ class SoundPlayers:
             self._scene = scene
             there = {id(seat.model) for seat in scene.seats}
             for key in [key for key in self._seated if key not in there]:
-                strip, _, guest = self._seated.pop(key)
+                strip, _, source = self._seated.pop(key)
                 self._mixer.detach(strip)
                 self._failed.pop(strip, None)
-                if isinstance(guest, LiveStream):
-                    guest.close()  # what lies ready is enough to fade out
+                if isinstance(source, LiveStream):
+                    source.close()  # what is ready is enough for the fade-out
             for seat in scene.seats:
                 if id(seat.model) not in self._seated:
                     self._count += 1
-                    guest = self._seat(f"guest {self._count}", seat, tick)
-                    if isinstance(guest, StreamSource) and self._playing:
-                        guest.begin(self._mixer.horizon, soon=True)
+                    source = self._seat(f"sound player {self._count}", seat, tick)
+                    if isinstance(source, StreamSource) and self._playing:
+                        source.begin(self._mixer.horizon, soon=True)
                 elif isinstance(stream := self._seated[id(seat.model)][2], StreamSource):
                     stream.tuned.update(tick, self._stream_settings(seat))
             self._running = tuple(self._streams)
@@ -82,7 +82,7 @@ class SoundPlayers:
 
     @property
     def settings(self) -> tuple[Event, ...]:
-        """All events that hold now, for a mixer that is new."""
+        """All events in force, for a new mixer."""
         return self._settings
 
     def begin(self, frame: int) -> None:
@@ -101,7 +101,7 @@ class SoundPlayers:
                 stream.stop()
 
     def is_short(self, frames: int) -> bool:
-        """Whether it is worth waiting a moment before so much is rendered: a chunk of a stream is about to come."""
+        """Whether the mixer should wait a moment before it renders these frames, as a chunk is nearly ready."""
         return any(stream.is_short(frames) for stream in self._running)
 
     def close(self) -> None:
@@ -113,18 +113,18 @@ class SoundPlayers:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the player should know."""
+        """What the person playing should know."""
         with self._lock:
             return (*filter(None, (stream.problem for stream in self._streams)), *self._failed.values())
 
     @property
     def taken(self) -> list[int]:
-        """The frames from which the last turns hold that the first stream was told."""
+        """The frames from which the last settings of the first stream hold."""
         streams = self._streams
         return list(streams[0].tuned.taken) if streams else []
 
     def strips(self, players: int) -> list[str]:
-        """The strip of each player, empty where there is none."""
+        """The strip of each player, empty if it has none."""
         with self._lock:
             strips = [""] * players
             for seat in self._scene.seats:
@@ -137,30 +137,30 @@ class SoundPlayers:
         counts = [0] * players
         with self._lock:
             for seat in self._scene.seats:
-                guest = self._seated[id(seat.model)][2] if id(seat.model) in self._seated else None
-                if seat.player < players and isinstance(guest, StreamSource):
-                    counts[seat.player] = guest.underruns
+                source = self._seated[id(seat.model)][2] if id(seat.model) in self._seated else None
+                if seat.player < players and isinstance(source, StreamSource):
+                    counts[seat.player] = source.underruns
         return tuple(counts)
 
     @property
     def _streams(self) -> list[StreamSource]:
-        return [guest for _, _, guest in self._seated.values() if isinstance(guest, StreamSource)]
+        return [source for _, _, source in self._seated.values() if isinstance(source, StreamSource)]
 
     def _seat(self, strip: str, seat: SoundSeat, tick: float) -> PlayerSource:
         mixer, model = self._mixer, seat.model
-        guest: PlayerSource
+        source: PlayerSource
         if isinstance(model, VoiceModel):
             tones = model.start(mixer.rate, self._live)
             tones.turn(seat.model_knobs)
             name = f"player {seat.player}"
-            guest = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
+            source = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
         else:
             tuned = TunedStream(model, mixer.rate, self._tick_at, self.chords)
             tuned.update(tick, self._stream_settings(seat))
-            guest = (LiveStream if self._live else StreamSource)(tuned, lambda: mixer.horizon)
-        self._seated[id(model)] = (strip, model, guest)
-        mixer.attach(strip, guest, seat.gain_db)
-        return guest
+            source = (LiveStream if self._live else StreamSource)(tuned, lambda: mixer.horizon)
+        self._seated[id(model)] = (strip, model, source)
+        mixer.attach(strip, source, seat.gain_db)
+        return source
 
     def _stream_settings(self, seat: SoundSeat) -> StreamSettings:
         values = seat.values

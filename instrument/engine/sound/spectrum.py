@@ -1,4 +1,4 @@
-"""The spectrum of what leaves, small enough to be told thirty times a second."""
+"""The spectrum of the output, small enough to be sent thirty times a second."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from instrument.engine.voices.gain import Frames
 BANDS = 96
 LOW_HZ, HIGH_HZ = 40.0, 16_000.0
 FLOOR_DB = -90.0
-SIZE = 4096  # frames that are looked at
+SIZE = 4096  # frames of the window
 
 
 def spectrum(sound: Frames, rate: int) -> bytes:
-    """Peaks in `BANDS` bands that are equally wide in pitch, a byte each from 0 (`FLOOR_DB` and less) to 255 (a sine of
-    full scale), of (n, 2) sound; empty where it is silent."""
+    """Peaks of sound (n, 2) in `BANDS` bands of equal width in pitch: a byte each, from 0 (`FLOOR_DB` and less) to 255
+    (a sine of full scale). Empty for silence."""
     if not sound.any():
         return b""
     mono = np.zeros(SIZE, np.float32)

@@ -1,4 +1,4 @@
-"""Streams: sound models that never end, from chunks at their own rate to a source of the mixer."""
+"""Streams: endless sound models, from chunks at their own sample rate to a source of the mixer."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from instrument.errors import HocketError
 from instrument.models.sound.base import StreamModel
 from instrument.music.harmony import PitchClasses
 
-LEAD_S = 0.016  # sound that lies ready beyond what is mixed, at least, when the next chunk is begun
-MAX_LEAD_S = 0.2  # the same on a machine that is slow
-SLACK = 1.1  # times the longest of the last chunks took, that lie ready
-FADE_TAIL = 128  # frames kept back, to fade out with where a chunk is late
-IDLE_WAIT_S = 0.05  # the thread looks around so often at least
-# Passes all up to 16 kHz and takes half a millisecond; "HQ" takes 18, as it works in large pieces.
+LEAD_S = 0.016  # the next chunk is begun when less than this is ready beyond what is mixed
+MAX_LEAD_S = 0.2  # maximum of the same, on a slow machine
+SLACK = 1.1  # times the longest render time of the last chunks: kept ready
+FADE_TAIL = 128  # frames kept back, for a fade-out when a chunk is late
+IDLE_WAIT_S = 0.05  # longest wait of the thread
+# Passes all up to 16 kHz with half a millisecond of delay; "HQ" has 18, as it works in large blocks.
 QUALITY = "LQ"
 
 Mono = NDArray[np.float32]
 
 
 class StreamSettings(NamedTuple):
-    """What a stream is told: the knobs of its model, the pitch classes of the key, how far it is tuned to them,
-    whether to those of the chord where one is known, how far it ducks, and where its draws come from."""
+    """Settings of a stream. knobs: of its model; tones: pitch classes of the key; tune: how far it is tuned to them,
+    0..1; chords: tune to the chord where one is known; duck: depth of ducking, 0..1; seed, player: of its draws."""
 
     knobs: Mapping[str, Value]
     tones: PitchClasses
@@ -46,15 +46,15 @@ class StreamSettings(NamedTuple):
 
 
 class TunedStream:
-    """A stream model as mono sound at the mixer's rate: tuned, ducked, resampled without a seam. One thread renders;
-    any may tell.
+    """A stream model as mono sound at the mixer's rate: tuned, ducked, and resampled without a seam.
 
-    What is told holds from the first chunk that begins at its tick or later, so that the sound is a function of model,
-    seed, and what was told when. taken: the frames from which the last things that were told hold.
+    One thread renders; any thread may call `update`. Settings hold from the first chunk that begins at their tick or
+    later, so the sound is a function of model, seed, settings and their ticks. taken: the frames from which the last
+    settings hold.
     """
 
     def __init__(self, model: StreamModel, rate: int, tick_at: Callable[[int], float], chords: Chords) -> None:
-        """tick_at: the tick at which a frame of the mixer is heard; infinite where time stands; chords: the band's."""
+        """tick_at: the tick at which a frame of the mixer is heard, infinite when stopped; chords: of the band."""
         self.rate = rate
         self.taken: deque[int] = deque(maxlen=100)
         self._model = model
@@ -62,19 +62,19 @@ class TunedStream:
         self._chords = chords
         self._pending: deque[tuple[float, StreamSettings]] = deque(
             maxlen=1000
-        )  # while it stands still, only the last matters
+        )  # while it is stopped, only the last matters
         self._now: StreamSettings | None = None
-        self._last: StreamSettings | None = None  # that was told
+        self._last: StreamSettings | None = None
         self._begin()
 
     def update(self, tick: float, turned: StreamSettings) -> None:
-        """Turn knobs at a tick."""
+        """Change the settings at a tick."""
         if turned != self._last:
             self._last = turned
             self._pending.append((tick, turned))
 
     def restart(self) -> None:
-        """Begin with chunk 0, and all that was told so far."""
+        """Begin with chunk 0 and the latest settings."""
         while self._pending:
             self._now = self._pending.popleft()[1]
         if self._now:
@@ -82,7 +82,7 @@ class TunedStream:
         self._begin()
 
     def next(self, frame: int) -> Mono:
-        """The next sound, about a chunk, heard from a frame of the mixer on. HocketError if the model fails."""
+        """The next sound (n,), about one chunk, heard from a frame of the mixer on. HocketError if the model fails."""
         start = self._tick_at(frame)
         before = self._now
         while self._pending and self._pending[0][0] <= start:
@@ -109,7 +109,7 @@ class TunedStream:
         )
 
     def _render(self, before: StreamSettings, now: StreamSettings) -> Mono:
-        """The next chunk; where the seed has changed, one more of the old faded into the first of the new."""
+        """The next chunk. After a change of seed, a chunk of the old seed is cross-faded into the first of the new."""
         if before.seed == now.seed:
             return self._chunk(now)
         last = self._chunk(before)
@@ -118,21 +118,21 @@ class TunedStream:
         faded: Mono = last * (1 - rise) + self._chunk(now) * rise
         return faded
 
-    def _chunk(self, told: StreamSettings) -> Mono:
-        chunk = self._model.render(told.knobs)
+    def _chunk(self, settings: StreamSettings) -> Mono:
+        chunk = self._model.render(settings.knobs)
         if not np.isfinite(chunk).all():
-            raise HocketError("it gives no numbers, fetch its bundle again")
+            raise HocketError("it produced NaN: install its bundle again")
         return chunk
 
 
 class Run:
     """The sound of a stream from one start to one stop: written by one thread, read by another.
 
-    begun: its model has been told to begin; ended: nothing more is written; underruns: how often it ran dry.
+    begun: its model has been restarted; ended: nothing more is written; underruns: how often it ran dry.
     """
 
     def __init__(self, start: int, rate: int, begun: bool = False, soon: bool = False) -> None:
-        """start: frame of the mixer at which it begins; patient: or as soon as there is something."""
+        """start: frame of the mixer at which it begins; soon: or later, as soon as sound is ready."""
         self.begun = begun
         self.ended = False
         self.underruns = 0
@@ -146,17 +146,17 @@ class Run:
 
     @property
     def ready(self) -> int:
-        """Frames that are written and not yet read."""
+        """Frames that are written and not read yet."""
         return self._written - self._read
 
     def is_short(self, at: int, frames: int) -> bool:
-        """Whether sound that is wanted from frame `at` on is about to come, and would be missed if it were read now."""
+        """Whether reading `frames` from frame `at` now would run dry while more sound is being rendered."""
         awaited = not (self._dry and self._counted) and not (self.ended or self._stopping)
         return awaited and at + frames > self._start and self.ready < frames + FADE_TAIL
 
     @property
     def position(self) -> int:
-        """The frame of the mixer at which what is written next will be heard."""
+        """The frame of the mixer at which the next written frame is heard."""
         return self._start + self._missed + self._written
 
     @property
@@ -175,7 +175,7 @@ class Run:
         self._stopping = True
 
     def read(self, at: int, frames: int) -> Mono:
-        """What is heard from frame `at` of the mixer on. It fades out where too little is written, and in again."""
+        """The sound (frames,) from frame `at` of the mixer on. It fades out where too little is written."""
         out = np.zeros(frames, np.float32)
         wanted = frames - min(frames, max(0, self._start - at))
         if wanted:
@@ -219,7 +219,7 @@ class Run:
 class StreamSource:
     """A stream as a `PlayerSource` of the mixer: silent until `begin`, and after `stop` or panic.
 
-    problem: why the model gives nothing any more; underruns: how often sound was not there when it was needed.
+    problem: why the model has stopped, empty while it runs.
     """
 
     def __init__(self, tuned: TunedStream, horizon: Callable[[], int]) -> None:
@@ -238,15 +238,15 @@ class StreamSource:
         return self._underruns + (run.underruns if run else 0)
 
     def is_short(self, frames: int) -> bool:
-        """Whether it is worth waiting a moment before so much is rendered."""
+        """Whether the mixer should wait a moment before it renders these frames."""
         return False
 
     def begin(self, frame: int, soon: bool = False) -> None:
-        """Begin with chunk 0 at a frame of the mixer, or as soon as can be; what still sounds fades out."""
+        """Begin with chunk 0 at a frame of the mixer, or with `soon` when it is ready; what still sounds fades out."""
         self._begin(Run(frame, self.tuned.rate, soon=soon))
 
     def resume(self) -> None:
-        """Go on with the chunk at which the model is, as soon as can be."""
+        """Continue with the model's next chunk as soon as it is ready."""
         self._begin(Run(self._horizon(), self.tuned.rate, begun=True, soon=True))
 
     def stop(self) -> None:
@@ -258,7 +258,7 @@ class StreamSource:
             self._leaving = run
 
     def all_off(self) -> None:
-        """As `PlayerSource.all_off`: silent until it is to begin again."""
+        """As `PlayerSource.all_off`: silent until the next `begin`."""
         self.stop()
         self._leaving = None
 
@@ -282,12 +282,12 @@ class StreamSource:
         self._run = run
 
     def _fill(self, run: Run, frames: int) -> None:
-        """See to it that so many frames are ready: here, at once."""
+        """Make sure that these frames are ready. Without a thread they are rendered here."""
         while run is self._run and run.ready < frames + FADE_TAIL and not run.ended:
             self._write(run)
 
     def _write(self, run: Run) -> None:
-        """One chunk more."""
+        """Render one more chunk."""
         try:
             if not run.begun:
                 self.tuned.restart()
@@ -299,7 +299,7 @@ class StreamSource:
 
 
 class LiveStream(StreamSource):
-    """The same with a thread of its own, which keeps a little sound ready."""
+    """A `StreamSource` with a thread of its own, which keeps a little sound ready."""
 
     def __init__(self, tuned: TunedStream, horizon: Callable[[], int]) -> None:
         super().__init__(tuned, horizon)
@@ -323,13 +323,13 @@ class LiveStream(StreamSource):
         return lacking
 
     def join(self) -> None:
-        """Wait until the thread has ended, so that another may have the model."""
+        """Wait until the thread has ended, so that another thread may use the model."""
         self.close()
         self._thread.join(2)
 
     @property
     def _lead(self) -> int:
-        """Frames that are to lie ready when the next chunk is begun."""
+        """The next chunk is begun when fewer frames than this are ready."""
         slow = SLACK * max(self._took, default=0.0)
         return round(min(MAX_LEAD_S, max(LEAD_S, slow)) * self.tuned.rate) + FADE_TAIL
 

@@ -1,4 +1,4 @@
-"""What makes a stream belong to the band: resonators on the pitches of its key, and a level that ducks at its beats."""
+"""Fits a stream to the band: resonators on the pitches of its key, and a level that ducks at the beats."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from instrument.music.harmony import PitchClasses
 from instrument.music.pitch import to_hertz
 from instrument.music.timebase import TICKS_PER_BEAT
 
-CYCLES = 13.0  # of its own pitch that a resonator takes to build up: a semitone off it passes 1/24
+CYCLES = 13.0  # periods in which a resonator builds up; of a tone a semitone off, 1/24 of the power passes
 LOWEST, HIGHEST = 24, 112  # MIDI pitches of the resonators
-SLOWEST_S = 0.16  # to build up; below 80 Hz resonators are therefore wider than a semitone
-LENGTH_S = 0.75  # of their ringing that is computed
-AIR_HZ, AIR = 6500.0, 0.5  # above the resonators some of the sound passes as it is
-LOUDNESS_S = 0.7  # over which the loudness is evened out, by at most:
-MAX_GAIN = 3.0
+SLOWEST_S = 0.16  # longest time to build up; below 80 Hz resonators are therefore wider than a semitone
+LENGTH_S = 0.75  # length of the impulse response
+AIR_HZ, AIR = 6500.0, 0.5  # above this frequency, this share of the sound passes unchanged
+LOUDNESS_S = 0.7  # time constant of the make-up gain
+MAX_GAIN = 3.0  # of the make-up gain, amplitude
 
-DUCK_BEFORE, DUCK_AFTER = 0.04, 0.6  # beats: the level falls so long before one, and is back so long after it
+DUCK_BEFORE, DUCK_AFTER = 0.04, 0.6  # in beats: the fall before a beat, and the recovery after it
 
 
 class Tuner:
-    """A bank of resonators, mono, chunk by chunk, without delay: what is in tune passes, what is not does not.
+    """A bank of resonators for mono sound, chunk by chunk and without delay. Pitches near a resonator pass.
 
-    Their sum is one impulse response, convolved in parts as long as a chunk; so their number costs nothing, and another
-    key or strength is faded to over a chunk.
+    The sum of the impulse responses is one filter, applied by partitioned convolution (overlap-save, Stockham
+    1966, "High-speed convolution and correlation") with partitions as long as a chunk. So the cost does not depend on
+    the number of resonators. Changes of key or strength fade in over a chunk.
     """
 
     def __init__(self, rate: int, chunk: int) -> None:
+        """rate: frames a second; chunk: frames of each call of `process`."""
         self._rate, self._chunk = rate, chunk
         self._spectra = np.zeros((_parts(rate, chunk), chunk + 1), np.complex64)  # of the last chunks, the latest first
         self._before = np.zeros(chunk, np.float32)
         self._tones: PitchClasses = ()
         self._strength = 0.0
-        self._dry = self._wet = 1e-9  # power, of late
+        self._dry = self._wet = 1e-9  # smoothed power
         self._gain = 1.0
 
     def process(self, sound: NDArray[np.float32], tones: PitchClasses, strength: float) -> NDArray[np.float32]:
-        """The chunk, with its pitches drawn to `tones`. strength: 0 (bit for bit as it came) .. 1."""
+        """Filter a chunk (chunk,) towards the pitch classes `tones`. strength: 0 (unchanged, bit for bit) .. 1."""
         chunk = self._chunk
         spectrum = np.fft.rfft(np.concatenate((self._before, sound)))
         self._spectra = np.concatenate((spectrum[None].astype(np.complex64), self._spectra[:-1]))
@@ -63,7 +65,7 @@ class Tuner:
         return np.asarray(heard[self._chunk :], np.float32)
 
     def _evened(self, dry: Frames, wet: Frames) -> float:
-        """The gain that makes what passes as loud as what came."""
+        """The make-up gain: with it the filtered sound is as loud as the input."""
         share = min(1.0, self._chunk / (LOUDNESS_S * self._rate))
         self._dry += share * (float(np.mean(np.square(dry))) - self._dry)
         self._wet += share * (float(np.mean(np.square(wet))) - self._wet)
@@ -71,7 +73,7 @@ class Tuner:
 
 
 def prepare(rate: int, chunk: int) -> None:
-    """Compute the resonators, which takes some tenths of a second, so that no `Tuner` of this kind has to."""
+    """Compute and cache the resonators for a rate and a chunk, which takes some tenths of a second."""
     _bank(rate, chunk, _parts(rate, chunk))
 
 
@@ -81,7 +83,7 @@ def _parts(rate: int, chunk: int) -> int:
 
 @functools.lru_cache(maxsize=8)
 def _responses(rate: int, chunk: int, parts: int, tones: PitchClasses) -> NDArray[np.complex64]:
-    """The impulse response of the resonators of these pitch classes, in parts (parts, chunk + 1), each transformed."""
+    """The spectra of the partitions of the filter for these pitch classes, (parts, chunk + 1)."""
     bank = _bank(rate, chunk, parts)
     summed: NDArray[np.complex64] = bank[[*tones, 12]].sum(axis=0)
     return summed
@@ -89,14 +91,14 @@ def _responses(rate: int, chunk: int, parts: int, tones: PitchClasses) -> NDArra
 
 @functools.lru_cache(maxsize=2)
 def _bank(rate: int, chunk: int, parts: int) -> NDArray[np.complex64]:
-    """The same of each pitch class, and of what passes above them all: (13, parts, chunk + 1)."""
+    """The same for each pitch class, and for what passes above all resonators: (13, parts, chunk + 1)."""
     t = np.arange(parts * chunk) / rate
     bank = np.zeros((13, len(t)), np.float32)
     for pitch in range(LOWEST, HIGHEST + 1):
         hertz = to_hertz(pitch)
         if hertz < min(AIR_HZ, 0.45 * rate):
             slow = min(CYCLES / hertz, SLOWEST_S)
-            t_ringing = t[: int(14 * slow * rate)]  # then it has died away
+            t_ringing = t[: int(14 * slow * rate)]  # decayed by 120 dB
             ringing = t_ringing * np.exp(-t_ringing / slow) * np.cos(2 * np.pi * hertz * t_ringing)
             bank[pitch % 12, : len(ringing)] += 2 / slow**2 / rate * ringing
     bank *= np.minimum(1.0, (len(t) - np.arange(len(t))) / (0.1 * len(t)))
@@ -106,15 +108,15 @@ def _bank(rate: int, chunk: int, parts: int) -> NDArray[np.complex64]:
 
 
 def _highpass(rate: int) -> NDArray[np.float64]:
-    """Some 60 taps that let pass what lies above `AIR_HZ`."""
+    """A windowed-sinc high-pass filter at `AIR_HZ`, 61 taps."""
     n = np.arange(-30, 31)
     low = 2 * AIR_HZ / rate * np.sinc(2 * AIR_HZ / rate * n) * np.hanning(63)[1:-1]
     return np.asarray((n == 0) - low / low.sum())
 
 
 def ducking(first: float, last: float, count: int, depth: tuple[float, float]) -> NDArray[np.float32]:
-    """Gains (count,) while the transport goes from tick `first` to `last` (infinite: it stands), and the depth from one
-    value to another: at a beat 1 - depth, then back to 1."""
+    """Gains (count,) while the transport moves from tick `first` to `last` (infinite: it is stopped). At a beat the
+    gain is 1 - depth, then it returns to 1. depth: at the first and the last frame, 0..1."""
     if not any(depth) or not np.isfinite(last - first):
         return np.ones(count, np.float32)
     place = np.linspace(first, last, count, endpoint=False) / TICKS_PER_BEAT % 1.0

@@ -1,4 +1,4 @@
-"""Sound to a .wav file, piece by piece, in a way that a full disk leaves what was written."""
+"""Writing sound to a .wav file piece by piece; after a full disk, what was written before is a valid file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import threading
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import soxr
 
@@ -15,13 +16,13 @@ from instrument.engine.voices.gain import Frames
 from instrument.errors import HocketError
 
 SUBTYPE, FRAME_BYTES = "PCM_24", 6
-MAX_BYTES = 4 * 10**9  # bytes: a .wav counts its length in 32 bits
+MAX_BYTES = 4 * 10**9  # a .wav file stores its length in 32 bits
 BACKLOG_S = 30.0  # sound that may wait for a slow disk
 CLOSE_S = 20.0
 
 
 class WavFile:
-    """A stereo .wav file of 24 bits that is being written."""
+    """A stereo .wav file with 24 bits a sample, being written."""
 
     def __init__(self, path: Path, rate: int) -> None:
         """HocketError where the file cannot be written."""
@@ -35,11 +36,11 @@ class WavFile:
             raise HocketError(f"cannot write {path} ({_cause(error)}): choose a folder you can write to") from error
 
     def write(self, frames: Frames) -> None:
-        """Append frames (n, 2). HocketError when the disk is full or the file as long as a .wav can be; what was
+        """Append frames (n, 2). HocketError when the disk is full or the file has 4 GB; what was
         written before is kept, and the file is closed."""
         try:
             if (self.frames + len(frames)) * FRAME_BYTES > MAX_BYTES:
-                raise HocketError(f"{self.path} is as long as a .wav can be: what was recorded so far is kept")
+                raise HocketError(f"{self.path} has 4 GB, the limit of .wav files: what was recorded is kept")
             self._file.write(frames)
             self.frames += len(frames)
             if self.frames - self._flushed >= self._rate:  # a second; also writes the length into the header
@@ -51,7 +52,7 @@ class WavFile:
         except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes
             self.close()
             raise HocketError(
-                f"cannot go on writing {self.path} ({_cause(error)}): what was recorded so far is kept; "
+                f"cannot continue writing {self.path} ({_cause(error)}): what was recorded so far is kept; "
                 "make room, or record to another disk"
             ) from error
 
@@ -62,7 +63,7 @@ class WavFile:
 
 
 class WavRecorder:
-    """A `WavFile` written by a thread of its own, so that who renders the sound never waits for a disk."""
+    """A `WavFile` written by a thread of its own, so that the thread that renders never waits for a disk."""
 
     def __init__(self, path: Path, rate: int) -> None:
         """HocketError where the file cannot be written."""
@@ -78,7 +79,7 @@ class WavRecorder:
     def write(self, frames: Frames, rate: int = 0) -> None:
         """Append frames (n, 2), in pieces of about a `BLOCK`. Never waits, never raises.
 
-        rate: of these frames, 0 = the file's; they are brought to the file's.
+        rate: sample rate of these frames, 0 = the file's; they are resampled to the file's rate.
         """
         if self._problem is None and self._blocks.qsize() > self._room:
             self._problem = HocketError(f"the disk is too slow to record to {self.path}: its beginning is kept")
@@ -91,27 +92,38 @@ class WavRecorder:
             raise self._problem
 
     def close(self) -> None:
-        """Write the rest, complete the file. HocketError as `update`."""
+        """Write the rest and complete the file. HocketError as `update`."""
         self._blocks.put(None)
         self._thread.join(CLOSE_S)
         if self._thread.is_alive():
-            raise HocketError(f"{self.path} is not complete: the disk does not answer")
+            raise HocketError(f"{self.path} is not complete: the disk did not finish within {CLOSE_S:g} s")
         self.update()
 
     def _run(self) -> None:
-        resampled: dict[int, soxr.ResampleStream] = {}
+        last, resampler = self._rate, None
         try:
             while (item := self._blocks.get()) is not None:
                 block, rate = item
-                if rate != self._rate:
-                    if rate not in resampled:
-                        resampled = {rate: soxr.ResampleStream(rate, self._rate, 2, dtype="float32")}
-                    block = resampled[rate].resample_chunk(block)
-                if self._problem is None and len(block):
-                    self._file.write(block)
+                if rate != last:
+                    self._append(_held_back(resampler))
+                    last, resampler = rate, None
+                    if rate != self._rate:
+                        resampler = soxr.ResampleStream(rate, self._rate, 2, dtype="float32")
+                self._append(resampler.resample_chunk(block) if resampler else block)
+            self._append(_held_back(resampler))
             self._file.close()
         except HocketError as error:
             self._problem = error
+
+    def _append(self, frames: Frames) -> None:
+        if self._problem is None and len(frames):
+            self._file.write(frames)
+
+
+def _held_back(resampler: soxr.ResampleStream | None) -> Frames:
+    """The last frames (n, 2) of what was resampled."""
+    rest = np.zeros((0, 2), np.float32)
+    return resampler.resample_chunk(rest, last=True) if resampler else rest
 
 
 def _cause(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a built-in voice is, and how MIDI reaches it."""
+"""The interface of voices, and how MIDI messages are passed to one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from instrument import midi_spec
 
-FADE_S = 0.020  # faders take this long, so that none is heard
+FADE_S = 0.020  # duration of fader movements, so that none clicks
 
 
 class Voice(Protocol):
     """A synthesiser of 16 MIDI channels, channel 9 (counted from 0) the drums. Not for several threads at once.
 
-    name: what plays, as shown to the player; grain: what is asked for takes effect at the next frame that is a
-    multiple of this, counted in frames rendered.
+    name: as shown to the person playing; grain: calls take effect at the next frame that is a multiple of this, counted
+    in rendered frames.
     """
 
     name: str
@@ -31,16 +31,16 @@ class Voice(Protocol):
         ...
 
     def program(self, channel: int, number: int) -> None:
-        """General MIDI program 0..127 of the notes to come; on channel 9 the drum kit."""
+        """General MIDI program 0..127 of the following notes; on channel 9 the drum kit."""
         ...
 
     def control(self, channel: int, number: int, value: int) -> None:
         """A MIDI controller, value 0..127: volume (7), pan (10), sustain pedal (64), reverb send (91), all notes
-        off (123, they ring out) and all sound off (120, they do not); others may be ignored."""
+        off (123, with their release) and all sound off (120, at once); others may be ignored."""
         ...
 
     def bend(self, channel: int, value: int) -> None:
-        """Pitch bend -8192..8191, two semitones either way."""
+        """Pitch bend -8192..8191, two semitones up or down."""
         ...
 
     def fade(self, channel: int, gain: float) -> None:
@@ -61,7 +61,7 @@ class Voice(Protocol):
 
 
 def perform(voice: Voice, message: bytes) -> None:
-    """Let a voice do what a short MIDI message says. Other kinds of message are ignored."""
+    """Pass a short MIDI message to a voice. Other kinds of message are ignored."""
     if len(message) < 2:
         return
     kind, channel, first, second = midi_spec.parse(message)

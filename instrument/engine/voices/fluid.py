@@ -1,4 +1,4 @@
-"""The good voice: FluidSynth, as a library."""
+"""FluidSynth as a library: the voice that is used where it is installed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from instrument.engine.voices.gain import Frames, Ramp
 from instrument.errors import HocketError
 from instrument.midi_spec import CHANNELS, NOTES_OFF, SOUND_OFF, SUSTAIN
 
-RATES = range(8000, 96001)  # hertz; at others it would play out of tune
-_ATTENUATION = 48  # the generator of initial attenuation, in centibels when set from outside
+RATES = range(8000, 96001)  # hertz; at other rates it plays out of tune
+_ATTENUATION = 48  # SoundFont generator initialAttenuation, in centibels
 
 
 class FluidVoice:
-    """FluidSynth, rendering where it is called: no driver, no thread of its own."""
+    """FluidSynth, rendered by the calling thread, without a driver or threads of its own."""
 
-    grain = 64  # FluidSynth computes so many frames at a time
+    grain = 64  # FluidSynth computes this many frames at a time
 
-    # Room enough to sit in, not to swim in; chorus gives the samples, which are mono, some width.
+    # A moderate reverb; chorus adds width to the samples, which are mono.
     SETTINGS: tuple[tuple[str, float | str], ...] = (
         ("synth.gain", 1.0),
         ("synth.polyphony", 96),
@@ -38,7 +38,7 @@ class FluidVoice:
     )
 
     def __init__(self, rate: int, font: Path) -> None:
-        """HocketError where FluidSynth is missing, cannot read the font, or does not know the sample rate."""
+        """HocketError if FluidSynth is missing, cannot read the font, or does not know the sample rate."""
         if rate not in RATES:
             raise HocketError(f"FluidSynth plays at {RATES[0]} to {RATES[-1]} Hz, not at {rate}")
         library, calls = fluidsynth_library.load()
@@ -52,11 +52,11 @@ class FluidVoice:
         self._write, self._set_gen = calls.write, calls.set_generator
         self._faders = {channel: Ramp() for channel in range(CHANNELS)}
         self._moving: set[int] = set()
-        self._chosen: dict[tuple[str, int, int], int] = {}  # programs and controllers, to be set again
+        self._chosen: dict[tuple[str, int, int], int] = {}  # programs and controllers, to set them again after a reset
         self._rendered = 0
         if library.fluid_synth_sfload(self._synth, str(font).encode(), 1) < 0:
             self.close()
-            raise HocketError(f"{font} is no sound font that FluidSynth can read: install Hocket again")
+            raise HocketError(f"{font} is not a sound font that FluidSynth can read: install Hocket again")
 
     def note_on(self, channel: int, key: int, velocity: int) -> None:
         """As `Voice.note_on`."""
@@ -89,7 +89,7 @@ class FluidVoice:
     def all_off(self) -> None:
         """As `Voice.all_off`."""
         self._library.fluid_synth_all_sounds_off(self._synth, -1)
-        for _ in range(2):  # it takes effect after the next grain, which feeds the reverberation again
+        for _ in range(2):  # it takes effect after the next grain, which still feeds the reverb
             self.render(self.grain)
             self._library.fluid_synth_system_reset(self._synth)
         self.render(self.grain)
@@ -126,7 +126,7 @@ class FluidVoice:
         self._synth = self._settings = None
 
     def _move_faders(self) -> None:
-        """One grain's step of every moving fader; FluidSynth itself moves in a line from grain to grain."""
+        """Move every fader by one grain; FluidSynth interpolates linearly from grain to grain."""
         for channel in sorted(self._moving):
             fader = self._faders[channel]
             fader.take(self.grain)

@@ -1,4 +1,4 @@
-"""Levels in decibels, and gains that move over some frames so that no step is heard."""
+"""Levels in decibels, and gains that change smoothly over some frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def to_db(gain: float) -> float:
 
 
 class Ramp:
-    """A gain that moves to a new value over a number of frames, gently at both ends."""
+    """A gain that moves to a new value over a number of frames along a cubic (smoothstep) curve."""
 
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
@@ -28,7 +28,7 @@ class Ramp:
         self._frames = self._done = 0
 
     def move(self, target: float, frames: int) -> None:
-        """Begin to move, over at least one frame; a movement under way is taken up where it is."""
+        """Begin to move to `target`, over at least one frame. It starts at the present gain."""
         self._from, self._target = self.value, target
         self._frames, self._done = max(1, frames), 0
 
@@ -38,7 +38,7 @@ class Ramp:
         return self._done < self._frames
 
     def take(self, frames: int) -> float | NDArray[np.float64]:
-        """The gain of the next `frames` frames: a number where it does not move, else an array (frames, 1)."""
+        """The gain of the next frames: a number while it does not move, else an array (frames, 1)."""
         if not self.moving:
             return self.value
         done = np.minimum(self._done + np.arange(1, frames + 1), self._frames) / self._frames

@@ -1,4 +1,4 @@
-"""A sound model that is struck, as a voice of the mixer: MIDI in, tones out."""
+"""A sound model that plays notes, as a voice of the mixer."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from instrument.errors import HocketError
 from instrument.midi_spec import BEND_CENTRE, NOTES_OFF, PEDAL_DOWN, SOUND_OFF, SUSTAIN
 from instrument.models.sound.base import Tones
 
-POLYPHONY = 16  # tones that sound at once; a further one takes the place of the oldest, those let go first
+POLYPHONY = 16  # tones at once; a new one replaces the oldest, released ones first
 BEND_SEMITONES = 2.0
 
 Key = tuple[int, int]  # channel, MIDI pitch
 
 
 class NeuralVoice:
-    """A `Voice` of any channels, each with a sustain pedal of its own, whose notes a sound model plays. It ignores
-    programs, volume and pan: they are the band's."""
+    """A `Voice` whose notes a sound model plays, on any channels, each with its own sustain pedal. It ignores programs,
+    volume and pan, which are those of the built-in voices."""
 
     grain = 1
 
     def __init__(self, tones: Tones, rate: int, name: str, failed: Callable[[str], None] = lambda why: None) -> None:
-        """failed: told why, once, when the model gives no sound any more; from then on it is silent."""
+        """failed: called once with the reason when the model fails; from then on the voice is silent."""
         self.name = name
         self._tones = tones
         self._rate = rate
         self._failed = failed
         self._silent = False  # the model failed
         self._last = 0  # number of the last tone
-        self._keys: dict[int, Key] = {}  # of the tones that are held, by key or pedal, oldest first
+        self._keys: dict[int, Key] = {}  # of the tones held by key or pedal, oldest first
         self._pedalled: set[int] = set()  # those of them whose key is up
         self._ringing: list[int] = []  # released, oldest first
         self._down: set[int] = set()  # channels whose pedal is down
 
     def note_on(self, channel: int, key: int, velocity: int) -> None:
-        """As `Voice.note_on`. A key that sounds already is struck anew."""
+        """As `Voice.note_on`. A key that sounds already is struck again."""
         for tone in [tone for tone, held in self._keys.items() if held == (channel, key)]:
             self._release(tone)
         self._make_room()
@@ -55,7 +55,7 @@ class NeuralVoice:
                 self._release(tone)
 
     def program(self, channel: int, number: int) -> None:
-        """It has one timbre, which its knobs shape."""
+        """Ignored: the knobs of the model set its timbre."""
 
     def control(self, channel: int, number: int, value: int) -> None:
         """As `Voice.control`: the pedal, all notes off, all sound off."""
@@ -70,7 +70,7 @@ class NeuralVoice:
                 self._cut(tone)
 
     def bend(self, channel: int, value: int) -> None:
-        """As `Voice.bend`, of all that sounds."""
+        """As `Voice.bend`, for all tones."""
         self._do(lambda: self._tones.bend(BEND_SEMITONES * value / BEND_CENTRE))
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
@@ -78,7 +78,7 @@ class NeuralVoice:
         self._do(lambda: self._tones.turn(knobs))
 
     def fade(self, channel: int, gain: float) -> None:
-        """Its level is its strip's."""
+        """Ignored: its mixer strip sets the level."""
 
     def all_off(self) -> None:
         """As `Voice.all_off`."""
@@ -86,7 +86,7 @@ class NeuralVoice:
             self._cut(tone)
         self._down.clear()
         self._do(lambda: self._tones.bend(0.0))
-        self.render(round(FADE_S / 2 * self._rate))  # what is cut fades unheard
+        self.render(round(FADE_S / 2 * self._rate))  # the fade-out of what was cut is not heard
 
     def render(self, frames: int) -> Frames:
         """As `Voice.render`."""
@@ -95,12 +95,12 @@ class NeuralVoice:
         try:
             sound, sounding = self._tones.render(frames), self._tones.sounding
             if not np.isfinite(sound).all():
-                raise HocketError("it gives no numbers, fetch its bundle again")
+                raise HocketError("it produced NaN: install its bundle again")
         except HocketError as error:
             self._give_up(str(error))
             return np.zeros((frames, 2), np.float32)
         self._ringing = [tone for tone in self._ringing if tone in sounding]
-        for tone in [tone for tone in self._keys if tone not in sounding]:  # it died away though it is held
+        for tone in [tone for tone in self._keys if tone not in sounding]:  # it has decayed while it is held
             self._forget(tone)
         return sound
 
@@ -108,7 +108,7 @@ class NeuralVoice:
         """As `Voice.close`."""
 
     def _make_room(self) -> None:
-        """Cut the oldest of those let go, or else of all, where there are too many."""
+        """Where there are too many tones, cut the oldest of the released ones, else the oldest of all."""
         while len(self._keys) + len(self._ringing) >= POLYPHONY:
             self._cut(self._ringing[0] if self._ringing else next(iter(self._keys)))
 

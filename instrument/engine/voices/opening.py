@@ -1,4 +1,4 @@
-"""Which voice plays here."""
+"""Opens the best voice that is available."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FONT = Path("soundfont") / "hocket.sf3"  # in assets/
 
 
 def open_voice(rate: int, font: Path | None = None) -> Voice:
-    """The best voice there is at a sample rate in hertz; its name says which and why.
+    """FluidSynth at a sample rate in hertz, or the plain voice where it cannot be used; the name says which and why.
 
-    font: a .sf2 or .sf3 other than the one that ships. Takes up to a second: fonts are decoded whole.
+    font: a .sf2 or .sf3 file in place of the one that ships. Takes up to a second, as fonts are decoded whole.
     """
     try:
         return FluidVoice(rate, font or assets_dir() / FONT)

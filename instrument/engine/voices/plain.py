@@ -1,4 +1,4 @@
-"""A synthesiser of our own, for where FluidSynth is missing: a few harmonics, envelopes, drums of noise."""
+"""A simple synthesiser for machines without FluidSynth: wavetables of a few harmonics, envelopes, noise drums."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from instrument.midi_spec import CHANNELS, DRUM_CHANNEL
 from instrument.music.pitch import to_hertz
 
 Wave = NDArray[np.float32]
-POLYPHONY = 40  # notes, with those that are ending
+POLYPHONY = 40  # notes, released ones included
 TABLE_BITS = 13
-TABLE = 1 << TABLE_BITS  # frames of a wave table, in which the top bits of a 32 bit phase point
+TABLE = 1 << TABLE_BITS  # frames of a wavetable; the top bits of a 32-bit phase are the index
 INAUDIBLE = 1e-7
-STEAL_S = 0.006  # in which a note is ended that has to make room
+STEAL_S = 0.006  # fade-out of a note that makes room for another
 LEVEL = 0.20  # of one note
 
 
 class PlainTimbre(NamedTuple):
-    """harmonics: their amplitudes; attack, decay (to 1/e) and release in seconds; sustain: the amplitude decayed
-    to, 0..1."""
+    """A pitched sound. harmonics: amplitudes; attack, decay (to 1/e) and release: seconds; sustain: amplitude after the
+    decay, 0..1."""
 
     harmonics: tuple[float, ...]
     attack: float
@@ -40,7 +40,7 @@ _BRIGHT = tuple(1 / n for n in range(1, 13))
 _HOLLOW = (1, 0, 0.4, 0, 0.22, 0, 0.12)
 _SOFT = (1, 0.3, 0.1, 0.04)
 
-TIMBRES = (  # one a family of eight General MIDI programs
+TIMBRES = (  # one for each family of eight General MIDI programs
     PlainTimbre(_STRUCK, 0.002, 0.9, 0.0, 0.30),  # piano
     PlainTimbre((1, 0, 0.1, 0.35), 0.001, 0.6, 0.0, 0.80),  # chromatic percussion
     PlainTimbre((1, 0.7, 0.5, 0.35, 0, 0.2, 0, 0.15), 0.008, 1.0, 1.0, 0.10),  # organ
@@ -58,12 +58,12 @@ TIMBRES = (  # one a family of eight General MIDI programs
     PlainTimbre((1, 0.2, 0.5, 0.3), 0.001, 0.25, 0.0, 0.30),  # percussive
     PlainTimbre(_HOLLOW, 0.05, 1.0, 0.5, 0.60),  # sound effects
 )
-ONE_SHOT = PlainTimbre((), 0.0, 1.0, 0.0, 0.0)  # drums: the wave is all there is
+ONE_SHOT = PlainTimbre((), 0.0, 1.0, 0.0, 0.0)  # drums: the wave has its own envelope
 
 
 class Drum(NamedTuple):
-    """tone: hertz at the start and the end, and its amplitude; noise: amplitude, and share of it that is high
-    (1 = only hiss); decay: seconds to 1/e."""
+    """A drum sound. tone: hertz at the start and the end, and amplitude; noise: amplitude, and its high-passed share
+    0..1; decay: seconds to 1/e."""
 
     tone: tuple[float, float, float]
     noise: tuple[float, float]
@@ -87,13 +87,13 @@ DRUMS = {
 
 
 def drum_of(key: int) -> Drum:
-    """The drum of a General MIDI key; those without one of their own are toms, higher with the key."""
+    """The drum of a General MIDI key. Keys that are not in `DRUMS` are toms, tuned by the key."""
     pitch = 70 * 2 ** ((key - 41) / 12)
     return DRUMS.get(key, Drum((1.5 * pitch, pitch, 1.2), (0.1, 0.3), 0.16))
 
 
 def drum_wave(key: int, rate: int) -> Wave:
-    """One stroke of a drum."""
+    """One stroke of a drum, mono (n,) at `rate` frames a second."""
     drum = drum_of(key)
     time = np.arange(round(6 * drum.decay * rate)) / rate
     first, last, loud = drum.tone
@@ -108,7 +108,7 @@ def drum_wave(key: int, rate: int) -> Wave:
 
 
 def pitched_wave(timbre: PlainTimbre, turns: float) -> Wave:
-    """One turn of a timbre; of its harmonics, those under half the sample rate at so many turns a frame."""
+    """One period of a timbre (TABLE,). turns: periods a frame; harmonics above 0.45 of the sample rate are left out."""
     place = np.arange(TABLE) / TABLE
     heard = [(n, loud) for n, loud in enumerate(timbre.harmonics, 1) if n * turns < 0.45]
     sound = sum((loud * np.sin(2 * np.pi * n * place) for n, loud in heard), np.zeros(TABLE))
@@ -117,7 +117,7 @@ def pitched_wave(timbre: PlainTimbre, turns: float) -> Wave:
 
 
 def envelope(timbre: PlainTimbre, rate: int) -> Wave:
-    """Attack and decay of a held note, to where nothing changes any more."""
+    """Attack and decay of a held note (n,), until it has reached its sustain level."""
     ages = np.arange(round((timbre.attack - np.log(INAUDIBLE) * timbre.decay) * rate))
     decay = timbre.sustain + (1 - timbre.sustain) * np.exp(-ages / (timbre.decay * rate))
     curve: Wave = (decay * np.minimum(1.0, ages / max(1.0, timbre.attack * rate))).astype(np.float32)
@@ -126,8 +126,8 @@ def envelope(timbre: PlainTimbre, rate: int) -> Wave:
 
 @dataclass(slots=True)
 class PlainTone:
-    """A sounding note. age: frames since its start; step: 2**32nds of a turn a frame, 0 for a wave that is played
-    through once; phase: at the frame `turned`; ends: (first frame, frames) of its fades to nothing."""
+    """A sounding note. age: frames since its start; step: phase increment in 2**-32 periods a frame, 0 for a wave that
+    is played once; phase: at the frame `turned`; ends: (first frame, frames) of its fade-outs."""
 
     channel: int
     key: int
@@ -139,11 +139,11 @@ class PlainTone:
     age: int = 0
     phase: int = 0
     turned: int = 0
-    held: bool = False  # by the pedal, its key being up
+    held: bool = False  # by the pedal after its key was released
     ends: list[tuple[int, int]] = field(default_factory=list)
 
     def turn(self) -> int:
-        """The phase now."""
+        """The phase now, in 2**-32 periods."""
         return (self.phase + (self.age - self.turned) * self.step) & 0xFFFFFFFF
 
     def render(self, frames: int) -> Wave:
@@ -161,7 +161,7 @@ class PlainTone:
         return sound
 
     def over(self) -> bool:
-        """True when nothing more is to be heard."""
+        """True when it has become silent."""
         if self.timbre.sustain == 0 and self.age >= len(self.curve):
             return True
         return any(self.age >= start + length for start, length in self.ends)
@@ -174,7 +174,7 @@ class PlainTone:
 
 
 class PlainVoice:
-    """A `Voice`, exact to the frame. Of programs it knows the family of eight; it has no reverberation."""
+    """A `Voice`, exact to the frame. Programs select one of sixteen timbres; there is no reverb."""
 
     grain = 1
 
@@ -278,7 +278,7 @@ class PlainVoice:
         """As `Voice.close`."""
 
     def _make_room(self) -> None:
-        """End the oldest note, one that is ending anyway if there is; in a flood, without a fade."""
+        """End the oldest note, a released one if there is one. In a flood, oldest notes end at once."""
         lasting = [tone for tone in self._tones if len(tone.ends) < 2]
         if len(lasting) >= POLYPHONY:
             oldest = next((tone for tone in lasting if tone.ends), lasting[0])
@@ -286,7 +286,7 @@ class PlainVoice:
         del self._tones[: max(0, len(self._tones) - 2 * POLYPHONY)]
 
     def _end(self, which: Callable[[PlainTone], bool], seconds: float | None = None) -> None:
-        """Let the tones end: in their timbre's time, or in these seconds."""
+        """Fade the selected tones out, over `seconds` or by default the release time of their timbre."""
         for tone in self._tones:
             if which(tone) and (seconds or not tone.ends):
                 tone.held = False
@@ -308,7 +308,7 @@ class PlainVoice:
         return self._curves[family]
 
     def _balance(self, channel: int) -> tuple[float, float]:
-        """Left and right amplitude of a channel; a centred one keeps its power."""
+        """Left and right amplitude of a channel, by the constant-power pan law."""
         loud = self._faders[channel] * (self._volumes[channel] / 127) ** 2
         angle = self._pans[channel] / 127 * np.pi / 2
         return loud * float(np.cos(angle)), loud * float(np.sin(angle))

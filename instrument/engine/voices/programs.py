@@ -1,4 +1,4 @@
-"""The band: which voice each part has in each genre, as MIDI."""
+"""The table of programs: which General MIDI program each part has in each genre."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from instrument.midi_spec import PAN, REVERB, VOLUME, control, program
 from instrument.music.midifile import CHANNELS
 from instrument.paths import assets_dir
 
-NONE = "none"  # the genre of models without genres
+NONE = "none"  # for models without genres
 TABLE = Path("band.toml")  # in assets/
 
 
 class PartProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a part plays: General MIDI program counted from 0 (drums: the kit), pan -1 (left) .. 1, level in
+    """The sound of a part: General MIDI program counted from 0 (drums: the kit), pan -1 (left) .. 1, level in
     decibels, reverb send 0..1."""
 
     program: Annotated[int, msgspec.Meta(ge=0, le=127)]
@@ -28,7 +28,7 @@ class PartProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BandPrograms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A genre's band: a seat for every part."""
+    """The programs of all parts in one genre."""
 
     melody: PartProgram
     chords: PartProgram
@@ -38,7 +38,7 @@ class BandPrograms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_band(path: Path) -> dict[str, BandPrograms]:
-    """Genre -> seats, of a table such as assets/band.toml. HocketError when it cannot be read or has no "none"."""
+    """Genre -> programs, from a table such as assets/band.toml. HocketError if it cannot be read or has no "none"."""
     try:
         table = msgspec.toml.decode(path.read_bytes(), type=dict[str, BandPrograms])
     except OSError as error:
@@ -56,7 +56,7 @@ def _band() -> dict[str, BandPrograms]:
 
 
 def band_programs(genre: str) -> BandPrograms:
-    """The band of a genre, by the table that ships; that of "none" where the genre is not in it."""
+    """The programs of a genre in the table that ships, or those of "none" for a genre that is not in it."""
     return _band().get(genre, _band()[NONE])
 
 
@@ -74,7 +74,7 @@ def part_messages(channel: int, part_program: PartProgram) -> list[bytes]:
 
 
 def band_messages(genre: str) -> list[bytes]:
-    """What tells a General MIDI synthesiser to be the band of a genre, each part on its channel."""
+    """The MIDI messages that set up a General MIDI synthesiser for a genre, each part on its channel."""
     chosen = band_programs(genre)
     return [
         message

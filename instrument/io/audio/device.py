@@ -3,8 +3,8 @@
     python -m instrument.io.audio.device RING [DEVICE]    play what arrives in the ring until the parent is gone
     python -m instrument.io.audio.device --list           print the outputs there are, as JSON
 
-Its callback copies from the ring and never allocates more than a few words, locks or logs. The device list is
-frozen when PortAudio starts, so every question and every reopening is a process of its own.
+Its callback copies from the ring; it allocates at most a few words, and never locks or logs. PortAudio reads the list
+of devices once, when it starts, so every listing and every reopening needs a new process.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.io.audio.ring import FRAMES, AudioRing
-from instrument.io.child import answer_in_time, serve
+from instrument.io.child import exit_after, serve
 from instrument.io.names import pick
 from instrument.io.shared import RUNNING
 
-# The driver families we use, best first, with the latency asked of each: PortAudio's own "low", or seconds.
-# The others give the same devices with more latency, and serve where none of these is there.
+# The driver families used, best first, with the latency requested: PortAudio's own "low", or seconds. The others give
+# the same devices with more latency, and are used where none of these is there.
 HOSTS: dict[str, str | float] = {
     "JACK Audio Connection Kit": "low",
     "Core Audio": "low",
     "Windows WASAPI": "low",
     "ALSA": 0.025,  # "low" is 8.7 ms, which leaves a callback in Python no slack behind PipeWire or PulseAudio
 }
-JACK_NAME = b"Hocket audio"  # PortAudio keeps the pointer, so these stay
-JACK_NAME_LIST = b"Hocket audio list"  # of its own: a player that came meanwhile would be "Hocket audio-01"
+JACK_NAME = b"Hocket audio"  # module constants, as PortAudio keeps the pointer
+JACK_NAME_LIST = b"Hocket audio list"  # another name, so that a player that starts meanwhile is not "Hocket audio-01"
 
-_RAMP = 64  # frames over which a starved ring falls to silence and comes back, so that it does not click
+_RAMP = 64  # frames of the fades to silence and back around a starved block, against clicks
 _WATCH_S = 0.02
 
 
 def _portaudio(name: bytes) -> Any:
-    """The sounddevice module, called `name` on JACK; its absence is an error with a way out."""
+    """The sounddevice module, called `name` on JACK; HocketError says how to install it."""
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # PortAudio without JACK, or none at all: told below
+        with suppress(OSError, AttributeError):  # PortAudio without JACK, or no PortAudio: reported below
             ctypes.CDLL("libportaudio.so.2").PaJack_SetClientName(name)
     try:
         import sounddevice
@@ -92,7 +92,7 @@ def choose(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 class Player:
-    """The callback: ring to device, silence where the ring is empty, and what happened, published."""
+    """The callback: copies the ring to the device, silence where it is empty, and publishes counters."""
 
     def __init__(self, ring: AudioRing, channels: int) -> None:
         self._sound = ring.sound
@@ -102,11 +102,11 @@ class Player:
         self._starving = False
         self._rise = np.linspace(0, 1, _RAMP, endpoint=False, dtype=np.float32)[:, None]
         self._fall = self._rise[::-1].copy()
-        self._rise_at = self._fall_at = _RAMP  # how far each has come; this far: it is over
-        self._level = np.zeros(channels, np.float32)  # what falls
+        self._rise_at = self._fall_at = _RAMP  # frames done of each fade; _RAMP: it is over
+        self._level = np.zeros(channels, np.float32)  # the frame that fades out
         self._last = np.zeros(channels, np.float32)
         self._scratch = np.zeros((_RAMP, channels), np.float32)
-        self.latency_s = 0.0  # the stream's own word, for drivers that stamp nothing
+        self.latency_s = 0.0  # the stream's own figure, for drivers without timestamps
         self._at = {name: ring.index(name) for name in (*ring.numbers, "heartbeat_ns")}
 
     def __call__(self, out: NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
@@ -120,7 +120,7 @@ class Player:
         self._copy(self._sound[start : start + first], out[:first])
         self._copy(self._sound[: n - first], out[first:n])
         out[n:] = 0
-        missing = n < frames and there > 0  # before the first frame there is nothing to miss
+        missing = n < frames and there > 0  # before the first frame nothing is missing
         words[at["starved"]] += missing
         self._smooth(out, n, missing)
         ahead = times.outputBufferDacTime - times.currentTime
@@ -136,7 +136,7 @@ class Player:
         words[at["blocks"]] += 1
 
     def _smooth(self, out: NDArray[np.float32], n: int, missing: bool) -> None:
-        """Let what breaks off after `n` frames fall, and what comes after a gap rise."""
+        """Fade out after the last of `n` frames where some are missing, and fade in after a gap."""
         if self._rise_at < _RAMP and n:
             k = min(n, _RAMP - self._rise_at)
             out[:k] *= self._rise[self._rise_at : self._rise_at + k]
@@ -186,7 +186,7 @@ def play(ring: AudioRing, name: str) -> None:
         raise HocketError(f"the audio device {info['name']!r} did not open: {error}") from error
     while stream.active:
         if ring.get("closing"):
-            stream.abort()  # in order, so that a sound server need not wait for us
+            stream.abort()  # an orderly end, so that a sound server need not wait
             stream.close()
             return
         if ring.get("blocks"):
@@ -196,15 +196,15 @@ def play(ring: AudioRing, name: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run as said above; the exit status."""
+    """Run as the module says; the exit status."""
     if arguments == ["--list"]:
-        answer_in_time()
+        exit_after()
         try:
             print(json.dumps(outputs(_portaudio(JACK_NAME_LIST))), flush=True)
         except HocketError as error:
             print(error)
             return 1
-        os._exit(0)  # a library's clean-up is where a dying server would hang us
+        os._exit(0)  # without a library's clean-up, in which a dying server may hang
     ring = AudioRing.open(arguments[0])
     serve(ring, lambda: play(ring, "".join(arguments[1:])))
     return 0

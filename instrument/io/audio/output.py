@@ -1,4 +1,4 @@
-"""Where sound goes: a device kept alive in a process of its own, or the timed null device."""
+"""Audio outputs: a device in a process of its own, which is reopened, or the timed null device."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from instrument.io.clocks import SystemClock
 from instrument.io.midi.jack_port import jack_is_running
 from instrument.io.ports import AudioOutput, AudioStatus, Clock
 
-DEVICE_MODULE = "instrument.io.audio.device"
+DEVICE_PROCESS = "audio-device"
 NULL = "null"
 
-_REFIT_BLOCKS = 8  # callbacks after which the line through their times is drawn anew
+_REFIT_BLOCKS = 8  # callbacks between two fits of the clock
 
 
 def room(written: int, played: int, lead: int, block: int) -> int:
-    """Frames that may be written to hold `lead`, or two blocks where those are more."""
+    """Frames that may be written so that the ring holds `lead`, or two blocks where those are more."""
     return max(0, min(max(lead, 2 * block), FRAMES) - (written - played))
 
 
 class NullAudio:
-    """Plays to nobody, in time: the stand-in of every device, and what the engine falls back on.
+    """Discards sound in real time: the stand-in of every device, and the engine's fallback.
 
-    Takes blocks as its clock goes on and counts as a device does. `keep`: what is written is in `recorded`.
+    Takes blocks as its clock advances and counts as a device does. keep: what is written is kept in `recorded`.
     """
 
     def __init__(self, clock: Clock | None = None, rate: int = 48_000, block: int = 256, *, keep: bool = False) -> None:
@@ -50,7 +50,7 @@ class NullAudio:
 
     @property
     def recorded(self) -> NDArray[np.float32]:
-        """Everything written so far (n, 2), if it was to be kept."""
+        """Everything written so far (n, 2), if `keep` is set."""
         return np.concatenate([np.zeros((0, CHANNELS), np.float32), *(self._kept or [])])
 
     def start(self) -> None:
@@ -156,7 +156,7 @@ class _Stream:
         )
 
     def _fit(self) -> None:
-        if self._fitting.acquire(blocking=False):  # else another thread is at it: the old line serves
+        if self._fitting.acquire(blocking=False):  # else another thread fits it: the old line is used
             try:
                 pairs, self._taken = self.ring.pairs.pull(self._taken)
                 self._clock.add(pairs)
@@ -167,15 +167,14 @@ class _Stream:
 class DeviceAudio:
     """A PortAudio device in a disposable process.
 
-    While the device is lost a null device takes its place, so that the mixer goes on in real time. On every
-    change the new one is given as much silence as the old one had left to play: frame numbers and the times
-    at which they are heard go on.
+    While the device is lost a null device takes its place, so that the mixer goes on in real time. At every change the
+    new one gets as much silence as the old one had left to play, so that frame numbers and their times continue.
     """
 
     def __init__(self, device: str = "") -> None:
         """device: a name or the part of one; empty: the default."""
         self._device = device
-        self._keeper = Keeper(lambda: Child(DEVICE_MODULE, AudioRing.create(), [device]), jack_is_running)
+        self._keeper = Keeper(lambda: Child(DEVICE_PROCESS, AudioRing.create(), [device]), jack_is_running)
         self._sink: tuple[_Stream | NullAudio, int] = (NullAudio(), 0)  # and the number of its frame 0
         self._before = (0, 0, 0)  # starved, xruns and blocks of streams that ended
         self._ended: list[_Stream] = []
@@ -190,7 +189,7 @@ class DeviceAudio:
 
     @property
     def pid(self) -> int:
-        """The number of the device process, 0 without one."""
+        """The id of the device process, 0 without one."""
         sink = self._sink[0]
         return sink.child.pid if isinstance(sink, _Stream) else 0
 
@@ -267,7 +266,7 @@ class DeviceAudio:
             stream.child.end()
 
     def _check(self) -> None:
-        """Put the null device in the place of a stream that died or stalled."""
+        """Replace a stream that died or stalled by the null device."""
         sink = self._sink[0]
         if isinstance(sink, _Stream) and self._state == "running" and (problem := sink.child.problem()):
             self._replace(sink, NullAudio(rate=sink.rate), problem)
@@ -275,7 +274,7 @@ class DeviceAudio:
     def _replace(self, old: _Stream | NullAudio, new: _Stream | NullAudio, problem: str = "") -> None:
         with self._changing:
             if self._sink[0] is not old:
-                return  # another thread has seen to it
+                return  # another thread has done it
             last = old.status()
             if isinstance(new, NullAudio):
                 new.start()
@@ -292,7 +291,7 @@ class DeviceAudio:
 def list_devices() -> list[str]:
     """The names of the audio outputs that are there now, the default first. Raises HocketError when PortAudio
     is missing or hangs."""
-    names = [device["name"] for device in json.loads(ask(DEVICE_MODULE, "--list"))]
+    names = [device["name"] for device in json.loads(ask(DEVICE_PROCESS, "--list"))]
     return list(dict.fromkeys(names))
 
 

@@ -19,7 +19,7 @@ _PAIR_BYTES = PairRing.size(PAIRS) * 8
 
 
 class AudioRing(SharedFile):
-    """Sound on its way to the device, and what the device says about itself.
+    """Sound on its way to the device, and what the device reports.
 
     rate, block, latency_ns: of the device. written: frames appended by the mixer; played: those the device
     took; silent: frames of silence it played instead, so that played + silent is the device's own clock.
@@ -42,7 +42,7 @@ class AudioRing(SharedFile):
         return _SOUND_BYTES + _PAIR_BYTES
 
     def write(self, frames: NDArray[np.float32]) -> None:
-        """Append frames (n, 2). The caller sees to it that they fit."""
+        """Append frames (n, 2). The caller ensures that they fit."""
         written = self.get("written")
         at, n = written % FRAMES, len(frames)
         first = min(n, FRAMES - at)

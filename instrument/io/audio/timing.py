@@ -1,4 +1,4 @@
-"""When a frame is heard: a line through what the device publishes."""
+"""When a frame is heard: a regression line through the times that the device publishes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-_WINDOW = 1024  # pairs the line is drawn through: 5 s at 256 frames
-_RECENT = 16  # pairs that must agree before the line is given up
-_JUMP_NS = 1_000_000  # a step of the device's time greater than this is no jitter
-_SETTLE_NS = 1_000_000_000  # shorter than this, the nominal rate is nearer than a regressed one
+_WINDOW = 1024  # pairs of the regression: 5 s at 256 frames
+_RECENT = 16  # pairs that must agree before the line starts again
+_JUMP_NS = 1_000_000  # a greater step of the device's time is not jitter
+_SETTLE_NS = 1_000_000_000  # over a shorter time the nominal rate is more exact than a regressed one
 _RATE_TOLERANCE = 0.005
 
 
@@ -17,7 +17,7 @@ class FrameClock:
     """Frames to nanoseconds by regression of (frame, ns) pairs.
 
     A callback can be late but never early, so the line follows the earlier half of the pairs. A lasting step
-    (the driver left out a period) starts it anew.
+    (the driver left out a period) starts the line again.
     """
 
     def __init__(self, rate: int) -> None:
@@ -32,7 +32,7 @@ class FrameClock:
         return ns + round((frame - start) * slope)
 
     def add(self, pairs: Iterable[tuple[int, int]]) -> None:
-        """Take further pairs, in order, and draw the line anew."""
+        """Take further pairs, in order, and fit the line again."""
         known, new = len(self._pairs), np.array([*pairs], np.int64).reshape(-1, 2)
         self._pairs = np.concatenate([self._pairs, new])[-_WINDOW:]
         if not len(self._pairs):

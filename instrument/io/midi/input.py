@@ -1,5 +1,4 @@
-"""Where the MIDI of a person comes from: a virtual port that keyboards are connected to, a port that is there, or
-nobody."""
+"""MIDI inputs: a virtual port that keyboards are connected to, an existing port, or none."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import Any
 
 from instrument.errors import HocketError
 from instrument.io.child import ask
-from instrument.io.midi.jack_port import JACK_MODULE, JackMidiInput, jack_is_running
+from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiInput, jack_is_running
 from instrument.io.midi.output import NAME, NULL, VIRTUAL, connect, open_rtmidi, system_backend
 from instrument.io.names import pick
 from instrument.io.ports import MidiInput, MidiStatus
@@ -24,7 +23,7 @@ _RETRY_NS = 1_000_000_000
 
 
 class NullMidiInput:
-    """Nobody plays: the stand-in of every input. What is put into `messages`, (ns, message), arrives."""
+    """The stand-in of every input, without a device. Pairs (ns, message) that are put into `messages` arrive."""
 
     pace_s = 0.05
 
@@ -50,7 +49,7 @@ class NullMidiInput:
 
 
 class RtMidiInput:
-    """A port of the system's own MIDI. A message counts as of the moment at which rtmidi hands it over."""
+    """A port of the system's own MIDI. The time of a message is that of rtmidi's callback."""
 
     pace_s = 0.003
 
@@ -71,7 +70,7 @@ class RtMidiInput:
         return [self._arrived.popleft() for _ in range(len(self._arrived))]
 
     def poll(self) -> bool:
-        """As `MidiInput.poll`. rtmidi does not tell when a keyboard is unplugged: its name is gone then."""
+        """As `MidiInput.poll`. rtmidi does not report an unplugged keyboard; its name is gone then."""
         now = time.perf_counter_ns()
         if not self._wanted or now < self._next_look or self._state == "closed":
             return False
@@ -81,7 +80,7 @@ class RtMidiInput:
             if there:
                 return False
             self._release()
-            self._state, self._detail = "lost", f"{self._port} is not there"
+            self._state, self._detail = "lost", f"{self._port} is not there: connect it again"
             try:
                 self._in, self._port = self._open()
             except HocketError as error:
@@ -116,14 +115,14 @@ class RtMidiInput:
 def list_inputs() -> list[str]:
     """The names of the MIDI ports that are there now to play on. Raises HocketError when there is no MIDI."""
     if jack_is_running():
-        names = list(json.loads(ask(JACK_MODULE, "--list", "in", seconds=5.0)))
+        names = list(json.loads(ask(JACK_PROCESS, "--list", "in", seconds=5.0)))
     else:
         looking = open_rtmidi("MidiIn", system_backend(), f"{NAME_IN} list")
         try:
             names = list(looking.get_ports())
         finally:
             looking.delete()
-    return [name for name in names if not name.startswith(f"{NAME}:")]  # we do not listen to ourselves
+    return [name for name in names if not name.startswith(f"{NAME}:")]  # without Hocket's own ports
 
 
 def check_input(port: str) -> None:

@@ -4,9 +4,8 @@
                                                                     connected to PORTs as they appear
     python -m instrument.io.midi.jack_child --list out|in                  print what it may connect to, as JSON
 
-rtmidi puts every message at the start of JACK's period; here the parent hands messages over early, and each
-is written at the frame that JACK's own clock gives for its time. When the parent is gone, all that sounds
-is switched off first.
+rtmidi puts every message at the start of JACK's period; here the parent sends messages early, and each is written at
+the frame of its time by JACK's clock. When the parent is gone, all notes are switched off before the end.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from typing import Any
 
 from instrument import midi_spec
 from instrument.errors import HocketError
-from instrument.io.child import answer_in_time, serve
+from instrument.io.child import exit_after, serve
 from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
 from instrument.io.shared import RUNNING
 
 _LATE_US = 1000
-_MOST = 256  # messages taken over in one cycle, and
-_SHARE = 0.25  # the part of a cycle spent writing: who overruns it loses all of the cycle's messages
+_MOST = 256  # messages read in one cycle
+_SHARE = 0.25  # of a cycle for writing: JACK drops a cycle's messages if it overruns
 _WATCH_S = 0.1
-_LAST_CYCLES = 3  # cycles after all-notes-off in which receivers take it before the port goes
+_LAST_CYCLES = 3  # cycles between all-notes-off and closing, so that receivers get it
 _PLAYBACK = 1  # JackPlaybackLatency
-_LOOKS = 5  # tries to list ports: the library gives up where one goes meanwhile
+_LOOKS = 5  # tries to list ports: the library fails where one closes meanwhile
 
 
 class _LatencyRange(ctypes.Structure):
@@ -41,7 +40,7 @@ class _LatencyRange(ctypes.Structure):
 
 
 def _jack() -> Any:
-    """The jack module; its absence is an error with a way out."""
+    """The jack module. HocketError says how to install it."""
     try:
         import jack
     except OSError as error:
@@ -63,7 +62,7 @@ def _client(name: str) -> Any:
 
 
 class JackTime:
-    """JACK's clock against ours. JACK-Client does not wrap these calls, so they are made by ctypes."""
+    """JACK's clock in terms of `perf_counter_ns`. JACK-Client does not wrap these calls, so they are made by ctypes."""
 
     def __init__(self, client: Any) -> None:
         jack = _jack()
@@ -77,17 +76,17 @@ class JackTime:
         self._nominal = client.blocksize * 1e6 / client.samplerate
 
     def cycle(self) -> tuple[float, float]:
-        """When the present cycle starts, in our own microseconds, and how long it takes. For the process
+        """The start of the current cycle in microseconds of `perf_counter_ns`, and its length. For the process
         callback."""
         self._lib.jack_get_cycle_times(self._pointer, *self._out)
         length: float = self._end.value - self._start.value
-        if not self._nominal / 2 < length < self._nominal * 2:  # after an xrun JACK is beside itself
+        if not self._nominal / 2 < length < self._nominal * 2:  # cycle times are unreliable after an xrun
             length = self._nominal
         return self._start.value - self._offset_us(), length
 
     def _offset_us(self) -> float:
-        """What to add to `perf_counter_ns` / 1000 for JACK's microseconds: the tightest of a few readings.
-        The two drift apart (on Linux JACK's clock is the raw one), so it is read anew in every cycle."""
+        """What to add to `perf_counter_ns` / 1000 for JACK's microseconds: from the fastest of a few readings. The two
+        drift (on Linux JACK uses the raw monotonic clock), so it is read in every cycle."""
         readings = []
         for _ in range(3):
             before = time.perf_counter_ns()
@@ -97,15 +96,15 @@ class JackTime:
         return min(readings)[1]
 
     def latency(self, port: Any) -> int:
-        """Frames from `port` to the ear, through whatever it is connected to."""
+        """Playback latency of `port` in frames, through its connections."""
         span = _LatencyRange()
         pointer = ctypes.c_void_p(int(self._cast("uintptr_t", port._ptr)))
         self._lib.jack_port_get_latency_range(pointer, _PLAYBACK, ctypes.byref(span))
         return int(span.max)
 
 
-class Port:
-    """A JACK client with one MIDI port. Subclasses are its process callback."""
+class PortClient:
+    """A JACK client with one MIDI port. Subclasses give the process callback."""
 
     def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
         self.ring = ring
@@ -135,7 +134,7 @@ class Port:
         self.client.activate()
         while not self.ended.wait(_WATCH_S):
             self._keep_up()
-        self.client.deactivate()  # in order, so that the server need not wait for us
+        self.client.deactivate()  # an orderly end, so that the server need not wait
         self.client.close()
 
     def _cycle(self, frames: int) -> None:
@@ -153,14 +152,14 @@ class Port:
         os._exit(1)
 
     def _keep_up(self) -> None:
-        """What need not be done in the callback: clocks, latency, connections."""
+        """What is not done in the callback: state, latency, connections."""
         ring = self.ring
         if ring.get("cycles"):
             ring.put("state", RUNNING)
         latency = self.time.latency(self.port) * 1_000_000 // ring.get("rate")
         self.latency_us = latency
         ring.put("latency_ns", latency * 1000)
-        with suppress(_jack().JackError):  # a port went while it was looked at: the next look is soon
+        with suppress(_jack().JackError):  # a port closed meanwhile: the next try is soon
             self._reconnect()
 
     def _reconnect(self) -> None:
@@ -169,20 +168,20 @@ class Port:
             self._wanted.remove(name)
             if not self.port.is_connected_to(name):
                 ends = (self.port, name) if self.port.is_output else (name, self.port)
-                with suppress(_jack().JackError):  # gone again
+                with suppress(_jack().JackError):  # closed meanwhile
                     self.client.connect(*ends)
         self.ring.put_text("connections", "\n".join([p.name for p in self.port.connections] + self._wanted))
 
 
-class OutPort(Port):
-    """Messages from the ring to their frames."""
+class OutPort(PortClient):
+    """Writes messages from the ring at their frames."""
 
     def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
         super().__init__(ring, name, wanted)
         self._taken = 0
-        self._waiting: list[tuple[int, int, bytes]] = []  # a heap by time, then in the order of sending
+        self._waiting: list[tuple[int, int, bytes]] = []  # a heap, by time and order of sending
         self._serial = 0
-        self._held: set[tuple[int, int]] = set()  # channel and key of what sounds
+        self._held: set[tuple[int, int]] = set()  # channel and key of sounding notes
         self._after_end = 0
 
     def register(self) -> Any:
@@ -215,7 +214,7 @@ class OutPort(Port):
             due = ns / 1000 - self.latency_us
             last = max(last, round((due - start) * frames / length) if ns > 0 else 0)
             if last >= frames or self.port.max_event_size < len(message):
-                return  # its time, or room in JACK's buffer, comes with a later cycle
+                return  # its time, or space in JACK's buffer, comes in a later cycle
             self.port.write_midi_event(last, message)
             heapq.heappop(self._waiting)
             self._note(message)
@@ -242,7 +241,7 @@ class OutPort(Port):
             self.ended.set()
 
 
-class InPort(Port):
+class InPort(PortClient):
     """What arrives, with the time of its frame, to the ring."""
 
     def register(self) -> Any:
@@ -262,7 +261,7 @@ class InPort(Port):
 
 
 def ports(direction: str) -> list[str]:
-    """Names of the ports that an output ("out") or input ("in") of ours may be connected to."""
+    """Names of the ports that an output ("out") or an input ("in") may be connected to."""
     client = _client("Hocket list")
     for _ in range(_LOOKS):
         with suppress(_jack().JackError):
@@ -272,15 +271,15 @@ def ports(direction: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run as said above; the exit status."""
+    """Run as the module says; the exit status."""
     if arguments[0] == "--list":
-        answer_in_time()
+        exit_after()
         try:
             print(json.dumps(ports(arguments[1])), flush=True)
         except HocketError as error:
             print(error)
             return 1
-        os._exit(0)  # a client's clean-up is where a dying server would hang us
+        os._exit(0)  # without a client's clean-up, in which a dying server may hang
     path, direction, name, *wanted = arguments
     ring = MidiRing.open(path)
     kind = OutPort if direction == "out" else InPort

@@ -1,4 +1,4 @@
-"""The engine's side of MIDI on JACK: ports that live in processes of their own and outlive the server."""
+"""The engine's side of MIDI on JACK: ports in processes of their own, which come back when the server does."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from instrument.io.child import Child, Keeper
 from instrument.io.midi.ring import MidiRing, pack, unpack
 from instrument.io.ports import MidiStatus
 
-JACK_MODULE = "instrument.io.midi.jack_child"
+JACK_PROCESS = "jack-midi"
 
 _SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
 
 
 def jack_sockets() -> list[str]:
-    """Where the JACK server's socket would be."""
+    """Paths where the JACK server's socket may be."""
     if sys.platform == "win32":
         return []
     server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
@@ -26,7 +26,7 @@ def jack_sockets() -> list[str]:
 
 
 def jack_is_running() -> bool:
-    """Whether a JACK server takes clients. Asks its socket and not its library, which can hang."""
+    """Whether a JACK server accepts clients. Connects to its socket, since its library can hang."""
     for path in jack_sockets():
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(0.1)
@@ -36,7 +36,7 @@ def jack_is_running() -> bool:
 
 
 class _JackPort:
-    """A JACK port kept alive: when its process or the server dies it comes back, connected as it was."""
+    """A JACK port that is reopened, with its connections, when its process or the server has died."""
 
     def __init__(self, direction: str, name: str, connect: str) -> None:
         self._direction = direction
@@ -50,16 +50,16 @@ class _JackPort:
             self._child: Child[MidiRing] | None = self._keeper.open()
         except HocketError as error:
             raise HocketError(f"no MIDI port on JACK: {error}") from error
-        self._ring = self._child.memory  # of the last port, when there is none
+        self._ring = self._child.memory  # of the last port, while there is none
 
     @property
     def pid(self) -> int:
-        """The number of the port's process, 0 without one."""
+        """The id of the port's process, 0 without one."""
         child = self._child
         return child.pid if child else 0
 
     def poll(self) -> bool:
-        """Keep the port alive; True when it was reopened since the last call."""
+        """As `MidiOutput.poll`."""
         self._check()
         while self._dead:
             self._dead.pop().end()
@@ -75,7 +75,7 @@ class _JackPort:
         return True
 
     def close(self) -> None:
-        """Release everything; an output switches off what sounds first."""
+        """Release everything; an output sends all notes off before."""
         self._keeper.close()
         with self._changing:
             last, self._child = self._child, None
@@ -89,7 +89,7 @@ class _JackPort:
     def _spawn(self) -> Child[MidiRing]:
         if not jack_is_running():
             raise HocketError("no JACK server is running: start one (jackd, QjackCtl)")
-        return Child(JACK_MODULE, MidiRing.create(), [self._direction, self._name, *self._connections])
+        return Child(JACK_PROCESS, MidiRing.create(), [self._direction, self._name, *self._connections])
 
     def _check(self) -> None:
         child = self._child
@@ -103,9 +103,9 @@ class _JackPort:
 
 
 class JackMidiOutput(_JackPort):
-    """A `MidiOutput` whose messages are placed on their frames. Hand them over 40 ms early.
+    """A `MidiOutput` whose messages are placed on their frames. Send them 40 ms early.
 
-    What is sent while the server is away is dropped: it would only come late.
+    Messages sent while there is no server are dropped, since they would be late.
     """
 
     stamps = True

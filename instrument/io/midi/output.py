@@ -1,4 +1,4 @@
-"""Where MIDI goes: a virtual port for others to listen to, a port that is there, or nowhere, recorded."""
+"""MIDI outputs: a virtual port for others to listen to, an existing port, or none, recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from instrument.errors import HocketError
 from instrument.io.child import ask
 from instrument.io.clocks import SystemClock
-from instrument.io.midi.jack_port import JACK_MODULE, JackMidiOutput, jack_is_running
+from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiOutput, jack_is_running
 from instrument.io.names import pick
 from instrument.io.ports import Clock, MidiOutput, MidiStatus
 from instrument.midi_spec import all_notes_off
@@ -34,7 +34,7 @@ __all__ = [
 NAME = "Hocket"
 VIRTUAL, NULL = "virtual", "null"
 
-# What rtmidi calls the kinds of MIDI.
+# rtmidi's names of the backends.
 BACKENDS = {
     "alsa": "API_LINUX_ALSA",
     "coremidi": "API_MACOSX_CORE",
@@ -50,10 +50,10 @@ _NO_VIRTUAL_PORTS = "Windows has no virtual MIDI ports: install loopMIDI, make a
 
 
 class NullMidi:
-    """Sends to nobody and remembers it: the stand-in of every port, and what the engine falls back on.
+    """Records messages without a port: the stand-in of every port, and the engine's fallback.
 
-    messages: the last (when it is heard, message), in the order of sending. stamps: take messages early, as
-    a port that places them itself.
+    messages: the last pairs (ns, message), in the order of sending. stamps: take messages early, as a port that places
+    them on their frames.
     """
 
     def __init__(self, clock: Clock | None = None, *, stamps: bool = False) -> None:
@@ -92,13 +92,13 @@ class NullMidi:
 
 
 class RtMidiOutput:
-    """A port of the system's own MIDI: ALSA, CoreMIDI or WinMM. Messages leave as they are handed over."""
+    """A port of the system's own MIDI: ALSA, CoreMIDI or WinMM. Messages are sent at once."""
 
     stamps = False
 
     def __init__(self, port: str = "", name: str = NAME, backend: str = "") -> None:
-        """port: the name, or part of it, of a port that is there; empty: a virtual port called `name`.
-        backend: one of `BACKENDS`, the system's if empty. Raises HocketError when that cannot be."""
+        """port: the name, or a part of it, of an existing port; empty: a virtual port called `name`.
+        backend: one of `BACKENDS`, the system's if empty. Raises HocketError when it cannot be opened."""
         self._wanted = port
         self._name = name
         self._backend = backend or system_backend()
@@ -163,8 +163,8 @@ class RtMidiOutput:
 
 
 def connect(client: Any, wanted: str, name: str, what: str, otherwise: str) -> str:
-    """Give an rtmidi client the port that is wanted, or if none is, a virtual one called `name`; which it has
-    got. Raises HocketError, the client let go, where there is no such port."""
+    """Open the wanted port on an rtmidi client, or if none is wanted, a virtual one called `name`. Returns its name.
+    Raises HocketError, and releases the client, where there is no such port."""
     if not wanted:
         client.open_virtual_port(name)
         return name
@@ -179,7 +179,7 @@ def connect(client: Any, wanted: str, name: str, what: str, otherwise: str) -> s
 
 
 class _Enumerator:
-    """The one client that lists ports: each new one would cost the system a client, and they are few."""
+    """The one client that lists ports, since each client uses one of the few that the system has."""
 
     def __init__(self) -> None:
         self._out: Any = None
@@ -198,7 +198,7 @@ _enumerator = _Enumerator()
 def list_ports() -> list[str]:
     """The names of the MIDI ports that are there now to send to. Raises HocketError when there is no MIDI."""
     if jack_is_running():
-        return list(json.loads(ask(JACK_MODULE, "--list", "out", seconds=5.0)))
+        return list(json.loads(ask(JACK_PROCESS, "--list", "out", seconds=5.0)))
     return _enumerator.ports()
 
 
@@ -211,8 +211,8 @@ def check_port(port: str) -> None:
 def open_midi(port: str, name: str = NAME) -> MidiOutput:
     """Open the port others listen to ("virtual", called `name`), nothing ("null"), or a port by its name.
 
-    Where a JACK server runs it is a port of JACK, placed to the frame; elsewhere the system's own.
-    Raises HocketError when it cannot be had.
+    Where a JACK server runs it is a port of JACK, exact to the frame; elsewhere one of the system's own.
+    Raises HocketError when it cannot be opened.
     """
     if port == NULL:
         return NullMidi()
@@ -236,7 +236,7 @@ def system_backend() -> str:
 
 
 def _otherwise() -> str:
-    """What one may give instead of a port that is there."""
+    """The names allowed instead of an existing port, for errors."""
     return NULL if sys.platform == "win32" else f"{VIRTUAL} or {NULL}"
 
 
@@ -252,7 +252,7 @@ def open_rtmidi(kind: str, backend: str, name: str) -> Any:
     """An rtmidi client whose port is not yet open. kind: "MidiOut" or "MidiIn". HocketError where there is no
     MIDI."""
     rtmidi = _rtmidi()
-    if backend == "alsa" and not os.path.exists(_SEQUENCER):  # asked first, as ALSA itself is loud about it
+    if backend == "alsa" and not os.path.exists(_SEQUENCER):  # checked first, as ALSA prints errors
         raise HocketError(f"no MIDI: {_SEQUENCER} is missing; load it (sudo modprobe snd-seq) or start JACK")
     try:
         return getattr(rtmidi, kind)(getattr(rtmidi, BACKENDS[backend]), name)

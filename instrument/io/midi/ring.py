@@ -8,8 +8,8 @@ from pathlib import Path
 from instrument.errors import HocketError
 from instrument.io.shared import PairRing, SharedFile
 
-SLOTS = 4096  # messages on their way; 40 ms of the densest music are some hundred
-LONGEST = 7  # bytes that fit beside their number in a word
+SLOTS = 4096  # 40 ms of the densest music have about a hundred messages
+LONGEST = 7  # bytes of a message that fit into a word with their count
 
 _PAIR_BYTES = PairRing.size(SLOTS) * 8
 
@@ -27,7 +27,7 @@ def unpack(word: int) -> bytes:
 
 
 class MidiRing(SharedFile):
-    """Messages to or from a JACK port, and what the port says about itself.
+    """Messages to or from a JACK port, and what the port reports.
 
     rate, block: of the server; cycles: process callbacks so far; sent, late: as in `MidiStatus`;
     latency_ns: from a frame of the port to its being heard. port: its full name; connections: names of the

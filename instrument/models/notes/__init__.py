@@ -1,1 +1,1 @@
-"""Models of notes: what they are asked, and the code that plays each family."""
+"""Note models: their interface, and the code that plays each family."""

@@ -1,9 +1,9 @@
-"""The conditions of a note model as numbers: genre, density, register and parts, each with a setting
-"none", and the key it heard.
+"""The condition vector of a note model: genre, density, register and parts, each with a setting "none", and a
+histogram of pitch classes.
 
-A condition vector is [none, genre...] + [none, 8 densities] + [none, 8 registers] + [none, 5 parts] + [12
-tones]; a value between two anchors is shared out between them, so every knob is continuous and genres can
-be blended. The tones are what the player remembers of the pitch classes before the note to come.
+It is [none, genre...] + [none, 8 densities] + [none, 8 registers] + [none, 5 parts] + [12 pitch classes]. A value
+between two anchors is shared between them, so every knob is continuous and genres can be blended. The histogram counts
+the pitch classes before the note to come, decayed exponentially.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ DENSITIES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 7.0, 11.0)  # notes a beat
 REGISTERS = (40.0, 47.0, 53.0, 58.0, 63.0, 68.0, 74.0, 81.0)  # mean pitch
 WINDOW = 32  # notes over which density and register are taken
 PARTS = 1 + len(Part)
-TONES = 12
-TONE_MEMORY = 32  # half-life of a tone, in pitched notes
-TONE_BLOCK = 1024
+PITCH_CLASSES = 12
+HISTOGRAM_HALF_LIFE = 32  # in pitched notes
+HISTOGRAM_BLOCK = 1024
 
 
 def density_of(notes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -73,47 +73,46 @@ def density_knob(density: float) -> float:
 
 def condition_size(genres: int) -> int:
     """Length of a condition vector."""
-    return 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS) + PARTS + TONES
+    return 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS) + PARTS + PITCH_CLASSES
 
 
 def parts_share(parts: Iterable[int]) -> NDArray[np.float32]:
-    """(6,): none, then which parts play; none alone for no parts."""
+    """(6,): 1 for each of the parts that play, after a first value that is 1 where there are none."""
     out = np.zeros(PARTS, np.float32)
     out[[1 + part for part in parts] or [0]] = 1
     return out
 
 
-def remember_tone(tones: NDArray[np.float64], pitch: int) -> NDArray[np.float64]:
-    """The tones (12,) after a pitched note: what was there fades, its pitch class grows by one."""
-    tones = tones * 0.5 ** (1 / TONE_MEMORY)
-    tones[pitch % 12] += 1
-    return tones
+def add_pitch_class(histogram: NDArray[np.float64], pitch: int) -> NDArray[np.float64]:
+    """The histogram (12,) after a pitched note: all counts decay, that of its pitch class grows by one."""
+    histogram = histogram * 0.5 ** (1 / HISTOGRAM_HALF_LIFE)
+    histogram[pitch % 12] += 1
+    return histogram
 
 
-def tones_of(notes: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n, 12): the tones before each of the notes (n, 6), by `remember_tone`."""
+def pitch_class_histograms(notes: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The histograms (n, 12) before each of the notes (n, 6), as by `add_pitch_class`."""
     pitched = notes[:, 5] != Part.DRUMS
-    struck = np.eye(TONES)[notes[pitched, 2] % 12]
-    fade = 0.5 ** (1 / TONE_MEMORY)
-    after = np.zeros((len(struck) + 1, TONES))
-    for begin in range(0, len(struck), TONE_BLOCK):  # in blocks, whose powers stay within bounds
-        block = struck[begin : begin + TONE_BLOCK]
+    struck = np.eye(PITCH_CLASSES)[notes[pitched, 2] % 12]
+    fade = 0.5 ** (1 / HISTOGRAM_HALF_LIFE)
+    after = np.zeros((len(struck) + 1, PITCH_CLASSES))
+    for begin in range(0, len(struck), HISTOGRAM_BLOCK):  # in blocks, so that powers do not underflow
+        block = struck[begin : begin + HISTOGRAM_BLOCK]
         powers = fade ** np.arange(1, len(block) + 1)[:, None]
         after[begin + 1 : begin + 1 + len(block)] = powers * (after[begin] + np.cumsum(block / powers, 0))
     before: NDArray[np.float64] = after[np.cumsum(pitched) - pitched]
     return before
 
 
-def tone_share(tones: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(..., 12): the tones as a condition, each about its share among twelve; the fewer were heard, the
-    less they say."""
-    total = tones.sum(-1, keepdims=True)
-    out: NDArray[np.float32] = (tones * 12 / (total + 4)).astype(np.float32)
+def histogram_condition(histogram: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Histograms (..., 12) as a condition: about 12 times each share, less where few notes were counted."""
+    total = histogram.sum(-1, keepdims=True)
+    out: NDArray[np.float32] = (histogram * 12 / (total + 4)).astype(np.float32)
     return out
 
 
 def knob_share(value: float, anchors: Sequence[float]) -> NDArray[np.float32]:
-    """The share of a knob's position: 0 = none, 1..len(anchors) = the anchors, with what lies between."""
+    """(1 + len(anchors),): a knob's position shared between the two nearest of none (0) and the anchors (1...)."""
     out = np.zeros(1 + len(anchors), np.float32)
     value = min(max(float(value), 0.0), float(len(anchors)))
     low = int(value)

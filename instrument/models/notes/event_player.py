@@ -1,8 +1,11 @@
-"""A note model while playing: one step of its backbone a note, then a head a field, each constrained.
+"""A note model while playing: one step of its backbone for each note, then a head for each field, with constraints.
 
-Graphs of a bundle: `step` (event, condition, and what the family remembers -> the heads' shares) and one a
-field of `codec.FIELDS` (share and context -> logits). Shapes have a free number of lanes; playing uses one.
-What a family remembers of the notes is its `Backbone`'s matter.
+Each note is one event of several fields, decided one after the other given those before, as in Notochord (Shepardson,
+Armitage and Magnusson, 2022). Echoes of 1 to 8 bars ago are features, as in Magenta's Lookback RNN (Waite, 2016).
+
+Graphs of a bundle: `step` (event, condition, states -> a hidden vector for each head) and one for each field of
+`codec.FIELDS` (hidden vector and context -> logits). Shapes have a free number of lanes; playing uses one or two.
+How a family keeps the state of the notes is the matter of its `Backbone`.
 """
 
 from __future__ import annotations
@@ -10,25 +13,28 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
+from instrument.models.notes.backbone import Backbone
 from instrument.models.notes.conditions import condition_size
 from instrument.models.notes.key_sense import inside
-from instrument.models.notes.plan_guidance import EXACT, PlanGuidance
+from instrument.models.notes.plan_guidance import COPIED, EXACT, Expected, PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.notes.priming import Primers
-from instrument.models.notes.steering import Heard, Steering
+from instrument.models.notes.steering import History, Steering
 from instrument.models.sampling import choose, noise
 from instrument.music import codec
 from instrument.music.codec import DRUM_ROW, FLAT, ROWS
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
+HIGHEST_BASS = 60  # MIDI pitch; under a plan the bass stays below
 LONGEST_REST = 192  # ticks without an onset while playing freely
 SIZES = (
     *(codec.FIELDS[f] for f in ("time", "part")),
@@ -37,43 +43,13 @@ SIZES = (
     FLAT,
     codec.FIELDS["micro"],
 )
-PRIMING = 1 << 40  # counter of draws; apart from those of notes, which count bars
-STYLED = (0, 1, 2, 3)  # fields in which a genre may be exaggerated; not the touch
+PRIMER_COUNTER = 1 << 40  # of draws; outside the counters of notes, which are bars
+STYLED_FIELDS = (0, 1, 2, 3)  # fields with guidance: all but velocity and microtiming
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 
 
-class Backbone(Protocol):
-    """What a family's network remembers, and its step."""
-
-    def reset(self) -> None:
-        """Forget everything."""
-        ...
-
-    def step(self, seen: Sequence[int], conditions: NDArray[np.float32], context: int) -> list[NDArray[np.float32]]:
-        """The heads' shares (lanes, 1, hidden) after what was seen last, under each of `conditions` (lanes, size),
-        remembering the last `context` advances alone: all there are, or those since it was last 0. Nothing is
-        remembered of the step yet, so it may be asked again."""
-        ...
-
-    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
-        """Steps and advances, many at once, the first as `step` takes it; nobody asks for their shares."""
-        ...
-
-    def advance(self) -> None:
-        """Remember what the last `step` was about, under the first of its conditions."""
-        ...
-
-    def rewind(self, count: int) -> None:
-        """Back to after `count` advances; ValueError if that was forgotten."""
-        ...
-
-    def forget_before(self, count: int) -> None:
-        """There is no way back before `count` advances from now on."""
-        ...
-
-
-class _Stepped(NamedTuple):
-    """The step on what was seen last: how it was asked for, and what came of it."""
+class _StepResult(NamedTuple):
+    """The inputs and outputs of the last step."""
 
     steer: Steering
     context: int
@@ -82,8 +58,32 @@ class _Stepped(NamedTuple):
     shares: list[NDArray[np.float32]]
 
 
+@dataclass(slots=True)
+class _Draw:
+    """A note that is being drawn: what it depends on, and what has been decided of it.
+
+    draws: noise by field; expected: the note that a recalled bar has next; context: gap, position in the bar and metre,
+    as the heads take them; echoes: indices of the notes that are repeated (-1: none); rows: those that may sound.
+    """
+
+    ask: Ask
+    shares: list[NDArray[np.float32]]
+    history: History
+    last: Note | None
+    draws: list[NDArray[np.float32]]
+    temperature: float
+    top_p: float
+    guide: PlanGuidance | None
+    expected: Expected | None
+    tick: int = 0
+    context: list[int] = field(default_factory=list)
+    echoes: list[int] = field(default_factory=list)
+    echo_rows: list[int] = field(default_factory=list)
+    rows: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(ROWS, bool))
+
+
 class EventPlayer:
-    """A `NotePlayer` on a bundle whose graphs decide event by event."""
+    """A `NotePlayer` of a bundle whose graphs decide event by event. HocketError where the bundle does not fit."""
 
     def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
         self.bundle, self._backbone = bundle, backbone
@@ -91,11 +91,11 @@ class EventPlayer:
         self.genres = manifest.condition_genres
         self.primers = Primers.of(bundle)
         self._heads = [bundle.session(field) for field in codec.FIELDS]
-        told = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
-        if told != condition_size(len(self.genres)):
+        expected = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
+        if expected != condition_size(len(self.genres)):
             raise HocketError(
-                f"bundle {manifest.slug!r} is told {told} conditions, this Hocket tells "
-                f"{condition_size(len(self.genres))}: install it again, or train it anew"
+                f"bundle {manifest.slug!r} expects a condition vector of {expected} values, this Hocket gives "
+                f"{condition_size(len(self.genres))}: install the bundle again, or train it again"
             )
         self.reset(0, 0, MetreMap())
 
@@ -107,12 +107,12 @@ class EventPlayer:
     def reset(self, seed: int, player: int, metres: MetreMap) -> None:
         """Forget everything; draws come from `seed` and `player` from now on."""
         self._seed, self._player, self._metres = seed, player, metres
-        self._notes: list[Note] = []  # with those of primers, as all lists by note
-        self._primed: list[tuple[int, int]] = []  # after how many notes fed there are how many of a primer
+        self._notes: list[Note] = []  # with those of primers, as in all lists by note
+        self._primed: list[tuple[int, int]] = []  # (notes fed before a primer, notes of the primer)
         self._keys: list[int] = []
         self._seen: list[tuple[int, ...]] = [self._start(0)]
-        self._heard = [Heard()]  # [i]: after i notes
-        self._stepped: _Stepped | None = None
+        self._histories = [History()]  # _histories[i]: after i notes
+        self._step: _StepResult | None = None
         self._asked = Ask()
         self._guide: PlanGuidance | None = None
         self._steer = Steering(self.bundle.manifest, self._asked)
@@ -120,27 +120,27 @@ class EventPlayer:
 
     def feed(self, note: Note) -> None:
         """Take `note` as played."""
-        self._need_step(self._asked)
+        self._ensure_step(self._asked)
         self._backbone.advance()
-        self._hear(note)
+        self._append(note)
 
-    def _hear(self, note: Note) -> None:
-        """Remember all of `note` that is not the backbone's matter."""
-        heard = self._hearing()
+    def _append(self, note: Note) -> None:
+        """Append `note` to all lists but the backbone's state."""
+        history = self._history()
         last = self._notes[-1].tick if self._notes else 0
-        if self._notes and heard.begun == len(self._notes):
-            last = min(last, note.tick)  # a primer begins earlier
+        if self._notes and history.start == len(self._notes):
+            last = min(last, note.tick)  # a primer may begin before the last note
         time, part, _, duration, velocity, micro = codec.encode_note(note, last)
         row = note.order & 255
         position, metre, bar = codec.tick_context(note.tick, self._metres)
-        echoes = codec.echo_notes(self._keys, note.tick, bar, heard.begun)
+        echoes = codec.echo_notes(self._keys, note.tick, bar, history.start)
         matches = [int(j >= 0 and self._keys[j] & 255 == row) for j in echoes]
         self._notes.append(note)
         self._keys.append(note.order)
         self._seen.append((row, time, duration, velocity, part, micro, position, metre, *matches))
-        self._stepped = None
+        self._step = None
         gap = note.tick - last if len(self._notes) > 1 else 0
-        self._heard.append(heard.after(note, gap, matches))
+        self._histories.append(history.after(note, gap, matches))
 
     def rewind(self, count: int) -> None:
         """Go back to the state after `count` notes."""
@@ -148,36 +148,53 @@ class EventPlayer:
             raise ValueError(f"cannot rewind to {count} of {self.count} notes")
         while self._primed and self._primed[-1][0] >= count:
             self._primed.pop()
-        count = self._place(count)
+        count = self._index_after(count)
         self._backbone.rewind(count)
-        del self._notes[count:], self._keys[count:], self._seen[count + 1 :], self._heard[count + 1 :]
-        self._stepped = None
+        del self._notes[count:], self._keys[count:], self._seen[count + 1 :], self._histories[count + 1 :]
+        self._step = None
 
     def forget_before(self, count: int) -> None:
-        """What was before `count` notes will not be asked for again."""
-        self._backbone.forget_before(self._place(count))
+        """As `NotePlayer.forget_before`."""
+        self._backbone.forget_before(self._index_after(count))
 
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""
-        shares = self._need_step(ask)
-        steer, heard = self._steer, self._hearing()
-        last_tick = self._notes[-1].tick if self._notes else 0
-        temperature = float(ask.knobs.get("temperature", 1.0)) * steer.heat(heard, last_tick)
-        top_p = float(ask.knobs.get("top_p", 1.0))
-        last = self._notes[-1] if self._notes else None
-        draws = self._draws(last_tick)
-        above = (last.order & 255) + 1 if last else 0
-        guide = self._guidance(ask)
-        expected = guide.expected(self._keys, last.order if last else -1) if guide else None
+        draw = self._begin_draw(ask)
+        self._draw_time(draw)
+        part = self._draw_part(draw)
+        row = self._draw_row(draw, part)
+        return self._draw_rest(draw, part, row)
 
-        # time
+    # --- the fields of a note, one after another
+
+    def _begin_draw(self, ask: Ask) -> _Draw:
+        shares = self._ensure_step(ask)
+        steer, history = self._steer, self._history()
+        last = self._notes[-1] if self._notes else None
+        last_tick = last.tick if last else 0
+        guide = self._guidance(ask)
+        return _Draw(
+            ask,
+            shares,
+            history,
+            last,
+            self._draws(last_tick),
+            float(ask.knobs.get("temperature", 1.0)) * steer.temperature_scale(history, last_tick),
+            float(ask.knobs.get("top_p", 1.0)),
+            guide,
+            guide.expected(self._keys, last.order if last else -1) if guide else None,
+        )
+
+    def _draw_time(self, draw: _Draw) -> None:
+        """Decide the tick, and with it where the note is in its bar, its echoes, and the rows that may sound."""
+        ask, last, expected = draw.ask, draw.last, draw.expected
+        last_tick = last.tick if last else 0
+        above = (last.order & 255) + 1 if last else 0
         where = self._metres.locate(last_tick)
-        bar = where.metre.bar_ticks if where.metre else 0
+        gaps = codec.echo_gaps(self._keys, where.metre.bar_ticks if where.metre else 0, draw.history.start)
         if expected:
             gap = expected.tick - last_tick
-            gaps = [gap if gap <= codec.ECHO_MAX_GAP else codec.NO_GAP] * len(codec.ECHO_BARS)
-        else:
-            gaps = codec.echo_gaps(self._keys, bar, heard.begun)
+            gaps = [gap if gap <= codec.ECHO_MAX_GAP else codec.NO_GAP] * len(gaps)
         times = np.ones(codec.FIELDS["time"], bool)
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
@@ -185,141 +202,157 @@ class EventPlayer:
         after = np.arange(len(times)) + last_tick >= ask.floor
         if ask.latest is not None:
             after &= np.arange(len(times)) + last_tick <= max(ask.latest, ask.floor)
-        logits = self._logits(0, shares, gaps) + steer.time_bias(heard)
+        logits = self._logits(0, draw.shares, gaps) + self._steer.time_bias(draw.history)
         if expected and expected.tick - last_tick < len(logits):
             logits[expected.tick - last_tick] += expected.rhythm
-        time = choose(logits, draws[0], temperature, top_p, times, after)
-        tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
-        rows = self._rows(ask, tick)
+        time = choose(logits, draw.draws[0], draw.temperature, draw.top_p, times, after)
+        draw.tick = tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
+        draw.rows = self._rows(ask, tick)
         if last is not None and tick == last_tick:
-            rows[:above] = False
-        time = min(tick - last_tick, codec.MAX_GAP)
-
-        # part
+            draw.rows[:above] = False
         position, metre, bar = codec.tick_context(tick, self._metres)
-        if expected and expected.tick != tick:
-            expected = None
-        if expected:
-            source = self._notes[expected.source]
-            echoes = [expected.source] * len(codec.ECHO_BARS)
-            echo_rows = [expected.row] * len(codec.ECHO_BARS)
+        draw.context = [min(tick - last_tick, codec.MAX_GAP), position, metre]
+        if expected and expected.tick == tick:
+            draw.echoes = [expected.source] * len(gaps)
+            draw.echo_rows = [expected.row] * len(gaps)
         else:
-            echoes = codec.echo_notes(self._keys, tick, bar, heard.begun)
-            echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in echoes]
-        parts = steer.parts
+            draw.expected = None
+            draw.echoes = codec.echo_notes(self._keys, tick, bar, draw.history.start)
+            draw.echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in draw.echoes]
+
+    def _draw_part(self, draw: _Draw) -> int:
+        rows, tick = draw.rows, draw.tick
         allowed = np.array(
-            [p in parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any()) for p in range(5)]
+            [
+                p in self._steer.parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any())
+                for p in range(len(Part))
+            ]
         )
-        logits = self._logits(1, shares, [time, position, metre, *echo_rows]) + steer.part_bias(heard, tick)
-        if expected:
-            logits[source.part] += expected.rhythm
-        part = choose(logits, draws[1], temperature, 1.0, allowed)
+        if draw.guide and allowed.sum() > 1 and self._bass_sounds_at(tick):
+            allowed[Part.BASS] = False
+        logits = self._logits(1, draw.shares, [*draw.context, *draw.echo_rows])
+        logits = logits + self._steer.part_bias(draw.history, tick)
+        if draw.expected:
+            logits[self._notes[draw.expected.source].part] += draw.expected.rhythm
+        return choose(logits, draw.draws[1], draw.temperature, 1.0, allowed)
 
-        # pitch
+    def _draw_row(self, draw: _Draw, part: int) -> int:
         drums = part == Part.DRUMS
-        rows[: DRUM_ROW if drums else 0] = False
+        draw.rows[: DRUM_ROW if drums else 0] = False
         if not drums:
-            rows[DRUM_ROW:] = False
-        logits = self._logits(2, shares, [time, position, metre, part, *echo_rows])
-        if expected:
-            logits[expected.row] += expected.pitch
+            draw.rows[DRUM_ROW:] = False
+        if draw.guide and part == Part.BASS and draw.rows[: HIGHEST_BASS + 1].any():
+            draw.rows[HIGHEST_BASS + 1 :] = False
+        logits = self._logits(2, draw.shares, [*draw.context, part, *draw.echo_rows])
+        if draw.expected:
+            logits[draw.expected.row] += draw.expected.pitch
         else:
-            logits = logits + steer.echo_bias(heard, echo_rows)
+            logits = logits + self._steer.echo_bias(draw.history, draw.echo_rows)
         if not drums:
-            logits = logits + steer.pitch_bias(heard)
-        if guide and (wanted := guide.pitch_bias(tick, part, heard.last[Part.BASS])) is not None:
-            logits = logits + wanted
-        row = choose(logits, draws[2], temperature, top_p, rows)
+            logits = logits + self._steer.pitch_bias(draw.history)
+        if draw.guide and (bias := draw.guide.pitch_bias(draw.tick, part, draw.history.last[Part.BASS])) is not None:
+            logits = logits + bias
+        return choose(logits, draw.draws[2], draw.temperature, draw.top_p, draw.rows)
 
-        # duration, velocity, micro
-        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in echoes]
-        context = [time, position, metre, part, row, *echo_rows, *lengths]
-        logits = self._logits(3, shares, context)
-        if expected and row == expected.row:
+    def _draw_rest(self, draw: _Draw, part: int, row: int) -> Note:
+        """Duration, velocity and microtiming."""
+        expected = draw.expected if draw.expected and row == draw.expected.row else None
+        copied = self._seen[expected.source + 1] if expected and expected.closeness >= EXACT else None
+        lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in draw.echoes]
+        logits = self._logits(3, draw.shares, [*draw.context, part, row, *draw.echo_rows, *lengths])
+        if expected:
             logits[lengths[0]] += expected.rhythm
-        duration = choose(logits, draws[3], temperature, top_p)
-        if guide:
-            duration = guide.duration(tick, part, row & 127, duration + 1) - 1
-        context = [time, position, metre, part, row, duration]
-        # the touch is no matter of adventure: temperature leaves it alone
-        logits = self._logits(4, shares, context)[:FLAT]
-        if expected and expected.closeness >= EXACT:
-            logits[self._seen[expected.source + 1][3]] += expected.rhythm
-        velocity = choose(logits, draws[4], 1.0, top_p)
-        logits = self._logits(5, shares, [time, position, part, row, velocity])
-        if expected and expected.closeness >= EXACT:
-            logits[self._seen[expected.source + 1][5]] += expected.rhythm
-        micro = choose(logits, draws[5], 1.0, top_p)
-        return codec.decode_note((0, part, row & 127, duration, velocity, micro), tick)
+        duration = choose(logits, draw.draws[3], draw.temperature, draw.top_p)
+        if draw.guide:
+            duration = draw.guide.duration(draw.tick, part, row & 127, duration + 1) - 1
+        # temperature is not for velocity and microtiming: unlikely ones sound like mistakes
+        logits = self._logits(4, draw.shares, [*draw.context, part, row, duration])[:FLAT]
+        if copied:
+            logits[min(copied[3], FLAT - 1)] += COPIED
+        velocity = choose(logits, draw.draws[4], 1.0, draw.top_p)
+        logits = self._logits(5, draw.shares, [*draw.context[:2], part, row, velocity])
+        if copied:
+            logits[copied[5]] += COPIED
+        micro = choose(logits, draw.draws[5], 1.0, draw.top_p)
+        return codec.decode_note((0, part, row & 127, duration, velocity, micro), draw.tick)
+
+    def _bass_sounds_at(self, tick: int) -> bool:
+        """Whether the bass has a note at a tick already: it is played one note at a time."""
+        same = itertools.takewhile(lambda note: note.tick == tick, reversed(self._notes))
+        return any(note.part == Part.BASS for note in same)
 
     # --- inside
 
-    def _place(self, count: int) -> int:
-        """How many there are in all after so many notes fed, less a primer that comes there."""
+    def _index_after(self, count: int) -> int:
+        """The number of notes, with those of primers, after `count` notes fed; without a primer right after these."""
         return count + sum(primed for at, primed in self._primed if at < count)
 
-    def _hearing(self) -> Heard:
-        """What was heard, for going on as was asked last."""
-        return self._heard[-1].under(self._steer.genre, len(self._notes), self._notes[-1].tick if self._notes else 0)
+    def _history(self) -> History:
+        """The history, for going on in the genre of the last `Ask`."""
+        return self._histories[-1].in_genre(
+            self._steer.genre, len(self._notes), self._notes[-1].tick if self._notes else 0
+        )
 
-    def _need_step(self, ask: Ask) -> list[NDArray[np.float32]]:
-        """Run the step on what was seen last, unless it was run already under the same condition. Where the
-        genre was switched, it is run as if what was played were a primer of it, or else as if a piece began here."""
+    def _ensure_step(self, ask: Ask) -> list[NDArray[np.float32]]:
+        """The hidden vectors of the step on the last event, run unless it was run with the same condition already.
+
+        After a switch of genre, the context is a primer of the new genre, or without one the start of a piece.
+        """
         steer = self._steering(ask)
-        if self._stepped is not None and self._stepped.steer is steer:
-            return self._stepped.shares
-        if self._primed and self._primed[-1][0] == self.count and self._heard[-1].genre != steer.genre:
-            self.rewind(self.count)  # the primer of another genre, switched again at once
-        heard = self._hearing()
-        if self._notes and heard.begun == len(self._notes) and self.primers.has(steer.genre):
-            heard = self._prime(ask, heard)
-        stepped = self._stepped
-        style = steer.style(heard, self._notes[-1].tick if self._notes else 0)
-        conditions, context = steer.conditions(heard, style), len(self._notes) - heard.begun
-        if stepped is not None and stepped.context == context and np.array_equal(stepped.conditions, conditions):
-            shares = stepped.shares
+        if self._step is not None and self._step.steer is steer:
+            return self._step.shares
+        if self._primed and self._primed[-1][0] == self.count and self._histories[-1].genre != steer.genre:
+            self.rewind(self.count)  # take back the primer of a genre that was left before a note was played
+        history = self._history()
+        if self._notes and history.start == len(self._notes) and self.primers.has(steer.genre):
+            history = self._prime(ask, history)
+        step = self._step
+        style = steer.style(history, self._notes[-1].tick if self._notes else 0)
+        conditions, context = steer.conditions(history, style), len(self._notes) - history.start
+        if step is not None and step.context == context and np.array_equal(step.conditions, conditions):
+            shares = step.shares
         else:
             seen = self._seen[-1]
             if self._notes and not context:
                 seen = self._start(self._notes[-1].tick)
             shares = self._backbone.step(seen, conditions, context)
-        self._stepped = _Stepped(steer, context, conditions, style, shares)
+        self._step = _StepResult(steer, context, conditions, style, shares)
         return shares
 
-    def _prime(self, ask: Ask, heard: Heard) -> Heard:
-        """Where the genre was just switched, remember a primer of it in place of what was played."""
+    def _prime(self, ask: Ask, history: History) -> History:
+        """After a switch of genre, take in a primer of it as the context. Returns the history after it."""
         floor = max(ask.floor, self._notes[-1].tick + 1)
-        gumbel = float(noise(self._seed, self._player, (PRIMING, floor, 0), 1)[0])
+        gumbel = float(noise(self._seed, self._player, (PRIMER_COUNTER, floor, 0), 1)[0])
         draw = math.exp(-math.exp(-gumbel))
-        notes = self.primers.before(self._steer.genre, floor, ask, heard.tones, self._metres, draw)
+        notes = self.primers.before(self._steer.genre, floor, ask, history.histogram, self._metres, draw)
         if notes:
             self._primed.append((self.count, len(notes)))
-            self._take_in(notes)
-        return self._hearing()
+            self._prefill(notes)
+        return self._history()
 
-    def _take_in(self, notes: Sequence[Note]) -> None:
-        """Remember notes without being asked for what may follow each."""
-        seen, conditions, context = [], [], len(self._notes) - self._hearing().begun
+    def _prefill(self, notes: Sequence[Note]) -> None:
+        """Feed several notes at once, without a proposal between them."""
+        seen, conditions, context = [], [], len(self._notes) - self._history().start
         for note in notes:
-            heard = self._hearing()
-            anew = self._notes and heard.begun == len(self._notes)
-            seen.append(self._start(note.tick) if anew else self._seen[-1])
-            conditions.append(self._steer.condition(heard))
-            self._hear(note)
-        self._backbone.take_in(seen, conditions, context)
+            history = self._history()
+            at_start = self._notes and history.start == len(self._notes)
+            seen.append(self._start(note.tick) if at_start else self._seen[-1])
+            conditions.append(self._steer.condition(history))
+            self._append(note)
+        self._backbone.prefill(seen, conditions, context)
 
     def _start(self, tick: int) -> tuple[int, ...]:
-        """What is seen at the start of a piece that begins at a tick."""
+        """The event before the first note of a piece that begins at `tick`."""
         return (*codec.START, *codec.tick_context(tick, self._metres)[:2], 0, 0, 0, 0)
 
     def _logits(self, head: int, shares: list[NDArray[np.float32]], context: list[int]) -> NDArray[np.float32]:
-        share = shares[head] if head in STYLED else shares[head][:1]
+        share = shares[head] if head in STYLED_FIELDS else shares[head][:1]
         feeds: dict[str, NDArray[Any]] = {
             "share": share,
             "context": np.array([context] * len(share), np.int64)[:, None],
         }
-        assert self._stepped is not None
-        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0], self._stepped.style)
+        assert self._step is not None
+        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0], self._step.style)
 
     def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
         ordinal = 0
@@ -330,7 +363,7 @@ class EventPlayer:
         return [flat[a:b] for a, b in itertools.pairwise(DRAWS)]
 
     def _steering(self, ask: Ask) -> Steering:
-        """What follows from `ask`, worked out anew only where more than its floor has changed."""
+        """The steering for `ask`, made again only if more than its floor has changed."""
         if ask.at(self._asked.floor) != self._asked or ask.knobs is not self._asked.knobs:
             self._steer = Steering(self.bundle.manifest, ask)
         self._asked = ask
@@ -346,8 +379,8 @@ class EventPlayer:
         return guide
 
     def _rows(self, ask: Ask, tick: int) -> NDArray[np.bool_]:
-        """Which of the 256 rows (pitches, then drums) may sound at `tick`. Steps outside the scale may only
-        off the beat, and only if `chromatic` lets them."""
+        """Which of the 256 rows (pitches, then drums) may sound at `tick`. Pitches outside the scale may sound off the
+        beat only, and only if `Ask.chromatic` is above 0."""
         parts = self._steer.parts
         rows = np.zeros(ROWS, bool)
         rows[DRUM_ROW:] = Part.DRUMS in parts

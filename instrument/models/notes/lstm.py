@@ -1,4 +1,5 @@
-"""The recurrent note model while playing: an `EventPlayer` whose states are kept by note."""
+"""The recurrent note model while playing: an `EventPlayer` of a long short-term memory network (Hochreiter and
+Schmidhuber, 1997) whose states are kept for each note."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from instrument.music import codec
 
 
 class LstmBackbone:
-    """The states of the step graph, one set a note. Going back is taking an older set."""
+    """The states of the step graph, one set for each note. `rewind` takes an older set."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._session = bundle.session("step")
@@ -28,7 +29,7 @@ class LstmBackbone:
 
     def reset(self) -> None:
         """See `Backbone`."""
-        # _states[i]: after i advances; None where it was forgotten
+        # _states[i]: after i advances; None where it was dropped
         self._states: list[dict[str, NDArray[np.float32]] | None] = [self._initial]
 
     def step(self, seen: Sequence[int], conditions: NDArray[np.float32], context: int) -> list[NDArray[np.float32]]:
@@ -45,7 +46,7 @@ class LstmBackbone:
         self._after = {name: found[output][:1] for name, output in self._names}
         return [found[f"share_{field}"] for field in codec.FIELDS]
 
-    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
+    def prefill(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """See `Backbone`."""
         for at, (each, condition) in enumerate(zip(seen, conditions, strict=True)):
             self.step(each, condition[None], context + at)
@@ -58,7 +59,7 @@ class LstmBackbone:
     def rewind(self, count: int) -> None:
         """See `Backbone`."""
         if self._states[count] is None:
-            raise ValueError(f"the state after {count} notes was forgotten")
+            raise ValueError(f"the state after {count} notes was dropped: rewind to a later one")
         del self._states[count + 1 :]
 
     def forget_before(self, count: int) -> None:
@@ -70,7 +71,7 @@ class LstmBackbone:
 
 
 class LstmPlayer(EventPlayer):
-    """A `NotePlayer` on a bundle of family lstm."""
+    """A `NotePlayer` of a bundle of the family lstm."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle, LstmBackbone(bundle))

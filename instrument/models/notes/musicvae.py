@@ -1,12 +1,12 @@
-"""MusicVAE while playing: bars decoded, step by step, from a path through latent space.
+"""MusicVAE (Roberts and others, 2018) while playing: phrases decoded, step by step, from a path through latent space.
 
-The music is cut into phrases of the model's bars. Each phrase has a point (`latent.Space.point`); its tokens are
-drawn one after another, told what was drawn before. What was fed of a phrase is told to the decoder as played,
-whoever played it, and the rest is drawn: so a knob, a moved point or a live note changes what is not committed, and
-nothing else. Every token is a function of the notes before it, the `Ask` and counter-based draws keyed by its place.
+The music is divided into phrases of the model's bars. Each phrase has a point (`latent.LatentSpace.point`), and its
+tokens are drawn one after another, each conditioned on those before. Tokens of notes that were fed, the model's own or
+live ones, are forced; the rest is drawn. So a knob, a moved point or a live note changes only what is not yet fed.
+Every token is a function of the notes before it, the `Ask` and counter-based draws keyed by its step.
 
-Graphs: `encoder` (tokens -> mean, deviation), `conductor` (z -> context and first states of each segment), `step`
-(token before, place in the segment, context, states -> logits, states).
+Graphs: `encoder` (tokens -> mean, standard deviation), `conductor` (z -> context and first states of each segment),
+`step` (token before, place in the segment, context, states -> logits, states).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.latent import Point, Space, Way
+from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.models.manifest import Manifest
-from instrument.models.notes.key_sense import foldings, inside
-from instrument.models.notes.pacing import Paces, pace
+from instrument.models.notes.key_sense import inside, pitch_folding
+from instrument.models.notes.pacing import PathCache, pace
 from instrument.models.notes.player import Ask
 from instrument.models.sampling import FLOOR, choose, noise
 from instrument.music import phrases
@@ -33,16 +33,17 @@ from instrument.music.notes import Note, Part
 from instrument.music.phrases import DRUM_KEYS, HOLD, KIND_OF, OFF, SETS, STEP_TICKS, STEPS_A_BAR, Shape
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
-THEME = 8  # bars after which melodies return to where their section began; grooves always do
+THEME_BARS = 8  # melodies return to the first point of their section after so many bars, drums after each phrase
 LONGEST_REST = 132  # ticks without an onset while playing freely
-SWAY = 4.0  # deviation of velocities about what is usual at their place
-FURTHEST = 64  # phrases in which a note is looked for
-KEPT = 6  # phrases whose decoding is kept
-OFF_BEAT_LOGIT = 6.0  # how far chromatic steps are held back as their strength goes to 0
+VELOCITY_DEVIATION = 4.0  # standard deviation of velocities about the mean of their step
+MAX_PHRASES_AHEAD = 64  # that are searched for the next note
+CACHED_PHRASES = 6  # whose decoder is kept
+OUT_OF_SCALE_LOGIT = 6.0  # subtracted from the logits of pitches outside the scale when `chromatic` is 0
 
 
 class Step(NamedTuple):
-    """A step of a phrase. tick: its onset; place: of the model's phrase, 0..steps - 1; bar, offset: in the music."""
+    """A sixteenth step of a phrase. tick: its onset; place: its number in the model's phrase, 0..steps - 1; bar: in the
+    music; offset: its number in that bar."""
 
     tick: int
     place: int
@@ -51,20 +52,22 @@ class Step(NamedTuple):
 
 
 @dataclass(slots=True)
-class Told:
-    """What was played in a phrase. ticks: of its steps; tokens: what was played at each; last: the step of the last
-    onset, -1 before the first; stop: of a melody, the step at which that note ends; seen: how many of the notes
-    it tells of."""
+class PlayedTokens:
+    """The tokens of the notes fed in a phrase.
+
+    ticks: of its steps; tokens: one for each step; last: the step of the last onset, -1 before the first; stop: of a
+    melody, the step at which the last note ends; note_count: how many of the notes fed were taken into account.
+    """
 
     phrase: int
     ticks: list[int]
     tokens: list[int]
     last: int = -1
     stop: int = -1
-    seen: int = 0
+    note_count: int = 0
 
     def add(self, note: Note, drums: bool) -> None:
-        """Tell of the next note of the model's kind."""
+        """Set the tokens of the next note."""
         at = bisect_left(self.ticks, note.tick - STEP_TICKS // 2)
         self.last = at = min(at, len(self.ticks) - 1)
         if drums:
@@ -79,9 +82,9 @@ class Told:
             self.tokens[self.stop] = OFF
 
 
-class Decoding:
-    """The decoder on its way through one phrase from point z. Logits are computed as they are asked for, and
-    kept as long as the tokens before them stay what they are."""
+class PhraseDecoder:
+    """The decoder on one phrase of the point z. Logits are computed on demand and cached until a token before them
+    changes."""
 
     def __init__(self, bundle: Bundle, z: Point, places: Sequence[int], segment: int, unknown: int) -> None:
         self._step = bundle.session("step")
@@ -91,14 +94,14 @@ class Decoding:
         self._tokens: list[int] = []
         self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = {}
 
-    def tell(self, tokens: list[int]) -> None:
-        """The first tokens are these."""
+    def force(self, tokens: list[int]) -> None:
+        """Force the first tokens."""
         if self._tokens[: len(tokens)] != tokens:
             for at, token in enumerate(tokens):
                 self.put(at, token)
 
     def put(self, at: int, token: int) -> None:
-        """Token number `at` is this; those before are known."""
+        """Set token number `at`; those before it must be set."""
         if at < len(self._tokens):
             if self._tokens[at] == token:
                 return
@@ -108,7 +111,7 @@ class Decoding:
         self._tokens.append(token)
 
     def logits(self, at: int) -> NDArray[np.float32]:
-        """Logits (vocabulary,) of token number `at`; those before are known."""
+        """Logits (vocabulary,) of token number `at`; those before it must be set."""
         if at not in self._found:
             begin = at
             while begin and begin - 1 not in self._found and not self._starts(begin):
@@ -131,26 +134,26 @@ class Decoding:
         return self._found[at][0]
 
     def _starts(self, at: int) -> bool:
-        """Whether a segment starts there; where a metre leaves steps out, the next one may start late."""
+        """Whether a segment starts at this step; it may start late where a shorter bar leaves steps out."""
         return at == 0 or self._places[at] // self._segment != self._places[at - 1] // self._segment
 
 
 def shape_of(manifest: Manifest) -> Shape:
-    """Of the phrases of a bundle of this family."""
+    """The shape of the phrases of a bundle of this family."""
     return Shape("drums" if manifest.codec.get("drums") else "melody", manifest.codec.get("bars", 0))
 
 
 class MusicVaePlayer:
-    """A `NotePlayer` on a bundle of family musicvae."""
+    """A `LatentPlayer` of a bundle of the family musicvae."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, manifest = bundle, bundle.manifest
         self.shape, self._segments = shape_of(manifest), manifest.codec.get("segments", 0)
         if not 1 <= self.shape.bars <= 64 or not self._segments or self.shape.steps % self._segments:
-            raise HocketError(f"bundle {manifest.slug!r} does not tell its bars and segments: it is not whole")
-        self.space = Space.of(bundle)
+            raise HocketError(f"bundle {manifest.slug!r} has no valid bars and segments in its codec: reinstall it")
+        self.space = LatentSpace.of(bundle)
         self.part = Part(manifest.parts[0]) if manifest.parts else (Part.DRUMS if self.shape.drums else Part.MELODY)
-        self._paces = Paces(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))
+        self._paces = PathCache(lambda a, b: pace(self.bundle, self.shape, self._segments, a, b))
         self.reset(0, 0, MetreMap())
 
     # --- a `NotePlayer`
@@ -164,9 +167,9 @@ class MusicVaePlayer:
         """Forget everything; draws come from `seed` and `player` from now on."""
         self._seed, self._player, self._metres = seed, player, metres
         self._notes: list[Note] = []
-        self._telling: Told | None = None
-        self._decodings: dict[tuple[int, bytes], Decoding] = {}
-        self._heard: dict[bytes, Point] = {}
+        self._played: PlayedTokens | None = None
+        self._decoders: dict[tuple[int, bytes], PhraseDecoder] = {}
+        self._encodings: dict[bytes, Point] = {}
         self._grids: dict[int, list[Step]] = {}
         self._noise: dict[int, NDArray[np.float32]] = {}
 
@@ -179,16 +182,16 @@ class MusicVaePlayer:
         if not 0 <= count <= len(self._notes):
             raise ValueError(f"cannot rewind to {count} of {len(self._notes)} notes")
         del self._notes[count:]
-        self._telling = None
+        self._played = None
 
     def forget_before(self, count: int) -> None:
-        """Nothing but the notes themselves is kept by note."""
+        """Nothing to drop: only the notes themselves are kept for each note."""
 
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""
         last = self._notes[-1].tick if self._notes else 0
         first = self._metres.locate(max(last, ask.floor)).bar // self.shape.bars
-        for phrase in range(first, first + FURTHEST):
+        for phrase in range(first, first + MAX_PHRASES_AHEAD):
             note = self._next(phrase, ask)
             if note is not None:
                 return note
@@ -206,36 +209,36 @@ class MusicVaePlayer:
         return self._mean(phrases.tokens(rows, begin, self.shape.steps, self.shape.drums))
 
     def decode(self, z: Point, ask: Ask, phrase: int = 0) -> list[Note]:
-        """All notes of phrase number `phrase` at z, drawn as they would be played there by nobody else."""
+        """All notes of phrase number `phrase` at the point z, decoded without live notes."""
         alone = copy.copy(self)
         alone.reset(self._seed, self._player, self._metres)
         while note := alone._next(phrase, ask, z):
             alone.feed(note)
         return alone._notes
 
-    def pace(self, a: Point, b: Point) -> Way:
+    def pace(self, a: Point, b: Point) -> LatentPath:
         """As `LatentPlayer.pace`."""
         return self._paces.between(a, b)
 
     def point(self, phrase: int, ask: Ask) -> Point:
-        """Where phrase number `phrase` stands."""
-        heard = None
+        """The point of phrase number `phrase`."""
+        previous = None
         if float(ask.knobs.get("follow", 0.0)) > 0 and phrase:
-            before = self._told(phrase - 1).tokens
+            before = self._played_tokens(phrase - 1).tokens
             tokens = np.full(self.shape.steps, self.shape.rest, np.int16)
             tokens[[step.place for step in self._grid(phrase - 1)]] = before
             if self.shape.onsets(tokens).any():
-                heard = self._encoded(tokens)
-        theme = self.shape.bars if self.shape.drums else THEME
-        return self.space.point(ask.knobs, self._seed, self._player, phrase, self.shape.bars, theme, heard)
+                previous = self._encoded(tokens)
+        theme = self.shape.bars if self.shape.drums else THEME_BARS
+        return self.space.point(ask.knobs, self._seed, self._player, phrase, self.shape.bars, theme, previous)
 
     def _encoded(self, tokens: NDArray[np.int16]) -> Point:
         key = tokens.tobytes()
-        if key not in self._heard:
-            if len(self._heard) > KEPT:
-                self._heard.clear()
-            self._heard[key] = self._mean(tokens)
-        return self._heard[key]
+        if key not in self._encodings:
+            if len(self._encodings) > CACHED_PHRASES:
+                self._encodings.clear()
+            self._encodings[key] = self._mean(tokens)
+        return self._encodings[key]
 
     def _mean(self, tokens: NDArray[np.int16]) -> Point:
         (mean, _) = self.bundle.session("encoder").run({"tokens": tokens[None].astype(np.int64)})
@@ -245,10 +248,10 @@ class MusicVaePlayer:
     # --- a phrase
 
     def _grid(self, phrase: int) -> list[Step]:
-        """The steps of a phrase. Bars shorter than the model's leave their last steps out; longer ones go on as they
-        began."""
+        """The steps of a phrase. Bars shorter than the model's leave the last steps out; longer ones repeat the first
+        ones."""
         if phrase not in self._grids:
-            if len(self._grids) > KEPT:
+            if len(self._grids) > CACHED_PHRASES:
                 self._grids.clear()
             grid = []
             for number in range(self.shape.bars):
@@ -261,62 +264,63 @@ class MusicVaePlayer:
             self._grids[phrase] = grid
         return self._grids[phrase]
 
-    def _told(self, phrase: int) -> Told:
-        """What was played in a phrase."""
-        told = self._telling
-        if told is None or told.phrase != phrase:
+    def _played_tokens(self, phrase: int) -> PlayedTokens:
+        """The tokens of the notes fed in a phrase, kept for the last phrase."""
+        played = self._played
+        if played is None or played.phrase != phrase:
             grid = self._grid(phrase)
-            told = self._telling = Told(phrase, [step.tick for step in grid], [self.shape.rest] * len(grid))
-            told.seen = len(self._notes)
-            while told.seen and self._notes[told.seen - 1].tick >= told.ticks[0] - STEP_TICKS // 2:
-                told.seen -= 1
-        for note in self._notes[told.seen :]:
-            if note.tick < told.ticks[-1] + STEP_TICKS and (note.part == Part.DRUMS) == self.shape.drums:
-                told.add(note, self.shape.drums)
-        told.seen = len(self._notes)
-        return told
+            played = self._played = PlayedTokens(phrase, [step.tick for step in grid], [self.shape.rest] * len(grid))
+            played.note_count = len(self._notes)
+            while played.note_count and self._notes[played.note_count - 1].tick >= played.ticks[0] - STEP_TICKS // 2:
+                played.note_count -= 1
+        for note in self._notes[played.note_count :]:
+            if note.tick < played.ticks[-1] + STEP_TICKS and (note.part == Part.DRUMS) == self.shape.drums:
+                played.add(note, self.shape.drums)
+        played.note_count = len(self._notes)
+        return played
 
     def _next(self, phrase: int, ask: Ask, z: Point | None = None) -> Note | None:
-        """The next note in this phrase, if there is one."""
+        """The next note in this phrase at z (by default the phrase's point), None if there is none."""
         grid = self._grid(phrase)
         point = self.point(phrase, ask) if z is None else z
         key = (phrase, point.tobytes())
-        if key not in self._decodings:
-            if len(self._decodings) > KEPT:
-                self._decodings.clear()
+        if key not in self._decoders:
+            if len(self._decoders) > CACHED_PHRASES:
+                self._decoders.clear()
             places = [step.place for step in grid]
             segment = self.shape.steps // self._segments
-            self._decodings[key] = Decoding(self.bundle, point, places, segment, self.shape.vocabulary)
+            self._decoders[key] = PhraseDecoder(self.bundle, point, places, segment, self.shape.vocabulary)
         search = self._next_drum if self.shape.drums else self._next_pitch
-        return search(ask, grid, self._decodings[key], self._told(phrase))
+        return search(ask, grid, self._decoders[key], self._played_tokens(phrase))
 
-    def _next_pitch(self, ask: Ask, grid: list[Step], decoding: Decoding, told: Told) -> Note | None:
-        begin = max(0, told.stop)
-        decoding.tell(told.tokens[:begin])
+    def _next_pitch(self, ask: Ask, grid: list[Step], decoder: PhraseDecoder, played: PlayedTokens) -> Note | None:
+        begin = max(0, played.stop)
+        decoder.force(played.tokens[:begin])
         sounding = begin > 0
         found: tuple[Step, int] | None = None
         for at in range(begin, len(grid)):
             step = grid[at]
-            ending = at == told.stop
-            token = self._pitch_token(ask, step, decoding.logits(at), sounding, ending, found is None)
+            ending = at == played.stop
+            token = self._pitch_token(ask, step, decoder.logits(at), sounding, ending, found is None)
             if found is None and token < OFF:
                 found = step, token
             elif found is not None and token != HOLD:
                 return self._note(*found, step.tick)
             sounding = token < OFF or (sounding and token == HOLD)
-            decoding.put(at, token)
+            decoder.put(at, token)
         return self._note(*found, grid[-1].tick + STEP_TICKS) if found else None
 
     def _pitch_token(
         self, ask: Ask, step: Step, logits: NDArray[np.float32], sounding: bool, ending: bool, waiting: bool
     ) -> int:
-        """sounding: a note may end here; ending: one that was played does; waiting: for the next onset."""
+        """The token of a step. sounding: a note may end here; ending: a note that was fed ends here; waiting: no onset
+        was found yet."""
         on_beat = step.offset * STEP_TICKS % TICKS_PER_BEAT == 0
-        pitches, to = foldings(ask.key, ask.scale, ask.low, ask.high, on_beat or not ask.chromatic)
+        pitches, to = pitch_folding(ask.key, ask.scale, ask.low, ask.high, on_beat or not ask.chromatic)
         scores = logits.copy()
         if ask.scale != "chromatic":
-            scores[:OFF][~inside(ask.key, ask.scale) & pitches] -= OFF_BEAT_LOGIT * (1 - ask.chromatic)
-        if not pitches.all():  # what may not sound is meant for the nearest that may
+            scores[:OFF][~inside(ask.key, ask.scale) & pitches] -= OUT_OF_SCALE_LOGIT * (1 - ask.chromatic)
+        if not pitches.all():  # the probability of a pitch that may not sound goes to the one that replaces it
             np.logaddexp.at(scores, to[~pitches], scores[:OFF][~pitches])
         allowed, after = np.ones(len(scores), bool), np.ones(len(scores), bool)
         allowed[:OFF] = pitches
@@ -329,28 +333,28 @@ class MusicVaePlayer:
         token = self._choose(ask, scores, step, allowed, after)
         return token if token >= 0 else (OFF if ending else HOLD)
 
-    def _next_drum(self, ask: Ask, grid: list[Step], decoding: Decoding, told: Told) -> Note | None:
+    def _next_drum(self, ask: Ask, grid: list[Step], decoder: PhraseDecoder, played: PlayedTokens) -> Note | None:
         newest = self._notes[-1] if self._notes else None
-        begin = max(0, told.last)
-        decoding.tell(told.tokens[:begin])
+        begin = max(0, played.last)
+        decoder.force(played.tokens[:begin])
         for at in range(begin, len(grid)):
-            step, above, token = grid[at], -1, told.tokens[at]
-            if at == told.last and newest and newest.tick == step.tick >= ask.floor and newest.part == Part.DRUMS:
-                above = newest.pitch  # more may be struck with it
-            elif at == told.last:
+            step, above, token = grid[at], -1, played.tokens[at]
+            if at == played.last and newest and newest.tick == step.tick >= ask.floor and newest.part == Part.DRUMS:
+                above = newest.pitch  # further drums may be struck with it
+            elif at == played.last:
                 above = DRUM_KEYS[-1]
             if above < DRUM_KEYS[-1]:
-                token = self._drum_token(ask, step, decoding.logits(at), token, above)
-            decoding.put(at, token)
+                token = self._drum_token(ask, step, decoder.logits(at), token, above)
+            decoder.put(at, token)
             new = [key for kind, key in enumerate(DRUM_KEYS) if token >> kind & 1 and key > above]
             if new:
                 return self._note(step, new[0], step.tick + STEP_TICKS)
         return None
 
-    def _drum_token(self, ask: Ask, step: Step, logits: NDArray[np.float32], told: int, above: int) -> int:
-        """told: what was struck, of the kinds up to key `above`."""
+    def _drum_token(self, ask: Ask, step: Step, logits: NDArray[np.float32], played: int, above: int) -> int:
+        """The set of drums of a step. played: those that were fed; they are final up to key `above`."""
         settled = np.array(DRUM_KEYS) <= above
-        allowed, after = (SETS[:, settled] == SETS[told, settled]).all(1), np.ones(len(SETS), bool)
+        allowed, after = (SETS[:, settled] == SETS[played, settled]).all(1), np.ones(len(SETS), bool)
         if above < 0:
             can, must = self._onset(ask, step)
             after[1:] = can
@@ -363,13 +367,13 @@ class MusicVaePlayer:
         self, ask: Ask, scores: NDArray[np.float32], step: Step, allowed: NDArray[np.bool_], after: NDArray[np.bool_]
     ) -> int:
         draws = self._draws(step)[: len(scores)]
-        heat, top_p = (float(ask.knobs.get(name, 1.0)) for name in ("temperature", "top_p"))
-        return choose(np.maximum(scores, FLOOR), draws, heat, top_p, allowed, after)
+        temperature, top_p = (float(ask.knobs.get(name, 1.0)) for name in ("temperature", "top_p"))
+        return choose(np.maximum(scores, FLOOR), draws, temperature, top_p, allowed, after)
 
     def _draws(self, step: Step) -> NDArray[np.float32]:
-        """Draws for the tokens of a step, and behind them two a row of the touch. Those of a bar come at once."""
+        """Gumbel draws of a step: one for each token, then two for each row of `touch`. Made a bar at a time."""
         if step.bar not in self._noise:
-            if len(self._noise) > KEPT * self.shape.bars:
+            if len(self._noise) > CACHED_PHRASES * self.shape.bars:
                 self._noise.clear()
             begin, end = self._metres.start_of(step.bar), self._metres.start_of(step.bar + 1)
             width = self.shape.vocabulary + 2 * len(self.space.touch)
@@ -389,5 +393,5 @@ class MusicVaePlayer:
     def _note(self, step: Step, pitch: int, end: int) -> Note:
         row = int(KIND_OF[pitch]) if self.shape.drums and len(self.space.touch) > 1 else 0
         up, down = self._draws(step)[self.shape.vocabulary :].reshape(-1, 2)[row]
-        velocity = self.space.touch[row, step.place % STEPS_A_BAR] + SWAY * (up - down) / 1.8
+        velocity = self.space.touch[row, step.place % STEPS_A_BAR] + VELOCITY_DEVIATION * (up - down) / 1.8
         return Note(step.tick, 0, pitch, end - step.tick, int(np.clip(np.rint(velocity), 1, 127)), int(self.part))

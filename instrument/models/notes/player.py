@@ -1,4 +1,4 @@
-"""What the engine asks of a note model, whatever its family."""
+"""The interface of a note model, whatever its family."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from instrument.models.latent import Point, Space, Way
+from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.music.notes import Note, Part
 from instrument.music.phrases import Shape
 from instrument.music.plan import Plan
@@ -15,7 +15,7 @@ from instrument.music.timebase import MetreMap
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Everything besides the notes so far that decides the next note.
+    """Everything that decides the next note, except the notes so far.
 
     knobs: knob id -> value, as the manifest's `knobs[]` describe them (genre, temperature, density, ...);
     floor: no onset before this tick; key: root 0..11; scale: a name of `harmony.SCALES` ("chromatic" = no lock);
@@ -47,10 +47,10 @@ class Ask:
 
 
 class NotePlayer(Protocol):
-    """A note model with its memory of the notes played so far.
+    """A note model with its state after the notes so far.
 
     Deterministic: the note proposed depends on the notes fed, the `Ask`, and counter-based draws keyed
-    by (seed, player, bar, position of the last onset, ordinal, field) - never on how often it was asked.
+    by (seed, player, bar, position of the last onset, ordinal, field) - never on how often it was called.
     """
 
     @property
@@ -81,7 +81,7 @@ class NotePlayer(Protocol):
 
 @runtime_checkable
 class Prefilling(Protocol):
-    """A `NotePlayer` that takes many notes in at once, quicker than one by one."""
+    """A `NotePlayer` that can take many notes at once, faster than one by one."""
 
     def prefill(self, notes: Sequence[Note]) -> None:
         """Take `notes`, in order, as played."""
@@ -90,36 +90,36 @@ class Prefilling(Protocol):
 
 @runtime_checkable
 class LatentPlayer(NotePlayer, Protocol):
-    """A `NotePlayer` whose phrases are points of a latent space. What follows may be asked by a thread of its own."""
+    """A `NotePlayer` whose phrases are points of a latent space. The methods below may be called by another thread."""
 
     @property
-    def space(self) -> Space:
-        """What its bundle tells of the space."""
+    def space(self) -> LatentSpace:
+        """The latent space of its bundle."""
         ...
 
     @property
     def shape(self) -> Shape:
-        """Of its phrases."""
+        """The shape of its phrases."""
         ...
 
     @property
     def part(self) -> Part:
-        """Whose phrases they are."""
+        """The part that it plays."""
         ...
 
     def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
-        """The point of the phrase that `notes` make, from the bar of the first on: an anchor. HocketError if no
-        note in it is of the model's kind."""
+        """The point of the phrase of `notes`, from the bar of the first on: an anchor. HocketError if it has no note
+        that the model can play (pitched or drums)."""
         ...
 
-    def pace(self, a: Point, b: Point) -> Way:
-        """The way from a to b by what is heard to change; see `pacing.pace`. The first time it takes a while."""
+    def pace(self, a: Point, b: Point) -> LatentPath:
+        """The path from a to b, paced by audible change; see `pacing.pace`. The first call for two points is slow."""
         ...
 
 
 def feed_all(player: NotePlayer, notes: Sequence[Note]) -> None:
-    """Let `player` take `notes`, in order, as played. What it remembers depends on which notes come together, so a
-    take's are fed again in the same companies."""
+    """Let `player` take `notes`, in order, as played. The states of a model may depend, by rounding, on which notes are
+    fed in one call; so a take is replayed in identical batches."""
     if isinstance(player, Prefilling):
         player.prefill(notes)
     else:

@@ -1,5 +1,5 @@
-"""Primers: bars that a player remembers though nobody heard them, so that it is in the middle of a genre when it is
-switched to, and not at the beginning of a piece.
+"""Primers: bars of a genre that are fed to a model, unheard, when the genre is switched to. The model then goes on as
+in the middle of a piece and not as at its beginning.
 
 A bundle's primers.npz: `notes` int16 (n, 6), the columns of `Note`, ticks from the start of the first bar of 4/4;
 `lengths` (k,), notes of each primer, in order; `genres` (k,), which of the manifest's `condition_genres` it is in.
@@ -21,7 +21,7 @@ from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
 BARS = 4  # of a primer
 BAR = 4 * TICKS_PER_BEAT
-MOST_NOTES = 64  # of the last ones, that are remembered
+MOST_NOTES = 64  # the last ones of a primer
 
 Primer = NDArray[np.int32]
 
@@ -34,7 +34,7 @@ class Primers:
 
     @classmethod
     def of(cls, bundle: Bundle) -> Primers:
-        """Those of a bundle, or none. HocketError if they are damaged."""
+        """The primers of a bundle, which may have none. HocketError if they are damaged."""
         found: dict[str, list[Primer]] = {}
         arrays = bundle.primers()
         if arrays:
@@ -51,17 +51,21 @@ class Primers:
         return genre in self._by_genre
 
     def before(
-        self, genre: str, floor: int, ask: Ask, tones: NDArray[np.float64], metres: MetreMap, draw: float
+        self, genre: str, floor: int, ask: Ask, histogram: NDArray[np.float64], metres: MetreMap, draw: float
     ) -> list[Note]:
-        """What is remembered of the bars before tick `floor` in a genre: in the scale that was asked for, or else in
-        the key of `tones`, (12,) how much each pitch class was heard. Nothing outside 4/4. draw: 0..1, which primer."""
+        """The notes of a primer of `genre`, moved so that it ends at tick `floor`; empty where there is none, and
+        outside 4/4.
+
+        It is transposed into the scale of `ask`, or without one into the key of `histogram` (12,), the pitch classes
+        played recently. draw: 0..1, selects the primer.
+        """
         there = self._by_genre.get(genre, [])
         where = metres.locate(max(0, floor - 1))
         begin = floor - 1 - where.offset - (BARS - 1) * BAR
         common = where.metre is not None and where.metre.bar_ticks == BAR
         if not there or not common or metres.locate(max(0, begin)).metre != where.metre:
             return []
-        wanted = tones if ask.scale == "chromatic" else scale_mask(ask.key, ask.scale).astype(float)
+        wanted = histogram if ask.scale == "chromatic" else scale_mask(ask.key, ask.scale).astype(float)
         primer = there[int(draw * len(there))]
         rows = primer[(primer[:, 0] + begin >= 0) & (primer[:, 0] + begin < floor)][-MOST_NOTES:].copy()
         rows[:, 0] += begin
@@ -72,6 +76,6 @@ class Primers:
 
 
 def _shift(pitches: NDArray[np.int32], wanted: NDArray[np.float64]) -> int:
-    """Semitones, -6..5, by which pitches are most among those wanted."""
-    told = np.bincount(pitches % 12, minlength=12).astype(float)
-    return max(range(-6, 6), key=lambda shift: (float(np.roll(told, shift) @ wanted), -abs(shift)))
+    """The transposition, -6..5 semitones, after which the pitches agree best with the weights `wanted` (12,)."""
+    counts = np.bincount(pitches % 12, minlength=12).astype(float)
+    return max(range(-6, 6), key=lambda shift: (float(np.roll(counts, shift) @ wanted), -abs(shift)))

@@ -1,9 +1,9 @@
-"""How a player is kept on its course: what it is told, and which way its choices lean.
+"""Steering of a note model over long runs: the condition it gets, and biases on its logits.
 
-In training a network never saw more than about two thousand notes. Left alone for ten minutes it would lose
-its key, thin out or clutter, leave half the band silent, or repeat itself for ever. So a player remembers a
-little of what it played (`Heard`) and, where that strays from what is wanted, is told a condition that makes
-up for it (`Steering`). All of it is a function of the notes and of what was asked, never of time.
+In training a network never saw more than about two thousand notes. Left alone for ten minutes it loses its key,
+becomes too dense or too sparse, leaves parts silent, or repeats itself. So a player keeps statistics of the recent
+notes (`History`). Where these leave what is wanted, `Steering` corrects the condition and biases the logits. All of
+it depends on the notes and the `Ask` alone, never on time.
 """
 
 from __future__ import annotations
@@ -16,92 +16,93 @@ from numpy.typing import NDArray
 from instrument.models.manifest import Manifest
 from instrument.models.notes.conditions import (
     DENSITIES,
+    PITCH_CLASSES,
     REGISTERS,
-    TONES,
+    add_pitch_class,
     density_at,
     density_knob,
+    histogram_condition,
     knob_share,
     parts_share,
-    remember_tone,
-    tone_share,
 )
-from instrument.models.notes.key_sense import IN_KEY, LEAST_ENTROPY, evened, inside, key_logits
+from instrument.models.notes.key_sense import IN_KEY, MIN_ENTROPY, flattened, inside, key_logits
 from instrument.models.notes.player import Ask
 from instrument.music import codec
 from instrument.music.codec import DRUM_ROW, ROWS
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT
 
-PACE_MEMORY = 384.0  # ticks over which the player's own density is taken
-PACE_LEAST, PACE_MOST = 0.25, 2.0  # how far it is told to make up for what it strayed
-TOO_MANY = 1.3  # times the notes wanted, from where gaps are favoured
-HASTE_HELD = 6.0  # logits for a gap of a beat, for each factor of e beyond
-PATIENCE, IMPATIENCE, MOST_IMPATIENT = 4, 0.5, 4.0  # bars a part may rest; logits a bar beyond; at most
-ON_PATIENCE, ON_IMPATIENCE, ON_MOST = 0.75, 6.0, 12.0  # the same of parts that have to play
-STYLED_BARS, PLAIN_AFTER = 4, 8  # bars in which a genre is exaggerated fully, and after which no more
-STEADIED = 1 / 4  # how much cooler it plays after a switch, for each that style is above 1
-ALIKE, ALIKE_MEMORY = 0.85, 64.0  # share of the last notes, about so many, that may repeat what was 1 to 8 bars before
-UNLIKE = 16.0  # logits by which such a note is held back, times the share beyond
-OUTSIDER = 3.0  # logits by which parts that do not belong to the band are held back
-KEY_SENSE = 0.15  # share of a genre's faith to its key that the player adds to what the network hears of it
-OFF_BEAT = 6.0  # logits by which chromatic steps are held back as their strength goes to 0
+DENSITY_MEMORY = 384.0  # half-life in ticks of the measured density
+MIN_CORRECTION, MAX_CORRECTION = 0.25, 2.0  # bounds of the factor by which the wanted density is corrected
+MAX_DENSITY_RATIO = 1.3  # measured over wanted density, above which longer gaps are favoured
+GAP_LOGIT = 6.0  # added to the logit of a gap of a beat, for each factor of e above that ratio
+REST_BARS, REST_LOGIT, MAX_REST_LOGIT = 4, 0.5, 4.0  # bars a part may rest; logits for each bar more; at most
+ON_REST_BARS, ON_REST_LOGIT, MAX_ON_LOGIT = 0.75, 6.0, 12.0  # the same of parts that have to play
+STYLED_BARS, STYLE_ENDS = 4, 8  # bars over which the exaggeration of a genre fades out, and when it ends
+STYLE_COOLING = 1 / 4  # how far temperature falls after a switch, for each unit of style above 1
+MAX_ECHO_SHARE = 0.85  # share of the recent notes that may repeat an echo (1 to 8 bars ago)
+ECHO_MEMORY = 64.0  # notes over which that share is averaged
+ECHO_LOGIT = 16.0  # subtracted from the logit of an echo's note, times the share above `MAX_ECHO_SHARE`
+OUTSIDE_BAND_LOGIT = 3.0  # subtracted from the logit of a part that does not belong to the band
+KEY_SHARE = 0.15  # share of a genre's `Traits.in_key` that biases the pitch logits towards the key
+OUT_OF_SCALE_LOGIT = 6.0  # subtracted from the logits of pitches outside the scale when `chromatic` is 0
 _GAPS = np.minimum(np.arange(codec.FIELDS["time"]) / TICKS_PER_BEAT, 1).astype(np.float32)
 
 
-class Heard(NamedTuple):
-    """What a player keeps in mind of the notes so far, beside the network's own state.
+class History(NamedTuple):
+    """Statistics of the notes so far, in addition to the network's own state.
 
-    tones: (12,) how much each pitch class was heard of late; alike: share of the notes of late that repeat an echo;
-    played, span: notes and ticks of late; last: the tick of each part's last onset; genre: under which the notes
-    were played; begun, entered: how many notes there were when that was switched to, and at which tick.
+    histogram: (12,) decayed counts of pitch classes; echo_share: share of the recent notes that repeat an echo;
+    played, span: decayed counts of notes and ticks; last: the tick of each part's last onset; genre: the one that
+    the notes were played in; start, start_tick: how many notes there were when it was switched to, and the tick.
     """
 
-    tones: NDArray[np.float64] = np.zeros(TONES)
-    alike: float = 0.0
+    histogram: NDArray[np.float64] = np.zeros(PITCH_CLASSES)
+    echo_share: float = 0.0
     played: float = 0.0
     span: float = 0.0
     last: tuple[int, ...] = (0,) * len(Part)
     genre: str = ""
-    begun: int = 0
-    entered: int = 0
+    start: int = 0
+    start_tick: int = 0
 
-    def under(self, genre: str, count: int, tick: int) -> Heard:
-        """The same for playing on in `genre`, after `count` notes, from `tick`. In another genre than so far
-        the player begins anew: it keeps its key, and forgets the rest."""
+    def in_genre(self, genre: str, count: int, tick: int) -> History:
+        """The history for going on in `genre`, after `count` notes, from `tick`. A new genre keeps the histogram (and
+        so the key) and resets the rest."""
         if genre == self.genre:
             return self
         if not count:
             return self._replace(genre=genre)
-        return Heard(self.tones, last=(tick,) * len(Part), genre=genre, begun=count, entered=tick)
+        return History(self.histogram, last=(tick,) * len(Part), genre=genre, start=count, start_tick=tick)
 
-    def after(self, note: Note, gap: int, matches: list[int]) -> Heard:
-        """The same after `note`, `gap` ticks after the one before it; matches: whether it repeats each echo."""
-        tones = self.tones if note.part == Part.DRUMS else remember_tone(self.tones, note.pitch)
-        fade = 0.5 ** (gap / PACE_MEMORY)
+    def after(self, note: Note, gap: int, matches: list[int]) -> History:
+        """The history after `note`, `gap` ticks after the note before it. matches: whether it repeats each echo."""
+        histogram = self.histogram if note.part == Part.DRUMS else add_pitch_class(self.histogram, note.pitch)
+        fade = 0.5 ** (gap / DENSITY_MEMORY)
         last = tuple(note.tick if part == note.part else tick for part, tick in enumerate(self.last))
-        return Heard(
-            tones,
-            self.alike + (any(matches) - self.alike) / ALIKE_MEMORY,
+        return History(
+            histogram,
+            self.echo_share + (any(matches) - self.echo_share) / ECHO_MEMORY,
             self.played * fade + 1,
             self.span * fade + gap,
             last,
             self.genre,
-            self.begun,
-            self.entered,
+            self.start,
+            self.start_tick,
         )
 
-    def strayed(self, wanted: float) -> float:
-        """The density of late over the one wanted, in notes a beat."""
-        if self.span <= PACE_MEMORY:
+    def density_ratio(self, wanted: float) -> float:
+        """The measured density over the one wanted, in notes a beat; 1 until enough was played."""
+        if self.span <= DENSITY_MEMORY:
             return 1.0
         return self.played * TICKS_PER_BEAT / self.span / wanted
 
 
 class Steering:
-    """What was asked of a player of this manifest, and what follows from it and from what was heard.
+    """The condition and the logit biases that follow from an `Ask` and a `History`.
 
-    Density and parts that are free are the genre's own. band: the parts that are told to play, none if
-    neither the asker nor the genre tells; parts: those that may; genre: the one asked for.
+    A density or parts that the `Ask` leaves free are those of the genre. band: the parts that the condition asks for,
+    empty if neither the `Ask` nor the genre names any; parts: those that may play; genre: the one asked for.
     """
 
     def __init__(self, manifest: Manifest, ask: Ask) -> None:
@@ -121,84 +122,81 @@ class Steering:
         self._genre = np.eye(1 + len(genres), dtype=np.float32)[genres.index(genre) + 1 if genre in genres else 0]
         self._style = float(ask.knobs.get("style", 1.0)) if genre in genres else 1.0
         self._register = knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS)
-        self._in_key, self._entropy = (traits.in_key, traits.entropy) if traits else (IN_KEY, LEAST_ENTROPY)
+        self._in_key, self._entropy = (traits.in_key, traits.entropy) if traits else (IN_KEY, MIN_ENTROPY)
         self._scale = None if ask.scale == "chromatic" else inside(ask.key, ask.scale)
         self._strict = 1 - ask.chromatic
 
-    def style(self, heard: Heard, tick: int) -> float:
-        """How far the genre is exaggerated at a tick: as was asked in its first bars, so that a switch is heard, and
-        ever less later, as long runs would stray."""
-        bars = (tick - heard.entered) / (4 * TICKS_PER_BEAT)
-        return 1 + (self._style - 1) * min(max((PLAIN_AFTER - bars) / STYLED_BARS, 0.0), 1.0)
+    def style(self, history: History, tick: int) -> float:
+        """The guidance scale at a tick: the knob `style` in the first bars of a genre, so that a switch is audible. It
+        then falls to 1, since long runs with guidance drift."""
+        bars = (tick - history.start_tick) / (4 * TICKS_PER_BEAT)
+        return 1 + (self._style - 1) * min(max((STYLE_ENDS - bars) / STYLED_BARS, 0.0), 1.0)
 
-    def heat(self, heard: Heard, tick: int) -> float:
-        """What temperature is multiplied by at a tick: after a switch less, as style is more, since what is unlikely in
-        a genre hides it."""
-        return 1 / (1 + STEADIED * (self.style(heard, tick) - 1)) if heard.begun else 1.0
+    def temperature_scale(self, history: History, tick: int) -> float:
+        """The factor on temperature at a tick: below 1 after a switch of genre, the lower the higher `style` is, since
+        unlikely notes hide the genre."""
+        return 1 / (1 + STYLE_COOLING * (self.style(history, tick) - 1)) if history.start else 1.0
 
-    def conditions(self, heard: Heard, style: float) -> NDArray[np.float32]:
-        """What the network is told, (1, size); or where what it then chooses is to be exaggerated, (2, size): the
-        second time without the genre."""
-        told = self.condition(heard)
+    def conditions(self, history: History, style: float) -> NDArray[np.float32]:
+        """Condition vectors (1, size); where the genre is to be exaggerated (2, size), the second without a genre."""
+        conditioned = self.condition(history)
         if style == 1:
-            return told[None]
-        plain = told.copy()
+            return conditioned[None]
+        plain = conditioned.copy()
         plain[: len(self._genre)] = np.arange(len(self._genre)) == 0
-        return np.stack([told, plain])
+        return np.stack([conditioned, plain])
 
     @staticmethod
     def styled(logits: NDArray[np.float32], style: float) -> NDArray[np.float32]:
-        """The logits (classes,) of those (lanes, classes) under `conditions`: `style` times as far from what the
-        network would choose in no genre as when it is told of it (guidance without a classifier, Ho and Salimans
-        2022)."""
+        """Logits (classes,) from those (lanes, classes) under `conditions`: classifier-free guidance of scale `style`
+        (Ho and Salimans, 2022)."""
         if len(logits) == 1:
             one: NDArray[np.float32] = logits[0]
             return one
-        told, plain = logits
-        out: NDArray[np.float32] = plain + np.float32(style) * (told - plain)
+        conditioned, plain = logits
+        out: NDArray[np.float32] = plain + np.float32(style) * (conditioned - plain)
         return out
 
-    def condition(self, heard: Heard) -> NDArray[np.float32]:
-        """What the network is told, (size,)."""
+    def condition(self, history: History) -> NDArray[np.float32]:
+        """The condition vector (size,)."""
         density = self._density
         if density >= 1:
-            made_up = min(max(1 / heard.strayed(self._wanted), PACE_LEAST), PACE_MOST)
-            density = density_knob(self._wanted * made_up)
-        tones = tone_share(evened(heard.tones, self._in_key, self._entropy))
+            correction = min(max(1 / history.density_ratio(self._wanted), MIN_CORRECTION), MAX_CORRECTION)
+            density = density_knob(self._wanted * correction)
+        histogram = histogram_condition(flattened(history.histogram, self._in_key, self._entropy))
         return np.concatenate(
-            [self._genre, knob_share(density, DENSITIES), self._register, parts_share(self.band), tones]
+            [self._genre, knob_share(density, DENSITIES), self._register, parts_share(self.band), histogram]
         )
 
-    def time_bias(self, heard: Heard) -> NDArray[np.float32]:
-        """What is added to the logits of gaps: where there are far too many notes, longer ones are favoured."""
-        too_many = heard.strayed(self._wanted) / TOO_MANY if self._density >= 1 else 1.0
-        return _GAPS * np.float32(HASTE_HELD * np.log(max(1.0, too_many)))
+    def time_bias(self, history: History) -> NDArray[np.float32]:
+        """Added to the logits of gaps (385,): favours longer gaps where there are far too many notes."""
+        too_many = history.density_ratio(self._wanted) / MAX_DENSITY_RATIO if self._density >= 1 else 1.0
+        return _GAPS * np.float32(GAP_LOGIT * np.log(max(1.0, too_many)))
 
-    def part_bias(self, heard: Heard, tick: int) -> NDArray[np.float32]:
-        """What is added to the logits of parts: who does not belong to the band is held back, who was silent
-        for long comes in the likelier."""
+    def part_bias(self, history: History, tick: int) -> NDArray[np.float32]:
+        """Added to the logits of parts (5,): lowers those outside the band and raises those silent for long."""
         bias = np.zeros(len(Part), np.float32)
         for part in Part if self.band else ():
-            bars = (tick - heard.last[part]) / (4 * TICKS_PER_BEAT)
-            waited = min(max((bars - PATIENCE) * IMPATIENCE, 0.0), MOST_IMPATIENT)
-            bias[part] = waited if part in self.band else -OUTSIDER
+            bars = (tick - history.last[part]) / (4 * TICKS_PER_BEAT)
+            waited = min(max((bars - REST_BARS) * REST_LOGIT, 0.0), MAX_REST_LOGIT)
+            bias[part] = waited if part in self.band else -OUTSIDE_BAND_LOGIT
             if part in self._on:
-                bias[part] += min(max((bars - ON_PATIENCE) * ON_IMPATIENCE, 0.0), ON_MOST)
+                bias[part] += min(max((bars - ON_REST_BARS) * ON_REST_LOGIT, 0.0), MAX_ON_LOGIT)
         return bias
 
-    def echo_bias(self, heard: Heard, rows: list[int]) -> NDArray[np.float32]:
-        """What is added to the logits of rows: less for those of the echoes, where too many notes of late were such."""
+    def echo_bias(self, history: History, rows: list[int]) -> NDArray[np.float32]:
+        """Added to the logits of rows (256,): lowers those of the echoes where too many recent notes repeated one."""
         bias = np.zeros(ROWS, np.float32)
-        bias[[row for row in rows if row < ROWS]] = -UNLIKE * max(0.0, heard.alike - ALIKE)
+        bias[[row for row in rows if row < ROWS]] = -ECHO_LOGIT * max(0.0, history.echo_share - MAX_ECHO_SHARE)
         return bias
 
-    def pitch_bias(self, heard: Heard) -> NDArray[np.float32]:
-        """What is added to the logits of rows: less for steps outside the scale, or where none is set, outside
-        the keys that the last notes may be in; the less so, the freer `Ask.chromatic` is."""
+    def pitch_bias(self, history: History) -> NDArray[np.float32]:
+        """Added to the logits of rows (256,): lowers pitches outside the scale, or if none is set, outside the keys
+        that the recent notes suggest. Scaled by 1 - `Ask.chromatic`."""
         bias = np.zeros(ROWS, np.float32)
         if self._scale is None:
-            leaning = key_logits(heard.tones, max(1.0, KEY_SENSE * self._in_key))
-            bias[:DRUM_ROW] = self._strict * leaning[np.arange(DRUM_ROW) % 12]
+            towards_key = key_logits(history.histogram, max(1.0, KEY_SHARE * self._in_key))
+            bias[:DRUM_ROW] = self._strict * towards_key[np.arange(DRUM_ROW) % 12]
         else:
-            bias[:DRUM_ROW][~self._scale] = -OFF_BEAT * self._strict
+            bias[:DRUM_ROW][~self._scale] = -OUT_OF_SCALE_LOGIT * self._strict
         return bias

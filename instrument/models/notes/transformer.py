@@ -1,4 +1,7 @@
-"""The Music Transformer while playing: an `EventPlayer` whose memory is the keys and values of the last notes."""
+"""The Music Transformer (Huang and others, 2018) while playing: an `EventPlayer` with a cache of keys and values.
+
+Positions are rotary (Su and others, 2021), of notes and of ticks.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,19 @@ from instrument.models.notes.event_player import EventPlayer
 from instrument.music import codec
 from instrument.music.notes import Note
 
-TURN = 9216  # positions go round after so many notes or ticks, as in training
-SPARE = 3  # contexts of room beyond the one in use, so that rows are moved seldom
-CHUNK = 64  # notes of a prompt that are taken in at once
-UNSEEN = np.float32(-1e9)  # added to the score of what may not be attended to
-TIME = 1  # column of `seen`
+POSITION_PERIOD = 9216  # positions wrap around after so many notes or ticks, as in training
+SPARE_CONTEXTS = 3  # room for so many more contexts, so that rows are seldom moved
+CHUNK = 64  # notes of a prompt in one run
+MASKED = np.float32(-1e9)  # added to the score of what may not be attended to
+TIME = 1  # column of an event
 
 
 class TransformerBackbone:
-    """Keys and values of the notes so far, a row a note, written once and never changed or copied per note.
+    """The cache of keys and values, a row for each note, written once and never changed.
 
-    Step n attends to the rows of the last `context` - 1 notes, a plain slice of the array; so what it gives depends
-    on these rows alone, wherever they lie, and going back is a smaller `count`. Where the array is full, the
-    rows that nobody can go back to are dropped and the rest moved to its front, bits and all.
+    A step attends to the rows of the last notes, a plain slice of the array, so its output depends on these
+    rows alone and `rewind` only lowers the count. When the array is full, rows that cannot be returned to are dropped
+    and the others moved to the front.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -34,40 +37,40 @@ class TransformerBackbone:
         self._pairs = [(s.input, self._outputs.index(s.output)) for s in bundle.manifest.states]
         self._shares = [self._outputs.index(f"share_{field}") for field in codec.FIELDS]
         _, self._context, width = bundle.manifest.states[0].shape
-        room = (self._context + 1) * (1 + SPARE)
+        room = (self._context + 1) * (1 + SPARE_CONTEXTS)
         self._rows = np.zeros((len(self._pairs), room, width), np.float32)
         self._clear = np.zeros((1, self._context + 1), np.float32)
         self.reset()
 
     def reset(self) -> None:
         """See `Backbone`."""
-        self._first = 0  # the note whose row is the array's first
-        self._back = 0  # there is no way back before so many notes
-        self._ticks = [0]  # _ticks[i]: where step i - 1 stood, modulo TURN
+        self._first = 0  # the number of the note in the array's first row
+        self._back = 0  # `rewind` goes back to so many notes at least
+        self._ticks = [0]  # _ticks[i]: the position of step i - 1, modulo POSITION_PERIOD
 
     @property
     def _count(self) -> int:
         return len(self._ticks) - 1
 
     def step(self, seen: Sequence[int], conditions: NDArray[np.float32], context: int) -> list[NDArray[np.float32]]:
-        """See `Backbone`. Several conditions are steps at one place that do not attend to one another."""
+        """See `Backbone`. Several conditions are steps at one position that do not attend to one another."""
         found = self._run([seen] * len(conditions), conditions, context, side_by_side=True)
         return [found[i].swapaxes(0, 1) for i in self._shares]
 
     def advance(self) -> None:
         """See `Backbone`."""
-        self._remember()
+        self._store()
 
-    def take_in(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
+    def prefill(self, seen: Sequence[Sequence[int]], conditions: Sequence[NDArray[np.float32]], context: int) -> None:
         """See `Backbone`."""
         for at in range(0, len(seen), CHUNK):
             self._run(seen[at : at + CHUNK], np.stack(conditions[at : at + CHUNK]), context + at)
-            self._remember()
+            self._store()
 
     def rewind(self, count: int) -> None:
         """See `Backbone`."""
         if count < self._back:
-            raise ValueError(f"the way back to {count} notes was forgotten")
+            raise ValueError(f"the state after {count} notes was dropped: rewind to a later one")
         del self._ticks[count + 1 :]
 
     def forget_before(self, count: int) -> None:
@@ -81,15 +84,15 @@ class TransformerBackbone:
         context: int,
         side_by_side: bool = False,
     ) -> list[NDArray[Any]]:
-        """The graph's outputs for some steps, the present one and those that follow or stand `side_by_side` with
-        it; keeps what there is to remember."""
+        """The graph's outputs for the current step and those that follow it, or that stand `side_by_side` at its
+        position. Keeps the new rows for `_store`."""
         steps, count = len(seen), self._count
         past = min(context, self._context)
         end = count - self._first
         events = np.array(seen, np.int64)
         later = np.zeros(steps, np.int64) if side_by_side else np.arange(steps)
-        ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])[later]) % TURN
-        position = np.stack([(count + later) % TURN, ticks], 1)
+        ticks = (self._ticks[-1] + np.cumsum(events[:, TIME])[later]) % POSITION_PERIOD
+        position = np.stack([(count + later) % POSITION_PERIOD, ticks], 1)
         feeds: dict[str, NDArray[Any]] = {
             "seen": events[None],
             "condition": conditions[None],
@@ -103,8 +106,8 @@ class TransformerBackbone:
         self._new = ticks[:kept], [found[i][:, :kept] for _, i in self._pairs]
         return found
 
-    def _remember(self) -> None:
-        """Write what `_run` kept behind the rows there are."""
+    def _store(self) -> None:
+        """Append the rows that `_run` kept."""
         ticks, new = self._new
         end = self._count - self._first
         if end + len(ticks) > self._rows.shape[1]:
@@ -114,7 +117,7 @@ class TransformerBackbone:
         self._ticks.extend(int(t) for t in ticks)
 
     def _make_room(self, steps: int) -> int:
-        """Drop what will not be asked for again, or, where that is little, double the array; where the rows end."""
+        """Drop rows that are not needed any more, or double the array if these are few. Returns where the rows end."""
         keep = max(self._first, self._back - self._context)
         kept = self._rows[:, keep - self._first : self._count - self._first]
         room = self._rows.shape[1]
@@ -127,21 +130,21 @@ class TransformerBackbone:
 
 
 def mask(past: int, later: NDArray[np.int64], context: int) -> NDArray[np.float32]:
-    """(steps, past + steps): what is added to the scores of steps that come `later` by so many than `past` remembered
-    ones, so that each attends to itself and the `context` before it, and to no other at its place."""
+    """The attention mask (steps, past + steps), added to the scores. later: (steps,) positions after the `past` rows.
+    A step attends to itself and to the `context` steps before it, and to no other at its own position."""
     back = past + later[:, None] - np.concatenate([np.arange(past), past + later])
     sees = (back >= 0) & (back <= context)
     sees[:, past:] &= (back[:, past:] > 0) | np.eye(len(later), dtype=bool)
-    return np.where(sees, np.float32(0), UNSEEN)
+    return np.where(sees, np.float32(0), MASKED)
 
 
 class TransformerPlayer(EventPlayer):
-    """A `NotePlayer` on a bundle of family transformer."""
+    """A `NotePlayer` of a bundle of the family transformer."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle, TransformerBackbone(bundle))
 
     def prefill(self, notes: Sequence[Note]) -> None:
-        """See `players.Prefilling`."""
+        """As `Prefilling.prefill`."""
         self._steering(self._asked)
-        self._take_in(notes)
+        self._prefill(notes)

@@ -1,1 +1,1 @@
-"""Models of sound: streams, voices, the vocoder, and their features."""
+"""Sound models: streams, voices, the vocoder, and their features."""

@@ -1,9 +1,8 @@
-"""Tones as partials and noise: what a frame of one is, and the sound of frames.
+"""Additive synthesis: tones as partials and filtered noise, after Serra and Smith (1990).
 
-A frame, `FRAME_RATE` of them a second, tells the levels of `LEVELS` = partials + bands, in decibels. Of the partials
-the first 48 have a level each, those above are read off between knots. Bands tell the power density of noise, in
-decibels of full scale squared a hertz. Nothing here depends on a sample rate but what is rendered, so a tone is the
-same at every one of them.
+A frame, `FRAME_RATE` of them a second, has `LEVELS` = partials + bands values in decibels. The first 48 partials have a
+level each; those above are interpolated between `KNOTS`. A band has the power density of noise, in decibels of full
+scale squared per hertz. Frames do not depend on a sample rate, so a tone is the same at every rate.
 """
 
 from __future__ import annotations
@@ -27,20 +26,16 @@ EDGES = np.append(
 BANDS = len(EDGES) - 1
 LEVELS = PARTIALS + BANDS
 CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
-PARTIAL_FLOOR, NOISE_FLOOR = -110.0, -145.0  # what counts as silence
+PARTIAL_FLOOR, NOISE_FLOOR = -110.0, -145.0  # decibels that count as silence
 FLOOR = np.r_[np.full(PARTIALS, PARTIAL_FLOOR), np.full(BANDS, NOISE_FLOOR)].astype(np.float32)
-HEARD = 20000.0  # hertz: nothing sounds above
-BLOCK = 32  # samples that are a matrix product
-
-
-def frequency(pitch: float | Floats) -> Floats:
-    """Hertz of MIDI pitches."""
-    return 440.0 * 2 ** ((np.asarray(pitch, float) - 69) / 12)
+SILENT_AMPLITUDE = 1e-5  # partials at the top below this are not rendered
+MAX_HERTZ = 20000.0  # nothing is rendered above
+BLOCK = 32  # samples of one matrix product
 
 
 @cache
-def spread() -> NDArray[np.float32]:
-    """(partials told, all partials): what is told at knots @ this = of all, linear between knots."""
+def partial_interpolation() -> NDArray[np.float32]:
+    """(PARTIALS, HIGHEST): values at the knots @ this = values of all partials, linear between knots."""
     index = np.arange(1, HIGHEST + 1)
     return np.array([np.interp(index, KNOTS, row) for row in np.eye(PARTIALS)], np.float32)
 
@@ -50,33 +45,33 @@ def band_shapes(bins: int, rate: int) -> NDArray[np.float32]:
     """(bands, bins): densities of bands @ this = density at each of `bins` frequencies up to half the rate."""
     hertz = np.linspace(0, rate / 2, bins)
     shapes = np.array([np.interp(hertz, CENTRES, row) for row in np.eye(BANDS)])
-    shapes[:, (hertz < 20) | (hertz > HEARD)] = 0
+    shapes[:, (hertz < 20) | (hertz > MAX_HERTZ)] = 0
     return shapes.astype(np.float32)
 
 
 def amplitudes(levels: Floats) -> NDArray[np.float32]:
-    """Amplitudes (n, HIGHEST) of all partials, from the levels told (n, PARTIALS)."""
-    decibels = levels.astype(np.float32) @ spread()
+    """Amplitudes (n, HIGHEST) of all partials, from levels at the knots (n, PARTIALS) in decibels."""
+    decibels = levels.astype(np.float32) @ partial_interpolation()
     return np.asarray(np.exp(decibels * np.float32(np.log(10) / 20)), np.float32)
 
 
 def ratios(cents: Floats) -> NDArray[np.float32]:
-    """Ratios (n, HIGHEST) of all partials to the tone's frequency, from cents (n, PARTIALS) that they are told to lie
-    off its multiples."""
-    off = cents.astype(np.float32) @ spread()
+    """Ratios (n, HIGHEST) of all partials to the tone's frequency, from their distance in cents (n, PARTIALS) from its
+    multiples."""
+    off = cents.astype(np.float32) @ partial_interpolation()
     return np.asarray(np.arange(1, HIGHEST + 1) * np.exp2(off / 1200), np.float32)
 
 
 def audible(hertz: Floats, rate: int) -> NDArray[np.float32]:
-    """Gain of partials at these frequencies: they fade out below the highest that may sound, so that a tone can glide
-    across it."""
-    highest = min(HEARD, 0.46 * rate)
+    """Gain 0..1 of partials at these frequencies: they fade out below the highest that is rendered, so that a tone can
+    glide across it."""
+    highest = min(MAX_HERTZ, 0.46 * rate)
     gain = (highest - np.asarray(hertz, np.float32)) * np.float32(20 / highest)
     return np.asarray(np.minimum(np.maximum(gain, np.float32(0)), np.float32(1)), np.float32)
 
 
 def phasors(cycles: Floats) -> NDArray[np.complex64]:
-    """Points on the unit circle, that many times around it."""
+    """Points on the unit circle at phases in cycles, of the same shape."""
     angle = ((cycles - np.rint(cycles)) * (2 * np.pi)).astype(np.float32)
     out = np.empty(angle.shape, np.complex64)
     np.cos(angle, out=out.real)
@@ -85,11 +80,12 @@ def phasors(cycles: Floats) -> NDArray[np.complex64]:
 
 
 def oscillate(start: NDArray[Any], end: NDArray[Any], first: Floats, last: Floats, frames: int) -> NDArray[np.float32]:
-    """Samples (n, frames) of n sums of partials. start, end: their complex amplitudes (n, partials), from one to the
-    other in a line, both with the phases at the start; first, last: cycles a sample there, likewise.
+    """Samples (n, frames) of n sums of partials.
 
-    Within a block of some samples each partial turns evenly, so that the sum over partials is a matrix product of how
-    they stand in the middles of blocks and how they turn within one; from middle to middle phases are exact.
+    start, end: complex amplitudes (n, partials), interpolated linearly, both with the phases at the start; first, last:
+    frequencies (n, partials) in cycles a sample, likewise. Within a block of `BLOCK` samples each partial has a
+    constant frequency. So the sum over partials is a matrix product of the phasors at the middles of blocks and those
+    within a block; from middle to middle phases are exact.
     """
     count, partials = start.shape
     blocks = -(-frames // BLOCK)
@@ -118,8 +114,8 @@ def oscillate(start: NDArray[Any], end: NDArray[Any], first: Floats, last: Float
 
 
 def noise_frames(levels: Floats, phasors: NDArray[np.complex64], rate: int) -> NDArray[np.float32]:
-    """Frames of noise (n, size) under a sine window, of which two halves overlapped keep the power constant. levels:
-    of the bands (n, BANDS); phasors: (n, size // 2 + 1) on the unit circle."""
+    """Frames of noise (n, size) under a sine window; overlapped by half, their power is constant. levels: of the bands
+    (n, BANDS) in decibels; phasors: (n, size // 2 + 1) on the unit circle."""
     bins = phasors.shape[1]
     size = 2 * (bins - 1)
     power = np.exp(levels.astype(np.float32) * np.float32(np.log(10) / 10))
@@ -131,5 +127,15 @@ def noise_frames(levels: Floats, phasors: NDArray[np.complex64], rate: int) -> N
 
 @cache
 def sine_window(size: int) -> NDArray[np.float32]:
-    """sin over half a period."""
+    """(size,) half a period of a sine."""
     return np.sin(np.pi * (np.arange(size) + 0.5) / size).astype(np.float32)
+
+
+def partials_needed(start: Floats, end: Floats) -> NDArray[np.int64]:
+    """How many partials (n,) of each tone are to be rendered, at least 1; those above are silent.
+
+    start, end: amplitudes (n, partials) at both ends of a frame.
+    """
+    silent = (np.maximum(start, end) < SILENT_AMPLITUDE)[:, ::-1]
+    quiet = np.where(silent.all(1), silent.shape[1], silent.argmin(1))
+    return np.asarray(np.maximum(1, silent.shape[1] - quiet))

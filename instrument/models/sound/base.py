@@ -1,14 +1,14 @@
-"""What the engine asks of a sound model: a stream that never ends, or a voice whose tones are struck and released.
+"""The interface of a sound model: an endless stream, or a voice whose tones are struck and released.
 
-How a family comes in (`models.families` names its opener, imported when it is first needed):
+A family is opened by a function that `models.families` names, imported when it is first needed:
 
     instrument/models/sound/cmelgan.py    def open_stream(bundle: Bundle, vocoder: Bundle) -> StreamModel
     instrument/models/sound/ddsp.py       def open_voice(bundle: Bundle) -> VoiceModel
     instrument/models/sound/gansynth.py   def open_voice(bundle: Bundle) -> VoiceModel
 
-The bundles that a manifest `needs` are opened by the catalogue and handed over after the bundle itself, in the order
-in which they are named. A model that opened has run once: its first chunk or tone takes no longer than the others.
-The knobs are those of the manifest, all of them in every call, checked; level, mute and the like are the engine's.
+The bundles that a manifest `needs` are opened by the catalogue and passed after the bundle itself, in their order. A
+model that is open has run once, so its first chunk or tone takes no longer than the others. Knobs are those of the
+manifest, all of them in every call, with valid values; level, mute and the like belong to the engine.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ class StreamModel(Protocol):
     chunk: int  # frames of every chunk, 20 to 50 ms
 
     def reset(self, seed: int, player: int) -> None:
-        """Begin anew with chunk 0. Draws are counter-based, keyed by seed, player and place."""
+        """Start again at chunk 0. Draws are counter-based, keyed by seed, player and position."""
         ...
 
     def render(self, knobs: Knobs) -> NDArray[np.float32]:
         """The next chunk (chunk,), of full scale 1. It depends on seed, player, the number of the chunk and the knobs
-        told so far, and on nothing else; other knobs than for the last chunk make no click."""
+        so far alone. A change of knobs makes no click."""
         ...
 
 
 @runtime_checkable
 class Tones(Protocol):
-    """A polyphony. Used by one thread at a time; the engine sees to it that no more than 16 tones are held or ring out,
-    besides those that are being cut.
+    """The tones of a voice. Used by one thread at a time; the engine keeps at most 16 tones held or ringing out, in
+    addition to those that are being cut.
 
-    Everything holds from the next frame that is rendered (or the model's next control frame, 6 ms later at most), and
-    the sound does not depend on how it is cut into calls. No method may take longer than a millisecond or two (a
-    tone a third of its duration): it is the mixer that waits.
+    Calls take effect at the next frame that is rendered (or the model's next control frame, at most 6 ms later), and
+    the sound does not depend on how rendering is divided into calls. No method may take longer than a millisecond or
+    two (rendering, a third of the rendered duration), since the mixer waits for it.
     """
 
     def strike(self, tone: int, pitch: int, velocity: int) -> None:
@@ -58,21 +58,21 @@ class Tones(Protocol):
         ...
 
     def cut(self, tone: int) -> None:
-        """Fade a tone out within 5 ms: it was stolen, or there is panic. Nothing happens if it does not sound."""
+        """Fade a tone out within 5 ms, as for voice stealing and panic. Nothing happens if it does not sound."""
         ...
 
     def bend(self, semitones: float) -> None:
-        """Pitch bend of all tones, those to come too, smoothly."""
+        """Bend all tones, also later ones, by so many semitones, smoothly."""
         ...
 
     def turn(self, knobs: Knobs) -> None:
-        """Other knobs, heard smoothly in the tones that sound where the family can, else in those to come. Told once
-        before the first tone."""
+        """Set the knobs: smoothly for sounding tones where the family can, else for later ones. Called once before the
+        first tone."""
         ...
 
     def render(self, frames: int) -> NDArray[np.float32]:
-        """The next frames, (n, 2), all tones together; one tone at velocity 127 peaks at about 0.25. Called all the
-        time: it costs next to nothing while no tone sounds."""
+        """The next frames (n, 2), the sum of all tones; one tone at velocity 127 peaks at about 0.25. Called also while
+        no tone sounds, when it must be fast."""
         ...
 
     @property
@@ -83,12 +83,14 @@ class Tones(Protocol):
 
 @runtime_checkable
 class VoiceModel(Protocol):
-    """A voice: it may be started several times, for several polyphonies at once."""
+    """A voice. It may be started several times, each with its own tones."""
 
     def start(self, rate: int, live: bool = False) -> Tones:
-        """A polyphony at the mixer's rate, silent. Quick: 20 ms at most. live: a person waits for the sound, so what
-        takes long when a tone is struck may go to a thread of the model's own, and the tone come in when it
-        is there; else every tone sounds from its frame, and the same calls give the same sound to the bit."""
+        """Silent tones at the mixer's rate, within 20 ms.
+
+        live: long computations at a strike may run in a thread of the model, and the tone start late; else every tone
+        sounds from its frame, and the same calls give the same sound to the bit.
+        """
         ...
 
 
@@ -96,7 +98,7 @@ SoundModel = StreamModel | VoiceModel
 
 
 def warm_up(voice: VoiceModel) -> None:
-    """Run a voice once: the first run of a graph takes longer."""
+    """Run a voice once, since the first run of a graph takes longer."""
     tones = voice.start(48000)
     tones.strike(0, 60, 90)
     tones.render(512)

@@ -1,13 +1,13 @@
 """Notes as maps of log magnitude and instantaneous frequency, and maps as sound; numpy alone, in training too.
 
-Where the partials of a note lie is known from its pitch. So a note is told on a *comb*: at every frame, for each
-partial, how loud it is and how far its frequency lies from that multiple of the pitch; and for each band of
-frequencies how loud the noise between the partials is. `spectra` lays this out on the grid of a Fourier transform
-at any rate: partials as main lobes of the window whose phases are the integrals of their frequencies, noise as the
-spectrum of real noise, so that its phases are as random as they should be, and no more.
+The frequencies of the partials of a note follow from its pitch. So a frame has, for each partial, its level and the
+deviation of its frequency from that multiple of the pitch; and for each band of frequencies the level of the noise
+between the partials. `Grid.spectra` renders this on the grid of a Fourier transform at any rate: partials as main lobes
+of the window (after Rodet and Depalle, 1992), with phases that are the integrals of their frequencies, and noise as the
+spectrum of white noise.
 
-Frame t is centred on t hops after the key was struck. Levels are natural logarithms of amplitude (1: full scale);
-of noise, of the root mean square of a bin that is scaled as that of a sine's peak.
+Frame t is centred on t hops after the strike. Levels are natural logarithms of amplitude (1: full scale); of noise, of
+the root mean square of a bin, scaled so that a sine's peak has its amplitude.
 """
 
 from __future__ import annotations
@@ -19,51 +19,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.sound.spectral import Sound, hann, round_spectra, stft
+from instrument.models.sound.spectral import Sound, hann, hann_lobe, round_spectra, stft
+from instrument.music.pitch import to_hertz
 
 Array = NDArray[np.float32]
 RATE = 16000
 HOP = 256  # at RATE: 16 ms
 FFT = 4 * HOP
-TOP = RATE / 2  # hertz: nothing sounds above
+MAX_HERTZ = RATE / 2  # nothing is rendered above
 PARTIALS = 80
 BANDS = 64
-QUIET = float(np.log(1e-6))  # level of what is not there
-EDGE = 0.98  # of TOP: partials above are left out
-REACH = 3  # bins to either side of a partial that its lobe is laid out on
-NOISE_FRAMES = 256  # of noise, which then begins anew, seamlessly
+QUIET = float(np.log(1e-6))  # the level of silence
+PARTIAL_LIMIT = 0.98  # share of MAX_HERTZ: partials above are left out
+REACH = 3  # bins to either side of a partial that its lobe covers
+NOISE_FRAMES = 256  # of noise, which is periodic
 
 
 class Maps(NamedTuple):
-    """A note: level (frames, PARTIALS), deviation (frames, PARTIALS), a partial's frequency over that multiple of the
-    pitch, less one; noise (frames, BANDS)."""
+    """The maps of a note. level: (frames, PARTIALS); deviation: (frames, PARTIALS), a partial's frequency over that
+    multiple of the pitch, minus one; noise: (frames, BANDS)."""
 
     level: Array
     deviation: Array
     noise: Array
 
 
-def hertz(pitch: float) -> float:
-    """Of a MIDI pitch, in equal temperament from 440."""
-    return float(440 * 2 ** ((pitch - 69) / 12))
-
-
 def comb(pitch: float) -> Array:
     """The multiples (PARTIALS,) of a pitch, in hertz."""
-    return np.asarray(hertz(pitch) * np.arange(1, PARTIALS + 1), np.float32)
-
-
-def lobe(bins: NDArray[np.floating]) -> Array:
-    """The spectrum of the Hann window that many bins from its peak, which is 1."""
-    bins = np.asarray(bins, np.float64)
-    below = 1 - bins**2
-    beside = np.abs(below) < 1e-6
-    return np.asarray(np.where(beside, 0.5, np.sinc(bins) / np.where(beside, 1, below)), np.float32)
+    return np.asarray(to_hertz(pitch) * np.arange(1, PARTIALS + 1), np.float32)
 
 
 def place(frequencies: NDArray[np.floating] | float) -> NDArray[np.float64]:
-    """Where among the bands a frequency in hertz lies: 0 is the first one's centre, BANDS - 1 the last one's."""
-    mel = np.log1p(np.clip(frequencies, 0, TOP) / 700) / np.log1p(TOP / 700)
+    """Frequencies in hertz on the scale of bands: 0 is the centre of the first, BANDS - 1 that of the last."""
+    mel = np.log1p(np.clip(frequencies, 0, MAX_HERTZ) / 700) / np.log1p(MAX_HERTZ / 700)
     return np.asarray(mel * (BANDS - 1), np.float64)
 
 
@@ -74,8 +62,8 @@ def bands(width: float, count: int) -> Array:
     return np.asarray(np.maximum(0, weights), np.float32)
 
 
-def begun(frames: int) -> Array:
-    """How much of the window of each of the first frames lies after the key was struck, (frames,)."""
+def window_share(frames: int) -> Array:
+    """(frames,) the share of the window of each of the first frames that lies after the strike."""
     window = hann(FFT)
     missing = np.maximum(0, FFT // 2 - HOP * np.arange(frames))
     shares = 1 - np.concatenate([[0.0], np.cumsum(window)])[missing] / window.sum()
@@ -86,16 +74,18 @@ def begun(frames: int) -> Array:
 
 
 def amplitudes(samples: Sound, fft: int = FFT) -> NDArray[np.complex64]:
-    """Spectra (frames, bins) in which the peak of a sine has its amplitude, by phase counted from the frame's
-    centre."""
+    """Spectra (frames, bins) scaled so that a sine's peak has its amplitude, with phases at the frame's centre."""
     found = stft(samples, fft, HOP) * np.float32(4 / fft)
     found[:, 1::2] *= -1
     return found
 
 
 def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array]:
-    """Instantaneous frequency of each partial, as `Maps.deviation`, and how sure it is, 0..1; (frames, PARTIALS)
-    each. Windows twice as long as those of the maps tell low pitches apart. Silence is not sure."""
+    """The deviation of each partial as in `Maps`, and its confidence 0..1 (0 in silence); (frames, PARTIALS) each.
+
+    From phase differences of neighbouring frames. The windows are twice as long as those of the maps, to resolve the
+    partials of low pitches.
+    """
     fft = 2 * FFT
     width = RATE / fft
     found = amplitudes(np.pad(samples, (0, max(0, frames * HOP - len(samples)))), fft)[: frames + 1]
@@ -106,8 +96,8 @@ def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array
     bins = np.arange(len(mean))
     peaks = np.zeros(PARTIALS, np.int64)
     clear = np.zeros(PARTIALS)
-    for k in np.flatnonzero(wanted < EDGE * TOP):
-        # the strongest bin of the slot, the nearer the likelier
+    for k in np.flatnonzero(wanted < PARTIAL_LIMIT * MAX_HERTZ):
+        # the strongest bin near the multiple, weighted by nearness
         away = bins - wanted[k] / width
         near = np.flatnonzero(np.abs(away) <= max(1.0, 0.45 * spacing))
         near = near[(near > 1) & (near < len(mean) - 2)]
@@ -117,8 +107,8 @@ def frequencies(samples: Sound, pitch: float, frames: int) -> tuple[Array, Array
         clear[k] = np.log((mean[peaks[k]] + 1e-16) / (np.median(mean[near]) + 1e-16))
     advance = np.zeros((len(found), PARTIALS), np.complex128)
     energy = np.full((len(found), PARTIALS), 1e-16)
-    for beside in (-1, 0, 1):
-        at = peaks + beside
+    for shift in (-1, 0, 1):
+        at = peaks + shift
         turned = found[1:, at] * found[:-1, at].conj() * np.exp(-2j * np.pi * HOP / fft * peaks)
         advance[1:] += turned
         energy[1:] += np.abs(turned)
@@ -140,17 +130,17 @@ def analyse(samples: Sound, pitch: float) -> Maps:
     weight = sure.sum(0) + 1e-6
     usual = (deviation * sure).sum(0) / weight
     deviation = np.where(sure > 0.1, deviation, usual).astype(np.float32)
-    power = np.abs(amplitudes(samples)).astype(np.float64) ** 2 / begun(frames)[:, None] ** 2 + 1e-14
+    power = np.abs(amplitudes(samples)).astype(np.float64) ** 2 / window_share(frames)[:, None] ** 2 + 1e-14
     at = comb(pitch) * (1 + deviation) / (RATE / FFT)
-    there = at < EDGE * FFT / 2
+    there = at < PARTIAL_LIMIT * FFT / 2
     nearest = np.clip(np.rint(at).astype(np.int64), 1, FFT // 2 - 1)
     rows = np.arange(frames)[:, None]
-    # each partial as loud as the bins under its lobe say, less what its neighbours have there
+    # the level of each partial from the bins under its lobe, without what its neighbours add there
     shapes = np.zeros((frames, PARTIALS, 3))
     seen = np.zeros((frames, PARTIALS, 3))
-    for i, beside in enumerate((-1, 0, 1)):
-        shapes[..., i] = lobe(nearest + beside - at) ** 2
-        seen[..., i] = power[rows, nearest + beside]
+    for i, shift in enumerate((-1, 0, 1)):
+        shapes[..., i] = hann_lobe(nearest + shift - at) ** 2
+        seen[..., i] = power[rows, nearest + shift]
     squares = np.where(there, (seen * shapes).sum(-1) / ((shapes**2).sum(-1) + 1e-9), 0)
     for _ in range(3):
         rest = np.maximum(power - _partial_power(squares, at, nearest), 0.02 * power)
@@ -158,8 +148,8 @@ def analyse(samples: Sound, pitch: float) -> Maps:
         floor = np.exp(2 * (noise @ bands(RATE / FFT, FFT // 2 + 1)))
         model = _partial_power(squares, at, nearest) + floor
         ratio = np.zeros_like(squares)
-        for i, beside in enumerate((-1, 0, 1)):
-            ratio += shapes[..., i] * power[rows, nearest + beside] / model[rows, nearest + beside]
+        for i, shift in enumerate((-1, 0, 1)):
+            ratio += shapes[..., i] * power[rows, nearest + shift] / model[rows, nearest + shift]
         squares *= np.clip(ratio / (shapes.sum(-1) + 1e-9), 0.02, 4)
     level = np.where(there, 0.5 * np.log(squares + 1e-13), QUIET)
     return Maps(np.maximum(level, QUIET).astype(np.float32), deviation, noise.astype(np.float32))
@@ -168,13 +158,13 @@ def analyse(samples: Sound, pitch: float) -> Maps:
 def _partial_power(squares: NDArray[np.float64], at: Array, nearest: NDArray[np.int64]) -> NDArray[np.float64]:
     out = np.zeros((len(squares), FFT // 2 + 1 + 2 * REACH))
     rows = np.arange(len(squares))[:, None]
-    for beside in range(-REACH, REACH + 1):
-        np.add.at(out, (rows, nearest + beside + REACH), squares * lobe(nearest + beside - at) ** 2)
+    for shift in range(-REACH, REACH + 1):
+        np.add.at(out, (rows, nearest + shift + REACH), squares * hann_lobe(nearest + shift - at) ** 2)
     return out[:, REACH:-REACH]
 
 
 def _band_levels(rest: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Levels of bands of what partials do not explain; a bin counts as far as they do not."""
+    """Levels (frames, BANDS) of what the partials do not explain; a bin is weighted by that share."""
     weights = bands(RATE / FFT, FFT // 2 + 1).T
     counts = (rest / power) ** 2 + 1e-3
     logs = np.log(rest + 1e-14) * 0.5
@@ -203,7 +193,7 @@ class Grid:
     @functools.cached_property
     def count(self) -> int:
         """Bins up to TOP."""
-        return min(self.fft // 2, int(TOP / self.width)) + 1
+        return min(self.fft // 2, int(MAX_HERTZ / self.width)) + 1
 
     @functools.cached_property
     def width(self) -> float:
@@ -212,12 +202,12 @@ class Grid:
 
     @functools.cached_property
     def window(self) -> Array:
-        """By which frames are multiplied before they are added: Hann's, over what the squares add up to."""
+        """The synthesis window (fft,): Hann's, over the sum of the overlapping squares."""
         return np.asarray(hann(self.fft) / 1.5 * (self.fft / 4), np.float32)
 
     @functools.cached_property
     def noise(self) -> NDArray[np.complex64]:
-        """Spectra (NOISE_FRAMES, count) of white noise, of root mean square 1, and periodic."""
+        """Spectra (NOISE_FRAMES, count) of periodic white noise with root mean square 1."""
         rng = np.random.default_rng(7)
         once = rng.standard_normal(NOISE_FRAMES * self.hop).astype(np.float32)
         found = round_spectra(once, self.fft, self.hop)[:, : self.count]
@@ -225,7 +215,7 @@ class Grid:
 
     @functools.cached_property
     def bands(self) -> Array:
-        """Of `bands`, for its bins."""
+        """`bands` of these bins, (BANDS, count)."""
         return bands(self.width, self.count)
 
     def spectra(
@@ -235,22 +225,22 @@ class Grid:
         BANDS), and the number of the frame of noise (n,)."""
         n = len(level)
         out = np.exp(noise @ self.bands) * self.noise[numbers % NOISE_FRAMES]
-        heard = (frequency < EDGE * TOP) & (frequency > 15) & (level > QUIET + 1)
-        most = int((heard.any(0) * np.arange(1, PARTIALS + 1)).max())
-        heard, at = heard[:, :most], frequency[:, :most] / np.float32(self.width)
-        nearest = np.where(heard, np.rint(at), 0).astype(np.int64)
-        strength = np.where(heard, np.exp(level[:, :most]), 0) * np.exp(np.complex64(1j) * phase[:, :most])
+        audible = (frequency < PARTIAL_LIMIT * MAX_HERTZ) & (frequency > 15) & (level > QUIET + 1)
+        most = int((audible.any(0) * np.arange(1, PARTIALS + 1)).max())
+        audible, at = audible[:, :most], frequency[:, :most] / np.float32(self.width)
+        nearest = np.where(audible, np.rint(at), 0).astype(np.int64)
+        strength = np.where(audible, np.exp(level[:, :most]), 0) * np.exp(np.complex64(1j) * phase[:, :most])
         # sin(pi (d + i)) is that of d, with the sign turned i times
-        away = np.where(heard, nearest - at, 0).astype(np.float32)
+        away = np.where(audible, nearest - at, 0).astype(np.float32)
         away[np.abs(away) < 1e-3] = 1e-3  # the lobe is as flat there as it is high
         strength *= np.sin(np.pi * away) / np.pi
         wide = np.zeros((n, self.count + 2 * REACH + 2), np.complex64)
         rows, columns = np.arange(n)[:, None], np.minimum(nearest, self.count) + REACH
-        for beside in range(-REACH, REACH + 1):
-            d = away + np.float32(beside)
-            height = (1 if beside % 2 == 0 else -1) / (d * (1 - d * d))
+        for shift in range(-REACH, REACH + 1):
+            d = away + np.float32(shift)
+            height = (1 if shift % 2 == 0 else -1) / (d * (1 - d * d))
             # Partials lie a bin apart at least, above MIDI pitch 12; those that are not heard add nothing, at bin 0.
-            wide[rows, columns + beside] += strength * height
+            wide[rows, columns + shift] += strength * height
         out += wide[:, REACH : REACH + self.count]
         return np.asarray(out, np.complex64)
 
@@ -269,13 +259,12 @@ def grid(rate: int) -> Grid:
 
 
 def first_phases(seed: int) -> Array:
-    """Phases (PARTIALS,) of partials when a note begins, drawn once by its seed: summed in step they would be a
-    click."""
+    """Random phases (PARTIALS,) of partials at the strike: with equal phases their sum would be a click."""
     return np.asarray(np.random.default_rng((seed, 0x6A5)).uniform(0, 2 * np.pi, PARTIALS), np.float32)
 
 
 def resynthesise(maps: Maps, pitch: float, rate: int, samples: int, seed: int = 0) -> Sound:
-    """The sound (samples,) at a rate of the maps of a note; what lies beyond their end is silence."""
+    """The sound (samples,) at a rate of the maps of a note; silence after their end."""
     g = grid(rate)
     shown = np.clip(np.rint(np.arange(-1, len(maps.level) + 1) * g.hop / g.rate * RATE / HOP), 0, len(maps.level) - 1)
     level, deviation, noise = (m[shown.astype(np.int64)] for m in maps)
@@ -292,7 +281,7 @@ def resynthesise(maps: Maps, pitch: float, rate: int, samples: int, seed: int = 
 
 
 def round_trip(samples: Sound, pitch: float, rate: int) -> Sound:
-    """A note at a rate as its maps keep it: analysed at RATE, and made sound again at that rate."""
+    """A note (samples,) as its maps keep it: analysed at RATE and synthesised again at `rate`."""
     import soxr
 
     at_rate = samples if rate == RATE else soxr.resample(samples, rate, RATE)

@@ -1,9 +1,9 @@
-"""Where the partials lie that log mels show: what a vocoder can know of pitch without learning it.
+"""The frequencies of the partials that log mels show: what a vocoder can know of pitch without learning.
 
-Triangular bands that overlap by half give a linear function back exactly, so the centroid of a few bands about a peak
-is the centroid of the spectrum there; what three bands cut off of it is made good by a polynomial, fitted to sines.
-The partials of a deep tone lie too near one another for that. They are told apart together: of all the fundamentals
-that there can be, that one whose multiples leave least of the lowest bands unexplained.
+Triangular bands that overlap by half reproduce a linear function exactly, so the centroid of a few bands about a peak
+is that of the spectrum. The error from using only three bands is corrected by a polynomial that is fitted to sines. The
+partials of a deep tone are too close for that. They are found together: of all candidate fundamentals, the one whose
+multiples leave least of the lowest bands unexplained (least squares).
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.sound.spectral import MelFormat, hertz_of, mel_magnitudes, mel_matrix, mel_of
+from instrument.models.sound.spectral import MelFormat, hann_lobe, hertz_of, mel_magnitudes, mel_matrix, mel_of
 
-FAR = 4.0  # bins: a partial further away says nothing of a bin
-STEPS = 256  # of the table of the lobe, a bin
-DEEPEST = -5.0  # logarithm: what is taken for the lobe beyond its zeros
+MAX_DISTANCE = 4.0  # bins: a partial further away has no effect on a bin
+STEPS = 256  # of the table of the lobe, per bin
+LOBE_FLOOR = -5.0  # logarithm of the lobe at its zeros and beyond
 DEGREE = 3
-DEEP = 20  # bands, from the lowest, that show deep tones: up to 800 Hz
-LOWEST_HZ, STEP_CENTS, STEPS_UP = 54.0, 20.0, 64  # fundamentals that are tried, up to 112 Hz: above, three bands do
-WEAK, GAPS = 0.08, 2  # a partial of less than that of one beside it is a gap; so many gaps a deep tone may have
-CLEAR = 5e-4  # share of the energy, for each number that is free, that may be left unexplained
-FITS = 0.2  # share of a band, likewise
+DEEP_BANDS = 20  # bands, from the lowest, that show deep tones: up to 800 Hz
+LOWEST_HZ, STEP_CENTS, STEPS_UP = 54.0, 20.0, 64  # candidate fundamentals, up to 112 Hz; above, three bands are enough
+GAP_LEVEL, MAX_GAPS = (
+    0.08,
+    2,
+)  # share of its neighbour below which a partial is a gap; gaps that a deep tone may have
+MAX_UNEXPLAINED = 5e-4  # share of the energy that may be unexplained, for each degree of freedom
+MAX_BAND_UNEXPLAINED = 0.2  # share of a band that may be unexplained
 
 Floats = NDArray[np.float32]
 
 
 class Peaks:
-    """Finds the partials of log mels of a format. tonal: the bins, from the lowest, that it tells of."""
+    """Finds the partials of log mels of a format. tonal: how many bins it covers, from the lowest."""
 
     def __init__(self, format: MelFormat, tonal: int) -> None:
         self.format, self.tonal = format, tonal
@@ -44,16 +47,19 @@ class Peaks:
         bins = np.arange(tonal, dtype=np.float32)
         self._bins = bins
         self._band = np.abs(bins[:, None] - self._centres).argmin(1)
-        self._low = int((self._band < DEEP).sum())  # bins
+        self._low = int((self._band < DEEP_BANDS).sum())  # bins
         width = np.interp(bins, self._centres, np.log(_matrix(format).sum(1)))
         self._gain = (width - np.log(2)).astype(np.float32)  # a lobe is two bins wide
-        table = lobe(np.arange(int(FAR * STEPS) + 1) / STEPS)
-        self._lobe = np.log(np.maximum(table, np.exp(DEEPEST))).astype(np.float32)
+        table = np.abs(hann_lobe(np.arange(int(MAX_DISTANCE * STEPS) + 1) / STEPS))
+        self._lobe = np.log(np.maximum(table, np.exp(LOBE_FLOOR))).astype(np.float32)
 
     def find(self, log_mels: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of normalised log mels (..., mels): how far above each band's centre its partial lies, in bands
-        (..., mels); how far above each tonal bin its partial lies, in bins, 0 where it is far (..., tonal); and the
-        logarithm of what a bin has of a lone partial, over what it has of a flat band (..., tonal)."""
+        """The nearest partials of normalised log mels (..., mels).
+
+        Returns the distance of the partial above each band's centre, in bands (..., mels); the distance above each
+        tonal bin, in bins, 0 where it is far (..., tonal); and the log magnitude that a lone partial has in each bin,
+        over that of a flat band (..., tonal).
+        """
         mel = mel_magnitudes(log_mels)
         ringed = np.zeros((*mel.shape[:-1], mel.shape[-1] + 2), np.float32)
         ringed[..., 1:-1] = mel
@@ -62,17 +68,19 @@ class Peaks:
         place = np.where(governing < 0, np.float32(-1e3), _taken(self._places(below, mel, above), governing))
         offset = place[..., self._band] - self._bins
         spacing, fits = self._deep.find(mel)
-        place[..., :DEEP] = np.where(fits, _multiple(self._centres[:DEEP], spacing), place[..., :DEEP])
+        place[..., :DEEP_BANDS] = np.where(
+            fits, _multiple(self._centres[:DEEP_BANDS], spacing), place[..., :DEEP_BANDS]
+        )
         bins, fits = self._bins[: self._low], fits[..., self._band[: self._low]]
         offset[..., : self._low] = np.where(fits, _multiple(bins, spacing) - bins, offset[..., : self._low])
         bands = _within((place - self._centres) / self._spacing, 3)
         far = np.abs(offset) * np.float32(STEPS)
-        shape = self._lobe[np.minimum(far, FAR * STEPS).astype(np.int32)]
-        offset[far >= FAR * STEPS] = 0
+        shape = self._lobe[np.minimum(far, MAX_DISTANCE * STEPS).astype(np.int32)]
+        offset[far >= MAX_DISTANCE * STEPS] = 0
         return bands, offset, shape + self._gain
 
     def _places(self, below: Floats, mel: Floats, above: Floats) -> Floats:
-        """Where a partial lies, in bins, if it is a band's (..., mels)."""
+        """The frequency of each band's partial, in bins (..., mels), if the band is a peak."""
         centroid = self._left * below + self._centres * mel + self._right * above
         centroid /= np.maximum(below + mel + above, np.float32(1e-12))
         gap = _within((centroid - self._centres) / self._spacing, 1)
@@ -83,7 +91,7 @@ class Peaks:
 
 
 class DeepTones:
-    """Finds the fundamental of a single deep tone in the lowest bands of mels."""
+    """Finds the fundamental of a single deep tone in the lowest mel bands."""
 
     def __init__(self, format: MelFormat) -> None:
         hertz = LOWEST_HZ * 2 ** (np.arange(STEPS_UP) * STEP_CENTS / 1200)
@@ -98,29 +106,28 @@ class DeepTones:
         self._rest = np.array([u @ u.T for u in beyond], np.float32)
 
     def find(self, mel: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Of magnitudes (..., mels): how far apart the partials of a deep tone lie, in bins (..., 1), and in which of
-        the lowest bands it explains what is there (..., DEEP): in none if there is no such tone alone."""
-        rows = mel[..., :DEEP].reshape(-1, DEEP)
+        """From magnitudes (..., mels): the spacing of the partials of a deep tone, in bins (..., 1), and which of the
+        lowest bands it explains (..., DEEP_BANDS): none if there is no single deep tone."""
+        rows = mel[..., :DEEP_BANDS].reshape(-1, DEEP_BANDS)
         spacing, fits = np.ones((len(rows), 1), np.float32), np.zeros(rows.shape, np.bool_)
         # A stack of products is computed row by row, so that sums do not depend on how many rows there are.
         left = (rows[:, None] @ self._beyond).reshape(len(rows), STEPS_UP, -1)
         left = np.einsum("nfd,nfd->nf", left, left) / self._free
-        best, allowed = left.argmin(1), np.float32(CLEAR) * np.einsum("nb,nb->n", rows, rows)
+        best, allowed = left.argmin(1), np.float32(MAX_UNEXPLAINED) * np.einsum("nb,nb->n", rows, rows)
         for i in np.flatnonzero(left[np.arange(len(rows)), best] < allowed):
             row, fundamental = rows[i], int(best[i])
             if self._whole(fundamental, row):
                 steps = fundamental + _between(left[i], fundamental)
                 spacing[i] = self._spacing[0] * 2 ** (STEP_CENTS / 1200 * steps)
-                fits[i] = np.abs(self._rest[fundamental] @ row) < FITS * row
-        return spacing.reshape(*mel.shape[:-1], 1), fits.reshape(*mel.shape[:-1], DEEP)
+                fits[i] = np.abs(self._rest[fundamental] @ row) < MAX_BAND_UNEXPLAINED * row
+        return spacing.reshape(*mel.shape[:-1], 1), fits.reshape(*mel.shape[:-1], DEEP_BANDS)
 
     def _whole(self, fundamental: int, row: Floats) -> bool:
-        """Whether its partials are there one after the other. Those of higher tones, and of chords, leave gaps, and lie
-        far enough apart for three bands to tell."""
+        """Whether its partials have few gaps. Higher tones and chords leave gaps, and are found by three bands."""
         size = np.maximum(self._partials[fundamental] @ row, 0)
-        beside = np.maximum(np.append(size[1:], 0), np.append(0, size[:-1]))
-        neighbours = np.minimum(size, beside).max() > WEAK * size.max()
-        return bool(neighbours and (size < WEAK * beside).sum() <= GAPS)
+        neighbour = np.maximum(np.append(size[1:], 0), np.append(0, size[:-1]))
+        neighbours = np.minimum(size, neighbour).max() > GAP_LEVEL * size.max()
+        return bool(neighbours and (size < GAP_LEVEL * neighbour).sum() <= MAX_GAPS)
 
 
 @functools.cache
@@ -129,15 +136,15 @@ def _deep_tones(format: MelFormat) -> DeepTones:
 
 
 def _shown(format: MelFormat, spacing: float) -> NDArray[np.float64]:
-    """What the lowest bands show of partials at multiples of a spacing in bins: (DEEP, partials)."""
-    matrix, bins = _matrix(format)[:DEEP].astype(np.float64), np.arange(format.bins)
+    """Magnitudes (DEEP_BANDS, partials) of the lowest bands for partials at multiples of a spacing in bins."""
+    matrix, bins = _matrix(format)[:DEEP_BANDS].astype(np.float64), np.arange(format.bins)
     edge = float(np.flatnonzero(matrix.any(0)).max()) + 2
     away = bins[:, None] - np.arange(1, int(edge / spacing) + 1) * spacing
-    return np.asarray(matrix @ np.where(np.abs(away) < 2, lobe(away), 0))
+    return np.asarray(matrix @ np.where(np.abs(away) < 2, hann_lobe(away), 0))
 
 
 def _between(values: Floats, lowest: int) -> float:
-    """How many steps from the lowest of values the least of a parabola through it and its neighbours lies."""
+    """Parabolic interpolation: the minimum through index `lowest` of values and its neighbours, in steps from it."""
     if not 0 < lowest < len(values) - 1:
         return 0.0
     before, here, after = values[lowest - 1 : lowest + 2].tolist()
@@ -146,12 +153,12 @@ def _between(values: Floats, lowest: int) -> float:
 
 
 def _multiple(places: Floats, spacing: Floats) -> Floats:
-    """Which multiples of a spacing, the first at least, are nearest to places."""
+    """The multiples of a spacing that are nearest to places, the first one at least."""
     return np.asarray(np.maximum(np.rint(places / spacing), 1) * spacing, np.float32)
 
 
 def _within(values: Floats, size: float) -> Floats:
-    """Cut off at plus and minus that size; `np.clip` takes three times as long for so few."""
+    """Values clipped to plus and minus `size`; for few values `np.clip` takes three times as long."""
     return np.asarray(np.minimum(np.maximum(values, np.float32(-size)), np.float32(size)), np.float32)
 
 
@@ -171,12 +178,6 @@ def _nearest(peak: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where((nearest >= 0) & (nearest < count), nearest, -1)
 
 
-def lobe(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Magnitudes of a Hann window's transform at offsets in bins; 1 in the middle."""
-    x = np.abs(np.asarray(offsets, np.float64)) + 1e-7
-    return np.asarray(np.abs(np.sinc(x) / (1 - x**2)))
-
-
 def _matrix(format: MelFormat) -> Floats:
     return mel_matrix(format.rate, format.fft, format.mels, format.low, format.high)
 
@@ -191,7 +192,7 @@ def _polynomials(format: MelFormat) -> Floats:
     for i in range(format.mels):
         spacing = (edges[i + 2] - edges[i]) / 2
         true = np.linspace(-0.6, 0.6, 25)
-        spectra = lobe(bins[:, None] - (edges[i + 1] + true * spacing))
+        spectra = np.abs(hann_lobe(bins[:, None] - (edges[i + 1] + true * spacing)))
         three = matrix[i : i + 3] @ spectra
         places = [0.0 if i == 0 else edges[i], edges[i + 1], edges[min(i + 2, format.mels)]]
         gap = (np.array(places) @ three / np.maximum(three.sum(0), 1e-12) - edges[i + 1]) / spacing

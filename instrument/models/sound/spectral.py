@@ -1,4 +1,4 @@
-"""Spectra of sound: the same numpy code makes features for training and sound in the instrument.
+"""Spectra, mel spectra and their inverses, in numpy, for training and for the instrument.
 
 Frame t of a spectrum is centred on sample t * hop; beyond the ends of a sound there is silence. Windows are Hann's
 (periodic). Spectra are unscaled sums, as numpy's `rfft` gives them, with time counted from the window's first sample.
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 Sound = NDArray[np.float32]  # (samples,), about -1..1
 Spectra = NDArray[np.complex64]  # (frames, fft // 2 + 1)
 
-FLOOR = 1e-5  # mel magnitudes below are silence: 100 dB under a full sine
+FLOOR = 1e-5  # of mel magnitudes: 100 dB below a sine of full scale
 CENTRE, SPREAD = (
     -5.5,
     2.2,
 )  # of log mels of music at -20 dB: normalised, they lie about zero, all within +-2.8
-BLOCK = 1024  # frames that are analysed at once
+BLOCK = 1024  # frames of one batch
 
 
 @dataclass(frozen=True, slots=True)
 class MelFormat:
-    """What log mels are made of: sample rate, samples between frames, window, bands from `low` to `high` hertz.
+    """The format of log mels: sample rate, hop, window length, and number of bands from `low` to `high` hertz.
 
-    Windows of 2048 samples tell tones apart from about 60 Hz upwards; bands lie 40 Hz apart below 1 kHz and
-    two thirds of a semitone above.
+    Windows of 2048 samples resolve the partials of tones above about 60 Hz; bands are 40 Hz apart below 1 kHz and two
+    thirds of a semitone above.
     """
 
     rate: int = 44100
@@ -41,16 +41,16 @@ class MelFormat:
 
     @property
     def bins(self) -> int:
-        """Of a spectrum."""
+        """Bins of a spectrum."""
         return self.fft // 2 + 1
 
     @classmethod
     def of(cls, codec: Mapping[str, int]) -> MelFormat:
-        """The format that a manifest's codec tells (further entries are not ours). KeyError if one is missing."""
+        """The format in a manifest's codec; other entries are ignored. KeyError if one is missing."""
         return cls(*(codec[name] for name in cls.__slots__))
 
     def codec(self) -> dict[str, int]:
-        """As a manifest's codec has it."""
+        """The format as entries of a manifest's codec."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -65,6 +65,14 @@ def hann(length: int) -> NDArray[np.float32]:
     return window
 
 
+def hann_lobe(bins: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The spectrum of a long Hann window, so many bins from its peak, which is 1: sinc(x) / (1 - x^2), signed."""
+    bins = np.asarray(bins, np.float64)
+    below = 1 - bins**2
+    pole = np.abs(below) < 1e-6
+    return np.where(pole, 0.5, np.sinc(bins) / np.where(pole, 1, below))
+
+
 def stft(x: Sound, fft: int, hop: int) -> Spectra:
     """Spectra (1 + samples // hop, fft // 2 + 1) of a sound."""
     padded = np.pad(np.asarray(x, np.float32), fft // 2)
@@ -73,8 +81,8 @@ def stft(x: Sound, fft: int, hop: int) -> Spectra:
 
 
 def round_spectra(once: Sound, fft: int, hop: int) -> Spectra:
-    """Spectra (samples // hop, fft // 2 + 1) of a sound (samples,) that begins anew when it ends, frame t centred on
-    t * hop, with phases counted from the middle of the window."""
+    """Spectra (samples // hop, fft // 2 + 1) of a periodic sound (samples,), frame t centred on t * hop, with phases
+    counted from the middle of the window."""
     around = np.concatenate([once[-fft // 2 :], once, once[: fft // 2]])
     frames = np.lib.stride_tricks.sliding_window_view(around, fft)[::hop][: len(once) // hop]
     found = np.fft.rfft(frames * hann(fft))
@@ -83,8 +91,8 @@ def round_spectra(once: Sound, fft: int, hop: int) -> Spectra:
 
 
 def istft(spectra: Spectra, hop: int, samples: int | None = None) -> Sound:
-    """The sound whose spectra are nearest to these: windowed overlap-add over the sum of the squared windows.
-    samples: its length, (frames - 1) * hop if None; what lies beyond the last window is silence."""
+    """The sound (samples,) whose spectra are nearest to these (Griffin and Lim, 1984): windowed overlap-add over the
+    sum of the squared windows. samples: (frames - 1) * hop if None; silence after the last window."""
     fft = 2 * (spectra.shape[1] - 1)
     frames = np.fft.irfft(spectra, fft).astype(np.float32) * hann(fft)
     total = _overlap(frames, hop)
@@ -95,7 +103,7 @@ def istft(spectra: Spectra, hop: int, samples: int | None = None) -> Sound:
 
 
 def _overlap(frames: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
-    """Frames (n, fft), each `hop` after the one before, added up: ((n - 1) * hop + fft,)."""
+    """Overlap-add of frames (n, fft), `hop` apart: ((n - 1) * hop + fft,)."""
     count, fft = frames.shape
     parts = -(-fft // hop)
     padded = np.pad(frames, ((0, 0), (0, parts * hop - fft))).reshape(count, parts, hop)
@@ -122,13 +130,13 @@ class StreamingIstft:
         frames = frames.reshape(count, parts, self.hop)
         total = np.zeros((count + parts, self.hop), np.float32)
         total[:parts] = self._tail
-        for i in reversed(range(parts)):  # the oldest first, so that sums are the same in any chunks
+        for i in reversed(range(parts)):  # the oldest first, so that sums do not depend on chunks
             total[i : i + count] += frames[:, i]
         self._tail = total[count:]
         return total[:count].reshape(-1)
 
     def reset(self) -> None:
-        """Forget what was pushed."""
+        """Start again, after silence."""
         self._tail[:] = 0
 
 
@@ -183,7 +191,7 @@ def log_mel(x: Sound, format: MelFormat = MelFormat()) -> NDArray[np.float32]:
 
 
 def mel_magnitudes(log_mels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What `log_mel` took the logarithm of."""
+    """Mel magnitudes of normalised log mels, of the same shape."""
     return np.asarray(np.exp(log_mels * SPREAD + CENTRE), np.float32)
 
 
@@ -199,7 +207,8 @@ def _inverse(format: MelFormat) -> NDArray[np.float32]:
 
 
 def magnitudes(log_mels: NDArray[np.float32], format: MelFormat) -> NDArray[np.float32]:
-    """Magnitudes (frames, bins) that have these mels, nearly: least squares, then towards none below zero."""
+    """Magnitudes (frames, bins) with about these mels: least squares, then multiplicative updates, as none is below
+    zero."""
     mel, matrix = mel_magnitudes(log_mels) * np.float32(format.fft / 4), _matrix(format)
     found = np.maximum(mel @ _inverse(format), np.float32(1e-6))
     target = mel @ matrix
@@ -216,7 +225,7 @@ def griffin_lim(
     seed: int = 0,
 ) -> Sound:
     """A sound ((frames - 1) * hop samples) of normalised log mels, by Griffin and Lim's iterations, with the momentum
-    of Perraudin and others (2013). Offline: it needs the whole."""
+    of Perraudin and others (2013). Offline: it needs all frames."""
     target = magnitudes(log_mels, format)
     rng = np.random.default_rng(seed)
     angles = np.exp(2j * np.pi * rng.random(target.shape, np.float32)).astype(np.complex64)

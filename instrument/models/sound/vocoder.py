@@ -1,9 +1,9 @@
 """The vocoder: log mels in, frame by frame; samples out, 23 ms after the middle of their frame.
 
-Its graph tells the magnitude of every bin, and two parts of its phase: noise, and one that runs on from the frame
-before, as fast as the partial that `peaks` finds there. All bins of a partial run on from the one bin that it is
-nearest to (Laroche and Dolson, 1999; Beauregard and others, 2015), so they stay together for as long as it is held; and
-since no two phases meet in one, the smallest differences do not grow.
+A spectral head as in Vocos (Siuzdak, 2023): the graph gives the magnitude of every bin and two components of its phase,
+noise and a continued phase. The latter advances from the frame before by the frequency of the partial that `peaks`
+finds there. All bins of a partial continue from the one bin that is nearest to it (phase locking: Laroche and Dolson,
+1999; Beauregard and others, 2015), so they stay in phase while it is held, and rounding errors do not grow.
 """
 
 from __future__ import annotations
@@ -26,68 +26,70 @@ from instrument.models.sound.spectral import (
     round_spectra,
 )
 
-PRIMED = 16  # frames of silence that a stream begins after
-AT_ONCE = 16  # frames: products of large matrices are summed in another order, so that chunks would not be the whole
-NOISE_FRAMES = 1024  # of noise, some six seconds, which then begins anew, seamlessly
-FAINT = 1e-3  # parts of a phase that together are smaller make the bin fainter
+PRIMING_FRAMES = 16  # frames of silence before a stream
+FRAMES_PER_RUN = (
+    16  # at most: larger matrix products are summed in another order, so chunks would differ from the whole
+)
+NOISE_FRAMES = 1024  # of periodic noise, about six seconds
+MIN_STRENGTH = 1e-3  # a phase vector shorter than this lowers the magnitude of its bin
 
 
 class Vocoder:
-    """One stream. Not for several threads at once."""
+    """The vocoder for one stream. For one thread at a time."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """bundle: of the family vocoder. HocketError if it is not whole."""
+        """bundle: of the family vocoder. HocketError if it is incomplete."""
         manifest = bundle.manifest
         try:
             self.format = MelFormat.of(manifest.codec)
             self.synthesis = Synthesis(self.format, manifest.codec["tonal"])
             self._peaks = Peaks(self.format, manifest.codec["tonal"])
         except (KeyError, ValueError) as error:
-            raise HocketError(f"bundle {manifest.slug!r} tells no format of its mels: it is not whole") from error
+            raise HocketError(f"bundle {manifest.slug!r} has no format of mels: reinstall it") from error
         self.session = bundle.session("frames")
         self._pairs = manifest.states
         self.rate, self.hop, self.latency = self.format.rate, self.format.hop, self.synthesis.latency
         self.reset()
 
     def reset(self, seed: int = 0) -> None:
-        """Begin anew, after silence. seed: of its noise."""
+        """Start again, after silence. seed: of the noise."""
         self._states = {p.input: np.full(p.shape, p.initial, np.float32) for p in self._pairs}
-        self._run(np.full((PRIMED, self.format.mels), SILENCE, np.float32))
+        self._run(np.full((PRIMING_FRAMES, self.format.mels), SILENCE, np.float32))
         self.synthesis.reset(seed)
 
     def push(self, log_mels: Floats) -> Sound:
         """Samples (frames * hop,) of normalised log mels (frames, mels): sample n of all that came since `reset`
         sounds at n - latency, where frame t is at t * hop. The same however the frames are cut into calls."""
         mels = np.asarray(log_mels, np.float32)
-        parts = (mels[at : at + AT_ONCE] for at in range(0, len(mels), AT_ONCE))
+        parts = (mels[at : at + FRAMES_PER_RUN] for at in range(0, len(mels), FRAMES_PER_RUN))
         return np.concatenate([np.zeros(0, np.float32), *(self.synthesis.push(*self._run(part)) for part in parts)])
 
     def render(self, log_mels: Floats, seed: int = 0) -> Sound:
-        """The sound of a whole, in step with it: (frames * hop,) samples, the first at frame 0."""
+        """The sound (frames * hop,) of all log mels, without latency."""
         self.reset(seed)
         after = np.full((-(-self.latency // self.hop), self.format.mels), SILENCE, np.float32)
         return self.push(np.concatenate([log_mels, after]))[self.latency :][: len(log_mels) * self.hop]
 
     def _run(self, log_mels: Floats) -> tuple[Floats, Floats]:
-        """The parts, and how far above the bins their partials lie."""
+        """The parts of spectra (see `Synthesis.push`), and the distances of partials above the bins (frames, tonal)."""
         count = len(log_mels)
-        if count == 1:  # one row is multiplied in another way than several: it gets company, then forgotten
+        if count == 1:  # a product with one row is summed in another way than with several: double it
             log_mels = np.repeat(log_mels, 2, 0)
         places, offsets, lobes = self._peaks.find(log_mels)
         fed = {"mels": log_mels[None], "places": places[None], "lobes": lobes[None]}
         parts, *after = self.session.run(fed | self._states)
         found = {pair.input: state for pair, state in zip(self._pairs, after, strict=True)}
-        if count == 1:  # states are the last frames that a layer saw
+        if count == 1:  # states are the last frames of each layer's input
             found = {n: np.concatenate([self._states[n][..., 1:], s[..., -2:-1]], -1) for n, s in found.items()}
         self._states = found
         return parts[0, :count], offsets[:count]
 
 
 class Synthesis:
-    """From the parts of spectra to samples; see the module."""
+    """Turns the outputs of the graph into samples; see the module."""
 
     def __init__(self, format: MelFormat, tonal: int) -> None:
-        """tonal: bins that have a running part. ValueError if they are not among the format's."""
+        """tonal: bins with a continued phase. ValueError if the format has fewer."""
         if not 1 < tonal <= format.bins:
             raise ValueError(f"{tonal} tonal bins of {format.bins}")
         self.format, self.tonal = format, tonal
@@ -100,14 +102,17 @@ class Synthesis:
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        """Begin anew. seed: of the noise."""
+        """Start again. seed: of the noise."""
         self._at = int(np.random.default_rng(seed).integers(NOISE_FRAMES))  # the next frame of noise
         self._cycles = np.zeros(self.tonal, np.float32)
         self._istft.reset()
 
     def push(self, parts: Floats, offsets: Floats) -> Sound:
-        """The next samples (frames * hop,) of parts (frames, 2 bins + 2 tonal) and how far above their bins the
-        partials lie (frames, tonal), in bins."""
+        """The next samples (frames * hop,).
+
+        parts: (frames, 2 bins + 2 tonal), magnitudes, noise, and real and imaginary parts of the continued phase;
+        offsets: (frames, tonal), the distance of the partial above each bin, in bins.
+        """
         return self._istft.push(self.spectra(parts, offsets) * self._middle)
 
     def spectra(self, parts: Floats, offsets: Floats) -> Spectra:
@@ -129,11 +134,11 @@ class Synthesis:
         cycles *= np.float32(2 * np.pi)
         out.real[:, :tonal] += strength * np.cos(cycles)
         out.imag[:, :tonal] += strength * np.sin(cycles)
-        out *= magnitudes / np.maximum(np.abs(out), np.float32(FAINT))
+        out *= magnitudes / np.maximum(np.abs(out), np.float32(MIN_STRENGTH))
         return out
 
     def sources(self, offsets: Floats) -> NDArray[np.int64]:
-        """The bins that are nearest to the partials which lie so far above their bins (..., tonal)."""
+        """The bins (..., tonal) nearest to the partials at these distances above the bins (..., tonal)."""
         nearest = np.rint(self._bins + offsets).astype(np.int64)
         return np.asarray(np.minimum(np.maximum(nearest, 0), self.tonal - 1), np.int64)
 

@@ -1,4 +1,4 @@
-"""Controls made from the engine's description, and kept in step with it."""
+"""Controls built from the engine's description, and kept at the engine's values."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, Q
 from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
-from instrument.ui.knobs.controls import Chip, Choice, Control, Field, SeedBox, Selector
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Choice, Control, Field, SeedBox, Selector
+from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.latent_pad.pad import LatentPad
 
 INSTRUMENT = -1
-NOTES, SOUNDS = ("notes",), ("voice", "stream")  # kinds of players: those that play notes, those that sound
-_PITCHES = frozenset(("low", "high"))  # the instrument's knobs that are MIDI pitches: shown by name
-_WAYS = ("left and right", "down and up")  # of a pad's axes
-_DIAL_STEPS = 1000  # a knob with more steps is typed rather than dialled
+NOTES, SOUNDS = ("notes",), ("voice", "stream")  # kinds of models of note players and of sound players
+_PITCHES = frozenset(("low", "high"))  # knobs of the instrument that are MIDI pitches, shown by name
+_AXIS_NAMES = ("left and right", "down and up")  # of a pad's axes
+_DIAL_STEPS = 1000  # a knob with more steps gets a number field instead of a dial
 
 
 class Board(QObject):
-    """All controls of the window by player and knob. `turned` carries what the player's hand did; `learned` that a
-    MIDI controller is to turn a knob (True), or none any more.
+    """All controls of the window by player and knob.
 
+    Signals: `turned` carries player, knob and the value set by the user; `learned` says that a knob is to learn the
+    next MIDI controller (True), or to forget its controller (False).
     controllers: "player/knob" -> number of the MIDI controller that turns it.
     """
 
@@ -35,30 +37,30 @@ class Board(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.controls: dict[tuple[int, str], Control | Knob] = {}
+        self.controls: dict[tuple[int, str], Control | KnobDial] = {}
         self.pads: dict[int, LatentPad] = {}
         self.controllers: dict[str, int] = {}
 
-    def add(self, info: KnobInfo, control: Control | Knob) -> Control | Knob:
-        """Enter a control."""
+    def add(self, info: KnobInfo, control: Control | KnobDial) -> Control | KnobDial:
+        """Register a control."""
         self.controls[info.player, info.id] = control
-        (control.box if isinstance(control, SeedBox) else control).more = partial(self._offer_learning, info)
+        (control.box if isinstance(control, SeedBox) else control).extend_menu = partial(self._add_learn_actions, info)
         control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
         return control
 
     def add_pad(self, player: int, knobs: Iterable[KnobInfo], name: str) -> LatentPad:
-        """The latent pad of a player in the place of two of its knobs."""
+        """The latent pad of a player, in place of its knobs x and y."""
         infos = {info.id: info for info in knobs}
         genres = infos["genre"].choices if "genre" in infos else ("none",)
         pad = self.pads[player] = LatentPad(player, name, genres)
         pad.turned.connect(partial(self.turned.emit, player))
-        axes = [(infos[axis], way) for axis, way in zip(AXES, _WAYS, strict=True) if axis in infos]
+        axes = [(infos[axis], axis_name) for axis, axis_name in zip(AXES, _AXIS_NAMES, strict=True) if axis in infos]
 
-        def more(menu: QMenu) -> None:
-            for info, way in axes:
-                self._offer_learning(info, menu, f" for {way}")
+        def extend_menu(menu: QMenu) -> None:
+            for info, axis_name in axes:
+                self._add_learn_actions(info, menu, f" for {axis_name}")
 
-        pad.more = more
+        pad.extend_menu = extend_menu
         return pad
 
     def show_anchors(self, pads: Sequence[Sequence[Anchor] | None]) -> None:
@@ -66,8 +68,8 @@ class Board(QObject):
         for player, pad in self.pads.items():
             pad.show_anchors(pads[player] or ())
 
-    def _offer_learning(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
-        """Add to a control's context menu."""
+    def _add_learn_actions(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
+        """Add the entries about MIDI learn to a control's context menu. what: appended to the text."""
         menu.addSeparator()
         menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
         number = self.controllers.get(f"{info.player}/{info.id}")
@@ -76,23 +78,23 @@ class Board(QObject):
             menu.addAction(forget, lambda: self.learned.emit(info.player, info.id, False))
 
     def drop(self, keep: Iterable[tuple[int, str]]) -> None:
-        """Forget all but these, and the pads."""
+        """Forget all controls except `keep`, and all pads."""
         self.pads = {}
         self.controls = {name: self.controls[name] for name in keep if name in self.controls}
 
-    def show_values(self, values: Mapping[str, Value], under_way: Callable[[int, str], bool]) -> None:
-        """Show the engine's values ("player/knob" -> value), but for those it has not yet seen the last of."""
+    def show_values(self, values: Mapping[str, Value], pending: Callable[[int, str], bool]) -> None:
+        """Show values ("player/knob" -> value), except of controls being moved or with a value not confirmed yet."""
         for (player, id), control in self.controls.items():
             value = values.get(f"{player}/{id}")
-            if value is not None and not control.held and not under_way(player, id):
+            if value is not None and not control.held and not pending(player, id):
                 control.show_value(value)  # type: ignore[arg-type]
         for player, pad in self.pads.items():
             for axis in AXES:
-                if (value := values.get(f"{player}/{axis}")) is not None and not under_way(player, axis):
+                if (value := values.get(f"{player}/{axis}")) is not None and not pending(player, axis):
                     pad.show_value(axis, float(value))
 
-    def make(self, info: KnobInfo) -> Control | Knob:
-        """The control that suits a knob."""
+    def make(self, info: KnobInfo) -> Control | KnobDial:
+        """Build and register the control that fits a knob."""
         if info.player == INSTRUMENT and info.id in _PITCHES:
             info = msgspec.structs.replace(info, unit="note")
         if info.kind == "choice":
@@ -101,11 +103,11 @@ class Board(QObject):
             return self.add(info, Chip(info))
         if info.step >= 1 and (info.high - info.low) / info.step > _DIAL_STEPS:
             return self.add(info, SeedBox(info))
-        return self.add(info, Knob(info))
+        return self.add(info, KnobDial(info))
 
 
 class Panel(QFrame):
-    """A titled group of controls: lists and fields stacked in twos, dials at full height, in the knobs' order."""
+    """A titled group of controls in the order of the knobs: lists and fields in columns of two, tall dials."""
 
     def __init__(self, title: str, fields: Iterable[tuple[str, QWidget, float]], dials: Iterable[QWidget],
                  last: Iterable[tuple[str, QWidget, float]] = ()) -> None:  # fmt: skip
@@ -133,35 +135,35 @@ class Panel(QFrame):
 
 
 def stack(grid: QGridLayout, fields: Iterable[tuple[str, QWidget, float]], column: int) -> int:
-    """Put fields into a grid in columns of two from `column` on, below its first row; the column that is left free."""
+    """Add fields to a grid in columns of two, from `column` on and below its first row. Returns the next column."""
     place = 0
     for place, (name, control, width) in enumerate(fields, start=1):
-        row, beside = (place - 1) % 2, (place - 1) // 2
-        grid.addWidget(Field(name, control, width), 1 + row, column + beside, Qt.AlignmentFlag.AlignTop)
+        row, offset = (place - 1) % 2, (place - 1) // 2
+        grid.addWidget(Field(name, control, width), 1 + row, column + offset, Qt.AlignmentFlag.AlignTop)
     return column + (place + 1) // 2
 
 
 def instrument_panel(board: Board, knobs: Iterable[KnobInfo]) -> Panel:
-    """What belongs to all players: key, scale, range, seed, level."""
+    """The panel of what belongs to all players: key, scale, range, seed, level."""
     made = [(info, board.make(info)) for info in knobs]
     lists = [(info.label, control, 132) for info, control in made if isinstance(control, Choice)]
-    dials = [control for _, control in made if isinstance(control, Knob)]
+    dials = [control for _, control in made if isinstance(control, KnobDial)]
     boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
     return Panel("Instrument", lists, dials, boxes)
 
 
 def player_panel(board: Board, title: str, models: Selector, knobs: Iterable[KnobInfo]) -> Panel:
-    """One player of notes: its model, and the knobs that model has."""
+    """The panel of a note player: its model and the knobs of that model."""
     made = [(info, board.make(info)) for info in knobs]
     lists = [(info.label, control, 168) for info, control in made if isinstance(control, Choice)]
-    dials = [control for _, control in made if isinstance(control, Knob)]
+    dials = [control for _, control in made if isinstance(control, KnobDial)]
     boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
     return Panel(title, [("Model", models, 168), *lists], dials, boxes)
 
 
 def model_items(models: Iterable[ModelInfo], kinds: Container[str] = NOTES) -> list[tuple[str, str, str]]:
-    """What a list of the models of some kinds shows: (slug, name, why it cannot be chosen). One that is too broken to
-    say its kind is in all of them."""
+    """The items of a list of models of some kinds: (slug, name, why it cannot be chosen). A broken model whose kind
+    is unknown is in every list."""
     return [
         (model.slug, model.name or model.slug, model.problem)
         for model in models

@@ -1,4 +1,4 @@
-"""The controls beside the dial: lists to choose from, numbers to type, switches, and buttons."""
+"""Controls other than the dial: lists, number fields, switches, and buttons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
-    QFont,
     QIcon,
     QKeyEvent,
     QMouseEvent,
@@ -19,7 +18,6 @@ from PySide6.QtGui import (
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QAbstractSpinBox,
     QComboBox,
     QDoubleSpinBox,
@@ -37,14 +35,15 @@ from PySide6.QtWidgets import (
 
 from instrument.engine.ipc.messages import KnobInfo
 from instrument.ui import icons, theme
-from instrument.ui.knobs.knob import Extend, control_menu
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.knob import MenuExtension, control_menu
 from instrument.ui.knobs.values import FINE, Scale
 
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class Button(QPushButton):
-    """A button that Enter presses: the space bar belongs to the transport."""
+    """A button that is pressed by Enter, because the space bar starts and stops the music."""
 
     def __init__(self, text: str, help: str, icon: QIcon | None = None, name: str = "") -> None:
         super().__init__(text)
@@ -64,9 +63,9 @@ class Button(QPushButton):
 
 
 class Selector(QComboBox):
-    """A list to choose from; Enter or a click opens it, arrows and wheel step through it."""
+    """A list to choose from. Enter or a click opens it, arrow keys step through it."""
 
-    picked = Signal(str)  # by the player, never by `show_items`
+    picked = Signal(str)  # by the user, never by `show_items`
     opened = Signal()
 
     def __init__(self, name: str, help: str = "") -> None:
@@ -74,12 +73,12 @@ class Selector(QComboBox):
         self.setAccessibleName(name)
         self.setToolTip(help)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setView(QListView())  # the one that Fusion brings does not heed the style sheet
+        self.setView(QListView())  # the default view of the Fusion style ignores the style sheet
         self.textActivated.connect(self._pick)
         self._data: tuple[tuple[str, str, str], ...] = ()
 
     def show_items(self, items: Iterable[tuple[str, str, str]], current: str) -> None:
-        """items: (id, text, why it cannot be chosen or empty); current: an id, shown even if not among them."""
+        """items: (id, text, why it cannot be chosen or ""); current: an id, shown even if it is not among the items."""
         data = tuple(items)
         if current not in (item[0] for item in data):
             data = ((current, current, ""), *data)
@@ -95,7 +94,7 @@ class Selector(QComboBox):
         self.setCurrentIndex(self.findData(current))
 
     def show_busy(self, text: str) -> None:
-        """Show `text` in place of what was picked, until the next `show_items`."""
+        """Show `text` in place of the picked item, until the next `show_items`."""
         self.setItemText(self.currentIndex(), text)
         self._data = ()
 
@@ -121,7 +120,7 @@ class Selector(QComboBox):
         self.opened.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()  # a model or a device is not changed in passing
+        event.ignore()  # the wheel must not change a model or device by accident
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, option = QStylePainter(self), QStyleOptionComboBox()
@@ -138,7 +137,7 @@ class Choice(Selector):
     """A `Selector` built from a `KnobInfo` of kind "choice"."""
 
     turned = Signal(str)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo) -> None:
         super().__init__(info.label, info.help)
@@ -148,16 +147,16 @@ class Choice(Selector):
 
     @property
     def held(self) -> bool:
-        """Whether the player is choosing right now."""
+        """Whether the list is open."""
         return self.view().isVisible()
 
     def show_value(self, value: str) -> None:
-        """Show what the engine says."""
+        """Show the engine's value."""
         if not self.held:
             self.setCurrentIndex(self.findData(value))
 
     def reset(self) -> None:
-        """Back to the default."""
+        """Set the default value."""
         self.show_value(str(self.info.default))
         self.turned.emit(str(self.info.default))
 
@@ -166,14 +165,14 @@ class Choice(Selector):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         default = pretty(str(self.info.default))
-        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
+        control_menu(self, self.info, default, self.reset, extend=self.extend_menu).popup(event.globalPos())
 
 
 class NumberBox(QDoubleSpinBox):
-    """A number to type, drag up and down, or step: for what is too fine or too wide for a dial."""
+    """A number to type, drag or step, for ranges that are too wide or too fine for a dial."""
 
     turned = Signal(float)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, decimals: int = 0) -> None:
         super().__init__()
@@ -181,7 +180,7 @@ class NumberBox(QDoubleSpinBox):
         self.scale = Scale(info)
         self._grip: tuple[float, float] | None = None
         self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-        self.setFrame(False)  # Qt's style sheets cannot draw a spin box without buttons: `paintEvent` does
+        self.setFrame(False)  # style sheets cannot draw a spin box without buttons, so `paintEvent` draws it
         self.setFixedHeight(theme.px(theme.CONTROL))
         self.lineEdit().setStyleSheet("background: transparent;")
         self.setKeyboardTracking(False)
@@ -198,18 +197,18 @@ class NumberBox(QDoubleSpinBox):
 
     @property
     def held(self) -> bool:
-        """Whether the player is at it."""
+        """Whether the user is dragging or typing."""
         return self._grip is not None or (self.hasFocus() and self.lineEdit().isModified())
 
     def show_value(self, value: float) -> None:
-        """Show what the engine says, without emitting `turned`."""
-        if not self.held and value != self.value():  # else it would be painted again
+        """Show the engine's value without emitting `turned`."""
+        if not self.held and value != self.value():  # setting the same value would repaint
             blocked = self.blockSignals(True)
             self.setValue(value)
             self.blockSignals(blocked)
 
     def reset(self) -> None:
-        """Back to the default."""
+        """Set the default value."""
         self.setValue(float(self.info.default))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
@@ -218,7 +217,7 @@ class NumberBox(QDoubleSpinBox):
     def menu_at(self, at: QPoint) -> None:
         """Open the context menu."""
         default = self.scale.text(float(self.info.default))
-        control_menu(self, self.info, default, self.reset, self.selectAll, self.more).popup(at)
+        control_menu(self, self.info, default, self.reset, self.selectAll, self.extend_menu).popup(at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         notches = event.angleDelta().y() or event.angleDelta().x()
@@ -277,7 +276,7 @@ class NumberBox(QDoubleSpinBox):
 
 
 def _is_space(event: QEvent) -> bool:
-    """Whether it is the space bar. No number has a space in it, so it is left to the transport."""
+    """Whether the event is the space bar, which is passed on to the transport because no number contains a space."""
     if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space:
         event.ignore()
         return True
@@ -285,15 +284,15 @@ def _is_space(event: QEvent) -> bool:
 
 
 class SeedBox(QWidget):
-    """A `NumberBox` for a wide range of whole numbers, with dice to throw."""
+    """A `NumberBox` for a wide range of integers, with a button for a random one."""
 
     def __init__(self, info: KnobInfo) -> None:
         super().__init__()
         self.info = info
         self.box = NumberBox(info)
         self.turned = self.box.turned
-        dice = Button("", f"{info.label}: throw the dice", icons.icon("dice", theme.MUTED), "flat")
-        dice.clicked.connect(self.throw)
+        dice = Button("", f"{info.label}: choose at random", icons.icon("dice", theme.MUTED), "flat")
+        dice.clicked.connect(self.randomise)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.px(2))
@@ -302,91 +301,30 @@ class SeedBox(QWidget):
 
     @property
     def held(self) -> bool:
-        """Whether the player is at it."""
+        """Whether the user is dragging or typing."""
         return self.box.held
 
     def show_value(self, value: float) -> None:
-        """Show what the engine says."""
+        """Show the engine's value."""
         self.box.show_value(value)
 
     def reset(self) -> None:
-        """Back to the default."""
+        """Set the default value."""
         self.box.reset()
 
-    def throw(self) -> None:
-        """A value by chance, never the present one."""
+    def randomise(self) -> None:
+        """Set a random value other than the present one."""
         low, high = round(self.info.low), round(self.info.high)
         while (value := random.randint(low, high)) == self.box.value() and high > low:
             pass
         self.box.setValue(value)
 
 
-class Chip(QAbstractButton):
-    """A switch built from a `KnobInfo` of kind "switch": a coloured dot and a word, greyed when off."""
-
-    turned = Signal(float)
-    held = False
-    more: Extend | None = None
-
-    def __init__(self, info: KnobInfo, dot: str = theme.ACCENT) -> None:
-        super().__init__()
-        self.info, self.dot = info, dot
-        self.setText(info.label)
-        self.setCheckable(True)
-        self.setChecked(bool(info.default))
-        self.setAccessibleName(info.label)
-        self.setToolTip(info.help)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.clicked.connect(lambda on: self.turned.emit(float(on)))
-
-    def show_value(self, value: float) -> None:
-        """Show what the engine says."""
-        self.setChecked(bool(value))
-
-    def reset(self) -> None:
-        """Back to the default."""
-        if self.isChecked() != bool(self.info.default):
-            self.click()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in _ENTER:
-            self.click()
-        else:
-            super().keyPressEvent(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        default = "on" if self.info.default else "off"
-        control_menu(self, self.info, default, self.reset, more=self.more).popup(event.globalPos())
-
-    def sizeHint(self) -> QSize:
-        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + theme.px(34), theme.px(24))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        painter.setPen(QPen(theme.colour(theme.ACCENT), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
-        on = self.isChecked()
-        painter.setBrush(theme.colour(theme.HOVER if self.underMouse() else theme.RAISED, 1.0 if on else 0.45))
-        painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
-        dot, middle = theme.px(4), box.center().y()
-        at = QPointF(theme.px(13), middle)
-        painter.setPen(QPen(theme.colour(self.dot if on else theme.FAINT), theme.px(1.4)))
-        painter.setBrush(theme.colour(self.dot) if on else Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(at, dot, dot)
-        painter.setPen(theme.colour(theme.TEXT if on else theme.MUTED))
-        painter.setFont(theme.font(12, QFont.Weight.Medium))
-        words = box.adjusted(theme.px(23), 0, 0, 0)
-        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
-
-
 class Field(QWidget):
-    """A control of half the height of a dial, with its name above."""
+    """A control with its name above it, half as high as a dial."""
 
     def __init__(self, name: str, control: QWidget, width: float, least: float = 0) -> None:
-        """width: of the field, which gives way down to `least` where there is too little room."""
+        """width, least: the largest and least width in pixels at zoom 1. `least` 0 means a fixed width."""
         super().__init__()
         label = QLabel(name)
         label.setProperty("role", "caption")
@@ -404,6 +342,6 @@ Control = Choice | NumberBox | SeedBox | Chip
 
 
 def pretty(name: str) -> str:
-    """An id as a word: "jazz_funk" -> "Jazz funk"."""
+    """An id as text: "jazz_funk" -> "Jazz funk"."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""The dial: one number of the engine under a finger."""
+"""The dial that turns a knob of kind "number"."""
 
 from __future__ import annotations
 
@@ -33,54 +33,54 @@ _LABEL, _FACE, _VALUE = 18, 60, 20  # heights of the three rows
 _WIDTH = 80
 _PERCENT = 100
 
-Extend = Callable[[QMenu], object]  # adds to a context menu
+MenuExtension = Callable[[QMenu], object]  # adds to a context menu
 
 
-class Knob(QDial):
+class KnobDial(QDial):
     """A dial built from a `KnobInfo` of kind "number".
 
     Drag up or down (Shift: fine), wheel, arrows, PageUp and PageDown, Home and End; double-click, Delete or
     Backspace resets; Enter or a digit types an exact value; the context menu has help. `turned` is emitted with
-    the new value when the player, and not the engine, moved it.
+    the new value when the user, and not the engine, changed it.
     """
 
     turned = Signal(float)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.info = info
         self.scale = Scale(info)
         self.exact = self.scale.snap(float(info.default))
-        self._grip: tuple[float, float] | None = None  # pointer height and place at the last move
-        self._notches = 0.0  # of the wheel, not yet a whole step
+        self._grip: tuple[float, float] | None = None  # y of the pointer and place on the dial at the last move
+        self._notches = 0.0  # of the wheel, not a whole step yet
         self._typed: QLineEdit | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(info.label)
         self.setToolTip(info.help)
-        # The integer that QDial keeps is for screen readers alone: the value itself, or percent of the way.
+        # The integer value of QDial is only for screen readers: the value itself, or percent of the range.
         self._counts = info.step >= 1 and info.high - info.low < 1e6
         self.setRange(*((round(info.low), round(info.high)) if self._counts else (0, _PERCENT)))
-        self._mirror()
-        self.valueChanged.connect(self._moved_by_reader)
+        self._update_value()
+        self.valueChanged.connect(self._set_by_screen_reader)
 
     @property
     def held(self) -> bool:
-        """Whether the player has it between the fingers: the engine's echoes must not move it."""
+        """Whether the user is dragging or typing. The engine's values must not move it then."""
         return self._grip is not None or self._typed is not None
 
     def show_value(self, value: float) -> None:
-        """Show what the engine says, without emitting `turned`."""
+        """Show the engine's value without emitting `turned`."""
         if not self.held and value != self.exact:
             self.exact = value
-            self._mirror()
+            self._update_value()
 
     def reset(self) -> None:
-        """Back to the default."""
+        """Set the default value."""
         self._turn(float(self.info.default))
 
     def type_value(self, start: str = "") -> None:
-        """Open a field to type an exact value in, `start` already typed."""
+        """Open a field to type an exact value in. start: its text, else the present value."""
         if self._typed is not None:
             return
         self._typed = field = QLineEdit(start, self)
@@ -114,7 +114,7 @@ class Knob(QDial):
             y, place = self._grip
             travelled = (y - event.position().y()) / (_TRAVEL * theme.zoom())
             place += travelled * (FINE if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1.0)
-            # The place is kept unsnapped, so that slow drags get across the steps; beyond the ends it stays put.
+            # The place is kept unrounded, so that slow drags cross the steps, and clipped to the ends.
             self._grip = (event.position().y(), min(max(place, 0.0), 1.0))
             self._turn(self.scale.value(place))
         event.accept()
@@ -130,7 +130,7 @@ class Knob(QDial):
         event.accept()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        # Some systems turn Shift-wheel into a sideways one.
+        # Some systems report Shift and wheel as a horizontal wheel.
         fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         self._notches += (event.angleDelta().y() or event.angleDelta().x()) / 120
         whole = self._notches if not self.info.step else math.trunc(self._notches)
@@ -162,7 +162,7 @@ class Knob(QDial):
     def menu(self) -> QMenu:
         """The context menu; it deletes itself when closed."""
         default = self.scale.text(float(self.info.default))
-        return control_menu(self, self.info, default, self.reset, self.type_value, self.more)
+        return control_menu(self, self.info, default, self.reset, self.type_value, self.extend_menu)
 
     def _step(self, notches: float, fine: bool) -> None:
         self._turn(self.scale.moved(self.exact, notches * (FINE if fine else 1.0)))
@@ -171,10 +171,10 @@ class Knob(QDial):
         value = self.scale.snap(value)
         if value != self.exact:
             self.exact = value
-            self._mirror()
+            self._update_value()
             self.turned.emit(value)
 
-    def _mirror(self) -> None:
+    def _update_value(self) -> None:
         text = self.scale.text(self.exact)
         self.setAccessibleDescription(f"{text}. {self.info.help}")
         shown = round(self.exact) if self._counts else round(self.scale.place(self.exact) * _PERCENT)
@@ -184,7 +184,7 @@ class Knob(QDial):
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.ValueChanged))
         self.update()
 
-    def _moved_by_reader(self, shown: int) -> None:
+    def _set_by_screen_reader(self, shown: int) -> None:
         self._turn(float(shown) if self._counts else self.scale.value(shown / _PERCENT))
 
     # -- typing
@@ -195,7 +195,7 @@ class Knob(QDial):
         if event.type() == QEvent.Type.FocusOut:
             self._close_typed()
         elif isinstance(event, QKeyEvent) and event.key() in _TYPING_KEYS:
-            event.accept()  # as a shortcut, too: Escape is not the window's panic here
+            event.accept()  # also as a shortcut: Escape closes the field and is not Panic here
             if event.type() == QEvent.Type.KeyPress:
                 self._close_typed() if event.key() == Qt.Key.Key_Escape else self._take_typed()
             return True
@@ -221,7 +221,7 @@ class Knob(QDial):
             field.deleteLater()
             self.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    # -- looks
+    # -- painting
 
     def enterEvent(self, event: object) -> None:
         self.update()
@@ -243,14 +243,14 @@ class Knob(QDial):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         enabled = self.isEnabled()
-        alive = enabled and (self.underMouse() or self._grip is not None or self.hasFocus())
+        highlighted = enabled and (self.underMouse() or self._grip is not None or self.hasFocus())
         painter.setFont(theme.font(theme.CAPTION))
         painter.setPen(theme.colour(theme.MUTED if enabled else theme.FAINT))
         centred = Qt.AlignmentFlag.AlignCenter
         label = painter.fontMetrics().elidedText(self.info.label, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self._row(0, _LABEL), centred, label)
         painter.setFont(theme.font(theme.CAPTION, QFont.Weight.Medium))
-        painter.setPen(theme.colour(theme.TEXT if alive else theme.MUTED if enabled else theme.FAINT))
+        painter.setPen(theme.colour(theme.TEXT if highlighted else theme.MUTED if enabled else theme.FAINT))
         text = self.scale.text(self.exact)
         if painter.fontMetrics().horizontalAdvance(text) > self.width():
             text = self.scale.text(self.exact, unit=False)
@@ -258,7 +258,7 @@ class Knob(QDial):
         face = self._row(_LABEL, _FACE)
         side = face.height() - theme.px(6)
         box = QRectF(face.center().x() - side / 2, face.center().y() - side / 2 + theme.px(2), side, side)
-        draw_dial(painter, box, self.scale.place(self.exact), self.scale.origin, enabled, alive, self.hasFocus())
+        draw_dial(painter, box, self.scale.place(self.exact), self.scale.origin, enabled, highlighted, self.hasFocus())
 
 
 _TYPING_KEYS = (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -269,7 +269,7 @@ _STEPS: dict[int, float] = {
 
 
 def draw_dial(
-    painter: QPainter, box: QRectF, place: float, origin: float, enabled: bool, alive: bool, focused: bool
+    painter: QPainter, box: QRectF, place: float, origin: float, enabled: bool, highlighted: bool, focused: bool
 ) -> None:
     """Paint the face of a dial: track, arc from `origin` to `place` (both 0..1), cap and pointer."""
     width = theme.px(3)
@@ -289,7 +289,7 @@ def draw_dial(
     inset = width + theme.px(3.5)
     cap = box.adjusted(inset, inset, -inset, -inset)
     shade = QLinearGradient(cap.topLeft(), cap.bottomLeft())
-    shade.setColorAt(0, theme.colour("#414A57" if alive else "#38404B"))
+    shade.setColorAt(0, theme.colour("#414A57" if highlighted else "#38404B"))
     shade.setColorAt(1, theme.colour("#262C34"))
     painter.setBrush(shade)
     painter.setPen(QPen(theme.colour(theme.TEXT if focused else theme.GROUND), theme.px(1.4 if focused else 1)))
@@ -309,10 +309,10 @@ def control_menu(
     default: str,
     reset: Callable[[], object],
     type_value: Callable[[], object] | None = None,
-    more: Extend | None = None,
+    extend: MenuExtension | None = None,
 ) -> QMenu:
-    """The context menu all controls share: what it does, reset, and where there is one, typing a value; `more` adds
-    to it."""
+    """The context menu that all controls share: help, reset, and typing a value if `type_value` is given. `extend`
+    adds more entries."""
     menu = QMenu(widget)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     heading = menu.addAction(info.help or info.label)
@@ -321,6 +321,6 @@ def control_menu(
     menu.addAction(f"Reset to {default}", reset)
     if type_value is not None:
         menu.addAction("Type a value\u2026", type_value)
-    if more is not None:
-        more(menu)
+    if extend is not None:
+        extend(menu)
     return menu

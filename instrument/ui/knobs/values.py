@@ -1,4 +1,4 @@
-"""What the numbers on a knob mean: between a value, its place on the dial, and its text."""
+"""Conversions between a knob's value, its place on the dial, and its text."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from instrument.engine.performance.knobs import value_at
 from instrument.errors import HocketError
 from instrument.music.harmony import KEYS
 
-NOTCH = 0.01  # of the dial: one notch of the wheel, one press of an arrow key
-FINE = 0.1  # what Shift makes of a movement
+NOTCH = 0.01  # share of the dial: one notch of the wheel or one press of an arrow key
+FINE = 0.1  # factor of a movement with Shift
 _NOTE_UNIT = "note"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The scale of a number knob. Places run from 0 (low) to 1 (high)."""
+    """The scale of a knob of kind "number". Places run from 0 (low) to 1 (high)."""
 
     info: KnobInfo
 
     def snap(self, value: float) -> float:
-        """The nearest value the knob can have."""
+        """The nearest value that the knob can have."""
         low, high, step = self.info.low, self.info.high, self.info.step
         value = min(max(value, low), high)
         return min(low + round((value - low) / step) * step, high) if step > 0 else value
 
     def place(self, value: float) -> float:
-        """Where on the dial `value` lies, 0..1."""
+        """The place of `value` on the dial, 0..1."""
         low, high = self.info.low, self.info.high
         value = min(max(value, low), high)
         if high <= low:
@@ -50,7 +50,7 @@ class Scale:
         return target
 
     def text(self, value: float, unit: bool = True) -> str:
-        """`value` as a player reads it, with its unit or, where there is no room, without."""
+        """`value` as text, with its unit unless `unit` is false."""
         if self.info.unit == _NOTE_UNIT:
             return note_name(round(value))
         if value == 0 and self.info.zero:
@@ -59,9 +59,9 @@ class Scale:
         return f"{number} {self.info.unit}" if unit and self.info.unit else number
 
     def parse(self, text: str) -> float:
-        """The value a player typed, with or without its unit, within the range.
+        """The value of typed text, with or without its unit, rounded to a step.
 
-        Raises HocketError if it is no number or lies outside.
+        Raises HocketError if it is no number or outside the range.
         """
         low, high = self.info.low, self.info.high
         typed = text.replace("\u2212", "-").replace(",", ".").strip()
@@ -74,7 +74,7 @@ class Scale:
                 number = float(typed.removesuffix(self.info.unit).strip() if self.info.unit else typed)
             except ValueError:
                 number = math.nan
-        if not low <= number <= high:  # also refuses nan
+        if not low <= number <= high:  # also refuses NaN
             raise HocketError(
                 f"{self.info.label} cannot be {text.strip()!r}: give {self.text(low)} to {self.text(high)}"
             )
@@ -82,9 +82,9 @@ class Scale:
 
     @property
     def origin(self) -> float:
-        """The place the value arc starts from: the middle of a knob that goes both ways, else the low end."""
-        two_ways = self.info.low < 0 and math.isclose(-self.info.low, self.info.high)
-        return self.place(0.0) if two_ways else 0.0
+        """The place where the value arc starts: 0 of a range that is symmetric about 0, else the low end."""
+        symmetric = self.info.low < 0 and math.isclose(-self.info.low, self.info.high)
+        return self.place(0.0) if symmetric else 0.0
 
     @property
     def _log(self) -> bool:

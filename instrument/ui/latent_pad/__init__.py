@@ -1,1 +1,1 @@
-"""The latent pad."""
+"""The latent pad: a plane with anchors and a puck that sets a note model's latent point."""

@@ -1,4 +1,4 @@
-"""How the latent pad looks: its square, the anchors with their names, and the puck."""
+"""Painting of the latent pad: its square, the anchors with their names, and the puck."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from PySide6.QtGui import QFont, QPainter, QPen
 
 from instrument.ui import theme
 
-ANCHOR, PUCK = 5.0, 9.0  # radii, before the zoom
-_LINES = 4  # parts in which the grid cuts each side
-_LABEL = 15.0  # height of a name
-_FARTHEST = 0.05  # a share that is no longer seen
+ANCHOR, PUCK = 5.0, 9.0  # radii in pixels at zoom 1
+_LINES = 4  # cells of the grid along each side
+_LABEL = 15.0  # height of a name in pixels at zoom 1
+_LEAST_SHARE = 0.05  # anchors with less are drawn without a ray
 
 
-class Spot(NamedTuple):
-    """An anchor as it is drawn. share: how much it counts where the puck stands, 0..1."""
+class AnchorMark(NamedTuple):
+    """An anchor as it is drawn. share: its weight at the puck, 0..1."""
 
     name: str
     at: QPointF
     share: float
 
 
-def draw_ground(painter: QPainter, area: QRectF, lit: bool, focused: bool) -> None:
-    """The square with its grid. lit: something is about to be dropped."""
+def draw_square(painter: QPainter, area: QRectF, lit: bool, focused: bool) -> None:
+    """Draw the square with its grid. lit: a file is being dragged over it."""
     painter.setPen(QPen(theme.colour(theme.ACCENT if focused or lit else theme.LINE), theme.px(1)))
     painter.setBrush(theme.colour(theme.PANEL if lit else theme.GROUND))
     painter.drawRoundedRect(area, theme.px(6), theme.px(6))
@@ -38,44 +38,46 @@ def draw_ground(painter: QPainter, area: QRectF, lit: bool, focused: bool) -> No
         painter.drawLine(QPointF(area.left() + 1, y), QPointF(area.right() - 1, y))
 
 
-def draw_spots(painter: QPainter, area: QRectF, spots: Sequence[Spot], puck: QPointF, enabled: bool) -> None:
-    """The anchors, each with a ray to the puck as strong as its share."""
+def draw_anchors(painter: QPainter, area: QRectF, marks: Sequence[AnchorMark], puck: QPointF, enabled: bool) -> None:
+    """Draw the anchors, each with a ray to the puck whose opacity follows its share."""
     painter.save()
     painter.setClipRect(area)
-    for spot in spots:
-        if spot.share > _FARTHEST:
-            painter.setPen(QPen(theme.colour(theme.ACCENT, 0.15 + 0.6 * spot.share), theme.px(1.5)))
-            painter.drawLine(spot.at, puck)
+    for mark in marks:
+        if mark.share > _LEAST_SHARE:
+            painter.setPen(QPen(theme.colour(theme.ACCENT, 0.15 + 0.6 * mark.share), theme.px(1.5)))
+            painter.drawLine(mark.at, puck)
     painter.setFont(theme.font(theme.CAPTION, QFont.Weight.Medium))
-    for spot in spots:
+    for mark in marks:
         painter.setPen(QPen(theme.colour(theme.ACCENT if enabled else theme.FAINT), theme.px(1.5)))
         painter.setBrush(theme.colour(theme.GROUND))
-        painter.drawEllipse(spot.at, theme.px(ANCHOR), theme.px(ANCHOR))
-        if spot.share > _FARTHEST:
+        painter.drawEllipse(mark.at, theme.px(ANCHOR), theme.px(ANCHOR))
+        if mark.share > _LEAST_SHARE:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour(theme.ACCENT if enabled else theme.FAINT, 0.2 + 0.8 * spot.share))
-            painter.drawEllipse(spot.at, theme.px(ANCHOR), theme.px(ANCHOR))
-        _draw_name(painter, area, spot, enabled)
+            painter.setBrush(theme.colour(theme.ACCENT if enabled else theme.FAINT, 0.2 + 0.8 * mark.share))
+            painter.drawEllipse(mark.at, theme.px(ANCHOR), theme.px(ANCHOR))
+        _draw_name(painter, area, mark, enabled)
     painter.restore()
 
 
-def draw_puck(painter: QPainter, at: QPointF, enabled: bool, alive: bool) -> None:
-    """The puck: a ring, so that an anchor below it can be seen."""
+def draw_puck(painter: QPainter, at: QPointF, enabled: bool, highlighted: bool) -> None:
+    """Draw the puck as a ring, so that an anchor below it stays visible."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     radius = theme.px(PUCK)
     painter.setPen(QPen(theme.colour(theme.GROUND, 0.8), theme.px(4.5)))
     painter.drawEllipse(at, radius, radius)
-    painter.setPen(QPen(theme.colour((theme.TEXT if alive else "#C3CAD4") if enabled else theme.FAINT), theme.px(2.5)))
+    painter.setPen(
+        QPen(theme.colour((theme.TEXT if highlighted else "#C3CAD4") if enabled else theme.FAINT), theme.px(2.5))
+    )
     painter.drawEllipse(at, radius, radius)
 
 
-def _draw_name(painter: QPainter, area: QRectF, spot: Spot, enabled: bool) -> None:
-    """Under its anchor, or above where it would leave the square; never beyond its sides."""
+def _draw_name(painter: QPainter, area: QRectF, mark: AnchorMark, enabled: bool) -> None:
+    """Draw a name below its anchor, or above it where it would leave the square."""
     metrics = painter.fontMetrics()
-    name = metrics.elidedText(spot.name, Qt.TextElideMode.ElideRight, round(area.width() * 0.6))
+    name = metrics.elidedText(mark.name, Qt.TextElideMode.ElideRight, round(area.width() * 0.6))
     width, height, gap = metrics.horizontalAdvance(name) + 2, theme.px(_LABEL), theme.px(PUCK + 3)
-    left = min(max(spot.at.x() - width / 2, area.left() + theme.px(4)), area.right() - theme.px(4) - width)
-    below = spot.at.y() + gap + height <= area.bottom()
-    top = spot.at.y() + gap if below else spot.at.y() - gap - height
+    left = min(max(mark.at.x() - width / 2, area.left() + theme.px(4)), area.right() - theme.px(4) - width)
+    below = mark.at.y() + gap + height <= area.bottom()
+    top = mark.at.y() + gap if below else mark.at.y() - gap - height
     painter.setPen(theme.colour(theme.TEXT if enabled else theme.FAINT))
     painter.drawText(QRectF(left, top, width, height), Qt.AlignmentFlag.AlignCenter, name)

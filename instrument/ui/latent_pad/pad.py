@@ -1,4 +1,4 @@
-"""The latent pad: a puck among anchors, each a phrase that the player can be brought to."""
+"""The latent pad: a square with anchors (latent points) and a puck that blends between them."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from instrument.engine.ipc.messages import AddAnchor, Anchor, ChangeAnchor, Remo
 from instrument.engine.performance.pad import AXES, MAX_ANCHORS, anchor_weights
 from instrument.ui import theme
 from instrument.ui.knobs.controls import pretty
-from instrument.ui.knobs.knob import Extend
+from instrument.ui.knobs.knob import MenuExtension
 from instrument.ui.knobs.values import FINE
-from instrument.ui.latent_pad.face import Spot, draw_ground, draw_puck, draw_spots
+from instrument.ui.latent_pad.face import AnchorMark, draw_anchors, draw_puck, draw_square
 
 HELP = (
-    "Drag the puck between anchors: on an anchor the player plays that phrase, in between it is on the way from one to "
-    "the other. How far it strays from there, Wander says: at 0 it plays to the letter.\n"
-    "Drop a MIDI file to add an anchor, or click the right button to capture what was just played. Hold Ctrl to drag "
-    "an anchor, Shift to be exact."
+    "Drag the puck between anchors. On an anchor the player plays that phrase, between anchors a blend of them. "
+    "The knob Wander sets how much the phrases vary; at 0 they do not.\n"
+    "Drop a MIDI file to add an anchor, or right-click to capture what was just played. Hold Ctrl to drag an anchor, "
+    "Shift for fine movements."
 )
 _KEYS_HELP = (
-    "Arrow keys move, with Shift finely; Page Up and Page Down go from anchor to anchor, Home to the middle; Enter "
-    "opens the menu."
+    "Arrow keys move the puck, with Shift in fine steps. Page Up and Page Down go from anchor to anchor, Home to the "
+    "middle. Enter opens the menu."
 )
 _EMPTY = "Drop a MIDI file here,\nor right-click"
 _CAPTION, _FOOT, _INSET = 20, 20, 16
-_CATCH = 8.0  # pixels about an anchor in which the puck falls onto it
-_NOTCH = 0.05  # one press of an arrow key
-_SHOWN = 2  # anchors that the line below the square names
+_CATCH = 8.0  # distance in pixels at which the puck snaps to an anchor
+_NOTCH = 0.05  # distance of one press of an arrow key
+_SHOWN = 2  # anchors named below the square
 _ARROWS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Down: (0, -1), Qt.Key.Key_Up: (0, 1),
 }  # fmt: skip
@@ -56,23 +56,23 @@ Place = tuple[float, float]
 class LatentPad(QWidget):
     """The pad of one player. Places run from -1 to 1, right and up.
 
-    `turned` carries the axis and value that the player's hand moved; `asked` a command about anchors. more: what adds
-    to the context menu.
+    Signals: `turned` carries an axis and the value it was moved to by hand; `asked` carries a command about anchors.
+    extend_menu: called with the context menu to add entries to it.
     """
 
     turned = Signal(str, float)
     asked = Signal(object)
-    more: Extend | None = None
+    extend_menu: MenuExtension | None = None
 
     def __init__(self, player: int, name: str = "Latent pad", genres: Sequence[str] = ()) -> None:
-        """genres: those whose mean can be an anchor."""
+        """genres: those whose mean latent point can become an anchor."""
         super().__init__()
         self.player, self.genres = player, tuple(genres)
         self.anchors: tuple[Anchor, ...] = ()
         self.puck: Place = (0.0, 0.0)
         self._name = name
         self._grip: Place | None = None  # the pointer at the last move
-        self._carried: tuple[Anchor, Place] | None = None  # an anchor under way, and where it is
+        self._carried: tuple[Anchor, Place] | None = None  # an anchor being dragged, and its place
         self._lit = False
         self.setAccessibleName(name)
         self.setToolTip(HELP)
@@ -83,7 +83,7 @@ class LatentPad(QWidget):
 
     @property
     def held(self) -> bool:
-        """Whether the puck is between the fingers: the engine's echoes must not move it."""
+        """Whether the puck is being dragged. The engine's values must not move it then."""
         return self._grip is not None
 
     def show_anchors(self, anchors: Sequence[Anchor]) -> None:
@@ -93,24 +93,24 @@ class LatentPad(QWidget):
             self._describe()
 
     def show_value(self, axis: str, value: float) -> None:
-        """Show where the engine says that the puck is, without emitting `turned`."""
+        """Show the engine's place of the puck without emitting `turned`. axis: "x" or "y"."""
         if not self.held:
             self._put(axis, value)
             self._describe()
 
     def anchor_at(self, at: QPointF) -> Anchor | None:
-        """The anchor under a point of the widget."""
+        """The anchor within `_CATCH` pixels of a point of the widget, or None."""
         near = [(self._distance(anchor, at), anchor) for anchor in self.anchors]
         distance, anchor = min(near, key=lambda one: one[0], default=(0.0, None))
         return anchor if distance <= theme.px(_CATCH) else None
 
     def point_of(self, x: float, y: float) -> QPointF:
-        """Where a place is on the widget."""
+        """The point of the widget at a place."""
         inner = self._inner
         return QPointF(inner.center().x() + x * inner.width() / 2, inner.center().y() - y * inner.height() / 2)
 
     def place_of(self, at: QPointF) -> Place:
-        """The place nearest to a point of the widget."""
+        """The place at a point of the widget, clipped to -1..1."""
         inner = self._inner
         x = (at.x() - inner.center().x()) / (inner.width() / 2)
         y = (inner.center().y() - at.y()) / (inner.height() / 2)
@@ -191,7 +191,7 @@ class LatentPad(QWidget):
         self._describe()
 
     def _put(self, axis: str, value: float) -> bool:
-        """Whether that is elsewhere than it was."""
+        """Set one axis of the puck. Returns whether it moved."""
         before, (x, y) = self.puck, self.puck
         self.puck = (value, y) if axis == AXES[0] else (x, value)
         return self.puck != before
@@ -214,32 +214,32 @@ class LatentPad(QWidget):
         if anchor is not None:
             heading = menu.addAction(anchor.name)
             heading.setEnabled(False)
-            menu.addAction("Go there", partial(self._go, anchor.x, anchor.y))
+            menu.addAction("Move the puck here", partial(self._go, anchor.x, anchor.y))
             menu.addAction("Rename\u2026", partial(self.rename, anchor))
             menu.addAction("Remove", lambda: self.asked.emit(RemoveAnchor(anchor.name, self.player)))
             menu.addSeparator()
         adding = (
             ("Capture what was just played", lambda: self.add("phrase", place)),
             ("Add a MIDI file\u2026", partial(self.open_file, place)),
-            ("Add a sample", lambda: self.add("sample", place)),
+            ("Add a random phrase", lambda: self.add("sample", place)),
         )
         for text, do in adding:
             menu.addAction(text, do).setEnabled(len(self.anchors) < MAX_ANCHORS)
-        genres = menu.addMenu("Add the mean of a genre")
+        genres = menu.addMenu("Add the average of a genre")
         genres.setEnabled(len(self.anchors) < MAX_ANCHORS)
         for genre in self.genres:
             name = "All genres" if genre == "none" else pretty(genre)
             genres.addAction(name, partial(self.add, "genre", place, genre))
-        if self.more is not None:
-            self.more(menu)
+        if self.extend_menu is not None:
+            self.extend_menu(menu)
         return menu
 
     def add(self, source: str, place: Place, what: str = "") -> None:
-        """Ask for another anchor; see `AddAnchor`."""
+        """Request another anchor; see `AddAnchor`."""
         self.asked.emit(AddAnchor(source, *place, what, self.player))  # type: ignore[arg-type]
 
     def rename(self, anchor: Anchor) -> None:
-        """Ask for another name."""
+        """Open a dialog to rename an anchor."""
         dialog = QInputDialog(self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setWindowTitle("Rename anchor")
@@ -253,7 +253,7 @@ class LatentPad(QWidget):
             self.asked.emit(ChangeAnchor(anchor.name, name.strip(), player=self.player))
 
     def open_file(self, place: Place) -> None:
-        """Ask for a MIDI file."""
+        """Open a dialog to add a MIDI file as an anchor."""
         dialog = QFileDialog(self, "Add a MIDI file", filter="MIDI files (*.mid *.midi)")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda path: self.add("file", place, path))
@@ -278,7 +278,7 @@ class LatentPad(QWidget):
         event.acceptProposedAction()
         self.update()
 
-    # -- looks
+    # -- painting
 
     @property
     def _area(self) -> QRectF:
@@ -295,7 +295,7 @@ class LatentPad(QWidget):
 
     @property
     def text(self) -> str:
-        """What plays there: the anchors that count most."""
+        """The anchors with the largest shares at the puck, in percent."""
         counted = sorted(zip(anchor_weights(self.anchors, *self.puck), self.anchors, strict=True),
                          key=lambda one: -one[0])  # fmt: skip
         shown = [(round(100 * share), anchor.name) for share, anchor in counted[:_SHOWN] if share >= 0.005]
@@ -325,7 +325,7 @@ class LatentPad(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         enabled, area = self.isEnabled(), self._area
-        alive = self.hasFocus() or self.held or self.underMouse()
+        highlighted = self.hasFocus() or self.held or self.underMouse()
         painter.setFont(theme.font(theme.CAPTION, QFont.Weight.DemiBold))
         painter.setPen(theme.colour(theme.MUTED if enabled else theme.FAINT))
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -334,17 +334,19 @@ class LatentPad(QWidget):
         painter.setFont(theme.font(theme.CAPTION))
         text = painter.fontMetrics().elidedText(self.text, Qt.TextElideMode.ElideRight, round(row.width()))
         painter.drawText(QRectF(1, area.bottom(), row.width(), row.bottom() - area.bottom()), left, text)
-        draw_ground(painter, area, self._lit, self.hasFocus())
+        draw_square(painter, area, self._lit, self.hasFocus())
         if not self.anchors:
             painter.setFont(theme.font(theme.BODY))
             painter.setPen(theme.colour(theme.MUTED))
             upper = area.adjusted(0, 0, 0, -area.height() / 2)
             painter.drawText(upper, Qt.AlignmentFlag.AlignCenter, _EMPTY)
         puck = self.point_of(*self.puck)
-        draw_spots(painter, area, self._spots(), puck, enabled)
-        draw_puck(painter, puck, enabled, alive)
+        draw_anchors(painter, area, self._marks(), puck, enabled)
+        draw_puck(painter, puck, enabled, highlighted)
 
-    def _spots(self) -> list[Spot]:
+    def _marks(self) -> list[AnchorMark]:
         counted = zip(self.anchors, anchor_weights(self.anchors, *self.puck), strict=True)
         carried, place = self._carried or (None, (0.0, 0.0))
-        return [Spot(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted]
+        return [
+            AnchorMark(a.name, self.point_of(*(place if a is carried else (a.x, a.y))), share) for a, share in counted
+        ]

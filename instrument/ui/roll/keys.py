@@ -1,4 +1,4 @@
-"""The edges of the piano roll: a keyboard beside the rows, bar numbers above."""
+"""The edges of the piano roll: a keyboard at the left, bar numbers above."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from PySide6.QtWidgets import QWidget
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.knobs.values import note_name
+from instrument.ui.roll.lane import BAR_LINE, Lane
 from instrument.ui.roll.notes import DRUM_LANES, drum_lane
 from instrument.ui.roll.score import Score
-from instrument.ui.roll.strip import BAR_LINE, Lane
 
 _WIDTH, _HEIGHT = 52, 24
-_SMALL = 9.5  # type
-_BLACK_LENGTH = 0.62  # of a key
+_SMALL = 9.5  # font size
+_BLACK_LENGTH = 0.62  # share of the width of a white key
 _BLACK = frozenset((1, 3, 6, 8, 10))
 _WHITE_KEY, _BLACK_KEY, _KEY_NAME = "#4A525E", "#1B1F25", "#C3CAD4"
 
 
 class RollView(Protocol):
-    """What the edges need to know of the roll that they stand at: what it shows, and where."""
+    """What keyboard and ruler need to know of the roll: its notes and the area shown."""
 
     score: Score
     lane: Lane
@@ -32,7 +32,7 @@ class RollView(Protocol):
 
     @property
     def keys(self) -> QWidget:
-        """The keyboard beside the rows."""
+        """The keyboard at the left of the rows."""
         ...
 
     def x_of(self, tick: float) -> float:
@@ -45,7 +45,7 @@ class RollView(Protocol):
 
 
 class Keys(QWidget):
-    """The keyboard beside the rows, and the names of the drum lanes; what sounds is lit."""
+    """The keyboard at the left, and the names of the drum lanes. Sounding notes are highlighted."""
 
     def __init__(self, roll: RollView) -> None:
         super().__init__()
@@ -88,11 +88,11 @@ class Keys(QWidget):
             if drums:
                 self._name_lane(painter, row, theme.PARTS[part])
             elif (box := self._key(row)).bottom() <= roll.lane.height():
-                box.setWidth(box.width() * _BLACK_LENGTH)  # the names stay legible
+                box.setWidth(box.width() * _BLACK_LENGTH)  # so that the names stay legible
                 painter.fillRect(box, theme.colour(theme.PARTS[part]))
 
     def _draw_face(self) -> QPixmap:
-        """All that does not light up."""
+        """The keyboard without highlights, drawn once for a view."""
         roll, density = self.roll, self.devicePixelRatioF()
         face = QPixmap(self.size() * density)
         face.setDevicePixelRatio(density)
@@ -139,7 +139,7 @@ class Ruler(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFixedHeight(theme.px(_HEIGHT))
         self._font = theme.font(theme.CAPTION, QFont.Weight.Medium)
-        self._names: dict[int, QStaticText] = {}  # laid out once: text is the dearest thing to paint
+        self._names: dict[int, QStaticText] = {}  # laid out once, because text is expensive to paint
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

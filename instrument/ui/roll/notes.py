@@ -1,4 +1,4 @@
-"""What the piano roll shows, without a screen: notes kept, bars, and where the music is between two reports."""
+"""The data of the piano roll, without Qt: notes, bar lines, and the position between two reports."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 
 KEPT_TICKS = 32 * 4 * TICKS_PER_BEAT
-_JUMP = TICKS_PER_BEAT  # a difference from which on the music has jumped, rather than drifted
-_PULL = 0.15  # of the difference that is made up with every report
-_STROKE = 6
-_BLIND_S = 0.25  # the playhead runs on for as long without a report
+_JUMP = TICKS_PER_BEAT  # ticks; from this difference on the position has jumped
+_CORRECTION = 0.15  # share of a smaller difference that every report corrects
+_STROKE = 6  # ticks for which a drum note is highlighted
+_EXTRAPOLATED_S = 0.25  # how long the playhead moves on without a report
 
-# General MIDI percussion by the lane it is drawn in, from the bottom; what is not named goes to the last.
+# General MIDI percussion keys by lane, from the bottom. All other keys are in the last lane.
 DRUM_LANES = ("Kick", "Snare", "Toms", "Hats", "Cymbals", "Perc")
 _DRUM_KEYS = (
     (35, 36), (37, 38, 39, 40), (41, 43, 45, 47, 48, 50), (42, 44, 46), (49, 51, 52, 53, 55, 57, 59),
@@ -26,111 +26,112 @@ _LANE_OF = {key: lane for lane, keys in enumerate(_DRUM_KEYS) for key in keys}
 
 
 def drum_lane(key: int) -> int:
-    """The lane, counted from the bottom, of a percussion key."""
+    """The lane of a percussion key, counted from the bottom."""
     return _LANE_OF.get(key, len(DRUM_LANES) - 1)
 
 
 class RollNotes:
-    """The notes committed of late, and the plan.
+    """The notes committed within the last `KEPT_TICKS`, and the planned notes.
 
-    count: notes ever committed; performance and plan_version: changed by every new performance and plan.
+    count: notes ever committed. performance, planned_version: incremented with every new performance and every change
+    of the planned notes.
     """
 
     def __init__(self) -> None:
         self.committed: deque[NoteReport] = deque()
-        self.plan: tuple[NoteReport, ...] = ()
-        self.count = self.performance = self.plan_version = 0
-        self.drums = False  # whether there ever were any
-        self.span: tuple[int, int] | None = None  # lowest and highest pitch there is, drums apart
-        self._live: list[NoteReport] = []  # committed notes that are not over yet
+        self.planned: tuple[NoteReport, ...] = ()
+        self.count = self.performance = self.planned_version = 0
+        self.drums = False  # whether there has been any drum note
+        self.span: tuple[int, int] | None = None  # lowest and highest pitch, without drums
+        self._unfinished: list[NoteReport] = []  # committed notes that have not ended
 
     def commit(self, notes: Sequence[NoteReport]) -> None:
-        """Add committed notes; those long past are forgotten."""
+        """Add committed notes and forget those older than `KEPT_TICKS`."""
         if not notes:
             return
         self.committed.extend(notes)
-        self._live.extend(notes)
+        self._unfinished.extend(notes)
         self.count += len(notes)
-        horizon = self.committed[-1].tick - KEPT_TICKS
-        while self.committed[0].tick < horizon:
+        oldest = self.committed[-1].tick - KEPT_TICKS
+        while self.committed[0].tick < oldest:
             self.committed.popleft()
         self._look_at(notes)
 
-    def replan(self, notes: tuple[NoteReport, ...]) -> None:
-        """Take another plan."""
-        if notes != self.plan:
-            self.plan = notes
-            self.plan_version += 1
+    def set_planned(self, notes: tuple[NoteReport, ...]) -> None:
+        """Replace the planned notes."""
+        if notes != self.planned:
+            self.planned = notes
+            self.planned_version += 1
             self._look_at(notes)
 
     def begin(self) -> None:
-        """Another performance: forget what was committed."""
+        """Begin another performance: forget the committed notes."""
         self.committed.clear()
-        self._live.clear()
+        self._unfinished.clear()
         self.performance += 1
         self._look_at(())
 
     def sounding(self, tick: float) -> list[NoteReport]:
-        """The committed notes that sound at `tick`, which never goes back within a performance."""
-        self._live = [note for note in self._live if tick < note.tick + _shown_ticks(note)]
-        return [note for note in self._live if note.tick <= tick]
+        """The committed notes that sound at `tick`. Within a performance, `tick` must not decrease."""
+        self._unfinished = [note for note in self._unfinished if tick < note.tick + _shown_ticks(note)]
+        return [note for note in self._unfinished if note.tick <= tick]
 
     def _look_at(self, fresh: Sequence[NoteReport]) -> None:
         self.drums = self.drums or any(note.part == Part.DRUMS for note in fresh)
-        pitches = [note.pitch for note in (*self.committed, *self.plan) if note.part != Part.DRUMS]
+        pitches = [note.pitch for note in (*self.committed, *self.planned) if note.part != Part.DRUMS]
         self.span = (min(pitches), max(pitches)) if pitches else None
 
 
 def _shown_ticks(note: NoteReport) -> int:
-    """How long a note lights up: long enough to be seen, a drum no longer than its stroke."""
+    """How long a note is highlighted: long enough to be visible, a drum note for `_STROKE` ticks."""
     return _STROKE if note.part == Part.DRUMS else max(note.duration, _STROKE // 2)
 
 
 class Playhead:
-    """Where the music is at any instant, steady between the engine's reports."""
+    """The position of the music at any time, smoothed between the engine's reports."""
 
     def __init__(self) -> None:
         self._tick = self._now = self._rate = 0.0
 
     def report(self, tick: float, bpm: float, now: float) -> None:
-        """The engine says: at `now` (seconds) the music is at `tick`, and goes on at `bpm`."""
+        """Take a report: at `now` (seconds) the music is at `tick` and moves at `bpm`."""
         here = self.at(now)
         drifted = self._rate > 0 and abs(tick - here) < _JUMP
-        self._tick = here + (tick - here) * _PULL if drifted else tick
+        self._tick = here + (tick - here) * _CORRECTION if drifted else tick
         self._now = now
         self._rate = bpm * TICKS_PER_BEAT / 60
 
     def halt(self, tick: float) -> None:
-        """Stand at `tick`."""
+        """Stop at `tick`."""
         self._tick, self._rate = tick, 0.0
 
     def at(self, now: float) -> float:
-        """The tick at `now`, with its fraction."""
-        return self._tick + self._rate * min(max(now - self._now, 0.0), _BLIND_S)
+        """The tick at `now`, with a fraction."""
+        return self._tick + self._rate * min(max(now - self._now, 0.0), _EXTRAPOLATED_S)
 
 
-class Lines(NamedTuple):
-    """bars: (tick, bar counted from 1); beats: the ticks of those between."""
+class BarLines(NamedTuple):
+    """bars: (tick, bar counted from 1); beats: the ticks of the beats between them."""
 
     bars: list[tuple[int, int]]
     beats: list[int]
 
 
 class Bars:
-    """Bar lines of a performance, learnt from the bar and beat in the engine's reports."""
+    """Bar lines of a performance, derived from the bar and beat of the engine's reports."""
 
     def __init__(self) -> None:
-        self.metre = "4/4"  # what the metre knob says
+        self.metre = "4/4"  # value of the metre knob
         self.map: MetreMap = metre_map(self.metre)
-        self._asked: tuple[MetreMap, int, int] | None = None
-        self._lines = Lines([], [])
+        self._cached_for: tuple[MetreMap, int, int] | None = None
+        self._lines = BarLines([], [])
 
     def restart(self) -> None:
-        """A new performance begins, in the knob's metre."""
+        """Begin a new performance in the metre of the knob."""
         self.map = metre_map(self.metre)
 
     def report(self, tick: float, bar: int, beat: int) -> None:
-        """The engine says: `tick` is in `bar`, on `beat` (both counted from 1)."""
+        """Take a report: `tick` is in `bar`, on `beat`, both counted from 1. A mismatch means a new metre."""
         place = self.map.locate(int(tick))
         if place.metre is not None:
             beat_ticks = TICKS_PER_BEAT * 4 // place.metre.denominator
@@ -142,15 +143,15 @@ class Bars:
         if start > self.map.metres[-1].tick:
             self.map = MetreMap((*self.map.metres, Metre(start, new.numerator, new.denominator)))
 
-    def lines(self, first: float, last: float) -> Lines:
-        """Bar lines and beats in the bars from the one of tick `first` to the one of tick `last`."""
+    def lines(self, first: float, last: float) -> BarLines:
+        """Bar lines and beats from the bar of tick `first` to the bar of tick `last`."""
         bar, end = (self.map.locate(max(0, int(tick))).bar for tick in (first, last))
-        if (self.map, bar, end) != self._asked:
-            self._asked = (self.map, bar, end)
+        if (self.map, bar, end) != self._cached_for:
+            self._cached_for = (self.map, bar, end)
             self._lines = self._find_lines(bar, end)
         return self._lines
 
-    def _find_lines(self, bar: int, end: int) -> Lines:
+    def _find_lines(self, bar: int, end: int) -> BarLines:
         bars: list[tuple[int, int]] = []
         beats: list[int] = []
         for at in range(bar, end + 1):
@@ -159,4 +160,4 @@ class Bars:
             metre = self.map.locate(start).metre
             step = TICKS_PER_BEAT * 4 // metre.denominator if metre else TICKS_PER_BEAT
             beats.extend(range(start + step, self.map.start_of(at + 1), step))
-        return Lines(bars, beats)
+        return BarLines(bars, beats)

@@ -1,4 +1,4 @@
-"""The piano roll: what was played to the left of the playhead, what is planned, as ghosts, to the right."""
+"""The piano roll: notes played to the left of the playhead, planned notes, drawn faintly, to the right."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from instrument.engine.ipc.messages import Telemetry, Value
 from instrument.music.timebase import TICKS_PER_BEAT
 from instrument.ui import theme
 from instrument.ui.roll.keys import Keys, Ruler
+from instrument.ui.roll.lane import Lane, LaneItem
 from instrument.ui.roll.notes import DRUM_LANES
 from instrument.ui.roll.score import Score
-from instrument.ui.roll.strip import Lane, Strip
 
-PLAYHEAD_AT = 0.6  # of the width; until the music has come so far, the playhead moves and the notes stand
-MARGIN = 0.03  # of the width, before the first note
+PLAYHEAD_AT = 0.6  # share of the width; the playhead moves up to here, then the notes scroll
+MARGIN = 0.03  # share of the width before the first note
 _BAR = 4 * TICKS_PER_BEAT
-_ACROSS = (2 * _BAR, 16 * _BAR)  # ticks from edge to edge, at least and at most
-_ROW_PX = (3, 15)
+_ACROSS = (2 * _BAR, 16 * _BAR)  # least and most ticks from edge to edge
+_ROW_PX = (3, 15)  # least and largest height of a row
 _FEWEST_ROWS = 30
-_LANE_PX = ((300, 13), (170, 11), (0, 9))  # from a height of the roll on: a drum lane's
-_EASE = 0.15  # of the way to the pitches in use, every frame
+_LANE_PX = ((300, 13), (170, 11), (0, 9))  # (least height of the roll, height of a drum lane)
+_EASE = 0.15  # share of the way to the middle of the pitches in use, every frame
 
 
 class PianoRoll(QWidget):
     """The roll with its keyboard and bar numbers.
 
-    Feed it telemetry and values, and call `advance` once a frame. The wheel or + and - zoom in time.
+    It needs telemetry and values, and a call of `advance` once a frame. The wheel and the keys + and - zoom in time.
     """
 
     def __init__(self, score: Score | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
-        """score: what to show, where another roll showed it before."""
+        """score: the notes to show, if they outlive this widget."""
         super().__init__()
         self.score = score or Score()
         self.ticks_across = 6.0 * _BAR
@@ -44,20 +44,20 @@ class PianoRoll(QWidget):
         self._centre = 60.0
         self._shown: tuple[float, ...] = ()
         self.setAccessibleName("Piano roll")
-        self.setAccessibleDescription("Notes played, and notes planned as ghosts. Plus and minus zoom in time.")
+        self.setAccessibleDescription("Notes played, and planned notes drawn faintly. Plus and minus zoom in time.")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
         self._view = pg.GraphicsLayoutWidget()
         self._view.setBackground(theme.ROLL)
-        # `advance` asks for one repaint a frame; left to itself the view would add a second.
+        # `advance` requests one repaint a frame; without this the view would add a second one.
         self._view.setViewportUpdateMode(pg.GraphicsView.ViewportUpdateMode.NoViewportUpdate)
         self._view.setFrameShape(QFrame.Shape.NoFrame)
         self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._view.ci.setContentsMargins(0, 0, 0, 0)
         self._view.ci.setSpacing(0)
-        self.lane, self.drum_lane = Lane(Strip(self.score, False)), Lane(Strip(self.score, True))
+        self.lane, self.drum_lane = Lane(LaneItem(self.score, False)), Lane(LaneItem(self.score, True))
         self._view.addItem(self.lane, 0, 0)
         self._view.addItem(self.drum_lane, 1, 0)
         self.keys, self._ruler = Keys(self), Ruler(self)
@@ -72,15 +72,15 @@ class PianoRoll(QWidget):
         self._hint.setProperty("role", "hint")
         self._place_lanes()
 
-    # -- what it is told
+    # -- what it shows
 
     def show_hint(self, text: str) -> None:
-        """A word in the middle of the roll, for as long as it has no notes; empty for none."""
+        """Show a text in the middle of the roll while it has no notes; "" for none."""
         self._hint.setText(text)
-        self._hint.setVisible(bool(text) and not self.score.notes.committed and not self.score.notes.plan)
+        self._hint.setVisible(bool(text) and not self.score.notes.committed and not self.score.notes.planned)
 
     def show_telemetry(self, report: Telemetry) -> None:
-        """Take position, committed notes and plan."""
+        """Take position, committed notes and planned notes."""
         self.score.show_telemetry(report, self._clock())
 
     def show_values(self, values: Mapping[str, Value]) -> None:
@@ -88,11 +88,11 @@ class PianoRoll(QWidget):
         self.score.show_values(values)
 
     def advance(self) -> None:
-        """Move on to the present; nothing is painted if nothing has changed."""
+        """Move to the present time. Nothing is painted if nothing has changed."""
         self.score.advance(self._clock())
-        self._look_at_notes()
+        self._follow_pitches()
         tick = self.ticks_across / max(1, self._view.width())
-        unit = tick / self.devicePixelRatioF()  # the roll scrolls by whole pixels: edges stay sharp
+        unit = tick / self.devicePixelRatioF()  # scrolling by whole pixels keeps edges sharp
         left = max(self.score.position - PLAYHEAD_AT * self.ticks_across, -MARGIN * self.ticks_across)
         left = round(left / unit) * unit
         height = self.lane.height()
@@ -106,7 +106,7 @@ class PianoRoll(QWidget):
             rows,
             notes.performance,
             notes.count,
-            notes.plan_version,
+            notes.planned_version,
         )
         shown += (self.score.playing, self.score.scale_version, len(self.score.sounding))
         if shown == self._shown:
@@ -126,7 +126,7 @@ class PianoRoll(QWidget):
         """Show `factor` times as much music."""
         self.ticks_across = min(max(self.ticks_across * factor, _ACROSS[0]), _ACROSS[1])
 
-    # -- what its parts ask
+    # -- used by its parts
 
     def x_of(self, tick: float) -> float:
         """Pixels from the left edge of this widget."""
@@ -134,11 +134,11 @@ class PianoRoll(QWidget):
         return float(self.keys.width() + (tick - left) / (right - left) * self._view.width())
 
     def y_of(self, row: float, lane: pg.ViewBox) -> float:
-        """Pixels from the top of the strips."""
+        """Pixels from the top of the lanes."""
         _, (bottom, top) = lane.viewRange()
         return float(lane.y() + (top - row) / (top - bottom) * lane.height())
 
-    # -- itself
+    # -- Qt
 
     def sizeHint(self) -> QSize:
         return QSize(theme.px(900), theme.px(380))
@@ -168,8 +168,8 @@ class PianoRoll(QWidget):
         layout.setRowSpacing(0, theme.px(6) if drums else 0)
         layout.activate()
 
-    def _look_at_notes(self) -> None:
-        """Ease towards the pitches in use."""
+    def _follow_pitches(self) -> None:
+        """Move the view smoothly towards the pitches in use."""
         low, high = self.score.notes.span or (48, 84)
         needed = max(_FEWEST_ROWS, high - low + 5)
         least, most = (theme.px(edge) for edge in _ROW_PX)

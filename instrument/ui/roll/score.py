@@ -1,4 +1,4 @@
-"""The state behind the piano roll, fed by telemetry and knob values."""
+"""The state shown by the piano roll, updated by telemetry and knob values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from instrument.ui.roll.notes import Bars, Playhead, RollNotes
 class Score:
     """Notes, bar lines, playhead and scale of the performance that is shown.
 
-    As of the last `advance`: position, the tick the music is at; sounding, the notes that sound there.
-    root: pitch class at which rows are ruled; scale_version: changed with the scale.
+    position: the tick of the music at the last `advance`; sounding: the notes that sound there.
+    root: pitch class marked by a line; scale_version: incremented when the scale changes.
     """
 
     def __init__(self) -> None:
@@ -25,21 +25,21 @@ class Score:
         self.playing = False
         self.root = 0
         self._playhead = Playhead()
-        self._scale = ("", "")  # key and scale as they are called
+        self._scale = ("", "")  # names of key and scale
         self._in_scale = scale_mask(0, "major")
 
     def show_telemetry(self, report: Telemetry, now: float) -> None:
-        """Take position, committed notes and plan; now: seconds, on the clock of `advance`."""
+        """Take position, committed notes and planned notes. now: seconds, on the clock of `advance`."""
         started = report.playing and not self.playing
         jumped_back = report.playing and report.tick < self.position - TICKS_PER_BEAT
         planned_anew = not report.playing and bool(report.plan) and bool(self.notes.committed)
-        if started or jumped_back or planned_anew:  # another performance: it counts from 0 again
+        if started or jumped_back or planned_anew:  # another performance, whose ticks begin at 0
             self.notes.begin()
             self.bars.restart()
             self._playhead.halt(report.tick)
         self.playing = report.playing
         if report.plan is not None:
-            self.notes.replan(report.plan)
+            self.notes.set_planned(report.plan)
         self.notes.commit(report.committed)
         if report.playing:
             self._playhead.report(report.tick, report.bpm, now)
@@ -61,10 +61,10 @@ class Score:
             self.bars.restart()
 
     def advance(self, now: float) -> None:
-        """Move on to `now`."""
+        """Move the playhead to `now`."""
         self.position = self._playhead.at(now)
         self.sounding = self.notes.sounding(self.position) if self.playing else []
 
     def is_dark(self, pitch: int) -> bool:
-        """Whether a pitch lies outside the scale, or is a black key where no scale is locked."""
+        """Whether a pitch is outside the scale, or a black key if no scale is locked."""
         return not self._in_scale[pitch % 12]

@@ -36,7 +36,7 @@ from instrument.engine.note_worker.messages import (
     decode_response,
     encode,
 )
-from instrument.models.latent import Space, Way
+from instrument.models.latent import LatentPath, LatentSpace
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part
@@ -46,10 +46,10 @@ from instrument.music.timebase import Metre, MetreMap
 NOTE = Note(96, -3, 60, 12, 90, Part.BASS)
 METRES = MetreMap((Metre(0, 3, 4), Metre(144, 4, 4)))
 POINT = np.array([0.1, -2.5, 3e-8, 1e30], np.float32)
-WAY = Way(np.array([0, 0.1, 1]), np.array([0, 1 / 3, 1]), POINT)
+WAY = LatentPath(np.array([0, 0.1, 1]), np.array([0, 1 / 3, 1]), POINT)
 ASK = Ask({"temperature": 0.1, "genre": "jazz"}, 7, 9, 2, "dorian", 0.3, 30, 90, frozenset({0, 3}), (0, 4, 7))
 ROWS, TOUCH, NONE = np.stack([POINT] * 2), np.ones((9, 16), np.float32), np.zeros((0, 4), np.float32)
-SPACE = Space(("march",), ROWS, ROWS, ROWS, {"density": POINT}, TOUCH, (NONE, ROWS))
+SPACE = LatentSpace(("march",), ROWS, ROWS, ROWS, {"density": POINT}, TOUCH, (NONE, ROWS))
 REQUESTS = (
     Open("lstm-band"),
     Propose(
@@ -83,8 +83,8 @@ def plain(value):
         return value.metres
     if isinstance(value, msgspec.Struct):
         return type(value).__name__, [plain(getattr(value, name)) for name in value.__struct_fields__]
-    if isinstance(value, Space):
-        return [plain(getattr(value, name)) for name in Space.__slots__]
+    if isinstance(value, LatentSpace):
+        return [plain(getattr(value, name)) for name in LatentSpace.__slots__]
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, tuple):
@@ -111,7 +111,7 @@ def test_numbers_of_numpy_are_numbers():
 
 def test_arrays_may_be_written_to_and_are_floats():
     decode_response(encode(Encoded(POINT))).point[0] = 1
-    with pytest.raises(msgspec.ValidationError, match=r"arrays of \|O are not sent"):
+    with pytest.raises(msgspec.ValidationError, match=r"arrays of \|O cannot be sent"):
         decode_response(msgspec.msgpack.encode(["Encoded", ["|O", [1], b"12345678"]]))
 
 

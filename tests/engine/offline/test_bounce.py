@@ -87,7 +87,7 @@ def test_the_level_is_heard(tmp_path):
     [
         ("x.mp3", r"ends in \.mid or \.wav"),
         ("x", r"ends in \.mid or \.wav"),
-        ("none/x.wav", "there is no folder"),
+        ("none/x.wav", "does not exist"),
     ],
 )
 def test_where_nothing_can_be_written(tmp_path, name, says):

@@ -20,7 +20,7 @@ from instrument.models.latent import to_text
 from tests.support.live import perform, random_actions
 from tests.support.phrases import open_vae
 from tests.support.players import ScaleBundle, open_scale
-from tests.support.sounds import open_any
+from tests.support.sound.players import open_any
 
 DUO = Patch(
     knobs={"seed": 3, "tempo": 100, "key": "G", "scale": "minor"},
@@ -83,7 +83,7 @@ def test_a_bundle_that_is_another_now_does_not_play_the_take(tmp_path):
     take = played()
     found = rendered(take, tmp_path, other)
     assert found.played == rendered(take, tmp_path, open_scale).played
-    assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the bundle here is 0dd0dd0dd0dd")
+    assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the installed bundle is 0dd0dd0dd0dd")
 
 
 def test_a_take_of_version_0_1_knows_its_bundle_by_the_hash_of_then(tmp_path):
@@ -116,7 +116,7 @@ def test_a_recording_that_broke_off_plays_what_there_is(tmp_path):
 
 def test_a_missing_pad_moves_nothing(tmp_path):
     performance = Performance(Patch(players=(PlayerPatch("vae", {"wander": 0.0}),)), open_vae)
-    point = performance.latent().space.anchor()
+    point = performance.pad().model.space.anchor()
     performance.anchor((Anchor("a", -0.5, 0.0, to_text(point)), Anchor("b", 0.5, 0.0, to_text(-point))))
     for knob, value in (("x", -0.5), ("x", 0.25), ("y", 0.5)):
         perform(performance, random_actions(2, 150))

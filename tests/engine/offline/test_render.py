@@ -34,6 +34,7 @@ def test_it_lasts_as_long_as_asked():
     assert rendered(bars=100, seconds=2).seconds == pytest.approx(2)
     assert rendered().seconds == pytest.approx(30)
     longer, shorter = rendered(seconds=20), rendered(seconds=10)
+    assert shorter.played
     assert longer.played[: len(shorter.played)] == shorter.played
     assert all(note.tick < shorter.end for _, note in shorter.played)
 

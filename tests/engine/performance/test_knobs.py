@@ -74,7 +74,7 @@ def test_values_are_taken(knob, value, taken):
         ("key", "H", "key cannot be 'H': choose one of C, Db"),
         ("key", 3, "key cannot be '3'"),
         ("metre", "7/8", "metre cannot be '7/8': choose one of 4/4"),
-        ("drums", 0.5, r"drums cannot be '0.5': give 0 \(off\) or 1 \(on\)"),
+        ("drums", 0.5, "drums cannot be '0.5': choose one of off, auto, on"),
         ("seed", -1, "seed cannot be -1: give 0 to 999999"),
     ],
 )
@@ -91,13 +91,17 @@ def test_what_is_asked_of_a_model():
         "chromatic": 0.25,
         "low": 72.0,
         "high": 48.0,
-        "bass": 0.0,
+        "bass": "off",
+        "drums": "on",
     }
     ask = ask_from(values, {"temperature": 0.8}, 17)
     assert ask.knobs == {"temperature": 0.8}
     assert (ask.floor, ask.key, ask.scale, ask.chromatic) == (17, 7, "dorian", 0.25)
     assert (ask.low, ask.high) == (48, 72), "lowest and highest may be turned past one another"
     assert ask.parts == frozenset(Part) - {Part.BASS}
+    assert ask.on == {Part.DRUMS}
+    assert ask_from(values, {}, own=frozenset({Part.BASS, Part.MELODY})).parts == {Part.MELODY}
+    assert ask_from(values, {}, own=frozenset({Part.MELODY})).on == frozenset()
     assert ask_from(DEFAULTS, {}).parts == frozenset(), "with no part muted there is nothing to ask"
 
 

@@ -76,6 +76,9 @@ def test_moved_back_before_it_is_committed_a_knob_restores_the_ghosts():
 
 def test_spacing_thins_out_whatever_the_model_says():
     ahead = line()
+    freely = [ahead.extend().tick for _ in range(30)]
+    assert min(b - a for a, b in pairwise(freely)) == 0, "chords"
+    assert sum(b - a < 24 for a, b in pairwise(freely)) > 15, "and runs"
     for spacing in (1, 6, 24):
         ahead.change(Ask(floor=ahead.known), spacing)
         ticks = [ahead.extend().tick for _ in range(30)]
@@ -107,13 +110,13 @@ def test_a_live_note_is_heard_at_its_place_and_changes_what_comes():
     alone, listening = on_stage(), on_stage()
     count = listening.count
     live = [Note(listening._recent[-2].tick, 0, 61, 12, 90, Part.MELODY), Note(99, 0, 61, 12, 90, Part.MELODY)]
-    listening.listen(live)
+    listening.insert_live(live)
     assert listening.count == count + 2
     assert set(live) <= set(listening._player._notes)
     assert [each.order for each in listening._recent] == sorted(each.order for each in listening._recent)
     again = on_stage()
     again.extend()  # more was planned when it came: that changes nothing
-    again.listen(live)
+    again.insert_live(live)
     given = [[each.take(20) for _ in range(3)] for each in (alone, listening, again)]
     assert given[1] == given[2]
     assert given[0] != given[1]
@@ -124,7 +127,7 @@ def test_a_live_note_that_was_played_already_or_is_long_past_is_not_heard_twice(
     committed = playing.take(REWOUND + 20)
     for note in (committed[-3], committed[1]._replace(tick=0, pitch=127)):
         before = (playing._player.count, list(playing._recent), playing.count)
-        playing.listen([note])
+        playing.insert_live([note])
         assert (playing._player.count, list(playing._recent), playing.count - 1) == before
     playing.take(5)
     playing.change(Ask(floor=playing.known))
@@ -148,16 +151,16 @@ def test_neither_planning_nor_committing_costs_more_as_a_performance_grows():
 def test_nothing_starts_before_its_floor_and_onset_ticks_come_whole(what):
     performance = Performance(DUET, open_scale)
     take = performance.take
-    hear = take.hear
+    add_note = take.add_note
     last = [-1, -1]
 
     def heard(player, note):
         inputs = [entry for entry in take.entries if isinstance(entry, Input) and entry.player == player]
         if not any(note in entry.live for entry in inputs):  # a person plays when they please
             assert note.tick >= max((entry.floor for entry in inputs), default=0)
-        hear(player, note)
+        add_note(player, note)
 
-    take.hear = heard
+    take.add_note = heard
     for batch in perform(performance, what, ("scale", "scale-2")):
         for player in (0, 1):
             ticks = [note.tick for number, note in batch if number == player]

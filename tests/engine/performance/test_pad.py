@@ -23,11 +23,12 @@ from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import TakeRecorder, load_take
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
-from instrument.models.latent import Way, from_text, slerp, to_text
-from instrument.models.notes.pacing import along
+from instrument.models.latent import LatentPath, from_text, slerp, to_text
+from instrument.models.notes.pacing import point_at
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
+from instrument.processes import PROCESSES
 from tests.support.live import perform, random_actions
 from tests.support.phrases import SMALL, open_vae
 from tests.support.players import open_scale
@@ -122,17 +123,19 @@ def test_two_anchors_go_by_their_way(changes, share):
     a, b = (from_text(one.latent, 128) for one in two)
     come = np.concatenate([[0], np.cumsum(np.array(changes) + 1e-3)])
     bend = 0.03 * np.random.default_rng(1).standard_normal(128).astype(np.float32)
-    way = Way(come / come[-1], np.linspace(0, 1, len(come)), bend)
+    way = LatentPath(come / come[-1], np.linspace(0, 1, len(come)), bend)
     x, y = (float((1 - share) * start + share * end) for start, end in ((-0.8, 0.6), (0.4, -0.9)))
     point = from_text(latent_at(two, x, y, 128, lambda *_: way), 128)
-    assert np.abs(point - along(a, b, way, share)).max() < 4e-3
+    assert np.abs(point - point_at(a, b, way, share)).max() < 4e-3
 
 
 @settings(deadline=None, max_examples=30)
 @given(some_anchors, places, places)
 def test_an_even_pace_changes_nothing(given_places, x, y):
     anchors = made(given_places, 128)
-    paced = latent_at(anchors, x, y, 128, lambda *_: Way(np.array([0, 1]), np.array([0, 1]), np.zeros(128, np.float32)))
+    paced = latent_at(
+        anchors, x, y, 128, lambda *_: LatentPath(np.array([0, 1]), np.array([0, 1]), np.zeros(128, np.float32))
+    )
     assert np.abs(from_text(paced, 128) - from_text(latent_at(anchors, x, y, 128), 128)).max() < 4e-3
 
 
@@ -140,12 +143,12 @@ def test_a_measured_way_goes_from_end_to_end_and_back_again_the_same():
     _, player = open_vae("vae")
     a, b = np.random.default_rng(3).standard_normal((2, SIZE)).astype(np.float32)
     way = player.pace(a, b)
-    for row in (way.come, way.angles):
+    for row in (way.progress, way.angles):
         assert row[0] == 0
         assert row[-1] == 1
         assert (np.diff(row) > 0).all()
     for share in np.linspace(0, 1, 9):
-        np.testing.assert_allclose(along(b, a, player.pace(b, a), 1 - share), along(a, b, way, share), atol=1e-5)
+        np.testing.assert_allclose(point_at(b, a, player.pace(b, a), 1 - share), point_at(a, b, way, share), atol=1e-5)
 
 
 def test_the_mean_on_the_sphere_where_there_is_none():
@@ -324,7 +327,7 @@ def test_only_the_beginning_of_a_file_is_taken_and_bad_ones_end_another_process(
     piece = read_beginning(str(tmp_path / "long.mid"))
     assert [note for note in piece.as_notes() if note.part == Part.MELODY] == TUNE
     assert [note for note in piece.as_notes() if note.part == Part.BASS] == late
-    monkeypatch.setattr("instrument.engine.midi_reading.MODULE", "instrument.nothing")  # stands for one that crashes
+    monkeypatch.setitem(PROCESSES, "midi-file", "instrument.nothing")  # stands for one that crashes
     with pytest.raises(HocketError, match=r"long\.mid cannot be read: that takes more than 15 s, or ends its process"):
         read_beginning(str(tmp_path / "long.mid"))
 

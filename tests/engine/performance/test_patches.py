@@ -102,7 +102,7 @@ def test_names_that_no_file_can_have(name):
         ("[]", "damaged"),
         ("{", "damaged"),
         ("{}", "version None"),
-        ('{"version": 99}', "has version 99, this Hocket reads up to version 1: update Hocket"),
+        ('{"version": 99}', "has version 99, this Hocket reads up to version 2: update Hocket"),
         ('{"version": "1"}', "version '1'"),
         ('{"version": 1, "players": [{}]}', "missing required field `model`"),
         ('{"version": 1, "knobs": {"tempo": []}}', "knobs"),

@@ -145,7 +145,7 @@ def test_a_take_of_another_bundle_is_refused_naming_both():
         bundle, player = open_scale(slug)
         return (ScaleBundle(slug, "0dd" * 20) if slug == "scale-2" else bundle), player
 
-    says = "played by scale-2 5ca1f5ca1f5c, but the bundle here is scale-2 0dd0dd0dd0dd"
+    says = "played by scale-2 5ca1f5ca1f5c, but the installed bundle is scale-2 0dd0dd0dd0dd"
     with pytest.raises(HocketError, match=says):
         replay(take, other)
     with pytest.raises(HocketError, match="unknown model"):
@@ -204,12 +204,12 @@ def test_older_takes_are_brought_up_to_date_line_by_line_with_the_patch_in_them(
     [
         (lambda lines: lines[:0], "is empty"),
         (
-            lambda lines: [lines[0].replace(b'"version":1}', b'"version":7}'), *lines[1:]],
-            "take .* has version 7, this Hocket reads up to version 1: update Hocket",
+            lambda lines: [lines[0].replace(b'"version":2}', b'"version":7}'), *lines[1:]],
+            "take .* has version 7, this Hocket reads up to version 2: update Hocket",
         ),
         (lambda lines: [b"{}", *lines[1:]], "version None"),
         (
-            lambda lines: [lines[0].replace(b'"version":1,"name"', b'"version":{},"name"'), *lines[1:]],
+            lambda lines: [lines[0].replace(b'"version":2,"name"', b'"version":{},"name"'), *lines[1:]],
             "damaged",
         ),
         (lambda lines: [lines[0], b"{}", *lines[1:]], "damaged in line 2"),

@@ -1,6 +1,4 @@
-"""The mix thread on a null device that keeps what it is given."""
-
-import time
+"""The mix thread on a null device that keeps what it is given, in a time that the tests let pass."""
 
 import numpy as np
 import pytest
@@ -11,33 +9,54 @@ from instrument.engine.performance.performance import Performance
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.audio.output import NullAudio
+from instrument.io.clocks import ManualClock
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import TempoMap
-from tests.support.jack import wait_for
+from tests.support.feeding import let_play
 from tests.support.players import open_scale
 
 CLAVES = 75
 MS = 1_000_000
+LONG = 0, Note(0, 0, 60, 2000, 100, Part.CHORDS)
 
 
 @pytest.fixture
-def sound():
-    sound = MixThread(NullAudio(keep=True))
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def sound(clock):
+    sound = MixThread(NullAudio(clock, keep=True))
     sound.audio.start()
     sound.start()
     yield sound
+    assert sound.audio.status().starved == 0
     sound.close()
+
+
+@pytest.fixture
+def heard(sound, clock):
+    """Lets time pass: the next frames."""
+    return lambda frames: let_play(sound, clock, frames)
 
 
 def click(tick, duration=6):
     return 0, Note(tick, 0, CLAVES, duration, 120, Part.DRUMS)
 
 
-def begin(sound, bpm=240.0):
+def begin(sound, clock, bpm=240.0):
     """Start time; when tick 0 is heard (ns)."""
-    start = time.perf_counter_ns() + 120 * MS
+    start = clock.now() + 120 * MS
     sound.retime(TempoMap.start(bpm, 0, start))
     return start
+
+
+def peak_db(sound, heard, frames):
+    """Of the next frames, by the meter."""
+    sound.levels()
+    heard(frames)
+    return max(sound.levels())
 
 
 def onsets(recorded):
@@ -47,99 +66,101 @@ def onsets(recorded):
     return loud[np.diff(loud, prepend=-100_000) > 2000]
 
 
-def test_notes_sound_when_they_are_to_be_heard(sound):
-    start = begin(sound)
+def test_notes_sound_when_they_are_to_be_heard(sound, clock, heard):
+    start = begin(sound, clock)
     ticks = [0, 24, 36, 60]
     sound.strike([click(tick) for tick in ticks])
-    wait_for(lambda: time.perf_counter_ns() > start + 900 * MS)
-    heard = np.array([sound.audio.heard_ns(int(frame)) for frame in onsets(sound.audio.recorded)])
-    assert len(heard) == len(ticks)
-    late = (heard - start) / MS - np.array(ticks) / 24 * 250
-    if not sound.audio.status().starved:  # else the machine stood still, and frames were heard when it went on
-        assert np.abs(np.median(late)) < 6, late  # the attack, and the voice's grain
-        assert np.ptp(late) < 2
+    heard(48_000)
+    at = np.array([sound.audio.heard_ns(int(frame)) for frame in onsets(sound.audio.recorded)])
+    assert len(at) == len(ticks)
+    late = (at - start) / MS - np.array(ticks) / 24 * 250
+    assert np.abs(np.median(late)) < 6, late  # the attack, and the voice's grain
+    assert np.ptp(late) < 2
 
 
-def test_silence_ends_what_sounds_and_what_was_to_come(sound):
-    begin(sound)
-    sound.strike([(0, Note(0, 0, 60, 2000, 100, Part.MELODY)), click(200)])
-    wait_for(lambda: sound.agenda.sounding)
-    wait_for(lambda: max(sound.levels()) > -60)
+def test_silence_ends_what_sounds_and_what_was_to_come(sound, clock, heard):
+    begin(sound, clock)
+    sound.strike([LONG, click(200)])
+    assert peak_db(sound, heard, 10_000) > -60
+    assert sound.agenda.sounding == 1
     sound.silence()
     assert sound.agenda.next() is None
-    wait_for(lambda: max(sound.levels()) < -70, 5, "the release to fade")
+    heard(96_000)  # the release fades
+    assert peak_db(sound, heard, 48_000) < -70
 
 
-def test_panic_is_silent_at_once(sound):
-    begin(sound)
-    sound.strike([(0, Note(0, 0, 60, 2000, 100, Part.CHORDS))])
-    wait_for(lambda: max(sound.levels()) > -60)
+def test_panic_is_silent_at_once(sound, clock, heard):
+    begin(sound, clock)
+    sound.strike([LONG])
+    assert peak_db(sound, heard, 10_000) > -60
     sound.panic()
-    wait_for(lambda: max(sound.levels()) < -100, 1)
+    heard(1500)  # a fade of 10 ms, and the limiter's delay
+    assert peak_db(sound, heard, 24_000) < -100
 
 
-def test_another_rate_gets_another_mixer(sound):
-    begin(sound)
-    other = NullAudio(rate=44_100, keep=True)
+def test_another_rate_gets_another_mixer(sound, clock, heard):
+    begin(sound, clock)
+    other = NullAudio(clock, rate=44_100, keep=True)
     other.start()
     sound.use(other)
-    wait_for(lambda: len(other.recorded) > 2000)
-    sound.strike([click(sound_tick) for sound_tick in range(0, 2400, 12)])
-    wait_for(lambda: np.abs(other.recorded).max() > 0.01, what="sound on the other device")
+    assert np.abs(heard(4000)).max() < 0.01
+    sound.strike([click(tick) for tick in range(24, 2400, 12)])
+    assert np.abs(heard(22_050)).max() > 0.01, "sound on the other device"
 
 
-def test_what_sounds_is_recorded(sound, tmp_path):
+def test_what_sounds_is_recorded(sound, clock, heard, tmp_path):
     path = tmp_path / "a.wav"
-    recorder = sound.record(path)
-    begin(sound)
+    heard(1000)
+    recorder, first = sound.record(path), sound.audio.status().written
+    begin(sound, clock)
     sound.strike([click(0)])
-    wait_for(lambda: recorder.update() or soundfile.info(path).duration > 0.5 or len(sound.audio.recorded) > 48_000)
+    heard(24_000)
     recorder.close()
     written, rate = soundfile.read(path, dtype="float32")
     assert rate == 48_000
     assert np.abs(written).max() > 0.05
+    of_device = sound.audio.recorded[first:][: len(written)]
+    assert len(written) >= 24_000
+    assert np.abs(written - of_device).max() < 1e-3
     with pytest.raises(HocketError, match="/nowhere"):
         sound.record(tmp_path / "/nowhere/a.wav")
 
 
-def test_a_recording_keeps_its_rate_when_the_device_is_another(sound, tmp_path):
+def test_a_recording_keeps_its_rate_when_the_device_is_another(sound, clock, heard, tmp_path):
+    heard(1000)
     recorder = sound.record(tmp_path / "a.wav")
-    other = NullAudio(rate=44_100, keep=True)
+    other = NullAudio(clock, rate=44_100, keep=True)
     other.start()
     sound.use(other)
-    wait_for(lambda: len(other.recorded) > 1000)
-    before, first = recorder._file.frames, len(other.recorded)
-    wait_for(lambda: len(other.recorded) > first + 44_100)
+    heard(44_100)
     recorder.close()
-    lasted = len(other.recorded) - first
-    assert abs((recorder._file.frames - before) - lasted * 48_000 / 44_100) < 4000
-    assert soundfile.info(tmp_path / "a.wav").samplerate == 48_000
+    written = soundfile.info(tmp_path / "a.wav")
+    assert written.samplerate == 48_000
+    assert abs(written.frames - other.status().written * 48_000 / 44_100) < 600  # two blocks on their way
 
 
-def test_a_device_of_the_same_rate_goes_on_with_what_sounds(sound):
-    begin(sound)
-    sound.strike([(0, Note(0, 0, 60, 2000, 100, Part.CHORDS))])
-    wait_for(lambda: max(sound.levels()) > -60)
-    mixer, other = sound._mixer, NullAudio(keep=True)
+def test_a_device_of_the_same_rate_goes_on_with_what_sounds(sound, clock, heard):
+    begin(sound, clock)
+    sound.strike([LONG])
+    assert peak_db(sound, heard, 10_000) > -60
+    mixer, other = sound._mixer, NullAudio(clock, keep=True)
     other.start()
     sound.use(other)
-    wait_for(lambda: len(other.recorded) > 9600)
+    assert np.abs(heard(4800)).max() > 0.001, "the note sounds on"
     assert sound._mixer is mixer
-    assert np.abs(other.recorded[:4800]).max() > 0.001, "the note sounds on"
-    sound.strike([click(tick) for tick in range(0, 2400, 24)])
-    wait_for(lambda: np.abs(other.recorded[-4800:]).max() > 0.05, what="notes on the other device")
+    sound.strike([click(tick) for tick in range(24, 2400, 24)])
+    assert np.abs(heard(24_000)).max() > 0.05, "notes on the other device"
 
 
-def test_the_band_and_the_level_follow_the_knobs(sound):
+def test_the_band_and_the_level_follow_the_knobs(sound, clock, heard):
     performance = Performance(Patch(players=(PlayerPatch("scale"),)), open_scale)
     sound.arrange(performance)
     performance.set("level", -60)
     sound.arrange(performance)
-    wait_for(lambda: len(sound.audio.recorded) > 4000)
-    begin(sound)
+    heard(4000)
+    begin(sound, clock)
     sound.strike([click(0)])
-    wait_for(lambda: len(sound.audio.recorded) > 36_000)
-    assert 0 < np.abs(sound.audio.recorded).max() < 0.002
+    assert 0 < np.abs(heard(36_000)).max() < 0.002
 
 
 def test_it_says_how_far_ahead_it_wants_notes(sound):

@@ -15,7 +15,7 @@ from instrument.engine.voices.gain import SILENCE_DB
 from instrument.engine.voices.opening import FluidVoice
 from instrument.engine.voices.plain import PlainVoice
 from instrument.midi_spec import REVERB
-from tests.support.sound import SILENT, level_db, onset, peak_db, roughness
+from tests.support.sound.analysis import SILENT, level_db, onset, peak_db, roughness
 
 RATE = 48000
 FONT = Path(__file__).resolve().parents[3] / "assets" / "soundfont" / "hocket.sf3"

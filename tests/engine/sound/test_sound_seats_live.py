@@ -19,8 +19,8 @@ from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre
-from tests.support.sound import cents_off, level_db, roughness
-from tests.support.sounds import AMPLITUDE, open_any
+from tests.support.sound.analysis import cents_off, level_db, roughness
+from tests.support.sound.players import AMPLITUDE, open_any
 
 RATE = 48_000
 BAND = Patch(
@@ -200,7 +200,7 @@ def test_a_voice_plays_the_part_it_is_given(tmp_path):
 
 def test_a_file_needs_somebody_to_play_it(tmp_path):
     write_midi(Piece(np.array([(0, 0, 72, 24, 100, 0)], np.int32)), tmp_path / "in.mid")
-    with pytest.raises(HocketError, match="nobody is there to play"):
+    with pytest.raises(HocketError, match="there is no player for"):
         render(Options(model="sines", prompt=str(tmp_path / "in.mid")), open_any)
 
 

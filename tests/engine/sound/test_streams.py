@@ -10,8 +10,8 @@ from instrument.engine.sound.mixer import BLOCK
 from instrument.engine.sound.streams import LEAD_S, LiveStream, StreamSettings, StreamSource, TunedStream
 from instrument.music.notes import Note, Part
 from tests.support.jack import wait_for
-from tests.support.sound import cents_off, chroma, level_db, roughness
-from tests.support.sounds import AMPLITUDE, FaintingStream, NoiseStream, SineStream, SlowStream
+from tests.support.sound.analysis import cents_off, chroma, level_db, roughness
+from tests.support.sound.players import AMPLITUDE, FaintingStream, NoiseStream, SineStream, SlowStream
 
 RATE = 48_000
 STILL = float("inf")

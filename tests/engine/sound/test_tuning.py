@@ -6,8 +6,8 @@ import pytest
 from instrument.engine.sound.tuning import Tuner, ducking
 from instrument.music.harmony import scale_mask
 from instrument.music.timebase import TICKS_PER_BEAT
-from tests.support.sound import chroma, level_db, roughness
-from tests.support.sounds import NoiseStream, SineStream
+from tests.support.sound.analysis import chroma, level_db, roughness
+from tests.support.sound.players import NoiseStream, SineStream
 
 RATE, CHUNK = 44_100, 2048
 C_MAJOR = tuple(np.nonzero(scale_mask(0, "major"))[0].tolist())

@@ -72,7 +72,7 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path, kind: str) -> None:
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=root)
     assert done.stderr == ""
-    assert done.stdout.startswith(f"cannot go on writing {path}")
+    assert done.stdout.startswith(f"cannot continue writing {path}")
     assert done.stdout.count("\n") == 1
     kept, _ = soundfile.read(path)
     assert len(kept) > 100_000
@@ -80,10 +80,10 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path, kind: str) -> None:
 
 
 def test_longer_than_a_wav_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wavfile, "LARGEST", 60_000)
+    monkeypatch.setattr(wavfile, "MAX_BYTES", 60_000)
     file = WavFile(tmp_path / "a.wav", RATE)
     file.write(SOUND[:9000])
-    with pytest.raises(HocketError, match=r"as long as a \.wav can be"):
+    with pytest.raises(HocketError, match=r"the limit of \.wav files"):
         file.write(SOUND[:9000])
     assert soundfile.info(tmp_path / "a.wav").frames == 9000
 

@@ -13,8 +13,8 @@ from instrument.engine.voices.neural import POLYPHONY, NeuralVoice
 from instrument.engine.voices.plain import PlainVoice
 from instrument.errors import HocketError
 from instrument.midi_spec import NOTES_OFF, SOUND_OFF, SUSTAIN
-from tests.support.sound import cents_off, level_db, onset, roughness
-from tests.support.sounds import AMPLITUDE, SineTones, SineVoice
+from tests.support.sound.analysis import cents_off, level_db, onset, roughness
+from tests.support.sound.players import AMPLITUDE, SineTones, SineVoice
 
 RATE = 48_000
 

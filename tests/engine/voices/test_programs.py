@@ -14,7 +14,7 @@ from instrument.errors import HocketError
 from instrument.midi_spec import REVERB
 from instrument.music.midifile import CHANNELS
 from instrument.paths import assets_dir
-from tests.support.sound import level_db
+from tests.support.sound.analysis import level_db
 
 RATE = 24000
 GENRES = {

@@ -12,7 +12,7 @@ import pytest
 from instrument.engine.voices.opening import FluidVoice, Voice, open_voice, perform
 from instrument.engine.voices.plain import POLYPHONY, PlainVoice
 from instrument.midi_spec import DRUM_CHANNEL, PAN, REVERB, SUSTAIN, VOLUME
-from tests.support.sound import SILENT, cents_off, level_db, onset, peak_db, roughness
+from tests.support.sound.analysis import SILENT, cents_off, level_db, onset, peak_db, roughness
 
 RATE = 48000
 FONT = Path(__file__).resolve().parents[3] / "assets" / "soundfont" / "hocket.sf3"
@@ -239,7 +239,7 @@ def test_which_voice_plays_and_why(
     assert capfd.readouterr() == ("", "")
     broken = tmp_path / "broken.sf2"
     broken.write_bytes(b"RIFF of nothing")
-    assert "broken.sf2 is no sound font" in open_voice(RATE, broken).name
+    assert "broken.sf2 is not a sound font" in open_voice(RATE, broken).name
     assert isinstance(open_voice(RATE, tmp_path / "missing.sf2"), PlainVoice)
     assert "not at 192000" in open_voice(192_000).name
     monkeypatch.setitem(sys.modules, "fluidsynth", None)

@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from instrument.models.notes.conditions import (
     DENSITIES,
     REGISTERS,
+    add_pitch_class,
     density_at,
     density_knob,
     density_of,
+    histogram_condition,
     knob_share,
     parts_share,
+    pitch_class_histograms,
     register_of,
-    remember_tone,
     share,
-    tone_share,
-    tones_of,
 )
 
 
@@ -65,11 +65,11 @@ def test_tones_are_the_same_note_by_note_and_at_once():
     rng = np.random.default_rng(3)
     notes = np.zeros((2500, 6), np.int32)
     notes[:, 2], notes[:, 5] = rng.integers(0, 128, 2500), rng.integers(0, 5, 2500)
-    at_once, tones = tones_of(notes), np.zeros(12)
+    at_once, tones = pitch_class_histograms(notes), np.zeros(12)
     for row, note in zip(at_once, notes, strict=True):
         np.testing.assert_allclose(row, tones, atol=1e-9)
         if note[5] != 3:
-            tones = remember_tone(tones, int(note[2]))
-    assert tone_share(np.zeros(12)).tolist() == [0] * 12
-    assert tone_share(tones).sum() < 12
-    assert not len(tones_of(notes[:0]))
+            tones = add_pitch_class(tones, int(note[2]))
+    assert histogram_condition(np.zeros(12)).tolist() == [0] * 12
+    assert histogram_condition(tones).sum() < 12
+    assert not len(pitch_class_histograms(notes[:0]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instrument.models.notes.key_sense import evened, in_key_ratio, inside, key_logits
+from instrument.models.notes.key_sense import flattened, in_key_ratio, inside, key_logits
 from instrument.music.harmony import scale_mask
 
 C_MAJOR = scale_mask(0, "major")
@@ -32,10 +32,10 @@ def test_steps_of_a_scale_over_all_pitches():
 def test_few_tones_are_told_as_more_of_their_key():
     few = np.where(C_MAJOR, 0.5, 0.0)
     few[[0, 7]] = 20.0
-    told = evened(few, 8.0, 2.6)
+    told = flattened(few, 8.0, 2.6)
     assert told.sum() == pytest.approx(few.sum())
     assert told[4] > few[4] + 1
     assert told[0] < few[0] - 1
     assert told[C_MAJOR].min() > told[~C_MAJOR].max()
     enough = np.where(C_MAJOR, 6.0, 0.0)
-    assert (evened(enough, 8.0, 2.6) == enough).all()
+    assert (flattened(enough, 8.0, 2.6) == enough).all()

@@ -81,14 +81,20 @@ def test_the_key_is_obeyed(player, key, scale):
     assert pitched
     assert all(inside[n.pitch % 12] for n in pitched)
     loose = play(player, Ask(key=key, scale=scale, chromatic=1.0), 80)
-    assert all(inside[n.pitch % 12] for n in loose if n.part != Part.DRUMS and n.tick % 24 == 0)
+    on_beats = [n.pitch for n in loose if n.part != Part.DRUMS and n.tick % 24 == 0]
+    assert on_beats
+    assert inside[np.array(on_beats) % 12].all()
 
 
 def test_the_range_is_obeyed_even_where_no_step_of_the_scale_lies_in_it(player):
     notes = play(player, Ask(low=60, high=72, knobs={"genre": "classical"}), 60)
-    assert all(60 <= n.pitch <= 72 for n in notes if n.part != Part.DRUMS)
+    pitches = [n.pitch for n in notes if n.part != Part.DRUMS]
+    assert pitches
+    assert 60 <= min(pitches) <= max(pitches) <= 72
     odd = play(player, Ask(low=61, high=61, scale="major", knobs={"genre": "classical"}), 30)
-    assert all(n.pitch in (60, 62) for n in odd if n.part != Part.DRUMS)
+    pitches = {n.pitch for n in odd if n.part != Part.DRUMS}
+    assert pitches
+    assert pitches <= {60, 62}
 
 
 def test_only_the_parts_that_may_play_do(player):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instrument.models.notes import pacing
-from instrument.models.notes.pacing import EVEN, STOPS, along, pace
+from instrument.models.notes.pacing import MAX_UNEVENNESS, STOPS, pace, point_at
 from instrument.music.phrases import Shape
 
 SIZE, STEPS = 8, 32
@@ -34,12 +34,12 @@ def way(monkeypatch):
     """The way from A to B for a decoder, and what its equal parts change."""
 
     def found(decode):
-        def likeliest(bundle, shape, segments, points):
+        def decode_greedily(bundle, shape, segments, points):
             return decode(points), np.zeros((len(points), STEPS, 2), np.float32)
 
-        monkeypatch.setattr(pacing, "likeliest", likeliest)
+        monkeypatch.setattr(pacing, "decode_greedily", decode_greedily)
         way = pace(None, Shape(), 1, A, B)
-        stops = decode(np.stack([along(A, B, way, share) for share in np.linspace(0, 1, STOPS + 1)]))
+        stops = decode(np.stack([point_at(A, B, way, share) for share in np.linspace(0, 1, STOPS + 1)]))
         return way, (stops[1:] != stops[:-1]).sum(1)
 
     return found
@@ -48,14 +48,14 @@ def way(monkeypatch):
 def test_what_changes_all_in_one_place_is_spread_out(way):
     _, changes = way(on_arc([0.4 + 0.001 * i for i in range(32)]))
     assert changes.sum() == 32
-    assert changes.max() <= EVEN * changes.mean()
+    assert changes.max() <= MAX_UNEVENNESS * changes.mean()
 
 
 def test_what_changes_at_once_is_alone(way):
     """Four tokens at once, where there are two a part: no more with them."""
     at = [0.5] * 4 + list(np.linspace(0.1, 0.9, 28))
     _, changes = way(on_arc(at))
-    assert changes.max() <= EVEN * changes.mean()
+    assert changes.max() <= MAX_UNEVENNESS * changes.mean()
 
 
 def test_a_way_beside_the_arc_is_taken_where_the_arc_is_uneven(way):
@@ -69,10 +69,10 @@ def test_a_way_beside_the_arc_is_taken_where_the_arc_is_uneven(way):
 
     found, changes = way(decode)
     assert found.bend.any()
-    assert changes.max() <= EVEN * changes.mean()
+    assert changes.max() <= MAX_UNEVENNESS * changes.mean()
 
 
 def test_the_lengths_of_points_stay(way):
     found, _ = way(on_arc([0.3, 0.6]))
-    lengths = [np.linalg.norm(along(A, B, found, share)) for share in np.linspace(0, 1, 9)]
+    lengths = [np.linalg.norm(point_at(A, B, found, share)) for share in np.linspace(0, 1, 9)]
     np.testing.assert_allclose(lengths, 1, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from instrument.models.manifest import VERSION, Golden, Graph, Manifest, Traits
 from instrument.models.notes.conditions import density_knob
 from instrument.models.notes.player import Ask
-from instrument.models.notes.steering import ALIKE, PATIENCE, Heard, Steering
+from instrument.models.notes.steering import MAX_ECHO_SHARE, REST_BARS, History, Steering
 from instrument.music import codec
 from instrument.music.notes import Note, Part
 
@@ -33,9 +33,9 @@ DENSITY = slice(3, 12)
 BAR = 96
 
 
-def heard(notes: list[Note], matches: tuple[int, ...] = (0, 0, 0, 0)) -> Heard:
+def heard(notes: list[Note], matches: tuple[int, ...] = (0, 0, 0, 0)) -> History:
     """What is remembered of notes in common time."""
-    memory, last = Heard(), 0
+    memory, last = History(), 0
     for note in notes:
         memory = memory.after(note, note.tick - last, list(matches))
         last = note.tick
@@ -59,18 +59,18 @@ def test_the_band_is_the_genres_less_what_is_muted():
 
 
 def test_after_a_switch_it_plays_cooler_for_some_bars_and_never_at_plain_style():
-    switched = Heard(genre="chorale", begun=20, entered=2 * BAR)
+    switched = History(genre="chorale", start=20, start_tick=2 * BAR)
     styled, plain = (Steering(MANIFEST, Ask(knobs={**GENRE, "style": style})) for style in (2.5, 1.0))
-    heats = [styled.heat(switched, (2 + bars) * BAR) for bars in (0, 2, 4, 6, 8, 20)]
+    heats = [styled.temperature_scale(switched, (2 + bars) * BAR) for bars in (0, 2, 4, 6, 8, 20)]
     assert heats[0] == heats[1] == heats[2] == pytest.approx(1 / 1.375)
     assert heats[2] < heats[3] < heats[4] == heats[5] == 1
-    assert plain.heat(switched, 2 * BAR) == 1
-    assert styled.heat(Heard(genre="chorale"), 0) == 1  # the beginning
+    assert plain.temperature_scale(switched, 2 * BAR) == 1
+    assert styled.temperature_scale(History(genre="chorale"), 0) == 1  # the beginning
 
 
 def test_a_free_density_is_the_genres_and_turning_it_up_starts_from_there():
     def told(**knobs):
-        return Steering(MANIFEST, Ask(knobs=knobs)).condition(Heard())
+        return Steering(MANIFEST, Ask(knobs=knobs)).condition(History())
 
     free = told(**GENRE)
     assert (free == told(**GENRE, density=density_knob(CHORALE.density))).all()
@@ -89,22 +89,22 @@ def test_a_style_sets_what_it_chooses_in_a_genre_against_what_it_would_in_none()
 
 def test_a_genre_is_exaggerated_in_its_first_bars():
     steer = Steering(MANIFEST, Ask(knobs={**GENRE, "style": 3.0}))
-    entered = heard(line(12, 2)).under("chorale", 16, 2 * BAR)
-    assert [steer.style(entered, bar * BAR) for bar in (2, 6, 8, 10, 20)] == [3.0, 3.0, 2.0, 1.0, 1.0]
+    start_tick = heard(line(12, 2)).in_genre("chorale", 16, 2 * BAR)
+    assert [steer.style(start_tick, bar * BAR) for bar in (2, 6, 8, 10, 20)] == [3.0, 3.0, 2.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("knobs", [{"style": 3.0}, GENRE, {**GENRE, "style": 1.0}])
 def test_without_a_genre_or_a_style_it_is_told_once(knobs):
     steer = Steering(MANIFEST, Ask(knobs=knobs))
-    style = steer.style(Heard(), 0)
-    assert len(steer.conditions(Heard(), style)) == 1
+    style = steer.style(History(), 0)
+    assert len(steer.conditions(History(), style)) == 1
     assert steer.styled(np.array([[1.0, 2.0]], np.float32), style).tolist() == [1.0, 2.0]
 
 
 def test_who_strayed_from_the_density_is_told_to_make_up_for_it():
     steer = Steering(MANIFEST, Ask(knobs={"density": 4.0}))
     places = np.arange(9)
-    assert steer.condition(Heard())[DENSITY] @ places == pytest.approx(4)
+    assert steer.condition(History())[DENSITY] @ places == pytest.approx(4)
     assert steer.condition(heard(line(4, 8)))[DENSITY] @ places < 3
     assert steer.condition(heard(line(48, 8)))[DENSITY] @ places > 5
     assert not steer.time_bias(heard(line(12, 8))).any()
@@ -119,7 +119,7 @@ def test_who_was_silent_for_long_comes_in_and_outsiders_are_held_back():
     bias = steer.part_bias(melody, 12 * BAR)
     assert bias[Part.MELODY] == 0 < bias[Part.BASS]
     assert bias[Part.DRUMS] < 0
-    assert not steer.part_bias(melody, PATIENCE * BAR)[[0, 2, 4]].any()
+    assert not steer.part_bias(melody, REST_BARS * BAR)[[0, 2, 4]].any()
     assert not Steering(MANIFEST, Ask()).part_bias(melody, 12 * BAR).any()
 
 
@@ -138,15 +138,15 @@ def test_what_repeats_too_much_is_held_back_and_only_that():
     assert not steer.echo_bias(heard(line(24, 40)), echoes).any()
     always = heard(line(24, 40), (0, 1, 0, 0))
     bias = steer.echo_bias(always, echoes)
-    assert always.alike > ALIKE
+    assert always.echo_share > MAX_ECHO_SHARE
     assert set(np.flatnonzero(bias < -1)) == {60, 64}
     assert np.count_nonzero(bias) == 2
 
 
 def test_another_genre_begins_anew_and_keeps_the_key():
-    played = heard(line(12, 10), (1, 0, 0, 0)).under("chorale", 0, 0)
-    assert played.under("chorale", 80, 960) == played
-    anew = played.under("folk", 80, 960)
-    assert (anew.tones == played.tones).all()
-    assert (anew.genre, anew.begun, anew.alike, anew.played) == ("folk", 80, 0, 0)
+    played = heard(line(12, 10), (1, 0, 0, 0)).in_genre("chorale", 0, 0)
+    assert played.in_genre("chorale", 80, 960) == played
+    anew = played.in_genre("folk", 80, 960)
+    assert (anew.histogram == played.histogram).all()
+    assert (anew.genre, anew.start, anew.echo_share, anew.played) == ("folk", 80, 0, 0)
     assert set(anew.last) == {960}

@@ -12,9 +12,9 @@ from instrument.models.bundle import open_bundle
 from instrument.models.catalog import open_sound_bundle
 from instrument.models.sound.base import Tones, VoiceModel
 from instrument.models.sound.ddsp import Ddsp, render_note
-from instrument.models.sound.tone_features import MATURE, folded
-from tests.support.sound import cents_off, level_db, onset, peak_db, roughness
-from tests.support.voices import small_voice
+from instrument.models.sound.tone_features import MAX_AGE, folded_age
+from tests.support.sound.analysis import cents_off, level_db, onset, peak_db, roughness
+from tests.support.sound.voices import small_voice
 
 RATE = 48000
 KNOBS = {"instrument": "flute", "instrument_b": "organ", "morph": 0.0, "x": 0.0, "y": 0.0}
@@ -213,10 +213,10 @@ def test_what_it_does_not_know_is_said(voice):
 
 def test_ages_go_to_and_fro_without_a_jump():
     age = np.linspace(0, 20, 40001)
-    told = folded(age)
-    assert told.max() <= MATURE
+    told = folded_age(age)
+    assert told.max() <= MAX_AGE
     assert np.abs(np.diff(told)).max() < 6e-4
-    assert (told[age < MATURE] == age[age < MATURE]).all()
+    assert (told[age < MAX_AGE] == age[age < MAX_AGE]).all()
 
 
 # --- the voice that ships

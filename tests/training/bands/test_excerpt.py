@@ -9,7 +9,8 @@ from instrument.errors import HocketError
 from instrument.music.notes import Piece
 from instrument.music.timebase import Metre
 from tests.support.bands import COMMON, OTHER, B, D, M, block, excerpt, note
-from training.evaluation.bands.excerpt import cut, from_notes, likeness, line, melody_line, struck
+from training.evaluation.bands.excerpt import cut, from_notes, line, melody_line, struck
+from training.measures.bars import jaccard
 
 
 def eighths(beats: int, first: float = 0.0) -> list:
@@ -74,8 +75,8 @@ def test_bars_are_sets_of_sixteenth_and_pitch() -> None:
     bars = struck(excerpt(notes, 3), excerpt(notes, 3).notes)
     assert [len(bar) for bar in bars] == [3, 2, 0]
     assert bars[0] & bars[1] == struck(excerpt(notes[:1], 1), excerpt(notes[:1], 1).notes)[0]
-    assert likeness(bars[0], bars[1]) == pytest.approx(1 / 4)
-    assert likeness(bars[2], bars[2]) == 0
+    assert jaccard(bars[0], bars[1]) == pytest.approx(1 / 4)
+    assert jaccard(bars[2], bars[2]) == 0
 
 
 def test_a_stretch_that_is_not_whole_is_left_out() -> None:

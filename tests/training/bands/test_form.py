@@ -19,9 +19,9 @@ from training.evaluation.bands.form import (
     recalled,
     recalled_in_order,
     returns,
-    self_similarity,
     units,
 )
+from training.measures.bars import self_similarity
 
 
 def bars(text: str) -> list[frozenset[int]]:

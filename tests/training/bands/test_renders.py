@@ -12,8 +12,9 @@ from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Piece
 from tests.support.bands import COMMON, B, M, note
+from training.cli import app
 from training.evaluation.bands import renders
-from training.evaluation.bands.__main__ import app
+from training.evaluation.bands.__main__ import app as bounds_app
 from training.evaluation.bands.bounds import BANDS, Bound, Bounds, read_bounds
 from training.evaluation.bands.renders import (
     Job,
@@ -121,11 +122,25 @@ def test_the_page_shows_what_is_outside_and_what_was_before() -> None:
 
 def test_the_command_prints_and_writes(made, monkeypatch) -> None:
     monkeypatch.setattr(renders, "jobs", lambda model: [Job("made", "folk", ("--model", model))])
-    files = {"out": made / "now.json", "markdown": made / "page.md", "baseline": made / "before.json"}
-    write_results(results(("made", "folk", {"steps": 0.25})), files["baseline"])
-    options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
-    done = CliRunner().invoke(app, ["measure", "--seeds", "1", "--renders", str(made), *options])
+    out, baseline = made / "out", made / "before.json"
+    write_results(results(("made", "folk", {"steps": 0.25})), baseline)
+    options = ["--seeds", "1", "--renders", str(made), "--baseline", str(baseline), "--out", str(out)]
+    done = CliRunner().invoke(app, ["evaluate", "--bands", *options])
     assert done.exit_code == 0, done.output
-    assert "| steps | 0.77* (0.25*) |" in done.output
-    assert files["markdown"].read_text() in done.output
-    assert read_results(files["out"]).renders[0].name == "made"
+    assert "| steps | 0.77* (0.25*) |" in done.stdout
+    assert (out / "bands.md").read_text() in done.stdout
+    assert read_results(out / "bands.json").renders[0].name == "made"
+    done = CliRunner().invoke(app, ["evaluate", "--bands", "--json", *options])
+    assert json.loads(done.stdout)["renders"][0]["name"] == "made"
+
+
+def test_a_sound_model_has_no_bands() -> None:
+    done = CliRunner().invoke(app, ["evaluate", "--bands", "--bundle", "vocoder-44k"])
+    assert isinstance(done.exception, HocketError)
+    assert str(done.exception) == "vocoder-44k makes no notes: choose a note model for --bands, such as lstm-band"
+
+
+def test_bounds_need_pieces(tmp_path) -> None:
+    done = CliRunner().invoke(bounds_app, ["bounds", "--data", str(tmp_path)])
+    assert isinstance(done.exception, HocketError)
+    assert str(tmp_path) in str(done.exception)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from tests.support.sound_corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
+from tests.support.sound.corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
 from training.data.sound.corpus import INDEX_NAME, SOUND_NAME, Clip, Corpus, CorpusWriter
 
 

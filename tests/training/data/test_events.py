@@ -72,7 +72,7 @@ def test_live_play_and_teacher_forcing_agree():
     player = LstmPlayer(bundle)
     player.reset(0, 0, MetreMap(played.metres))
     for i, note in enumerate(played.as_notes()[:40]):
-        shares = player._need_step(Ask())
+        shares = player._ensure_step(Ask())
         gaps = told.gaps[i].tolist()
         mine, measured = (_softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy()))
         # 8-bit products of one row and of many are scaled apart

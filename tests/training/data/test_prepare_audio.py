@@ -16,7 +16,7 @@ import soundfile
 
 from instrument.errors import HocketError
 from tests.support.corpus import write_corpus
-from tests.support.sound_corpus import GENRES, level
+from tests.support.sound.corpus import GENRES, level
 from training.data.sound import sources as soundsources
 from training.data.sound.corpus import INDEX_NAME, Corpus
 from training.data.sound.files import LEVEL_RMS
@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         music(folder / "ambient" / f"{i}.wav", "ambient", i, 3.2, 16000)
     script = tmp_path / "run.py"
     script.write_text(
-        "from pathlib import Path; from training.data import audio; audio.BATCH_ITEMS = 2\n"
+        "from pathlib import Path; from training.data.sound import prepare as audio; audio.BATCH_ITEMS = 2\n"
         f"if __name__ == '__main__':\n"
         f"    audio.prepare_audio([Path({str(folder)!r})], Path({str(out)!r}),"
         " audio.Options(rate=16000, seconds=3.0), jobs=1)"
@@ -302,7 +302,7 @@ def test_users_mistakes_are_named(tmp_path: Path) -> None:
         with pytest.raises(HocketError, match=message):
             prepare_audio([tmp_path / source], tmp_path / "out", options)
     soundfile.write(tmp_path / "empty" / "a.wav", np.zeros(100), 16000)
-    with pytest.raises(HocketError, match=r"nothing to take; the first that cannot be had: a\.wav, it lasts 0\.01 s"):
+    with pytest.raises(HocketError, match=r"nothing to use; the first item rejected: a\.wav, it lasts 0\.01 s"):
         prepare_audio([tmp_path / "empty"], tmp_path / "out")
     (tmp_path / "tree").write_text("a file")
     with pytest.raises(HocketError, match="cannot be written"):

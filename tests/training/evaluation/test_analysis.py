@@ -9,7 +9,7 @@ import pytest
 
 from instrument.music.notes import Part, tidy
 from instrument.music.timebase import Metre
-from training.evaluation.notes.form import LAGS, self_similarity
+from training.evaluation.notes.form import LAGS, similarity_by_lag
 from training.measures import analysis
 from training.measures.analysis import (
     analyse,
@@ -165,14 +165,14 @@ def bars(pitches: list[list[int]], bar: int = 96) -> np.ndarray:
 
 def test_an_exact_repetition_after_eight_bars():
     phrase = [[40 + 4 * i + j for j in range(4)] for i in range(8)]
-    found = self_similarity(bars(phrase * 4), 0, 32 * 96, COMMON)
+    found = similarity_by_lag(bars(phrase * 4), 0, 32 * 96, COMMON)
     assert found == {1: 0, 2: 0, 4: 0, 8: 1, 16: 1}
 
 
 def test_half_the_notes_alike_is_a_third():
     """Two of the six notes that either bar has are in both."""
     phrase = [[60, 62, 50 + i, 30 + i] for i in range(20)]
-    found = self_similarity(bars(phrase), 0, 20 * 96, COMMON)
+    found = similarity_by_lag(bars(phrase), 0, 20 * 96, COMMON)
     assert found[1] == pytest.approx(1 / 3)
     assert isnan(found[16])  # four pairs are too few to say
 
@@ -182,18 +182,18 @@ def test_form_is_deaf_to_touch_and_microtiming():
     rng = np.random.default_rng(1)
     played[:, 0] = np.maximum(played[:, 0] + rng.integers(-2, 3, len(played)), 0)
     played[:, 3], played[:, 4] = rng.integers(1, 48, len(played)), rng.integers(1, 128, len(played))
-    assert self_similarity(played, 0, 32 * 96, COMMON) == dict.fromkeys(LAGS, 1.0)
+    assert similarity_by_lag(played, 0, 32 * 96, COMMON) == dict.fromkeys(LAGS, 1.0)
 
 
 def test_empty_bars_are_like_nothing_and_pairs_of_them_say_nothing():
     played = bars([[60, 62, 64, 65] if i % 2 == 0 else [] for i in range(32)])
-    found = self_similarity(played, 0, 32 * 96, COMMON)
+    found = similarity_by_lag(played, 0, 32 * 96, COMMON)
     assert found == {1: 0, 2: 1, 4: 1, 8: 1, 16: 1}
-    assert all(isnan(v) for v in self_similarity(played[:0], 0, 32 * 96, COMMON).values())
+    assert all(isnan(v) for v in similarity_by_lag(played[:0], 0, 32 * 96, COMMON).values())
 
 
 def test_form_counts_bars_of_the_metre():
     waltz = bars([[60, 62, 64], [65, 67, 69]] * 16, bar=72)
-    assert self_similarity(waltz, 0, 32 * 72, WALTZ) == {1: 0, 2: 1, 4: 1, 8: 1, 16: 1}
+    assert similarity_by_lag(waltz, 0, 32 * 72, WALTZ) == {1: 0, 2: 1, 4: 1, 8: 1, 16: 1}
     later = waltz + np.array([500, 0, 0, 0, 0, 0], np.int32)
-    assert self_similarity(later, 500, 500 + 32 * 72, WALTZ)[2] == 1
+    assert similarity_by_lag(later, 500, 500 + 32 * 72, WALTZ)[2] == 1

@@ -78,7 +78,7 @@ def test_evaluate_on_a_folder_of_midi_files(short, bundle_folder, corpus, tmp_pa
     for shown in (
         "Yardstick",
         "march",
-        "Likeness",
+        "Similarity",
         "Key lock",
         "Density and register",
         "Metre",

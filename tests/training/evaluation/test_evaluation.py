@@ -35,7 +35,7 @@ from training.evaluation.notes.long_run import (
     long_run,
     longest_loop,
 )
-from training.evaluation.samples import like
+from training.evaluation.samples import generate_like
 from training.families.notes import network as note_family
 
 pytestmark = pytest.mark.timeout(300)  # the first test that needs a bundle has it trained and exported
@@ -107,7 +107,7 @@ def test_default_knobs_are_the_manifests():
 
 def test_generated_pieces_take_turns_with_the_metres_of_real_ones():
     waltz, march = tune(1, GENRES["waltz"]), tune(1, GENRES["march"])
-    made = like(Scripted([60, 62]), {}, [waltz, march, Piece(march.notes)], 4)
+    made = generate_like(Scripted([60, 62]), {}, [waltz, march, Piece(march.notes)], 4)
     assert [p.metres[0].numerator if p.metres else 0 for p in made] == [3, 4, 0, 3]
     assert [len(p) for p in made] == [24, 32, 32, 24]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from tests.support.sound_corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
+from tests.support.sound.corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
 from training.evaluation.sound import classifiers
 from training.evaluation.sound.features import NOTE_MELS, clip_features, note_features
 

@@ -10,8 +10,9 @@ import soundfile
 from typer.testing import CliRunner
 
 from instrument.errors import HocketError
-from tests.support.sound_corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
-from tests.support.sound_models import (
+from instrument.music.pitch import to_hertz
+from tests.support.sound.corpus import GENRES, INSTRUMENTS, make_note_corpus, make_stream_corpus
+from tests.support.sound.models import (
     RATE,
     MixedStream,
     NoiseVocoder,
@@ -26,7 +27,7 @@ from training.evaluation.overview import write_overview
 from training.evaluation.sound import classifiers, command, streams, tones, vocoders
 from training.evaluation.sound.drift import drift, seams
 from training.evaluation.sound.evaluation import levelled
-from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
+from training.evaluation.sound.pitch import cents_between, fine_hertz
 from training.evaluation.sound.showing import LARGEST, write_example
 
 
@@ -69,6 +70,7 @@ def test_a_voice_like_the_real_notes(monkeypatch, tmp_path, notes):
     assert figures["distance"]["model"]["mean"] < 0.35  # of 16 bits
     assert figures["distance"]["nearest neighbour"]["mean"] > 0.5
     assert figures["missed"] == []
+    assert figures["goals"]
     assert all(goal["met"] for goal in figures["goals"].values())
     assert set(done.examples) == {"notes", "morph"}
     assert len(done.rows) == 3
@@ -88,7 +90,9 @@ def test_a_voice_needs_notes_of_its_instruments(monkeypatch, tmp_path, music):
 
 
 def test_the_nearest_neighbour_is_of_the_same_instrument(notes):
-    for clip in notes.select(split="test"):
+    clips = notes.select(split="test")
+    assert clips
+    for clip in clips:
         found = tones.nearest(notes, clip)
         assert (found.instrument, found.split, found.velocity) == (clip.instrument, "train", clip.velocity)
         assert abs(found.pitch - clip.pitch) == 3
@@ -99,7 +103,7 @@ def test_a_sampler_plays_the_nearest_note_at_the_pitch(notes):
     other = tones.nearest(notes, clip)
     sound = tones.at_pitch(notes, other, clip.pitch, clip.frames)
     assert len(sound) == clip.frames
-    about = hertz(clip.pitch)
+    about = to_hertz(clip.pitch)
     found = fine_hertz(sound[notes.rate // 10 : notes.rate // 3], notes.rate, about)
     assert found is not None
     assert abs(cents_between(found, about)) < 10
@@ -131,7 +135,7 @@ def test_a_stream_like_the_real_music(stream):
     assert set(streams.sections(figures)) >= {
         "Goals",
         "Genres, by a classifier",
-        "Likeness to real music",
+        "Distance from real music",
         "Blend",
         "Drift",
     }

@@ -26,7 +26,7 @@ class Uniform:
 
     genres = 1
 
-    def initial(self, lanes: int) -> None:
+    def initial(self, batch_size: int) -> None:
         return None
 
     def __call__(self, batch, condition, state):
@@ -109,10 +109,10 @@ def pieces() -> list[tuple[str, Piece]]:
     return [(names[i % 2], tune(i, GENRES[names[i % 2]], bars=1 + i)) for i in range(7)]
 
 
-@pytest.mark.parametrize(("lanes", "steps"), [(1, 256), (3, 256), (48, 7), (2, 1)])
-def test_the_score_does_not_depend_on_lanes_and_windows(network, pieces, monkeypatch, lanes, steps):
+@pytest.mark.parametrize(("batch_size", "steps"), [(1, 256), (3, 256), (48, 7), (2, 1)])
+def test_the_score_does_not_depend_on_lanes_and_windows(network, pieces, monkeypatch, batch_size, steps):
     whole = score(network, pieces, tuple(GENRES))
-    monkeypatch.setattr(yardstick, "LANES", lanes)
+    monkeypatch.setattr(yardstick, "BATCH_SIZE", batch_size)
     monkeypatch.setattr(yardstick, "STEPS", steps)
     parted = score(network, list(reversed(pieces)), tuple(GENRES))
     assert parted.total == pytest.approx(whole.total, abs=1e-5)

@@ -11,8 +11,8 @@ import torch
 from instrument.errors import HocketError
 from instrument.models.bundle import bundle_bytes, open_bundle
 from instrument.models.sound.additive import BANDS, CENTRES, FRAME_RATE, PARTIALS, noise_frames, phasors
-from tests.support.sound_corpus import RNG, hertz, make_note_corpus
-from tests.support.voices import small_recipe
+from tests.support.sound.corpus import RNG, hertz, make_note_corpus
+from tests.support.sound.voices import small_recipe
 from training.data.sound.corpus import Clip, Corpus, CorpusWriter
 from training.data.sound.partials import analyse
 from training.data.sound.tones import SPAN, describe, open_tones

@@ -13,12 +13,12 @@ import torch
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.sound import gansynth
-from instrument.models.sound import note_spectra as notespectra
 from instrument.models.sound.base import Tones, VoiceModel
 from instrument.models.sound.gansynth import HEADROOM, GanSynth, open_voice, render_note
+from instrument.music.pitch import to_hertz
 from tests.models.sound.test_note_spectra import frequency_of
-from tests.support.sound import SILENT, level_db, peak_db
-from tests.support.sound_corpus import INSTRUMENTS, make_note_corpus
+from tests.support.sound.analysis import SILENT, level_db, peak_db
+from tests.support.sound.corpus import INSTRUMENTS, make_note_corpus
 from training.core import checkpoint
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, CorpusWriter
@@ -172,7 +172,7 @@ def test_notes_have_their_pitch_and_level(voice):
         for pitch in (50, 60, 69):
             sound = render_note(voice, "flute", pitch, 100, 0.5, 0.5, rate)
             assert len(sound) == round(0.5 * rate)
-            wanted = notespectra.hertz(pitch)
+            wanted = to_hertz(pitch)
             assert abs(1200 * np.log2(frequency_of(sound[rate // 10 :], rate, wanted) / wanted)) < 20
             loud[rate, pitch] = level_db(sound[rate // 20 :])
     assert all(abs(loud[44100, p] - loud[48000, p]) < 1 for p in (50, 60, 69))
@@ -252,7 +252,7 @@ def test_bends_are_heard_in_all_tones(voice):
     tones.bend(2.0)
     tones.strike(0, 60, 100)
     sound = tones.render(RATE)[:, 0]
-    assert abs(1200 * np.log2(frequency_of(sound[4800:], RATE, notespectra.hertz(62)) / notespectra.hertz(62))) < 25
+    assert abs(1200 * np.log2(frequency_of(sound[4800:], RATE, to_hertz(62)) / to_hertz(62))) < 25
 
 
 def test_tones_stolen_and_released_at_random_leave_silence(voice):

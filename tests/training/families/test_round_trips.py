@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.sound_corpus import INSTRUMENTS, note
+from instrument.music.pitch import to_hertz
+from tests.support.sound.corpus import INSTRUMENTS, note
 from training.evaluation.sound.evaluation import levelled
-from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
+from training.evaluation.sound.pitch import cents_between, fine_hertz
 from training.families.table import FAMILIES
 from training.measures.distances import multi_resolution
 
@@ -24,6 +25,6 @@ def test_a_note_comes_back(family, pitch):
     assert made.shape == real.shape
     assert np.std(made) == pytest.approx(np.std(real), rel=0.15)
     middle = slice(RATE // 4, 3 * RATE // 4)
-    assert abs(cents_between(fine_hertz(made[middle], RATE, hertz(pitch)), hertz(pitch))) < 2
+    assert abs(cents_between(fine_hertz(made[middle], RATE, to_hertz(pitch)), to_hertz(pitch))) < 2
     other = note(INSTRUMENTS["organ"], pitch, 100, RATE, len(real), RATE).astype(np.float32)
     assert multi_resolution(real, made) < 0.7 * multi_resolution(real, levelled(other, real))

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from instrument.models import bundle as bundles
-from instrument.models import catalog, manifest
+from instrument.models import catalog, families
 from instrument.models.bundle import open_bundle
-from instrument.models.notes.lstm import LstmPlayer
 from instrument.models.notes.player import Ask
 from instrument.music.timebase import Metre, MetreMap
 from training.data.notes.shards import Shards
@@ -63,10 +61,6 @@ def test_reading_the_table_does_not_load_torch():
 @pytest.fixture
 def toy(monkeypatch) -> str:
     """The toy family, registered by a line here, and in the instrument as one that an LSTM's player plays."""
-
-    class AnyManifest(manifest.Manifest, frozen=True):
-        family: str
-
     monkeypatch.setitem(
         FAMILIES,
         "toy",
@@ -77,9 +71,7 @@ def toy(monkeypatch) -> str:
             "tests.support.toy_family.bundle:ToyBundling",
         ),
     )
-    monkeypatch.setattr(manifest, "Manifest", AnyManifest)
-    monkeypatch.setitem(bundles.OPERATORS, "toy", bundles.OPERATORS["lstm"])
-    monkeypatch.setitem(catalog.NOTE_PLAYERS, "toy", LstmPlayer)
+    monkeypatch.setitem(families.FAMILIES, "toy", families.FAMILIES["lstm"])
     return "toy"
 
 

@@ -17,7 +17,7 @@ from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.sound.peaks import Peaks
 from instrument.models.sound.spectral import MelFormat, hann, log_mel, stft
 from instrument.models.sound.vocoder import Synthesis, Vocoder
-from tests.support.sound_corpus import make_note_corpus, make_stream_corpus
+from tests.support.sound.corpus import make_note_corpus, make_stream_corpus
 from training.core.recipe import Recipe
 from training.export import export
 from training.families.vocoder import task as vocoding
@@ -118,7 +118,7 @@ def test_a_stream_begins_the_same_every_time_and_another_seed_has_other_noise(bu
 
 def test_a_bundle_without_a_format_is_refused(bundle):
     manifest = msgspec.structs.replace(bundle.manifest, codec={"rate": 44100})
-    with pytest.raises(HocketError, match="not whole"):
+    with pytest.raises(HocketError, match="reinstall it"):
         Vocoder(Bundle(bundle.folder, manifest, bundle.sessions))
 
 

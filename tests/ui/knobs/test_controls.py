@@ -10,8 +10,9 @@ from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import KnobInfo
 from instrument.ui.knobs.board import Board
-from instrument.ui.knobs.controls import Button, Chip, Choice, NumberBox, SeedBox, Selector, pretty
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.controls import Button, Choice, NumberBox, SeedBox, Selector, pretty
+from instrument.ui.knobs.knob import KnobDial
 
 GENRE = KnobInfo("genre", "Genre", "choice", default="none", choices=("none", "jazz", "pop"), help="Style")
 DRUMS = KnobInfo("drums", "Drums", "switch", step=1, default=1.0, player=-1, help="Whether drums may play")
@@ -154,7 +155,7 @@ def test_dice_throw_another_seed(qtbot: QtBot) -> None:
     heard: list[float] = []
     seed.turned.connect(heard.append)
     for _ in range(5):
-        seed.throw()
+        seed.randomise()
     assert len(heard) == 5
     assert all(a != b for a, b in pairwise(heard))
     assert all(0 <= value <= 999_999 for value in heard)
@@ -165,15 +166,15 @@ def test_dice_throw_another_seed(qtbot: QtBot) -> None:
 def test_every_kind_of_knob_finds_its_control() -> None:
     board = Board()
     low = KnobInfo("low", "Lowest", low=0, high=127, step=1, default=48, player=-1)
-    kinds = [(GENRE, Choice), (DRUMS, Chip), (SEED, SeedBox), (TEMPO, Knob), (low, Knob)]
+    kinds = [(GENRE, Choice), (DRUMS, Chip), (SEED, SeedBox), (TEMPO, KnobDial), (low, KnobDial)]
     for info, kind in kinds:
         assert isinstance(board.make(info), kind)
     made = board.controls[-1, "low"]
-    assert isinstance(made, Knob)
+    assert isinstance(made, KnobDial)
     assert made.scale.text(made.exact) == "C3"
 
 
-def test_the_board_shows_values_but_for_those_under_way() -> None:
+def test_the_board_shows_values_but_for_those_pending() -> None:
     board = Board()
     board.make(GENRE)
     board.make(TEMPO)
@@ -183,7 +184,7 @@ def test_the_board_shows_values_but_for_those_under_way() -> None:
     board.show_values(values, lambda player, knob: knob == "tempo")
     genre, tempo = board.controls[0, "genre"], board.controls[-1, "tempo"]
     assert isinstance(genre, Choice)
-    assert isinstance(tempo, Knob)
+    assert isinstance(tempo, KnobDial)
     assert (genre.currentData(), tempo.exact, turned) == ("jazz", 120.0, [])
     tempo.reset()
     genre.reset()

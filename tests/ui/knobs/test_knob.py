@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import KnobInfo
-from instrument.ui.knobs.knob import Knob
+from instrument.ui.knobs.knob import KnobDial
 
 TEMPERATURE = KnobInfo("temperature", "Temperature", low=0.0, high=2.0, default=1.0, help="How daring it is")
 REGISTER = KnobInfo("register", "Register", unit="st", low=-24, high=24, step=1, default=0)
@@ -16,8 +16,8 @@ PLAIN = Qt.KeyboardModifier.NoModifier
 
 
 @pytest.fixture
-def knob(qtbot: QtBot) -> Knob:
-    made = Knob(TEMPERATURE)
+def knob(qtbot: QtBot) -> KnobDial:
+    made = KnobDial(TEMPERATURE)
     qtbot.addWidget(made)
     made.show()
     made.resize(made.sizeHint())
@@ -25,20 +25,22 @@ def knob(qtbot: QtBot) -> Knob:
 
 
 @pytest.fixture
-def stepped(qtbot: QtBot) -> Knob:
-    made = Knob(REGISTER)
+def stepped(qtbot: QtBot) -> KnobDial:
+    made = KnobDial(REGISTER)
     qtbot.addWidget(made)
     made.show()
     return made
 
 
-def turns(knob: Knob) -> list[float]:
+def turns(knob: KnobDial) -> list[float]:
     heard: list[float] = []
     knob.turned.connect(heard.append)
     return heard
 
 
-def drag(knob: Knob, up: float, modifiers: Qt.KeyboardModifier = PLAIN, steps: int = 10, release: bool = True) -> None:
+def drag(
+    knob: KnobDial, up: float, modifiers: Qt.KeyboardModifier = PLAIN, steps: int = 10, release: bool = True
+) -> None:
     start = QPointF(knob.rect().center())
 
     def send(kind: QEvent.Type, y: float, button: Qt.MouseButton, buttons: Qt.MouseButton) -> None:
@@ -54,7 +56,7 @@ def drag(knob: Knob, up: float, modifiers: Qt.KeyboardModifier = PLAIN, steps: i
         send(QEvent.Type.MouseButtonRelease, up, left, none)
 
 
-def wheel(knob: Knob, notches: float, modifiers: Qt.KeyboardModifier = PLAIN, sideways: bool = False) -> None:
+def wheel(knob: KnobDial, notches: float, modifiers: Qt.KeyboardModifier = PLAIN, sideways: bool = False) -> None:
     angle = round(120 * notches)
     delta = QPoint(angle, 0) if sideways else QPoint(0, angle)
     at = QPointF(knob.rect().center())
@@ -65,7 +67,7 @@ def wheel(knob: Knob, notches: float, modifiers: Qt.KeyboardModifier = PLAIN, si
     QApplication.sendEvent(knob, event)
 
 
-def test_dragging_up_turns_it_up(knob: Knob) -> None:
+def test_dragging_up_turns_it_up(knob: KnobDial) -> None:
     heard = turns(knob)
     drag(knob, 50)
     assert knob.exact == pytest.approx(1.5)
@@ -75,12 +77,12 @@ def test_dragging_up_turns_it_up(knob: Knob) -> None:
     assert knob.exact == pytest.approx(0.5)
 
 
-def test_shift_drag_is_ten_times_finer(knob: Knob) -> None:
+def test_shift_drag_is_ten_times_finer(knob: KnobDial) -> None:
     drag(knob, 50, SHIFT)
     assert knob.exact == pytest.approx(1.05)
 
 
-def test_a_drag_ends_at_the_ends_and_comes_straight_back(knob: Knob) -> None:
+def test_a_drag_ends_at_the_ends_and_comes_straight_back(knob: KnobDial) -> None:
     drag(knob, 1000, release=False)
     assert knob.exact == 2.0
     at = QPointF(0, knob.rect().center().y() - 980)
@@ -89,20 +91,20 @@ def test_a_drag_ends_at_the_ends_and_comes_straight_back(knob: Knob) -> None:
     assert knob.exact < 2.0
 
 
-def test_a_slow_drag_gets_across_the_steps(stepped: Knob) -> None:
+def test_a_slow_drag_gets_across_the_steps(stepped: KnobDial) -> None:
     heard = turns(stepped)
     drag(stepped, 25, steps=100)
     assert heard == [1, 2, 3, 4, 5, 6]
 
 
-def test_double_click_resets(qtbot: QtBot, knob: Knob) -> None:
+def test_double_click_resets(qtbot: QtBot, knob: KnobDial) -> None:
     knob.show_value(1.7)
     heard = turns(knob)
     qtbot.mouseDClick(knob, Qt.MouseButton.LeftButton)
     assert heard == [1.0]
 
 
-def test_the_wheel_turns_and_shift_makes_it_small(knob: Knob) -> None:
+def test_the_wheel_turns_and_shift_makes_it_small(knob: KnobDial) -> None:
     wheel(knob, 1)
     assert knob.exact == pytest.approx(1.02)
     wheel(knob, -1, SHIFT)
@@ -111,7 +113,7 @@ def test_the_wheel_turns_and_shift_makes_it_small(knob: Knob) -> None:
     assert knob.exact == pytest.approx(1.016)
 
 
-def test_a_fine_wheel_adds_up_to_steps(stepped: Knob) -> None:
+def test_a_fine_wheel_adds_up_to_steps(stepped: KnobDial) -> None:
     heard = turns(stepped)
     for _ in range(8):
         wheel(stepped, 0.25)
@@ -127,20 +129,20 @@ def test_a_fine_wheel_adds_up_to_steps(stepped: Knob) -> None:
     ],
 )  # fmt: skip
 def test_it_can_be_turned_by_keys(
-    qtbot: QtBot, knob: Knob, key: Qt.Key, modifiers: Qt.KeyboardModifier, value: float
+    qtbot: QtBot, knob: KnobDial, key: Qt.Key, modifiers: Qt.KeyboardModifier, value: float
 ) -> None:
     qtbot.keyClick(knob, key, modifiers)
     assert knob.exact == pytest.approx(value)
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Delete, Qt.Key.Key_Backspace])
-def test_delete_resets(qtbot: QtBot, knob: Knob, key: Qt.Key) -> None:
+def test_delete_resets(qtbot: QtBot, knob: KnobDial, key: Qt.Key) -> None:
     knob.show_value(0.3)
     qtbot.keyClick(knob, key)
     assert knob.exact == 1.0
 
 
-def test_a_digit_begins_an_exact_value(qtbot: QtBot, knob: Knob) -> None:
+def test_a_digit_begins_an_exact_value(qtbot: QtBot, knob: KnobDial) -> None:
     heard = turns(knob)
     qtbot.keyClick(knob, Qt.Key.Key_0)
     assert knob._typed is not None
@@ -150,7 +152,7 @@ def test_a_digit_begins_an_exact_value(qtbot: QtBot, knob: Knob) -> None:
     assert knob._typed is None
 
 
-def test_enter_opens_the_present_value_and_escape_leaves_it(qtbot: QtBot, knob: Knob) -> None:
+def test_enter_opens_the_present_value_and_escape_leaves_it(qtbot: QtBot, knob: KnobDial) -> None:
     heard = turns(knob)
     qtbot.keyClick(knob, Qt.Key.Key_Return)
     assert knob._typed is not None
@@ -162,7 +164,7 @@ def test_enter_opens_the_present_value_and_escape_leaves_it(qtbot: QtBot, knob: 
     assert heard == []
 
 
-def test_what_cannot_be_typed_is_explained_and_stays_open(qtbot: QtBot, knob: Knob) -> None:
+def test_what_cannot_be_typed_is_explained_and_stays_open(qtbot: QtBot, knob: KnobDial) -> None:
     knob.type_value("7")
     assert knob._typed is not None
     qtbot.keyClick(knob._typed, Qt.Key.Key_Return)
@@ -171,7 +173,7 @@ def test_what_cannot_be_typed_is_explained_and_stays_open(qtbot: QtBot, knob: Kn
     assert knob.exact == 1.0
 
 
-def test_an_echo_moves_it_silently_but_not_under_the_fingers(knob: Knob) -> None:
+def test_an_echo_moves_it_silently_but_not_under_the_fingers(knob: KnobDial) -> None:
     heard = turns(knob)
     knob.show_value(0.25)
     assert knob.exact == 0.25
@@ -182,7 +184,7 @@ def test_an_echo_moves_it_silently_but_not_under_the_fingers(knob: Knob) -> None
     assert knob.exact == held
 
 
-def test_its_menu_has_help_reset_and_typing(knob: Knob) -> None:
+def test_its_menu_has_help_reset_and_typing(knob: KnobDial) -> None:
     knob.show_value(1.6)
     menu = knob.menu()
     texts = [action.text() for action in menu.actions() if action.text()]
@@ -193,7 +195,7 @@ def test_its_menu_has_help_reset_and_typing(knob: Knob) -> None:
     assert knob._typed is not None
 
 
-def test_screen_readers_are_told(knob: Knob, stepped: Knob) -> None:
+def test_screen_readers_are_told(knob: KnobDial, stepped: KnobDial) -> None:
     interface = QAccessible.queryAccessibleInterface(knob)
     assert interface.role() == QAccessible.Role.Dial
     assert interface.text(QAccessible.Text.Name) == "Temperature"
@@ -204,13 +206,13 @@ def test_screen_readers_are_told(knob: Knob, stepped: Knob) -> None:
     assert QAccessible.queryAccessibleInterface(stepped).text(QAccessible.Text.Description).startswith("−5 st")
 
 
-def test_a_screen_reader_can_turn_it(knob: Knob) -> None:
+def test_a_screen_reader_can_turn_it(knob: KnobDial) -> None:
     heard = turns(knob)
     knob.setValue(75)
     assert heard == [1.5]
 
 
-def test_it_shows_what_it_is_set_to(qtbot: QtBot, knob: Knob) -> None:
+def test_it_shows_what_it_is_set_to(qtbot: QtBot, knob: KnobDial) -> None:
     before = knob.grab().toImage()
     knob.show_value(1.9)
     assert knob.grab().toImage() != before

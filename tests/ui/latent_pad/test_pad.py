@@ -164,8 +164,8 @@ def test_an_anchor_is_carried_with_ctrl(qtbot: QtBot, pad: LatentPad, turned: li
 def test_the_menu_adds_anchors(pad: LatentPad, asked: list[AddAnchor]) -> None:
     menu = pad.menu(pad.point_of(0.1, 0.2))
     action(menu, "Capture").trigger()
-    action(menu, "Add a sample").trigger()
-    genres = action(menu, "Add the mean of a genre").menu()
+    action(menu, "Add a random phrase").trigger()
+    genres = action(menu, "Add the average of a genre").menu()
     assert isinstance(genres, QMenu)
     assert [one.text() for one in genres.actions()] == ["All genres", "Jazz"]
     genres.actions()[1].trigger()
@@ -177,7 +177,7 @@ def test_the_menu_adds_anchors(pad: LatentPad, asked: list[AddAnchor]) -> None:
 
 def test_the_menu_of_an_anchor(qtbot: QtBot, pad: LatentPad, asked: list[object]) -> None:
     menu = pad.menu(pad.point_of(RIFF.x, RIFF.y))
-    action(menu, "Go there").trigger()
+    action(menu, "Move the puck here").trigger()
     assert pad.puck == (RIFF.x, RIFF.y)
     action(menu, "Rename").trigger()
     dialog = pad.findChild(QInputDialog)
@@ -219,7 +219,7 @@ def test_the_puck_turns_the_players_knobs_and_follows_them(
 ) -> None:
     qtbot.mouseClick(latent, LEFT, NONE, at(latent, SONG.x, SONG.y))
     assert engine.commands(SetKnob) == [SetKnob("x", SONG.x, 0), SetKnob("y", SONG.y, 0)]
-    qtbot.waitUntil(lambda: not window.link.under_way(0, "y"), timeout=5000)
+    qtbot.waitUntil(lambda: not window.link.pending(0, "y"), timeout=5000)
     engine.values["0/x"] = 0.75  # as a MIDI controller may turn it
     engine.describe()
     qtbot.waitUntil(lambda: latent.puck == (0.75, SONG.y), timeout=5000)

@@ -55,20 +55,20 @@ def test_old_notes_are_forgotten() -> None:
 def test_versions_change_only_with_the_notes() -> None:
     notes = RollNotes()
     notes.commit([])
-    notes.replan(())
-    assert (notes.count, notes.plan_version) == (0, 0)
+    notes.set_planned(())
+    assert (notes.count, notes.planned_version) == (0, 0)
     notes.commit([note(0)])
     plan = (note(24),)
-    notes.replan(plan)
-    notes.replan((note(24),))
-    assert (notes.count, notes.plan_version) == (1, 1)
+    notes.set_planned(plan)
+    notes.set_planned((note(24),))
+    assert (notes.count, notes.planned_version) == (1, 1)
 
 
 def test_the_span_leaves_drums_out() -> None:
     notes = RollNotes()
     assert notes.span is None
     notes.commit([note(0, 50), note(0, 36, part=Part.DRUMS)])
-    notes.replan((note(24, 72),))
+    notes.set_planned((note(24, 72),))
     assert notes.span == (50, 72)
     assert notes.drums
 
@@ -136,10 +136,10 @@ def test_a_new_performance_clears_the_last_but_keeps_its_plan() -> None:
     ghosts = (note(0), note(24))
     score.show_telemetry(report(0, plan=ghosts, playing=False), 0.2)
     assert not score.notes.committed
-    assert score.notes.plan == ghosts
+    assert score.notes.planned == ghosts
     score.show_telemetry(report(0.5), 0.3)
     score.advance(0.3)
-    assert score.notes.plan == ghosts
+    assert score.notes.planned == ghosts
     assert score.position == pytest.approx(0.5)
 
 
@@ -208,7 +208,7 @@ def test_committed_notes_are_solid_and_planned_ones_ghosts(roll: PianoRoll) -> N
     roll.show_telemetry(report(40, (note(0, 60, 24), note(0, 64, 24, Part.CHORDS))))
     paint(roll)
     solid = pixel(roll, 12, 60.5)
-    assert solid == QColor(theme.PARTS[Part.MELODY]) or abs(solid.hue() - QColor(theme.PARTS[0]).hue()) < 5
+    assert abs(solid.hue() - QColor(theme.PARTS[Part.MELODY]).hue()) < 5
     assert abs(pixel(roll, 12, 64.5).hue() - QColor(theme.PARTS[Part.CHORDS]).hue()) < 8
     ghost = pixel(roll, 60, 64.5)
     assert abs(ghost.hue() - QColor(theme.PARTS[0]).hue()) < 15
@@ -291,7 +291,7 @@ def test_every_range_of_pitches_is_shown(roll: PianoRoll, pitches: tuple[int, in
     paint(roll, 100)
     _, (bottom, top) = roll.lane.viewRange()
     assert bottom <= pitches[0]
-    assert pitches[1] + 1 <= top or top - bottom > 127
+    assert pitches[1] + 1 <= top
 
 
 def test_five_hundred_notes_are_shown_and_kept_while_they_move(roll: PianoRoll, clock: Clock) -> None:
@@ -311,7 +311,7 @@ def test_five_hundred_notes_are_shown_and_kept_while_they_move(roll: PianoRoll, 
         roll.show_telemetry(report(first + 48 * frame * FRAME_S, came, tuple(plan[frame // 12 :])))
         roll.advance()
         roll._view.viewport().repaint()  # and with it all that waits to be painted
-    assert len(roll.score.notes.committed) + len(roll.score.notes.plan) > 480
+    assert len(roll.score.notes.committed) + len(roll.score.notes.planned) > 480
 
 
 def test_space_is_not_eaten(qtbot: QtBot, roll: PianoRoll) -> None:

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.notes.conditions import density_of, parts_share, register_of, tone_share, tones_of
+from instrument.models.notes.conditions import (
+    density_of,
+    histogram_condition,
+    parts_share,
+    pitch_class_histograms,
+    register_of,
+)
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.data.notes.shards import PieceInfo, Shards
@@ -28,9 +34,9 @@ class Features:
     gaps: int32 (n, 4) `codec.echo_gaps`; place: int32 (n, 2) position and metre of the note predicted;
     echo_pitch, echo_duration: int32 (n, 4) of its echoes; target: int32 (n, 6) columns as
     `codec.FIELDS` but with pitch 0..255 and velocity 0..32; flat: bool (n,) whether the velocity may
-    still be FLAT; mute: bool (n,) whether the velocity is made up, and not to be learnt;
+    still be FLAT; mute: bool (n,) whether the velocity is random, and not to be learnt;
     local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
-    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `tone_share` of what was before.
+    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `histogram_condition` of what was before.
     """
 
     seen: NDArray[np.int32]
@@ -51,7 +57,7 @@ class Features:
 
 def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Features:
     """The features of a piece with at least one note. dynamic: its velocities are known to vary, as while
-    playing, so none is FLAT. mute: they were made up."""
+    playing, so none is FLAT. mute: they are random."""
     notes = codec.to_grid(piece.notes)
     n = len(notes)
     first = int(notes[0, 0])
@@ -102,12 +108,12 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
         np.full(n, mute),
         local,
         parts,
-        tone_share(tones_of(notes)),
+        histogram_condition(pitch_class_histograms(notes)),
     )
 
 
-def touched(piece: Piece, rng: np.random.Generator) -> Piece:
-    """A copy with made-up velocities that wander, for a piece written without any: while playing, a model
+def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
+    """A copy with velocities from a random walk, for a piece written without any. While playing, a model
     hears its own touch, which tells nothing of the notes."""
     notes = np.array(piece.notes)
     wander = np.cumsum(rng.normal(0, 3, len(notes)))
@@ -119,7 +125,7 @@ def touched(piece: Piece, rng: np.random.Generator) -> Piece:
 
 def vary(piece: Piece, rng: np.random.Generator, transpose: int = 6) -> Piece:
     """A transposed copy (by -transpose .. transpose - 1 semitones, drums as they are); what has no beat
-    grid is stretched in time by up to 10 % too. Metered music lives on ticks, where tempo is no matter."""
+    grid is stretched in time by up to 10 % too. Metered music is in ticks, which do not depend on tempo."""
     notes = np.array(piece.notes)
     pitched = notes[:, 5] != Part.DRUMS
     if transpose and pitched.any():
@@ -140,7 +146,7 @@ class Sampling:
 
     balance: 0 = genres evenly, 1 = by their number of notes; full_weight_notes: notes from which a genre gets its full
     weight, so that a handful of pieces is not repeated hundreds of times; max_notes: longest excerpt; transpose: up or
-    down by at most so many semitones; realised: weight of machine-made accompaniments; drums_only: weight of pieces
+    down by at most this many semitones; realised: weight of machine-made accompaniments; drums_only: weight of pieces
     of drums alone.
     """
 
@@ -153,9 +159,9 @@ class Sampling:
 
 
 class NoteStream:
-    """Endless batches of features: `lanes` parallel streams of excerpts, one after another.
+    """Endless batches of features: `batch_size` parallel sequences of excerpts.
 
-    Every excerpt is decided by (seed, lane, its number) alone, so `state` is two integers a lane and a
+    Every excerpt is determined by (seed, index, its number) alone, so `state` is two integers a lane and a
     resumed run sees just what an unbroken one would.
     """
 
@@ -164,7 +170,7 @@ class NoteStream:
         shards: Shards,
         pieces: list[PieceInfo],
         genres: tuple[str, ...],
-        lanes: int,
+        batch_size: int,
         seed: int,
         sampling: Sampling,
     ) -> None:
@@ -185,9 +191,9 @@ class NoteStream:
             share = min(1.0, notes / sampling.full_weight_notes) * notes**sampling.balance
             shares.append(share / float((lengths * self.by_genre[genre][1]).sum()))
         self.shares = np.array(shares) / sum(shares)
-        self.excerpt = [0] * lanes
-        self.offset = [0] * lanes
-        self._current: list[tuple[Features, int] | None] = [None] * lanes
+        self.excerpt = [0] * batch_size
+        self.offset = [0] * batch_size
+        self._current: list[tuple[Features, int] | None] = [None] * batch_size
 
     def _weight(self, piece: PieceInfo) -> float:
         weight = piece.weight
@@ -197,8 +203,8 @@ class NoteStream:
             weight *= self.sampling.realised
         return weight
 
-    def _draw(self, lane: int, number: int) -> tuple[Features, int]:
-        rng = np.random.default_rng((self.seed, lane, number))
+    def _draw(self, index: int, number: int) -> tuple[Features, int]:
+        rng = np.random.default_rng((self.seed, index, number))
         genre = int(rng.choice(len(self.genres), p=self.shares))
         pieces, weights = self.by_genre[self.genres[genre]]
         info = pieces[int(rng.choice(len(pieces), p=weights))]
@@ -210,7 +216,7 @@ class NoteStream:
         piece = vary(piece, rng, self.sampling.transpose)
         dynamic = bool(rng.random() < 0.5)
         mute = dynamic and info.velocity_constant
-        return features(touched(piece, rng) if mute else piece, dynamic, mute), genre
+        return features(with_random_velocities(piece, rng) if mute else piece, dynamic, mute), genre
 
     @property
     def state(self) -> dict[str, list[int]]:
@@ -223,29 +229,29 @@ class NoteStream:
         self._current = [None] * len(self.excerpt)
 
     def next(self, steps: int) -> dict[str, NDArray]:
-        """The next `steps` prediction steps of every lane: arrays (batch, steps, ...) named as in
+        """The next `steps` prediction steps of every sequence: arrays (batch, steps, ...) named as in
         `Features`, and `genre` (batch, steps)."""
-        rows = [self._lane(lane, steps) for lane in range(len(self.excerpt))]
+        rows = [self._row(index, steps) for index in range(len(self.excerpt))]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
-    def _lane(self, lane: int, steps: int) -> dict[str, NDArray]:
+    def _row(self, index: int, steps: int) -> dict[str, NDArray]:
         parts: list[dict[str, NDArray]] = []
         need = steps
         while need:
-            current = self._current[lane]
+            current = self._current[index]
             if current is None:
-                current = self._current[lane] = self._draw(lane, self.excerpt[lane])
+                current = self._current[index] = self._draw(index, self.excerpt[index])
             piece, genre = current
-            begin = min(self.offset[lane], len(piece) - 1)  # shorter than it was, if the recipe changed
-            self.offset[lane] = begin
+            begin = min(self.offset[index], len(piece) - 1)  # shorter than it was, if the recipe changed
+            self.offset[index] = begin
             take = min(need, len(piece) - begin)
             chunk = {name: getattr(piece, name)[begin : begin + take] for name in Features.__slots__}
             chunk["genre"] = np.full(take, genre, np.int32)
             parts.append(chunk)
             need -= take
-            self.offset[lane] += take
-            if self.offset[lane] >= len(piece):
-                self.excerpt[lane] += 1
-                self.offset[lane] = 0
-                self._current[lane] = None
+            self.offset[index] += take
+            if self.offset[index] >= len(piece):
+                self.excerpt[index] += 1
+                self.offset[index] = 0
+                self._current[index] = None
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

@@ -1,4 +1,4 @@
-"""MIDI files for training: the instrument's own reader, and what is to be known of their pieces."""
+"""MIDI files for training: the instrument's own reader, and facts about their pieces."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Phrases:
 class Sampling:
     """How phrases are cut and varied.
 
-    hop: bars from one phrase to the next; transpose: melodies are moved by at most so many semitones; drum_dropout:
+    hop: bars from one phrase to the next; transpose: melodies are moved by at most this many semitones; drum_dropout:
     probability that a kind of drum is left out of a phrase; min_onsets: steps with an onset a bar, at least; max_rest:
     longest stretch without an onset, in steps; min_on_grid: share of a piece's onsets that must fall on sixteenths;
     realised: whether machine-made parts count.
@@ -118,7 +118,7 @@ def cut(
         bars = -(-(end - begin) // BAR_TICKS)
         if not len(inside) or bars < shape.bars:
             continue
-        first = int(inside[0, 0] - begin + STEP_TICKS // 2) // BAR_TICKS  # bars of rest before it say nothing
+        first = int(inside[0, 0] - begin + STEP_TICKS // 2) // BAR_TICKS  # leave out bars of rest before it
         begin, bars = begin + first * BAR_TICKS, bars - first
         onsets = inside[:, 0] - begin + inside[:, 1] / 8
         off = np.abs(onsets - np.rint(onsets / STEP_TICKS) * STEP_TICKS)
@@ -142,7 +142,7 @@ def canonical(tokens: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def without(held: Phrases, seen: Phrases, shape: Shape) -> Phrases:
-    """Those of `held` that `seen` has in no key."""
+    """Those of `held` of which no transposition is in `seen`."""
     mine, theirs = (keyless(p.tokens, shape) for p in (held, seen))
     width = mine.dtype.itemsize * mine.shape[1]
     mine, theirs = (np.ascontiguousarray(a).view(f"V{width}")[:, 0] for a in (mine, theirs))

@@ -29,7 +29,7 @@ class PieceInfo(msgspec.Struct, frozen=True):
     path: in its source; start, count: its rows in shard `shard`; seconds: from its first onset to its
     last release; bpm: its mean tempo; metres: (tick, numerator, denominator), none if unmetered;
     markers: (tick, text) chord and key annotations; phase: eighths of a tick that its notes were moved
-    by to stand on the grid; weight: how much it should count when pieces are sampled.
+    by to lie on the grid; weight: how much it should count when pieces are sampled.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""What the music of a genre is like, given to a player where its knobs leave it free."""
+"""Statistics of the music of a genre, given to a player as conditions that its knobs leave open."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from instrument.models.manifest import Traits
-from instrument.models.notes.conditions import WINDOW, tones_of
-from instrument.models.notes.key_sense import IN_KEY, LEAST_ENTROPY, entropy, in_key_ratio
+from instrument.models.notes.conditions import WINDOW, pitch_class_histograms
+from instrument.models.notes.key_sense import IN_KEY, MIN_ENTROPY, entropy, in_key_ratio
 from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT
 from training.data.notes.shards import PieceInfo, Shards
@@ -39,8 +39,8 @@ def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
             notes_and_beats += len(notes), (notes[-1, 0] - notes[0, 0]) / TICKS_PER_BEAT
         classes = notes[notes[:, 5] != Part.DRUMS, 2] % 12
         whole = classes[: len(classes) // WINDOW * WINDOW].reshape(-1, WINDOW)
-        heard = tones_of(notes)[WINDOW * 2 :: WINDOW] + 1e-9
-        bits += [entropy(row / row.sum()) for row in heard if row.sum() > WINDOW]
+        windows = pitch_class_histograms(notes)[WINDOW * 2 :: WINDOW] + 1e-9
+        bits += [entropy(row / row.sum()) for row in windows if row.sum() > WINDOW]
         tones.append((whole[:, :, None] == np.arange(12)).sum(1).astype(np.float64))
     common = [band for band, count in bands.items() if count >= len(own) * COMMON]
     within, without = in_key_ratio(np.concatenate(tones))
@@ -49,5 +49,5 @@ def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
         round(float(notes_and_beats[0] / notes_and_beats[1]), 2) if notes_and_beats[1] else ANY_DENSITY,
         max(common, key=lambda band: (len(band), bands[band]), default=()),
         round(float(np.clip(ratio, 1.0, MOST_IN_KEY)), 1),
-        round(float(np.percentile(bits or [LEAST_ENTROPY], 50)), 2),
+        round(float(np.percentile(bits or [MIN_ENTROPY], 50)), 2),
     )

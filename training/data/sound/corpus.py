@@ -23,10 +23,10 @@ FULL_SCALE = 32768
 
 
 class Clip(msgspec.Struct, frozen=True):
-    """What is known of one piece of sound.
+    """Facts about one piece of sound.
 
     path: in its source; dataset: where that comes from; split: train, valid or test, never two for one
-    group; start, frames: where it lies in the sound file; group: the track or piece that it was cut from.
+    group; start, frames: its place in the sound file; group: the track or piece that it was cut from.
     Of single notes: instrument, MIDI pitch, MIDI velocity (-1 where unknown), and `held`, the frames until
     the key was released (0 where unknown). source_rate: hertz of the file it was read from, whose band ends
     at half of that; 0 if it was rendered here.
@@ -109,7 +109,7 @@ class Corpus:
         return out
 
     def _map(self) -> NDArray[np.int16]:
-        if self._sound is None:  # opened late, so that a corpus that is sent to another process maps it there
+        if self._sound is None:  # opened on first use, so that a corpus sent to another process maps it there
             path = self.folder / SOUND_NAME
             end = max((c.start + c.frames for c in self.clips), default=0)
             try:
@@ -173,5 +173,5 @@ def read_index(folder: Path) -> Index | None:
 
 
 def to_int16(sound: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Samples within -1..1 as whole numbers; what is beyond is cut off there."""
+    """Samples as int16; those beyond -1..1 are clipped."""
     return np.clip(np.rint(sound * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Who may play what is rendered: General MIDI programs, counted from 0."""
+"""Instruments for rendered pieces: General MIDI programs, counted from 0."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Ensemble(NamedTuple):
         return (self.melody, self.chords, self.bass, self.kit, self.other)[part]
 
 
-# Every genre has several, and genres share some, so that a listener hears the genre and not one instrument.
+# Every genre has several, and genres share some, so that a model learns the genre and not one instrument.
 ENSEMBLES: dict[str, tuple[Ensemble, ...]] = {
     "chorale": (
         Ensemble(19, 19, 19, 19),  # church organ
@@ -130,7 +130,7 @@ class Range(NamedTuple):
     high: int
 
 
-# Of a sound font these notes are played, every third semitone, where nothing else is asked for.
+# The notes rendered from a sound font, every third semitone, unless others are requested.
 INSTRUMENTS: dict[str, Range] = {
     "piano": Range("keyboard", 0, 28, 96),
     "epiano": Range("keyboard", 4, 36, 90),

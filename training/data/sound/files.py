@@ -1,4 +1,4 @@
-"""Reading sound files: any rate and format that soundfile reads, or the reason why not."""
+"""Reading sound files: any rate and format that soundfile reads, or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RATES = range(8000, 192001)
 MARGIN_S = 0.05  # read on both sides of a window, so that resampling does not begin within it
 SILENT_PEAK = 1e-3
 PAUSE_DB = -40  # below the mean level of a window
-CLIPPED_SHARE, CLIPPED_RUN = 1e-4, 4  # of samples that stand at the peak, so many side by side
+CLIPPED_SHARE, CLIPPED_RUN = 1e-4, 4  # share of samples at the peak, and consecutive ones
 LEVEL_RMS = 0.08
 PEAK = 0.99
 
 
 class Header(NamedTuple):
-    """What a sound file says of itself."""
+    """The header of a sound file."""
 
     rate: int
     frames: int
@@ -48,8 +48,8 @@ def header(path: Path) -> Header:
 
 
 def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = None) -> NDArray[np.float32]:
-    """Mono samples (frames,) at a rate, of the whole file or so many seconds from `start` on. HocketError
-    with the reason if that cannot be had."""
+    """Mono samples (frames,) at a rate, of the whole file or a number of seconds from `start` on. HocketError
+    with the reason if it cannot be read."""
     source = header(path)
     first = round(start * source.rate)
     count = source.frames - first if seconds is None else round(seconds * source.rate)
@@ -63,7 +63,7 @@ def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = No
     except (soundfile.SoundFileError, OSError, ValueError, RuntimeError) as error:
         raise HocketError(f"it is not readable as sound ({_brief(error)})") from error
     if len(samples) - before < count // 2:
-        raise HocketError("it is damaged: it ends before it says")
+        raise HocketError("it is damaged: it is shorter than its header says")
     if not np.isfinite(samples).all():
         raise HocketError("it holds values that are no numbers")
     check_clipping(samples)
@@ -75,7 +75,7 @@ def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = No
 
 
 def check_clipping(samples: NDArray[np.float32]) -> None:
-    """HocketError if (frames, channels) as they were recorded stand at their peak for a while, often."""
+    """HocketError if (frames, channels) as they were recorded clip often: several consecutive samples at the peak."""
     peak = float(np.abs(samples).max(initial=0.0))
     runs = at_peak = (np.abs(samples) >= 0.999 * peak).any(1)
     for shift in range(1, CLIPPED_RUN):
@@ -85,13 +85,13 @@ def check_clipping(samples: NDArray[np.float32]) -> None:
 
 
 def check_silence(sound: NDArray[np.float32]) -> None:
-    """HocketError if there is nothing to hear."""
+    """HocketError if the sound is silent."""
     if float(np.abs(sound).max(initial=0.0)) < SILENT_PEAK:
         raise HocketError("it is silent")
 
 
 def levelled(sound: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """A window of music at the level that all have; HocketError if it is silent, all of it or more than half."""
+    """A window of music brought to the common level; HocketError if it is silent, all of it or more than half."""
     check_silence(sound)
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
     block = rate // 10

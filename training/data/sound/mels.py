@@ -26,8 +26,8 @@ class Mels:
         self.clips, self.format, self.stride = clips, format, stride
         counts = [clip.frames // format.hop // stride * stride for clip in clips]
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        told = json.dumps([corpus.data_hash, asdict(format), stride, [c.start for c in clips]])
-        path = Path(corpus.folder) / f"mels-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
+        description = json.dumps([corpus.data_hash, asdict(format), stride, [c.start for c in clips]])
+        path = Path(corpus.folder) / f"mels-{hashlib.sha256(description.encode()).hexdigest()[:16]}.npy"
         if not path.exists():
             self._make(corpus, format, path)
         self.frames: NDArray[np.float16] = np.load(path, mmap_mode="r")

@@ -1,4 +1,4 @@
-"""Frames of real notes: how loud their partials are, how much noise lies between, how far off pitch they are.
+"""Frames of real notes: how loud their partials are, how much noise is between them, how far they are off pitch.
 
 The frames are those that `instrument.models.sound.additive` makes sound of.
 """
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 from instrument.models.sound.additive import (
     EDGES,
     FRAME_RATE,
-    HEARD,
     KNOTS,
+    MAX_HERTZ,
     NOISE_FLOOR,
     PARTIAL_FLOOR,
-    frequency,
     oscillate,
+    partial_interpolation,
     phasors,
-    spread,
 )
+from instrument.music.pitch import to_hertz
 
 Floats = NDArray[np.floating]
 DETUNED = 60  # cents: how far a note is searched for around its pitch
 WANDERING = 80.0  # cents, of a frame around the note
 SHORTEST = 0.024  # seconds of sound that a frame's partials are read from, at least
-PERIODS = 3  # likewise
+PERIODS = 3  # the same, in periods of the note
 UPSAMPLED = 4
 STIFFNESS = np.r_[0, 1e-5 * 2 ** (np.arange(17) / 2)]  # of strings: partial k lies at k sqrt(1 + B k^2)
-RINGING = 3.0  # decibels a second that a tone has to lose to be a free one, whose partials may lie off multiples
+RINGING = 3.0  # decay in decibels a second from which a tone rings freely and its partials may be inharmonic
 RESOLVED = 24  # partials that are looked for one by one
 GEOMETRIC = 1.781  # mean power over its geometric mean, of noise
 LONG, LOW = 0.064, 0.3  # seconds of sound, and quantile of its bins, that noise between steady partials is read from
@@ -40,7 +40,7 @@ LONG, LOW = 0.064, 0.3  # seconds of sound, and quantile of its bins, that noise
 @dataclass(frozen=True, slots=True)
 class Frames:
     """levels: (frames, PARTIALS + BANDS) decibels; cents: (frames,) off the pitch; tuning: (PARTIALS,) cents that
-    partials lie off the multiples; known: (PARTIALS + BANDS,) what the sample rate lets one see."""
+    partials are off the multiples; known: (PARTIALS + BANDS,) what the sample rate can represent."""
 
     levels: NDArray[np.float32]
     cents: NDArray[np.float32]
@@ -51,25 +51,25 @@ class Frames:
 def analyse(sound: Floats, rate: int, pitch: int) -> Frames:
     """Frames of a note of that MIDI pitch, the first centred on its first sample."""
     count = max(2, len(sound) * FRAME_RATE // rate + 1)
-    nominal = float(frequency(pitch))
+    nominal = float(to_hertz(pitch))
     hertz, tuning = tuned(sound, rate, nominal)
     cents = wandering(sound, rate, hertz, count)
     phase = np.cumsum(np.r_[0, _at_samples(hertz * 2 ** (cents / 1200), len(sound), rate)]) / rate
-    order = np.arange(1, KNOTS[-1] + 1) * 2 ** (tuning @ spread() / 1200)
-    order = order[order * hertz < min(0.475 * rate, HEARD)]
+    order = np.arange(1, KNOTS[-1] + 1) * 2 ** (tuning @ partial_interpolation() / 1200)
+    order = order[order * hertz < min(0.475 * rate, MAX_HERTZ)]
     order = order if len(order) else np.ones(1)
     found = partials(sound, rate, phase, hertz, order, count)
     residual = sound - _sound_of(found, phase, order, rate, len(sound))
     every = np.full((count, KNOTS[-1]), 10.0 ** (PARTIAL_FLOOR / 20))
     every[:, : len(order)] = np.maximum(np.abs(found), every[:, : len(order)])
     levels = np.concatenate([_at_knots(every), noise_bands(residual, rate, count)], 1)
-    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, HEARD * 1.06)]
+    known = np.r_[len(order) >= KNOTS, EDGES[1:] < min(0.475 * rate, MAX_HERTZ * 1.06)]
     offset = 1200 * np.log2(hertz / nominal)
     return Frames(levels.astype(np.float32), (cents + offset).astype(np.float32), tuning.astype(np.float32), known)
 
 
 def tuned(sound: Floats, rate: int, nominal: float) -> tuple[float, Floats]:
-    """Hertz of a note near `nominal`, and cents (PARTIALS,) that its partials lie off the multiples. What is driven
+    """Hertz of a note near `nominal`, and cents (PARTIALS,) that its partials are off the multiples. What is driven
     (blown, bowed, sung) has its partials at multiples; what rings (struck, plucked) need not."""
     part = sound[int(0.02 * rate) : int(1.5 * rate)]
     size = 1 << 17 if rate < 30000 else 1 << 18
@@ -80,7 +80,7 @@ def tuned(sound: Floats, rate: int, nominal: float) -> tuple[float, Floats]:
     stiff = STIFFNESS[:, None, None] if _loss(part, rate) > RINGING else STIFFNESS[:1, None, None]
     places = nominal * 2 ** (cents[:, None] / 1200) * order * np.sqrt(1 + stiff * order**2) * (size / rate)
     total = np.interp(places, np.arange(len(spectrum)), soft).sum(-1)
-    total *= np.where(np.arange(len(stiff)) > 0, 0.98, 1.0)[:, None]  # a string without stiffness in doubt
+    total *= np.where(np.arange(len(stiff)) > 0, 0.98, 1.0)[:, None]  # if in doubt, a string without stiffness
     row, column = np.unravel_index(total.argmax(), total.shape)
     stiffness, hertz = float(stiff[row, 0, 0]), nominal * 2 ** (cents[column] / 1200)
     fine = np.arange(-3, 3.1, 0.25)
@@ -102,7 +102,7 @@ def _loss(part: Floats, rate: int) -> float:
 
 
 def _peaks(spectrum: Floats, bin_hertz: float, hertz: float, tuning: Floats) -> Floats:
-    """Cents off the multiples at which partials stand out, around those expected; these, where none does."""
+    """Cents off the multiples of peaks near the expected partials; the expected cents where there is no peak."""
     out = tuning.copy()
     for i, expected in enumerate(tuning):
         centre, reach = (i + 1) * hertz * 2 ** (expected / 1200), 0.45 * hertz
@@ -118,14 +118,16 @@ def _peaks(spectrum: Floats, bin_hertz: float, hertz: float, tuning: Floats) -> 
 
 
 def wandering(sound: Floats, rate: int, hertz: float, count: int) -> Floats:
-    """Cents (frames,) by which the lower partials of each frame lie off `hertz`: by how fast their phases turn."""
+    """Cents (frames,) by which the lower partials of each frame are off `hertz`, from the speed of their phases."""
     order = np.arange(1, max(2, min(9, int(0.45 * rate / hertz) + 1)))
     size = 2 * int(max(0.5 * PERIODS / hertz, 0.01) * rate)
     base = np.exp(-2j * np.pi * np.outer(np.arange(size) - size // 2, order) * hertz / rate)
     found = _cut(sound, rate, count, size) @ (base * np.hanning(size + 1)[:-1, None])
     found = found * np.exp(-2j * np.pi * _centres(rate, count)[:, None] * order * hertz / rate)
     step = found[1:] * found[:-1].conj()
-    step = step * np.exp(-1j * np.angle((step * np.abs(step)).sum(0)))  # a partial's own place is no wandering
+    step = step * np.exp(
+        -1j * np.angle((step * np.abs(step)).sum(0))
+    )  # a partial's constant deviation is not a change of pitch
     weight = np.abs(step) * order**2
     off = np.angle(step) * FRAME_RATE / (2 * np.pi * order)  # hertz of the fundamental
     mean = (weight * off).sum(1) / np.maximum(weight.sum(1), 1e-12)
@@ -139,8 +141,8 @@ def wandering(sound: Floats, rate: int, hertz: float, count: int) -> Floats:
 def partials(
     sound: Floats, rate: int, phase: Floats, hertz: float, order: Floats, count: int
 ) -> NDArray[np.complex128]:
-    """Amplitudes (frames, partials) of partials at `order` times a note's frequency, whose phase, in periods, is told
-    at its samples (samples + 1,). The note is stretched until its periods are even, so that it stands still."""
+    """Amplitudes (frames, partials) of partials at `order` times a note's frequency, whose phase, in periods, is given
+    at its samples (samples + 1,). The note is stretched until its periods are even, so that its pitch is constant."""
     periods = max(PERIODS, int(np.ceil(SHORTEST * hertz)))
     fine = 1 << int(np.ceil(np.log2(2 * order[-1] + 2)))  # samples a period
     size = fine * periods
@@ -177,8 +179,8 @@ def _sound_of(found: NDArray[np.complex128], phase: Floats, order: Floats, rate:
 
 
 def noise_bands(residual: Floats, rate: int, count: int) -> Floats:
-    """Levels (frames, BANDS) of the power density of what is no partial: the least of what a short window tells, and
-    what a long one does between what stands out in it."""
+    """Levels (frames, BANDS) of the power density of the noise between partials: the least of a short window's, and
+    that of a long window between its peaks."""
     size = 2 * (rate // FRAME_RATE)
     window = np.sin(np.pi * (np.arange(size) + 0.5) / size)
     hertz, power = _density(residual, rate, count, window)

@@ -1,4 +1,4 @@
-"""What of all that was found goes into a corpus: splits, windows, and as many minutes as are wanted."""
+"""Choosing what goes into a corpus: splits, windows, and the number of minutes requested."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from training.data.notes.shards import licence_allows_shipping
 from training.data.sound.sources import Item
 
 SHORTEST_S = 3.0  # of windows
-SPARE = 1.1  # so much more is planned than wanted: some will be rejected
-HELD_OUT = 1 / 6  # as much as `minutes` for each of valid and test
+MARGIN = 1.1  # so much more is planned than wanted: some will be rejected
+HELD_OUT = 1 / 6  # share of `minutes` for each of valid and test
 TEST_SHARE = VALID_SHARE = 0.1
 
 
@@ -70,7 +70,7 @@ def plan(items: list[Item], options: Options) -> tuple[list[Item], list[tuple[st
     )
     planned, taken = [], Counter[tuple[str, ...]]()
     for _, _, window in ranked:
-        if wanted(window, taken, options, SPARE):
+        if wanted(window, taken, options, MARGIN):
             planned.append(window)
     return single + sorted(planned, key=lambda i: (i.kind, _budget_key(i))), rejected
 
@@ -99,7 +99,7 @@ def _place(group: str) -> float:
 
 
 def _windows(item: Item, options: Options) -> Iterator[tuple[int, float, Item]]:
-    """Windows of a recording or piece that lie side by side from a random place on: in random order, with
+    """Consecutive windows of a recording or piece from a random place on: in random order, with
     their rank in it and a random number."""
     if item.seconds < SHORTEST_S:
         return
@@ -113,23 +113,23 @@ def _windows(item: Item, options: Options) -> Iterator[tuple[int, float, Item]]:
 
 
 def chance(item: Item, options: Options) -> np.random.Generator:
-    """Random numbers of its own for each item."""
+    """A random generator for each item."""
     named = f"{item.dataset}/{item.path}@{item.start}".encode()
     return np.random.default_rng([options.seed, zlib.crc32(named)])
 
 
 def _budget_key(item: Item) -> tuple[str, ...]:
-    """What may train a bundle that ships is counted apart."""
+    """Items that may train a bundle that ships are counted separately."""
     return item.kind, item.genre, item.split, str(licence_allows_shipping(item.licence))
 
 
-def wanted(item: Item, taken: Counter[tuple[str, ...]], options: Options, spare: float = 1.0) -> bool:
+def wanted(item: Item, taken: Counter[tuple[str, ...]], options: Options, margin: float = 1.0) -> bool:
     """Whether there is room for a window within the minutes; if so it is counted, in milliseconds."""
     if item.kind in ("note", "tone") or options.minutes == 0:
         return True
     share = 1.0 if item.split == "train" else HELD_OUT
     key = _budget_key(item)
-    if taken[key] >= options.minutes * 60_000 * share * spare:
+    if taken[key] >= options.minutes * 60_000 * share * margin:
         return False
     taken[key] += round(item.seconds * 1000)
     return True

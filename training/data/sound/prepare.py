@@ -1,7 +1,7 @@
 """`python -m training prepare-audio`: from recordings, single notes, MIDI files and sound fonts to a corpus.
 
 Like `prepare`: batches in processes of their own leave their results in a cache folder, so that a run that was
-killed goes on where it stopped, and what cannot be had is listed with its reason.
+stopped resumes, and items that cannot be used are listed with the reason.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CACHE_NAME, MIDI_NAME, REJECTED_NAME = ".cache", ".midi", "rejected.csv"
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What became of an item: the reason why nothing did, or its frames, the peak that their full scale stands
+    """The result of an item: the reason why it was rejected, or its frames, the peak that their full scale stands
     for, and the frames until its key was released."""
 
     reason: str = ""
@@ -70,13 +70,13 @@ def prepare_audio(
 ) -> Corpus:
     """Bring sources into one corpus of mono sound, and return it.
 
-    sources: folders of recordings (the genre is the subfolder, or stands in clips.csv), of single notes
+    sources: folders of recordings (the genre is the subfolder, or given in clips.csv), of single notes
     (notes.csv, or NSynth's examples.json), of MIDI files or of what `prepare` made of them, which are
     rendered; or sound fonts, whose single notes are. out: the folder to write; a run that was interrupted
-    goes on there, a finished one returns at once. jobs: processes at a time, 0 = one a processor.
+    resumes there, a finished one returns at once. jobs: processes at a time, 0 = one a processor.
 
     Music is cut into windows of one level; notes keep their loudness within an instrument. Raises
-    HocketError for bad input; files that cannot be had are listed in rejected.csv and left out.
+    HocketError for bad input; files that cannot be used are listed in rejected.csv and left out.
     """
     options, jobs, started = options or Options(), jobs or os.cpu_count() or 1, time.monotonic()
     options.check()
@@ -117,8 +117,8 @@ def prepare_audio(
 
 
 def _nothing(sources: Sequence[Path], rejected: list[tuple[str, str]]) -> str:
-    said = f"; the first that cannot be had: {', '.join(rejected[0])}" if rejected else ""
-    return f"{', '.join(map(str, sources))}: there is nothing to take{said}"
+    first_reason = f"; the first item rejected: {', '.join(rejected[0])}" if rejected else ""
+    return f"{', '.join(map(str, sources))}: they hold nothing to use{first_reason}"
 
 
 def _finished(out: Path, source_hash: str) -> Corpus | None:
@@ -156,7 +156,7 @@ def _find(source: Path, midi_cache: Path, options: Options, jobs: int) -> Found:
 
 
 def _make_batch(options: Options, fonts: list[str], batch: list[Item], cache: Path) -> None:
-    """Runs in a process of its own."""
+    """Runs in its own process."""
     made: list[Made] = []
     sounds: list[NDArray[np.int16]] = []
     maker = _Maker(options, fonts)
@@ -211,7 +211,7 @@ class _Maker:
         return self._renderer
 
     def _piece(self, item: Item) -> NDArray[np.float32]:
-        """A window of a piece, with a sound font, an ensemble and a room that chance chooses."""
+        """A window of a piece, with a random sound font, ensemble and room."""
         rng = chance(item, self.options)
         font = self.fonts[rng.integers(len(self.fonts))]
         ensembles = ENSEMBLES.get(item.genre, ANY)
@@ -225,7 +225,7 @@ class _Maker:
 
 
 def _trimmed(sound: NDArray[np.float32], fade: int) -> NDArray[np.float32]:
-    """A note up to where it has died away, faded out over its last frames, `fade` of them."""
+    """A note up to where it becomes inaudible, faded out over its last `fade` frames."""
     audible = np.flatnonzero(np.abs(sound) > FAINT)
     end = int(audible[-1]) + 1 if len(audible) else 0
     fade = min(end, fade)
@@ -247,7 +247,7 @@ def _save(cache: Path, key: str, made: list[Made], sounds: list[NDArray[np.int16
             sound.astype("<i2").tofile(file)
     temporary = cache / f"{key}.tmp"
     temporary.write_bytes(msgspec.json.encode(made))
-    temporary.replace(_result(cache, key))  # last: it says that the batch is whole
+    temporary.replace(_result(cache, key))  # last, as it marks the batch as complete
 
 
 # Merging ------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from instrument import fluidsynth_library
 from instrument.errors import HocketError
-from instrument.midi_spec import CHANNELS, VOLUME
+from instrument.midi_spec import CHANNELS, DRUM_CHANNEL, VOLUME
 from instrument.music.notes import Part, Piece
-from instrument.music.reading import DRUM_CHANNEL, RawMidi
+from instrument.music.reading import RawMidi
 from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT
 from training.data.sound.ensembles import LEVELS, Ensemble
 
@@ -106,7 +106,7 @@ class Renderer:
         self._open: dict[Path, tuple[int, int]] = {}  # settings and synthesiser that loaded it
 
     def play(self, score: Score, font: Path, room: Room, start: float, seconds: float) -> NDArray[np.float32]:
-        """Mono samples (frames,) of so many seconds of a score, from `start` on; what began before still
+        """Mono samples (frames,) of a number of seconds of a score, from `start` on; what began before still
         sounds. HocketError for a font that cannot be read."""
         begin = max(0.0, start - PREROLL_S)
         notes = _disjoint(score.notes[(score.notes[:, 1] > begin) & (score.notes[:, 0] < start + seconds)])
@@ -128,7 +128,7 @@ class Renderer:
         self, font: Path, preset: tuple[int, int], pitch: int, velocity: int, hold: float, tail: float
     ) -> NDArray[np.float32]:
         """Mono samples (frames,) of a single note without reverberation, its key held for `hold` seconds,
-        and `tail` seconds more. preset: bank and program; HocketError where the font has no such."""
+        and `tail` seconds more. preset: bank and program; HocketError if the font does not have it."""
         events = [(0, 1, 0, pitch, velocity), (round(hold * self.rate), 0, 0, pitch, velocity)]
         with self._fresh(font, Room(level=0)) as synth:
             self._calls.pin_preset(self._open[font][1], ONLY_FONT, *preset)
@@ -137,7 +137,7 @@ class Renderer:
             return self._run(synth, events, round((hold + tail) * self.rate))
 
     def close(self) -> None:
-        """Let go of all fonts."""
+        """Close all fonts."""
         for settings, synth in self._open.values():
             self._delete(settings, synth)
         self._open.clear()
@@ -160,8 +160,8 @@ class Renderer:
 
     @contextlib.contextmanager
     def _fresh(self, font: Path, room: Room) -> Iterator[int]:
-        """A synthesiser with this font, as new: what is played does not depend on what was played before,
-        which resetting one does not achieve (its reverberation goes on)."""
+        """A new synthesiser with this font: what is played does not depend on what was played before,
+        which resetting one does not achieve (its reverberation continues)."""
         library, calls = self._library, self._calls
         if font not in self._open:
             settings, loader = self._synth()
@@ -197,7 +197,7 @@ class Renderer:
 def _seconds(
     ticks: NDArray[Any], tempos: tuple[tuple[int, float], ...] | list[tuple[int, float]], beat: int
 ) -> NDArray[np.float64]:
-    """When ticks are; the first tempo holds from the start."""
+    """Times of ticks in seconds; the first tempo applies from the start."""
     at = np.array([tick for tick, _ in tempos], np.float64)
     per_tick = np.array([60 / (bpm * beat) for _, bpm in tempos])
     at[0] = 0

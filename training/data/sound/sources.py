@@ -60,7 +60,7 @@ class Item(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Found:
-    """What a source holds, and what of it cannot be had: path and reason."""
+    """The items of a source, and those that cannot be used: path and reason."""
 
     items: list[Item] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
@@ -142,8 +142,8 @@ def find_notes(folder: Path, hold: float) -> Found:
 
 
 def find_nsynth(folder: Path) -> Found:
-    """Notes in the manner of NSynth: examples.json, and audio/NAME.wav. A folder whose name ends in train,
-    valid or test is that split."""
+    """Notes in the format of NSynth (Engel et al., 2017): examples.json, and audio/NAME.wav. A folder whose name ends
+    in train, valid or test is that split."""
     path = folder / NSYNTH_NAME
     try:
         examples = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
@@ -163,7 +163,7 @@ def find_nsynth(folder: Path) -> Found:
 
 def find_pieces(shards: Shards, all_licences: bool, midi_folder: Path | None = None) -> Found:
     """Pieces to be rendered: with pitched notes, made by people, and unless `all_licences` not under the GPL.
-    midi_folder: where their files are, if they shall play with their own programs."""
+    midi_folder: where their files are, to play with their own programs."""
     return Found(
         [
             Item(
@@ -188,18 +188,18 @@ def find_pieces(shards: Shards, all_licences: bool, midi_folder: Path | None = N
 
 def find_tones(font: Path, notes: Path | None, hold: float) -> Found:
     """Single notes for a sound font to play: those of a notes.csv (each with the program that its source_file
-    or its instrument's name tells), or else all of INSTRUMENTS."""
+    or its instrument's name is known), or else all of INSTRUMENTS."""
     rows = _rows(notes, ("file", "instrument", "pitch")) if notes else _usual_notes()
     found, seen = Found(), set[tuple[Any, ...]]()
     for line, row in rows:
         path, name = row["file"], row["instrument"]
-        told, usual = PRESET.search(row.get("source_file") or ""), INSTRUMENTS.get(name.split("_")[0])
+        match, usual = PRESET.search(row.get("source_file") or ""), INSTRUMENTS.get(name.split("_")[0])
         usual = INSTRUMENTS.get(name, usual)
         facts = _note_facts(row, "pitch", "velocity")
-        if told is None and usual is None:
+        if match is None and usual is None:
             found.rejected.append((path, f"no program is known for the instrument {name!r}"))
             continue
-        facts["preset"] = (int(told[1]), int(told[2])) if told else (0, usual.program if usual else 0)
+        facts["preset"] = (int(match[1]), int(match[2])) if match else (0, usual.program if usual else 0)
         facts |= {"hold": hold, "dataset": font.stem, "split": _split(notes, line, row) if notes else ""}
         if facts["velocity"] < 1:
             facts["velocity"] = VELOCITIES[-1]
@@ -223,7 +223,7 @@ def _add_recording(found: Found, folder: Path, path: str, facts: dict[str, Any])
 
 
 def _add_note(found: Found, folder: Path, path: str, instrument: str, family: str, facts: dict[str, Any]) -> None:
-    """folder: of the file, or a sound font that shall play it."""
+    """folder: of the file, or a sound font that plays it."""
     pitch = facts["pitch"]
     if pitch is None:
         found.rejected.append((path, "its pitch is not labelled"))
@@ -300,7 +300,7 @@ def _stamp(path: Path) -> str:
     try:
         stat = path.stat()
     except OSError:
-        return ""  # reading it will say what is wrong
+        return ""  # reading it will report the error
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 

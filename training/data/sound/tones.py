@@ -1,6 +1,6 @@
-"""What is learnt of single notes: their frames, how they go on when they are held, how they are released.
+"""Training data of single notes: their frames, how they decay while held, and how they are released.
 
-A note is taken apart once (`training.data.sound.partials`); what is found is kept with the corpus, in `tones`. Rates
+A note is analysed once (`training.data.sound.partials`); the result is kept with the corpus, in `tones`. Rates
 below 40 kHz do not show the highest bands; where the same note is there in a second corpus of a higher rate, they are
 taken from that, at the level at which the two notes agree below.
 """
@@ -21,20 +21,20 @@ from training.data.sound.partials import Frames, analyse
 
 VERSION = 2  # of what is kept
 SPAN = 240  # frames that are learnt of a held note
-SETTLED = 162  # frame from which on a held note goes on evenly
+SETTLED = 162  # frame from which on a held note decays evenly
 ENDING = 12  # frames at the end of a recording that may be faded
 STEADY = 3.0  # decibels a second that a driven tone may change by
 FASTEST = 300.0  # decibels a second
 AGREEING = slice(PARTIALS + 24, PARTIALS + 36)  # bands from 3.5 to 7 kHz, in which two rates have to agree
-EVERY = 2  # semitones: of the notes at a higher rate, which cost three times as much, those at multiples are heard
-SHORT = 0.12  # seconds below which nothing is learnt of a recording
+EVERY = 2  # semitones: of the notes at a higher rate, which cost three times as much, those at multiples are analysed
+SHORT = 0.12  # seconds; shorter recordings are not used
 
 
 @dataclass(frozen=True, slots=True)
 class Tone:
     """levels (SPAN, LEVELS) decibels and cents (SPAN,) of a held note; usable: frames of these that were recorded;
-    tuning (PARTIALS,): cents that partials lie off the multiples; known (LEVELS,); loss (LEVELS,): decibels a second
-    when it is held for long; release: decibels a second after its key went up, NaN where that was not recorded."""
+    tuning (PARTIALS,): cents that partials are off the multiples; known (LEVELS,); loss (LEVELS,): decibels a second
+    when it is held for long; release: decibels a second after its key was released, NaN if that was not recorded."""
 
     levels: NDArray[np.float16]
     cents: NDArray[np.float16]
@@ -46,7 +46,7 @@ class Tone:
 
 
 def describe(sound: NDArray[np.floating], rate: int, pitch: int, held: int = 0) -> Tone:
-    """What is learnt of a note whose key went up after `held` samples, 0 where it did not. HocketError where there is
+    """The data of a note whose key was released after `held` samples, 0 if it was not. HocketError if there is
     nothing to learn from."""
     if len(sound) < SHORT * rate or np.abs(sound).max() < 1e-3:
         raise HocketError("silent, or shorter than an eighth of a second")
@@ -86,7 +86,7 @@ def _slope(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _loss(levels: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Decibels a second (LEVELS,) at which a held note goes on to fade; 0 throughout for one that is driven."""
+    """Decibels a second (LEVELS,) at which a held note decays; all 0 for an instrument that is driven."""
     late = levels[min(SETTLED, len(levels) // 2) :].astype(np.float64)
     total = -float(_slope(_loudness(late)[:, None])[0])
     if total < STEADY:
@@ -98,7 +98,7 @@ def _loss(levels: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _filled(frames: Frames, usable: int, loss: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Levels and cents of SPAN frames: what was recorded, then as the note goes on."""
+    """Levels and cents of SPAN frames: what was recorded, then its continuation."""
     levels = np.empty((SPAN, LEVELS))
     levels[:usable] = frames.levels[:usable]
     after = np.arange(1, SPAN - usable + 1)[:, None] / FRAME_RATE
@@ -113,10 +113,10 @@ def _release(tail: NDArray[np.floating], rate: int) -> float:
     hop = rate // FRAME_RATE
     power = (tail[: len(tail) // hop * hop].reshape(-1, hop).astype(np.float64) ** 2).mean(1)
     level = 10 * np.log10(power + 1e-12)
-    heard = max(4, int((level > max(-85.0, level[0] - 60)).sum()))
+    audible = max(4, int((level > max(-85.0, level[0] - 60)).sum()))
     if len(level) < 4:
         return FASTEST
-    return float(np.clip(-_slope(level[:heard, None])[0], 20.0, FASTEST))
+    return float(np.clip(-_slope(level[:audible, None])[0], 20.0, FASTEST))
 
 
 # --- the notes of a corpus
@@ -136,7 +136,7 @@ class Rows:
 
 
 class Tones:
-    """All notes of a corpus that something can be learnt of. Arrays have a row a note: levels (notes, SPAN, LEVELS)
+    """All usable notes of a corpus. Arrays have a row a note: levels (notes, SPAN, LEVELS)
     and cents (notes, SPAN) as memory-mapped float16; the rest as in `Tone`."""
 
     def __init__(self, clips: list[Clip], arrays: dict[str, NDArray], rows: NDArray[np.int64]) -> None:
@@ -158,7 +158,7 @@ NAMES = ("levels", "cents", "usable", "tuning", "known", "loss", "release")
 
 
 def open_tones(corpus: Corpus, full: Corpus | None = None) -> Tones:
-    """The notes of a corpus, taken apart now unless they were before. full: the same notes at a higher rate."""
+    """The notes of a corpus, analysed now unless they were before. full: the same notes at a higher rate."""
     folder = corpus.folder / "tones"
     name = f"{VERSION}-{corpus.data_hash}-{full.data_hash if full else 'alone'}"
     clips = [c for c in corpus.clips if c.instrument and c.pitch >= 0]
@@ -181,11 +181,11 @@ def _take_apart(corpus: Corpus, clips: list[Clip], full: Corpus | None, folder: 
         n: np.lib.format.open_memmap(folder / f"{n}.npy", "w+", types.get(n, np.float16), (len(clips), *shape))
         for n, shape in shapes.items()
     }
-    heard = [c for c in full.clips if c.pitch % EVERY == 0] if full else []
-    whole = {(c.instrument, c.pitch, c.velocity): c for c in heard}
+    audible = [c for c in full.clips if c.pitch % EVERY == 0] if full else []
+    whole = {(c.instrument, c.pitch, c.velocity): c for c in audible}
     for row, clip in enumerate(clips):
         if row % 100 == 0:
-            print(f"notes taken apart: {row} of {len(clips)}", flush=True)
+            print(f"notes analysed: {row} of {len(clips)}", flush=True)
         try:
             tone = describe(corpus.read(clip), corpus.rate, clip.pitch, clip.held)
         except HocketError as error:
@@ -201,7 +201,7 @@ def _take_apart(corpus: Corpus, clips: list[Clip], full: Corpus | None, folder: 
 
 
 def widened(tone: Tone, whole: Tone) -> Tone:
-    """A note, with what it does not show taken from the same note at a higher rate, as far as the two agree."""
+    """A note, with the bands it lacks taken from the same note at a higher rate, as far as the two agree."""
     new = whole.known & ~tone.known
     off = np.median(tone.levels[:, AGREEING].astype(np.float32) - whole.levels[:, AGREEING], 1, keepdims=True)
     if not new.any() or np.abs(np.median(off[: tone.usable])) > 20:

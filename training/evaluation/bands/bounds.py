@@ -1,4 +1,4 @@
-"""The frozen bounds: what they hold, how they are kept, and which figures of a band are within them."""
+"""The frozen bounds: what they hold, how they are stored, and which figures of a band are within them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evaluation.bands.figures import FIGURES
 
 VERSION = 1
 BOUNDS_FILE = Path(__file__).with_name("bounds.json")
-ROUNDING = 1e-4  # what is kept is rounded to four places
+ROUNDING = 1e-4  # stored figures are rounded to four places
 
 M, C, B, D = Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS
 # The parts of a band in each genre. The voices that a chorale names are its melody and its bass.
@@ -34,8 +34,8 @@ BANDS: dict[str, frozenset[Part]] = {
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True):
-    """10th percentile, median and 90th percentile of so many real pieces; pool: which genres they are of, "" if they
-    are all of the genre itself."""
+    """10th percentile, median and 90th percentile of real pieces; pieces: their number; pool: their genres, "" if
+    they are all of the genre itself."""
 
     low: float
     median: float
@@ -49,7 +49,7 @@ class Bound(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Foil(msgspec.Struct, frozen=True):
-    """What the bounds say of some pieces of one kind.
+    """Some pieces of one kind, compared with the bounds.
 
     fewest, usual: how many figures of a piece are outside, at least and in the median; newly: how many of these are, in
     the median, within in the real piece that it is made of (by the bounds of that piece's genre); within, within_three:

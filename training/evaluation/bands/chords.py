@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from instrument.music.harmony import KEYS
 from training.evaluation.bands.excerpt import SLACK, Excerpt
 
-STAYING = 0.12  # added for going on with the same chord
+STAYING = 0.12  # added for keeping the same chord
 TIE = 1e-9  # scores nearer than that are equal
 THERE = 0.15  # share of the sounding duration from which on a tone of the chord counts as there
 TONES_WEIGHT, ROOT_WEIGHT = 0.5, 0.15

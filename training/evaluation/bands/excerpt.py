@@ -1,4 +1,4 @@
-"""The stretch of a piece that is measured, and what several figures read from it: bars, lines, likeness."""
+"""The stretch of a piece that is measured, and what several figures read from it: bars and lines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
+from training.measures.bars import SIXTEENTH, to_sixteenth
+from training.measures.bars import struck as stretches
 
 SECONDS = 180.0
-SIXTEENTH = TICKS_PER_BEAT // 4
 SLACK = TICKS_PER_BEAT // 8  # a thirty-second, by which a player may be early or late
 FEWEST_BARS = 8
 PLAYED_PARTS = (Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS)
-DRUM_ROW = 128  # added to the number of a drum, so that it is no pitch
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +108,10 @@ def cut(piece: Piece, seconds: float = SECONDS) -> Excerpt:
     return Excerpt(notes, metre, bars, _mean_bpm(piece.tempos, start, end))
 
 
-def to_sixteenth(ticks: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Ticks moved to the nearest sixteenth, halves upwards."""
-    return (ticks + SIXTEENTH // 2) // SIXTEENTH * SIXTEENTH
-
-
 def struck(excerpt: Excerpt, notes: NDArray[np.int32], bars: int = 1) -> list[frozenset[int]]:
-    """What is struck in each stretch of so many bars: a number for each (sixteenth of the stretch, pitch or drum).
-    Onsets go to the nearest sixteenth. A last stretch that is not whole is left out."""
-    length = bars * excerpt.bar
-    found: list[set[int]] = [set() for _ in range(excerpt.bars // bars)]
-    rows = notes[:, 2] + np.where(notes[:, 5] == Part.DRUMS, DRUM_ROW, 0)
-    for onset, row in zip(to_sixteenth(notes[:, 0]).tolist(), rows.tolist(), strict=True):
-        stretch, offset = divmod(onset, length)
-        if stretch < len(found):
-            found[stretch].add(offset * 2 * DRUM_ROW + row)
-    return [frozenset(each) for each in found]
-
-
-def likeness(a: frozenset[int], b: frozenset[int]) -> float:
-    """Jaccard's: the share of what both have in what either has; 0 where both are empty."""
-    either = len(a | b)
-    return len(a & b) / either if either else 0.0
+    """What is struck in each stretch of so many bars, as `training.measures.bars.struck` numbers it. A last stretch
+    that is not whole is left out."""
+    return stretches(notes, 0, bars * excerpt.bar, excerpt.bars // bars)
 
 
 def melody_line(excerpt: Excerpt) -> list[LineNote]:
@@ -141,7 +123,7 @@ def melody_line(excerpt: Excerpt) -> list[LineNote]:
 
 def line(notes: NDArray[np.int32], covered: bool = False) -> list[LineNote]:
     """The highest of the notes struck at each sixteenth, each ending at the next onset at the latest.
-    covered: leave out those below a note of the line that goes on for more than a sixteenth."""
+    covered: leave out those below a note of the line that sounds for more than a sixteenth longer."""
     onsets = to_sixteenth(notes[:, 0])
     chosen: list[LineNote] = []
     for i in np.lexsort((-notes[:, 2], onsets)).tolist():

@@ -17,7 +17,7 @@ M, C, B, D = Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS
 
 
 class Figure(NamedTuple):
-    """One figure. needs: the parts without which it says nothing of a piece; played: it says nothing of a piece that
+    """One figure. needs: the parts without which it is undefined; played: it is undefined for a piece that
     was written rather than played (no dynamics, swing as straight eighths)."""
 
     name: str
@@ -67,16 +67,16 @@ FIGURES: dict[str, Figure] = {
         Figure("ii-V", "chords", "supertonic to dominant", "per 16 bars"),
         Figure("clash", "chords", "time with a semitone or minor ninth that lasts longer than an eighth", "share"),
         *(
-            Figure(f"like {lag} before", "form", f"mean likeness of a bar to the one {lag} before", "0..1")
+            Figure(f"like {lag} before", "form", f"mean similarity of a bar to the one {lag} before", "0..1")
             for lag in LAGS
         ),
         Figure(
             "phrase likeness",
             "form",
-            "mean likeness 4 and 8 bars before, less that 3, 5, 7, 9 before",
+            "mean similarity to the bars 4 and 8 before, less that to those 3, 5, 7, 9 before",
             "0..1",
         ),
-        Figure("recalled", "form", "bars half or more like one at least 16 bars before, drums apart", "share"),
+        Figure("recalled", "form", "bars half or more like one at least 16 bars before, without drums", "share"),
         Figure("recalled in order", "form", "recalled bars whose next bar is recalled with them", "share"),
         Figure("exact repeats", "form", "bars equal to one of the 32 before", "share"),
         Figure("returns after leaving", "form", "two bars of melody that come back after others", "share"),
@@ -91,7 +91,7 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "drum bars alike",
             "rhythm",
-            "mean likeness of a bar of drums to the last one",
+            "mean similarity of a bar of drums to the one before",
             "0..1",
             frozenset({D}),
         ),

@@ -1,4 +1,4 @@
-"""Foils: music that is plainly no good band, or not of the genre, and must not pass for one."""
+"""Foils: music that is clearly not a good band, or not of the genre, and must be outside the bounds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Made(NamedTuple):
 def foils(
     excerpts: Mapping[str, Sequence[Excerpt]], bounds: Mapping[str, Mapping[str, Bound]]
 ) -> dict[str, dict[str, Foil]]:
-    """genre -> foil -> what the bounds of the genre say of it; "real" beside them: the pieces that loops and shuffles
+    """genre -> foil -> its comparison with the genre's bounds; also "real": the pieces that loops and shuffles
     are made of. Only figures of the parts that a foil has are judged. None of a genre with fewer than three pieces."""
     found = {}
     for genre in bounds:
@@ -56,7 +56,7 @@ def foils(
 
 
 def chosen(excerpts: Sequence[Excerpt], count: int = PIECES) -> list[Excerpt]:
-    """So many of them, spread evenly over the longer half of them (in bars), so that there is form to lose."""
+    """`count` of them, spread evenly over the longer half (in bars), as short pieces have little form to lose."""
     longer = sorted(excerpts, key=lambda each: -each.bars)[: max(count, len(excerpts) // 2)]
     return [longer[i * len(longer) // min(count, len(longer))] for i in range(min(count, len(longer)))]
 
@@ -69,7 +69,7 @@ def others(excerpts: Mapping[str, Sequence[Excerpt]], genre: str) -> list[tuple[
 
 
 def loop(excerpt: Excerpt) -> Excerpt:
-    """Four bars of a piece, the fifth to the eighth, again and again for three minutes."""
+    """Four bars of a piece, the fifth to the eighth, repeated for three minutes."""
     bars = int(SECONDS * excerpt.bpm / 60 * TICKS_PER_BEAT) // excerpt.bar
     length = LOOP_BARS * excerpt.bar
     own = _between(excerpt.notes, length, 2 * length)

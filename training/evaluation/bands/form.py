@@ -1,4 +1,4 @@
-"""Figures of form: what comes back, and where one section ends and another begins."""
+"""Figures of form: what is repeated, and where sections begin."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.music.notes import Part
-from training.evaluation.bands.excerpt import Excerpt, LineNote, likeness, mean, melody_line, struck
+from training.evaluation.bands.excerpt import Excerpt, LineNote, mean, melody_line, struck
+from training.measures.bars import jaccard, self_similarity
 
 LAGS = (1, 2, 4, 8, 16)
-FEWEST = 8  # pairs of bars, or bars that could recall one
+FEWEST = 8  # bars that could recall one
 PHRASE_LAGS, OTHER_LAGS = (4, 8), (3, 5, 7, 9)
 RECALL_LAG, RECALLED = 16, 0.5
 ORDER_LAG = 4
@@ -37,16 +38,9 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
     }
 
 
-def self_similarity(bars: Sequence[frozenset[int]], lag: int) -> float:
-    """Mean likeness of each bar to the one `lag` bars before, over pairs of which one has notes; nan of fewer than
-    eight pairs."""
-    pairs = zip(bars[lag:], bars, strict=False)
-    return mean((likeness(now, then) for now, then in pairs if now or then), FEWEST)
-
-
 def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
-    """Mean likeness to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before: what phrases of four bars
-    that come back have, and the same bars in another order have not."""
+    """Mean similarity to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before. Phrases of four bars
+    that are repeated have a high value; the same bars in another order do not."""
     phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]
     return float(np.mean(phrase) - np.mean([self_similarity(bars, lag) for lag in OTHER_LAGS]))
 
@@ -58,9 +52,9 @@ def recalled_in_order(bars: Sequence[frozenset[int]]) -> float:
     in_order = []
     for i in range(ORDER_LAG, len(bars) - 1):
         if bars[i] and bars[i + 1]:
-            places = [j for j in range(i - ORDER_LAG + 1) if likeness(bars[i], bars[j]) >= RECALLED]
+            places = [j for j in range(i - ORDER_LAG + 1) if jaccard(bars[i], bars[j]) >= RECALLED]
             if places:
-                in_order.append(float(any(likeness(bars[i + 1], bars[j + 1]) >= RECALLED for j in places)))
+                in_order.append(float(any(jaccard(bars[i + 1], bars[j + 1]) >= RECALLED for j in places)))
     return mean(in_order, FEWEST)
 
 
@@ -69,7 +63,7 @@ def recalled(bars: Sequence[frozenset[int]]) -> float:
     of fewer than eight such bars."""
     return mean(
         (
-            float(any(likeness(bars[i], then) >= RECALLED for then in bars[: i - RECALL_LAG + 1]))
+            float(any(jaccard(bars[i], then) >= RECALLED for then in bars[: i - RECALL_LAG + 1]))
             for i in range(RECALL_LAG, len(bars))
             if bars[i]
         ),
@@ -83,7 +77,7 @@ def exact_repeats(bars: Sequence[frozenset[int]]) -> float:
 
 
 def units(line: Sequence[LineNote], excerpt: Excerpt) -> list[frozenset[int]]:
-    """What a line strikes in each two bars, numbered as by `struck`."""
+    """The onsets of a line in each two bars, numbered as by `struck`."""
     rows = np.array([(n.onset, 0, n.pitch, 1, 1, Part.MELODY) for n in line], np.int32).reshape(-1, 6)
     return struck(excerpt, rows, UNIT_BARS)
 
@@ -97,10 +91,10 @@ def returns(found: Sequence[frozenset[int]]) -> float:
     for i in full:
         if i < FIRST_UNIT:
             continue
-        like = {j: likeness(found[i], found[j]) for j in full if j < i}
+        similarity = {j: jaccard(found[i], found[j]) for j in full if j < i}
         judged.append(float(any(
-            value >= RETURNED and any(like[k] < LEFT for k in like if j < k)
-            for j, value in like.items() if j <= i - UNIT_LAG
+            value >= RETURNED and any(similarity[k] < LEFT for k in similarity if j < k)
+            for j, value in similarity.items() if j <= i - UNIT_LAG
         )))  # fmt: skip
     return mean(judged, FEWEST_UNITS)
 

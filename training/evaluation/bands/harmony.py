@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT
 from training.evaluation.bands.chords import TEMPLATES, Chord, Harmony, is_diatonic, key, recognise
-from training.evaluation.bands.excerpt import SIXTEENTH, SLACK, Excerpt, mean, to_sixteenth
+from training.evaluation.bands.excerpt import SLACK, Excerpt, mean
+from training.measures.bars import SIXTEENTH, to_sixteenth
 
-FEWEST_NOTES, FEWEST_CHORDS = 8, 4  # with fewer nothing is said of them
+FEWEST_NOTES, FEWEST_CHORDS = 8, 4  # with fewer the figure is undefined
 CLASHES = (1, 13)  # semitones
 CLASH_TICKS = TICKS_PER_BEAT // 2  # that a clash lasts for longer than
 CADENCE_BARS = 16

@@ -12,7 +12,7 @@ from instrument.music.timebase import TICKS_PER_BEAT
 from training.evaluation.bands.excerpt import Excerpt, LineNote, mean, melody_line
 
 STEP, LEAP = 2, 7  # semitones: the largest step, and what a leap is larger than
-FEWEST = 16  # intervals, with fewer of which nothing is said
+FEWEST = 16  # intervals; with fewer the figures are undefined
 FEWEST_SEAMS = 8  # intervals across bar lines
 NAMES = (
     "steps", "leaps", "repeated notes", "contour entropy", "range", "phrase length", "bar-line intervals"
@@ -64,7 +64,7 @@ def phrase_lengths(line: Sequence[LineNote]) -> list[float]:
 
 
 def bar_line_intervals(line: Sequence[LineNote], bar: int) -> float:
-    """Mean size in semitones of the intervals from one bar (of so many ticks) to another, less that of the intervals
+    """Mean size in semitones of the intervals from one bar (of `bar` ticks) to another, less that of the intervals
     within bars; nan of fewer than eight of either."""
     sizes = [(abs(b.pitch - a.pitch), a.onset // bar != b.onset // bar) for a, b in pairwise(line)]
     across = mean((size for size, crosses in sizes if crosses), FEWEST_SEAMS)

@@ -47,7 +47,7 @@ SWING, SWUNG = "swing", "jazz"
 
 
 class Reference(NamedTuple):
-    """A real piece that was measured. played: it has dynamics of its own."""
+    """A real piece that was measured. played: its dynamics were performed."""
 
     dataset: str
     path: str

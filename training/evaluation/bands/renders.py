@@ -1,4 +1,4 @@
-"""What the instrument plays by itself, as its own command renders it, and the figures of that."""
+"""What the instrument plays without a performer, as `hocket render` renders it, and its figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.evaluation.bands.figures import figures
 VERSION = 1
 GENRES = ("pop", "rock", "jazz", "electronic", "game", "folk", "classical", "chorale")
 HOCKET = "from instrument.cli import main; main()"
-PATIENCE_S = 900.0
+TIMEOUT_S = 900.0
 
 
 class Job(NamedTuple):
@@ -77,7 +77,7 @@ def measure(model: str, seconds: float, seeds: Sequence[int], folder: Path, log:
 
 
 def measure_file(path: Path, seconds: float) -> dict[str, float]:
-    """The figures of a .mid file that the instrument wrote: its bars are taken as they are."""
+    """The figures of a .mid file that the instrument wrote: its bars are used unchanged."""
     try:
         found = figures(cut(to_piece(midi.parse(path.read_bytes())), seconds))
     except HocketError as error:
@@ -121,8 +121,8 @@ def _render(job: Job, seconds: float, seed: int, path: Path) -> None:
     length = ("--seconds", f"{seconds:g}", "--seed", str(seed), "--out", str(path))
     command = [sys.executable, "-c", HOCKET, "render", *job.arguments, *length]
     try:
-        subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True, text=True)
+        subprocess.run(command, check=True, timeout=TIMEOUT_S, capture_output=True, text=True)
     except subprocess.TimeoutExpired as error:
-        raise HocketError(f"{path.name} took more than {PATIENCE_S:g} s to render: try fewer --seconds") from error
+        raise HocketError(f"{path.name} took more than {TIMEOUT_S:g} s to render: try fewer --seconds") from error
     except subprocess.CalledProcessError as error:
         raise HocketError(f"{path.name} cannot be rendered: {error.stderr.strip()}") from error

@@ -1,4 +1,4 @@
-"""The page of the bands: figures beside bounds, foils and an earlier run, as Markdown."""
+"""The page of the bands: figures with bounds, foils and an earlier run, as Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NONE = "–"
 
 INTRODUCTION = """\
 Three minutes of each genre and of each factory patch, with several seeds, as `hocket render` plays them, against real
-pieces of the test split. Made by `python -m training.evaluation.bands measure`; the figures are defined in
+pieces of the test split. Made by `python -m training evaluate --bands --card`; the figures are defined in
 `training/evaluation/bands/figures.py`, the bounds were made by `python -m training.evaluation.bands bounds`.
 
 A cell is the median over the seeds of one figure. It is within when it lies between the 10th and 90th percentile of
@@ -26,7 +26,7 @@ outside in how often it plays, how late it enters and how long it rests, and its
 FOILS_TEXT = """\
 Nine pieces of each kind in each genre, and as many real ones: how many figures are outside in the median piece (and
 at least); how many of these are within in the real piece that it is made of. Of a real piece every fifth figure is
-outside by the making of the bounds. Figures of parts that a foil lacks are not judged."""
+outside by definition of the bounds. Figures of parts that a foil lacks are not judged."""
 WITHIN_TEXT = "Share of cells within. Real pieces and foils: medians of three pieces, as of three seeds."
 BOUNDS_TEXT = """\
 10th percentile (median) 90th percentile, and the number of pieces. ~ marks bounds that are pooled with other genres,
@@ -34,7 +34,7 @@ as fewer than 20 pieces of the genre have the figure; `bounds.json` names them."
 
 
 def page(results: Results, bounds: Bounds, baseline: Results | None = None) -> str:
-    """The whole page. baseline: an earlier run, whose figures stand in brackets."""
+    """The whole page. baseline: an earlier run, whose figures are shown in brackets."""
     now, before = cells(results, bounds), cells(baseline, bounds) if baseline else {}
     blocks = ["# The bands", INTRODUCTION, _source(results, baseline), "## Within the bounds", WITHIN_TEXT]
     blocks += [

@@ -1,4 +1,4 @@
-"""Figures of rhythm and of the parts: drums, swing, density, dynamics; who plays and who rests."""
+"""Figures of rhythm and of the parts: drums, swing, density, dynamics; which parts play and rest."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from instrument.music.notes import Part
 from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT
-from training.evaluation.bands.excerpt import PLAYED_PARTS, SLACK, Excerpt, mean, struck, to_sixteenth
-from training.evaluation.bands.form import self_similarity
+from training.evaluation.bands.excerpt import PLAYED_PARTS, SLACK, Excerpt, mean, struck
+from training.measures.bars import self_similarity, to_sixteenth
 
 KICKS = (35, 36)
-FEWEST = 16  # beats with an off-beat eighth, kicks, or notes, with fewer of which nothing is said
+FEWEST = 16  # beats with an off-beat eighth, kicks, or notes; with fewer the figure is undefined
 ON_BEAT = 0.1  # of a beat, to both sides
 OFF_BEAT = (0.4, 0.72)  # of a beat: from before the straight eighth to behind the triplet
 
@@ -33,7 +33,8 @@ def rhythm_figures(excerpt: Excerpt) -> dict[str, float]:
 
 
 def part_figures(excerpt: Excerpt) -> dict[str, float]:
-    """Who plays and who rests; a part that never plays rests and keeps one waiting for the whole excerpt."""
+    """How often each part plays, when the melody enters, and how long each rests; a part that never plays rests,
+    and enters late, by the whole excerpt."""
     found = {f"{_name(part)} bars": bars_sounding(excerpt, part) for part in PLAYED_PARTS}
     melody = excerpt.part(Part.MELODY)
     found["melody enters"] = float(to_sixteenth(melody[0, 0]) // excerpt.bar if len(melody) else excerpt.bars)

@@ -13,14 +13,14 @@ from training.evaluation.notes.features import SCALARS
 
 GRID = 1000
 EPSILON = 1e-6  # added to every cell's probability, so that an empty one does not make KLD infinite
-NARROWEST = 1e-3  # of the grid's span: bandwidth of distances that are all alike
+NARROWEST = 1e-3  # of the grid's span: bandwidth if all distances are equal
 
 Measured = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
 class Closeness:
-    """oa: area under both densities, 1 = alike; kld: nats, 0 = alike."""
+    """oa: area under both densities, 1 = identical distributions; kld: nats, 0 = identical."""
 
     oa: float
     kld: float

@@ -27,6 +27,7 @@ from training.evaluation.cost import time_notes, time_phrases
 from training.evaluation.examples import write_examples
 from training.evaluation.generation import Knobs, default_knobs
 from training.evaluation.notes.comparison import compare
+from training.evaluation.notes.copying import copying
 from training.evaluation.notes.features import measure as measure_pitched
 from training.evaluation.notes.features import measure_drums
 from training.evaluation.notes.key_lock import key_lock
@@ -38,7 +39,7 @@ from training.evaluation.notes.survey import analyses, forms, key_estimator, met
 from training.evaluation.notes.switching import switching
 from training.evaluation.overview import keep_figures
 from training.evaluation.report import card_sections
-from training.evaluation.samples import excerpts, like
+from training.evaluation.samples import excerpts, generate_like
 from training.families.notes.yardstick import score_pieces
 from training.families.table import FAMILIES
 from training.measures.genres import CACHE, genre_classifier
@@ -48,13 +49,13 @@ PIECES = 16
 FEWEST = 4  # real pieces without which a genre is not compared
 NATS_PIECES = 40  # of each genre, for the nats by the codec's fields
 SHOWN = 4  # genres with a piano roll
-PLAIN = {"temperature": 1.0, "top_p": 1.0}  # draws from the model as it is
+PLAIN = {"temperature": 1.0, "top_p": 1.0}  # samples from the model's own distribution
 SWITCHES = 3  # from each genre to each other
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Real pieces to hold a bundle against. shards: theirs, of models of phrases a `PartShards`; pieces: held out;
+    """Real pieces to compare a bundle with. shards: theirs, of models of phrases a `PartShards`; pieces: held out;
     others: real pieces for the floor (where they are too few, the other half of `pieces`); split: whose `pieces` are
     (None: they are all there is); name: what they are called."""
 
@@ -67,6 +68,13 @@ class Held:
     def of(self, genre: str) -> tuple[list[PieceInfo], list[PieceInfo]]:
         """Both lists for one genre."""
         return [p for p in self.pieces if p.genre == genre], [p for p in self.others if p.genre == genre]
+
+    @property
+    def training(self) -> list[PieceInfo]:
+        """The training pieces, without drum-only and realised ones; none where `pieces` may be among them."""
+        if self.split in (None, "train"):
+            return []
+        return self.shards.select(split="train", drums_only=False, realised=False)
 
 
 @dataclass(slots=True)
@@ -148,7 +156,7 @@ def evaluate(
         if isinstance(player, MusicVaePlayer):
             done.figures["cost"] |= time_phrases(player, manifest)
     if isinstance(held.shards, PartShards):
-        with stage("phrases", "phrases given back"):
+        with stage("phrases", "reconstruction of phrases"):
             done.figures |= reconstruction(bundle, held.shards.whole, held.split, flat)
     else:
         predictor, genres = FAMILIES[manifest.family].bundling.predictor(bundle), tuple(manifest.condition_genres)
@@ -178,6 +186,8 @@ def evaluate(
     with stage("long_runs", "long runs"):
         runs = long_runs(player, manifest, held.shards, default_knobs(manifest), seeds)
         done.figures["long_runs"] = judged(runs)
+    with stage("copying", "runs copied from training pieces"):
+        done.figures["copying"] = copying(runs, held.shards, held.training, held.pieces)
     with stage("analysis", "tempo, metre, key, loudness and form"):
         real = {genre: real_pieces(held.shards, [*held.of(genre)[0], *held.of(genre)[1]]) for genre in manifest.genres}
         done.figures |= {
@@ -190,7 +200,7 @@ def evaluate(
 
 
 def _switching(player: NotePlayer, manifest: Manifest, held: Held) -> dict[str, Any]:
-    """Empty where there are no genres to switch, or too few pieces to tell them by."""
+    """Empty if there are no genres to switch, or too few pieces to train a classifier of them."""
     if len(manifest.genres) < 2:
         return {}
     try:
@@ -221,7 +231,7 @@ def _features(
         if min(len(measured), len(floor)) < FEWEST:
             continue
         for name, knobs in settings.items():
-            made = like(player, {**knobs, "genre": genre}, real, pieces)
+            made = generate_like(player, {**knobs, "genre": genre}, real, pieces)
             found = [m for m in map(measure, made) if m is not None]
             rows[name][genre] = compare(found, measured, floor) if len(found) >= FEWEST else {}
             if name == "default":

@@ -2,7 +2,7 @@
 
 Pitch features are of the pitched notes, since a drum's number is no pitch; intervals and transitions go from
 each note to the next in the codec's order (by onset, then upwards). Transition matrices are shares, so that
-they do not tell the number of notes once more. Of drums alone, kinds stand for pitches.
+they do not depend on the number of notes. Of drums alone, kinds stand for pitches.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def bar_ticks(piece: Piece) -> int:
 
 def measure(piece: Piece) -> dict[str, NDArray[np.float64]] | None:
     """Every feature of `NAMES` as a vector: (1,), (12,) or (144,). None of a piece with fewer than two
-    pitched notes or onsets, of which nothing can be said.
+    pitched notes or onsets, for which the features are undefined.
 
     Counts are in notes or pitches, range and interval in semitones, the interval between onsets in beats;
     histograms and matrices are shares that add up to 1.

@@ -1,4 +1,4 @@
-"""Held-out nats a note in the codec's own terms: every field as the model decides it, microtiming and part
+"""Held-out nats a note by the codec's fields, as the model predicts them, microtiming and part
 included, and bits a second, which do not depend on what a note is cut into."""
 
 from __future__ import annotations

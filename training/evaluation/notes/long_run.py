@@ -1,7 +1,7 @@
-"""Long runs: whether what is played after eight minutes is still music such as people made.
+"""Long runs: whether what is played after eight minutes still resembles real music.
 
-Minutes 8 to 10 of a render are held against windows of real pieces as long (in beats), by figures that tell
-what goes wrong with such models: they thin out or clutter, drift to a few notes or to all, loop or never
+Minutes 8 to 10 of a render are compared with windows of real pieces as long (in beats), by figures that show
+the usual failures of such models: they thin out or clutter, drift to a few notes or to all, loop or never
 come back to anything, fall silent.
 """
 
@@ -22,9 +22,9 @@ from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 from training.data.notes.shards import PieceInfo, Shards
 from training.evaluation.generation import COMMON_TIME, Knobs, play
 
-MINUTES = (8, 10)  # what is looked at
-WINDOWS = 160  # real pieces that a genre is held against, one window each
-ENOUGH = 40  # so many real pieces must be as long as a window; else windows are shorter
+MINUTES = (8, 10)  # the part of a run that is measured
+WINDOWS = 160  # real pieces that a genre is compared with, one window each
+ENOUGH = 40  # real pieces that must be as long as a window; else windows are shorter
 FEWEST = 8  # with fewer real windows there are no bounds
 LAGS = 16  # bars; a loop is looked for at every lag up to this
 LONGEST_GAP = 2.0  # bars
@@ -115,7 +115,7 @@ class Reference:
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
         """What each figure may be: the 5th to 95th percentile of the windows; for a loop at most their
-        95th percentile; for a gap at most two bars. Empty if there are too few windows to tell."""
+        95th percentile; for a gap at most two bars. Empty if there are too few windows."""
         if len(self.windows) < FEWEST:
             return {}
         low, high = np.percentile(self.windows, [5, 95], 0)
@@ -149,7 +149,7 @@ def judge(found: dict[str, float], bounds: dict[str, tuple[float, float]]) -> di
 
 @dataclass(frozen=True, slots=True)
 class LongRun:
-    """Ten minutes of one genre, with the real music that it is held against."""
+    """Ten minutes of one genre, with the real music that it is compared with."""
 
     genre: str
     seed: int
@@ -176,7 +176,7 @@ def long_runs(
 
 
 def judged(runs: Sequence[LongRun]) -> list[dict[str, Any]]:
-    """The figures of long runs, each with its bounds and whether it kept to them."""
+    """The figures of long runs, each with its bounds and whether it is within them."""
     rows = []
     for run in runs:
         found, bounds = long_figures(run.piece, run.reference), run.reference.bounds

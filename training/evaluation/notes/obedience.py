@@ -1,4 +1,4 @@
-"""Whether the knobs for density and register are obeyed: turned in mid-play, measured in the bars after."""
+"""Whether the knobs for density and register have their effect: turned in mid-play, measured in the bars after."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.evaluation.generation import default_knobs, play
 
 BARS = 4  # that a position is held, and a start with the knob at its default
 BAR = 4 * TICKS_PER_BEAT
-# What positions 1, 2, ... of these knobs ask for, if 0 asks for nothing; else they go from little to much.
+# Values of positions 1, 2, ... of these knobs, if 0 means no condition; else they go from little to much.
 ANCHORS = {"density": DENSITIES, "register": REGISTERS}
 
 
@@ -29,10 +29,12 @@ def obedience(player: NotePlayer, manifest: Manifest, seed: int = 1) -> dict[str
     it) and the median measured over the genres. Density is in notes a beat, register the mean pitch of the pitched
     notes."""
     found: dict[str, dict[str, Any]] = {}
-    for knob, told in sorted((k.id, k) for k in manifest.knobs if k.id in ANCHORS):
-        named = bool(told.zero)
+    for knob, setting in sorted((k.id, k) for k in manifest.knobs if k.id in ANCHORS):
+        named = bool(setting.zero)
         anchors: Sequence[float | None] = ANCHORS[knob] if named else [None] * len(ANCHORS[knob])
-        places = np.arange(1, 1 + len(anchors)) if named else np.linspace(told.low, told.high, len(anchors)).round(2)
+        places = (
+            np.arange(1, 1 + len(anchors)) if named else np.linspace(setting.low, setting.high, len(anchors)).round(2)
+        )
         rows: dict[str, NDArray[np.float64]] = {}
         for i, genre in enumerate(manifest.genres or ("none",)):
             knobs = default_knobs(manifest, genre=genre)
@@ -66,8 +68,8 @@ def measured(knob: str, notes: NDArray[np.int32], start: int, end: int) -> float
 
 
 def rank_correlation(values: NDArray[np.float64]) -> float:
-    """Spearman's correlation of the values with their places; nan is left out, and what is all alike or too
-    little has none (0)."""
+    """Spearman's correlation of the values with their places; nan is left out, and equal or too few values
+    have none (0)."""
     places = np.flatnonzero(~np.isnan(values))
     if len(places) < 3 or np.ptp(values[places]) == 0:
         return 0.0

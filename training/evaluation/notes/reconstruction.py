@@ -1,8 +1,8 @@
-"""How well a phrase model gives back held-out phrases, and how evenly its space can be crossed.
+"""How well a phrase model reconstructs held-out phrases, and how evenly it interpolates between them.
 
 Accuracy is the share of sixteenth steps whose token is right: teacher-forced, and free-running, both drawn
 at temperature 1 from the mean of the posterior. Held notes inflate it, so the baseline of the commonest token and
-the accuracy of steps with an onset stand beside it.
+the accuracy of steps with an onset are given as well.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
-from instrument.models.latent import REACH, Space, from_text, slerp, to_text
+from instrument.models.latent import REACH, LatentSpace, from_text, slerp, to_text
 from instrument.models.notes.musicvae import shape_of
-from instrument.models.notes.pacing import along
+from instrument.models.notes.pacing import point_at
 from instrument.music.phrases import Shape
 from training.data.notes import phrases
 from training.data.notes.shards import Shards
@@ -31,8 +31,8 @@ MOVED = 64  # phrases that a direction is tried on
 def reconstruction(
     bundle: Bundle, shards: Shards, split: str | None = "test", flat: Bundle | None = None
 ) -> dict[str, Any]:
-    """All figures of a bundle of phrases on those of a split that training has not, or on all (None); those of a flat
-    one beside them, if it is given. HocketError if there are none."""
+    """All figures of a phrase bundle on the phrases of a split that are not in training, or on all (None); those of a
+    flat bundle for comparison, if it is given. HocketError if there are none."""
     manifest, shape = bundle.manifest, shape_of(bundle.manifest)
     recipe = recipe_from(dict(manifest.provenance.recipe), manifest.slug)
     pieces = shards.select(split="train", ship_only=recipe.data.ship_only) if split else []
@@ -50,7 +50,7 @@ def reconstruction(
     for genre in np.unique(held.genre):
         own = held.tokens[held.genre == genre]
         rows[str(names[genre])] = {"phrases": len(own)} | score(model, own).mean_by_field()
-    space = Space.of(bundle)
+    space = LatentSpace.of(bundle)
     return {
         "phrases": len(held),
         "accuracy": rows,
@@ -75,17 +75,18 @@ def sections(figures: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     return [
         (
             "Reconstruction",
-            f"Share of sixteenth steps given back rightly, of {figures['phrases']} held-out phrases that training has "
-            "in no key: told the steps before, and free-running, drawn at temperature 1 from the posterior's mean; of "
-            "steps with an onset alone; bits that a point tells. Beside it a model that always says the commonest "
-            "token.",
+            f"Share of sixteenth steps reconstructed correctly, of {figures['phrases']} held-out phrases that training "
+            "has in no key: teacher-forced, and free-running, sampled at temperature 1 from the posterior's mean; of "
+            "steps with an onset only; bits of the KL divergence. For comparison, a model that always predicts the "
+            "commonest token.",
             figures["accuracy"],
         ),
         (
-            "Crossing the space",
+            "Interpolation",
             f"Share of steps that change between neighbours of {POINTS} points on arcs between held-out phrases, "
-            "beside that between the ends; the largest such change of a path over its mean, and the share of paths "
-            "where it is at most twice. Always the likeliest token; at equal angles, and at equal ways of the puck.",
+            "and between the ends; the largest such change of a path over its mean, and the share of paths "
+            "where it is at most twice. Tokens are the likeliest; points are at equal angles, and at equal moves on "
+            "the pad.",
             figures["smoothness"],
         ),
         (
@@ -108,7 +109,9 @@ def smoothness(bundle: Bundle, rows: NDArray[np.int16]) -> dict[str, dict[str, f
     paced = [(a, b, model.pace(a, b)) for a, b in ends]
     ways = {
         "by angle": [slerp(a, b, share) for a, b in ends for share in shares],
-        "as the pad": [from_text(to_text(along(a, b, way, share)), len(a)) for a, b, way in paced for share in shares],
+        "as the pad": [
+            from_text(to_text(point_at(a, b, way, share)), len(a)) for a, b, way in paced for share in shares
+        ],
     }
     return {name: _crossed(model, np.stack(points)) for name, points in ways.items()}
 
@@ -128,7 +131,7 @@ def _crossed(model: Any, points: NDArray[np.float32]) -> dict[str, float]:
     }
 
 
-def directions(model: Any, space: Space, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
+def directions(model: Any, space: LatentSpace, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
     """For each attribute knob: the attribute of held-out phrases decoded with it at -1, 0 and 1, and its deviation
     over held-out phrases."""
     means = encode(model, rows[:MOVED])

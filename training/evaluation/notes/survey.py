@@ -1,4 +1,4 @@
-"""Real and generated pieces analysed side by side: metre, key, loudness and form, and how they drift."""
+"""Analysis of real and generated pieces: metre, key, loudness and form, and how they drift."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from instrument.music.harmony import KEYS
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import PieceInfo, Shards
 from training.evaluation.generation import Knobs, play
-from training.evaluation.notes import form
+from training.evaluation.notes.form import MINUTES as FORM_MINUTES
+from training.evaluation.notes.form import similarity_by_lag
 from training.evaluation.notes.long_run import MINUTES, LongRun
 from training.measures import analysis
 
@@ -69,7 +70,7 @@ def bounds(rows: Sequence[dict[Any, float]]) -> dict[Any, list[float]]:
 
 
 def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str, Any]]:
-    """The figures of `analysis.analyse` of every long run, whole, beside the bounds of real pieces of its
+    """The figures of `analysis.analyse` of every whole long run, with the bounds of real pieces of its
     genre, and whether each is within them."""
     limits = {
         genre: bounds(
@@ -78,7 +79,7 @@ def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[
         for genre, own in real.items()
     }
     return [
-        _beside(
+        _with_bounds(
             run,
             analysis.analyse(run.piece.notes, 0, _end(run, MINUTES[1]), run.reference.bpm, COMMON),
             limits[run.genre],
@@ -89,19 +90,19 @@ def analyses(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[
 
 
 def forms(runs: Sequence[LongRun], real: dict[str, list[Real]]) -> list[dict[str, Any]]:
-    """`form.self_similarity` of the first three minutes of every long run, beside the bounds of the first three
+    """`similarity_by_lag` of the first three minutes of every long run, with the bounds of the first three
     minutes of real pieces."""
     limits = {
         genre: bounds(
             [
-                form.self_similarity(r.notes, r.start, min(r.end, r.start + _ticks(form.MINUTES, r.info.bpm)), r.metre)
+                similarity_by_lag(r.notes, r.start, min(r.end, r.start + _ticks(FORM_MINUTES, r.info.bpm)), r.metre)
                 for r in own
             ]
         )
         for genre, own in real.items()
     }
     return [
-        _beside(run, form.self_similarity(run.piece.notes, 0, _end(run, form.MINUTES), COMMON), limits[run.genre])
+        _with_bounds(run, similarity_by_lag(run.piece.notes, 0, _end(run, FORM_MINUTES), COMMON), limits[run.genre])
         for run in runs
         if run.genre in limits
     ]
@@ -115,10 +116,10 @@ def metres(
     real: dict[str, list[Real]],
     seed: int = 1,
 ) -> dict[str, Rows]:
-    """genre -> metre asked for -> `real`, the share of the windows of real pieces (mean of the `pieces`) in which
+    """genre -> metre requested -> `real`, the share of the windows of real pieces (mean of the `pieces`) in which
     the estimate is what the piece is written in; `early` and `late`, the share of windows in the first and
-    second half of what the model plays in that metre in which it is what was asked for. 4/4 is that of the long
-    runs. None where there is nothing to tell from."""
+    second half of what the model plays in that metre in which it is the metre requested. 4/4 is that of the long
+    runs. None where there are no windows."""
     rows: dict[str, Rows] = {}
     for genre in manifest.genres:
         rows[genre] = {}
@@ -156,17 +157,17 @@ def key_estimator(real: dict[str, list[Real]]) -> dict[str, float]:
     one key marker): `right`, and the number of `windows`."""
     found = []
     for r in (r for own in real.values() for r in own):
-        told = [text.removeprefix("key ") for _, text in r.info.markers if text.startswith("key ")]
-        if len(told) != 1:
+        annotated = [text.removeprefix("key ") for _, text in r.info.markers if text.startswith("key ")]
+        if len(annotated) != 1:
             continue
-        root, mode = told[0].split(":")
+        root, mode = annotated[0].split(":")
         key = analysis.signature(KEYS.index(root) + 12 * (mode == "min"))
         window = analysis.KEY_BARS * r.metre.bar_ticks
         found += [analysis.signature(each) == key for each, _ in analysis.keys(r.notes, r.start, r.end, window)]
     return {"right": _mean(found) or 0.0, "windows": len(found)}
 
 
-def _beside(run: LongRun, found: dict[Any, float], limits: dict[Any, list[float]]) -> dict[str, Any]:
+def _with_bounds(run: LongRun, found: dict[Any, float], limits: dict[Any, list[float]]) -> dict[str, Any]:
     known = {name: value for name, value in found.items() if not np.isnan(value)}
     return {
         "genre": run.genre,

@@ -1,4 +1,4 @@
-"""Whether a switch of genre is heard: in mid-play, from every genre to every other, judged by a `GenreClassifier`."""
+"""Whether a switch of genre in mid-play is recognised by a `GenreClassifier`, from every genre to every other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evaluation.generation import default_knobs, play
 from training.measures.genres import BAR, GenreClassifier
 
 BEFORE, AFTER = 6, 4  # bars played in the old genre, and in the new
-WINDOWS = {"bars 1-2": 0, "bars 3-4": 2}  # of two bars, from so many bars after the switch on
+WINDOWS = {"bars 1-2": 0, "bars 3-4": 2}  # windows of two bars: bars after the switch at which they begin
 TOO_FEW = "too few notes"
 GOAL = 0.8  # of the rate on real music
 
@@ -22,7 +22,7 @@ GOAL = 0.8  # of the rate on real music
 def switching(
     player: NotePlayer, manifest: Manifest, classifier: GenreClassifier, times: int
 ) -> dict[str, dict[str, Any]]:
-    """Switches from every genre to every other, so many `times` each, all in pieces of their own.
+    """Switches from every genre to every other, `times` each, each in its own piece.
 
     For each genre that the model offers and the classifier knows: `real`, the rate at which it is recognised in real
     pieces it was not trained on; for each of `WINDOWS` the rate over the `switches` to it; `unswitched`, that
@@ -31,15 +31,15 @@ def switching(
     nothing else). Two bars with too few notes count as not recognised.
     """
     genres = [g for g in manifest.genres if g in classifier.genres]
-    told: dict[str, dict[str, list[str]]] = {g: {name: [] for name in (*WINDOWS, "unswitched")} for g in genres}
+    classified: dict[str, dict[str, list[str]]] = {g: {name: [] for name in (*WINDOWS, "unswitched")} for g in genres}
     for seed, (old, new) in enumerate([*permutations(genres, 2)] * times):
         before, after = (default_knobs(manifest, genre=genre) for genre in (old, new))
         notes = play(player, before, seed, (BEFORE + AFTER) * BAR, turns=[(BEFORE * BAR, after)]).notes
         for name, bars in WINDOWS.items():
-            told[new][name].append(classifier.tell(notes, (BEFORE + bars) * BAR) or TOO_FEW)
-        told[old]["unswitched"].append(classifier.tell(notes, (BEFORE - 2) * BAR) or TOO_FEW)
+            classified[new][name].append(classifier.classify(notes, (BEFORE + bars) * BAR) or TOO_FEW)
+        classified[old]["unswitched"].append(classifier.classify(notes, (BEFORE - 2) * BAR) or TOO_FEW)
     rows = {}
-    for genre, found in told.items():
+    for genre, found in classified.items():
         rates = {name: round(float(np.mean([t == genre for t in each])), 4) for name, each in found.items()}
         wrong = Counter(t for t in found["bars 1-2"] if t != genre).most_common(1)
         share = rates["bars 1-2"] / max(classifier.recall[genre], 1e-9)

@@ -21,7 +21,7 @@ from instrument.errors import HocketError
 from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.sound.features import CLIP_SECONDS, Features, clip_features, note_features
 
-CACHE = Path("artifacts/ears")
+CACHE = Path("artifacts/classifiers")
 VERSION = 2  # of the features and the training
 HIDDEN, EMBEDDING, DROPOUT, DECAY, RATE = 128, 16, 0.4, 3e-2, 2e-3
 NOISE = 0.4  # added to the features while training, in their deviations
@@ -79,38 +79,38 @@ class Classifier:
         out: NDArray[np.float32] = e / e.sum(1, keepdims=True)
         return out
 
-    def tell(self, rows: NDArray[np.float32]) -> list[str]:
+    def classify(self, rows: NDArray[np.float32]) -> list[str]:
         """The likeliest label of each row."""
         return [self.labels[i] for i in self.probabilities(rows).argmax(1)]
 
     def recognised(self, examples: Examples) -> dict[str, float]:
         """Label -> the share of its examples that is classified correctly."""
-        right = np.array(self.tell(examples.rows)) == examples.labels
+        right = np.array(self.classify(examples.rows)) == examples.labels
         return {label: float(right[own].mean()) for label in self.labels if (own := examples.labels == label).any()}
 
 
 def genre_classifier(corpus: Corpus, genres: Sequence[str], folder: Path | None = CACHE) -> tuple[Classifier, Examples]:
     """The classifier of these genres by ten seconds of sound, and the features of the corpus."""
-    heard = _kept(f"clips {corpus.data_hash}", folder, lambda: _all_clips(corpus))
-    known = [str(g) for g in genres if len(set(heard.train.groups[heard.train.labels == g])) >= FEWEST_GROUPS]
+    examples = _kept(f"clips {corpus.data_hash}", folder, lambda: _all_clips(corpus))
+    known = [str(g) for g in genres if len(set(examples.train.groups[examples.train.labels == g])) >= FEWEST_GROUPS]
     if len(known) < 2:
         raise HocketError(
-            f"{corpus.folder} has too few tracks to tell genres apart by: {FEWEST_GROUPS} are needed of two at least"
+            f"{corpus.folder} has too few tracks for a genre classifier: at least two genres need {FEWEST_GROUPS} each"
         )
-    heard = heard.where(np.isin(heard.labels, known))
-    return _classifier(heard, known, folder), heard
+    examples = examples.where(np.isin(examples.labels, known))
+    return _classifier(examples, known, folder), examples
 
 
 def instrument_classifier(corpus: Corpus, folder: Path | None = CACHE) -> tuple[Classifier, Examples]:
     """The classifier of the instruments of a corpus of notes, and their features."""
-    heard = _kept(f"notes {corpus.data_hash}", folder, lambda: _all_notes(corpus))
-    known = sorted(map(str, set(heard.train.labels)))
+    examples = _kept(f"notes {corpus.data_hash}", folder, lambda: _all_notes(corpus))
+    known = sorted(map(str, set(examples.train.labels)))
     if len(known) < 2:
-        raise HocketError(f"{corpus.folder} has too few instruments to tell apart: two at least are needed")
-    return _classifier(heard, known, folder), heard
+        raise HocketError(f"{corpus.folder} has too few instruments for a classifier: at least two are needed")
+    return _classifier(examples, known, folder), examples
 
 
-# --- hearing a corpus
+# --- examples of a corpus
 
 
 def windows(clips: Sequence[Clip], rate: int, seconds: float = CLIP_SECONDS) -> list[tuple[Clip, int]]:
@@ -120,7 +120,7 @@ def windows(clips: Sequence[Clip], rate: int, seconds: float = CLIP_SECONDS) -> 
 
 
 def spread(found: Sequence[Any], most: int) -> list[Any]:
-    """At most so many, evenly from the whole list."""
+    """At most `most`, evenly from the whole list."""
     count = min(most, len(found))
     return [found[i * len(found) // count] for i in range(count)]
 
@@ -154,14 +154,16 @@ def _examples(rows: list[Features], facts: list[tuple[str, str, str]]) -> Exampl
 # --- learning
 
 
-def _classifier(heard: Examples, labels: Sequence[str], folder: Path | None) -> Classifier:
-    digest = hashlib.sha256(np.ascontiguousarray(heard.rows).tobytes() + ",".join(heard.labels).encode()).hexdigest()
-    path = folder / f"ear-{VERSION}-{digest[:16]}.npz" if folder else None
+def _classifier(examples: Examples, labels: Sequence[str], folder: Path | None) -> Classifier:
+    digest = hashlib.sha256(
+        np.ascontiguousarray(examples.rows).tobytes() + ",".join(examples.labels).encode()
+    ).hexdigest()
+    path = folder / f"classifier-{VERSION}-{digest[:16]}.npz" if folder else None
     if path and path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             weights = tuple(kept[f"arr_{i}"] for i in range(8))
             return Classifier(tuple(str(label) for label in kept["labels"]), weights, json.loads(str(kept["figures"])))
-    train, held = heard.train, heard.held_out
+    train, held = examples.train, examples.held_out
     classifier = Classifier(tuple(labels), _learn(train, labels, STEPS))
     in_folds = _folds(train, labels)
     tried = classifier.recognised(held)
@@ -187,15 +189,15 @@ def _folds(examples: Examples, labels: Sequence[str]) -> dict[str, float]:
     for number in range(FOLDS):
         out = fold == number
         if out.any() and not out.all():
-            told = Classifier(tuple(labels), _learn(examples.where(~out), labels, STEPS_IN_FOLDS)).tell(
+            labelled = Classifier(tuple(labels), _learn(examples.where(~out), labels, STEPS_IN_FOLDS)).classify(
                 examples.rows[out]
             )
-            right[out] = np.array(told) == examples.labels[out]
+            right[out] = np.array(labelled) == examples.labels[out]
     return {label: float(right[examples.labels == label].mean()) for label in labels}
 
 
 def _learn(examples: Examples, labels: Sequence[str], steps: int) -> tuple[NDArray[np.float32], ...]:
-    """Three layers, taught every label as often, and every track of a label as often."""
+    """Three layers; every label is drawn as often, and every track of a label as often."""
     mean, deviation = examples.rows.mean(0), examples.rows.std(0) + 0.1
     x = torch.from_numpy((examples.rows - mean) / deviation)
     numbers = {label: number for number, label in enumerate(labels)}
@@ -239,16 +241,18 @@ def _draws(examples: Examples) -> NDArray[np.float32]:
 # --- features are kept: they take longer than the training
 
 
-def _kept(key: str, folder: Path | None, hear: Callable[[], Examples]) -> Examples:
+def _kept(key: str, folder: Path | None, extract: Callable[[], Examples]) -> Examples:
     if folder is None:
-        return hear()
-    path = folder / f"heard-{hashlib.sha256(f'{VERSION} {key}'.encode()).hexdigest()[:16]}.npz"
+        return extract()
+    path = folder / f"examples-{hashlib.sha256(f'{VERSION} {key}'.encode()).hexdigest()[:16]}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             return Examples(kept["rows"], kept["labels"], kept["groups"], kept["splits"])
-    heard = hear()
+    examples = extract()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, rows=heard.rows, labels=heard.labels, groups=heard.groups, splits=heard.splits)
+    np.savez_compressed(
+        part, rows=examples.rows, labels=examples.labels, groups=examples.groups, splits=examples.splits
+    )
     part.replace(path)
-    return heard
+    return examples

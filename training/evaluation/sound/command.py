@@ -1,4 +1,4 @@
-"""`python -m training evaluate` for the sound families: which corpora they are held against, and what is written."""
+"""`python -m training evaluate` for the sound families: which corpora they are compared with, and what is written."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def write_cards(done: Evaluation, bundle: Path, pictures: dict[str, Path], folde
     links = [f"[{p.name}]({os.path.relpath(p, bundle)})" for p in pictures.values() if p.suffix == ".flac"]
     shown = [f"![Spectrograms]({os.path.relpath(p, bundle)})" for p in pictures.values() if p.suffix == ".png"]
     if links or shown:
-        found["To see and to hear"] = [*shown, *([f"Examples: {', '.join(links)}."] if links else [])]
+        found["Spectrograms and examples"] = [*shown, *([f"Examples: {', '.join(links)}."] if links else [])]
     write_card(bundle, found)
     names = {p.name: name for name, p in pictures.items() if p.suffix == ".flac"}
     keep_figures(folder, done.figures | {"examples": names})

@@ -1,4 +1,4 @@
-"""Whether a long sound stays what it is, and whether its chunks join."""
+"""Whether a long sound drifts, and whether there are clicks between its chunks."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def drift(sound: Sound, rate: int, seconds: float = CLIP_SECONDS) -> dict[str, f
 
 
 def seams(sound: Sound, chunk: int) -> dict[str, float]:
-    """Second differences across the borders of chunks, beside all others: "largest" over their 99.9th percentile, and
-    the share "beyond" that (0.001 is as anywhere)."""
+    """Second differences across the borders of chunks, compared with all others: "largest" over their 99.9th
+    percentile, and the share "beyond" that (0.001 is expected)."""
     jumps = np.abs(np.diff(sound.astype(np.float64), 2))
     border = np.arange(len(jumps)) % chunk >= chunk - 2  # of samples n, n + 1, n + 2 in two chunks
     limit = float(np.percentile(jumps[~border], EXTREME))

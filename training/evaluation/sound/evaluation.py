@@ -1,4 +1,4 @@
-"""What an evaluation of a sound model comes to, and how long it took."""
+"""The results of an evaluation of a sound model, and the time it took."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Evaluation:
 
     @contextmanager
     def stage(self, name: str, title: str) -> Iterator[None]:
-        """Say what is being measured, and keep how long it took."""
+        """Print what is being measured, and record how long it took."""
         print(f"{title} ...", end="", file=sys.stderr, flush=True)
         begin = time.perf_counter()
         yield
@@ -56,7 +56,7 @@ class Evaluation:
 
 
 def levelled(sound: Sound, like: Sound) -> Sound:
-    """The sound as long as another, and as loud (rms)."""
+    """The sound with the length and level (rms) of another."""
     out = np.pad(sound, (0, max(0, len(like) - len(sound))))[: len(like)].astype(np.float32)
     rms = float(np.sqrt(np.mean(out**2))) if len(out) else 0.0
     return out * np.float32(np.sqrt(np.mean(like**2)) / rms) if rms > 1e-7 else out

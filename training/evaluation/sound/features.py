@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from instrument.models.sound.spectral import mel_matrix, stft
-from training.evaluation.sound.pitch import hertz
+from instrument.music.pitch import A4_HZ, to_hertz
 
 RATE = 16000
 FFT, CLIP_HOP, NOTE_HOP = 1024, 512, 256
@@ -26,7 +26,7 @@ BAND = 4  # mels in a band of a note: finer ones would depend on its pitch rathe
 RHYTHM_HZ = np.array([0.25, 0.5, 1, 2, 4, 8, 15.6])
 STAGES = np.array([0, 2, 4, 8, 16, 32, 64, 96])  # of a note, frames of 16 ms
 PARTIALS = 24
-NOTE_MELS = (len(STAGES) - 1) * MELS // BAND  # numbers of `hear_note` that are log mels
+NOTE_MELS = (len(STAGES) - 1) * MELS // BAND  # numbers of `note_features` that are log mels
 CLASSES = 12
 
 Sound = NDArray[np.float32]
@@ -65,7 +65,7 @@ def _classes(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
     """Shares (12,) of the energy by pitch class, above 110 Hz (below, bins are wider than semitones)."""
     bins = np.fft.rfftfreq(FFT, 1 / RATE)
     use = (bins > 110) & (bins < 2000)
-    classes = np.rint(12 * np.log2(bins[use] / 440)).astype(int) % CLASSES
+    classes = np.rint(12 * np.log2(bins[use] / A4_HZ)).astype(int) % CLASSES
     energy = np.bincount(classes, (spectra[:, use] ** 2).mean(0), CLASSES)
     return energy / (energy.sum() + 1e-12)
 
@@ -76,7 +76,7 @@ def note_features(samples: Sound, rate: int, pitch: int) -> Features:
     spectra = np.abs(stft(to_rate(samples, rate), FFT, NOTE_HOP))
     mels, power = _note_mels(spectra), spectra**2
     top = power.sum(1).max() + 1e-9
-    bins = np.rint(np.arange(1, PARTIALS + 1) * hertz(pitch) * FFT / RATE).astype(int)
+    bins = np.rint(np.arange(1, PARTIALS + 1) * to_hertz(pitch) * FFT / RATE).astype(int)
     there = bins < FFT // 2 - 2
     partials = sum(power[:, np.where(there, bins, 1) + side] for side in (-1, 0, 1)) * there
     envelope = 0.5 * np.log(np.maximum(power.sum(1) / top, DEPTH**2))
@@ -98,7 +98,7 @@ def _note_mels(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _stages(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Means (stages, ...) of frames; a note that is over stays as it ended."""
+    """Means (stages, ...) of frames; a note that has ended keeps its last frame."""
     last = len(rows) - 1
     starts, ends = np.minimum(STAGES[:-1], last), np.clip(STAGES[1:], 1, last + 1)
     return np.stack([rows[a : max(b, a + 1)].mean(0) for a, b in zip(starts, ends, strict=True)]).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The fundamental of a note: by a tracker that knows nothing of the note, and finely where it is about known.
+"""The fundamental of a note: by a tracker without prior knowledge, and precisely if it is known approximately.
 
-The tracker is swift-f0 by Lars Nieradzik (MIT, see `swift_f0/LICENSE`): its graph lies here, because its package
-brings the onnxruntime that cannot be installed beside -gpu. It is right on MIDI 30-96 only.
+The tracker is swift-f0 by Lars Nieradzik (MIT, see `swift_f0/LICENSE`): its graph is included here, because its package
+brings the onnxruntime that cannot be installed together with onnxruntime-gpu. It is right on MIDI 30-96 only.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import soxr
 from numpy.typing import NDArray
 
 from instrument.models.runtime import Session
+from instrument.music.pitch import to_pitch
 
 MODEL = Path(__file__).parent / "swift_f0" / "model.onnx"
 RATE, HOP = 16000, 256
 LOWEST_HZ, HIGHEST_HZ = 46.875, 2093.75
-PITCHES = range(30, 97)  # which the tracker hears rightly
+PITCHES = range(30, 97)  # which the tracker recognises
 CONFIDENT = 0.5
 SILENT = 1e-3  # peak of a frame below which the tracker's answer is noise
 NEAR, OCTAVE = 50.0, 1200.0  # cents
@@ -50,29 +51,19 @@ def track(samples: Sound, rate: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     return np.asarray(hz[0], np.float64), confident
 
 
-def heard_pitch(samples: Sound, rate: int) -> float | None:
+def estimate_pitch(samples: Sound, rate: int) -> float | None:
     """The MIDI pitch of a note, with a fraction: of the median fundamental over confident frames; None if there is
     none."""
     hz, confidence = track(samples, rate)
     voiced = hz[confidence >= CONFIDENT]
-    return float(midi_pitch(np.median(voiced))) if len(voiced) else None
-
-
-def midi_pitch(hz: float | np.floating) -> float:
-    """MIDI pitch of a frequency, with a fraction."""
-    return float(69 + 12 * np.log2(hz / 440))
-
-
-def hertz(pitch: float) -> float:
-    """Frequency (Hz) of a MIDI pitch."""
-    return float(440 * 2 ** ((pitch - 69) / 12))
+    return float(to_pitch(np.median(voiced))) if len(voiced) else None
 
 
 def pitch_figures(notes: Iterable[tuple[Sound, int, int]]) -> dict[str, float]:
     """Of notes (samples, rate, MIDI pitch wanted): "near", the share within 50 cents; "octaves", within 50 cents of a
     wrong octave; "unvoiced", without a confident frame; "notes": how many. Pitches outside `PITCHES` are left out."""
     wrong = [
-        None if (heard := heard_pitch(samples, rate)) is None else 100 * (heard - pitch)
+        None if (estimate := estimate_pitch(samples, rate)) is None else 100 * (estimate - pitch)
         for samples, rate, pitch in notes
         if pitch in PITCHES
     ]

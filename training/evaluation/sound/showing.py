@@ -1,4 +1,4 @@
-"""What there is to see and to hear of an evaluation: small spectrograms, and short examples."""
+"""Pictures and sounds of an evaluation: small spectrograms, and short examples."""
 
 from __future__ import annotations
 

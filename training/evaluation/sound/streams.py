@@ -1,5 +1,5 @@
 """What is measured of a genre stream (`cmelgan`): whether its genres are recognised, how far it is from real music,
-whether its knob does what it says, whether it drifts, has seams, and how fast it is."""
+whether its knobs have their effect, whether it drifts or has seams, and how fast it is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from training.measures.distances import frechet
 
 CLIPS = 5  # of ten seconds, of each genre
 COMPARED = 40  # clips of each baseline at most
-LEAD_S = 2.0  # before a clip: what a stream does until it has found itself
+LEAD_S = 2.0  # skipped before a clip, while a stream starts
 MINUTES = 10.0
 BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SWEPT, SWEEPS = 6, 5  # pairs of genres whose blend is turned, and how often each
@@ -41,14 +41,14 @@ Knobs = dict[str, float | str]
 
 
 class Player:
-    """A stream that counts what it costs. chunks: seconds of processor time of every chunk so far."""
+    """A stream that measures its processor time. chunks: seconds of processor time of every chunk so far."""
 
     def __init__(self, model: StreamModel) -> None:
         self.model = model
         self.chunks: list[float] = []
 
     def play(self, knobs: Knobs, seconds: float, seed: int = 1, lead: float = LEAD_S) -> Sound:
-        """Mono samples from a fresh start, without what comes first."""
+        """Mono samples after a reset, without the first `lead` seconds."""
         self.model.reset(seed, 0)
         skipped, frames = int(lead * self.model.rate), int(seconds * self.model.rate)
         chunks = [self.next(knobs) for _ in range(-(-(skipped + frames) // self.model.chunk))]
@@ -76,15 +76,15 @@ class Player:
 def evaluate_stream(
     bundle: Bundle, corpus: Corpus, split: str = "test", clips: int = CLIPS, minutes: float = MINUTES
 ) -> Evaluation:
-    """Measure a stream: `clips` ten-second clips of each genre, and `minutes` on end. HocketError if the corpus has too
-    little of its genres."""
+    """Measure a stream: `clips` ten-second clips of each genre, and `minutes` without a break. HocketError if the
+    corpus has too little of its genres."""
     done = Evaluation.of(bundle, corpus, split)
     manifest, model = open_sound_bundle(bundle)
     if not isinstance(model, StreamModel):
         raise HocketError(f"model {manifest.slug!r} is no stream: it has no clips to measure")
     player, figures = Player(model), done.figures
     with done.stage("classifier", "classifier of genres, trained on real music"):
-        classifier, heard = genre_classifier(corpus, manifest.genres)
+        classifier, examples = genre_classifier(corpus, manifest.genres)
     figures |= {
         "clips": clips,
         "genres": list(classifier.labels),
@@ -94,12 +94,12 @@ def evaluate_stream(
         made = render(done, player, manifest, classifier, clips)
     with done.stage("baselines", "baselines through the vocoder"):
         others = baselines(done, vocoder_of(manifest), corpus, classifier, split, len(made.rows))
-    figures |= by_classifier(classifier, heard, made, others)
+    figures |= by_classifier(classifier, examples, made, others)
     with done.stage("blend", "the blend of genres, by the classifier"):
         figures["blend"] = blend(player, manifest, classifier)
     with done.stage("seams", "seams"):
         figures["seams"] = seam_figures(player, manifest)
-    with done.stage("drift", f"{minutes:g} minutes on end"):
+    with done.stage("drift", f"{minutes:g} minutes without a break"):
         figures["drift"] = drift(player.play(default_knobs(manifest), 60 * minutes, seed=7), model.rate)
     figures["cost"] = player.cost() | {"bytes": bundle_bytes(bundle.folder)}
     figures["goals"] = goals(figures)
@@ -114,7 +114,7 @@ def evaluate_stream(
 
 
 def render(done: Evaluation, player: Player, manifest: Manifest, classifier: Classifier, clips: int) -> Examples:
-    """Features of clips of each genre, each with a seed of its own."""
+    """Features of clips of each genre, each with its own seed."""
     rows: list[Features] = []
     labels: list[str] = []
     for number, genre in enumerate(classifier.labels):
@@ -136,14 +136,14 @@ def vocoder_of(manifest: Manifest) -> Vocoder:
         entry = find_model(slug)
         if entry.manifest and find_family(entry.manifest.family).kind == "vocoder":
             return Vocoder(open_bundle(entry.path, trusted=entry.shipped))
-    raise HocketError(f"bundle {manifest.slug!r} names no vocoder: it is not whole")
+    raise HocketError(f"bundle {manifest.slug!r} names no vocoder: export it again")
 
 
 def baselines(
     done: Evaluation, vocoder: Vocoder, corpus: Corpus, classifier: Classifier, split: str, count: int
 ) -> dict[str, Examples]:
     """Features of `count` held-out clips (at most `COMPARED`) through the vocoder: as they are, with their mels
-    shuffled in time, and of white noise as loud."""
+    shuffled in time, and of white noise at the same level."""
     rng = np.random.default_rng(0)
     chosen = []
     for genre in classifier.labels:
@@ -159,17 +159,17 @@ def baselines(
             shown[clip.genre].append(Shown("real, held out", real[: 5 * corpus.rate], corpus.rate))
         mels = log_mel(real, vocoder.format)
         noise = rng.standard_normal(len(real)).astype(np.float32) * real.std()
-        for name, told in zip(rows, (mels, rng.permutation(mels), log_mel(noise, vocoder.format)), strict=True):
-            rows[name].append(clip_features(vocoder.render(told), vocoder.rate))
+        for name, mel in zip(rows, (mels, rng.permutation(mels), log_mel(noise, vocoder.format)), strict=True):
+            rows[name].append(clip_features(vocoder.render(mel), vocoder.rate))
     return {name: Examples(np.stack(found), labels, labels, labels) for name, found in rows.items()}
 
 
 def by_classifier(
-    classifier: Classifier, heard: Examples, made: Examples, others: dict[str, Examples]
+    classifier: Classifier, examples: Examples, made: Examples, others: dict[str, Examples]
 ) -> dict[str, Any]:
     """How often genres are recognised, and Frechet distances from the training clips in the classifier's embedding, all
     of as many clips."""
-    train, held = heard.train, heard.held_out
+    train, held = examples.train, examples.held_out
     real = held if len(held.rows) else train
     kinds = {"model": made, "real": real, **others}
     by_genre = {name: classifier.recognised(found) for name, found in kinds.items()}
@@ -210,16 +210,16 @@ def blend(player: Player, manifest: Manifest, classifier: Classifier) -> dict[st
     for first, second in pairs:
         if first == second:
             continue
-        heard = np.zeros((SWEEPS, len(BLENDS)))
+        probability = np.zeros((SWEEPS, len(BLENDS)))
         for seed in range(SWEEPS):
             for i, share in enumerate(BLENDS):
                 knobs = default_knobs(manifest, genre=first, genre_b=second, blend=share)
                 row = clip_features(player.play(knobs, CLIP_SECONDS, seed=900 + seed), player.model.rate)
-                heard[seed, i] = classifier.probabilities(row[None])[0, classifier.labels.index(second)]
+                probability[seed, i] = classifier.probabilities(row[None])[0, classifier.labels.index(second)]
         name = f"{first} to {second}"
-        found[name] = float(spearmanr(BLENDS, heard.mean(0)).statistic)
-        clips[name] = float(spearmanr(np.tile(BLENDS, SWEEPS), heard.reshape(-1)).statistic)
-        means[name] = [round(float(p), 3) for p in heard.mean(0)]
+        found[name] = float(spearmanr(BLENDS, probability.mean(0)).statistic)
+        clips[name] = float(spearmanr(np.tile(BLENDS, SWEEPS), probability.reshape(-1)).statistic)
+        means[name] = [round(float(p), 3) for p in probability.mean(0)]
     return {"mean": float(np.mean(list(found.values()))), "pairs": found, "clips": clips, "probabilities": means}
 
 
@@ -251,14 +251,14 @@ def seam_figures(player: Player, manifest: Manifest, seconds: float = 20.0) -> d
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was aimed at."""
+    """The goals, and whether they are met."""
     known, drifts = figures["recognised"], figures["drift"]
     share = known["model"] / max(known["real"], 1e-9)
-    times, heard = figures["cost"]["times_real_time"], figures["blend"]["mean"]
+    times, blend = figures["cost"]["times_real_time"], figures["blend"]["mean"]
     over = max(figures["seams"][name]["beyond"] for name in ("at rest", "while knobs move"))
     return {
         "genres recognised, of the rate of real clips": {"found": share, "goal": ">= 0.8", "met": share >= RATE},
-        "blend against class probability, Spearman": {"found": heard, "goal": ">= 0.8", "met": heard >= 0.8},
+        "blend against class probability, Spearman": {"found": blend, "goal": ">= 0.8", "met": blend >= 0.8},
         "level drift over the whole, dB": {
             "found": drifts["level_db"],
             "goal": "within 3",
@@ -293,15 +293,15 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             f"{f', for {held:.2f} of {tried} held-out ones' if held is not None else ''} (means of the genres).",
             figures["recognised_by_genre"] | {"mean": figures["recognised"]},
         ],
-        "Likeness to real music": [
+        "Distance from real music": [
             f"Frechet distance in the last hidden layer ({count['embedding']} numbers) of that classifier, of "
             f"{count['each']} clips of ten seconds each from {count['reference']} training clips; real: held-out "
             "clips, the floor.",
             {"": figures["frechet"]},
         ],
         "Blend": [
-            "Spearman's rank correlation of the knob with the probability of the genre it turns to, mean of so many "
-            f"sweeps with a seed each: {SWEEPS}; with all their clips, which have what tells seeds apart in them, too; "
+            "Spearman's rank correlation of the knob with the probability of the genre it turns to: of the mean of "
+            f"{SWEEPS} sweeps with a seed each; of all their clips, which also differ by seed; "
             f"and the mean probability at {', '.join(f'{b:g}' for b in BLENDS)}.",
             {
                 name: {

@@ -1,5 +1,5 @@
-"""What is measured of a voice (`ddsp`, `gansynth`): the held-out notes of a corpus, played by it and held against the
-real ones, against its representation's own round trip, and against a sampler of the training notes."""
+"""What is measured of a voice (`ddsp`, `gansynth`): the held-out notes of a corpus, played by it and compared with the
+real ones, with its representation's own round trip, and with a sampler of the training notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from training.families.table import FAMILIES
 from training.measures.distances import Bins, mel_cepstral, multi_resolution
 
 NOTES = 160
-ALIKE = 8  # velocities apart that are as far as one semitone, for the nearest neighbour
+VELOCITIES_A_SEMITONE = 8  # steps of velocity that count as one semitone, for the nearest neighbour
 CHOSEN = ("piano_splendid", "flute", "cello", "guitar_nylon", "clarinet", "trumpet")  # for pictures and examples
 EXAMPLE_RATE = 32000
 SCALE = (60, 64, 67, 72)
@@ -87,7 +87,7 @@ def held_out(corpus: Corpus, manifest: Manifest, split: str, most: int) -> list[
 
 
 def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Sequence[Clip]) -> Notes:
-    """The notes, and what stands for them."""
+    """The notes, and their counterparts."""
     real = [corpus.read(clip) for clip in clips]
     pairs = list(zip(clips, real, strict=True))
     trip = FAMILIES[manifest.family].round_trip
@@ -107,7 +107,7 @@ def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Seq
 
 
 def render_note(voice: VoiceModel, manifest: Manifest, clip: Clip, rate: int, frames: int) -> Sound:
-    """That note, played by the voice: mono (frames,). Its key goes up when that of the real one did."""
+    """That note, played by the voice: mono (frames,). Its key is released when that of the real one was."""
     knobs = default_knobs(manifest, instrument=clip.instrument)
     return play(voice, knobs, [(clip.pitch, 0, clip.held or frames)], rate, frames, max(1, clip.velocity))
 
@@ -121,8 +121,8 @@ def play(
     velocity: int = 96,
     turns: Sequence[tuple[int, dict[str, float | str]]] = (),
 ) -> Sound:
-    """Mono samples (frames,) of notes (pitch, struck at, released at; in frames). turns: knobs that are other from a
-    frame on."""
+    """Mono samples (frames,) of notes (pitch, struck at, released at; in frames). turns: (frame, knobs that change
+    there)."""
     tones = voice.start(rate)
     tones.turn(knobs)
     todo = [(at, 2, "strike", (i, pitch, velocity)) for i, (pitch, at, _) in enumerate(notes)]
@@ -146,7 +146,10 @@ def nearest(corpus: Corpus, clip: Clip) -> Clip:
     others = [c for c in corpus.select(split="train", instruments=[clip.instrument]) if c.pitch >= 0]
     if not others:
         raise HocketError(f"{corpus.folder} has no training notes of {clip.instrument!r}")
-    return min(others, key=lambda c: abs(c.pitch - clip.pitch) + abs(c.velocity - clip.velocity) / (128 * ALIKE))
+    return min(
+        others,
+        key=lambda c: abs(c.pitch - clip.pitch) + abs(c.velocity - clip.velocity) / (128 * VELOCITIES_A_SEMITONE),
+    )
 
 
 def at_pitch(corpus: Corpus, clip: Clip, pitch: int, frames: int) -> Sound:
@@ -160,14 +163,14 @@ def at_pitch(corpus: Corpus, clip: Clip, pitch: int, frames: int) -> Sound:
 
 def by_classifier(corpus: Corpus, notes: Notes) -> dict[str, Any]:
     """How often the instrument is recognised, and NDB, of real and other notes."""
-    classifier, heard = instrument_classifier(corpus)
+    classifier, examples = instrument_classifier(corpus)
     labels = np.array([clip.instrument for clip in notes.clips])
-    bins = Bins.of(heard.train.rows[:, :NOTE_MELS])
+    bins = Bins.of(examples.train.rows[:, :NOTE_MELS])
     recognised: dict[str, Any] = {}
     ndb: dict[str, Any] = {"bins": len(bins.counts)}
     for name, sounds in _kinds(notes):
         rows = np.stack([note_features(x, notes.rate, c.pitch) for x, c in zip(sounds, notes.clips, strict=True)])
-        recognised[name] = float((np.array(classifier.tell(rows)) == labels).mean())
+        recognised[name] = float((np.array(classifier.classify(rows)) == labels).mean())
         ndb[name] = bins.different(rows[:, :NOTE_MELS])
         if name == "model":
             by_label = classifier.recognised(Examples(rows, labels, labels, labels))
@@ -230,7 +233,7 @@ def cost(voice: VoiceModel, manifest: Manifest, clips: Sequence[Clip], rate: int
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was aimed at: figure, limit, and whether it is met."""
+    """The goals: figure, limit, and whether it is met."""
     pitch, known, distance = figures["pitch"], figures["recognised"], figures["distance"]
 
     def in_octaves(row: dict[str, float]) -> float:
@@ -248,7 +251,7 @@ def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def overview(figures: dict[str, Any]) -> dict[str, str]:
-    """What the overview of all models says."""
+    """Columns of the overview of all models."""
     pitch, known, ndb, distance = (figures[name] for name in ("pitch", "recognised", "ndb", "distance"))
     return {
         "pitch (real)": f"{pitch['model']['near']:.2f} ({pitch['real']['near']:.2f})",
@@ -259,7 +262,7 @@ def overview(figures: dict[str, Any]) -> dict[str, str]:
     }
 
 
-# --- to see and to hear
+# --- pictures and examples
 
 
 def show(done: Evaluation, voice: VoiceModel, manifest: Manifest, notes: Notes) -> None:
@@ -312,7 +315,7 @@ def morphed(voice: VoiceModel, manifest: Manifest, rate: int = EXAMPLE_RATE, sec
 def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     """The figures as sections of a card."""
     classifier, ndb, recognised = figures["classifier"], figures["ndb"], figures["recognised"]
-    heard = classifier["heard"]
+    tried = classifier["heard"]
     return {
         "Goals": [
             f"On {figures['notes']} held-out notes of {figures['instruments']} instruments ({figures['split']} split "
@@ -325,9 +328,9 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             figures["pitch"],
         ],
         "By a classifier": [
-            f"A classifier of {classifier['labels']} instruments, trained on {heard['train']} real notes: right for "
+            f"A classifier of {classifier['labels']} instruments, trained on {tried['train']} real notes: right for "
             f"{classifier['folds']:.2f} of them in folds by pitch, for {classifier['held_out']:.2f} of "
-            f"{heard['held_out']} held-out ones. NDB: the share of {ndb['bins']} bins of log mels whose proportion is "
+            f"{tried['held_out']} held-out ones. NDB: the share of {ndb['bins']} bins of log mels whose proportion is "
             "not that of the training notes.",
             {name: {"recognised": recognised[name], "NDB": ndb[name]} for name in recognised},
             f"Recognised in less than half of their notes: {', '.join(figures['missed']) or 'none'}.",

@@ -1,6 +1,6 @@
-"""What is measured of a vocoder: its distance from held-out music beside Griffin and Lim's, and beside what it would be
-with half of the truth given; the pitch of held-out notes that went through it, whether chunks are the whole, and how
-fast it is."""
+"""What is measured of a vocoder: its distance from held-out music, compared with that of Griffin and Lim and with that
+of a vocoder given the true phases or magnitudes; the pitch of held-out notes that went through it; whether rendering
+in chunks changes the sound; and how fast it is."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes
 from instrument.models.sound.spectral import MelFormat, griffin_lim, istft, log_mel, stft
 from instrument.models.sound.vocoder import Vocoder
+from instrument.music.pitch import to_hertz
 from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.sound.classifiers import spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound
-from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
+from training.evaluation.sound.pitch import cents_between, fine_hertz
 from training.evaluation.sound.showing import Shown
 from training.measures.distances import mel_cepstral, multi_resolution
 
@@ -27,7 +28,7 @@ ITERATIONS = 32
 NOTES = 48
 STEADY_S = (0.15, 1.15)  # of a note, where its pitch is measured
 WAVERING, SHORT_S = 5.0, 0.12  # cents between its halves from which on a note wavers; of transforms that follow it
-FAR = 60.0  # cents off its label, beyond which a real note's pitch was misheard, and is no reference
+LARGEST_ERROR = 60.0  # cents off its label, beyond which a real note's estimated pitch is wrong, and no reference
 CHUNKS = (1, 2, 3, 4, 7, 16)
 LIVE = 4  # frames in a chunk of 23 ms
 PASSES = 9  # over four seconds, of which the quickest counts
@@ -52,7 +53,7 @@ def evaluate_vocoder(
     if notes is not None:
         with done.stage("pitch", "pitch of notes"):
             figures["pitch"] = pitch(vocoder, notes, split)
-    with done.stage("chunks", "chunks and the whole"):
+    with done.stage("chunks", "rendering in chunks"):
         mels = log_mel(read(corpus, *chosen[0]), vocoder.format)
         figures["chunked"] = chunked(vocoder, mels)
         figures["cost"] = cost(vocoder, mels) | {"bytes": bundle_bytes(bundle.folder)}
@@ -110,7 +111,7 @@ def music(done: Evaluation, vocoder: Vocoder, corpus: Corpus, chosen: list[tuple
 
 
 def halves(real: Sound, made: Sound, format: MelFormat) -> tuple[Sound, Sound]:
-    """What would come out if half of the truth were given besides mels: a sound (n,) with the magnitudes of the made
+    """The output if the true phases or magnitudes were given: a sound (n,) with the magnitudes of the made
     one and the phases of the real one, and one with the magnitudes of the real one and the phases of the made one."""
     count = min(len(real), len(made))
     true, other = (stft(x[:count], format.fft, format.hop) for x in (real, made))
@@ -123,14 +124,14 @@ def pitch(vocoder: Vocoder, notes: Corpus, split: str) -> dict[str, Any]:
     clips = [c for c in notes.select(split=split) if c.pitch >= 0]
     off, lost = [], 0
     for clip in spread(sorted(clips, key=lambda c: (c.pitch, c.instrument)), NOTES):
-        about = hertz(clip.pitch)
+        about = to_hertz(clip.pitch)
         real = notes.read(clip)
         wavers = _wavers(real, notes.rate, about)
-        before = _heard(real, notes.rate, about, wavers)
-        if before is None or abs(cents_between(before, about)) > FAR:
+        before = _pitch(real, notes.rate, about, wavers)
+        if before is None or abs(cents_between(before, about)) > LARGEST_ERROR:
             continue
         at_rate = real if notes.rate == vocoder.rate else soxr.resample(real, notes.rate, vocoder.rate)
-        after = _heard(vocoder.render(log_mel(at_rate, vocoder.format)), vocoder.rate, before, wavers)
+        after = _pitch(vocoder.render(log_mel(at_rate, vocoder.format)), vocoder.rate, before, wavers)
         if after is None:
             lost += 1
         else:
@@ -156,7 +157,7 @@ def _wavers(sound: Sound, rate: int, about: float) -> bool:
     return one is not None and other is not None and abs(cents_between(one, other)) > WAVERING
 
 
-def _heard(sound: Sound, rate: int, about: float, wavers: bool) -> float | None:
+def _pitch(sound: Sound, rate: int, about: float, wavers: bool) -> float | None:
     """The pitch of a note in hertz; of one that wavers, the mean of short transforms."""
     if not wavers:
         return fine_hertz(_span(sound, rate, *STEADY_S), rate, about)
@@ -188,8 +189,8 @@ def chunked(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
 
 
 def cost(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
-    """Processor time of one thread in chunks of 23 ms, in the quickest of some passes: what others do to the caches and
-    the clock of a shared processor is not its cost."""
+    """Processor time of one thread in chunks of 23 ms, in the quickest of some passes: the effect of other processes on
+    caches and clock is not its cost."""
     passes = []
     for _ in range(PASSES):
         vocoder.reset()
@@ -212,7 +213,7 @@ def cost(vocoder: Vocoder, mels: Sound) -> dict[str, float]:
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was aimed at."""
+    """The goals, and whether they are met."""
     ratio, times, largest = (
         figures["music"]["ratio"],
         figures["cost"]["times_real_time"],
@@ -243,14 +244,14 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
             f"{music['griffin_lim']:.3f}. Mel cepstral distance: {music['mcd_vocoder']:.2f} dB, Griffin-Lim "
             f"{music['mcd_griffin_lim']:.2f} dB.",
             music["by_genre"],
-            "How near it would come if it were told half of the truth beyond the mels, the phase or the magnitude of "
-            "every bin of its own transform, as a share of Griffin-Lim's distance: what mels leave open.",
+            "The distance if the true phases or the true magnitudes were given in place of the vocoder's, for "
+            "every bin of its own transform, and as a share of Griffin-Lim's distance: what mels do not determine.",
             {
                 name: {"STFT distance": distance, "of Griffin-Lim's": distance / music["griffin_lim"]}
                 for name, distance in music["told"].items()
             },
         ],
-        "Chunks and the whole": [
+        "Rendering in chunks": [
             "Largest difference by frames in a chunk, over the largest sample.",
             {"": figures["chunked"]},
         ],

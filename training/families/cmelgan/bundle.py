@@ -1,4 +1,4 @@
-"""What of a bundle is a genre stream's own: parity, held-out figure, golden file, knobs, and the places of styles."""
+"""Export of a genre stream: parity, held-out figure, golden file, knobs, and the places of styles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StreamBundling:
     """See `families.bundling.Bundling`."""
 
     figure = "distance"
-    allowed = 0.05  # of distance, besides what chance does to it
+    allowed = 0.05  # of distance; it varies by chance as well
     smaller = ("stored8", "fp16")
 
     def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
@@ -45,9 +45,9 @@ class StreamBundling:
 
     def parity(self, bundle: Bundle) -> float:
         """Largest difference of a mel or a state between network and bundle, each step from the network's states."""
-        (step, _, ins, _), lanes = cmelgan.graphs(self.network)["step"], 3
-        feeds = self._feeds(lanes)
-        states = {p.name: torch.zeros(lanes, *p.shape[1:]) for p in ins if p.role == "state"}
+        (step, _, ins, _), batch_size = cmelgan.graphs(self.network)["step"], 3
+        feeds = self._feeds(batch_size)
+        states = {p.name: torch.zeros(batch_size, *p.shape[1:]) for p in ins if p.role == "state"}
         largest = 0.0
         with torch.no_grad():
             for number in range(GOLDEN_FRAMES):
@@ -79,23 +79,23 @@ class StreamBundling:
         feeds = self._feeds(1)
         return feeds | {"mels": self._play(bundle, feeds)}
 
-    def _feeds(self, lanes: int, frames: int = GOLDEN_FRAMES) -> Feeds:
+    def _feeds(self, batch_size: int, frames: int = GOLDEN_FRAMES) -> Feeds:
         """All inputs but the states, (frames, batch, ...)."""
         config, rng = self.recipe.model, np.random.default_rng(0)
-        genre = rng.dirichlet(np.ones(len(self.genres)), (frames, lanes))
+        genre = rng.dirichlet(np.ones(len(self.genres)), (frames, batch_size))
         drawn = {
-            "style": rng.standard_normal((frames, lanes, config.style)),
+            "style": rng.standard_normal((frames, batch_size, config.style)),
             "genre": genre,
-            "temperature": np.ones((frames, lanes, 1)),
-            "noise": rng.gumbel(size=(frames, lanes, config.codebooks, config.codebook_size)),
+            "temperature": np.ones((frames, batch_size, 1)),
+            "noise": rng.gumbel(size=(frames, batch_size, config.codebooks, config.codebook_size)),
         }
         return {name: array.astype(np.float32) for name, array in drawn.items()}
 
     def _play(self, bundle: Bundle | None, feeds: Feeds) -> NDArray[np.float32]:
         """Mels (batch, frames, mels) by the bundle, or by the network."""
         step, _, ins, _ = cmelgan.graphs(self.network)["step"]
-        frames, lanes = feeds["style"].shape[:2]
-        states = {p.name: np.zeros((lanes, *p.shape[1:]), np.float32) for p in ins if p.role == "state"}
+        frames, batch_size = feeds["style"].shape[:2]
+        states = {p.name: np.zeros((batch_size, *p.shape[1:]), np.float32) for p in ins if p.role == "state"}
         mels = []
         for number in range(frames):
             now = {name: np.ascontiguousarray(array[number]) for name, array in feeds.items()} | states
@@ -169,7 +169,7 @@ def knobs(genres: tuple[str, ...]) -> tuple[Knob, ...]:
             high=1.5,
             default=0.9,
             step=0.05,
-            help="How far it strays: low keeps to what is usual, high goes anywhere.",
+            help="Low keeps to what is usual, high allows anything.",
         ),
         Knob(
             "motion",

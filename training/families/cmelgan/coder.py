@@ -1,5 +1,5 @@
-"""Some mel frames as a few codes, by linear algebra: principal components, then vectors of k-means, book after book,
-each of what the books before left over."""
+"""Some mel frames as a few codes, by linear algebra: principal components, then residual vector
+quantisation with codebooks found by k-means."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def nearest(x: Tensor, book: Tensor) -> Tensor:
 
 
 def k_means(x: Tensor, count: int, rounds: int = 10) -> Tensor:
-    """Means (count, dims) of clusters of x (rows, dims); fewer than `count` rows are taken over and over."""
+    """Means (count, dims) of clusters of x (rows, dims); fewer than `count` rows are repeated."""
     generator = torch.Generator().manual_seed(0)
     some = torch.randint(len(x), (rounds, count), generator=generator)
     means = x[torch.randperm(len(x), generator=generator)[:count] if len(x) >= count else some[0]].clone()

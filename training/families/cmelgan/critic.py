@@ -12,7 +12,7 @@ SLOPE = 0.2
 
 
 class Critic(nn.Module):
-    """Judges windows of mels: each patch of some frames alone, and the whole window as music of a genre."""
+    """Scores windows of mels: each patch of some frames, and the whole window as music of a genre."""
 
     def __init__(self, mels: int, genres: int, width: int = 96) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Critic(nn.Module):
         nn.init.normal_(self.genre.weight, std=0.02)
 
     def forward(self, mels: Tensor, genre: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """mels (batch, frames, mels), genre (batch, genres) -> judgements: of patches (batch, patches) and of whole
+        """mels (batch, frames, mels), genre (batch, genres) -> scores: of patches (batch, patches) and of whole
         windows (batch, 1); and the features of every layer."""
         x = F.leaky_relu(self.enter(mels.transpose(1, 2)), SLOPE)
         features = [x]
@@ -53,13 +53,13 @@ class Critic(nn.Module):
 
 
 def critic_loss(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> Tensor:
-    """Hinge loss of the critic. real: windows (batch, frames, mels); drawn: some times as many, genres over again."""
+    """Hinge loss of the critic. real: windows (batch, frames, mels); drawn: a multiple of these, genres repeated."""
     times = len(drawn) // len(real)
     ours, _ = critic(torch.cat([real, drawn]), genre.repeat(1 + times, 1))
     return torch.stack([F.relu(1 - j[: len(real)]).mean() + F.relu(1 + j[len(real) :]).mean() for j in ours]).sum()
 
 
-def likeness(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tuple[Tensor, Tensor]:
+def generator_losses(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tuple[Tensor, Tensor]:
     """The generator's side: how far the critic is from being fooled, and how far its features of the first
     windows drawn, which redraw the real ones, are from those of the latter."""
     times = len(drawn) // len(real)
@@ -67,5 +67,5 @@ def likeness(critic: Critic, real: Tensor, drawn: Tensor, genre: Tensor) -> tupl
     with torch.no_grad():
         _, theirs = critic(real, genre)
     fooled = -torch.stack([j.mean() for j in judged]).sum()
-    alike = torch.stack([F.l1_loss(a[: len(real)], b) for a, b in zip(mine, theirs, strict=True)]).mean()
-    return fooled, alike
+    matching = torch.stack([F.l1_loss(a[: len(real)], b) for a, b in zip(mine, theirs, strict=True)]).mean()
+    return fooled, matching

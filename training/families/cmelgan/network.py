@@ -71,12 +71,12 @@ class Block(nn.Module):
 
 def stretched(x: Tensor, times: int) -> Tensor:
     """x (batch, channels, frames), each frame `times` over."""
-    lanes, channels, frames = x.shape
-    return x[..., None].expand(lanes, channels, frames, times).reshape(lanes, channels, frames * times)
+    batch_size, channels, frames = x.shape
+    return x[..., None].expand(batch_size, channels, frames, times).reshape(batch_size, channels, frames * times)
 
 
 class Generator(nn.Module):
-    """What the coder's mels lack, from latent frames (scaled to about one), causally."""
+    """The residual to the coder's mels, from latent frames (scaled to about one), causally."""
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Generator(nn.Module):
         )
         self.leave = weight_norm(nn.Conv1d(widths[-1], config.mels, KERNEL))
         with torch.no_grad():
-            self.leave.parametrizations.weight.original0.zero_()  # begins with nothing to add
+            self.leave.parametrizations.weight.original0.zero_()  # its output is 0 at first
             self.leave.bias.zero_()  # type: ignore[union-attr]
 
     def caches(self) -> list[tuple[int, int]]:
@@ -100,9 +100,9 @@ class Generator(nn.Module):
         shapes = [(width, (KERNEL - 1) * d) for width in config.widths for d in config.dilations]
         return [*shapes, (config.widths[-1], KERNEL - 1)]
 
-    def initial(self, lanes: int) -> list[Tensor]:
+    def initial(self, batch_size: int) -> list[Tensor]:
         """Caches before the start."""
-        return [self.enter.weight.new_zeros(lanes, *shape) for shape in self.caches()]
+        return [self.enter.weight.new_zeros(batch_size, *shape) for shape in self.caches()]
 
     def forward(self, z: Tensor, genre: Tensor, caches: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
         """z (batch, latent frames, dims), genre (batch, latent frames, genres) -> mels (batch, frames, mels) and
@@ -127,13 +127,13 @@ class Prior(nn.Module):
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
         self.config = config
-        told, groups = config.style + genres, config.codebooks
+        conditions, groups = config.style + genres, config.codebooks
         self.enter = nn.Linear(config.components, config.units)
         self.genre = nn.Linear(genres, config.units, bias=False)
-        self.style = nn.Linear(told, config.units)
+        self.style = nn.Linear(conditions, config.units)
         self.gru = nn.GRU(config.units, config.units, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
-        self.share = nn.Linear(config.units + config.components + told, groups * config.head)
+        self.share = nn.Linear(config.units + config.components + conditions, groups * config.head)
         self.drawn = nn.ModuleList(nn.Linear(config.components, config.head, bias=False) for _ in range(groups - 1))
         self.move = nn.ModuleList(nn.Linear(config.head, config.components) for _ in range(groups))
         self.out = nn.ModuleList(nn.Linear(config.head, config.codebook_size) for _ in range(groups))
@@ -144,11 +144,11 @@ class Prior(nn.Module):
 
     def embed(self, before: Tensor, style: Tensor, genre: Tensor) -> Tensor:
         """Input (..., units) from the scaled latent frame before (..., dims), style and genre."""
-        told = F.leaky_relu(self.enter(before), SLOPE) * (1 + self.genre(genre))
-        return told + self.style(torch.cat([style, genre], -1))
+        frame = F.leaky_relu(self.enter(before), SLOPE) * (1 + self.genre(genre))
+        return frame + self.style(torch.cat([style, genre], -1))
 
     def shares(self, hidden: Tensor, before: Tensor, style: Tensor, genre: Tensor) -> Tensor:
-        """What the heads know of the frames before, (..., groups, head)."""
+        """The heads' inputs from the frames before, (..., groups, head)."""
         share = self.share(torch.cat([hidden, before, style, genre], -1))
         return share.unflatten(-1, (self.config.codebooks, self.config.head))
 
@@ -229,30 +229,30 @@ class Network(nn.Module):
         books = self.coder.books
         vectors = [book[code] for book, code in zip(books[:-1], codes[..., :-1].unbind(-1), strict=True)]
         sums = F.pad(torch.stack(vectors, -2).cumsum(-2), (0, 0, 1, 0))
-        told = F.pad(self.coder.points(before), (0, 0, 1, 0))
-        return self.prior(told, sums, style, genre, self.coder)
+        points = F.pad(self.coder.points(before), (0, 0, 1, 0))
+        return self.prior(points, sums, style, genre, self.coder)
 
     @torch.no_grad()
-    def dream(self, before: Tensor, style: Tensor, genre: Tensor, frames: int) -> Tensor:
+    def generate(self, before: Tensor, style: Tensor, genre: Tensor, frames: int) -> Tensor:
         """Go on after codes `before` (batch, n, groups), n may be 0, in a style (batch, style) and a genre (batch,
         genres): codes (batch, frames, groups), drawn by torch's generator."""
-        step, lanes = Step(self), len(style)
-        hidden = style.new_zeros(lanes, self.config.units)
-        z = style.new_zeros(lanes, self.config.components)
+        step, batch_size = Step(self), len(style)
+        hidden = style.new_zeros(batch_size, self.config.units)
+        z = style.new_zeros(batch_size, self.config.components)
         for codes in before.unbind(1):
             hidden = step.advance(z, style, genre, hidden)
             z = self.coder.points(codes)
         found = []
         for _ in range(frames):
-            hidden, codes, z = step.go_on(z, style, genre, 1.0, gumbel(lanes, self.config, style.device), hidden)
+            hidden, codes, z = step.go_on(z, style, genre, 1.0, gumbel(batch_size, self.config, style.device), hidden)
             found.append(codes)
         return torch.stack(found, 1)
 
 
-def gumbel(lanes: int, config: Config, device: torch.device | str = "cpu") -> Tensor:
+def gumbel(batch_size: int, config: Config, device: torch.device | str = "cpu") -> Tensor:
     """Noise to draw codes by."""
     return -torch.log(
-        -torch.log(torch.rand(lanes, config.codebooks, config.codebook_size, device=device).clamp(1e-20, 1 - 1e-7))
+        -torch.log(torch.rand(batch_size, config.codebooks, config.codebook_size, device=device).clamp(1e-20, 1 - 1e-7))
     )
 
 
@@ -266,10 +266,10 @@ class Step(nn.Module):
         super().__init__()
         self.network = network
         gru, units = network.prior.gru, network.config.units
-        self.told = nn.Linear(units, 3 * units, device="meta")
-        self.kept = nn.Linear(units, 3 * units, device="meta")
-        self.told.weight, self.told.bias = gru.weight_ih_l0, gru.bias_ih_l0
-        self.kept.weight, self.kept.bias = gru.weight_hh_l0, gru.bias_hh_l0
+        self.input_gates = nn.Linear(units, 3 * units, device="meta")
+        self.state_gates = nn.Linear(units, 3 * units, device="meta")
+        self.input_gates.weight, self.input_gates.bias = gru.weight_ih_l0, gru.bias_ih_l0
+        self.state_gates.weight, self.state_gates.bias = gru.weight_hh_l0, gru.bias_hh_l0
         # One book a matrix and its components about one, so that they lose little in 8 bits.
         self.even = network.coder.scale.detach() ** 2
         self.books = nn.ParameterList(book * self.even for book in network.coder.books.detach())
@@ -277,8 +277,8 @@ class Step(nn.Module):
     def advance(self, z: Tensor, style: Tensor, genre: Tensor, hidden: Tensor) -> Tensor:
         """The prior's state after the latent frame before, z (batch, dims)."""
         x = self.network.prior.embed(z * self.network.coder.scale, style, genre)
-        reset, keep, new = self.told(x).chunk(3, -1)
-        reset_kept, keep_kept, new_kept = self.kept(hidden).chunk(3, -1)
+        reset, keep, new = self.input_gates(x).chunk(3, -1)
+        reset_kept, keep_kept, new_kept = self.state_gates(hidden).chunk(3, -1)
         keep = torch.sigmoid(keep + keep_kept)
         new = torch.tanh(new + torch.sigmoid(reset + reset_kept) * new_kept)
         return (1 - keep) * new + keep * hidden
@@ -333,18 +333,18 @@ def copied(network: Network) -> Network:
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, lanes = network.config, 2
+    config, batch_size = network.config, 2
     network = copied(network)
     for module in list(network.generator.modules()):
         if parametrize.is_parametrized(module):
             parametrize.remove_parametrizations(module, "weight")
     pairs = states(network)
     inputs = (
-        torch.zeros(lanes, config.style),
-        torch.zeros(lanes, network.genres),
-        torch.ones(lanes, 1),
-        torch.zeros(lanes, config.codebooks, config.codebook_size),
-        *(torch.zeros(lanes, *pair.shape[1:]) for pair in pairs),
+        torch.zeros(batch_size, config.style),
+        torch.zeros(batch_size, network.genres),
+        torch.ones(batch_size, 1),
+        torch.zeros(batch_size, config.codebooks, config.codebook_size),
+        *(torch.zeros(batch_size, *pair.shape[1:]) for pair in pairs),
     )
     ins = [
         Port("style", "latent", (-1, config.style)),

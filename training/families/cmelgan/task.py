@@ -1,9 +1,9 @@
 """The task of the mel GAN, in two phases.
 
 First the coder is computed from the training music, which takes seconds. In the first phase the prior learns which
-codes follow which, in each genre; some windows change genre on the way, so that a turned knob is obeyed at once. In the
-second the generator learns to turn codes into mels, those of music and those that the prior generated, so that a critic
-takes them for music.
+codes follow which, in each genre; some windows change genre on the way, so that a turned knob takes effect at once.
+In the second the generator learns to turn codes into mels, those of music and those that the prior generated, so that a
+critic takes them for music.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.data.sound.mels import Mels
 from training.families import task as tasks
-from training.families.cmelgan.critic import Critic, critic_loss, likeness
+from training.families.cmelgan.critic import Critic, critic_loss, generator_losses
 from training.families.losses import kl_from_standard_normal
 
 BITS = math.log(2)  # nats
@@ -38,7 +38,7 @@ RESTS = 0.04  # of a window may be silent
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of `cmelgan`, besides those of every family.
+    """Settings of `cmelgan`, in addition to those of every family.
 
     prior_share: share of the run in which the prior is trained; critic_learning_rate: of generator and critic in the
     rest, the critic's down a cosine; mel_weight: of the distance of mels; feature_matching_weight: of the distance of
@@ -179,30 +179,30 @@ class StreamTask:
 
     def _prior_losses(self, network: nn.Module, rng: np.random.Generator, _: float) -> dict[str, Tensor]:
         codes, genre, _ = self._drawn(rng)
-        lanes, length, _ = codes.shape
+        batch_size, length, _ = codes.shape
         mean, deviation = network.styles(codes)
         style = mean + deviation.exp() * torch.randn_like(mean)
         style, genre = (x[:, None].expand(-1, length, -1) for x in (style, genre))
-        at = rng.integers(length // 8, length - length // 8, lanes)
-        at[rng.random(lanes) >= self.sampling.splice] = length
+        at = rng.integers(length // 8, length - length // 8, batch_size)
+        at[rng.random(batch_size) >= self.sampling.splice] = length
         other = (torch.arange(length)[None] >= torch.from_numpy(at)[:, None])[..., None].to(self.device)
         codes, style, genre = (torch.where(other, x.roll(1, 0), x) for x in (codes, style, genre))
         wrong = torch.rand(codes.shape, device=codes.device) < self.sampling.code_noise
-        told = torch.where(wrong, torch.randint_like(codes, self.config.codebook_size), codes)
-        nats = F.cross_entropy(network.logits(codes, told[:, :-1], style, genre).flatten(0, 2), codes.flatten())
+        noisy = torch.where(wrong, torch.randint_like(codes, self.config.codebook_size), codes)
+        nats = F.cross_entropy(network.logits(codes, noisy[:, :-1], style, genre).flatten(0, 2), codes.flatten())
         bits = kl_from_standard_normal(mean, deviation).mean() / BITS
         cost = BITS * F.relu(bits - self.train.free_bits) / (length * self.config.codebooks)
         return {"total": nats + cost, "bits": nats / BITS, "style": bits}
 
     def _critic_losses(self, network: nn.Module, rng: np.random.Generator, within: float) -> dict[str, Tensor]:
         codes, genre, starts = self._drawn(rng)
-        primed, dreamt, stride = self.sampling.primer_length, self.sampling.generated_length, self.config.stride
+        primed, generated, stride = self.sampling.primer_length, self.sampling.generated_length, self.config.stride
         with torch.no_grad():
             style, _ = network.styles(codes)
-            dream = network.dream(codes[:, :primed], style, genre, dreamt)
-        real = torch.from_numpy(self.mels.at(starts, (primed + dreamt) * stride)).to(self.device)
-        both = torch.cat([codes[:, : primed + dreamt], torch.cat([codes[:, :primed], dream], 1)])
-        drawn, _ = network.draw(both, genre.repeat(2, 1)[:, None].expand(-1, primed + dreamt, -1))
+            generate = network.generate(codes[:, :primed], style, genre, generated)
+        real = torch.from_numpy(self.mels.at(starts, (primed + generated) * stride)).to(self.device)
+        both = torch.cat([codes[:, : primed + generated], torch.cat([codes[:, :primed], generate], 1)])
+        drawn, _ = network.draw(both, genre.repeat(2, 1)[:, None].expand(-1, primed + generated, -1))
         near = F.l1_loss(drawn[: len(real)], real)
         real, drawn = real[:, primed * stride :], drawn[:, primed * stride :]
         for group in self.optimiser.param_groups:
@@ -213,15 +213,15 @@ class StreamTask:
         self.optimiser.step()
         self.judged += 1
         self.critic.requires_grad_(False)
-        fooled, alike = likeness(self.critic, real, drawn, genre)
+        fooled, matching = generator_losses(self.critic, real, drawn, genre)
         self.critic.requires_grad_(True)
-        total = self.train.mel_weight * near + fooled + self.train.feature_matching_weight * alike
+        total = self.train.mel_weight * near + fooled + self.train.feature_matching_weight * matching
         return {
             "total": total,
             "mel": near,
             "critic": judged.detach(),
             "adversarial": fooled,
-            "feature_matching": alike,
+            "feature_matching": matching,
         }
 
     # --- judging
@@ -240,9 +240,9 @@ class StreamTask:
         bits = F.cross_entropy(logits.flatten(0, 2), codes.flatten()) / BITS
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            dream = network.dream(codes[:, :0], mean, genre, length)
-        skipped = length // 4 * stride  # it begins anew; what counts is how it goes on
-        apart = distance(network.draw(dream, moving)[0][:, skipped:], mels[:, skipped:], self.valid_genre)
+            generate = network.generate(codes[:, :0], mean, genre, length)
+        skipped = length // 4 * stride  # it starts without context; the continuation is compared
+        apart = distance(network.draw(generate, moving)[0][:, skipped:], mels[:, skipped:], self.valid_genre)
         style = kl_from_standard_normal(mean, deviation).mean() / BITS
         return Score(float(near), float(bits), float(style), apart, self.phase)
 
@@ -331,7 +331,7 @@ def encoded(network: Any, mels: Mels) -> Tensor:
 
 
 def distance(drawn: Tensor, real: Tensor, genre: NDArray[np.int64]) -> float:
-    """How far windows of mels (batch, frames, mels) lie apart, those of the same genre together: the Frechet distance
+    """Distance between windows of mels (batch, frames, mels), those of the same genre together: the Frechet distance
     between Gaussians with diagonal covariance of level, spread and motion in 24 bands, in squared deviations of real
     windows, the mean over bands and genres."""
 

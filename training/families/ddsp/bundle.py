@@ -1,4 +1,4 @@
-"""What of a bundle is a voice's own: parity, errors, golden file, knobs, and what is known of its latent space."""
+"""Export of a `ddsp` voice: parity, errors, golden file, knobs, and facts about its latent space."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ToneBundling:
         self.examples = rows[np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)]
 
     def parity(self, bundle: Bundle) -> float:
-        """Largest difference of what network and bundle say of real notes, on the scale of what is said."""
+        """Largest difference of the outputs of network and bundle for real notes, relative to the outputs."""
         mine, theirs = self._run(self.network), self._run(BundleTones(bundle))
         return max(float(np.abs(mine[n] - theirs[n]).max() / (1 + np.abs(mine[n]).max())) for n in mine)
 
@@ -66,12 +66,12 @@ class ToneBundling:
         return self.task.validate(BundleTones(bundle) if bundle else self.network).total
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Labels and latents of notes, and what this bundle makes of them."""
+        """Labels and latents of notes, and this bundle's outputs for them."""
         return self._run(BundleTones(bundle))
 
     @torch.no_grad()
     def _run(self, model: Any) -> dict[str, np.ndarray]:
-        instrument, note = self.task.told(self.examples)
+        instrument, note = self.task.labels(self.examples)
         z = torch.linspace(-1, 1, len(note) * self.recipe.model.latent).view(len(note), -1)
         state, tuning, loss, release = model.note(instrument, note, z)
         age = torch.from_numpy(np.tile(age_features(AGES), (len(note), 1)))
@@ -95,7 +95,7 @@ class ToneBundling:
         (instruments, 2): lowest and highest pitches of its training notes."""
         task, rows = self.task, self.task.rows["train"]
         parts = np.array_split(rows, max(1, len(rows) // 256))
-        z = np.concatenate([self.network.encode(task.summaries(r), task.told(r)[1])[0].numpy() for r in parts])
+        z = np.concatenate([self.network.encode(task.summaries(r), task.labels(r)[1])[0].numpy() for r in parts])
         _, sizes, directions = np.linalg.svd(z - z.mean(0), full_matrices=False)
         pitch = np.array([task.tones.clips[r].pitch for r in rows])
         mine = [pitch[task.instrument[rows] == i] for i in range(len(self.genres))]
@@ -127,12 +127,12 @@ def knobs(instruments: tuple[str, ...]) -> tuple[Knob, ...]:
             "choice",
             default=second,
             choices=instruments,
-            help="What it sounds like at the other end of Morph.",
+            help="The instrument at the other end of Morph.",
         ),
         Knob("morph", "Morph", step=0.01, help="From the one instrument to the other, also while notes are held."),
         Knob("x", "Timbre X", **both, help="Where notes of one instrument differ most: from one end to the other."),
         Knob("y", "Timbre Y", **both, help="Where they differ next."),
         Knob("brightness", "Brightness", **both, help="From dull to bright."),
         Knob("vibrato", "Vibrato", step=0.01, help="How far the pitch swings."),
-        Knob("ring", "Ring", step=0.01, help="How much longer a note rings when its key is released; 0 as it is."),
+        Knob("ring", "Ring", step=0.01, help="How much longer a note rings after its key is released."),
     )

@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class NoteNetwork(nn.Module):
-    """What of a tone does not depend on its age."""
+    """The part of a tone that does not depend on its age."""
 
     def __init__(self, config: Config, instruments: int) -> None:
         super().__init__()
@@ -126,5 +126,5 @@ def graphs(network: Network) -> dict[str, Graph]:
 
 
 def states(network: Network) -> tuple[StatePair, ...]:
-    """None: a note's state stays as it is, and its age is an input."""
+    """None: a note's state is constant, and its age is an input."""
     return ()

@@ -1,4 +1,4 @@
-"""What partials and noise keep of a real note: it is analysed and synthesised again, without a network."""
+"""The round trip of a real note through partials and noise: analysis and synthesis, without a network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from instrument.models.sound.additive import (
     PARTIALS,
     amplitudes,
     audible,
-    frequency,
     noise_frames,
     oscillate,
     phasors,
     ratios,
 )
+from instrument.music.pitch import to_hertz
 from training.data.sound.partials import analyse
 
 Sound = NDArray[np.float32]
@@ -26,7 +26,7 @@ def round_trip(samples: Sound, pitch: int, rate: int) -> Sound:
     (16000)."""
     frames = analyse(samples, rate, pitch)
     hop, count = rate // FRAME_RATE, len(frames.cents)
-    hertz = frequency(pitch + frames.cents.astype(float) / 100)[:, None] * ratios(frames.tuning[None])
+    hertz = to_hertz(pitch + frames.cents.astype(float) / 100)[:, None] * ratios(frames.tuning[None])
     cycles = hertz / rate
     loud = amplitudes(frames.levels[:, :PARTIALS]) * audible(hertz.astype(np.float32), rate)
     turned = np.concatenate([np.zeros((1, hertz.shape[1])), np.cumsum((cycles[1:] + cycles[:-1]) * (hop / 2), 0)])

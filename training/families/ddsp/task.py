@@ -2,7 +2,7 @@
 
 Losses are absolute differences in decibels, divided by ten. What is loud in a note has full weight, what is far below
 it less; predictions below the floor cost nothing where the note is below it too. A share of the notes gets z = 0 and
-not its own, so that the middle of the latent space is what is usual for the labels; a share of the others gets no
+not its own, so that the origin of the latent space is typical of the labels; a share of the others gets no
 instrument. Labels nearly determine a note: without that, z would carry no information.
 """
 
@@ -26,8 +26,8 @@ from training.data.sound.tones import SPAN, Tones, open_tones
 from training.families import task as tasks
 from training.families.losses import kl_from_standard_normal
 
-GLANCES = np.array([1, 3, 6, 12, 24, 48, 96, 180])  # frames that the encoder sees
-SUMMARY = len(GLANCES) * LEVELS
+ENCODER_FRAMES = np.array([1, 3, 6, 12, 24, 48, 96, 180])  # frames that the encoder sees
+SUMMARY = len(ENCODER_FRAMES) * LEVELS
 EARLY = 30  # frames of which half of those drawn are
 NEPERS = float(np.log(10) / 10)  # of power, a decibel
 FLAT = 15.0  # decibels: the encoder's input is scaled by it
@@ -35,7 +35,7 @@ FLAT = 15.0  # decibels: the encoder's input is scaled by it
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of `ddsp`, besides those of every family.
+    """Settings of `ddsp`, in addition to those of every family.
 
     batch_size: notes in a batch; frames: drawn of each; beta: weight of the KL divergence; latent_dropout: share of
     notes with z = 0; instrument_dropout: share of the others without their instrument; quiet_weight: weight of levels
@@ -90,7 +90,7 @@ class Score:
 
 
 class ToneTask:
-    """A `Task`: notes' labels in, their frames out. Batches are drawn by their number alone."""
+    """A `Task`: notes' labels in, their frames out. Batches depend on their number only."""
 
     Train = Train
     Sampling = Sampling
@@ -130,7 +130,7 @@ class ToneTask:
         frames = np.concatenate(
             [rng.integers(0, EARLY, (len(rows), half)), rng.integers(0, SPAN, (len(rows), train.frames - half))], 1
         )
-        instrument, _ = self.told(rows)
+        instrument, _ = self.labels(rows)
         pitch = self.pitch[rows] + train.pitch_jitter * rng.standard_normal(len(rows))
         note = torch.from_numpy(note_features(pitch, self.velocity[rows])).to(self.device)
         mean, deviation = network.encode(self.summaries(rows), note)
@@ -143,7 +143,7 @@ class ToneTask:
         total = total + 0.1 * (parts["cents"] + parts["tuning"] + parts["loss"] + parts["release"])
         return {"total": total + train.beta * nats, **{n: v for n, v in parts.items() if n != "levels"}, "nats": nats}
 
-    def told(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def labels(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Labels of notes: instrument (n, instruments), 1 for one of them, and features (n, NOTE)."""
         instrument = nn.functional.one_hot(torch.from_numpy(self.instrument[rows]), len(self.genres)).float()
         note = note_features(self.pitch[rows], self.velocity[rows])
@@ -151,16 +151,16 @@ class ToneTask:
 
     def summaries(self, rows: NDArray[np.int64]) -> Tensor:
         """What the encoder sees of notes: (n, SUMMARY)."""
-        levels = np.asarray(self.tones.levels[rows][:, GLANCES], np.float32)
+        levels = np.asarray(self.tones.levels[rows][:, ENCODER_FRAMES], np.float32)
         seen = (np.maximum(levels, FLOOR) - (FLOOR + 45)) / FLAT * self.tones.known[rows][:, None]
         return torch.from_numpy(seen.reshape(len(rows), -1).astype(np.float32)).to(self.device)
 
     def errors(
-        self, network: nn.Module, rows: NDArray[np.int64], frames: NDArray[np.int64], told: tuple[Tensor, ...]
+        self, network: nn.Module, rows: NDArray[np.int64], frames: NDArray[np.int64], labels: tuple[Tensor, ...]
     ) -> dict[str, Tensor]:
         """Errors of some frames (n, m) of notes, given instrument, features and z, on the scales of the loss."""
         tones, train, there = self.tones, self.train, self.device
-        state, tuning, loss, release = network.note(*told)
+        state, tuning, loss, release = network.note(*labels)
         count = frames.shape[1]
         ages = torch.from_numpy(self.ages[frames.reshape(-1)]).to(there)
         levels, cents = network.frame(state.repeat_interleave(count, 0), ages)
@@ -191,14 +191,14 @@ class ToneTask:
         """Errors on held-out notes with z = 0."""
         rows = self.rows["valid"] if len(self.rows["valid"]) else self.rows["train"][:16]
         frames = np.tile(np.r_[0:EARLY:2, EARLY:SPAN:7], (len(rows), 1))
-        told = self.told(rows)
+        labels = self.labels(rows)
         z = torch.zeros(len(rows), self.latent, device=self.device)
-        found = {n: float(v) for n, v in self.errors(network, rows, frames, (*told, z)).items()}
+        found = {n: float(v) for n, v in self.errors(network, rows, frames, (*labels, z)).items()}
         scale = {"release": 50.0}
         return Score(**{n: v * scale.get(n, 10.0) for n, v in found.items()})
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Nothing is carried on."""
+        """There is no state."""
 
 
 def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
@@ -218,14 +218,14 @@ def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
 
 def note_facts(tones: Tones, instruments: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Of each note its instrument's number and its release. One that was never recorded is that of the instruments that
-    keep on sounding alike: driven ones, or those that ring."""
+    sustain in the same way: driven ones, or those that ring."""
     instrument = np.array([instruments.index(c.instrument) for c in tones.clips], np.int64)
     release = np.array(tones.release, np.float32)
     rings = tones.loss[:, 0] > 0
     for kind in (False, True):
         mine = rings == kind
-        heard = release[mine & ~np.isnan(release)]
-        release[mine & np.isnan(release)] = np.median(heard) if len(heard) else 150.0
+        known_release = release[mine & ~np.isnan(release)]
+        release[mine & np.isnan(release)] = np.median(known_release) if len(known_release) else 150.0
     return instrument, release
 
 

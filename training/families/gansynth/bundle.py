@@ -1,4 +1,4 @@
-"""What of a bundle is `gansynth`'s own: parity, errors, golden file, knobs, and facts about its instruments."""
+"""Export of a `gansynth` voice: parity, errors, golden file, knobs, and facts about its instruments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLES = 8
 PLACES = (0, 1, 5, 60)  # frames of each example in the golden file
 FAR = 2.0  # standard deviations: how far the knobs x and y go in the latent space
 LEANING = 0.5  # share of other instruments that they add, and of opposite ones that they take away
-HEARD = ((48, 60, 72), 20, (4, 30, 90))  # pitches, partials and frames by which instruments are compared
+COMPARED = ((48, 60, 72), 20, (4, 30, 90))  # pitches, partials and frames by which instruments are compared
 FADES = 0.3  # seconds: of instruments whose release was not recorded
 WINDOW = 320  # samples over which loudness is measured
 NAMES = ("instrument", "latent", "pitch", "velocity", "frames")
@@ -35,9 +35,9 @@ class BundleNotes:
         self.session = bundle.session("generator")
         self.instruments, self.config = network.instruments, network.config
 
-    def __call__(self, *told: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """As `families.gansynth.network.Network`."""
-        found = self.session.run({n: v.numpy() for n, v in zip(NAMES, told, strict=True)})
+        found = self.session.run({n: v.numpy() for n, v in zip(NAMES, inputs, strict=True)})
         return tuple(torch.from_numpy(v) for v in found)
 
 
@@ -54,7 +54,7 @@ class NoteSpectraBundling:
         self.data_hash = self.task.data_hash
         notes = self.task.valid
         rows = np.linspace(0, len(notes.clips) - 1, EXAMPLES).astype(int)
-        self.told = (
+        self.inputs = (
             torch.nn.functional.one_hot(torch.from_numpy(notes.instrument[rows]), len(genres)).float(),
             torch.linspace(-1, 1, EXAMPLES * recipe.model.latent).view(EXAMPLES, -1),
             torch.from_numpy(notes.pitch[rows]),
@@ -63,9 +63,9 @@ class NoteSpectraBundling:
         )
 
     def parity(self, bundle: Bundle) -> float:
-        """Largest difference of what network and bundle say of notes, on the scale of what is said."""
+        """Largest difference of the outputs of network and bundle for notes, relative to the outputs."""
         with torch.no_grad():
-            pairs = zip(self.network(*self.told), BundleNotes(bundle, self.network)(*self.told), strict=True)
+            pairs = zip(self.network(*self.inputs), BundleNotes(bundle, self.network)(*self.inputs), strict=True)
         return max(float((a - b).abs().max() / (1 + a.abs().max())) for a, b in pairs)
 
     def measure(self, bundle: Bundle | None) -> float:
@@ -74,9 +74,9 @@ class NoteSpectraBundling:
         return float(fine + coarse)
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Notes, and what this bundle says of some of their frames."""
-        found = BundleNotes(bundle, self.network)(*self.told)
-        values = zip((*NAMES, "level", "deviation", "noise"), (*self.told, *found), strict=True)
+        """Notes, and this bundle's outputs for some of their frames."""
+        found = BundleNotes(bundle, self.network)(*self.inputs)
+        values = zip((*NAMES, "level", "deviation", "noise"), (*self.inputs, *found), strict=True)
         return {name: value.numpy() for name, value in values}
 
     def licences(self) -> dict[str, str]:
@@ -111,12 +111,12 @@ class NoteSpectraBundling:
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
     def _leanings(self) -> NDArray[np.float64]:
-        """Weights (2, instruments), those of each row adding up to none, along what instruments differ in most."""
-        n, (pitches, partials, frames) = len(self.genres), HEARD
+        """Weights (2, instruments), those of each row adding up to 0, along the axes where instruments differ most."""
+        n, (pitches, partials, frames) = len(self.genres), COMPARED
         hot = torch.eye(n).repeat_interleave(len(pitches), 0)
         pitch = torch.tensor(pitches, dtype=torch.float32).repeat(n)
-        told = torch.tensor(frames).clamp(max=self.recipe.model.frames - 1).repeat(len(hot), 1)
-        level = self.network(hot, torch.zeros(len(hot), self.recipe.model.latent), pitch, 0 * pitch + 0.6, told)[0]
+        ages = torch.tensor(frames).clamp(max=self.recipe.model.frames - 1).repeat(len(hot), 1)
+        level = self.network(hot, torch.zeros(len(hot), self.recipe.model.latent), pitch, 0 * pitch + 0.6, ages)[0]
         seen = level[..., :partials].reshape(n, -1).double().numpy()
         seen = seen - seen.mean(1, keepdims=True)  # loudness is no timbre
         scores = np.linalg.svd(seen - seen.mean(0), full_matrices=False)[0][:, :2].T

@@ -1,4 +1,4 @@
-"""The critic of notes: it sees what the sound of some frames looks like, with its grain and its phases.
+"""The critic of notes: its input is an image of the spectra of some frames, with their phases.
 
 An image has channels: log magnitude; cosine and sine of how far a bin's phase advances from what the nearest
 multiple of the pitch would; and that comb itself.
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from instrument.models.sound.note_spectra import FFT, HOP, NOISE_FRAMES, PARTIALS, RATE, begun, grid, hertz
+from instrument.models.sound.note_spectra import FFT, HOP, NOISE_FRAMES, PARTIALS, RATE, grid, window_share
+from instrument.music.pitch import to_hertz
 
 BINS = FFT // 2  # the last is left out
 PITCHES = 128
@@ -53,7 +54,7 @@ def image(spectra: Tensor, pitch: Tensor) -> Tensor:
     """Images (batch, 4, frames, BINS) of spectra (batch, frames + 1, bins) of notes of MIDI pitches (batch,)."""
     now, after = spectra[:, :-1, :BINS], spectra[:, 1:, :BINS]
     loud = (torch.log(now.real**2 + now.imag**2 + 1e-9) * 0.5 + 6) / 3
-    base = 440 * 2 ** ((pitch - 69) / 12)
+    base = to_hertz(pitch)
     number = torch.arange(BINS) * WIDTH / base[:, None]
     nearest = number.round().clamp(min=1) * base[:, None]
     back = torch.polar(torch.ones_like(nearest), -2 * np.pi * HOP / RATE * nearest)
@@ -64,8 +65,8 @@ def image(spectra: Tensor, pitch: Tensor) -> Tensor:
 
 
 def real_spectra(sound: Tensor, first: Tensor, count: int) -> Tensor:
-    """Spectra (batch, count, bins) of sounds (batch, samples), from frame `first` (batch,) on, in the manner of
-    `notespectra.amplitudes`."""
+    """Spectra (batch, count, bins) of sounds (batch, samples), from frame `first` (batch,) on, as by
+    `note_spectra.amplitudes`."""
     starts = first[:, None] * HOP + torch.arange((count - 1) * HOP + FFT)
     cut = torch.gather(F.pad(sound, (FFT // 2, FFT)), 1, starts)
     frames = cut.unfold(1, FFT, HOP) * torch.hann_window(FFT)
@@ -78,16 +79,16 @@ def made_spectra(
 ) -> Tensor:
     """Spectra (batch, n, bins) of maps: level and deviation (batch, n, PARTIALS), power of noise (batch, n, bins),
     lobes (batch, PARTIALS, bins); phases are drawn, frequencies integrated."""
-    lanes, n = level.shape[:2]
-    base = torch.tensor([hertz(float(p)) for p in pitch])[:, None, None] * torch.arange(1, PARTIALS + 1)
+    batch_size, n = level.shape[:2]
+    base = torch.tensor([to_hertz(float(p)) for p in pitch])[:, None, None] * torch.arange(1, PARTIALS + 1)
     turns = torch.cumsum(base * (1 + deviation) * (2 * np.pi * HOP / RATE), 1)
-    phase = turns + 2 * np.pi * torch.rand(lanes, 1, PARTIALS)
+    phase = turns + 2 * np.pi * torch.rand(batch_size, 1, PARTIALS)
     strength = level.exp()
     real, imaginary = (strength * torch.cos(phase)) @ lobes, (strength * torch.sin(phase)) @ lobes
-    numbers = torch.randint(NOISE_FRAMES, (lanes, 1)) + torch.arange(n)
+    numbers = torch.randint(NOISE_FRAMES, (batch_size, 1)) + torch.arange(n)
     hiss = torch.from_numpy(grid(RATE).noise)[numbers % NOISE_FRAMES]
     spectra = torch.complex(real, imaginary) + (noise_power + 1e-14).sqrt() * hiss
-    shares = torch.from_numpy(np.concatenate([begun(4), np.ones(1, np.float32)]))
+    shares = torch.from_numpy(np.concatenate([window_share(4), np.ones(1, np.float32)]))
     return spectra * shares[(first[:, None] + torch.arange(n)).clamp(max=4)][..., None]
 
 

@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from instrument.models.sound import note_spectra as ns
+from instrument.music.pitch import to_hertz
 from training.families.gansynth.notes import BINS, WIDTH, Notes
 
 FINE, COARSE = 3e-5, 2e-3  # floors of magnitudes
 MEDIAN = 0.5 * math.log(math.log(2))  # of the logarithm of noise's magnitude over its root mean square
 LOBE = 4.0  # bins that a partial takes
-LEAST = 0.05  # share of the bins that noise counts, where partials lie side by side
+LEAST = 0.05  # share of the bins that noise counts, where partials are close together
 
 
 @torch.no_grad()
@@ -28,18 +29,18 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
     d = (torch.from_numpy(bins) - at[..., None]).clamp(-ns.REACH - 1, ns.REACH + 1)
     d = torch.where((d * (1 - d * d)).abs() < 1e-3, d + 2e-3, d)
     height = torch.sin(np.pi * d) / (np.pi * d * (1 - d * d))
-    there = (d.abs() <= ns.REACH + 0.5) & (at < ns.EDGE * ns.FFT / 2)[..., None]
+    there = (d.abs() <= ns.REACH + 0.5) & (at < ns.PARTIAL_LIMIT * ns.FFT / 2)[..., None]
     return height * there
 
 
 def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
-    """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) lie, off by (batch, PARTIALS)."""
-    base = 440 * 2 ** ((pitch - 69) / 12)
+    """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) are, off by (batch, PARTIALS)."""
+    base = to_hertz(pitch)
     return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
 
 
-class Said(NamedTuple):
-    """What a network says of frames (batch, n) of notes: level (batch, n, PARTIALS) and noise (batch, n, BANDS); how
+class Prediction(NamedTuple):
+    """A network's outputs for frames (batch, n) of notes: level (batch, n, PARTIALS) and noise (batch, n, BANDS); how
     far its frequencies are off, in percent; and the notes' pitch (batch,)."""
 
     level: Tensor
@@ -55,38 +56,40 @@ class Said(NamedTuple):
         rows: NDArray[np.int64],
         frames: NDArray[np.int64],
         z: Tensor,
-        astray: Tensor | None = None,
-    ) -> Said:
-        """astray: semitones (batch,) that are added to the pitch given to the network."""
+        pitch_error: Tensor | None = None,
+    ) -> Prediction:
+        """pitch_error: semitones (batch,) that are added to the pitch given to the network."""
         hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
         pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
-        told, times = pitch, torch.from_numpy(frames)
-        if astray is not None:  # it is played faster or slower, too: its places in periods are as they were
-            told, times = pitch + astray, times * torch.exp2(-astray / 12)[:, None]
-        level, off, noise = network(hot, z, told, velocity, times)
+        given_pitch, times = pitch, torch.from_numpy(frames)
+        if pitch_error is not None:  # it is also played faster or slower: its positions in periods do not change
+            given_pitch, times = pitch + pitch_error, times * torch.exp2(-pitch_error / 12)[:, None]
+        level, off, noise = network(hot, z, given_pitch, velocity, times)
         wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
         sure = torch.from_numpy(notes.sure[rows[:, None], frames].astype(np.float32))
-        apart = F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)
-        return cls(level, noise, (sure * apart).sum() / (sure.sum() + 1), pitch)
+        map_differences = F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)
+        return cls(level, noise, (sure * map_differences).sum() / (sure.sum() + 1), pitch)
 
 
-def apart(said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Mean differences of what was said from the maps of frames (batch, n) of notes, over both floors (nats a bin)."""
+def map_differences(
+    predicted: Prediction, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Mean differences of the prediction from the maps of frames (batch, n) of notes, over both floors (nats a bin)."""
     level_true, noise_true = (
         torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)
     )
-    at = comb_bins(said.pitch, torch.from_numpy(notes.usual[rows]))
+    at = comb_bins(predicted.pitch, torch.from_numpy(notes.usual[rows]))
     bands = torch.from_numpy(ns.bands(WIDTH, BINS))
     between = bands[:, at.clamp(max=BINS - 1).round().long()].movedim(0, 1)
     hidden = torch.exp(2 * (noise_true @ between))
     spacing = (at[:, :1]).clamp(min=1)
-    of_partials = (at < ns.EDGE * ns.FFT / 2) * spacing.clamp(max=LOBE)
+    of_partials = (at < ns.PARTIAL_LIMIT * ns.FFT / 2) * spacing.clamp(max=LOBE)
     of_noise = bands.sum(1) * (1 - LOBE / spacing).clamp(min=LEAST)
     total = (of_partials.sum(1) + of_noise.sum(1))[:, None]
     found = []
     for floor in (FINE, COARSE):
-        partials = (_over(said.level, hidden + floor**2) - _over(level_true, hidden + floor**2)).abs()
-        hiss = (_over(said.noise, floor**2) - _over(noise_true, floor**2)).abs()
+        partials = (_over(predicted.level, hidden + floor**2) - _over(level_true, hidden + floor**2)).abs()
+        hiss = (_over(predicted.noise, floor**2) - _over(noise_true, floor**2)).abs()
         sums = (partials * of_partials[:, None]).sum(-1) + (hiss * of_noise[:, None]).sum(-1)
         found.append((sums / total).mean())
     return found[0], found[1]
@@ -98,13 +101,13 @@ def _over(log: Tensor, power: Tensor | float) -> Tensor:
 
 
 def differences(
-    said: Said, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], bins: NDArray[np.int64]
+    predicted: Prediction, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64], bins: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
-    """Mean differences of what was said from the spectrograms of frames (batch, n) of notes, over both floors, at bins
+    """Mean differences of the prediction from the spectrograms of frames (batch, n) of notes, over both floors, at bins
     (n,), in the mean over all phases."""
-    power = torch.exp(2 * said.level) @ lobes(said.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
-    power = power + torch.exp(2 * (said.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
-    shares = np.concatenate([ns.begun(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
+    power = torch.exp(2 * predicted.level) @ lobes(predicted.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
+    power = power + torch.exp(2 * (predicted.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
+    shares = np.concatenate([ns.window_share(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
     made = (power + 1e-14).sqrt() * torch.from_numpy(shares)[..., None]
     there = torch.from_numpy(notes.logs[rows[:, None, None], frames[:, :, None], bins].astype(np.float32)).exp()
     fine, coarse = ((torch.log(made + floor) - torch.log(there + floor)).abs().mean() for floor in (FINE, COARSE))
@@ -118,7 +121,7 @@ def judge(network: Any, notes: Notes, size: int = 32) -> NDArray[np.float64]:
     for rows in np.array_split(np.arange(len(notes.clips)), max(1, len(notes.clips) // size)):
         frames = (np.linspace(0, 0.999, 16) * notes.valid[rows, None]).astype(np.int64)
         z = torch.zeros(len(rows), network.config.latent)
-        said = Said.of(network, notes, rows, frames, z)
-        both = differences(said, notes, rows, frames, np.arange(0, BINS, 2))
-        found.append([float(v) for v in (*both, said.tuning)])
+        predicted = Prediction.of(network, notes, rows, frames, z)
+        both = differences(predicted, notes, rows, frames, np.arange(0, BINS, 2))
+        found.append([float(v) for v in (*both, predicted.tuning)])
     return np.asarray(np.mean(found, 0))

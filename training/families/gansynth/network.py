@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.models.manifest import Port
-from instrument.models.sound.note_spectra import BANDS, PARTIALS, QUIET, TOP
+from instrument.models.sound.note_spectra import BANDS, MAX_HERTZ, PARTIALS, QUIET
+from instrument.music.pitch import A4, A4_HZ
 from training.core.graphs import Graph
 from training.families.gansynth.notes import SUMMARY
 
 LOWEST, HIGHEST, EVERY = 18, 111, 3  # MIDI pitches that a network knows, in steps between which it interpolates
-APART = 6  # likewise of the table
+APART = 6  # the same for the table
 KNOTS = 4  # of time, over its logarithm, between which the table interpolates
 EARLY = 2.0  # frames, at `MIDDLE`, below which positions are spaced evenly, above by their ratio
 MIDDLE = 60.0  # MIDI pitch at which places are counted in frames
@@ -45,13 +46,13 @@ class Network(nn.Module):
         self.config, self.instruments = config, instruments
         width, pitches = config.width, len(range(LOWEST, HIGHEST + 1, EVERY))
         self.instrument = nn.Linear(instruments, config.embedding, bias=False)
-        told = config.embedding + config.latent + pitches + 3
-        self.what = nn.Sequential(nn.Linear(told, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        inputs = config.embedding + config.latent + pitches + 3
+        self.what = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.enter = nn.Linear(config.positions, width)
         self.bend = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(config.layers))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(config.layers))
         self.out = nn.Linear(width, 2 * PARTIALS + 2 * BANDS + 1)
-        # what is an instrument's own at its pitches, memorised, so that the network need not
+        # deviations of each instrument at its pitches, stored so that the network need not learn them
         zones = len(range(LOWEST, HIGHEST + 1, APART))
         self.table = nn.Linear(instruments, zones * KNOTS * (PARTIALS + BANDS), bias=False)
         nn.init.zeros_(self.table.weight)
@@ -102,9 +103,10 @@ class Network(nn.Module):
             u = layer(h * (1 + scale) + shift)
             h = h + u * torch.sigmoid(u)
         level, deviation, colour, noise, gain = self.out(h).split([PARTIALS, PARTIALS, BANDS, BANDS, 1], -1)
-        # partials are coloured by where they lie, too: what an instrument's body does at any pitch
-        hertz = 440 * torch.exp((pitch - 69) * (math.log(2) / 12)) * self.numbers
-        mel = torch.log(1 + hertz.clamp(max=TOP) / 700) * ((BANDS - 1) / math.log1p(TOP / 700))
+        # levels depend on absolute frequency, too: the resonances of an instrument's body
+        # `to_hertz` with exp, as the exported graph may have no Pow
+        hertz = A4_HZ * torch.exp((pitch - A4) * (math.log(2) / 12)) * self.numbers
+        mel = torch.log(1 + hertz.clamp(max=MAX_HERTZ) / 700) * ((BANDS - 1) / math.log1p(MAX_HERTZ / 700))
         between = _tents(mel[:, None] - self.bands[:, None])
         zone = _tents((pitch - self.zones) / APART)[:, None]
         known = (zone @ self.table(instrument).unflatten(1, (len(self.zones), -1))).unflatten(2, (KNOTS, -1))
@@ -142,13 +144,13 @@ class Generator(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    lanes, n = 2, 4
+    batch_size, n = 2, 4
     example = (
-        F.one_hot(torch.arange(lanes) % network.instruments, network.instruments).float(),
-        torch.zeros(lanes, network.config.latent),
-        torch.full((lanes,), 60.0),
-        torch.full((lanes,), 0.5),
-        torch.arange(n).expand(lanes, -1).contiguous(),
+        F.one_hot(torch.arange(batch_size) % network.instruments, network.instruments).float(),
+        torch.zeros(batch_size, network.config.latent),
+        torch.full((batch_size,), 60.0),
+        torch.full((batch_size,), 0.5),
+        torch.arange(n).expand(batch_size, -1).contiguous(),
     )
     ins = [
         Port("instrument", "condition", (-1, network.instruments)),

@@ -78,7 +78,7 @@ def summary(logs: NDArray[np.floating], pitch: float) -> NDArray[np.float32]:
 
 
 def learnable(corpus: Corpus, ship_only: bool) -> tuple[dict[str, list[Clip]], tuple[str, ...]]:
-    """Clips of notes by split, and their instruments. HocketError if there are none at `notespectra.RATE`."""
+    """Clips of notes by split, and their instruments. HocketError if there are none at `note_spectra.RATE`."""
     if corpus.rate != ns.RATE:
         raise HocketError(f"{corpus.folder} holds sound at {corpus.rate} Hz, notes are learnt at {ns.RATE}")
     whole = [c for c in corpus.select(ship_only=ship_only) if c.instrument and 0 < c.pitch < 128 and c.velocity > 0]

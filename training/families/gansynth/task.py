@@ -26,7 +26,7 @@ from training.core.recipe import Recipe
 from training.data.sound.corpus import Corpus
 from training.families import task as tasks
 from training.families.gansynth.critic import Critic, image, made_spectra, real_spectra
-from training.families.gansynth.differences import Said, apart, judge, lobes
+from training.families.gansynth.differences import Prediction, judge, lobes, map_differences
 from training.families.gansynth.notes import BINS, WIDTH, Notes, learnable
 from training.families.losses import kl_from_standard_normal
 
@@ -43,7 +43,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of `gansynth`, besides those of every family.
+    """Settings of `gansynth`, in addition to those of every family.
 
     frequency_weight: of the error of frequencies; kl_weight: of the KL divergence of the latent; pitch_jitter: standard
     deviation, in semitones, of the error of the pitch given to the network, so that pitches without a recording sound
@@ -142,11 +142,11 @@ class NoteSpectraTask:
         )
         hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), len(self.genres)).float()
         mean, deviation = network.encode(torch.from_numpy(notes.summary[rows]), hot)
-        told = torch.rand(train.batch_size, 1) < 0.5
-        z = torch.where(told, mean + deviation.exp() * torch.randn_like(mean), 0.0)
-        said = Said.of(network, notes, rows, frames, z, train.pitch_jitter * torch.randn(train.batch_size))
-        fine, coarse = apart(said, notes, rows, frames)
-        tuning = said.tuning
+        with_latent = torch.rand(train.batch_size, 1) < 0.5
+        z = torch.where(with_latent, mean + deviation.exp() * torch.randn_like(mean), 0.0)
+        predicted = Prediction.of(network, notes, rows, frames, z, train.pitch_jitter * torch.randn(train.batch_size))
+        fine, coarse = map_differences(predicted, notes, rows, frames)
+        tuning = predicted.tuning
         nats = kl_from_standard_normal(mean, deviation).mean()
         total = fine + LOUD * coarse + train.frequency_weight * tuning + train.kl_weight * nats
         found = {"total": total, "fine": fine, "coarse": coarse, "tuning": tuning, "nats": nats}

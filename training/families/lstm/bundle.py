@@ -1,4 +1,4 @@
-"""What of a bundle is the LSTM's own: how its step graph is run."""
+"""Export of the LSTM: how its step graph is run."""
 
 from __future__ import annotations
 

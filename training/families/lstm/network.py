@@ -49,9 +49,9 @@ class Network(nn.Module):
             elif "bias_hh" in name:
                 weight.data.zero_()
 
-    def initial(self, lanes: int) -> State:
+    def initial(self, batch_size: int) -> State:
         """States before the start of a piece, (layers, batch, units) each."""
-        shape = (self.config.layers, lanes, self.config.units)
+        shape = (self.config.layers, batch_size, self.config.units)
         weight = self.inputs.weight
         return weight.new_zeros(shape), weight.new_zeros(shape)
 
@@ -64,8 +64,10 @@ class Network(nn.Module):
         """Logits of every field, (batch, steps, classes), and the states after the last step."""
         output, state = self.lstm(self.dropout(self.embed(batch["seen"], condition)), state)
         shares = self.heads.shares(self.dropout(output), condition)
-        told = contexts(batch)
-        logits = {name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)}
+        context = contexts(batch)
+        logits = {
+            name: self.heads.logits(name, share, context[name]) for name, share in zip(context, shares, strict=True)
+        }
         return logits, state
 
 
@@ -108,11 +110,11 @@ class Step(nn.Module):
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
     config, size = network.config, condition_size(network.genres)
-    lanes = 2
+    batch_size = 2
     names = [f"{kind}_{i}" for i in range(config.layers) for kind in ("hidden", "cell")]
-    seen = torch.zeros(lanes, 1, len(SEEN) + ECHOES, dtype=torch.int64)
-    condition = torch.zeros(lanes, 1, size)
-    states = [torch.zeros(lanes, config.units) for _ in names]
+    seen = torch.zeros(batch_size, 1, len(SEEN) + ECHOES, dtype=torch.int64)
+    condition = torch.zeros(batch_size, 1, size)
+    states = [torch.zeros(batch_size, config.units) for _ in names]
     step = (
         Step(network),
         (seen, condition, *states),

@@ -1,4 +1,4 @@
-"""What of a bundle is a phrase model's own: parity, accuracy, golden file, knobs, and the map of its latent space."""
+"""Export of a phrase model: parity, accuracy, golden file, knobs, and the map of its latent space."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from training.families.knobs import FOCUS, genre_knob, temperature_knob
 from training.families.musicvae.bundle_phrases import BundlePhrases
 from training.families.musicvae.landmarks import landmarks
 from training.families.musicvae.network import Step
-from training.families.musicvae.task import to_judge_by, told_accuracy
+from training.families.musicvae.task import teacher_forced_accuracy, validation_phrases
 
 EXAMPLES = 8
 MAPPED = 8192  # training phrases that the map is drawn from
 OFFERED_PHRASES = 50  # that a genre needs to be offered
-OFFERED_PIECES = 100  # likewise pitched pieces by people, for a melody
+OFFERED_PIECES = 100  # pitched pieces by people that it needs besides, for a melody
 
 
 class PhraseBundling:
@@ -34,7 +34,7 @@ class PhraseBundling:
 
     figure = "errors"
     allowed = 0.01  # share of steps
-    smaller = ("stored8", "fp16")  # products in 8 bits would be others for many points at once
+    smaller = ("stored8", "fp16")  # products in 8 bits would differ for many points at once
 
     def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
         self.network, self.recipe, self.genres = network, recipe, genres
@@ -42,7 +42,7 @@ class PhraseBundling:
         shards, pieces, _ = training_pieces(recipe.data)
         self.shards, self.pieces, self.data_hash = shards, pieces, shards.data_hash
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, recipe.sampling)
-        self.held = to_judge_by(shards, self.phrases, genres, recipe)
+        self.held = validation_phrases(shards, self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres))
         human = {g: sum(p.genre == g and not p.drums_only and not p.realised for p in pieces) for g in genres}
         self.offered = tuple(
@@ -58,11 +58,11 @@ class PhraseBundling:
 
     def measure(self, bundle: Bundle | None) -> float:
         """Share of the steps of held-out phrases that the likeliest token gets wrong, teacher-forced."""
-        return 1 - told_accuracy(BundlePhrases(bundle) if bundle else self.network, self.held.tokens)
+        return 1 - teacher_forced_accuracy(BundlePhrases(bundle) if bundle else self.network, self.held.tokens)
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
         """Phrases, their points, and the first logits of each segment as this bundle gives them, one at a time as
-        it is played: 8-bit products of many rows scale apart."""
+        it is played: 8-bit products of many rows are scaled differently."""
         one = [self._run(BundlePhrases(bundle), slice(i, i + 1)) for i in range(min(EXAMPLES, len(self.held)))]
         arrays = {name: np.concatenate([found[name] for found in one]) for name in one[0]}
         return {"tokens": self.held.tokens[: len(arrays["mean"])]} | arrays
@@ -166,17 +166,15 @@ def knobs(genres: tuple[str, ...], found: Any, bars: int) -> tuple[Knob, ...]:
     plain = {"step": 0.05, "low": -1.0, "high": 1.0}
     return (
         genre_knob(genres, "Whose phrases it sets out from; none takes them all together."),
-        temperature_knob(
-            0.7, "How exactly it plays what its place in the space says: low to the letter, high with surprises."
-        ),
-        Knob("x", "Pad X", **plain, help="Where it stands, along what phrases differ in most."),
-        Knob("y", "Pad Y", **plain, help="Where it stands, along what phrases differ in next."),
+        temperature_knob(0.7, "How exactly it plays the phrase at its place: low exactly, high with surprises."),
+        Knob("x", "Pad X", **plain, help="Its place along the axis in which phrases differ most."),
+        Knob("y", "Pad Y", **plain, help="Its place along the axis in which phrases differ second most."),
         Knob(
             "wander",
             "Wander",
             default=wander,
             step=0.05,
-            help="How far phrases stray from where it stands: 0 stays, 1 goes anywhere.",
+            help="How far phrases are from its place: 0 stays there, 1 goes anywhere.",
         ),
         Knob(
             "follow",

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instrument.models.bundle import Bundle
-from instrument.models.latent import Point, Way
+from instrument.models.latent import LatentPath, Point
 from instrument.models.notes.musicvae import shape_of
-from instrument.models.notes.pacing import likeliest, pace, walk
+from instrument.models.notes.pacing import decode_greedily, decode_phrases, pace
 
-TEMPERATURE = 0.1  # of `decode`: nearly always the likeliest token
+TEMPERATURE = 0.1  # of `decode`: almost always the likeliest token
 
 
 @torch.no_grad()
@@ -30,19 +30,19 @@ def decode(model: Any, points: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 class BundlePhrases:
-    """A bundle of phrases that answers like a `Network`, many phrases at a time, run as the instrument runs it."""
+    """A phrase bundle with the interface of a `Network`, many phrases at a time, run as the instrument runs it."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, self.shape = bundle, shape_of(bundle.manifest)
         self.segments, self.unknown = bundle.manifest.codec["segments"], self.shape.vocabulary
 
-    def pace(self, a: Point, b: Point) -> Way:
+    def pace(self, a: Point, b: Point) -> LatentPath:
         """See `pacing.pace`."""
         return pace(self.bundle, self.shape, self.segments, a, b)
 
     def likeliest(self, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """Phrases (n, steps) at points (n, latent), always the likeliest token."""
-        return likeliest(self.bundle, self.shape, self.segments, points)[0]
+        return decode_greedily(self.bundle, self.shape, self.segments, points)[0]
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """See `Network`."""
@@ -78,8 +78,8 @@ class BundlePhrases:
         logits, tokens = self._walk(z, draw)
         return torch.from_numpy(np.column_stack([tokens[:, 1:], draw(0, logits[:, -1])]))
 
-    def _walk(self, z: Tensor, told: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        return walk(self.bundle, self.shape, self.segments, z.numpy(), told)
+    def _walk(self, z: Tensor, context: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        return decode_phrases(self.bundle, self.shape, self.segments, z.numpy(), context)
 
     def _run(self, graph: str, *inputs: Tensor) -> list[Tensor]:
         session = self.bundle.session(graph)

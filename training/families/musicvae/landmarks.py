@@ -1,7 +1,7 @@
-"""Choosing landmarks of a latent space: phrases that are given back well and are typical of their genre, as a
+"""Choosing landmarks of a latent space: phrases that are reconstructed well and are typical of their genre, as a
 classifier of genres has it; melodies moved to a key without accidentals, and the clearer their key, and the nearer
-they lie to the middle of their genre's, the better: so one can follow another. Of long phrases a model gives
-back less, and those that it says between the best are often more typical: they are considered, too."""
+they lie to the middle of their genre's, the better: so one can follow another. Of long phrases a model reconstructs
+less, and those that it decodes between the best are often more typical: they are considered, too."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from training.measures.analysis import key_fits, signature
 from training.measures.genres import BARS, CACHE, GenreClassifier, genre_classifier
 
 CONSIDERED = 2048  # phrases of a genre
-DECODED = 256  # the best of these, judged again as the model says them
-SHORT = 2  # bars of phrases that models give back as they were
-ROUNDS, BETWEEN, ENDS = 20, 128, 64  # in each round, phrases between so many of the best
+DECODED = 256  # the best of these, scored again as the model decodes them
+SHORT = 2  # bars of phrases that models reconstruct exactly
+ROUNDS, BETWEEN, ENDS = 20, 128, 64  # in each round, phrases decoded between pairs of the best
 KEPT, KEPT_BARS = 10, 48  # of a genre at least, and bars of them
 APART = 0.25  # share of steps in which any two of a genre differ at least
 NEAR = 3.0  # semitones from the middle that count little
@@ -50,15 +50,15 @@ def landmarks(
         middle = 0.0 if shape.drums else float(np.median(attributes(rows, shape)["register"]))
         judge = partial(_typical, shape=shape, classifier=classifier, genre=genre, middle=middle)
         rows = rows[np.argsort(-judge(rows), kind="stable")[:decoded]]
-        z, made, said = _said(model, rows, judge)
+        z, made, scores = _decoded(model, rows, judge)
         for _ in range(ROUNDS if classifier and shape.bars > SHORT else 0):
-            best = np.argsort(-said, kind="stable")[:ENDS]
+            best = np.argsort(-scores, kind="stable")[:ENDS]
             ways = zip(rng.choice(best, BETWEEN), rng.choice(best, BETWEEN), rng.random(BETWEEN), strict=True)
             between = decode(model, np.stack([slerp(z[a], z[b], float(t)) for a, b, t in ways]))
-            more = _said(model, between, judge)
-            z, made, said = (np.concatenate(both) for both in zip((z, made, said), more, strict=True))
+            more = _decoded(model, between, judge)
+            z, made, scores = (np.concatenate(both) for both in zip((z, made, scores), more, strict=True))
         chosen: list[int] = []
-        for i in np.argsort(-said, kind="stable"):
+        for i in np.argsort(-scores, kind="stable"):
             if len(chosen) < kept and all((made[i] != made[j]).mean() >= APART for j in chosen):
                 chosen.append(int(i))
         points.append(z[chosen])
@@ -66,10 +66,10 @@ def landmarks(
     return {"landmarks": np.concatenate(points).astype(np.float16), "landmark_genres": np.array(genres, np.int32)}
 
 
-def _said(
+def _decoded(
     model: Any, rows: NDArray[np.int16], judge: Callable[[NDArray[np.int16]], NDArray[np.float64]]
 ) -> tuple[Point, NDArray[np.int16], NDArray[np.float64]]:
-    """Points of phrases (n, steps), what the model says there, and how good these are as landmarks."""
+    """Points of phrases (n, steps), what the model decodes there, and their scores as landmarks."""
     z = encode(model, rows)
     made = decode(model, z)
     return z, made, (made == rows).mean(1) * judge(made)
@@ -84,7 +84,7 @@ def in_common_key(row: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def _classifier(shards: Shards, genres: tuple[str, ...]) -> GenreClassifier | None:
-    """None where there are too few genres or pieces to tell them apart."""
+    """None if there are too few genres or pieces to train one."""
     try:
         return genre_classifier(PartShards(shards, Shape()), genres, CACHE)
     except HocketError:
@@ -95,8 +95,8 @@ def _typical(
     rows: NDArray[np.int16], shape: Shape, classifier: GenreClassifier | None, genre: str, middle: float
 ) -> NDArray[np.float64]:
     """How likely phrases (n, steps) are of their genre, two bars at a time, by how clear their keys are and how near
-    they lie to the middle; of drums 1, as grooves are heard as their genres by themselves, and the most typical
-    would be all alike."""
+    they lie to the middle; of drums 1, as grooves are recognised as their genres by themselves, and the most typical
+    would all be similar."""
     if shape.drums:
         return np.ones(len(rows))
     clear = np.array([max(0.0, float(_fits(row).max())) for row in rows])

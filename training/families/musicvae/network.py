@@ -14,8 +14,8 @@ from instrument.music.phrases import KINDS, SETS, Shape
 from training.core.graphs import Graph
 
 State = tuple[Tensor, Tensor]
-FAINT = 0.1  # what other segments' shares of z count at first
-QUIET = -2.0  # log deviation of the posterior at first: what z says has an effect before its bits cost anything
+OTHER_SEGMENTS = 0.1  # what other segments' shares of z count at first
+QUIET = -2.0  # log deviation of the posterior at first: z has an effect before its bits cost anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Network(nn.Module):
             context = config.context
             self.parts = nn.Embedding(parts, config.embedding)
             self.begin = nn.Linear(config.latent, 2 * config.conductor)
-            told = config.latent + config.embedding + config.segment_view
-            self.conductor = nn.LSTM(told, config.conductor, batch_first=True)
+            conductor_inputs = config.latent + config.embedding + config.segment_view
+            self.conductor = nn.LSTM(conductor_inputs, config.conductor, batch_first=True)
             self.say = nn.Linear(config.conductor + config.segment_view, config.context)
             if config.segment_view:
                 self.views = nn.Linear(config.latent, parts * config.segment_view, bias=False)
@@ -121,15 +121,15 @@ class Network(nn.Module):
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log of the deviation, (batch, latent) each, of phrases (batch, steps)."""
         places = torch.arange(tokens.shape[1], device=tokens.device) % self.places.num_embeddings
-        heard = self.tokens(tokens) + self.places(places)
-        parts = heard.unflatten(1, (-1, self.config.segment))
+        embedded = self.tokens(tokens) + self.places(places)
+        parts = embedded.unflatten(1, (-1, self.config.segment))
         if self.config.separate_segments:
             read = self.encoder(parts.flatten(0, 1))[0].unflatten(0, parts.shape[:2])
         else:
-            read = self.encoder(heard)[0].unflatten(1, parts.shape[1:3])
+            read = self.encoder(embedded)[0].unflatten(1, parts.shape[1:3])
         forward, backward = read.chunk(2, -1)
-        told = self.reading(torch.cat([forward[:, :, -1], backward[:, :, 0]], -1))
-        mean, deviation = self.posterior(told.flatten(1)).chunk(2, -1)
+        features = self.reading(torch.cat([forward[:, :, -1], backward[:, :, 0]], -1))
+        mean, deviation = self.posterior(features.flatten(1)).chunk(2, -1)
         return mean, deviation.clamp(-8, 2)
 
     def conduct(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,9 +142,9 @@ class Network(nn.Module):
             points = contexts.expand(-1, config.segments, -1)
             parts = self.parts.weight.expand(len(z), -1, -1)
             views = [self.views(z).unflatten(1, (config.segments, config.segment_view))] if config.segment_view else []
-            told = torch.cat([points, parts, *views], -1)
-            said, _ = self.conductor(told, (first.contiguous(), cell.contiguous()))
-            contexts = torch.tanh(self.say(torch.cat([said, *views], -1)))
+            inputs = torch.cat([points, parts, *views], -1)
+            output, _ = self.conductor(inputs, (first.contiguous(), cell.contiguous()))
+            contexts = torch.tanh(self.say(torch.cat([output, *views], -1)))
         states = torch.tanh(self.start(contexts)).unflatten(-1, (2, config.layers, config.decoder))
         return contexts, states[:, :, 0], states[:, :, 1]
 
@@ -152,8 +152,8 @@ class Network(nn.Module):
         """Logits (batch, steps, vocabulary) of the tokens that follow inputs (batch, steps) within a segment
         from its start, given its context (batch, width); states (layers, batch, units)."""
         places = self.places(torch.arange(inputs.shape[1], device=inputs.device))
-        told = contexts[:, None].expand(-1, inputs.shape[1], -1)
-        output, states = self.decoder(torch.cat([self.tokens(inputs) + places, told], -1), states)
+        context = contexts[:, None].expand(-1, inputs.shape[1], -1)
+        output, states = self.decoder(torch.cat([self.tokens(inputs) + places, context], -1), states)
         return self.out(output), states
 
     def forward(self, z: Tensor, inputs: Tensor) -> Tensor:
@@ -191,7 +191,7 @@ class Network(nn.Module):
 def _shared(parts: int, rows: int, columns: int) -> Tensor:
     """Factors (rows, columns) of weights that begin as a map of each part's share alone."""
     row, column = (torch.arange(size) * parts // size for size in (rows, columns))
-    return torch.where(row[:, None] == column, parts**0.5, FAINT)
+    return torch.where(row[:, None] == column, parts**0.5, OTHER_SEGMENTS)
 
 
 # --- export: the graphs of a bundle
@@ -257,20 +257,20 @@ class Step(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, lanes = network.config, 2
-    token = torch.zeros(lanes, dtype=torch.int64)
-    contexts, hidden, cell = network.conduct(torch.zeros(lanes, config.latent))
+    config, batch_size = network.config, 2
+    token = torch.zeros(batch_size, dtype=torch.int64)
+    contexts, hidden, cell = network.conduct(torch.zeros(batch_size, config.latent))
     width, states = contexts.shape[-1], (config.layers, config.decoder)
     return {
         "encoder": (
             Encoder(network),
-            (torch.zeros(lanes, network.shape.steps, dtype=torch.int64),),
+            (torch.zeros(batch_size, network.shape.steps, dtype=torch.int64),),
             [Port("tokens", "event", (-1, network.shape.steps), "int64")],
             [Port("mean", "latent", (-1, config.latent)), Port("deviation", "latent", (-1, config.latent))],
         ),
         "conductor": (
             Conductor(network),
-            (torch.zeros(lanes, config.latent),),
+            (torch.zeros(batch_size, config.latent),),
             [Port("z", "latent", (-1, config.latent))],
             [
                 Port("contexts", "context", (-1, config.segments, width)),

@@ -29,7 +29,7 @@ BITS = math.log(2)  # nats
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of MusicVAE, besides those of every family.
+    """Settings of MusicVAE, in addition to those of every family.
 
     beta: weight of the KL divergence, reached after the share `beta_warmup` of the run; free_bits: bits of it without
     cost (Kingma et al., 2016); token_dropout: share of the previous tokens that are hidden from the decoder; balance:
@@ -57,7 +57,7 @@ class Score:
 
     @property
     def total(self) -> float:
-        """The share of steps that go wrong free-running."""
+        """The error rate, free-running."""
         return 1 - self.free_running
 
     def mean_by_field(self) -> dict[str, float]:
@@ -70,7 +70,7 @@ class Score:
 
 
 class PhraseTask:
-    """A `Task`: phrases in, phrases out. Batches are drawn by their number alone, so nothing is carried on."""
+    """A `Task`: phrases in, phrases out. Batches depend on their number only, so no state is carried over."""
 
     Train = Train
     Sampling = phrases.Sampling
@@ -88,7 +88,7 @@ class PhraseTask:
         self.phrases = phrases.collect(shards, pieces, genres, self.shape, self.sampling)
         if not len(self.phrases):
             raise HocketError(f"no phrases of {self.shape.bars} bars of {self.shape.kind} in 4/4: prepare more data")
-        self.valid = to_judge_by(shards, self.phrases, genres, recipe)
+        self.valid = validation_phrases(shards, self.phrases, genres, recipe)
         counts = np.bincount(self.phrases.genre, minlength=len(genres)).astype(float)
         each = np.maximum(counts, 1) ** (self.train.balance - 1)
         self.shares = each[self.phrases.genre] / each[self.phrases.genre].sum()
@@ -105,17 +105,17 @@ class PhraseTask:
         inputs = torch.where(torch.rand_like(inputs, dtype=torch.float) < train.token_dropout, network.unknown, inputs)
         logits = network(z, inputs)
         nats = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten())
-        told = kl_from_standard_normal(mean, deviation).mean()
+        divergence = kl_from_standard_normal(mean, deviation).mean()
         beta = train.beta * min(1.0, progress / train.beta_warmup) if train.beta_warmup else train.beta
-        total = nats + beta * F.relu(told - train.free_bits * BITS) / self.shape.steps
-        return {"total": total, "nats": nats, "bits": told / BITS}
+        total = nats + beta * F.relu(divergence - train.free_bits * BITS) / self.shape.steps
+        return {"total": total, "nats": nats, "bits": divergence / BITS}
 
     def validate(self, network: nn.Module) -> Score:
         """Accuracy a step on held-out phrases."""
         return score(network, self.valid.tokens, self.device)
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Nothing is carried on."""
+        """There is no state."""
 
 
 def held_out(
@@ -129,15 +129,17 @@ def held_out(
     return found.chosen(np.linspace(0, len(found) - 1, most).astype(int)) if most else found
 
 
-def to_judge_by(shards: Shards, seen: phrases.Phrases, genres: tuple[str, ...], recipe: Recipe) -> phrases.Phrases:
-    """Phrases kept back; of a corpus so small that none are, some of those `seen`."""
+def validation_phrases(
+    shards: Shards, seen: phrases.Phrases, genres: tuple[str, ...], recipe: Recipe
+) -> phrases.Phrases:
+    """Held-out phrases; of a corpus too small to have any, some of those `seen`."""
     held = held_out(shards, "valid", seen, genres, recipe)
     most = min(len(seen), recipe.train.valid_phrases)
     return held if len(held) else seen.chosen(np.linspace(0, len(seen) - 1, most).astype(int))
 
 
 @torch.no_grad()
-def told_accuracy(model: Any, rows: NDArray[np.int16]) -> float:
+def teacher_forced_accuracy(model: Any, rows: NDArray[np.int16]) -> float:
     """Share of the steps of phrases (n, steps) whose likeliest token is right, teacher-forced."""
     tokens = torch.from_numpy(rows.astype(np.int64))
     mean, _ = model.encode(tokens)
@@ -149,9 +151,9 @@ def score(network: Any, rows: NDArray[np.int16], device: str = "cpu") -> Score:
     """Reconstruction of phrases (n, steps) from the means of their posteriors."""
     tokens = torch.from_numpy(rows.astype(np.int64)).to(device)
     mean, deviation = network.encode(tokens)
-    told = network(mean, network.before(tokens)).softmax(-1)
+    shares = network(mean, network.before(tokens)).softmax(-1)
     generator = torch.Generator().manual_seed(0)
-    guess = torch.multinomial(told.flatten(0, 1).cpu(), 1, generator=generator).view(tokens.shape).to(device)
+    guess = torch.multinomial(shares.flatten(0, 1).cpu(), 1, generator=generator).view(tokens.shape).to(device)
     free = network.sample(mean, generator)
     onset = torch.from_numpy(network.shape.onsets(rows)).to(device)
     right = [(found == tokens).float() for found in (guess, free)]

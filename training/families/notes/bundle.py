@@ -1,4 +1,4 @@
-"""What of a bundle is a note model's own: parity, likelihood, golden file, knobs, genres and their traits."""
+"""Export of a note model: parity, likelihood, golden file, knobs, genres and their traits."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class NoteBundling:
 
     def parity(self, bundle: Bundle) -> float:
         """Largest difference of a logit between network and bundle over a real excerpt."""
-        told, condition = self._example()
+        example, condition = self._example()
         with torch.no_grad():
-            mine, _ = self.network(told, condition, self.network.initial(1))
+            mine, _ = self.network(example, condition, self.network.initial(1))
         predictor = self.predictor(bundle)
-        theirs, _ = predictor(told, condition, predictor.initial(1))
+        theirs, _ = predictor(example, condition, predictor.initial(1))
         return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
 
     def measure(self, bundle: Bundle | None) -> float:
@@ -73,15 +73,15 @@ class NoteBundling:
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
         """Inputs of every step and head over a real excerpt, and the logits they give in this bundle."""
-        told, condition = self._example()
+        example, condition = self._example()
         predictor = self.predictor(bundle)
         state, steps = predictor.initial(1), []
-        for i in range(condition.shape[1]):  # one at a time, as it is played: 8-bit products of many rows scale apart
-            one = {name: value[:, i : i + 1] for name, value in told.items()}
+        for i in range(condition.shape[1]):  # one by one, as played: 8-bit products of many rows scale differently
+            one = {name: value[:, i : i + 1] for name, value in example.items()}
             logits, state = predictor(one, condition[:, i : i + 1], state)
             steps.append(logits)
-        arrays = {"seen": told["seen"].numpy(), "condition": condition.numpy()}
-        arrays |= {f"context_{n}": c.numpy() for n, c in note_family.contexts(told).items()}
+        arrays = {"seen": example["seen"].numpy(), "condition": condition.numpy()}
+        arrays |= {f"context_{n}": c.numpy() for n, c in note_family.contexts(example).items()}
         return arrays | {f"logits_{n}": torch.cat([s[n] for s in steps], 1).numpy() for n in steps[0]}
 
     def licences(self) -> dict[str, str]:
@@ -115,8 +115,8 @@ class NoteBundling:
         """A batch of one real excerpt, and its condition."""
         info = self.compared[0]
         piece = vary(self.shards.piece(info), np.random.default_rng(0), 0)
-        told = features(piece, dynamic=True)
-        rows = {n: getattr(told, n)[None, :GOLDEN_STEPS] for n in told.__slots__}
+        example = features(piece, dynamic=True)
+        rows = {n: getattr(example, n)[None, :GOLDEN_STEPS] for n in example.__slots__}
         rows["genre"] = np.full((1, rows["target"].shape[1]), max(0, self.genres.index(info.genre)), np.int32)
         batch = note_family.tensors(rows)
         return batch, note_family.conditions(batch, len(self.genres), torch.ones(1, 4, dtype=torch.bool))

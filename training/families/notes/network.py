@@ -14,7 +14,7 @@ from training.core.graphs import Graph
 
 FIELDS = codec.FIELDS
 CLASSES = {**FIELDS, "pitch": codec.ROWS, "velocity": codec.FLAT + 1}
-NEVER = -30.0  # added to the logit of what cannot be
+NEVER = -30.0  # added to the logit of an impossible value
 
 # (values, width) of each embedding
 TABLES = {
@@ -30,7 +30,7 @@ TABLES = {
 }
 ECHOES = len(codec.ECHO_BARS)
 SEEN = ("pitch", "time", "duration", "velocity", "part", "micro", "position", "metre")
-# Inputs of each head besides the backbone's output, in the order in which fields are decided.
+# Inputs of each head in addition to the backbone's output, in the order in which fields are decided.
 HEADS: dict[str, tuple[str, ...]] = {
     "time": ("gap",) * ECHOES,
     "part": ("time", "position", "metre") + ("pitch",) * ECHOES,
@@ -43,7 +43,7 @@ COPYING = ("time", "pitch", "duration")  # heads with gates for echoed values
 
 
 class Embeddings(nn.Module):
-    """The tables of `TABLES`; what a note is means the same to the backbone and to every head."""
+    """The tables of `TABLES`; the backbone and every head share them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same logits, less what cannot follow: notes of one onset ascend, drums above the pitched; part
+    """The same logits, with impossible values masked: notes of one onset ascend, drums above the pitched; part
     separates drums from pitches; velocities that vary are no longer flat."""
     target = batch["target"]
     last = batch["seen"][..., 0]
@@ -189,7 +189,7 @@ def masked(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Ten
 
 
 def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Negative log likelihood of every target, nats, (batch, steps) a field; 0 for velocities made up."""
+    """Negative log likelihood of every target, nats, (batch, steps) a field; 0 for random velocities."""
     logits = masked(logits, batch)
     found = {
         name: F.cross_entropy(
@@ -201,11 +201,11 @@ def nats(logits: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tenso
 
 
 def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Nats (batch, steps) a field by which a model's logits are apart from another's (Kullback-Leibler)."""
+    """Nats (batch, steps) a field of the Kullback-Leibler divergence of a model's predictions from another's."""
     logits, guesses = masked(logits, batch), masked(guesses, batch)
     found = {}
     for name in FIELDS:
-        mine, theirs = (F.log_softmax(told[name].float(), -1) for told in (logits, guesses))
+        mine, theirs = (F.log_softmax(each[name].float(), -1) for each in (logits, guesses))
         found[name] = (theirs.exp() * (theirs - mine)).sum(-1)
     return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
@@ -246,9 +246,9 @@ def adopted(
     columns = [theirs.index(genre) + 1 if genre in theirs else 0 for genre in mine]
     out = dict(weights)
     for name in CONDITIONED:
-        told = shapes[name].shape[1] - condition_size(len(mine))
-        before, condition = weights[name][:, :told], weights[name][:, told:]
+        inputs = shapes[name].shape[1] - condition_size(len(mine))
+        before, condition = weights[name][:, :inputs], weights[name][:, inputs:]
         rest = condition[:, 1 + len(theirs) :]
-        missing = shapes[name].shape[1] - told - 1 - len(mine) - rest.shape[1]
+        missing = shapes[name].shape[1] - inputs - 1 - len(mine) - rest.shape[1]
         out[name] = torch.cat([before, condition[:, [0, *columns]], F.pad(rest, (0, missing))], 1)
     return out

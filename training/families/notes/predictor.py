@@ -1,4 +1,4 @@
-"""A note bundle that answers like a network, many excerpts and steps at a time."""
+"""A note bundle with the interface of a network, many excerpts and steps at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.families.notes.network import contexts
 class Stepper(Protocol):
     """How a family's step graph is run on a batch."""
 
-    def initial(self, lanes: int) -> Any:
+    def initial(self, batch_size: int) -> Any:
         """States before the start of a piece."""
         ...
 
@@ -34,9 +34,11 @@ class Recurrent:
     def __init__(self, bundle: Bundle) -> None:
         self.step, self.pairs = bundle.session("step"), bundle.manifest.states
 
-    def initial(self, lanes: int) -> dict[str, NDArray[np.float32]]:
+    def initial(self, batch_size: int) -> dict[str, NDArray[np.float32]]:
         """See `Stepper`."""
-        return {s.input: np.full([lanes if d < 0 else d for d in s.shape], s.initial, np.float32) for s in self.pairs}
+        return {
+            s.input: np.full([batch_size if d < 0 else d for d in s.shape], s.initial, np.float32) for s in self.pairs
+        }
 
     def run(
         self, seen: NDArray[np.int64], condition: NDArray[np.float32], state: dict[str, NDArray[np.float32]]
@@ -58,9 +60,9 @@ class BundlePredictor:
         self.bundle, self.stepper = bundle, stepper
         self.genres = len(bundle.manifest.condition_genres)
 
-    def initial(self, lanes: int) -> Any:
+    def initial(self, batch_size: int) -> Any:
         """States before the start of a piece."""
-        return self.stepper.initial(lanes)
+        return self.stepper.initial(batch_size)
 
     def __call__(self, batch: dict[str, Tensor], condition: Tensor, state: Any) -> tuple[dict[str, Tensor], Any]:
         """Logits of every field, (batch, steps, classes), and the states after the last step."""
@@ -68,11 +70,11 @@ class BundlePredictor:
         logits = {}
         for field, context in contexts(batch).items():
             share = shares[f"share_{field}"]
-            lanes, steps = share.shape[:2]
+            batch_size, steps = share.shape[:2]
             flat = {
-                "share": share.reshape(lanes * steps, 1, -1),
-                "context": context.numpy().reshape(lanes * steps, 1, -1),
+                "share": share.reshape(batch_size * steps, 1, -1),
+                "context": context.numpy().reshape(batch_size * steps, 1, -1),
             }
             (out,) = self.bundle.session(field).run(flat)
-            logits[field] = torch.from_numpy(out.reshape(lanes, steps, -1))
+            logits[field] = torch.from_numpy(out.reshape(batch_size, steps, -1))
         return logits, state

@@ -19,7 +19,7 @@ from training.families.notes.yardstick import Score, score_pieces
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of the models of notes, besides those of every family.
+    """Settings of the models of notes, in addition to those of every family.
 
     sequence_length: notes of an excerpt in a batch; keep_genre, keep_density, keep_register, keep_parts: probability
     that this part of the condition is kept and not replaced by "none" (condition dropout); state_reset: probability
@@ -43,7 +43,7 @@ class Train(tasks.Train):
 class NoteTask:
     """A `Task`: batches of note events with their conditions, nats a note, the yardstick.
 
-    The network's states, (layers, batch, ...) each, go on from batch to batch.
+    The network's states, (layers, batch, ...) each, carry over from batch to batch.
     """
 
     Train = Train

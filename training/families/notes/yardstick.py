@@ -26,7 +26,7 @@ from training.families.notes import network as note_family
 
 CAP = 96
 NOTES = 1500
-LANES = 48
+BATCH_SIZE = 48
 STEPS = 256
 SCORED = ("time", "pitch", "duration", "velocity")
 
@@ -36,7 +36,7 @@ class Predictor(Protocol):
 
     genres: int
 
-    def initial(self, lanes: int) -> Any:
+    def initial(self, batch_size: int) -> Any:
         """States before the start."""
         ...
 
@@ -111,10 +111,10 @@ def score(predictor: Predictor, pieces: Sequence[tuple[str, Piece]], genres: tup
 
 
 def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, Piece]]]:
-    """Groups of up to `LANES` pieces of about the same length."""
+    """Groups of up to `BATCH_SIZE` pieces of about the same length."""
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
-    for begin in range(0, len(order), LANES):
-        yield [pieces[i] for i in order[begin : begin + LANES]]
+    for begin in range(0, len(order), BATCH_SIZE):
+        yield [pieces[i] for i in order[begin : begin + BATCH_SIZE]]
 
 
 def predictions(
@@ -122,27 +122,27 @@ def predictions(
 ) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
     """Predictions for the notes of some pieces in a batch, conditioned on the genre alone: the number of the
     window's first note, the batch, which of its steps (batch, steps) are scored, and the logits."""
-    told = [features(piece) for _, piece in group]
+    pieces_features = [features(piece) for _, piece in group]
     numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
     keep = torch.from_numpy((numbers >= 0)[:, None] & (np.arange(4) == 0))
     state = predictor.initial(len(group))
-    for at, batch, valid in _windows(told, np.maximum(numbers, 0)):
+    for at, batch, valid in _windows(pieces_features, np.maximum(numbers, 0)):
         condition = note_family.conditions(batch, len(genres), keep)
         logits, state = predictor(batch, condition, state)
         yield at, batch, valid, logits
 
 
 def _windows(
-    told: list[Features], genres: NDArray[np.int64]
+    pieces_features: list[Features], genres: NDArray[np.int64]
 ) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_]]]:
-    longest = max(len(f) for f in told)
-    lengths = np.array([len(f) for f in told])
+    longest = max(len(f) for f in pieces_features)
+    lengths = np.array([len(f) for f in pieces_features])
     for at in range(0, longest, STEPS):
         size = min(STEPS, longest - at)
         batch = {}
         for name in Features.__slots__:
             rows = []
-            for piece in told:
+            for piece in pieces_features:
                 row = getattr(piece, name)[at : at + size]
                 rows.append(np.pad(row, [(0, size - len(row))] + [(0, 0)] * (row.ndim - 1)))
             batch[name] = np.stack(rows)

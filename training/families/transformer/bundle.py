@@ -1,4 +1,4 @@
-"""What of a bundle is the Transformer's own: how its step graph is run, and steps of knobs."""
+"""Export of the Transformer: how its step graph is run, and the step sizes of its knobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.models.bundle import Bundle
-from instrument.models.notes.transformer import TIME, TURN, mask
+from instrument.models.notes.transformer import POSITION_PERIOD, TIME, mask
 from training.families.notes.bundle import NoteBundling
 
 AT_ONCE = 16  # steps in one run: more are quicker, and share the scale of their 8-bit products
@@ -21,10 +21,10 @@ class Attentive:
         self.step, self.pairs = bundle.session("step"), bundle.manifest.states
         _, self.context, self.width = self.pairs[0].shape
 
-    def initial(self, lanes: int) -> dict[str, NDArray[Any]]:
+    def initial(self, batch_size: int) -> dict[str, NDArray[Any]]:
         """See `Stepper`."""
-        rows = {s.input: np.zeros((lanes, 0, self.width), np.float32) for s in self.pairs}
-        return rows | {"position": np.tile([-1, 0], (lanes, 1))}
+        rows = {s.input: np.zeros((batch_size, 0, self.width), np.float32) for s in self.pairs}
+        return rows | {"position": np.tile([-1, 0], (batch_size, 1))}
 
     def run(
         self, seen: NDArray[np.int64], condition: NDArray[np.float32], state: dict[str, NDArray[Any]]
@@ -33,9 +33,9 @@ class Attentive:
         parts = []
         for at in range(0, seen.shape[1], AT_ONCE):
             events = np.ascontiguousarray(seen[:, at : at + AT_ONCE])
-            lanes, steps, _ = events.shape
-            moves = np.stack([np.ones((lanes, steps), np.int64), events[..., TIME]], -1)
-            position = (state["position"][:, None] + np.cumsum(moves, 1)) % TURN
+            batch_size, steps, _ = events.shape
+            moves = np.stack([np.ones((batch_size, steps), np.int64), events[..., TIME]], -1)
+            position = (state["position"][:, None] + np.cumsum(moves, 1)) % POSITION_PERIOD
             past = state[self.pairs[0].input].shape[1]
             feeds = state | {
                 "seen": events,

@@ -18,11 +18,11 @@ from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, context
 
 State = tuple[()] | tuple[Tensor, Tensor]
 
-TURN = 9216  # positions go round after so many notes or ticks; far beyond any context
+POSITION_PERIOD = 9216  # positions repeat after this many notes or ticks, far beyond any context
 TICK_PERIODS = (3, 6, 8, 12, 16, 24, 36, 48, 72, 96, 144, 192, 384, 768, 1536, 9216)  # of the angles, in ticks
-NOTE_PERIODS = (2 * math.pi, TURN)  # shortest and longest, in notes; geometric between
+NOTE_PERIODS = (2 * math.pi, POSITION_PERIOD)  # shortest and longest, in notes; geometric between
 BLOCK = 64  # queries that are attended together in training
-UNSEEN = -1e9  # added to the score of what may not be attended to
+MASKED = -1e9  # added to the score of what may not be attended to
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +64,35 @@ class Layer(nn.Module):
         """x (batch, steps, width); turn: cosine and sine (batch, keys, 1, steps, size / 2); mask (batch or 1, steps,
         past + steps), added to the scores; past (batch, notes, 2 * keys * size) -> x, and what is to be remembered
         of it (batch, steps, 2 * keys * size)."""
-        lanes, steps, _ = x.shape
+        batch_size, steps, _ = x.shape
         keys, size = self.config.key_heads, self.size
         group = self.config.query_heads // keys
-        asked = self.asked(_norm(x)).view(lanes, steps, keys * (group + 2), size).transpose(1, 2)
+        asked = self.asked(_norm(x)).view(batch_size, steps, keys * (group + 2), size).transpose(1, 2)
         query, key, value = asked.split([keys * group, keys, keys], 1)
-        query = _turned(query.reshape(lanes, keys, group, steps, size), turn)
+        query = _turned(query.reshape(batch_size, keys, group, steps, size), turn)
         key = _turned(key.unsqueeze(2), turn).squeeze(2)
-        new = torch.cat([key, value], 1).transpose(1, 2).reshape(lanes, steps, 2 * keys * size)
+        new = torch.cat([key, value], 1).transpose(1, 2).reshape(batch_size, steps, 2 * keys * size)
         attend = self._attend_all if self.training else self._attend
-        heard = attend(query, key, value, mask, past)
-        x = x + self.dropout(self.found(heard.transpose(1, 2).reshape(lanes, steps, -1)))
+        attended = attend(query, key, value, mask, past)
+        x = x + self.dropout(self.found(attended.transpose(1, 2).reshape(batch_size, steps, -1)))
         gate, inner = self.gated(_norm(x)).chunk(2, -1)
         return x + self.dropout(self.out(F.silu(gate) * inner)), new
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
         """The attended values, (batch, queries, steps, size), written out for export: the heads of a group are rows of
         one product, and what is past is never copied together with what is new."""
-        lanes, keys, group, steps, size = query.shape
+        batch_size, keys, group, steps, size = query.shape
         known = [(key, value)]
         if past is not None:
-            before = past.view(lanes, past.shape[1], 2 * keys, size).transpose(1, 2)
+            before = past.view(batch_size, past.shape[1], 2 * keys, size).transpose(1, 2)
             known.insert(0, before.split(keys, 1))
-        rows = query.reshape(lanes, keys, group * steps, size) * size**-0.5
+        rows = query.reshape(batch_size, keys, group * steps, size) * size**-0.5
         scores = torch.cat([rows @ k.transpose(2, 3) for k, _ in known], -1)
-        scores = scores.view(lanes, keys, group, steps, -1) + mask[:, None, None]
-        weights = torch.softmax(scores, -1).view(lanes, keys, group * steps, -1)
+        scores = scores.view(batch_size, keys, group, steps, -1) + mask[:, None, None]
+        weights = torch.softmax(scores, -1).view(batch_size, keys, group * steps, -1)
         parts = weights.split([k.shape[2] for k, _ in known], -1)
-        heard = sum(w @ v for w, (_, v) in zip(parts, known, strict=True))
-        return heard.view(lanes, keys * group, steps, size)
+        attended = sum(w @ v for w, (_, v) in zip(parts, known, strict=True))
+        return attended.view(batch_size, keys * group, steps, size)
 
     def _attend_all(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, past: Tensor | None) -> Tensor:
         """The same in training, where there is no past, by the kernel that PyTorch has for it."""
@@ -109,7 +109,7 @@ class Layer(nn.Module):
 
 
 def _norm(x: Tensor) -> Tensor:
-    """To mean 0 and deviation 1; gains and shifts are the next product's matter."""
+    """To mean 0 and deviation 1; the next product includes gains and shifts."""
     return F.layer_norm(x, x.shape[-1:])
 
 
@@ -132,13 +132,13 @@ class Network(nn.Module):
         self.heads = Heads(config.width, config.head, condition)
         pairs = config.width // config.query_heads // 2
         first, last = NOTE_PERIODS
-        notes = [TURN / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
-        ticks = [TURN / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
-        # (keys, size / 2) of whole turns a TURN, so that positions may go round without a seam
+        notes = [POSITION_PERIOD / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
+        ticks = [POSITION_PERIOD / TICK_PERIODS[i * len(TICK_PERIODS) // pairs] for i in range(pairs)]
+        # (keys, size / 2) of whole turns a POSITION_PERIOD, so that positions repeat without a jump
         table = [notes if i % 2 == 0 else ticks for i in range(config.key_heads)]
         self.register_buffer("turns", torch.tensor(table).round().long(), persistent=False)
 
-    def initial(self, lanes: int) -> State:
+    def initial(self, batch_size: int) -> State:
         """Nothing is remembered before the start of a piece."""
         return ()
 
@@ -146,14 +146,14 @@ class Network(nn.Module):
         self, seen: Tensor, condition: Tensor, position: Tensor, mask: Tensor, past: tuple[Tensor, ...] = ()
     ) -> tuple[Tensor, list[Tensor]]:
         """seen (batch, steps, 12), condition (batch, steps, size), position: int64 (batch, steps, 2) notes and ticks,
-        modulo TURN; mask and past (one a layer, or none) as `Layer` takes them -> the output (batch, steps, width)
-        and what every layer is to remember."""
+        modulo POSITION_PERIOD; mask and past (one a layer, or none) as `Layer` takes them -> the output (batch, steps,
+        width) and what every layer is to remember."""
         events, matches = seen.split([len(SEEN), ECHOES], -1)
-        told = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
-        x = self.dropout(self.inputs(told))
+        embedded = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
+        x = self.dropout(self.inputs(embedded))
         measure = position[..., [i % 2 for i in range(self.config.key_heads)]].transpose(1, 2)  # (batch, keys, steps)
-        angles = (measure[..., None] * self.turns[:, None]) % TURN  # exact, in integers
-        angles = (angles.float() * (2 * math.pi / TURN)).unsqueeze(2)
+        angles = (measure[..., None] * self.turns[:, None]) % POSITION_PERIOD  # exact, in integers
+        angles = (angles.float() * (2 * math.pi / POSITION_PERIOD)).unsqueeze(2)
         turn = torch.cos(angles), torch.sin(angles)
         new: list[Tensor] = []
         for i, layer in enumerate(self.layers):
@@ -163,25 +163,30 @@ class Network(nn.Module):
 
     def forward(self, batch: dict[str, Tensor], condition: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Logits of every field, (batch, steps, classes), and what is remembered after the last step: every layer's
-        keys and values of the last notes (layers, batch, notes, 2 * keys * size), and where it stands, (batch, 2).
-        While training, nothing: each batch is a window of its own. No step looks beyond the start of its excerpt.
+        keys and values of the last notes (layers, batch, notes, 2 * keys * size), and its position, (batch, 2).
+        While training, nothing: each batch is an independent window. No step looks beyond the start of its excerpt.
         """
         seen = batch["seen"]
-        lanes, steps, _ = seen.shape
-        past, last = state or (seen.new_zeros(len(self.layers), lanes, 0, 0), seen.new_tensor([-1, 0]).expand(lanes, 2))
+        batch_size, steps, _ = seen.shape
+        past, last = state or (
+            seen.new_zeros(len(self.layers), batch_size, 0, 0),
+            seen.new_tensor([-1, 0]).expand(batch_size, 2),
+        )
         gone = past.shape[2]
         starts = seen[..., 0] == codec.NO_NOTE
         excerpt = F.pad(starts.cumsum(1), (gone, 0))
         number = torch.arange(gone + steps, device=seen.device)
         far = number[gone:, None] - number
         sees = (far >= 0) & (far < self.config.context) & (excerpt[:, gone:, None] == excerpt[:, None])
-        mask = torch.zeros(sees.shape, device=seen.device).masked_fill_(~sees, UNSEEN)
+        mask = torch.zeros(sees.shape, device=seen.device).masked_fill_(~sees, MASKED)
         ticks = last[:, 1:] + seen[..., 1].cumsum(1)
-        position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % TURN
+        position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % POSITION_PERIOD
         output, new = self.trunk(seen, condition, position, mask, tuple(past) if gone else ())
         shares = self.heads.shares(self.dropout(output), condition)
-        told = contexts(batch)
-        logits = {name: self.heads.logits(name, share, told[name]) for name, share in zip(told, shares, strict=True)}
+        context = contexts(batch)
+        logits = {
+            name: self.heads.logits(name, share, context[name]) for name, share in zip(context, shares, strict=True)
+        }
         if self.training:
             return logits, ()
         kept = torch.stack(new) if not gone else torch.cat([past, torch.stack(new)], 2)
@@ -211,16 +216,16 @@ class Step(nn.Module):
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
     config, size = network.config, condition_size(network.genres)
-    lanes, steps, gone = 2, 3, 5
+    batch_size, steps, gone = 2, 3, 5
     remembered = 2 * config.key_heads * (config.width // config.query_heads)
-    seen = torch.zeros(lanes, steps, len(SEEN) + ECHOES, dtype=torch.int64)
-    past = [torch.zeros(lanes, gone, remembered) for _ in range(config.layers)]
+    seen = torch.zeros(batch_size, steps, len(SEEN) + ECHOES, dtype=torch.int64)
+    past = [torch.zeros(batch_size, gone, remembered) for _ in range(config.layers)]
     step = (
         Step(network),
         (
             seen,
-            torch.zeros(lanes, steps, size),
-            torch.zeros(lanes, steps, 2, dtype=torch.int64),
+            torch.zeros(batch_size, steps, size),
+            torch.zeros(batch_size, steps, 2, dtype=torch.int64),
             torch.zeros(steps, gone + steps),
             *past,
         ),
@@ -246,5 +251,5 @@ def states(network: Network) -> tuple[StatePair, ...]:
 
 
 def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's parameters from those of its graphs, which hold them as they are."""
+    """The network's parameters from those of its graphs, which hold them unchanged."""
     return found

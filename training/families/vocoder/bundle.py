@@ -1,4 +1,4 @@
-"""What of a bundle is the vocoder's own: parity, distance from held-out music, golden file."""
+"""Export of the vocoder: parity, distance from held-out music, golden file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class VocoderBundling:
         return float(np.mean(found))
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Mels, and the sound that this bundle makes of them."""
+        """Mels, and the sound that this bundle renders from them."""
         mels = self._mels()
         return {"mels": mels, "sound": Vocoder(bundle).render(mels)}
 

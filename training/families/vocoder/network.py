@@ -74,17 +74,17 @@ class Network(nn.Module):
             self.head.weight *= 0.1
             _, _, noise, run, _, gate = self.head.bias.zero_().split(self.sizes)
             noise.copy_(torch.linspace(0, 1, config.noise_bands))
-            run.fill_(1.0)  # at first, what is known without learning
+            run.fill_(1.0)  # initial values that need no training
             gate.fill_(-0.5)
             weight, bias = envelope()
             self.envelope.weight.copy_(torch.from_numpy(weight))
             self.envelope.bias.copy_(torch.from_numpy(bias))
 
-    def initial(self, lanes: int) -> State:
+    def initial(self, batch_size: int) -> State:
         """States before the first frame: of the entry, then of each block."""
         new, config = self.entry.weight.new_zeros, self.config
-        first = new(lanes, 2 * FORMAT.mels, ENTRY - 1)
-        return (first, *(new(lanes, config.width, config.kernel - 1) for _ in self.blocks))
+        first = new(batch_size, 2 * FORMAT.mels, ENTRY - 1)
+        return (first, *(new(batch_size, config.width, config.kernel - 1) for _ in self.blocks))
 
     def trunk(self, mels: Tensor, places: Tensor, states: State) -> tuple[Tensor, State]:
         """What is known at every frame, (batch, frames, width), and the states after the last."""
@@ -96,7 +96,7 @@ class Network(nn.Module):
         return self.norm(x.transpose(1, 2)), tuple(after)
 
     def parts(self, x: Tensor, mels: Tensor, lobes: Tensor) -> tuple[Tensor, ...]:
-        """Of every frame: log magnitudes (batch, frames, bins); then what makes up the phase of a bin, of any scale:
+        """Of every frame: log magnitudes (batch, frames, bins); then the parts of the phase of a bin, of any scale:
         that of noise (batch, frames, bins), and the running part (real, imaginary; the tonal bins only)."""
         fine, high, noise, run_real, run_imaginary, gate = self.head(x).split(self.sizes, -1)
         lobes = F.pad(torch.sigmoid(gate) * lobes, (0, FORMAT.bins - self.config.tonal_bins))

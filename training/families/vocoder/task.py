@@ -36,7 +36,7 @@ from instrument.models.sound.spectral import (
     log_mel,
     mel_of_spectra,
 )
-from instrument.models.sound.vocoder import FAINT, PRIMED, Synthesis
+from instrument.models.sound.vocoder import MIN_STRENGTH, PRIMING_FRAMES, Synthesis
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.families import task as tasks
@@ -46,15 +46,15 @@ from training.measures.distances import multi_resolution
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz
 FLOOR = 1e-4  # of magnitudes, as in `multi_resolution`
-# MIDI pitch below which notes are drawn so many times as often: bands resolve their partials badly
-DEEP, OFTEN = 48, 6.0
+# notes below this MIDI pitch are drawn this many times as often: bands resolve their partials badly
+LOW_NOTES, LOW_NOTE_WEIGHT = 48, 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
-    """Settings of the vocoder, besides those of every family.
+    """Settings of the vocoder, in addition to those of every family.
 
-    frames: of an excerpt in the loss, after `context` frames that are only seen; energy_distance_weight: of the
+    frames: of an excerpt in the loss, after `context` frames without loss; energy_distance_weight: of the
     distance between two renderings, see the module; log_magnitude_weight, phase_weight: of the other losses;
     synthetic_share: share of the excerpts that are synthetic tones; notes_share: share from `notes_folder`;
     loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
@@ -119,7 +119,7 @@ class VocodingTask:
         ship, folder = recipe.data.ship_only, recipe.data.folder
         self.pieces = self.music.select("train", ship)
         self.tones = self.notes.select("train", ship) if self.notes else []
-        often = np.array([OFTEN if c.pitch < DEEP else 1.0 for c in self.tones])
+        often = np.array([LOW_NOTE_WEIGHT if c.pitch < LOW_NOTES else 1.0 for c in self.tones])
         self.tone_shares = often / max(often.sum(), 1.0)
         if not self.pieces or not self.music.select("valid"):
             raise HocketError(f"{folder} has no clips to train on and to validate: prepare more audio")
@@ -132,18 +132,18 @@ class VocodingTask:
         train, format = self.train, self.format
         samples = (train.context + train.frames - 1) * format.hop + format.fft
         out = np.zeros((train.batch_size, samples), np.float32)
-        for lane in out:
+        for row in out:
             kind = rng.random()
             if kind < train.synthetic_share:
-                lane[:] = mixture(rng, samples, format.rate)
+                row[:] = mixture(rng, samples, format.rate)
             elif kind < train.synthetic_share + train.notes_share and self.tones and self.notes:
                 clip = self.tones[rng.choice(len(self.tones), p=self.tone_shares)]
                 lead = int(rng.integers(samples // 2))  # of silence, so that there are onsets
-                lane[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
+                row[lead:] = self.notes.read(clip, int(rng.integers(max(1, clip.frames // 2))), samples - lead)
             else:
                 clip = self.pieces[rng.choice(len(self.pieces), p=self.shares)]
-                lane[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
-            lane *= gain(lane, rng.uniform(*train.loudness_db))
+                row[:] = self.music.read(clip, int(rng.integers(max(1, clip.frames - samples))), samples)
+            row *= gain(row, rng.uniform(*train.loudness_db))
         return out
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
@@ -224,10 +224,10 @@ def rendered(network: Any, log_mels: NDArray[np.float32]) -> Sound:
     format = MelFormat()
     synthesis = Synthesis(format, network.config.tonal_bins)
     samples, after = len(log_mels) * format.hop, -(-synthesis.latency // format.hop)
-    log_mels = np.pad(log_mels, ((PRIMED, after), (0, 0)), constant_values=np.float32(SILENCE))
+    log_mels = np.pad(log_mels, ((PRIMING_FRAMES, after), (0, 0)), constant_values=np.float32(SILENCE))
     places, offsets, lobes = Peaks(format, network.config.tonal_bins).find(log_mels)
     parts, _ = network(*(torch.from_numpy(a)[None] for a in (log_mels, places, lobes)), network.initial(1))
-    return synthesis.push(parts[0].numpy()[PRIMED:], offsets[PRIMED:])[synthesis.latency :][:samples]
+    return synthesis.push(parts[0].numpy()[PRIMING_FRAMES:], offsets[PRIMING_FRAMES:])[synthesis.latency :][:samples]
 
 
 # --- the synthesis of `instrument.models.sound.vocoder`, for gradients
@@ -240,20 +240,20 @@ def middle(bins: int) -> NDArray[np.float32]:
 
 
 def advance(offsets: Tensor, format: MelFormat) -> Tensor:
-    """How far partials that lie `offsets` bins above their bins (..., tonal) advance in a hop, as complex numbers."""
+    """How far partials `offsets` bins above their bins (..., tonal) advance in a hop, as complex numbers."""
     angle = 2 * np.pi * format.hop / format.fft * (offsets + torch.arange(offsets.shape[-1], device=offsets.device))
     return torch.complex(angle.cos(), angle.sin())
 
 
 def nearest(offsets: Tensor) -> Tensor:
-    """The bins nearest to partials that lie `offsets` bins above their bins (..., tonal)."""
+    """The bins nearest to partials `offsets` bins above their bins (..., tonal)."""
     bins = offsets.shape[-1]
     return (offsets + torch.arange(bins, device=offsets.device)).round().clamp(0, bins - 1).long()
 
 
 def unit(spectrum: Tensor) -> Tensor:
     """Its phases, as complex numbers of size one."""
-    return spectrum / spectrum.abs().clamp(min=FAINT)
+    return spectrum / spectrum.abs().clamp(min=MIN_STRENGTH)
 
 
 def run_phases(first: Tensor, running: Tensor, sources: Tensor) -> Tensor:
@@ -292,9 +292,9 @@ def overlapped(spectra: Tensor, format: MelFormat) -> Tensor:
     return total.reshape(*shape, -1)
 
 
-def noise_spectra(rng: np.random.Generator, lanes: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
+def noise_spectra(rng: np.random.Generator, batch_size: int, frames: int, format: MelFormat) -> NDArray[np.complex64]:
     """Spectra (2, batch, frames, bins) of white noise, of power one in every bin."""
-    x = rng.standard_normal((2, lanes, (frames - 1) * format.hop + format.fft), np.float32)
+    x = rng.standard_normal((2, batch_size, (frames - 1) * format.hop + format.fft), np.float32)
     window = hann(format.fft) / np.sqrt(np.sum(hann(format.fft) ** 2))
     windows = np.lib.stride_tricks.sliding_window_view(x, format.fft, 2)[:, :, :: format.hop]
     return (np.fft.rfft(windows * window) * middle(format.bins)).astype(np.complex64)

@@ -1,9 +1,11 @@
-"""Sounds made up while training: tones of all pitches, steady, struck, gliding, chords and noise."""
+"""Synthetic training sounds: tones of all pitches, steady, struck, gliding, chords and noise."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from instrument.music.pitch import to_hertz
 
 HARMONICS = 48
 LOWEST, MIDDLE, HIGHEST = 24.0, 52.0, 100.0  # MIDI pitches
@@ -22,10 +24,10 @@ def mixture(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.flo
 
 def tone(rng: np.random.Generator, samples: int, rate: int) -> NDArray[np.float32]:
     """A tone with harmonics, from a sine to a sawtooth, odd ones only at times; it starts within the sound or
-    before it, dies away or stays, and may glide or tremble in pitch."""
+    before it, decays or is held, and may glide or have vibrato."""
     times = np.arange(samples) / rate
     pitch = rng.uniform(LOWEST, MIDDLE if rng.random() < 0.6 else HIGHEST)
-    f0 = 440 * 2 ** ((pitch - 69) / 12)
+    f0 = to_hertz(pitch)
     semitones = np.zeros(samples)
     if rng.random() < 0.3:
         semitones += rng.uniform(0.05, 0.6) * np.sin(2 * np.pi * (rng.uniform(3, 8) * times + rng.random()))

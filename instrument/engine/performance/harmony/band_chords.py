@@ -1,4 +1,4 @@
-"""The chords that the band plays, found from its notes, for streams that are tuned to them."""
+"""Recognises the chords that the band plays from its notes, for streams that are tuned to them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from instrument.music.notes import Note, Part
 from instrument.music.timebase import TICKS_PER_BEAT
 
 PLAYING = (Part.CHORDS, Part.BASS)
-LEAST = 3  # pitch classes that make a chord
-LATE = TICKS_PER_BEAT // 4  # from its onset until it holds: by then it is known wherever sound is made ahead
-LASTS = 4 * TICKS_PER_BEAT  # without another
+LEAST = 3  # least pitch classes of a chord
+LATE = TICKS_PER_BEAT // 4  # ticks from the onset of a chord until it holds, so that rendering ahead knows it in time
+LASTS = 4 * TICKS_PER_BEAT  # a chord ends after this time without a new one
 
 
 class Chords:
-    """Which chord holds at a tick. One thread calls `add_notes` and `clear`, any thread `at`."""
+    """The chord at each tick. One thread calls `add_notes` and `clear`, any thread `at`."""
 
     def __init__(self) -> None:
         self._notes: list[tuple[int, int, int]] = []  # ticks, ends and pitches, in order
         self._found: list[tuple[int, PitchClasses]] = []
 
     def add_notes(self, notes: Iterable[Note]) -> None:
-        """Take notes as played, about in their order."""
+        """Add played notes, roughly in order."""
         new = [(note.tick, note.tick + note.duration, note.pitch) for note in notes if note.part in PLAYING]
         if not new:
             return
@@ -41,12 +41,12 @@ class Chords:
         self._found = found
 
     def at(self, tick: float) -> PitchClasses:
-        """The pitch classes of the chord that holds at a tick; none, where no chord is known."""
+        """The pitch classes of the chord at a tick, empty if no chord is known."""
         found = self._found
         index = bisect_right(found, tick, key=lambda chord: chord[0])
         since, tones = found[index - 1] if index else (0, ())
         return tones if index and tick < since + LASTS else ()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all notes and chords."""
         self._notes, self._found = [], []

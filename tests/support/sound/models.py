@@ -9,7 +9,7 @@ import numpy as np
 
 from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest, write_manifest
 from instrument.models.sound.spectral import MelFormat, hann, magnitudes
-from tests.support.sound_corpus import GENRES, INSTRUMENTS, note
+from tests.support.sound.corpus import GENRES, INSTRUMENTS, note
 
 RATE = 16000
 

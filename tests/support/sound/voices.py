@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from tests.support.sound_corpus import make_note_corpus
+from tests.support.sound.corpus import make_note_corpus
 from training.core.recipe import Recipe
 from training.export import export
 from training.fit import Run
 from training.recipe import read_recipe
 
-RECIPE = Path(__file__).parents[2] / "training" / "recipes" / "ddsp.toml"
+RECIPE = Path(__file__).parents[3] / "training" / "recipes" / "ddsp.toml"
 SMALL = {"latent": 4, "embedding": 8, "note_width": 48, "frame_width": 48}
 
 

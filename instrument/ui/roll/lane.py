@@ -1,4 +1,4 @@
-"""What the piano roll paints: rows, lines and notes, a whole strip at once."""
+"""Painting of the piano roll: rows, lines and notes, a whole lane at once."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from instrument.ui.roll.notes import drum_lane
 from instrument.ui.roll.score import Score
 
 BAR_LINE = "#363D49"
-_FAR = 1e6  # ticks, or rows: beyond any edge
-_TIDY_EVERY = 200  # notes; then those that have left the view are let go
-_FADES = 0.3  # of the width, from the left
-_LEVELS = 4  # of velocity that are told apart
+_FAR = 1e6  # ticks or rows, beyond any edge
+_TIDY_EVERY = 200  # notes, after which those left of the view are dropped
+_FADES = 0.3  # share of the width that fades, from the left
+_LEVELS = 4  # shades of velocity
 
 
 class Lane(pg.ViewBox):  # type: ignore[misc]
-    """One strip of the roll, a `Strip` in it."""
+    """A view box that holds one `LaneItem`."""
 
-    def __init__(self, strip: Strip) -> None:
+    def __init__(self, item: LaneItem) -> None:
         super().__init__(enableMouse=False, enableMenu=False, defaultPadding=0.0)
         self.disableAutoRange()
         self.setMouseEnabled(False, False)
-        self.strip = strip
-        self.addItem(strip, ignoreBounds=True)
+        self.item = item
+        self.addItem(item, ignoreBounds=True)
 
 
-class Strip(pg.GraphicsObject):  # type: ignore[misc]
-    """Paints a whole strip at once: rows, bar lines, notes in batches of one colour, playhead.
+class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
+    """Paints a whole lane at once: rows, bar lines, notes in batches of one colour, playhead.
 
-    In its coordinates x is in ticks and y in rows, upwards.
+    Its x axis is in ticks; its y axis is in rows, upwards.
     """
 
     def __init__(self, score: Score, drums: bool) -> None:
@@ -46,7 +46,7 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
         self._fade = QPixmap()
         self._solid: dict[tuple[int, int], list[QRectF]] = {}  # by part and level
         self._solid_for: tuple[float, ...] = (-1,)
-        self._batched = 0  # how many of the notes ever committed are in there
+        self._batched = 0  # how many of the notes ever committed are in the batches
         self._ghosts: dict[int, list[QRectF]] = {}
         self._ghosts_for: tuple[float, ...] = ()
         self._rows: tuple[list[QRectF], list[QLineF]] = ([], [])
@@ -58,7 +58,7 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         view, box = self.getViewBox().viewRect(), self.getViewBox()
-        tick, row = view.width() / max(1.0, box.width()), view.height() / max(1.0, box.height())  # a pixel's
+        tick, row = view.width() / max(1.0, box.width()), view.height() / max(1.0, box.height())  # of a pixel
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         self._paint_ground(painter, view)
         self._batch(tick, row, view.left())
@@ -108,9 +108,9 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
             painter.drawLines(lines)
 
     def _paint_past(self, painter: QPainter, past: float) -> None:
-        """Let what is long past fade; past: the share of the width left of the playhead.
+        """Fade out the left part. past: the share of the width left of the playhead.
 
-        Blending a picture costs a third of blending a gradient.
+        The gradient is kept as a picture, because blending a picture is faster than blending a gradient.
         """
         box = self.getViewBox().sceneBoundingRect().toAlignedRect()
         box.setWidth(round(box.width() * _FADES))
@@ -132,7 +132,7 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
         painter.restore()
 
     def _batch(self, tick: float, row: float, left: float) -> None:
-        """Sort notes into batches of one colour: only new ones, unless the zoom or the performance changed."""
+        """Add new notes to batches of one colour. All are sorted anew if the zoom or the performance changed."""
         notes = self.score.notes
         fresh = notes.count - self._batched
         wanted: tuple[float, ...] = (notes.performance, tick, row, notes.count // _TIDY_EVERY)
@@ -143,21 +143,21 @@ class Strip(pg.GraphicsObject):  # type: ignore[misc]
             if (note.part == Part.DRUMS) == self.drums and note.tick + note.duration >= left:
                 level = min(note.velocity * _LEVELS // 128, _LEVELS - 1)
                 self._solid.setdefault((note.part, level), []).extend(self._rounded(note, tick, row))
-        if (wanted := (notes.plan_version, tick, row)) != self._ghosts_for:
+        if (wanted := (notes.planned_version, tick, row)) != self._ghosts_for:
             self._ghosts_for, self._ghosts = wanted, {}
-            for note in notes.plan:
+            for note in notes.planned:
                 if (note.part == Part.DRUMS) == self.drums:
                     self._ghosts.setdefault(note.part, []).append(self._box(note, tick, row))
 
     def _box(self, note: NoteReport, tick: float, row: float, most: float = _FAR) -> QRectF:
-        """Where a note is drawn; tick, row: how much of them a pixel is; most: ticks of its length to draw."""
+        """The rectangle of a note. tick, row: the size of a pixel in ticks and rows; most: most ticks of its length."""
         x = note.tick + note.micro / MICRO_STEPS
-        if self.drums:  # a stroke has no length worth showing
+        if self.drums:  # the length of a drum note has no meaning
             return QRectF(x, drum_lane(note.pitch) + 2 * row, 5 * tick, 1 - 4 * row)
         return QRectF(x, note.pitch + row, max(min(note.duration - tick, most), 3 * tick), 1 - row)
 
     def _rounded(self, note: NoteReport, tick: float, row: float, most: float = _FAR) -> tuple[QRectF, ...]:
-        """The box with its corners cut by a pixel: as good as rounded, and a hundredth of the price."""
+        """The rectangle with its corners cut by a pixel, which looks rounded and is much faster to paint."""
         box = self._box(note, tick, row, most)
         if box.height() < 4 * row:
             return (box,)
@@ -171,7 +171,7 @@ def _hairline(colour: QColor) -> QPen:
 
 
 def _mix(front: str, back: str, share: float) -> QColor:
-    """`share` of `front` on `back`, opaque: nothing shines through notes that overlap."""
+    """`share` of `front` on `back`, opaque so that overlapping notes do not show through."""
     a, b = QColor(front), QColor(back)
     red, green, blue = (
         share * getattr(a, channel)() + (1 - share) * getattr(b, channel)() for channel in ("redF", "greenF", "blueF")
