@@ -199,6 +199,8 @@ class EventPlayer:
         times[LONGEST_REST + 1 :] = False
         if last is not None and not self._rows(ask, last_tick)[above:].any():
             times[0] = False
+        if draw.guide and self._steer.parts == {Part.BASS}:
+            times[0] = False
         after = np.arange(len(times)) + last_tick >= ask.floor
         if ask.latest is not None:
             after &= np.arange(len(times)) + last_tick <= max(ask.latest, ask.floor)
