@@ -223,6 +223,6 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
         work()
     except HocketError as error:
         memory.fail(str(error))
-    except Exception as error:  # noqa: BLE001  what a driver raises is anybody's guess, and no one reads stderr
+    except Exception as error:  # noqa: BLE001  drivers raise anything, and standard error is discarded
         memory.fail(f"{type(error).__name__}: {error}")
     os._exit(memory.get("state") == FAILED)  # without clean-up, in which a driver may hang
