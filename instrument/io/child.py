@@ -27,7 +27,7 @@ Memory = TypeVar("Memory", bound=SharedFile)
 
 OPEN_NS = 10_000_000_000  # a driver that takes longer is taken to hang
 STALL_NS = 1_000_000_000  # a device without a callback for so long is taken to hang
-CLOSE_S = 1.0  # how long a child that was asked to end may take
+CLOSE_S = 1.0  # how long a child may take to end
 KILL_S = 2.0  # how long a killed process may take to disappear
 _RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last one repeats
 

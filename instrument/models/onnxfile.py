@@ -100,7 +100,7 @@ def _check_model(data: memoryview, allowed: frozenset[str]) -> None:
             if domain in ("", "ai.onnx") and not 1 <= version <= MAX_OPSET:
                 raise _Refused(f"its opset is {version}, at most {MAX_OPSET} is read")
     if graphs != 1:
-        raise _Refused("it must have exactly one graph")
+        raise _Refused("it holds no graph")
 
 
 def _check_graph(data: memoryview, allowed: frozenset[str]) -> None:

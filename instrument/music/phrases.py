@@ -20,7 +20,7 @@ STEP_TICKS = TICKS_PER_BEAT // STEPS_A_BEAT
 OFF, HOLD = 128, 129
 MELODY_TOKENS = 130
 # The nine kinds of Roberts et al. 2018, ascending by the General MIDI key that stands for each: kick, snare,
-# closed hi-hat, low tom, open hi-hat, mid tom, crash, high tom, ride; with the other keys that are heard as such.
+# closed hi-hat, low tom, open hi-hat, mid tom, crash, high tom, ride; with the other keys that count as each.
 KINDS: tuple[tuple[int, tuple[int, ...]], ...] = (
     (36, (35,)),
     (38, (37, 39, 40)),

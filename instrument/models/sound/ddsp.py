@@ -140,7 +140,7 @@ class DdspTones:
         self.stale = np.zeros((SLOTS, 2), bool)
         self.levels = np.tile(FLOOR, (SLOTS, 1))  # at the end of the frame that is being rendered
         self.hertz = np.zeros((SLOTS, HIGHEST), np.float32)
-        self.strength = np.zeros((SLOTS, HIGHEST), np.float32)  # amplitudes of partials, likewise
+        self.strength = np.zeros((SLOTS, HIGHEST), np.float32)  # amplitudes of partials there
         self.phase = np.zeros((SLOTS, HIGHEST))
         self.sound = np.zeros((SLOTS, self.hop), np.float32)  # of that frame
         self.tail = np.zeros((SLOTS, self.hop), np.float32)  # of noise, for the next
