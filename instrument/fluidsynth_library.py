@@ -10,7 +10,7 @@ from typing import Any
 
 from instrument.errors import HocketError
 
-NAMES = ("fluidsynth", "libfluidsynth-3")  # as the system's loader may know it
+NAMES = ("fluidsynth", "libfluidsynth-3")  # as the system's loader may name it
 LOG_LEVELS = 5
 
 _NUMBER, _POINTER = ctypes.c_int, ctypes.c_void_p
@@ -43,7 +43,7 @@ class Calls:
 
     def __init__(self, library: Any) -> None:
         for name, (symbol, result, arguments) in _FUNCTIONS.items():
-            function = library[symbol]  # an object of our own: the types that others set stay as they are
+            function = library[symbol]  # a new function object, so that pyfluidsynth's argument types stay
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
 

@@ -1,7 +1,7 @@
-"""Where things are: what ships with Hocket, and the player's own folders.
+"""Paths: the files that ship with Hocket, and the user's own folders.
 
-What ships (assets/ and models_onnx/) lies beside the packages in a checkout, inside instrument/ in a wheel.
-The player's folders follow the platform's rule (platformdirs); the variable HOCKET_HOME puts them all in one.
+What ships (assets/ and models_onnx/) is next to the packages in a checkout, inside instrument/ in a wheel. The user's
+folders follow the platform's rule (platformdirs); the variable HOCKET_HOME puts them all into one folder.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def assets_dir() -> Path:
 
 
 def models_dirs() -> list[Path]:
-    """Folders that hold bundles: the shipped one if any, then the player's own, which may not exist."""
+    """Folders that hold bundles: the shipped one if any, then the user's own, which may not exist."""
     shipped = [folder for folder in _candidates("models_onnx") if folder.is_dir()][:1]
     return [*shipped, _home("data") / "models"]
 
 
 def patches_dir() -> Path:
-    """The player's patches, created when missing. Raises HocketError where that cannot be."""
+    """The user's patches, created when missing. Raises HocketError where that cannot be."""
     return _made(_home("data") / "patches")
 
 
 def state_dir() -> Path:
-    """Autosave, takes, logs and the engine's socket; private to the player, created when missing.
+    """Autosave, takes, logs and the engine's socket; private to the user, created when missing.
 
     Raises HocketError where it cannot be created.
     """
@@ -45,8 +45,8 @@ def state_dir() -> Path:
 def _candidates(name: str) -> list[Path]:
     """Where a shipped folder may be: in a checkout, in a wheel."""
     checkout = _PACKAGE.parent
-    beside = [checkout / name] if (checkout / "pyproject.toml").is_file() else []
-    return [*beside, _PACKAGE / name]
+    in_checkout = [checkout / name] if (checkout / "pyproject.toml").is_file() else []
+    return [*in_checkout, _PACKAGE / name]
 
 
 def _shipped(name: str) -> Path:
@@ -58,8 +58,8 @@ def _shipped(name: str) -> Path:
 
 
 def _home(kind: Kind) -> Path:
-    """The player's folder for "data" (models, patches) or "state" (what a session leaves behind). Where version 0.1 had
-    it in another place, it is moved. Raises HocketError where that cannot be."""
+    """The user's folder for "data" (models, patches) or "state" (see `state_dir`). Moved here if version 0.1 left it in
+    another place. Raises HocketError where that fails."""
     override = os.environ.get("HOCKET_HOME")
     if override:
         root = Path(override).expanduser().absolute()
@@ -67,7 +67,7 @@ def _home(kind: Kind) -> Path:
     folders, before = _folders(), _folders_0_1()
     _move(before["data"], folders["data"])
     if kind == "state":
-        within = before["state"].is_relative_to(before["data"])  # it has just been moved with the data
+        within = before["state"].is_relative_to(before["data"])  # it was moved with the data above
         _move(folders["data"] / "state" if within else before["state"], folders["state"])
     return folders[kind]
 
@@ -82,7 +82,7 @@ def _folders() -> dict[str, Path]:
 
 
 def _folders_0_1() -> dict[str, Path]:
-    """Where version 0.1 had them."""
+    """The folders of version 0.1."""
     home = Path.home()
     if sys.platform == "darwin":
         data = home / "Library" / "Application Support" / "Hocket"
@@ -96,14 +96,14 @@ def _folders_0_1() -> dict[str, Path]:
 
 
 def _move(old: Path, new: Path) -> None:
-    """Move a folder, unless there is one already where it is to be."""
+    """Move a folder, unless the new one exists already."""
     if old == new or new.exists() or not old.is_dir():
         return
     try:
         new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.move(old, new)
     except OSError as error:
-        if not new.exists():  # else another process was quicker
+        if not new.exists():  # else another process has moved it
             raise HocketError(f"cannot move {old} to {new} ({error.strerror or error}): move it by hand") from error
 
 

@@ -1,4 +1,4 @@
-"""The processes that Hocket starts beside its own: one table of names and modules, and the command that starts each.
+"""The child processes of Hocket: one table of names and modules, and the command that starts each.
 
 Every module of the table has a function `main(arguments: list[str]) -> int`, which gets the arguments after the name
 and returns the exit status. An installed Hocket starts `python -m MODULE`; a frozen program has no `-m`, so it starts

@@ -86,8 +86,8 @@ def check_version(found: object, newest: int, what: str) -> int:
 
 
 def write_whole(path: Path, data: bytes, what: str) -> None:
-    """Write `data` to another file in the same folder and rename it, so that there is the old file or the new one,
-    never half of one.
+    """Write `data` to another file in the same folder and rename it, so that a reader sees the old
+    file or the new one, never a part of it.
 
     HocketError if the folder cannot be written or the disk is full.
     """

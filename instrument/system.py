@@ -1,4 +1,4 @@
-"""What Hocket wants of the operating system, and how each platform is told to get it.
+"""What Hocket needs from the operating system, and how to install it.
 
 Standard library only: `packaging/install.py` reads these tables before anything is installed.
 """
@@ -16,7 +16,7 @@ PYTHONS = ((3, 11), (3, 13))
 
 
 class Library(NamedTuple):
-    """A shared library: the name it is loaded by, the Debian (and Ubuntu) package that has it, its use."""
+    """A shared library: the name by which it is loaded, its Debian (and Ubuntu) package, and its use."""
 
     soname: str
     package: str
@@ -52,7 +52,7 @@ LIBRARIES = (
     Library("libxcb-shape.so.0", "libxcb-shape0", "window"),
     Library("libxcb-xkb.so.1", "libxcb-xkb1", "window"),
 )
-"""On Linux. On macOS and Windows the Python packages bring theirs, FluidSynth excepted."""
+"""On Linux. On macOS and Windows the Python packages include theirs, except FluidSynth."""
 
 TEST_PROGRAMS = (
     Program("jackd", "jackd2"),
@@ -77,7 +77,7 @@ def missing_programs() -> list[Program]:
 
 
 def install_line(packages: list[str]) -> str:
-    """What a player on Linux types to get these Debian packages."""
+    """The command line that installs these Debian packages, or a sentence for other systems."""
     names = " ".join(packages)
     if shutil.which("apt-get") is None:
         return f"install with this system's package manager what Debian calls {names}"

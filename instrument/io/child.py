@@ -30,7 +30,7 @@ Memory = TypeVar("Memory", bound=SharedFile)
 
 OPEN_NS = 10_000_000_000  # a driver that takes longer is taken to hang
 STALL_NS = 1_000_000_000  # a device without a callback for so long is taken to hang
-CLOSE_S = 1.0  # how long a child that was asked to end may take
+CLOSE_S = 1.0  # how long a child may take to end
 KILL_S = 2.0  # how long a killed process may take to disappear
 _RETRY_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)  # waits between tries; the last one repeats
 
@@ -229,6 +229,6 @@ def serve(memory: SharedFile, work: Callable[[], None]) -> None:
         work()
     except HocketError as error:
         memory.fail(str(error))
-    except Exception as error:  # noqa: BLE001  what a driver raises is anybody's guess, and no one reads stderr
+    except Exception as error:  # noqa: BLE001  drivers raise anything, and standard error is discarded
         memory.fail(f"{type(error).__name__}: {error}")
     os._exit(memory.get("state") == FAILED)  # without clean-up, in which a driver may hang

@@ -137,7 +137,7 @@ def _load(folder: Path, graph: Graph, data: bytes, unpacked: bool) -> Session:
         declared = {p.name: (p.shape, ONNX_TYPES[p.type]) for p in ports}
         if declared != there:
             differs = sorted(set(declared.items()) ^ set(there.items()))[:1]
-            raise HocketError(f"{folder / graph.file}: {kind}s differ from the manifest's, see {differs}")
+            raise HocketError(f"{folder / graph.file}: {kind}s are not those of the manifest, see {differs}")
     return session
 
 

@@ -1,4 +1,4 @@
-"""The table of model families: what this program can play. Manifest, bundle and catalogue read it.
+"""The table of model families. Manifest, bundle and catalogue read it.
 
 A new family is a module with a function that opens it, and a row here.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["notes", "phrases", "stream", "voice", "vocoder"]
-PlayerKind = Literal["notes", "stream", "voice", ""]  # what a model does as a player; "": it is none by itself
+PlayerKind = Literal["notes", "stream", "voice", ""]  # a model as a player; "": it is not a player by itself
 Arrays = Literal["latents", "primers"]
 
 _DENSE = frozenset([
@@ -25,10 +25,10 @@ _EVENTS = ("step", "time", "part", "pitch", "duration", "velocity", "micro")  # 
 class Family:
     """A family of models.
 
-    kind: what its models make; opener: "module:function", which makes a player of a loaded bundle and those that its
-    manifest `needs`, in their order (empty: no player by itself); graphs, arrays: what a bundle must have; operators:
-    those that its graphs may use; needs: number of bundles it needs; unpacked: weights kept in 8 bits are unpacked
-    when it is loaded (see `Session`).
+    kind: what its models produce; opener: "module:function", which makes a player of a loaded bundle and those that its
+    manifest `needs`, in their order (empty: it is not a player by itself); graphs, arrays: what a bundle must have;
+    operators: those that its graphs may use; needs: number of bundles it needs; unpacked: 8-bit weights are dequantised
+    on loading (see `Session`).
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Family:
 
     @property
     def player_kind(self) -> PlayerKind:
-        """What its models do as players."""
+        """What its models are as players."""
         match self.kind:
             case "notes" | "phrases":
                 return "notes"

@@ -17,7 +17,7 @@ from instrument.saved import Format
 VERSION = 1
 FORMAT = Format(VERSION, migrations={}, field="manifest_version")
 MAX_MANIFEST = 1 << 20
-# What of a manifest the music or the sound depends on, besides files; and what of a knob it does not.
+# Fields that the music or the sound depends on, in addition to files; and those of a knob that it does not depend on.
 HASHED_FIELDS = (
     "family",
     "codec",
@@ -57,7 +57,7 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A pair of ports through which a graph's memory passes from step to step, and its first value."""
+    """A recurrent state: the ports by which it enters and leaves a graph at each step, and its first value."""
 
     input: str
     output: str
@@ -68,8 +68,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A knob of the model; the window, MIDI learn and OSC are built from these.
 
-    kind: "number", "choice" (value is one of choices) or "switch" (0 or 1); step 0 = continuous; zero: what 0 is
-    called where it is no amount ("free").
+    kind: "number", "choice" (the value is one of choices) or "switch" (0 or 1); step: 0 = continuous; zero: the label
+    of 0 where it is not an amount ("free").
     """
 
     id: Slug | Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -87,9 +87,11 @@ class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the music of a genre is, in what a model was trained on: its notes a beat, the parts
-    that play in it, how much likelier a pitch class inside the key is than one outside, and how many bits of
-    entropy its pitch classes have over some dozens of notes (the median)."""
+    """Statistics of a genre in a model's training data.
+
+    density: notes a beat; parts: those that play; in_key: how much likelier a pitch class inside the key is than one
+    outside; entropy: median entropy in bits of the pitch classes of 32 notes.
+    """
 
     density: Annotated[float, Meta(gt=0)]
     parts: tuple[Annotated[int, Meta(ge=0, le=4)], ...]
@@ -98,8 +100,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where a model came from: data (hash and datasets), commit, seed, minutes of training, figures; ancestry: the
-    same of what its training began with, the first model first."""
+    """The origin of a model: data (hash and datasets), commit, seed, minutes of training, recipe, metrics; ancestry:
+    the same of the models that its training started from, the first one first."""
 
     data_hash: str = ""
     datasets: dict[str, str] = {}  # name -> licences
@@ -112,7 +114,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of inputs and the outputs they must give, within `tolerance`."""
+    """A file of inputs and expected outputs, equal within `tolerance`."""
 
     file: PlainName
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -127,10 +129,12 @@ class Arrays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """Everything an instrument needs to know of a bundle. family: a row of `instrument.models.families`; latent: size,
-    0 = none; latents: what is known of places in that space (`instrument.models.latent`); primers: what is remembered
-    of genres that are switched to (`instrument.models.notes.priming`); needs: bundles without which it cannot play
-    (its vocoder)."""
+    """All that the instrument knows of a bundle.
+
+    family: a row of `instrument.models.families`; latent: dimensions of the latent space, 0 = none; latents: known
+    points of it (`instrument.models.latent`); primers: `instrument.models.notes.priming`; needs: slugs of bundles that
+    it cannot play without (its vocoder).
+    """
 
     manifest_version: int
     slug: Slug
@@ -171,24 +175,24 @@ class Manifest(msgspec.Struct, frozen=True):
         table["knobs"] = [
             {k: v for k, v in _plain_struct(knob).items() if k not in UNHASHED_KNOB_FIELDS} for knob in self.knobs
         ]
-        heard = json.dumps({k: v for k, v in table.items() if v}, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(f"{self._files}\n{heard}".encode()).hexdigest()
+        fields = json.dumps({k: v for k, v in table.items() if v}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(f"{self._files}\n{fields}".encode()).hexdigest()
 
     @property
     def legacy_hash(self) -> str:
-        """What version 0.1 took for `bundle_hash`, as its takes have it: the files alone."""
+        """The `bundle_hash` of version 0.1, as in its takes: of the files alone."""
         return hashlib.sha256(self._files.encode()).hexdigest()
 
     @property
     def _files(self) -> str:
-        """The hashes of all files that are heard."""
+        """The hashes of all files that the music or the sound depends on."""
         arrays = (("latents", self.latents), ("primers", self.primers))
         files = [f"{graph.id} {graph.sha256}" for graph in self.graphs]
         return "\n".join([*files, *(f"{name} {file.sha256}" for name, file in arrays if file)])
 
 
 def _plain(value: object) -> object:
-    """A value as JSON has it, the same for equal values: numbers are floats, and what is at its default is left out."""
+    """A value for JSON, the same for equal values: numbers are floats, and fields at their default are left out."""
     if isinstance(value, msgspec.Struct):
         return _plain_struct(value)
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""A look into an ONNX file before anything runs it: operators, opset, no external data.
+"""Checks of an ONNX file before it is run: operators, opset, no external data.
 
-A bundle from a stranger is data. onnxruntime parses what it is given and follows external data wherever it
-points, so the file is walked here first, as plain protocol buffers (onnx.proto names the field numbers).
+A bundle from a stranger is data. onnxruntime follows external data to any path, so the file is parsed here first, as
+plain protocol buffers (onnx.proto has the field numbers).
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _check_tensor(data: memoryview) -> int:
     elements = 1
     for number, value in _fields(data):
         if number == TENSOR_EXTERNAL or (number == TENSOR_LOCATION and value):
-            raise _Refused("its weights lie in another file")
+            raise _Refused("its weights are in another file")
         if number == TENSOR_DIMS:
             for dim in [value] if isinstance(value, int) else _packed(value):
                 elements *= dim

@@ -1,9 +1,9 @@
 """The event codec: pieces to events of bounded integers and back, for training and for playing.
 
-An event is one note, told relative to the note before it. `FIELDS` names its integers, in the order in
-which a model decides them, with the number of values of each. The codec's grid: 24 ticks a beat with
-eighths of a tick, gaps of at most 384 ticks (longer silence is shortened by whole spans of 96 ticks),
-durations of 1..384 ticks, 32 velocities. On this grid decode(encode(notes)) == notes.
+An event is one note, relative to the note before it. `FIELDS` names its integers, in the order in which a model decides
+them, with the number of values of each. The codec's grid has 24 ticks a beat with eighths of a tick, gaps of at most
+384 ticks (longer silence is shortened by multiples of 96 ticks), durations of 1..384 ticks, and 32 velocities. On this
+grid decode(encode(notes)) == notes.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ UNMETERED = POSITIONS - 1
 # A pitch and a drum as one number, a row: pitched 0..127, drums above.
 DRUM_ROW = 128
 ROWS = 256
-FLAT = FIELDS["velocity"]  # the velocity class "as constant as so far"
+FLAT = FIELDS["velocity"]  # the velocity class "constant, as before"
 NO_DURATION = FIELDS["duration"]
 
-# How many bars back an echo is looked for, and the values that say there is none.
+# How many bars ago echoes are, and the values where there is none.
 ECHO_BARS = (1, 2, 4, 8)
 ECHO_MAX_GAP = 96
 NO_GAP = ECHO_MAX_GAP + 1
 NO_NOTE = ROWS
-START = (NO_NOTE, 0, 0, FLAT, len(Part), 4)  # row, time, duration, velocity, part, micro seen before a piece
+START = (NO_NOTE, 0, 0, FLAT, len(Part), 4)  # row, time, duration, velocity, part, micro before a piece
 
 
 def to_grid(notes: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -150,14 +150,14 @@ def tick_context(tick: int, metres: MetreMap) -> tuple[int, int, int]:
     return min(where.offset, POSITIONS - 2), metre_index(where.metre), where.metre.bar_ticks
 
 
-# --- Echoes: the note that would follow if the music repeated what it did 1, 2, 4 or 8 bars ago. Given to the
-# model as features (lookback, as in Magenta's Lookback RNN), they let a small network recall a phrase exactly.
+# --- Echoes: the note that would follow if the music repeated what it did 1, 2, 4 or 8 bars ago. They are features of
+# the model, as in Magenta's Lookback RNN (Waite, 2016), by which a small network can repeat a phrase exactly.
 
 
 def echo_gaps(keys: Sequence[int], bar_ticks: int, begin: int = 0) -> list[int]:
     """For each of `ECHO_BARS`, the gap in ticks (0..96) from the last note to where its echo's successor
-    falls, or `NO_GAP`. keys: `Note.order` of all notes so far, ascending; begin: the first of them that is
-    listened to; where there is none, nothing has an echo."""
+    falls, or `NO_GAP`. keys: `Note.order` of all notes so far, ascending; begin: the first of them that
+    counts; where there is none, nothing has an echo."""
     if begin >= len(keys):
         return [NO_GAP] * len(ECHO_BARS)
     last = keys[-1]

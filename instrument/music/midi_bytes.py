@@ -1,7 +1,7 @@
-"""The bytes of a MIDI file, walked within bounds: chunks, tracks, events.
+"""The bytes of a MIDI file, parsed within bounds: chunks, tracks, events.
 
-Files in the wild are seldom clean. What is wrong with one event costs that event; what is wrong with the rest of
-a track costs that rest; both are named in `warnings`. What the events mean is the matter of `midi_notes`.
+Many files are damaged. A bad event is left out; where the rest of a track cannot be read, that rest is left out; both
+are named in `warnings`. The meaning of the events is the matter of `midi_notes`.
 Source: Standard MIDI Files 1.0 (RP-001), MIDI Manufacturers Association.
 """
 
@@ -17,9 +17,9 @@ from instrument.errors import HocketError
 from instrument.midi_spec import BEND, CHANNELS, CONTROL, NOTE_OFF, NOTE_ON, PROGRAM
 
 MAX_TRACKS = 4096
-MAX_TICKS = 1 << 38  # of the file's own; more than eight million beats of the finest file
+MAX_TICKS = 1 << 38  # of the file's own; over eight million beats at the finest resolution
 LONGEST_NUMBER = 4  # bytes of a delta time or a length
-HEADER_WITHIN = 1024  # old files have a head of another system before their own
+HEADER_WITHIN = 1024  # old files may have a header of another system before their own
 
 NAME, MARKER, PORT, END, TEMPO, METRE = 0x03, 0x06, 0x21, 0x2F, 0x51, 0x58
 _KEPT = frozenset(kind | channel for kind in (NOTE_OFF, NOTE_ON, CONTROL, PROGRAM) for channel in range(CHANNELS))
@@ -49,7 +49,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class MidiBytes:
-    """A walked file. kind: 0 or 1; division: as the header has it, 1..65535; warnings: what is wrong with it."""
+    """A parsed file. kind: 0 or 1; division: of the header, 1..65535; warnings: what is wrong with it, a line each."""
 
     kind: int
     division: int
@@ -57,16 +57,16 @@ class MidiBytes:
     warnings: list[str] = field(default_factory=list)
 
 
-def walk(data: bytes) -> MidiBytes:
-    """The tracks of a MIDI file, as far as they are whole.
+def parse(data: bytes) -> MidiBytes:
+    """The tracks of a MIDI file, as far as they can be read.
 
-    Raises HocketError for what is no MIDI file, is of type 2, has no resolution, or passes `MAX_TRACKS` or
+    Raises HocketError where it is not a MIDI file, is of type 2, has no resolution, or exceeds `MAX_TRACKS` or
     `MAX_TICKS`.
     """
     data = _unwrapped(data)
     start = data.find(b"MThd", 0, HEADER_WITHIN)
     if start < 0 or len(data) < start + 14:
-        raise HocketError("it is no MIDI file: it has no whole header (MThd)")
+        raise HocketError("it is no MIDI file: it has no complete header (MThd)")
     size, kind, count, division = (
         int.from_bytes(data[start + a : start + b], "big") for a, b in ((4, 8), (8, 10), (10, 12), (12, 14))
     )
@@ -83,7 +83,7 @@ def walk(data: bytes) -> MidiBytes:
             raise HocketError(f"it has more than {MAX_TRACKS} tracks: save it with fewer")
         declared = int.from_bytes(data[place + 4 : place + 8], "big")
         end = place + 8 + declared
-        track = _Walk(data, place + 8, min(end, len(data)))
+        track = _TrackParser(data, place + 8, min(end, len(data)))
         found.tracks.append(track.events())
         number = len(found.tracks)
         if end > len(data) and not track.ended:
@@ -101,7 +101,7 @@ def walk(data: bytes) -> MidiBytes:
 
 
 def _unwrapped(data: bytes) -> bytes:
-    """What is in the data chunk of a RIFF file (.rmi); any other as it is."""
+    """The data chunk of a RIFF file (.rmi); any other file as it is."""
     if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return data
     place = 12
@@ -114,8 +114,7 @@ def _unwrapped(data: bytes) -> bytes:
 
 
 def _next_track(data: bytes, place: int) -> int:
-    """Where the next track begins, from `place` on: unknown chunks are skipped, and what is no chunk is searched.
-    -1: nowhere."""
+    """Where the next track begins, from `place` on, or -1: unknown chunks are skipped, other bytes searched."""
     while not data.startswith(_TRACK, place):
         end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "big")
         if not data[place : place + 4].isalnum() or end > len(data):
@@ -125,14 +124,14 @@ def _next_track(data: bytes, place: int) -> int:
 
 
 class _DamageError(Exception):
-    """The track cannot be walked on. Its text says why."""
+    """The rest of the track cannot be read. Its text says why."""
 
 
-class _Walk:
-    """The walk through one track.
+class _TrackParser:
+    """The parser of one track.
 
-    place: how far it came; ended: whether the track says so; damage: why it ended early, empty if it did not;
-    dropped: how many bad events it met.
+    place: the byte it has reached; ended: whether an end-of-track event was read; damage: why it ended early, empty if
+    it did not; dropped: number of bad events.
     """
 
     def __init__(self, data: bytes, place: int, end: int) -> None:
@@ -148,9 +147,9 @@ class _Walk:
         self._exclusives: list[tuple[int, bytes]] = []
 
     def events(self) -> Events:
-        """Walk, and say what was found."""
+        """Parse the track; its events."""
         try:
-            self._walk()
+            self._parse()
         except _DamageError as error:
             self.damage = str(error)
         except IndexError:
@@ -159,12 +158,12 @@ class _Walk:
         status, first, second = ((packed >> shift & 0xFF).astype(np.uint8) for shift in (16, 8, 0))
         return Events(packed >> 24, status, first, second, self._metas, self._exclusives, self._tick)
 
-    def _walk(self) -> None:
+    def _parse(self) -> None:
         data, end, keep, kept = self._data, self._end, self._packed.append, _KEPT
         began = place = self.place
         tick = running = 0
         try:
-            while place < end:  # most of the time of reading a file goes by in here
+            while place < end:  # the hot loop of reading a file
                 began = place
                 delta = data[place]
                 if delta < 0x80:
@@ -219,7 +218,7 @@ class _Walk:
         raise _DamageError(f"the {what} at byte {place} is longer than MIDI allows ({LONGEST_NUMBER} bytes)")
 
     def _system(self, status: int, tick: int, place: int) -> int:
-        """Take an event that belongs to no channel; returns the place after it."""
+        """Read a system or meta event; returns the place after it."""
         if status not in (_META, _EXCLUSIVE, _ESCAPE):
             self.dropped += 1
             return place + _SYSTEM_BYTES.get(status, 0)

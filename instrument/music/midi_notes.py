@@ -1,7 +1,7 @@
-"""From the events of a MIDI file to its notes: who releases what, how long the pedal holds, who drums.
+"""From the events of a MIDI file to its notes: releases, the sustain pedal, programs and drums.
 
-The tracks of a file share its channels: a program, a pedal or a note-off counts in whichever track it stands.
-Events are worked on by the column, as a file may have a million of them.
+The tracks of a file share its channels: a program, a pedal or a note-off has effect whatever track it is in. Events are
+processed as numpy columns, as a file may have a million of them.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ DRUM_NAME = re.compile(
     r"(?<!steel )\bdrums\b|\bdrum ?(kit|set|machine)|^\W*drum\W*\d*$|\bschlagzeug\b|\bbatter[ií]ae?\b",
     re.IGNORECASE,
 )
-FRAMES = {24: 2400, 25: 2500, 29: 2997, 30: 3000}  # SMPTE's frames a second, by name: in 100 seconds
+FRAMES = {24: 2400, 25: 2500, 29: 2997, 30: 3000}  # SMPTE frame rates: frames in 100 seconds
 _TIME_BITS = 40  # of a tick, or of an event's number
 
 Column = NDArray[np.int64]
 
 
 def raw_midi(data: bytes) -> RawMidi:
-    """What a MIDI file says. Raises HocketError with the reason if it cannot be read.
+    """The contents of a MIDI file. Raises HocketError with the reason if it cannot be read.
 
-    A note that is never released ends with its track. A file that counts film frames instead of quarter notes
-    is given in quarter notes of half a second.
+    A note that is never released ends with its track. A file in SMPTE time is converted to quarter notes of half a
+    second.
     """
-    file = midi.walk(data)
+    file = midi.parse(data)
     resolution, scale = _clock(file.division)
     raw = RawMidi(resolution, in_seconds=file.division >= 0x8000, warnings=file.warnings)
     raw.tracks.extend(_tracks(file, scale))
@@ -65,7 +65,7 @@ def raw_midi(data: bytes) -> RawMidi:
 
 
 def _clock(division: int) -> tuple[int, int]:
-    """Ticks a quarter note, and what the file's ticks are multiplied by to be such."""
+    """Ticks a quarter note, and the factor on the file's ticks."""
     if division < 0x8000:
         return division, 1
     frames, ticks = 256 - (division >> 8), division & 0xFF
@@ -75,7 +75,7 @@ def _clock(division: int) -> tuple[int, int]:
 
 
 def _tracks(file: midi.MidiBytes, scale: int) -> list[RawTrack]:
-    """The notes of a file, apart by track, channel, program and drums."""
+    """The notes of a file, divided by track, channel, program and drums."""
     events = _Events(file.tracks)
     names = ["" if file.kind == 0 else _name(track) for track in file.tracks]  # of type 0 it is the piece's
     drummers = np.array([bool(DRUM_NAME.search(name)) for name in names], bool)
@@ -108,12 +108,12 @@ def _tracks(file: midi.MidiBytes, scale: int) -> list[RawTrack]:
 
 
 def _notes(events: _Events, track_ends: Column, drummers: NDArray[np.bool_]) -> tuple[Column, Column, Column]:
-    """Of each note: the number of the event that strikes it, the tick at which it ends, whether it is a drum's."""
+    """For each note: the number of its note-on event, the tick at which it ends, and whether it is a drum."""
     striking = (events.kinds == NOTE_ON) & (events.seconds > 0)
     at = np.flatnonzero((events.kinds == NOTE_ON) | (events.kinds == NOTE_OFF))
     striking, keys = striking[at], (events.channels[at] << 7) | events.firsts[at]
     released = _released((events.tracks[at] << 32) | keys, striking)
-    lone = np.ones(len(at), bool)  # neither released nor releasing: perhaps by another track
+    lone = np.ones(len(at), bool)  # neither released nor releasing: perhaps across tracks
     lone[released >= 0] = lone[released[released >= 0]] = False
     rest = np.flatnonzero(lone)
     if striking[rest].any() and not striking[rest].all():
@@ -137,7 +137,7 @@ def _notes(events: _Events, track_ends: Column, drummers: NDArray[np.bool_]) -> 
 
 
 def _is_drum(events: _Events, strikes: Column) -> NDArray[np.bool_]:
-    """Whether notes are drums by their channel, by its bank, or by what Roland's exclusive messages make of it."""
+    """Whether notes are drums: by channel, by bank, or by Roland's exclusive messages."""
     channels, ticks = events.channels[strikes], events.ticks[strikes]
     banks = events.timeline((events.kinds == CONTROL) & (events.firsts == BANK_MSB), events.seconds)
     bank = banks.latest(channels, ticks, 0)
@@ -150,8 +150,8 @@ class _Events:
     """The events of all tracks, by time; those of a tick are in the order of the file.
 
     ticks, tracks, kinds (status without channel), channels (16 a port), firsts, seconds: columns of one length;
-    rhythm: 1 or 0 from a tick on, where an exclusive message makes a channel one of drums or of none; pedal: 1 or 0
-    from an event's number on; lifted: the tick of the event that lifts it.
+    rhythm: 1 or 0 from a tick on, where an exclusive message sets whether a channel is for drums; pedal: 1 or 0 from an
+    event's number on; lifted: the ticks of the events that lift it.
     """
 
     def __init__(self, tracks: list[midi.Events]) -> None:
@@ -183,12 +183,12 @@ class _Events:
         self.lifted = _Timeline(self.channels[up], up, self.ticks[up])
 
     def timeline(self, chosen: NDArray[np.bool_], values: NDArray[np.uint8]) -> _Timeline:
-        """What the chosen events say of their channels, from their ticks on."""
+        """The values of the chosen events for their channels, from their ticks on."""
         return _Timeline(self.channels[chosen], self.ticks[chosen], values[chosen])
 
 
 class _Timeline:
-    """Values that are given to keys at times: int columns of one length, those of a time in order."""
+    """Values of keys from times on: int columns of one length; of equal times the last value holds."""
 
     def __init__(self, keys: Column, times: Column, values: NDArray[np.integer | np.bool_]) -> None:
         codes = keys << _TIME_BITS | times
@@ -196,12 +196,12 @@ class _Timeline:
         self._codes, self._values = codes[order], values[order].astype(np.int64)
 
     def latest(self, keys: Column, times: Column, default: int) -> Column:
-        """The last value each key was given, up to a time and at it."""
+        """The value of each key at a time: the last one up to and including it."""
         found = np.searchsorted(self._codes, keys << _TIME_BITS | times, side="right") - 1
         return self._taken(found, keys, np.full(len(keys), default))
 
     def following(self, keys: Column, times: Column, default: Column) -> Column:
-        """The first value each key is given after a time."""
+        """The first value of each key after a time."""
         found = np.searchsorted(self._codes, keys << _TIME_BITS | times, side="right")
         return self._taken(found, keys, default)
 
@@ -220,8 +220,8 @@ def _released(keys: Column, striking: NDArray[np.bool_]) -> Column:
     key = np.repeat(np.arange(len(firsts)), np.diff(firsts, append=len(keys)))
     held = np.cumsum(np.where(on, 1, -1))
     held -= np.append(0, held)[firsts][key]
-    span = (len(keys) + 1) * key  # sets the keys apart, so that one running minimum serves all
-    # Minus the number of releases so far of what is not held.
+    span = (len(keys) + 1) * key  # offsets the keys, so that one running minimum is enough
+    # Minus the number of releases of keys that were not held.
     idle = np.minimum.accumulate(np.minimum(held, 0) - span) + span
     before = np.append(0, idle[:-1])
     before[firsts] = 0
@@ -239,12 +239,12 @@ def _released(keys: Column, striking: NDArray[np.bool_]) -> Column:
 
 
 def _name(track: midi.Events) -> str:
-    """All that a track calls itself: some programs name it twice, once for the instrument and once for the part."""
+    """All names of a track, joined: some programs give two, for the instrument and for the part."""
     return " ".join(_decoded(data) for _, kind, data in track.metas if kind == midi.NAME)
 
 
 def _decoded(data: bytes) -> str:
-    """Text as its writer meant it: most programs write UTF-8, old ones Latin-1."""
+    """Text in UTF-8, or else in Latin-1, as old programs write it."""
     try:
         return data.decode("utf-8")
     except UnicodeError:

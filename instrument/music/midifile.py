@@ -85,7 +85,7 @@ def _contents(source: Path | str | bytes) -> bytes:
     if not isinstance(source, bytes):
         path = Path(source)
         try:
-            if path.exists() and not path.is_file():  # a pipe would be waited for
+            if path.exists() and not path.is_file():  # reading a pipe would block
                 raise HocketError("it is no file")
             with path.open("rb") as file:
                 source = file.read(MAX_BYTES + 1)

@@ -19,7 +19,7 @@ COLUMNS = ("tick", "micro", "pitch", "duration", "velocity", "part")
 
 
 class Part(IntEnum):
-    """The role a note plays. OTHER is used where the data does not tell."""
+    """The role a note plays. OTHER is used where the data does not say."""
 
     MELODY = 0
     CHORDS = 1

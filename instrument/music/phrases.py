@@ -20,7 +20,7 @@ STEP_TICKS = TICKS_PER_BEAT // STEPS_A_BEAT
 OFF, HOLD = 128, 129
 MELODY_TOKENS = 130
 # The nine kinds of Roberts et al. 2018, ascending by the General MIDI key that stands for each: kick, snare,
-# closed hi-hat, low tom, open hi-hat, mid tom, crash, high tom, ride; with the other keys that are heard as such.
+# closed hi-hat, low tom, open hi-hat, mid tom, crash, high tom, ride; with the other keys that count as each.
 KINDS: tuple[tuple[int, tuple[int, ...]], ...] = (
     (36, (35,)),
     (38, (37, 39, 40)),
@@ -35,7 +35,7 @@ KINDS: tuple[tuple[int, tuple[int, ...]], ...] = (
 DRUM_KEYS = tuple(key for key, _ in KINDS)
 DRUM_TOKENS = 1 << len(KINDS)
 SETS = (np.arange(DRUM_TOKENS)[:, None] >> np.arange(len(KINDS)) & 1).astype(bool)  # (512, 9) which kinds
-# (128,) kind of each percussion key; what is none of these is left out (-1)
+# (128,) kind of each percussion key, -1 for keys that are left out
 KIND_OF = np.full(128, -1, np.int64)
 for _kind, (_key, _others) in enumerate(KINDS):
     KIND_OF[[_key, *_others]] = _kind
@@ -43,7 +43,7 @@ for _kind, (_key, _others) in enumerate(KINDS):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a phrase is. kind: melody or drums; bars: of sixteen steps."""
+    """The shape of a phrase. kind: "melody" or "drums"; bars: of sixteen steps."""
 
     kind: str = "melody"
     bars: int = 2
@@ -60,7 +60,7 @@ class Shape:
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens there are."""
+        """The number of different tokens."""
         return DRUM_TOKENS if self.drums else MELODY_TOKENS
 
     @property
@@ -69,7 +69,7 @@ class Shape:
         return 0 if self.drums else HOLD
 
     def onsets(self, tokens: NDArray[np.int16]) -> NDArray[np.bool_]:
-        """At which steps something starts."""
+        """(steps,) whether a note starts at each step."""
         found: NDArray[np.bool_] = tokens > 0 if self.drums else tokens < OFF
         return found
 

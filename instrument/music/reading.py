@@ -1,7 +1,7 @@
 """From the raw contents of a MIDI file to a Piece: the rules that every reader of MIDI files shares.
 
-A reader fills a `RawMidi` with what the file says; `to_piece` puts it on the tick grid and gives every
-note its part; `align` then finds where the beats and the bars really are.
+A reader fills a `RawMidi` with the contents of a file; `to_piece` puts it on the tick grid and gives every note its
+part; `align` then finds the beats and bars.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, 
 RULES_VERSION = 5  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
 BASS_PROGRAMS = range(32, 40)
-HIGHEST_BASS = 52  # median pitch of a line that is taken for a bass by its height alone
+HIGHEST_BASS = 52  # median pitch of a line that counts as a bass by its pitch alone
 MAX_BEATS = 100_000  # fourteen hours at 120 beats a minute
 MAX_TICK = MAX_BEATS * TICKS_PER_BEAT
 DEFAULT_METRE = Metre(0, 4, 4)
@@ -28,7 +28,7 @@ MAX_METRE = 64  # largest numerator and denominator of a time signature
 
 LONGEST_MARKER = 64  # characters; longer ones are left out
 
-# A track's name tells its part; the first pattern found decides. Soprano carries the tune of a chorale.
+# Patterns of track names and their parts; the first that matches decides. In a chorale the soprano has the melody.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), part)
     for pattern, part in (
@@ -61,10 +61,10 @@ class RawTrack:
 
 @dataclass(frozen=True, slots=True)
 class RawMidi:
-    """What a MIDI file says, in its own ticks, `resolution` of them a quarter note.
+    """The contents of a MIDI file, in its own ticks, `resolution` of them a quarter note.
 
     metres: (tick, numerator, denominator); tempos: (tick, beats a minute); markers: (tick, text), each by time, and
-    of those of a tick the last holds; in_seconds: it knows no beats; warnings: what was wrong with the file.
+    of those of a tick the last holds; in_seconds: whether it has no beats; warnings: what was wrong with the file.
     """
 
     resolution: int
@@ -78,16 +78,15 @@ class RawMidi:
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """What `align` did: the piece, and by how many eighths of a tick its notes were moved."""
+    """The result of `align`: the piece, and by how many eighths of a tick its notes were moved."""
 
     piece: Piece
     phase: int
 
 
 def read(raw: RawMidi, *, aligned: bool = True, noteless: bool = False) -> Aligned:
-    """The piece in a raw file, its beats and bars found (see `align`) unless it knows none or that is not wanted.
-    Raises HocketError when there are no notes (unless `noteless` allows that), naming what is wrong with the
-    file, and as `to_piece`."""
+    """The piece in a raw file, by `align` if `aligned` is set and the file has beats. Raises HocketError where it has
+    no notes (unless `noteless` allows that), with its warnings, and as `to_piece`."""
     piece = to_piece(raw)
     if not len(piece) and not noteless:
         raise HocketError(f"it has no notes{''.join(f'; {warning}' for warning in raw.warnings)}")
@@ -127,34 +126,36 @@ def to_piece(raw: RawMidi) -> Piece:
 
 
 def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
-    """The part of each track: by channel, then name, then program, then by what stands beside it."""
-    told = [_told_part(track) for track in tracks]
-    if not any(part is not None for part in told):
+    """The part of each track: by channel, then name, then program, then by comparison with the other tracks."""
+    parts = [_declared_part(track) for track in tracks]
+    if not any(part is not None for part in parts):
         match [_voices(track) for track in tracks]:
             case [1.0]:
-                told = [Part.MELODY]  # a tune alone
+                parts = [Part.MELODY]  # a single melody
             case [line, chords] if line <= 1.1 and chords >= 2.5:
-                told = [Part.MELODY, Part.CHORDS]  # a lead sheet
+                parts = [Part.MELODY, Part.CHORDS]  # a lead sheet
             case [_, _, _]:
-                told = _trio(tracks)
-    accompanied = Part.MELODY in told
-    return [_rest(track, accompanied) if part is None else part for track, part in zip(tracks, told, strict=True)]
+                parts = _trio(tracks)
+    accompanied = Part.MELODY in parts
+    return [_rest(track, accompanied) if part is None else part for track, part in zip(tracks, parts, strict=True)]
 
 
 def align(piece: Piece) -> Aligned:
-    """Find the beats and bars of a piece: a constant offset against the grid is subtracted, downbeats
-    that are clearly elsewhere are moved to the bar lines, music without a beat loses its metre, and
-    music with a beat but no metre gets the standard's 4/4."""
+    """Find the beats and bars of a piece.
+
+    A constant offset from the grid is subtracted, downbeats that are clearly elsewhere are moved to the bar lines,
+    music without a beat loses its metre, and music with a beat but no metre gets 4/4, the default of MIDI files.
+    """
     notes = piece.notes
     if not len(notes):
         return Aligned(piece, 0)
     steps = notes[:, 0].astype(np.int64) * MICRO_STEPS + notes[:, 1]
     drums = notes[:, 5] == Part.DRUMS
-    if not drums.all() and beat_strength(steps) < UNMETERED_BELOW:  # drummers have a click, however loose
+    if not drums.all() and beat_strength(steps) < UNMETERED_BELOW:  # drummers play to a click, however loosely
         return Aligned(replace(piece, metres=()), 0)
     piece = replace(piece, metres=piece.metres or (DEFAULT_METRE,))
     shift = -grid_offset(steps)
-    if not drums.any():  # with drums it was made in a sequencer, whose bars are meant
+    if not drums.any():  # with drums it comes from a sequencer, whose bars are right
         bar = piece.metres[0].bar_ticks
         onsets = (steps + shift + MICRO_STEPS // 2) // MICRO_STEPS
         shift += -downbeat_offset(onsets, notes, piece.metres) % bar * MICRO_STEPS
@@ -177,24 +178,24 @@ def align(piece: Piece) -> Aligned:
     )
 
 
-UNMETERED_BELOW = 0.35  # scores measure above 0.6, free performances mostly below 0.2
+UNMETERED_BELOW = 0.35  # scores have above 0.6, free performances mostly below 0.2
 NOTATED_VELOCITIES = 6  # a performance has more different ones
-FEWEST_BARS = 8  # fewer tell nothing
+FEWEST_BARS = 8  # for finding downbeats
 _GRID = np.array([0, 48, 64, 96, 128, 144])  # sixteenths and triplets in steps of a beat
 _GRID_TOLERANCE = np.arange(-3, 4)
 
 
 def beat_strength(steps: NDArray[np.int64]) -> float:
-    """0..1: how well onsets (in eighths of a tick) keep to eighths, triplets or divisions of these.
+    """0..1: how well onsets (in eighths of a tick) fit a grid of eighths, triplets or divisions of these.
 
-    The length of the mean vector of their phases in the best of these; 1 is a perfect grid.
+    The length of the mean vector of their phases in the best grid; 1 is a perfect fit.
     """
     phases = 2j * np.pi * (steps % STEPS_PER_BEAT) / STEPS_PER_BEAT
     return max(float(abs(np.exp(k * phases).mean())) for k in (2, 3, 4, 6, 8, 12))
 
 
 def grid_offset(steps: NDArray[np.int64]) -> int:
-    """The constant offset of the onsets against the grid, -24..24 eighths of a tick; 0 if there is none."""
+    """The constant offset of the onsets from the grid, -24..24 eighths of a tick; 0 if there is none."""
     share = np.bincount(steps % STEPS_PER_BEAT, minlength=STEPS_PER_BEAT) / len(steps)
     offsets = np.array(sorted(range(-24, 25), key=abs))
     where = (_GRID[:, None, None] + _GRID_TOLERANCE[:, None] + offsets) % STEPS_PER_BEAT
@@ -209,8 +210,8 @@ def grid_offset(steps: NDArray[np.int64]) -> int:
 def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], metres: Sequence[Metre]) -> int:
     """Ticks from the written bar lines of notated music to its downbeats; 0 unless it is clear.
 
-    Programs often render a pickup as if the first bar began with it. What shows it: a change of time
-    signature that would cut a bar, accents on one place in the bar, or the long notes beginning there.
+    Programs often write a pickup as if the first bar began with it. Signs of this are a change of time signature that
+    would cut a bar, accents at one place in the bar, or long notes that begin there.
     """
     velocity = notes[:, 4]
     bar = metres[0].bar_ticks
@@ -229,8 +230,8 @@ def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], metres: 
     return best if lengths[best] - lengths[0] > 0.2 * lengths.sum() else 0
 
 
-def _told_part(track: RawTrack) -> Part | None:
-    """What the track itself tells, if it does."""
+def _declared_part(track: RawTrack) -> Part | None:
+    """The part by the track's own channel, name or program, if these decide it."""
     if track.is_drum:
         return Part.DRUMS
     for pattern, part in NAME_RULES:
@@ -240,14 +241,14 @@ def _told_part(track: RawTrack) -> Part | None:
 
 
 def _trio(tracks: Sequence[RawTrack]) -> list[Part | None]:
-    """A bass line, chords and a melody, one above the other, if that is what three tracks are."""
+    """A bass line, chords and a melody, if three tracks are these by pitch and by notes at once."""
     heights = [float(np.median(track.pitches)) for track in tracks]
     low, middle, high = (int(i) for i in np.argsort(heights, kind="stable"))
-    told: list[Part | None] = [None] * 3
+    parts: list[Part | None] = [None] * 3
     chordal = _voices(tracks[middle]) >= 2 and max(_voices(tracks[low]), _voices(tracks[high])) <= 1.1
     if chordal and heights[low] < HIGHEST_BASS and heights[middle] < heights[high]:
-        told[low], told[middle], told[high] = Part.BASS, Part.CHORDS, Part.MELODY
-    return told
+        parts[low], parts[middle], parts[high] = Part.BASS, Part.CHORDS, Part.MELODY
+    return parts
 
 
 def _rest(track: RawTrack, accompanied: bool) -> Part:
@@ -255,7 +256,7 @@ def _rest(track: RawTrack, accompanied: bool) -> Part:
 
 
 def _voices(track: RawTrack) -> float:
-    """Notes an onset."""
+    """Notes for each onset."""
     onsets = 1 + np.count_nonzero(np.diff(np.sort(track.starts)))  # np.unique takes a second for a million
     return len(track.starts) / float(onsets)
 

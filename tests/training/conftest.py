@@ -27,6 +27,14 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """The command line sets the number of threads, on which sums depend: the next test shall not see it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Path:
     """A folder of .mid files, a subfolder a genre."""

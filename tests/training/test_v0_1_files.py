@@ -20,7 +20,7 @@ TUNED_RUN, TUNED_BUNDLE = SAVED / "runs" / "small-tuned", SAVED / "models" / "sm
 
 
 @pytest.mark.parametrize(
-    ("name", "slug", "family", "batches", "lanes", "rate"),
+    ("name", "slug", "family", "batches", "batch_size", "learning_rate"),
     [
         ("cmelgan", "genre-stream", "cmelgan", 100_000, 16, 2e-3),
         ("ddsp", "ddsp-voices", "ddsp", 6000, 96, 2e-3),
@@ -37,25 +37,25 @@ TUNED_RUN, TUNED_BUNDLE = SAVED / "runs" / "small-tuned", SAVED / "models" / "sm
         ("vocoder", "vocoder-44k", "vocoder", 30_000, 6, 1.5e-3),
     ],
 )
-def test_a_recipe(name, slug, family, batches, lanes, rate):
+def test_a_recipe(name, slug, family, batches, batch_size, learning_rate):
     recipe = read_recipe(SAVED / "recipes" / f"{name}.toml")
     train = recipe.train
     assert (recipe.slug, recipe.family) == (slug, family)
-    assert (train.batches, train.lanes, train.rate) == (batches, lanes, rate)
+    assert (train.batches, train.batch_size, train.learning_rate) == (batches, batch_size, learning_rate)
     assert recipe.data.ship_only is True
 
 
 def test_settings_of_recipes():
     recipes = {path.stem: read_recipe(path) for path in (SAVED / "recipes").glob("*.toml")}
     lstm, transformer, phrases = (recipes[name] for name in ("lstm", "transformer", "musicvae-melody16"))
-    assert (lstm.model.units, lstm.sampling.segment, lstm.train.steps) == (448, 2048, 128)
-    assert (transformer.model.width, transformer.train.muon) == (256, 2.0)
+    assert (lstm.model.units, lstm.sampling.max_notes, lstm.train.sequence_length) == (448, 2048, 128)
+    assert (transformer.model.width, transformer.train.muon_factor) == (256, 2.0)
     assert transformer.train.teacher == "lstm-band"
-    assert (phrases.model.latent, phrases.train.free) == (384, 400.0)
-    assert (recipes["vocoder"].model.tonal, recipes["vocoder"].train.notes_folder) == (256, "data/notes-full")
-    assert (recipes["cmelgan"].train.going_on, recipes["cmelgan"].train.betas) == (0.65, (0.8, 0.98))
-    assert recipes["gansynth-adversarial"].train.critic == 0.05
-    assert recipes["ddsp"].sampling.full == "data/notes-full"
+    assert (phrases.model.latent, phrases.train.free_bits) == (384, 400.0)
+    assert (recipes["vocoder"].model.tonal_bins, recipes["vocoder"].train.notes_folder) == (256, "data/notes-full")
+    assert (recipes["cmelgan"].train.prior_share, recipes["cmelgan"].train.betas) == (0.65, (0.8, 0.98))
+    assert recipes["gansynth-adversarial"].train.adversarial_weight == 0.05
+    assert recipes["ddsp"].sampling.full_rate_folder == "data/notes-full"
 
 
 def test_prepared_data():
@@ -105,7 +105,7 @@ def test_training_goes_on_from_a_bundle(tmp_path):
     weights, facts = starting_weights(str(TUNED_BUNDLE))
     assert (facts["genres"], facts["recipe"]["slug"]) == (("folk", "song"), "small-tuned")
     recipe = tuned(facts["recipe"], "again")
-    assert (recipe.name, recipe.train.rate, recipe.model.units) == ("Again", 2e-4, 24)
+    assert (recipe.name, recipe.train.learning_rate, recipe.model.units) == ("Again", 2e-4, 24)
     data = replace(recipe.data, folder=str(SAVED / "data" / "mine"))
     run = Run(replace(recipe, data=data), tmp_path / "run", start=str(TUNED_BUNDLE))
     assert [one["recipe"]["slug"] for one in run.ancestry] == ["small-lstm", "small-tuned"]

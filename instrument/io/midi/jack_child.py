@@ -141,7 +141,7 @@ class PortClient:
         words, at = self.ring.words, self._at
         try:
             self.process(frames)
-        except Exception as error:  # noqa: BLE001  JACK would go on calling nothing; the parent starts another
+        except Exception as error:  # noqa: BLE001  JACK would not call it again; the parent starts another process
             self.ring.fail(f"{type(error).__name__}: {error}")
             os._exit(1)
         words[at["cycles"]] += 1

@@ -44,7 +44,7 @@ SOFTEST, HARDEST = 40, 116  # range of velocities in training; beyond it level f
 REFERENCE_VELOCITY = 100  # velocity at which a tone has the level of the recordings
 GROWTH = 35.0  # decibels for ten times the velocity
 PITCH_MARGIN = 2  # semitones beyond an instrument's range, where the pitch that the network gets is clipped
-CUT_SECONDS, RISE_SECONDS = 0.005, 0.001  # seconds
+CUT_SECONDS, RISE_SECONDS = 0.005, 0.001
 LOCKED_CENTS = 3.0  # cents: partials so near to multiples are put on them, as those of driven tones (bowed, blown) are
 GLIDE = 0.4  # share of a knob's remaining change that is made in each control frame
 STATES_PER_FRAME = 12  # states that are computed again in a control frame after a knob was turned
@@ -55,14 +55,7 @@ MAX_RING = 8.0  # factor on the release time at ring 1
 SILENT = np.r_[np.full(PARTIALS, -100.0), np.full(LEVELS - PARTIALS, -142.0)].astype(np.float32)
 FEW_PARTIALS = 40  # tones of at most so many are rendered in a batch of their own
 # Knobs that change smoothly, with their first values.
-GLIDING_KNOBS = {
-    "morph": 0.0,
-    "x": 0.0,
-    "y": 0.0,
-    "vibrato": 0.0,
-    "brightness": 0.0,
-    "ring": 0.0,
-}
+GLIDING_KNOBS = dict.fromkeys(("morph", "x", "y", "vibrato", "brightness", "ring"), 0.0)
 
 
 class Ddsp:
@@ -128,10 +121,7 @@ class DdspTones:
         self.fresh = np.zeros(SLOTS, bool)  # struck, and nothing rendered yet
         self.pitch, self.velocity = np.zeros(SLOTS), np.zeros(SLOTS)
         self.serial, self.count = np.zeros(SLOTS, np.int64), 0
-        self.age, self.since_release = (
-            np.zeros(SLOTS),
-            np.full(SLOTS, -1.0),
-        )  # seconds since strike and release
+        self.age, self.since_release = np.zeros(SLOTS), np.full(SLOTS, -1.0)  # seconds; -1: held
         self.left = np.full(SLOTS, -1)  # frames until a cut tone is silent
         self.state = np.zeros((SLOTS, 2, width), np.float32)
         self.tuning = np.zeros((SLOTS, 2, PARTIALS), np.float32)
@@ -140,7 +130,7 @@ class DdspTones:
         self.stale = np.zeros((SLOTS, 2), bool)
         self.levels = np.tile(FLOOR, (SLOTS, 1))  # at the end of the frame that is being rendered
         self.hertz = np.zeros((SLOTS, HIGHEST), np.float32)
-        self.strength = np.zeros((SLOTS, HIGHEST), np.float32)  # amplitudes of partials, likewise
+        self.strength = np.zeros((SLOTS, HIGHEST), np.float32)  # amplitudes of partials there
         self.phase = np.zeros((SLOTS, HIGHEST))
         self.sound = np.zeros((SLOTS, self.hop), np.float32)  # of that frame
         self.tail = np.zeros((SLOTS, self.hop), np.float32)  # of noise, for the next

@@ -33,7 +33,7 @@ PITCH_MARGIN = 4  # semitones beyond an instrument's range, where the pitch that
 SOFTEST, HARDEST = 35, 115  # range of velocities in training; beyond it level follows `GROWTH`
 GROWTH = 35.0  # decibels for ten times the velocity
 HEADROOM = 0.22  # gain: the loudest notes peak at about a quarter
-CUT_SECONDS = 0.005  # seconds
+CUT_SECONDS = 0.005
 SILENT = -9.5  # nats: notes below this have ended
 
 

@@ -239,7 +239,7 @@ class Grid:
         for shift in range(-REACH, REACH + 1):
             d = away + np.float32(shift)
             height = (1 if shift % 2 == 0 else -1) / (d * (1 - d * d))
-            # Partials lie a bin apart at least, above MIDI pitch 12; those that are not heard add nothing, at bin 0.
+            # Partials lie a bin apart at least, above MIDI pitch 12; inaudible ones add nothing, at bin 0.
             wide[rows, columns + shift] += strength * height
         out += wide[:, REACH : REACH + self.count]
         return np.asarray(out, np.complex64)

@@ -27,9 +27,7 @@ from instrument.models.sound.spectral import (
 )
 
 PRIMING_FRAMES = 16  # frames of silence before a stream
-FRAMES_PER_RUN = (
-    16  # at most: larger matrix products are summed in another order, so chunks would differ from the whole
-)
+FRAMES_PER_RUN = 16  # larger matrix products are summed in another order, and chunks would differ from the whole
 NOISE_FRAMES = 1024  # of periodic noise, about six seconds
 MIN_STRENGTH = 1e-3  # a phase vector shorter than this lowers the magnitude of its bin
 

@@ -55,7 +55,7 @@ def test_rewinding_and_asking_again_changes_nothing(player):
     player.forget_before(30)
     player.rewind(30)
     assert more(player, Ask(), 30) == one[30:]
-    with pytest.raises(ValueError, match="forgotten"):
+    with pytest.raises(ValueError, match="was dropped"):
         player.rewind(29)
 
 

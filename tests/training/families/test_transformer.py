@@ -163,9 +163,9 @@ def test_the_golden_file_is_met_step_by_step(bundle):
 
 
 def test_a_run_goes_on_from_the_bundle(recipe, run, bundle, tmp_path):
-    begun = Run(recipe, tmp_path, start=str(bundle.folder))
+    start = Run(recipe, tmp_path, start=str(bundle.folder))
     best = checkpoint.load(run / "best.safetensors")[1]["best"]
-    assert begun.validate().total == pytest.approx(best, abs=0.05)
+    assert start.validate().total == pytest.approx(best, abs=0.05)
 
 
 # --- playing
@@ -211,7 +211,7 @@ def test_there_is_no_way_back_to_what_was_forgotten(player):
     notes = play(player, 150, forget=10)
     player.rewind(140)
     assert more(player, 10) == notes[140:]
-    with pytest.raises(ValueError, match="forgotten"):
+    with pytest.raises(ValueError, match="was dropped"):
         player.rewind(130)
 
 
@@ -220,10 +220,10 @@ def test_a_prompt_taken_in_at_once_is_as_one_taken_in_note_by_note(player):
     player.reset(1, 0, METRES)
     for note in notes[:70]:
         player.feed(note)
-    one_by_one = player._need_step(Ask())
+    one_by_one = player._ensure_step(Ask())
     player.reset(1, 0, METRES)
     feed_all(player, notes[:70])
-    for mine, theirs in zip(player._need_step(Ask()), one_by_one, strict=True):
+    for mine, theirs in zip(player._ensure_step(Ask()), one_by_one, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=0.1)  # 8-bit products of many rows share a scale
     heard = more(player, 60)
     player.rewind(90)  # among those that it played itself, and then among those it was given
@@ -235,7 +235,7 @@ def test_a_prompt_taken_in_at_once_is_as_one_taken_in_note_by_note(player):
 
 def test_steps_under_two_conditions_are_those_under_each(player):
     play(player, 100)
-    told = player._steer.condition(player._hearing())
+    told = player._steer.condition(player._history())
     both = np.stack([told, np.roll(told, 1)])
     seen, backbone = player._seen[-1], player._backbone
     together = backbone.step(seen, both, 100)
