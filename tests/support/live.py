@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from instrument.engine.performance.knobs import PART_CHOICES
 from instrument.engine.performance.performance import Performance, Played
 from instrument.music.notes import Note, Part
 
@@ -50,7 +51,7 @@ def perform(performance: Performance, what: Sequence[Action], models: Sequence[s
     """Do it; what every `advance` gave."""
     horizon = float(performance.floor)
     given = []
-    infos = [info for info in performance.table.infos.values() if info.kind != "switch"]
+    infos = [i for i in performance.table.infos.values() if i.kind != "switch" and i.choices != PART_CHOICES]
     for kind, first, second in what:
         if kind == "plan":
             for _ in range(1 + int(12 * first)):

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
+from msgspec.structs import replace
+
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.arrangement import GENRE
@@ -55,6 +57,7 @@ class Performance:
         self._floor = 0
         self._due: list[Played] = []
         self.held = HeldNotes()
+        self._progression = patch.progression
 
         opened = [open_player(seat.model) for seat in patch.players]
         self.players: list[PlayerState] = [
@@ -66,13 +69,13 @@ class Performance:
             player.values = first_values(self.table.of(number), patch.players[number].knobs)
             player.parts = parts_of(patch.players[number].parts)
         self.metres = metre_map(str(self._instrument["metre"]))
-        self._plan = PlanInForce(self._instrument, patch.progression, self.metres)
         for number, (player, (_, model)) in enumerate(zip(self.players, opened, strict=True)):
             if isinstance(model, SoundModel):
                 continue
             player.anchors = fitting(model, patch.players[number].anchors)
             ask = player.ask(model, self._instrument, 0)
-            player.line = Line(model, self.seed, number, self.metres, ask, self._plan.until)
+            player.plan = PlanInForce(self._instrument, patch.progression, self.metres)
+            player.line = Line(model, self.seed, number, self.metres, ask, player.plan.until)
             player.resting = player.is_muted(self._instrument)
         self.sound_models = SoundModels(self._sounds, [])
         self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
@@ -134,19 +137,13 @@ class Performance:
 
     def current_patch(self) -> Patch:
         """The patch with the present knobs and models."""
-        return Patch(
-            name=self.patch.name,
-            knobs=dict(self._instrument),
-            players=tuple(player.as_patch() for player in self.players),
-            voices=self.patch.voices,
-            routing=self.patch.routing,
-            progression=self._plan.text,
-        )
+        players = tuple(player.as_patch() for player in self.players)
+        return replace(self.patch, knobs=dict(self._instrument), players=players, progression=self._progression)
 
     @property
     def plan(self) -> Plan | None:
         """The plan, written some bars beyond the commit horizon; None while the players are free."""
-        return self._plan.until(self._floor)
+        return next((player.plan.until(self._floor) for player in self.players if player.plan), None)
 
     def extend(self, until: float) -> Played | None:
         """Plan one more note, for the player that is planned the least far. None if all are planned up to the tick
@@ -210,7 +207,7 @@ class Performance:
         """Type another progression: the plan of the knob "plan" at "typed" follows it from the next bar on. HocketError
         if it cannot be read."""
         check_text(text)
-        for line in self.lines if text != self._plan.text else ():
+        for line in self.lines:
             self._input(line.number, self._floor, progression=text)
 
     def load(self, slug: str, player: int = 0) -> None:
@@ -312,7 +309,8 @@ class Performance:
             self._values(info.player)[info.id] = value
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
-        self._plan.change(self._instrument, event.progression, self.metres, event.floor)
+        self._progression = self._progression if event.progression is None else event.progression
+        player.change_plan(self._instrument, event.progression, self.metres, event.floor)
         player.resting = player.is_muted(self._instrument)
         if event.anchors is not None:
             player.anchors = event.anchors

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import on_pad
+from instrument.engine.performance.harmony.plan_in_force import PlanInForce
 from instrument.engine.performance.knobs import ask_from, checked, parts_on
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.overload import Overload
@@ -18,6 +19,7 @@ from instrument.errors import HocketError
 from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Part
+from instrument.music.timebase import MetreMap
 
 
 class Pad(NamedTuple):
@@ -31,8 +33,9 @@ class Pad(NamedTuple):
 class PlayerState:
     """One player: a note player has a `line`, a sound player has a `sound` model.
 
-    parts: those that it plays; values: its knobs by id, in the order of the knob table; anchors: of its latent pad;
-    resting: it is muted, so nothing is planned; given: number of prompted or live notes of a player without a line.
+    plan: of a player with a line; each has its own, as a change reaches one after another; parts: those that it plays;
+    values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so
+    nothing is planned; given: number of prompted or live notes of a player without a line.
     """
 
     bundle: BundleInfo
@@ -41,6 +44,7 @@ class PlayerState:
     parts: frozenset[int] = frozenset(Part)
     values: dict[str, Value] = field(default_factory=dict)
     anchors: tuple[Anchor, ...] = ()
+    plan: PlanInForce | None = None
     overload: Overload = field(default_factory=Overload)
     resting: bool = False
     given: int = 0
@@ -59,6 +63,11 @@ class PlayerState:
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
         return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
+
+    def change_plan(self, instrument: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
+        """Let its plan follow other knobs, another typed progression or other bars: see `PlanInForce.change`."""
+        if self.plan:
+            self.plan.change(instrument, text, metres, floor)
 
     def is_muted(self, instrument: Mapping[str, Value]) -> bool:
         """Whether all parts that it can play are switched off."""

@@ -1,0 +1,109 @@
+"""A band under a plan: what is played live is rendered note for note, and its chords are kept to."""
+
+import random
+
+import pytest
+
+from instrument.engine.offline.render import differences
+from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.performance.performance import Performance
+from instrument.errors import HocketError
+from instrument.models.catalog import open_player
+from instrument.music.notes import Part
+
+BAR = 96
+BAND = Patch(
+    knobs={"plan": "typed", "vary": 0.3, "seed": 4, "melody": "on", "bass": "on"},
+    players=(
+        PlayerPatch("lstm-band", {"genre": "pop", "density": 4.0}, parts=("melody", "chords")),
+        PlayerPatch("lstm-band", {"genre": "rock"}, parts=("bass", "drums")),
+    ),
+    progression="C | Am | F | G7",
+)
+
+
+def play(performance, bars):
+    """Play on for some bars. The notes, by player."""
+    notes = []
+    for _ in range(bars):
+        horizon = performance.floor + BAR
+        while performance.extend(horizon + BAR):
+            pass
+        notes += performance.advance(horizon)
+    return notes
+
+
+@pytest.fixture(scope="module")
+def played():
+    """Twelve bars of the band."""
+    return play(Performance(BAND, open_player), 12)
+
+
+def test_each_player_plays_its_own_parts(played):
+    parts = [{note.part for player, note in played if player == number} for number in (0, 1)]
+    assert parts == [{Part.MELODY, Part.CHORDS}, {Part.BASS, Part.DRUMS}]
+
+
+def test_the_chords_of_the_plan_are_kept_to(played):
+    plan = Performance(BAND, open_player).plan
+    inside = {part: [] for part in (Part.CHORDS, Part.BASS)}
+    for _, note in played:
+        if note.part in inside:
+            inside[note.part].append(note.pitch % 12 in plan.chord_at(note.tick).tones)
+    for part, agreed in inside.items():
+        assert len(agreed) >= 16
+        assert sum(agreed) / len(agreed) > 0.75, part
+
+
+def test_the_bass_plays_one_note_at_a_time(played):
+    onsets = [note.tick for _, note in played if note.part == Part.BASS]
+    assert len(onsets) > 12
+    assert len(onsets) == len(set(onsets))
+
+
+def test_what_was_played_returns():
+    patch = Patch(BAND.version, "", BAND.knobs | {"vary": 0.0}, BAND.players[:1], progression=BAND.progression)
+    notes = play(Performance(patch, open_player), 9)
+    bars = [{(n.tick % BAR, n.pitch, n.duration) for _, n in notes if n.tick // BAR == bar} for bar in range(8)]
+    assert sum(map(len, bars[:4])) > 12
+    shared = sum(len(first & again) for first, again in zip(bars[:4], bars[4:], strict=True))
+    assert shared / sum(map(len, bars[:4])) > 0.9, "it comes back as it was"
+
+
+def test_typed_chords_hold_from_the_next_bar_and_are_in_the_take():
+    performance = Performance(BAND, open_player)
+    play(performance, 2)
+    performance.set_progression("Eb | Ab")
+    assert performance.current_patch().progression == "Eb | Ab"
+    floor = performance.floor
+    bar = -(-floor // BAR)
+    assert performance.plan.chord_at(bar * BAR).root == 3
+    assert performance.plan.chord_at(0).root == 0
+    with pytest.raises(HocketError, match="Hm"):
+        performance.set_progression("Hm")
+    performance.stop(play(performance, 3)[-1][1].tick)
+    assert differences(performance.take, open_player) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_plan_knobs_turned_while_it_plays_are_rendered_note_for_note(seed):
+    chance = random.Random(seed)
+    performance = Performance(BAND, open_player)
+    turns = {
+        "plan": ("free", "twelve-bar", "typed", "rhythm-changes"),
+        "harmony": (0.0, 0.5, 1.0),
+        "vary": (0.0, 0.4, 1.0),
+        "key": ("C", "Eb", "A"),
+        "metre": ("4/4", "3/4"),
+        "drums": ("off", "auto", "on"),
+    }
+    for _ in range(24):
+        horizon = performance.floor + chance.uniform(5, 60)
+        for _ in range(chance.randrange(30)):
+            performance.extend(horizon + 150)
+        performance.advance(horizon, horizon - 2)
+        knob = chance.choice(list(turns))
+        performance.set(knob, chance.choice(turns[knob]))
+    performance.stop(performance.floor)
+    assert performance.take.heard_count > 40
+    assert differences(performance.take, open_player) == []
