@@ -81,9 +81,6 @@ def figure(table: dict[str, float] | dict[str, int], name: str, default: float) 
     return next((value for key, value in table.items() if name.startswith(key)), default)
 
 
-# --- zones ------------------------------------------------------------------------------------------------
-
-
 def choose_presets(font: Font) -> None:
     """Keep General MIDI and the kits; drop layers with an attack of many seconds."""
     font.presets = [
@@ -174,9 +171,6 @@ def widen(font: Font) -> None:
         for zone in zones:
             first, last = zone.keys
             zone.keys = (0 if first == low else first, KEYS if last == high else last)
-
-
-# --- samples ----------------------------------------------------------------------------------------------
 
 
 def level(audio: Audio, rate: int, at: int) -> float:

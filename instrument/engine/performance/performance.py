@@ -142,7 +142,7 @@ class Performance:
 
     @property
     def plan(self) -> Plan | None:
-        """The plan, written some bars beyond the commit horizon; None while the players are free."""
+        """The plan, written well beyond the commit horizon; None while the players are free."""
         return next((player.plan.until(self._floor) for player in self.players if player.plan), None)
 
     def extend(self, until: float) -> Played | None:
@@ -256,8 +256,7 @@ class Performance:
 
     def release(self, pitch: int, part: int, tick: float) -> Note | None:
         """End a live note. Returns it with its true duration, None if it was not held."""
-        released = self.held.release(pitch, part, tick)
-        if released is None:
+        if (released := self.held.release(pitch, part, tick)) is None:
             return None
         player, note = released
         self.take.entries.append(Released(player, note.tick, pitch, Part(part), note.duration))

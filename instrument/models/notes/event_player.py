@@ -280,8 +280,7 @@ class EventPlayer:
 
     def _bass_sounds_at(self, tick: int) -> bool:
         """Whether the bass has a note at a tick already: it is played one note at a time."""
-        same = itertools.takewhile(lambda note: note.tick == tick, reversed(self._notes))
-        return any(note.part == Part.BASS for note in same)
+        return any(n.part == Part.BASS for n in itertools.takewhile(lambda n: n.tick == tick, reversed(self._notes)))
 
     # --- inside
 

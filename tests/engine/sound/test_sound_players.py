@@ -50,7 +50,7 @@ class Stage:
 
 @pytest.fixture
 def stage(monkeypatch):
-    monkeypatch.setattr(mix_thread, "BUSY_S", 0.0)  # a busy machine would lengthen the lead
+    monkeypatch.setattr(mix_thread, "BUSY_LEAD_S", 0.0)  # a busy machine would lengthen the lead
     stage = Stage()
     yield stage
     assert stage.sound.audio.status().starved == 0
@@ -78,7 +78,7 @@ def test_a_stream_begins_fades_and_follows_its_strip(stage):
         stage.heard(4000)
         assert (level_db(stage.heard(2000)) > -35) == audible
     assert level_db(stage.heard(1000)) < -90
-    assert stage.sound.ensemble.underruns(2) == (0, 0)
+    assert stage.sound.players.underruns(2) == (0, 0)
 
 
 def test_keys_of_a_person_go_to_the_voice(stage):
@@ -118,7 +118,7 @@ def test_another_rate_takes_all_along(stage):
     stage.sound.use(other)
     stage.heard(8000)
     assert abs(cents_off(stage.heard(12_000), 44_100, 69)) < 3
-    assert stage.sound.ensemble.underruns(2) == (0, 0)
+    assert stage.sound.players.underruns(2) == (0, 0)
     stage.sound.retime(None)
     stage.heard(4000)
     assert level_db(stage.heard(1000)) < -90

@@ -29,8 +29,7 @@ from training.families.cmelgan.task import CRITIC, PRIOR, distance
 from training.fit import Run
 from training.recipe import read_recipe
 
-ROOT = Path(__file__).parents[3]
-RECIPE, MODELS = ROOT / "training" / "recipes" / "cmelgan.toml", ROOT / "models_onnx"
+RECIPE, MODELS = (Path(__file__).parents[3] / name for name in ("training/recipes/cmelgan.toml", "models_onnx"))
 SMALL = {
     "widths": (12, 10, 8, 8),
     "components": 12,
