@@ -6,76 +6,22 @@ import hashlib
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.manifest import VERSION, Arrays, Golden, Graph, Manifest, Provenance, write_manifest
-from training import graphs
+from training.core import graphs
 from training.evaluation.card import write_card
-from training.families.cmelgan.bundle import StreamBundling
-from training.families.cmelgan.task import StreamTask
-from training.families.ddsp.bundle import ToneBundling
-from training.families.ddsp.task import ToneTask
-from training.families.gansynth.bundle import NoteSpectraBundling
-from training.families.gansynth.task import NoteSpectraTask
-from training.families.musicvae.bundle import PhraseBundling
-from training.families.musicvae.task import PhraseTask
-from training.families.notes.bundle import NoteBundling
-from training.families.notes.task import NoteTask
-from training.families.vocoder.bundle import VocoderBundling
-from training.families.vocoder.task import VocodingTask
+from training.families.bundling import Bundling
+from training.families.table import FAMILIES
 from training.fit import load_network
-from training.recipe import FAMILIES
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
 SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
-BUNDLINGS = {
-    NoteTask: NoteBundling,
-    PhraseTask: PhraseBundling,
-    ToneTask: ToneBundling,
-    VocodingTask: VocoderBundling,
-    NoteSpectraTask: NoteSpectraBundling,
-    StreamTask: StreamBundling,
-}
-
-
-class Bundling(Protocol):
-    """What of a bundle is its task's own; made of (network, recipe, genres). data_hash: of its data; figure: what
-    `measure` gives, the less the better; allowed: how much of it smaller weights may cost; smaller: names in
-    `SMALLER`, the ways to make them so that are tried, the last of which is taken if none is good enough."""
-
-    data_hash: str
-    figure: str
-    allowed: float
-    smaller: tuple[str, ...]
-
-    def parity(self, bundle: Bundle) -> float:
-        """Largest difference between what network and bundle compute."""
-        ...
-
-    def measure(self, bundle: Bundle | None) -> float:
-        """How well the bundle does on held-out music; the network, if None."""
-        ...
-
-    def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Inputs, and what the bundle makes of them."""
-        ...
-
-    def licences(self) -> dict[str, str]:
-        """Data set -> licences, of what was learnt from."""
-        ...
-
-    def fields(self) -> dict[str, Any]:
-        """Fields of the manifest."""
-        ...
-
-    def latents(self) -> dict[str, np.ndarray]:
-        """Arrays of latents.npz; none for a model without a latent space."""
-        ...
 
 
 def export(checkpoint: Path, out: Path) -> Path:
@@ -83,15 +29,15 @@ def export(checkpoint: Path, out: Path) -> Path:
     graphs do not compute what the network computes."""
     network, recipe, facts = load_network(checkpoint)
     family = FAMILIES[recipe.family]
-    own: Bundling = BUNDLINGS[family.Task](network, recipe, tuple(facts["genres"]))
+    own: Bundling = family.bundling(network, recipe, tuple(facts["genres"]))
     if own.data_hash != facts["data_hash"]:
         raise HocketError(f"{recipe.data.folder} is not the data {checkpoint} was trained on: prepare that again")
-    modules: dict[str, graphs.Graph] = family.graphs(network)
+    modules: dict[str, graphs.Graph] = family.network.graphs(network)
     models = {id: graphs.to_onnx(graph) for id, graph in modules.items()}
     folder = out / recipe.slug
     building = folder.with_name(f".{folder.name}.building")
     licences = own.licences()
-    fields = own.fields() | {"states": family.states(network)}
+    fields = own.fields() | {"states": family.network.states(network)}
     latents = own.latents()
 
     def describe(metrics: dict[str, object], bundle: Bundle | None) -> None:

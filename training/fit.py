@@ -18,13 +18,14 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
-from training import checkpoint
+from training.core import checkpoint
+from training.core.muon import Muon
+from training.core.recipe import Recipe
 from training.families.notes import network as note_family
-from training.families.notes.task import NoteTask
+from training.families.table import FAMILIES
 from training.families.task import Score, Task
-from training.muon import Muon
-from training.recipe import FAMILIES, Recipe, recipe_from, recipe_table
-from training.weights import starting_weights, take_over
+from training.recipe import recipe_from, recipe_table
+from training.weights import starting_weights, take_over, teacher_of
 
 PRINT_SECONDS = 30.0
 
@@ -36,12 +37,15 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.family = FAMILIES[recipe.family]
-        self.task: Task = self.family.Task(recipe, device)
+        self.task: Task = self.family.task(recipe, device)
         self.genres = self.task.genres
+        teacher = None
+        if name := getattr(recipe.train, "teacher", ""):  # models of notes alone have one
+            teacher = self.task.teacher = teacher_of(name, self.genres).to(device)
         torch.manual_seed(recipe.seed)
-        self.network = self.family.Network(recipe.model, len(self.genres)).to(device)
-        if isinstance(self.task, NoteTask) and self.task.teacher is not None:
-            take_over(self.network, self.task.teacher)
+        self.network = self.family.network.Network(recipe.model, len(self.genres)).to(device)
+        if teacher is not None:
+            take_over(self.network, teacher)
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         inner = self.network.named_parameters() if recipe.train.muon else ()
         self.optimiser = Muon(
@@ -136,7 +140,7 @@ class Run:
 
     def averaged(self) -> torch.nn.Module:
         """A copy of the network with the averaged weights, for evaluation."""
-        network = self.family.Network(self.recipe.model, len(self.genres)).to(self.device)
+        network = self.family.network.Network(self.recipe.model, len(self.genres)).to(self.device)
         network.load_state_dict(self.average)
         return network.eval()
 
@@ -205,6 +209,6 @@ def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:
     """The network of a `best` checkpoint, ready to evaluate, with its recipe and facts."""
     kept, facts = checkpoint.load(path)
     recipe = recipe_from(facts["recipe"], str(path))
-    network = FAMILIES[recipe.family].Network(recipe.model, len(facts["genres"]))
+    network = FAMILIES[recipe.family].network.Network(recipe.model, len(facts["genres"]))
     network.load_state_dict(checkpoint.prefixed(kept, "weights"))
     return network.eval(), recipe, facts

@@ -1,5 +1,5 @@
 """Making primers: a bundle plays by itself in each of its genres, and what is most of that genre is kept. Models of
-phrases are given landmarks instead (`training.landmarks`)."""
+phrases are given landmarks instead (`training.families.musicvae.landmarks`)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from instrument.music.timebase import MetreMap
 from training.data.notes import phrases
 from training.data.notes.shards import Shards
 from training.evaluation.generation import COMMON_TIME, default_knobs, play
-from training.evaluation.notes.genres import EARS, GenreEar, genre_ear
-from training.evaluation.notes.reconstruction import BundlePhrases
-from training.landmarks import DECODED, landmarks
+from training.families.musicvae.bundle_phrases import BundlePhrases
+from training.families.musicvae.landmarks import DECODED, landmarks
+from training.measures.genres import EARS, GenreEar, genre_ear
 from training.recipe import recipe_from
 
 TRIED, KEPT = 96, 3  # pieces of a genre that are played, and primers that are kept

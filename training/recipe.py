@@ -5,56 +5,16 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from instrument.errors import HocketError
-from training.families.cmelgan import network as cmelgan
-from training.families.ddsp import network as ddsp
-from training.families.gansynth import network as gansynth
-from training.families.lstm import network as lstm
-from training.families.musicvae import network as musicvae
-from training.families.transformer import network as transformer
-from training.families.vocoder import network as vocoder
+from training.core.recipe import Data, Recipe
+from training.families.table import find_family
 
-FAMILIES = {
-    "lstm": lstm,
-    "transformer": transformer,
-    "musicvae": musicvae,
-    "cmelgan": cmelgan,
-    "vocoder": vocoder,
-    "gansynth": gansynth,
-    "ddsp": ddsp,
-}
 T = TypeVar("T")
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
 GENTLY = {"batches": 1000, "rate": 2e-4, "warmup": 50, "average": 0.99, "valid_minutes": 1.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """folder: what `prepare` made; ship_only: leave out what may not train a bundle that ships;
-    exclude: data sets left out."""
-
-    folder: str = "data/midi"
-    ship_only: bool = True
-    exclude: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides a training run. sampling, train: `Sampling` and `Train` of the family's task;
-    model: its `Config`."""
-
-    slug: str
-    name: str
-    family: str
-    seed: int = 1
-    data: Data = field(default_factory=Data)
-    sampling: Any = None
-    model: Any = None
-    train: Any = None
 
 
 def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -82,11 +42,9 @@ def read_recipe(path: Path) -> Recipe:
 def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
     """The recipe in a table as TOML gives it."""
     table = dict(table)
-    family = table.get("family")
-    if family not in FAMILIES:
-        raise HocketError(f"{where}: unknown family {family!r}; choose one of {', '.join(FAMILIES)}")
-    task = FAMILIES[family].Task
-    parts = {"data": Data, "sampling": task.Sampling, "model": FAMILIES[family].Config, "train": task.Train}
+    family = find_family(table.get("family", ""), where)
+    task = family.task
+    parts = {"data": Data, "sampling": task.Sampling, "model": family.network.Config, "train": task.Train}
     for key, cls in parts.items():
         table[key] = _fill(cls, dict(table.get(key, {})), f"{where} [{key}]")
     return _fill(Recipe, table, where)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from instrument.errors import HocketError
+from training.core.recipe import Recipe
 from training.fit import Run
-from training.recipe import Recipe, recipe_from, recipe_table
+from training.recipe import recipe_from, recipe_table
 
 INDEX = "index.json"  # of MIDI and of sound alike
 

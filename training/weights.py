@@ -19,8 +19,10 @@ from instrument.errors import HocketError
 from instrument.models.bundle import OPERATORS, check_file
 from instrument.models.catalog import find_model
 from instrument.models.manifest import read_manifest
-from training import checkpoint
-from training.recipe import FAMILIES
+from training.core import checkpoint
+from training.families.notes.task import NoteTask
+from training.families.table import FAMILIES
+from training.recipe import recipe_from
 
 SMALLER = ("_quantized", "_half", "_8")  # what is behind the name of a weight in 8 or 16 bits
 PRODUCTS = ("MatMul", "MatMulInteger")
@@ -72,9 +74,9 @@ def starting_weights(start: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return checkpoint.prefixed(kept, "weights"), facts
     found, facts = bundle_weights(path if path.is_dir() else find_model(start).path)
     family = FAMILIES.get(str(facts["recipe"].get("family")))
-    if not hasattr(family, "restored"):
+    if family is None or not hasattr(family.network, "restored"):
         raise HocketError(f"{start} cannot be taken up as a bundle: give the checkpoint that it was exported from")
-    return family.restored(found), facts
+    return family.network.restored(found), facts
 
 
 def _base(held: dict[str, NDArray[Any]], name: str) -> str:
@@ -98,3 +100,16 @@ def take_over(network: torch.nn.Module, teacher: torch.nn.Module) -> None:
     mine = {name: weight.shape for name, weight in network.state_dict().items()}
     alike = {name: weight for name, weight in teacher.state_dict().items() if mine.get(name) == weight.shape}
     network.load_state_dict(alike, strict=False)
+
+
+def teacher_of(start: str, genres: tuple[str, ...]) -> torch.nn.Module:
+    """The network of a bundle or checkpoint of notes, to learn from its predictions. HocketError if it knows other
+    genres."""
+    weights, facts = starting_weights(start)
+    recipe = recipe_from(facts["recipe"], start)
+    family = FAMILIES[recipe.family]
+    if tuple(facts["genres"]) != genres or not issubclass(family.task, NoteTask):
+        raise HocketError(f"{start} cannot teach these genres: give a model of notes that was trained on this data")
+    network = family.network.Network(recipe.model, len(genres))
+    network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    return network.eval().requires_grad_(False)

@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from tests.support.sound_corpus import make_note_corpus
+from training.core.recipe import Recipe
 from training.export import export
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 RECIPE = Path(__file__).parents[2] / "training" / "recipes" / "ddsp.toml"
 SMALL = {"latent": 4, "embedding": 8, "note": 48, "frame": 48}

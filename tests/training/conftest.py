@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from tests.support.corpus import write_corpus
+from training.core.recipe import Recipe
 from training.data.notes.prepare import prepare
 from training.export import export
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
 

@@ -23,10 +23,10 @@ from training.data.notes.shards import Shards
 from training.evaluation import examples, overview
 from training.evaluation.cost import time_notes
 from training.evaluation.generation import play
-from training.evaluation.notes import genres
-from training.evaluation.notes.genres import GenreEar, genre_ear, hear, hear_drums, windows
 from training.evaluation.notes.obedience import measured, obedience, rank_correlation
 from training.evaluation.notes.switching import switching
+from training.measures import genres
+from training.measures.genres import GenreEar, genre_ear, hear, hear_drums, windows
 
 COMMON = Metre(0, 4, 4)
 STYLES = ("hymn", "reel")

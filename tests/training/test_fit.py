@@ -22,14 +22,16 @@ from instrument.models.notes.player import Ask
 from instrument.music import codec
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.corpus import write_corpus
-from training import checkpoint
+from training.core import checkpoint
 from training.data.notes.prepare import prepare
 from training.export import PARITY, export
 from training.families.musicvae.task import PhraseTask
 from training.families.notes.bundle import NoteBundling
-from training.families.notes.task import NoteTask, teacher_of
+from training.families.notes.task import NoteTask
+from training.families.table import FAMILIES
 from training.fit import Run, load_network
-from training.recipe import FAMILIES, read_recipe
+from training.recipe import read_recipe
+from training.weights import teacher_of
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "training" / "recipes"
@@ -146,14 +148,14 @@ def test_a_run_does_not_go_on_with_other_data_or_another_network(recipe, run, tm
         Run(larger, run)
 
 
-OF_NOTES = [p for p in sorted(RECIPES.glob("*.toml")) if FAMILIES[read_recipe(p).family].Task in (NoteTask, PhraseTask)]
+OF_NOTES = [p for p in sorted(RECIPES.glob("*.toml")) if FAMILIES[read_recipe(p).family].task in (NoteTask, PhraseTask)]
 
 
 @pytest.mark.parametrize("path", OF_NOTES, ids=lambda p: p.stem)
 def test_every_recipe_of_notes_makes_a_step(path, data, tmp_path):
     """Those of sound do beside their families' other tests."""
     recipe = read_recipe(path)
-    notes = FAMILIES[recipe.family].Task is NoteTask
+    notes = FAMILIES[recipe.family].task is NoteTask
     small = dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(data)),

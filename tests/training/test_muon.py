@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.muon import Muon, orthogonal
+from training.core.muon import Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(16, 48), (48, 16), (24, 24)])

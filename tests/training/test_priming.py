@@ -12,7 +12,7 @@ from instrument.models.notes.priming import BAR, BARS, MOST_NOTES
 from instrument.music.timebase import Metre, MetreMap
 from training import priming
 from training.data.notes.shards import Shards
-from training.evaluation.notes.genres import GenreEar
+from training.measures.genres import GenreEar
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
 

@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.models.notes.conditions import condition_size
-from training import checkpoint
 from training.cli import app
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.families.notes import network as note_family
 from training.fit import Run, load_network
-from training.recipe import Recipe, recipe_table, tuned
+from training.recipe import recipe_table, tuned
 from training.weights import bundle_weights, starting_weights
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]

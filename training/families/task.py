@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.core.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def test_live_play_and_teacher_forcing_agree():
     import torch
 
     from instrument.models.notes.lstm import LstmPlayer
-    from training.evaluation.notes.predictor import BundlePredictor
+    from training.families.lstm.bundle import LstmBundling
     from training.families.notes.network import conditions, tensors
 
     played = piece((Metre(0, 4, 4),))
@@ -66,7 +66,7 @@ def test_live_play_and_teacher_forcing_agree():
     told = features(played, dynamic=True)
     rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.zeros((1, len(told)), np.int32)}
     batch = tensors(rows)
-    predictor = BundlePredictor(bundle)
+    predictor = LstmBundling.predictor(bundle)
     condition = conditions(batch, predictor.genres, torch.zeros(1, 4, dtype=torch.bool))
     logits, _ = predictor(batch, condition, predictor.initial(1))
     player = LstmPlayer(bundle)

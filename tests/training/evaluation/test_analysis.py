@@ -9,8 +9,9 @@ import pytest
 
 from instrument.music.notes import Part, tidy
 from instrument.music.timebase import Metre
-from training.evaluation.notes import analysis
-from training.evaluation.notes.analysis import (
+from training.evaluation.notes.form import LAGS, self_similarity
+from training.measures import analysis
+from training.measures.analysis import (
     analyse,
     key_fits,
     keys,
@@ -19,7 +20,6 @@ from training.evaluation.notes.analysis import (
     signature,
     tempo,
 )
-from training.evaluation.notes.form import LAGS, self_similarity
 
 COMMON, WALTZ, JIG = Metre(0, 4, 4), Metre(0, 3, 4), Metre(0, 6, 8)
 MAJOR = (0, 2, 4, 5, 7, 9, 11)

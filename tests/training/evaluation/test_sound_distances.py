@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation.sound.distances import Bins, frechet, mel_cepstral, multi_resolution
+from training.measures.distances import Bins, frechet, mel_cepstral, multi_resolution
 
 RATE = 16000
 

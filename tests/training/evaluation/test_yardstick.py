@@ -13,10 +13,10 @@ from instrument.music.notes import Part, Piece, tidy
 from instrument.music.timebase import Metre
 from tests.support.corpus import GENRES, tune
 from training.data.notes.events import features
-from training.evaluation.notes import yardstick
-from training.evaluation.notes.yardstick import SCORED, on_grid, score
 from training.families.lstm.network import Config, Network
 from training.families.notes import network as note_family
+from training.families.notes import yardstick
+from training.families.notes.yardstick import SCORED, on_grid, score
 
 TIMES, DURATIONS = codec.FIELDS["time"], codec.FIELDS["duration"]
 

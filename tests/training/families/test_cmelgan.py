@@ -19,14 +19,15 @@ from instrument.models.manifest import VERSION, Golden, Manifest
 from instrument.models.sound.cmelgan import MelDreamer, open_stream
 from instrument.models.sound.spectral import SILENCE, SPREAD, MelFormat
 from tests.support.sound_corpus import GENRES, make_stream_corpus
-from training import checkpoint
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.export import PARITY, export
 from training.families.cmelgan.bundle import knobs as stream_knobs
 from training.families.cmelgan.coder import k_means
 from training.families.cmelgan.network import Config, Network, Step, graphs, gumbel, states
 from training.families.cmelgan.task import CRITIC, GOING_ON, distance
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[3]
 RECIPE, MODELS = ROOT / "training" / "recipes" / "cmelgan.toml", ROOT / "models_onnx"

@@ -19,13 +19,14 @@ from instrument.models.sound.gansynth import HEADROOM, GanSynth, open_voice, ren
 from tests.models.sound.test_note_spectra import frequency_of
 from tests.support.sound import SILENT, level_db, peak_db
 from tests.support.sound_corpus import INSTRUMENTS, make_note_corpus
-from training import checkpoint
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, CorpusWriter
 from training.export import PARITY, export
 from training.families.gansynth.bundle import NoteSpectraBundling, release
 from training.families.gansynth.task import NoteSpectraTask, Train
 from training.fit import Run, load_network
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 RATE = 48000

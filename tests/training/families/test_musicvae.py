@@ -22,8 +22,9 @@ from instrument.music.notes import Part, tidy
 from instrument.music.phrases import DRUM_TOKENS, HOLD, OFF, STEP_TICKS, Shape, notes_of, tokens
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.phrases import SMALL, small_network
-from training import checkpoint
 from training.cli import app
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.data.notes.phrases import (
     PartShards,
     Phrases,
@@ -37,13 +38,13 @@ from training.data.notes.phrases import (
 )
 from training.data.notes.shards import Shards
 from training.evaluation.notes import long_run as longrun
-from training.evaluation.notes.reconstruction import BundlePhrases, reconstruction
 from training.export import PARITY, export
 from training.families.musicvae.bundle import PhraseBundling
+from training.families.musicvae.bundle_phrases import BundlePhrases, reconstruction
+from training.families.musicvae.landmarks import in_common_key, landmarks
 from training.families.musicvae.task import score
 from training.fit import Run, load_network
-from training.landmarks import in_common_key, landmarks
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 MELODY, DRUMS = Shape(), Shape("drums")

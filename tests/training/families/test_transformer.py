@@ -17,15 +17,16 @@ from instrument.models.notes.transformer import TransformerPlayer
 from instrument.music import codec
 from instrument.music.notes import Note
 from instrument.music.timebase import Metre, MetreMap
-from training import checkpoint
+from training.core import checkpoint
+from training.core.recipe import Recipe
 from training.data.notes.events import NoteStream, Sampling
 from training.data.notes.shards import Shards
-from training.evaluation.notes.predictor import BundlePredictor
 from training.export import PARITY, export
 from training.families.notes import network as note_family
+from training.families.transformer.bundle import TransformerBundling
 from training.families.transformer.network import Config, Network
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.recipe import read_recipe
 
 RECIPE = Path(__file__).parents[3] / "training" / "recipes" / "transformer-smoke.toml"
 METRES = MetreMap((Metre(0, 3, 4),))
@@ -150,7 +151,7 @@ def test_the_bundle_computes_what_the_network_does(bundle):
 
 
 def test_the_golden_file_is_met_step_by_step(bundle):
-    golden, predictor = bundle.golden(), BundlePredictor(bundle)
+    golden, predictor = bundle.golden(), TransformerBundling.predictor(bundle)
     state = predictor.initial(1)
     for i in range(golden["seen"].shape[1]):
         at = slice(i, i + 1)

@@ -18,14 +18,15 @@ from instrument.models.sound.peaks import Peaks
 from instrument.models.sound.spectral import MelFormat, hann, log_mel, stft
 from instrument.models.sound.vocoder import Synthesis, Vocoder
 from tests.support.sound_corpus import make_note_corpus, make_stream_corpus
-from training.evaluation.sound.distances import multi_resolution
+from training.core.recipe import Recipe
 from training.export import export
 from training.families.vocoder import task as vocoding
 from training.families.vocoder.network import Config, Network, envelope
 from training.families.vocoder.task import VocodingTask
 from training.families.vocoder.tone_synth import mixture
 from training.fit import Run
-from training.recipe import Recipe, read_recipe
+from training.measures.distances import multi_resolution
+from training.recipe import read_recipe
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 FORMAT = MelFormat()

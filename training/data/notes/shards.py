@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -17,9 +16,7 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Marker, Piece
 from instrument.music.timebase import Metre
-
-if TYPE_CHECKING:
-    from training.recipe import Data
+from training.core.recipe import Data
 
 INDEX_VERSION = 1
 INDEX_NAME = "index.json"

@@ -29,19 +29,19 @@ from training.evaluation.generation import Knobs, default_knobs
 from training.evaluation.notes.comparison import compare
 from training.evaluation.notes.features import measure as measure_pitched
 from training.evaluation.notes.features import measure_drums
-from training.evaluation.notes.genres import EARS, genre_ear
 from training.evaluation.notes.key_lock import key_lock
 from training.evaluation.notes.likelihood import field_nats
 from training.evaluation.notes.long_run import judged, long_runs
 from training.evaluation.notes.obedience import obedience
-from training.evaluation.notes.predictor import BundlePredictor
 from training.evaluation.notes.reconstruction import reconstruction
 from training.evaluation.notes.survey import analyses, forms, key_estimator, metres, real_pieces
 from training.evaluation.notes.switching import switching
-from training.evaluation.notes.yardstick import score_pieces
 from training.evaluation.overview import keep_figures
 from training.evaluation.report import card_sections
 from training.evaluation.samples import excerpts, like
+from training.families.notes.yardstick import score_pieces
+from training.families.table import FAMILIES
+from training.measures.genres import EARS, genre_ear
 
 SPLITS = ("train", "valid", "test")
 PIECES = 16
@@ -151,7 +151,7 @@ def evaluate(
         with stage("phrases", "phrases given back"):
             done.figures |= reconstruction(bundle, held.shards.whole, held.split, flat)
     else:
-        predictor, genres = BundlePredictor(bundle), tuple(manifest.condition_genres)
+        predictor, genres = FAMILIES[manifest.family].bundling.predictor(bundle), tuple(manifest.condition_genres)
         with stage("yardstick", f"yardstick, {len(held.pieces)} pieces"):
             score = score_pieces(predictor, held.shards, held.pieces, genres)
             done.figures["yardstick"] = {

@@ -13,8 +13,8 @@ from instrument.music import codec
 from instrument.music.notes import Piece
 from training.data.notes.midi import played
 from training.data.notes.shards import PieceInfo, Shards
-from training.evaluation.notes.yardstick import Predictor, by_length, predictions
 from training.families.notes import network as note_family
+from training.families.notes.yardstick import Predictor, by_length, predictions
 
 NOTES = 400  # of a piece
 

@@ -15,8 +15,9 @@ from instrument.music.harmony import KEYS
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import PieceInfo, Shards
 from training.evaluation.generation import Knobs, play
-from training.evaluation.notes import analysis, form
+from training.evaluation.notes import form
 from training.evaluation.notes.long_run import MINUTES, LongRun
+from training.measures import analysis
 
 REAL = 60  # pieces of a genre
 FEWEST_BARS, LONGEST = 16, 10.0  # bars of a real piece; minutes of it

@@ -11,7 +11,7 @@ import numpy as np
 from instrument.models.manifest import Manifest
 from instrument.models.notes.player import NotePlayer
 from training.evaluation.generation import default_knobs, play
-from training.evaluation.notes.genres import BAR, GenreEar
+from training.measures.genres import BAR, GenreEar
 
 BEFORE, AFTER = 6, 4  # bars played in the old genre, and in the new
 WINDOWS = {"bars 1-2": 0, "bars 3-4": 2}  # of two bars, from so many bars after the switch on

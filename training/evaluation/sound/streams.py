@@ -20,12 +20,12 @@ from instrument.models.sound.spectral import log_mel
 from instrument.models.sound.vocoder import Vocoder
 from training.data.sound.corpus import Corpus
 from training.evaluation.generation import default_knobs
-from training.evaluation.sound.distances import frechet
 from training.evaluation.sound.drift import drift, seams
 from training.evaluation.sound.ears import EMBEDDING, Ear, Examples, genre_ear, spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound
 from training.evaluation.sound.hearing import CLIP_SECONDS, Heard, hear_clip
 from training.evaluation.sound.showing import Shown
+from training.measures.distances import frechet
 
 CLIPS = 5  # of ten seconds, of each genre
 COMPARED = 40  # clips of each baseline at most

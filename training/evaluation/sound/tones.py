@@ -18,13 +18,13 @@ from instrument.models.manifest import Manifest
 from instrument.models.sound.base import VoiceModel
 from training.data.sound.corpus import Clip, Corpus
 from training.evaluation.generation import default_knobs
-from training.evaluation.sound.distances import Bins, mel_cepstral, multi_resolution
 from training.evaluation.sound.ears import Examples, instrument_ear, spread
 from training.evaluation.sound.evaluation import Evaluation, Sound, levelled
 from training.evaluation.sound.hearing import NOTE_MELS, hear_note
 from training.evaluation.sound.pitch import pitch_figures
-from training.evaluation.sound.roundtrips import ROUND_TRIPS
 from training.evaluation.sound.showing import Shown
+from training.families.table import FAMILIES
+from training.measures.distances import Bins, mel_cepstral, multi_resolution
 
 NOTES = 160
 ALIKE = 8  # velocities apart that are as far as one semitone, for the nearest neighbour
@@ -90,7 +90,7 @@ def render_all(voice: VoiceModel, manifest: Manifest, corpus: Corpus, clips: Seq
     """The notes, and what stands for them."""
     real = [corpus.read(clip) for clip in clips]
     pairs = list(zip(clips, real, strict=True))
-    trip = ROUND_TRIPS[manifest.family]
+    trip = FAMILIES[manifest.family].round_trip
 
     def all_of(make: Callable[[Clip, Sound], Sound]) -> list[Sound]:
         return [levelled(make(clip, x), x) for clip, x in pairs]

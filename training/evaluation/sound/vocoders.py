@@ -16,11 +16,11 @@ from instrument.models.bundle import Bundle, bundle_bytes
 from instrument.models.sound.spectral import MelFormat, griffin_lim, istft, log_mel, stft
 from instrument.models.sound.vocoder import Vocoder
 from training.data.sound.corpus import Clip, Corpus
-from training.evaluation.sound.distances import mel_cepstral, multi_resolution
 from training.evaluation.sound.ears import spread, windows
 from training.evaluation.sound.evaluation import Evaluation, Sound
 from training.evaluation.sound.pitch import cents_between, fine_hertz, hertz
 from training.evaluation.sound.showing import Shown
+from training.measures.distances import mel_cepstral, multi_resolution
 
 CLIPS, SECONDS = 16, 4.0
 ITERATIONS = 32

@@ -12,11 +12,11 @@ from torch import nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.spectral import MelFormat
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Corpus
 from training.data.sound.mels import Mels
 from training.families.cmelgan import network as cmelgan
 from training.families.cmelgan.task import distance, held_out, learnt, sounding
-from training.recipe import Recipe
 
 VOCODER = "vocoder-44k"
 GOLDEN_FRAMES = 24
@@ -25,7 +25,7 @@ Feeds = dict[str, NDArray[Any]]
 
 
 class StreamBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "distance"
     allowed = 0.05  # of distance, besides what chance does to it

@@ -21,11 +21,9 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from instrument.models.manifest import Port, State
+from training.core.graphs import Graph
 from training.families.cmelgan.coder import Coder
-from training.families.cmelgan.task import StreamTask
-from training.graphs import Graph
 
-Task = StreamTask
 KERNEL = 3
 SLOPE = 0.2  # of leaky rectifiers
 

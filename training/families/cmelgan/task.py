@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +20,12 @@ from torch.nn import functional as F
 
 from instrument.errors import HocketError
 from instrument.models.sound.spectral import MelFormat
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.data.sound.mels import Mels
 from training.families import task as tasks
 from training.families.cmelgan.critic import Critic, critic_loss, likeness
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 BITS = math.log(2)  # nats
 GOING_ON, CRITIC = range(2)
@@ -184,7 +183,7 @@ class StreamTask:
         wrong = torch.rand(codes.shape, device=codes.device) < self.sampling.wrong
         told = torch.where(wrong, torch.randint_like(codes, self.config.codes), codes)
         nats = F.cross_entropy(network.logits(codes, told[:, :-1], style, genre).flatten(0, 2), codes.flatten())
-        bits = divergence(mean, deviation).mean() / BITS
+        bits = kl_from_standard_normal(mean, deviation).mean() / BITS
         cost = BITS * F.relu(bits - self.train.free) / (length * self.config.groups)
         return {"total": nats + cost, "bits": nats / BITS, "style": bits}
 
@@ -231,7 +230,7 @@ class StreamTask:
             dream = network.dream(codes[:, :0], mean, genre, length)
         skipped = length // 4 * stride  # it begins anew; what counts is how it goes on
         apart = distance(network.draw(dream, moving)[0][:, skipped:], mels[:, skipped:], self.valid_genre)
-        style = divergence(mean, deviation).mean() / BITS
+        style = kl_from_standard_normal(mean, deviation).mean() / BITS
         return Score(float(near), float(bits), float(style), apart, self.act)
 
     # --- keeping
@@ -316,11 +315,6 @@ def encoded(network: Any, mels: Mels) -> Tensor:
         clip = torch.from_numpy(mels.frames[start:end].astype(np.float32))[None].to(device)
         parts.append(network.coder.codes(clip)[0].to(torch.int16).cpu())
     return torch.cat(parts)
-
-
-def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
-    """Nats (lanes,) from the standard normal to the Gaussian of that mean and log deviation."""
-    return 0.5 * (mean**2 + (2 * deviation).exp() - 1 - 2 * deviation).sum(-1)
 
 
 def distance(drawn: Tensor, real: Tensor, genre: NDArray[np.int64]) -> float:

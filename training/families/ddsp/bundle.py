@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.tone_features import age_features
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Corpus
 from training.families.ddsp.task import ToneTask
-from training.recipe import Recipe
 
 EXAMPLES = 8
 AGES = np.array([0.0, 0.02, 0.3, 1.5])  # of which each example's frames are golden
@@ -42,7 +42,7 @@ class BundleTones(nn.Module):
 
 
 class ToneBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "decibels"
     allowed = 0.05

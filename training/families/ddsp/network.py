@@ -17,10 +17,8 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.sound.additive import FLOOR, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import AGE, NOTE
-from training.families.ddsp.task import SUMMARY, ToneTask
-from training.graphs import Graph
-
-Task = ToneTask
+from training.core.graphs import Graph
+from training.families.ddsp.task import SUMMARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ the instrument. Labels nearly name a note: without that, z would have nothing to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +19,12 @@ from torch import Tensor, nn
 from instrument.errors import HocketError
 from instrument.models.sound.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import age_features, note_features
+from training.core.recipe import Recipe
 from training.data.notes.shards import licence_allows_shipping
 from training.data.sound.corpus import Corpus
 from training.data.sound.tones import SPAN, Tones, open_tones
 from training.families import task as tasks
-from training.families.musicvae.task import divergence
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 GLANCES = np.array([1, 3, 6, 12, 24, 48, 96, 180])  # frames that the encoder sees
 SUMMARY = len(GLANCES) * LEVELS
@@ -136,7 +134,7 @@ class ToneTask:
         typical = torch.rand(len(rows), 1, device=self.device) < train.typical
         unnamed = (torch.rand(len(rows), 1, device=self.device) < train.unnamed) & ~typical
         parts = self.errors(network, rows, frames, (instrument * ~unnamed, note, z * ~typical))
-        nats = divergence(mean, deviation).mean()
+        nats = kl_from_standard_normal(mean, deviation).mean()
         total = parts["weighted"] + train.loudness * parts["loudness"]
         total = total + 0.1 * (parts["cents"] + parts["tuning"] + parts["loss"] + parts["release"])
         return {"total": total + train.beta * nats, **{n: v for n, v in parts.items() if n != "levels"}, "nats": nats}

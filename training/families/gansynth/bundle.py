@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.models.sound.note_spectra import HOP, RATE
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.families.gansynth.task import NoteSpectraTask, judge
-from training.recipe import Recipe
 
 EXAMPLES = 8
 PLACES = (0, 1, 5, 60)  # frames of each example in the golden file
@@ -40,7 +40,7 @@ class BundleNotes:
 
 
 class NoteSpectraBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "nats"
     allowed = 0.01

@@ -25,10 +25,9 @@ from torch.nn import functional as F
 
 from instrument.models.manifest import Port
 from instrument.models.sound.note_spectra import BANDS, PARTIALS, QUIET, TOP
-from training.families.gansynth.task import SUMMARY, NoteSpectraTask
-from training.graphs import Graph
+from training.core.graphs import Graph
+from training.families.gansynth.task import SUMMARY
 
-Task = NoteSpectraTask
 LOWEST, HIGHEST, EVERY = 18, 111, 3  # MIDI pitches that a network knows, in steps between which it interpolates
 APART = 6  # likewise of the table
 KNOTS = 4  # of time, over its logarithm, between which the table interpolates

@@ -16,7 +16,7 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,12 +26,11 @@ from torch.nn import functional as F
 
 from instrument.errors import HocketError
 from instrument.models.sound import note_spectra as ns
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.families import task as tasks
 from training.families.gansynth.critic import Critic, image, made_spectra, real_spectra
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 FINE, COARSE = 3e-5, 2e-3  # floors of magnitudes
 BINS = ns.FFT // 2 + 1
@@ -221,7 +220,7 @@ class NoteSpectraTask:
         said = Said.of(network, notes, rows, frames, z, train.astray * torch.randn(train.lanes))
         fine, coarse = apart(said, notes, rows, frames)
         tuning = said.tuning
-        nats = (0.5 * (mean**2 + (2 * deviation).exp() - 1) - deviation).sum(-1).mean()
+        nats = kl_from_standard_normal(mean, deviation).mean()
         total = fine + LOUD * coarse + train.tuning * tuning + train.divergence * nats
         found = {"total": total, "fine": fine, "coarse": coarse, "tuning": tuning, "nats": nats}
         if self.critic is not None:

@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
+from training.core.graphs import Graph
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
-from training.families.notes.task import NoteTask
-from training.graphs import Graph
 
-Task = NoteTask
 State = tuple[Tensor, Tensor]
 
 

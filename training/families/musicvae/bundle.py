@@ -14,14 +14,14 @@ from instrument.models.latent import ATTRIBUTES
 from instrument.models.manifest import Knob
 from instrument.music.notes import Part
 from instrument.music.phrases import KIND_OF, KINDS, STEP_TICKS, STEPS_A_BAR, Shape
+from training.core.recipe import Recipe
 from training.data.notes import phrases
 from training.data.notes.shards import licences, training_pieces
-from training.evaluation.notes.reconstruction import BundlePhrases
 from training.families.knobs import FOCUS, genre_knob, temperature_knob
+from training.families.musicvae.bundle_phrases import BundlePhrases
+from training.families.musicvae.landmarks import landmarks
 from training.families.musicvae.network import Step
 from training.families.musicvae.task import to_judge_by, told_accuracy
-from training.landmarks import landmarks
-from training.recipe import Recipe
 
 EXAMPLES = 8
 MAPPED = 8192  # training phrases that the map is drawn from
@@ -30,7 +30,7 @@ OFFERED_PIECES = 100  # likewise pitched pieces by people, for a melody
 
 
 class PhraseBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "errors"
     allowed = 0.01  # share of steps

@@ -22,10 +22,8 @@ from torch import Tensor, nn
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.music.phrases import KINDS, SETS, Shape
-from training.families.musicvae.task import PhraseTask
-from training.graphs import Graph
+from training.core.graphs import Graph
 
-Task = PhraseTask
 State = tuple[Tensor, Tensor]
 FAINT = 0.1  # what other segments' shares of z count at first
 QUIET = -2.0  # log deviation of the posterior at first: what z says is heard before it has to be brief

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.errors import HocketError
+from training.core.recipe import Recipe
 from training.data.notes import phrases
 from training.data.notes.shards import Shards, training_pieces
 from training.families import task as tasks
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.losses import kl_from_standard_normal
 
 BITS = math.log(2)  # nats
 
@@ -104,7 +103,7 @@ class PhraseTask:
         inputs = torch.where(torch.rand_like(inputs, dtype=torch.float) < train.hidden, network.unknown, inputs)
         logits = network(z, inputs)
         nats = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten())
-        told = divergence(mean, deviation).mean()
+        told = kl_from_standard_normal(mean, deviation).mean()
         beta = train.beta * min(1.0, progress / train.beta_rise) if train.beta_rise else train.beta
         total = nats + beta * F.relu(told - train.free * BITS) / self.shape.steps
         return {"total": total, "nats": nats, "bits": told / BITS}
@@ -135,11 +134,6 @@ def to_judge_by(shards: Shards, seen: phrases.Phrases, genres: tuple[str, ...], 
     return held if len(held) else seen.chosen(np.linspace(0, len(seen) - 1, most).astype(int))
 
 
-def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
-    """Nats (lanes,) from the standard normal to the Gaussian of that mean and log deviation."""
-    return 0.5 * (mean**2 + (2 * deviation).exp() - 1 - 2 * deviation).sum(-1)
-
-
 @torch.no_grad()
 def told_accuracy(model: Any, rows: NDArray[np.int16]) -> float:
     """Share of the steps of phrases (n, steps) whose likeliest token is right, told those before."""
@@ -162,5 +156,5 @@ def score(network: Any, rows: NDArray[np.int16], device: str = "cpu") -> Score:
     return Score(
         *(float(r.mean()) for r in right),
         *(float(r[onset].mean()) for r in right),
-        float(divergence(mean, deviation).mean()) / BITS,
+        float(kl_from_standard_normal(mean, deviation).mean()) / BITS,
     )

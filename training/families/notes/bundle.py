@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,30 +13,33 @@ from instrument.models.bundle import Bundle
 from instrument.models.manifest import Knob
 from instrument.music import codec
 from instrument.music.notes import Part
+from training.core.recipe import Recipe
 from training.data.notes.events import features, vary
 from training.data.notes.shards import PieceInfo, licences, training_pieces
 from training.data.notes.traits import traits
-from training.evaluation.notes.predictor import BundlePredictor
-from training.evaluation.notes.yardstick import score_pieces
 from training.families.knobs import FOCUS, genre_knob, temperature_knob
 from training.families.notes import network as note_family
+from training.families.notes.predictor import BundlePredictor, Stepper
 from training.families.notes.task import valid_pieces
-from training.recipe import Recipe
+from training.families.notes.yardstick import score_pieces
 
 STYLE = 2.5  # with it, a listener's ear knows a genre in its first bars about as often as in real pieces
-# Steps of knobs, times: the same turn changes more of what a Transformer plays, and one step is to change little.
-COARSE = {"transformer": 2}
 GOLDEN_STEPS = 8
 OFFERED_PIECES = 100  # pitched pieces by people that a genre needs to be offered
 COMPARED = {"pieces": 6, "notes": 320}  # of each genre, for the likelihood before and after
 
 
 class NoteBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`. A family adds how its step graph is run.
+
+    stepper: makes a `Stepper` of a bundle; knob_steps: how many times as large the knobs' steps are as an LSTM's.
+    """
 
     figure = "nats"
     allowed = 0.02  # nats a note
     smaller = ("int8", "fp16")
+    stepper: ClassVar[Callable[[Bundle], Stepper]]
+    knob_steps: ClassVar[int] = 1
 
     def __init__(self, network: nn.Module, recipe: Recipe, genres: tuple[str, ...]) -> None:
         self.network, self.recipe, self.genres = network, recipe, genres
@@ -48,24 +52,29 @@ class NoteBundling:
                 own.append(piece)
         self.compared = [piece for own in chosen.values() for piece in own]
 
+    @classmethod
+    def predictor(cls, bundle: Bundle) -> BundlePredictor:
+        """The bundle in place of the network."""
+        return BundlePredictor(bundle, cls.stepper(bundle))
+
     def parity(self, bundle: Bundle) -> float:
         """Largest difference of a logit between network and bundle over a real excerpt."""
         told, condition = self._example()
         with torch.no_grad():
             mine, _ = self.network(told, condition, self.network.initial(1))
-        predictor = BundlePredictor(bundle)
+        predictor = self.predictor(bundle)
         theirs, _ = predictor(told, condition, predictor.initial(1))
         return max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
 
     def measure(self, bundle: Bundle | None) -> float:
         """Held-out nats a note, of the network if no bundle is given."""
-        predictor = BundlePredictor(bundle) if bundle else self.network
+        predictor = self.predictor(bundle) if bundle else self.network
         return score_pieces(predictor, self.shards, self.compared, self.genres, COMPARED["notes"]).total
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
         """Inputs of every step and head over a real excerpt, and the logits they give in this bundle."""
         told, condition = self._example()
-        predictor = BundlePredictor(bundle)
+        predictor = self.predictor(bundle)
         state, steps = predictor.initial(1), []
         for i in range(condition.shape[1]):  # one at a time, as it is played: 8-bit products of many rows scale apart
             one = {name: value[:, i : i + 1] for name, value in told.items()}
@@ -95,7 +104,7 @@ class NoteBundling:
             "genres": offered,
             "parts": tuple(int(p) for p in Part),
             "traits": {genre: traits(self.shards, genre, pieces) for genre in offered},
-            "knobs": knobs(offered, COARSE.get(self.recipe.family, 1)),
+            "knobs": knobs(offered, self.knob_steps),
         }
 
     def latents(self) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from instrument.models.manifest import Port
 from instrument.models.notes.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
 from instrument.music import codec
-from training.graphs import Graph
+from training.core.graphs import Graph
 
 FIELDS = codec.FIELDS
 CLASSES = {**FIELDS, "pitch": codec.ROWS, "velocity": codec.FLAT + 1}

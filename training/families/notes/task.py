@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from instrument.errors import HocketError
+from training.core.recipe import Recipe
 from training.data.notes import events
 from training.data.notes.shards import PieceInfo, Shards, training_pieces
-from training.evaluation.notes.yardstick import Score, score_pieces
 from training.families import task as tasks
 from training.families.notes import network as note_family
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.families.notes.yardstick import Score, score_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class NoteTask:
         self.stream = events.NoteStream(shards, pieces, genres, self.train.lanes, recipe.seed, recipe.sampling)
         self.valid = valid_pieces(shards, recipe)
         self.memory: tuple[Tensor, ...] = ()
-        self.teacher = teacher_of(self.train.teacher, genres).to(device) if self.train.teacher else None
+        self.teacher: nn.Module | None = None  # given by the run
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a note, in all and by field."""
@@ -97,20 +94,6 @@ class NoteTask:
         """Go on where these were taken."""
         self.stream.restore(place)
         self.memory = tuple(m.to(self.device) for m in memory)
-
-
-def teacher_of(start: str, genres: tuple[str, ...]) -> nn.Module:
-    """The network of a bundle or checkpoint of notes. HocketError if it knows other genres."""
-    from training.recipe import FAMILIES, recipe_from
-    from training.weights import starting_weights
-
-    weights, facts = starting_weights(start)
-    recipe = recipe_from(facts["recipe"], start)
-    if tuple(facts["genres"]) != genres or not issubclass(FAMILIES[recipe.family].Task, NoteTask):
-        raise HocketError(f"{start} cannot teach these genres: give a model of notes that was trained on this data")
-    network = FAMILIES[recipe.family].Network(recipe.model, len(genres))
-    network.load_state_dict({name: weights[name] for name in network.state_dict()})
-    return network.eval().requires_grad_(False)
 
 
 def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:

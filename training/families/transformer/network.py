@@ -18,11 +18,9 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
 from instrument.music import codec
+from training.core.graphs import Graph
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
-from training.families.notes.task import NoteTask
-from training.graphs import Graph
 
-Task = NoteTask
 State = tuple[()] | tuple[Tensor, Tensor]
 
 TURN = 9216  # positions go round after so many notes or ticks; far beyond any context

@@ -11,15 +11,15 @@ from torch import nn
 from instrument.models.bundle import Bundle
 from instrument.models.sound.spectral import MelFormat, Sound, log_mel
 from instrument.models.sound.vocoder import Vocoder
-from training.evaluation.sound.distances import multi_resolution
+from training.core.recipe import Recipe
 from training.families.vocoder.task import held_out, rendered, sounds
-from training.recipe import Recipe
+from training.measures.distances import multi_resolution
 
 EXAMPLE_FRAMES = 48
 
 
 class VocoderBundling:
-    """See `export.Bundling`."""
+    """See `families.bundling.Bundling`."""
 
     figure = "stft_distance"
     allowed = 0.01

@@ -19,10 +19,8 @@ from torch.nn import functional as F
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.sound.spectral import CENTRE, SPREAD, MelFormat, hertz_of, mel_matrix, mel_of
-from training.families.vocoder.task import VocodingTask
-from training.graphs import Graph
+from training.core.graphs import Graph
 
-Task = VocodingTask
 State = tuple[Tensor, ...]
 FORMAT = MelFormat()
 ENTRY = 3  # frames that the first convolution sees

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,13 +37,11 @@ from instrument.models.sound.spectral import (
     mel_of_spectra,
 )
 from instrument.models.sound.vocoder import FAINT, PRIMED, Synthesis
+from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
-from training.evaluation.sound.distances import multi_resolution
 from training.families import task as tasks
 from training.families.vocoder.tone_synth import mixture
-
-if TYPE_CHECKING:
-    from training.recipe import Recipe
+from training.measures.distances import multi_resolution
 
 RESOLUTIONS = (512, 1024, 2048)
 LOW = 16.0  # bins: 340 Hz

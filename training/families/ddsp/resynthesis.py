@@ -1,13 +1,10 @@
-"""What a family's representation keeps of a real note: taken apart and put together again, without a network."""
+"""What partials and noise keep of a real note: it is analysed and synthesised again, without a network."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.sound import note_spectra as notespectra
 from instrument.models.sound.additive import (
     FRAME_RATE,
     PARTIALS,
@@ -24,7 +21,7 @@ from training.data.sound.partials import analyse
 Sound = NDArray[np.float32]
 
 
-def of_partials(samples: Sound, pitch: int, rate: int) -> Sound:
+def round_trip(samples: Sound, pitch: int, rate: int) -> Sound:
     """A note (n,) as partials and noise, those of `ddsp`, in frames of the analysis. rate: a multiple of `FRAME_RATE`
     (16000)."""
     frames = analyse(samples, rate, pitch)
@@ -43,10 +40,3 @@ def of_partials(samples: Sound, pitch: int, rate: int) -> Sound:
         start = (i - 1) * hop  # frames are centred on their time
         out[max(0, start) : start + 2 * hop] += noise[max(0, -start) :]
     return np.pad(out, (0, max(0, len(samples) - len(out))))[: len(samples)]
-
-
-ROUND_TRIPS: dict[str, Callable[[Sound, int, int], Sound]] = {
-    "ddsp": of_partials,
-    "gansynth": notespectra.round_trip,
-}
-"""Family -> (samples, MIDI pitch, rate) -> samples."""

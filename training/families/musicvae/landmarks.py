@@ -17,9 +17,9 @@ from instrument.models.latent import NO_GENRE, Point, slerp
 from instrument.music.phrases import OFF, Shape, notes_of
 from training.data.notes.phrases import BAR_TICKS, PartShards, Phrases, attributes
 from training.data.notes.shards import Shards
-from training.evaluation.notes.analysis import key_fits, signature
-from training.evaluation.notes.genres import BARS, EARS, GenreEar, genre_ear
-from training.evaluation.notes.reconstruction import decode, encode
+from training.families.musicvae.bundle_phrases import decode, encode
+from training.measures.analysis import key_fits, signature
+from training.measures.genres import BARS, EARS, GenreEar, genre_ear
 
 CONSIDERED = 2048  # phrases of a genre
 DECODED = 256  # the best of these, judged again as the model says them

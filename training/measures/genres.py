@@ -27,7 +27,7 @@ from instrument.music.notes import Part, Piece
 from instrument.music.phrases import DRUM_KEYS, KIND_OF
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.notes.shards import Shards
-from training.evaluation.notes.analysis import key_fits
+from training.measures.analysis import key_fits
 
 BAR = 4 * TICKS_PER_BEAT
 BARS = 2

@@ -1,0 +1,1 @@
+"""What every other room of training uses: checkpoints, recipes as dataclasses, ONNX graphs and optimisers."""
