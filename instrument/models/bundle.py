@@ -74,6 +74,7 @@ OPERATORS: dict[str, frozenset[str]] = {
     "lstm": _DENSE,
     "transformer": _ATTENTIVE,
     "musicvae": _DENSE | {"LSTM"},
+    "plan": _DENSE | {"Log", "LogSoftmax", "ReduceSum", "Softmax"},
     "ddsp": _DENSE,
     "vocoder": _SPECTRAL,
     "gansynth": _DENSE | {"Exp", "Log", "Neg"},

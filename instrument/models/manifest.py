@@ -13,7 +13,7 @@ from instrument.errors import HocketError
 
 VERSION = 1
 MAX_MANIFEST = 1 << 20
-FAMILIES = ("lstm", "transformer", "musicvae", "cmelgan", "vocoder", "gansynth", "ddsp")
+FAMILIES = ("lstm", "transformer", "musicvae", "plan", "cmelgan", "vocoder", "gansynth", "ddsp")
 
 PlainName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -117,7 +117,7 @@ class Manifest(msgspec.Struct, frozen=True):
     manifest_version: int
     slug: Slug
     name: Annotated[str, Meta(max_length=80)]
-    family: Literal["lstm", "transformer", "musicvae", "cmelgan", "vocoder", "gansynth", "ddsp"]
+    family: Literal["lstm", "transformer", "musicvae", "plan", "cmelgan", "vocoder", "gansynth", "ddsp"]
     version: str
     licence: str
     graphs: Annotated[tuple[Graph, ...], Meta(min_length=1, max_length=16)]
