@@ -37,6 +37,18 @@ def prepare(
 
 
 @app.command()
+def prepare_plans(
+    source: Annotated[Path, typer.Argument(help="a folder with plans.jsonl.gz and, if there are any, forms.jsonl.gz")],
+    out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/plans"),
+) -> None:
+    """Read plans of chords and sections into one file to train on."""
+    from training.data.plans import prepare_plans as prepare
+
+    plans = prepare(source, out)
+    print(f"{out}: {len(plans.pieces)} pieces, data {plans.data_hash[:16]}")
+
+
+@app.command()
 def prepare_audio(
     sources: Annotated[list[Path], typer.Argument(help="folders of sound, notes, MIDI, `prepare`'s; sound fonts")],
     out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/stream"),
@@ -153,7 +165,9 @@ def prime(
 @app.command()
 def evaluate(
     bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
-    data: Annotated[Path | None, typer.Option(help="what `prepare` made [data/midi, data/stream, data/notes]")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="what `prepare` made [data/midi, data/plans, data/stream, data/notes]")
+    ] = None,
     midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to hold against, instead of --data")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
     pieces: Annotated[
@@ -168,7 +182,7 @@ def evaluate(
     notes: Annotated[Path | None, typer.Option(help="of a vocoder: notes for its pitch [data/notes-full]")] = None,
 ) -> None:
     """Measure a bundle: likelihood or phrases given back, likeness to held-out pieces, key lock, long runs; of sound
-    models, likeness to real sound. It takes some minutes."""
+    models, likeness to real sound; of a plan model, chords and sections ahead of time. It takes some minutes."""
     import json
 
     import torch
@@ -182,6 +196,9 @@ def evaluate(
 
     torch.set_num_threads(1)
     opened = evaluation.find_bundle(bundle)
+    if opened.manifest.family == "plan":
+        _evaluate_plan(opened, data, split, pieces, card, out, as_json)
+        return
     if opened.manifest.family not in NOTE_PLAYERS:
         _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
         return
@@ -202,6 +219,26 @@ def evaluate(
         print_tables(done.figures, Console())
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
+
+
+def _evaluate_plan(
+    bundle: Bundle, data: Path | None, split: str, pieces: int | None, card: bool, out: Path | None, as_json: bool
+) -> None:
+    import json
+
+    from training.evaluation.overview import write_overview
+    from training.evaluation.plans import command as evaluation
+
+    done = evaluation.evaluate_plan(bundle, data, split, pieces)
+    if card:
+        folder = out or Path("docs/models") / bundle.manifest.slug
+        evaluation.write_cards(done, folder)
+        if out is None:
+            write_overview(folder.parent)
+    if as_json:
+        print(json.dumps(done.figures, indent=1))
+    else:
+        _print_sections(evaluation.sections(done.figures))
 
 
 def _evaluate_sound(

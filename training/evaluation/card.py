@@ -9,7 +9,7 @@ from instrument.models.catalog import kind_of
 from instrument.models.manifest import Manifest, read_manifest
 
 KINDS = {"notes": "A note model", "stream": "A sound model (an endless stream)", "voice": "A sound model (a voice)"}
-OTHER = "A part of sound models"
+OTHERS = {"plan": "A plan model (chords and sections ahead of the players)", "vocoder": "A part of sound models"}
 
 
 def write_card(folder: Path, figures: dict[str, Any]) -> None:
@@ -23,7 +23,7 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     lines = [
         f"# {manifest.name} ({manifest.slug})",
         "",
-        f"{KINDS.get(kind_of(manifest.family), OTHER)} of family `{manifest.family}`, version {manifest.version}, "
+        f"{KINDS.get(kind_of(manifest.family)) or OTHERS[manifest.family]} of family `{manifest.family}`, version {manifest.version}, "
         f"{size / 2**20:.2f} MiB of graphs.",
         *_offered(manifest),
         "",
