@@ -23,8 +23,8 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
     lines = [
         f"# {manifest.name} ({manifest.slug})",
         "",
-        f"{KINDS.get(kind_of(manifest.family)) or OTHERS[manifest.family]} of family `{manifest.family}`, version {manifest.version}, "
-        f"{size / 2**20:.2f} MiB of graphs.",
+        f"{KINDS.get(kind_of(manifest.family)) or OTHERS[manifest.family]} of family `{manifest.family}`, "
+        f"version {manifest.version}, {size / 2**20:.2f} MiB of graphs.",
         *_offered(manifest),
         "",
         f"Licence: {manifest.licence}, with the attributions below.",

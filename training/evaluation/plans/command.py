@@ -158,11 +158,7 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     }
     where = figures["held_out"]
     written = {
-        genre: {
-            name: f"{value[0]:.2f} ({value[1]:.2f})" if isinstance(value, tuple | list) else value
-            for name, value in row.items()
-        }
-        for genre, row in figures["written"].items()
+        genre: {name: _beside(*values) for name, values in row.items()} for genre, row in figures["written"].items()
     }
     return {
         f"Chords ahead of time ({where})": [
@@ -198,3 +194,8 @@ def write_cards(done: Evaluation, folder: Path) -> None:
 
 def _named(method: str) -> str:
     return f"model, {method}" if method.startswith("sections") else method
+
+
+def _beside(ours: float | None, theirs: float | None) -> str:
+    """A figure, and that of held-out pieces in brackets."""
+    return ("–" if ours is None else f"{ours:.2f}") + ("" if theirs is None else f" ({theirs:.2f})")

@@ -185,28 +185,28 @@ class FormStep(nn.Module):
     """row (lanes, columns), hidden (lanes, units) -> log probabilities (lanes, answers), heard (lanes, width),
     hidden."""
 
-    def __init__(self, network: FormNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network, self.cell = network, Cell(network.gru, 0)
+        self.network, self.form_cell = network, Cell(network.form.gru, 0)
 
     def forward(self, row: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        told = self.network.embed(row)
-        after = self.cell(told, hidden)
+        told = self.network.form.embed(row)
+        after = self.form_cell(told, hidden)
         heard = torch.cat([after, told], -1)
-        return self.network.which(heard, row), heard, after
+        return self.network.form.which(heard, row), heard, after
 
 
 class FormDetails(nn.Module):
     """heard (lanes, width), answer and length before (lanes,) -> log probabilities of length and kind."""
 
-    def __init__(self, network: FormNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        return self.network.details(heard, answer, before)
+        return self.network.form.details(heard, answer, before)
 
 
 def graphs(network: Network) -> dict[str, Graph]:
@@ -223,7 +223,7 @@ def graphs(network: Network) -> dict[str, Graph]:
             [Port("chords", "logits", (-1, slots.CLASSES)), Port("hidden_after", "state", (-1, 2, config.units))],
         ),
         "form": (
-            FormStep(network.form),
+            FormStep(network),
             (told, torch.zeros(lanes, config.form)),
             [Port("row", "event", (-1, len(form.SIZES)), "int64"), Port("hidden", "state", (-1, config.form))],
             [
@@ -233,7 +233,7 @@ def graphs(network: Network) -> dict[str, Graph]:
             ],
         ),
         "details": (
-            FormDetails(network.form),
+            FormDetails(network),
             (torch.zeros(lanes, heard), told[:, 0], told[:, 0].clone()),
             [
                 Port("heard", "hidden", (-1, heard)),
@@ -248,3 +248,14 @@ def graphs(network: Network) -> dict[str, Graph]:
 def states(network: Network) -> tuple[StatePair, ...]:
     """The state that passes from slot to slot."""
     return (StatePair("hidden", "hidden_after", (2, network.config.units)),)
+
+
+def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's parameters from those of its graphs, where the layers of its GRUs are cells."""
+    layers = {"cells.0": ("gru", 0), "cells.1": ("gru", 1), "form_cell": ("form.gru", 0)}
+    out = {name: value for name, value in found.items() if not name.startswith(("cells.", "form_cell."))}
+    for cell, (gru, layer) in layers.items():
+        for part, end in (("enter", "ih"), ("stay", "hh")):
+            for kind in ("weight", "bias"):
+                out[f"{gru}.{kind}_{end}_l{layer}"] = found[f"{cell}.{part}.{kind}"]
+    return out

@@ -29,12 +29,14 @@ PADDING = -1
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
     """steps: slots of a lane in a batch; balance: 0 = genres evenly, 1 = by their slots; hidden: share of the pieces
-    whose sections are not told; forms: pieces of a batch whose sections are learnt; valid_pieces: of each genre."""
+    whose sections are not told; forms: pieces of a batch whose sections are learnt; form_balance: as `balance`, of
+    these by their number; valid_pieces: of each genre."""
 
     steps: int = 64
     balance: float = 0.6
     hidden: float = 0.35
-    forms: int = 24
+    forms: int = 96
+    form_balance: float = 0.4
     valid_pieces: int = 24
 
 
@@ -84,8 +86,11 @@ class PlanTask:
         self.rows = [piece.features() for piece in self.pieces]
         self.hidden = [without_sections(rows) for rows in self.rows]
         self.chords = [np.array(piece.chords, np.int8) for piece in self.pieces]
-        self.shares = _shares(self.pieces, self.train.balance)
-        self.forms = [form_features(form_genre(piece), piece.form) for piece in pieces if len(piece.form) > 1]
+        counts = [len(piece.chords) for piece in self.pieces]
+        self.shares = _shares([form_genre(p) for p in self.pieces], counts, self.train.balance)
+        formed = [piece for piece in pieces if len(piece.form) > 1]
+        self.forms = [form_features(form_genre(piece), piece.form) for piece in formed]
+        self.form_shares = _shares([form_genre(p) for p in formed], [1] * len(formed), self.train.form_balance)
         self.valid = valid_pieces(plans, recipe)
         self.memory: tuple[Tensor, ...] = ()
         self._lanes = [(0, -1, False)] * self.train.lanes  # piece, next slot (-1: none is begun), sections hidden
@@ -101,7 +106,7 @@ class PlanTask:
         total = nats
         losses = {"nats": nats}
         if self.forms:
-            drawn = [self.forms[i] for i in rng.integers(len(self.forms), size=self.train.forms)]
+            drawn = [self.forms[i] for i in rng.choice(len(self.forms), self.train.forms, p=self.form_shares)]
             losses["sections"], details = form_losses(network.form, drawn, self.device)
             total = total + losses["sections"] + details
         return {"total": total} | losses
@@ -154,11 +159,11 @@ def valid_pieces(plans: Plans, recipe: Recipe) -> list[PlanPiece]:
     return [piece for genre in GENRES for piece in [p for p in held if p.genre == genre][: recipe.train.valid_pieces]]
 
 
-def _shares(pieces: Sequence[PlanPiece], balance: float) -> NDArray[np.float64]:
-    """How likely each piece is drawn, so that a genre has its slots' share to the power of `balance`."""
-    genre = np.array([GENRES.index(piece.genre) for piece in pieces])
-    slots = np.bincount(genre, [len(piece.chords) for piece in pieces], len(GENRES))
-    each = np.maximum(slots, 1) ** (balance - 1)
+def _shares(genres: Sequence[int], sizes: Sequence[int], balance: float) -> NDArray[np.float64]:
+    """How likely each piece is drawn, so that a genre has the share of its sizes to the power of `balance`."""
+    genre = np.array(genres, np.int64)
+    total = np.bincount(genre, sizes)
+    each = np.maximum(total, 1) ** (balance - 1)
     shares: NDArray[np.float64] = each[genre] / each[genre].sum()
     return shares
 
