@@ -122,10 +122,8 @@ class PlanWriter:
                 return outline.lasting(length)
             if closing and settings.ending:
                 return None
-        section_or_end = self._draw_section(outline, settings)
-        if section_or_end is None:
-            return None
-        return outline.with_section(section_or_end, outline.label_of(section_or_end), len(plan))
+        drawn = self._draw_section(outline, settings)
+        return None if drawn is None else outline.with_section(drawn, outline.label_of(drawn), len(plan))
 
     def _draw_section(self, outline: Outline, settings: Settings) -> Section | None:
         """The next section; None: the piece ends."""
@@ -199,13 +197,13 @@ class PlanWriter:
             if not slot or chord != drawn[slot - 1]
         )
         bar = bar._replace(chords=chords)
-        heard.told = _as_told(plan.extended([bar]), settings, outline)
+        heard.told = _as_told((*plan.bars, bar), plan.key, settings, outline)
         self._heard = heard
         return bar._replace(recall=_recall(plan, bar, outline, settings.vary))
 
     def _listen(self, plan: Plan, settings: Settings, outline: Outline) -> _Heard:
         """What the network heard of a plan: what it wrote itself is known, all else is heard from its start."""
-        told = _as_told(plan, settings, outline)
+        told = _as_told(plan.bars, plan.key, settings, outline)
         if self._heard is not None and self._heard.told == told:
             return self._heard
         tracker = Tracker(settings.nearest, _minor(plan))
@@ -234,12 +232,14 @@ def _told(tracker: Tracker) -> NDArray[np.int64]:
     return tracker.row()[None].astype(np.int64)
 
 
-def _as_told(plan: Plan, settings: Settings, outline: Outline) -> tuple[Any, ...]:
+def _as_told(
+    bars: tuple[PlanBar, ...], key: tuple[int, str] | None, settings: Settings, outline: Outline
+) -> tuple[Any, ...]:
     """What of a plan the chord network is told: bars, and the sections that they are in."""
     sections = tuple(
-        section for section, start in zip(outline.sections, outline.starts, strict=True) if start < len(plan)
+        section for section, start in zip(outline.sections, outline.starts, strict=True) if start < len(bars)
     )
-    return settings.nearest, plan.key, sections, tuple((bar.metre, bar.chords) for bar in plan.bars)
+    return settings.nearest, key, sections, tuple((bar.metre, bar.chords) for bar in bars)
 
 
 def _minor(plan: Plan) -> bool:
