@@ -37,6 +37,18 @@ def prepare(
 
 
 @app.command()
+def prepare_plans(
+    source: Annotated[Path, typer.Argument(help="a folder with plans.jsonl.gz and, if there are any, forms.jsonl.gz")],
+    out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/plans"),
+) -> None:
+    """Read plans of chords and sections into one file to train on."""
+    from training.data.plans import prepare_plans as prepare
+
+    plans = prepare(source, out)
+    print(f"{out}: {len(plans.pieces)} pieces, data {plans.data_hash[:16]}")
+
+
+@app.command()
 def prepare_audio(
     sources: Annotated[list[Path], typer.Argument(help="folders of sound, notes, MIDI, `prepare`'s; sound fonts")],
     out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/stream"),
@@ -153,7 +165,9 @@ def prime(
 @app.command()
 def evaluate(
     bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
-    data: Annotated[Path | None, typer.Option(help="what `prepare` made [data/midi, data/stream, data/notes]")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="what `prepare` made [data/midi, data/plans, data/stream, data/notes]")
+    ] = None,
     midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to compare with, instead of --data")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
     pieces: Annotated[
@@ -174,8 +188,9 @@ def evaluate(
     baseline: Annotated[Path | None, typer.Option(help="with --bands: bands.json of an earlier run")] = None,
 ) -> None:
     """Measure a bundle. Note models: likelihood, similarity to held-out pieces, key lock, long runs, copied runs.
-    Phrase models: reconstruction and the same. Sound models: similarity to real sound. With --bands: all genres and
-    factory patches as `hocket render` plays them, against bounds of real pieces. It takes some minutes."""
+    Phrase models: reconstruction and the same. Sound models: similarity to real sound. Plan models: chords and sections
+    ahead of time. With --bands: all genres and factory patches as `hocket render` plays them, against bounds of real
+    pieces. It takes some minutes."""
     import json
 
     import torch
@@ -192,6 +207,9 @@ def evaluate(
     family = find_family(opened.manifest.family)
     if bands:
         _evaluate_bands(opened, seconds, seeds or 3, renders, baseline, card, out, as_json)
+        return
+    if family.kind == "plan":
+        _evaluate_plan(opened, data, split, pieces, card, out, as_json)
         return
     if not family.makes_notes:
         _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
@@ -213,6 +231,26 @@ def evaluate(
         print_tables(done.figures, Console())
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
+
+
+def _evaluate_plan(
+    bundle: Bundle, data: Path | None, split: str, pieces: int | None, card: bool, out: Path | None, as_json: bool
+) -> None:
+    import json
+
+    from training.evaluation.overview import write_overview
+    from training.evaluation.plans import command as evaluation
+
+    done = evaluation.evaluate_plan(bundle, data, split, pieces)
+    if card:
+        folder = out or Path("docs/models") / bundle.manifest.slug
+        evaluation.write_cards(done, folder)
+        if out is None:
+            write_overview(folder.parent)
+    if as_json:
+        print(json.dumps(done.figures, indent=1))
+    else:
+        _print_sections(evaluation.sections(done.figures))
 
 
 def _evaluate_sound(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["notes", "phrases", "stream", "voice", "vocoder"]
+Kind = Literal["notes", "phrases", "plan", "stream", "voice", "vocoder"]
 PlayerKind = Literal["notes", "stream", "voice", ""]  # a model as a player; "": it is not a player by itself
 Arrays = Literal["latents", "primers"]
 
@@ -45,7 +45,7 @@ class Family:
         match self.kind:
             case "notes" | "phrases":
                 return "notes"
-            case "vocoder":
+            case "plan" | "vocoder":
                 return ""
             case kind:
                 return kind
@@ -72,6 +72,13 @@ FAMILIES: dict[str, Family] = {
         graphs=("encoder", "conductor", "step"),
         arrays=("latents",),
         operators=_DENSE | {"LSTM"},
+    ),
+    "plan": Family(
+        "plan",
+        "",
+        graphs=("chord", "details", "form"),
+        operators=_DENSE | {"Log", "LogSoftmax", "ReduceSum", "Softmax"},
+        unpacked=False,
     ),
     "cmelgan": Family(
         "stream",

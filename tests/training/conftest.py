@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from tests.support.corpus import write_corpus
+from tests.support.plans import form, small_recipe, songs, write_plans
 from training.core.recipe import Recipe
 from training.data.notes.prepare import prepare
+from training.data.plans import prepare_plans
 from training.export import export
 from training.fit import Run
 from training.recipe import read_recipe
@@ -67,3 +69,25 @@ def run(recipe, tmp_path_factory, one_thread) -> Path:
 def bundle_folder(run, tmp_path_factory, one_thread) -> Path:
     """The bundle of that run."""
     return export(run / "best.safetensors", tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="session")
+def plan_data(tmp_path_factory) -> Path:
+    """A small collection of plans, as `prepare-plans` makes it."""
+    folder = tmp_path_factory.mktemp("plans")
+    prepare_plans(write_plans(folder / "source", songs(), [form(i) for i in range(3)]), folder / "data")
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def plan_run(plan_data, tmp_path_factory, one_thread) -> Path:
+    """A run of a small plan model."""
+    folder = tmp_path_factory.mktemp("plan-run")
+    Run(small_recipe(plan_data), folder).fit()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def plan_bundle(plan_run, tmp_path_factory, one_thread) -> Path:
+    """The bundle of that run."""
+    return export(plan_run / "best.safetensors", tmp_path_factory.mktemp("plan-bundles"))

@@ -11,6 +11,7 @@ from training.families.table import Kind, find_family
 KINDS: dict[Kind, str] = {
     "notes": "A note model",
     "phrases": "A note model",
+    "plan": "A plan model (chords and sections ahead of the players)",
     "stream": "A sound model (an endless stream)",
     "voice": "A sound model (a voice)",
     "vocoder": "A part of sound models",

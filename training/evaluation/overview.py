@@ -33,6 +33,11 @@ classifier trained on real sound; NDB: share of bins that differ; STFT: multi-re
 or as a share of Griffin-Lim's; Frechet: distance in that classifier's embedding; blend heard: Spearman's rank
 correlation of the knob with the class probability; × real time: one thread."""
 
+PLANS = """# The plan models
+
+Measured by the same command on held-out plans: nats a slot, nats a change and top-1 at changes with the sections known,
+nats a slot without; whether a section returns, which one, and nats a section (pop, rock, jazz, folk)."""
+
 
 def keep_figures(folder: Path, figures: dict[str, Any]) -> None:
     """Write an evaluation's figures into `folder`."""
@@ -49,8 +54,10 @@ def write_overview(folder: Path) -> Path:
             found[path.parent.name] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise HocketError(f"{path} cannot be read ({error}): evaluate that bundle again with --card") from error
+    plans = {slug: own for slug, own in found.items() if find_family(own["family"]).kind == "plan"}
     notes, sound = (
-        {s: o for s, o in found.items() if find_family(o["family"]).makes_notes == kind} for kind in (True, False)
+        {s: o for s, o in found.items() if find_family(o["family"]).makes_notes == kind and s not in plans}
+        for kind in (True, False)
     )
     lines = [INTRODUCTION, "", *table({_link(slug, own): summary(own) for slug, own in notes.items()}), ""]
     nats = {slug: own["yardstick"] for slug, own in found.items() if "yardstick" in own}
@@ -68,6 +75,8 @@ def write_overview(folder: Path) -> Path:
         lines += [SOUND, "", *table({_link(slug, own): sound_summary(own) for slug, own in sound.items()}), ""]
         for slug, own in sound.items():
             lines += [f"## {own['name']}", "", *_sound_lines(folder, slug, own)]
+    if plans:
+        lines += [PLANS, "", *table({_link(slug, own): plan_summary(own) for slug, own in plans.items()}), ""]
     path = folder.with_suffix(".md")
     path.write_text("\n".join(lines).rstrip() + "\n")
     return path
@@ -110,6 +119,19 @@ def sound_summary(figures: dict[str, Any]) -> dict[str, Any]:
         "family": figures["family"],
         "goals met": met,
         **figures["overview"],
+        "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}",
+    }
+
+
+def plan_summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """One row of the overview of plan models."""
+    known, hidden = (figures["chords"][of]["mean"] for of in ("sections known", "sections not known"))
+    return {
+        "goals met": _of([goal["met"] for goal in figures["goals"].values()]),
+        **known,
+        "nats a slot, sections not known": hidden["nats a slot"],
+        **figures["sections"]["model"]["mean"],
+        "ms a beat": f"{figures['cost']['p50']:.2f}",
         "MiB": f"{figures['cost']['bytes'] / 2**20:.2f}",
     }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.families.bundling import Bundling
     from training.families.task import Task
 
-Kind = Literal["notes", "phrases", "stream", "voice", "vocoder"]
+Kind = Literal["notes", "phrases", "plan", "stream", "voice", "vocoder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ FAMILIES: dict[str, Family] = {
         "notes", ".transformer.network", ".notes.task:NoteTask", ".transformer.bundle:TransformerBundling"
     ),
     "musicvae": Family("phrases", ".musicvae.network", ".musicvae.task:PhraseTask", ".musicvae.bundle:PhraseBundling"),
+    "plan": Family("plan", ".plan.network", ".plan.task:PlanTask", ".plan.bundle:PlanBundling"),
     "cmelgan": Family("stream", ".cmelgan.network", ".cmelgan.task:StreamTask", ".cmelgan.bundle:StreamBundling"),
     "vocoder": Family("vocoder", ".vocoder.network", ".vocoder.task:VocodingTask", ".vocoder.bundle:VocoderBundling"),
     "gansynth": Family(

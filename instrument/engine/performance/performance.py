@@ -40,11 +40,10 @@ class Performance:
     """Everything from one Play to the next Stop, in ticks from 0.
 
     The loop of the engine: `extend` while there is time, `advance` as the transport moves and play what it returns,
-    `set` and `load` when a knob or a model changes. All of them may be called before the first `advance`. For one
-    thread; others may read `take`, `table` and the properties.
+    `set` and `load` on changes, also before the first `advance`. For one thread; others may read `take`, `table` and
+    the properties.
 
-    players: one record for each player, by number; table: all knobs; metres: the bars; held: live notes that have not
-    been released; sound_models: the models of the sound players.
+    players: by number; table: all knobs; metres: the bars; held: live notes; sound_models: of the sound players.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -137,8 +136,8 @@ class Performance:
 
     def current_patch(self) -> Patch:
         """The patch with the present knobs and models."""
-        players = tuple(player.as_patch() for player in self.players)
-        return replace(self.patch, knobs=dict(self._instrument), players=players, progression=self._progression)
+        played = tuple(player.as_patch() for player in self.players)
+        return replace(self.patch, knobs=dict(self._instrument), players=played, progression=self._progression)
 
     @property
     def plan(self) -> Plan | None:

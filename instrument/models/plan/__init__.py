@@ -1,0 +1,1 @@
+"""The plan model: chords and sections ahead of the players."""

@@ -1,0 +1,73 @@
+"""The yardstick of chords ahead of time.
+
+Slots and classes are those of `instrument.models.plan.slots`. A change is a slot whose chord is not the previous one;
+nats a change are all nats over the number of changes; top-1 is at changes, the previous chord excluded. Slots are
+pooled within a genre, and the figure is the mean of the genres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.models.plan.slots import NONE, without_sections
+from training.data.plans import PlanPiece
+from training.families.plan.task import chord_nats
+
+FIGURES = ("nats a slot", "nats a change", "top-1")
+Judge = Callable[[Sequence["Told"]], "list[tuple[NDArray[np.float64], NDArray[np.int64]]]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A piece, and what is told of its slots."""
+
+    piece: PlanPiece
+    rows: NDArray[np.int8]
+
+    @property
+    def chords(self) -> NDArray[np.int64]:
+        """Classes of its slots."""
+        return np.array(self.piece.chords, np.int64)
+
+    @property
+    def changes(self) -> NDArray[np.bool_]:
+        """Which slots are changes."""
+        found: NDArray[np.bool_] = (self.rows[:, 0] != self.chords) & (self.rows[:, 0] != NONE)
+        return found
+
+
+def told(pieces: Sequence[PlanPiece]) -> list[Told]:
+    """Pieces with their sections known."""
+    return [Told(piece, piece.features()) for piece in pieces if piece.chords]
+
+
+def hidden(pieces: Sequence[Told]) -> list[Told]:
+    """The pieces with nothing told of their sections."""
+    return [Told(each.piece, without_sections(each.rows)) for each in pieces]
+
+
+def measure(judge: Judge, pieces: Sequence[Told]) -> dict[str, dict[str, float]]:
+    """Genre -> the figures, and under "mean" their mean. judge: gives for each piece nats of its slots, and the
+    likeliest chord at each but the previous one."""
+    sums: dict[str, NDArray[np.float64]] = {}
+    for each, (nats, guesses) in zip(pieces, judge(pieces), strict=True):
+        changes = each.changes
+        right = (guesses == each.chords)[changes].sum()
+        own = np.array([nats.sum(), len(nats), changes.sum(), right], np.float64)
+        sums[each.piece.genre] = sums.get(each.piece.genre, np.zeros(4)) + own
+    found = {
+        genre: dict(zip(FIGURES, (nats / slots, nats / max(changes, 1), right / max(changes, 1)), strict=True))
+        for genre, (nats, slots, changes, right) in sums.items()
+    }
+    means = {name: float(np.mean([row[name] for row in found.values()])) for name in FIGURES}
+    return {"mean": means} | {genre: {name: float(v) for name, v in row.items()} for genre, row in found.items()}
+
+
+def network_judge(network: Any) -> Judge:
+    """A `Judge` of a network or of a bundle in its place."""
+    return lambda pieces: chord_nats(network, [p.rows for p in pieces], [p.piece.chords for p in pieces])

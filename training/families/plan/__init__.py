@@ -1,0 +1,1 @@
+"""The plan model: which chord and which section comes next."""

@@ -1,0 +1,261 @@
+"""The plan network: two GRU layers over slots that may point at an echo, and a small GRU over sections.
+
+The next chord is drawn from a mixture: what the network says by itself, the previous chord, or one of the echoes
+(`instrument.models.plan.slots`), with weights that a gate learns: a pointer network (Merity et al., "Pointer Sentinel
+Mixture Models", ICLR 2017) whose pointers are musical places instead of attention over the past. The sections are
+answered in the same manner without pointers, as their number is small. The two share no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from instrument.models.manifest import Port
+from instrument.models.manifest import State as StatePair
+from instrument.models.plan import form, slots
+from training.core.graphs import Graph
+
+IMPOSSIBLE = -1e9
+SMALLEST = 1e-6  # probability of what neither the network nor an echo says
+ECHOES = len(slots.ECHOES)
+EMBEDDING: Mapping[str, int] = {
+    "previous": 48,
+    "before": 48,
+    "held": 6,
+    "genre": 8,
+    "minor": 4,
+    "metre": 6,
+    "position": 6,
+    "phase": 8,
+    "bar": 4,
+    "section": 6,
+    "since": 12,
+    "left": 12,
+}
+FORM_EMBEDDING = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """units: of each GRU layer of the chords; mix: of the layer above; echo, run: width of the embeddings of an echo
+    and of its run; dropout: in training; form: units of the sections' GRU; form_dropout: of theirs."""
+
+    units: int = 256
+    mix: int = 256
+    echo: int = 24
+    run: int = 4
+    dropout: float = 0.3
+    form: int = 96
+    form_dropout: float = 0.3
+
+
+class Network(nn.Module):
+    """The model."""
+
+    def __init__(self, config: Config, genres: int) -> None:
+        super().__init__()
+        self.config, self.genres = config, genres
+        self.told = nn.ModuleList(nn.Embedding(slots.SIZES[name], EMBEDDING[name]) for name in slots.COLUMNS)
+        self.echoes = nn.Embedding(slots.CLASSES + 1, config.echo)
+        self.runs = nn.ModuleList(nn.Embedding(slots.RUNS, config.run) for _ in slots.ECHOES)
+        width = sum(EMBEDDING.values()) + ECHOES * (config.echo + config.run)
+        self.gru = nn.GRU(width, config.units, 2, batch_first=True, dropout=config.dropout)
+        self.drop = nn.Dropout(config.dropout)
+        self.mix = nn.Linear(config.units + width, config.mix)
+        self.chords = nn.Linear(config.mix, slots.CLASSES)
+        self.gate = nn.Linear(config.mix, 2 + ECHOES)  # the network itself, the previous chord, the echoes
+        self.form = FormNetwork(config)
+
+    def embed(self, rows: Tensor) -> Tensor:
+        """What is told, (..., `slots.WIDTH`), as numbers (..., width)."""
+        count = len(slots.COLUMNS)
+        told = [table(rows[..., i]) for i, table in enumerate(self.told)]
+        echoes = self.echoes(rows[..., count : count + ECHOES]).flatten(-2)
+        runs = [table(rows[..., count + ECHOES + i]) for i, table in enumerate(self.runs)]
+        return torch.cat([*told, echoes, *runs], -1)
+
+    def answer(self, heard: Tensor, told: Tensor, rows: Tensor) -> Tensor:
+        """Log probabilities (..., 97) of what the GRU heard, what it was told as numbers, and the rows themselves."""
+        mixed = torch.relu(self.mix(torch.cat([heard, told], -1)))
+        own = torch.softmax(self.chords(mixed), -1)
+        count = len(slots.COLUMNS)
+        pointed = torch.cat([rows[..., :1], rows[..., count : count + ECHOES]], -1)
+        scores = self.gate(mixed)
+        there = torch.where(pointed == slots.NONE, IMPOSSIBLE, 0.0)
+        weights = torch.softmax(scores + torch.nn.functional.pad(there, (1, 0)), -1)
+        places = torch.arange(slots.CLASSES, device=rows.device)
+        copied = (weights[..., 1:, None] * (pointed[..., None] == places).float()).sum(-2)
+        return torch.log(weights[..., :1] * own + copied + SMALLEST)
+
+    def forward(self, rows: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Log probabilities (lanes, slots, 97) of the chord of each slot, and the state (2, lanes, units) after them.
+        rows: (lanes, slots, `slots.WIDTH`)."""
+        told = self.drop(self.embed(rows))
+        heard, state = self.gru(told, state)
+        return self.answer(self.drop(heard), told, rows), state
+
+
+class FormNetwork(nn.Module):
+    """Which section comes next, how long it is and of which kind."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.told = nn.ModuleList(nn.Embedding(size, FORM_EMBEDDING) for size in form.SIZES.values())
+        width = FORM_EMBEDDING * len(form.SIZES)
+        self.gru = nn.GRU(width, config.form, batch_first=True)
+        self.drop = nn.Dropout(config.form_dropout)
+        self.out = nn.Linear(config.form + width, form.ANSWERS)
+        self.answers = nn.Embedding(form.ANSWERS, FORM_EMBEDDING)
+        self.lengths = nn.Embedding(form.LONGEST + 1, FORM_EMBEDDING)
+        self.detail = nn.Linear(config.form + width + 2 * FORM_EMBEDDING, config.form)
+        self.length = nn.Linear(config.form, form.LONGEST)
+        self.kind = nn.Linear(config.form, form.SIZES["kind"])
+
+    def embed(self, rows: Tensor) -> Tensor:
+        """What is told, (..., columns), as numbers (..., width)."""
+        return torch.cat([table(rows[..., i]) for i, table in enumerate(self.told)], -1)
+
+    def which(self, heard: Tensor, rows: Tensor) -> Tensor:
+        """Log probabilities (..., `form.ANSWERS`). heard: the GRU's output and its input, (..., width)."""
+        earlier = torch.arange(form.ANSWERS, device=rows.device)
+        never = (earlier < form.KNOWN) & (earlier >= rows[..., form.DISTINCT, None])
+        return torch.log_softmax(self.out(heard) + torch.where(never, IMPOSSIBLE, 0.0), -1)
+
+    def details(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities of the length, (..., `form.LONGEST`), and of the kind, (..., 3). answer: which section it
+        is; before: how long it was when it was last heard."""
+        told = torch.cat([heard, self.answers(answer), self.lengths(before)], -1)
+        said = self.drop(torch.relu(self.detail(told)))
+        return torch.log_softmax(self.length(said), -1), torch.log_softmax(self.kind(said), -1)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities (lanes, sections, `form.ANSWERS`), and what `details` hears. rows: (lanes, sections,
+        columns)."""
+        told = self.drop(self.embed(rows))
+        out, _ = self.gru(told)
+        heard = torch.cat([self.drop(out), told], -1)
+        return self.which(heard, rows), heard
+
+
+# --- export: the graphs of a bundle
+
+
+class Cell(nn.Module):
+    """A layer of a GRU for one step, its gates written out, so that each is one product that quantises well."""
+
+    def __init__(self, gru: nn.GRU, layer: int) -> None:
+        super().__init__()
+        self.enter, self.stay = nn.Linear(gru.input_size, 1), nn.Linear(gru.hidden_size, 1)
+        for own, name in ((self.enter, "ih"), (self.stay, "hh")):
+            own.weight = nn.Parameter(getattr(gru, f"weight_{name}_l{layer}").detach().clone())
+            own.bias = nn.Parameter(getattr(gru, f"bias_{name}_l{layer}").detach().clone())
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        """The state (lanes, units) after a step with x (lanes, width)."""
+        reset, update, value = self.enter(x).chunk(3, -1)
+        reset_too, update_too, value_too = self.stay(state).chunk(3, -1)
+        keep = torch.sigmoid(update + update_too)
+        new = torch.tanh(value + torch.sigmoid(reset + reset_too) * value_too)
+        return keep * state + (1 - keep) * new
+
+
+class ChordStep(nn.Module):
+    """row (lanes, width), hidden (lanes, 2, units) -> log probabilities (lanes, 97), hidden."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.cells = nn.ModuleList(Cell(network.gru, layer) for layer in range(2))
+
+    def forward(self, row: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        told = x = self.network.embed(row)
+        after = []
+        for i, cell in enumerate(self.cells):
+            x = cell(x, hidden[:, i])
+            after.append(x)
+        return self.network.answer(x, told, row), torch.stack(after, 1)
+
+
+class FormStep(nn.Module):
+    """row (lanes, columns), hidden (lanes, units) -> log probabilities (lanes, answers), heard (lanes, width),
+    hidden."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network, self.form_cell = network, Cell(network.form.gru, 0)
+
+    def forward(self, row: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See the class."""
+        told = self.network.form.embed(row)
+        after = self.form_cell(told, hidden)
+        heard = torch.cat([after, told], -1)
+        return self.network.form.which(heard, row), heard, after
+
+
+class FormDetails(nn.Module):
+    """heard (lanes, width), answer and length before (lanes,) -> log probabilities of length and kind."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        return self.network.form.details(heard, answer, before)
+
+
+def graphs(network: Network) -> dict[str, Graph]:
+    """id -> module, example inputs, ports in and out, for `training.export`."""
+    config, lanes = network.config, 2
+    heard = config.form + FORM_EMBEDDING * len(form.SIZES)
+    row = torch.zeros(lanes, slots.WIDTH, dtype=torch.int64)
+    told = torch.zeros(lanes, len(form.SIZES), dtype=torch.int64)
+    return {
+        "chord": (
+            ChordStep(network),
+            (row, torch.zeros(lanes, 2, config.units)),
+            [Port("row", "event", (-1, slots.WIDTH), "int64"), Port("hidden", "state", (-1, 2, config.units))],
+            [Port("chords", "logits", (-1, slots.CLASSES)), Port("hidden_after", "state", (-1, 2, config.units))],
+        ),
+        "form": (
+            FormStep(network),
+            (told, torch.zeros(lanes, config.form)),
+            [Port("row", "event", (-1, len(form.SIZES)), "int64"), Port("hidden", "state", (-1, config.form))],
+            [
+                Port("answers", "logits", (-1, form.ANSWERS)),
+                Port("heard", "hidden", (-1, heard)),
+                Port("hidden_after", "state", (-1, config.form)),
+            ],
+        ),
+        "details": (
+            FormDetails(network),
+            (torch.zeros(lanes, heard), told[:, 0], told[:, 0].clone()),
+            [
+                Port("heard", "hidden", (-1, heard)),
+                Port("answer", "event", (-1,), "int64"),
+                Port("before", "event", (-1,), "int64"),
+            ],
+            [Port("length", "logits", (-1, form.LONGEST)), Port("kind", "logits", (-1, form.SIZES["kind"]))],
+        ),
+    }
+
+
+def states(network: Network) -> tuple[StatePair, ...]:
+    """The state that passes from slot to slot."""
+    return (StatePair("hidden", "hidden_after", (2, network.config.units)),)
+
+
+def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's parameters from those of its graphs, where the layers of its GRUs are cells."""
+    layers = {"cells.0": ("gru", 0), "cells.1": ("gru", 1), "form_cell": ("form.gru", 0)}
+    out = {name: value for name, value in found.items() if not name.startswith(("cells.", "form_cell."))}
+    for cell, (gru, layer) in layers.items():
+        for part, end in (("enter", "ih"), ("stay", "hh")):
+            for kind in ("weight", "bias"):
+                out[f"{gru}.{kind}_{end}_l{layer}"] = found[f"{cell}.{part}.{kind}"]
+    return out

@@ -1,0 +1,53 @@
+"""A plan bundle that answers as the network does, so that both are measured by the same code."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from instrument.models.bundle import Bundle
+
+
+class BundlePlan:
+    """The bundle in the place of a `Network`: log probabilities of chords, step by step."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._step = bundle.session("chord")
+        self._initial = next(np.zeros(s.shape, np.float32) for s in bundle.manifest.states if s.input == "hidden")
+        self.form = BundleForm(bundle)
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor]:
+        """Log probabilities (lanes, slots, 97) for rows (lanes, slots, width) from the start of pieces."""
+        told = rows.numpy()
+        hidden = np.repeat(self._initial[None], len(told), 0)
+        found = []
+        for at in range(told.shape[1]):
+            logs, hidden = self._step.run({"row": told[:, at], "hidden": hidden})
+            found.append(logs)
+        return (torch.from_numpy(np.stack(found, 1)),)
+
+
+class BundleForm:
+    """The bundle in the place of a `FormNetwork`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._step, self._details = bundle.session("form"), bundle.session("details")
+        self._width = self._step.inputs["hidden"][0][1]
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """As `FormNetwork.forward`."""
+        told = rows.numpy()
+        hidden = np.zeros((len(told), self._width), np.float32)
+        answers, heard = [], []
+        for at in range(told.shape[1]):
+            logs, said, hidden = self._step.run({"row": np.maximum(told[:, at], 0), "hidden": hidden})
+            answers.append(logs)
+            heard.append(said)
+        return torch.from_numpy(np.stack(answers, 1)), torch.from_numpy(np.stack(heard, 1))
+
+    def details(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """As `FormNetwork.details`."""
+        feeds = {"heard": heard.numpy(), "answer": answer.numpy(), "before": before.numpy()}
+        length, kind = self._details.run(feeds)
+        return torch.from_numpy(length), torch.from_numpy(kind)

@@ -1,0 +1,245 @@
+"""Learning plans: chords slot by slot, and sections one by one.
+
+A lane reads pieces from their beginning to their end, `steps` slots a batch, and its state goes on. In part of the
+pieces nothing is told of sections, so that the model also knows what to do without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from instrument.errors import HocketError
+from instrument.models.plan.form import OTHER_FORMS, form_features
+from instrument.models.plan.slots import GENRES, WIDTH, without_sections
+from training.core.recipe import Recipe
+from training.data.plans import PlanPiece, Plans, open_plans
+from training.families import task as tasks
+
+LANES = 48  # pieces that are judged side by side
+PADDING = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Train(tasks.Train):
+    """steps: slots of a lane in a batch; balance: 0 = genres evenly, 1 = by their slots; hidden: share of the pieces
+    whose sections are not told; forms: pieces of a batch whose sections are learnt; form_balance: as `balance`, of
+    these by their number; valid_pieces: of each genre."""
+
+    steps: int = 64
+    balance: float = 0.6
+    hidden: float = 0.35
+    forms: int = 96
+    form_balance: float = 0.4
+    valid_pieces: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """There is nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Mean of the genres' nats a slot with and without sections told, and nats a section with the end."""
+
+    known: float
+    unknown: float
+    form: float
+
+    @property
+    def total(self) -> float:
+        """The three together."""
+        return self.known + self.unknown + self.form
+
+    def mean_by_field(self) -> dict[str, float]:
+        """All figures."""
+        return {name: round(getattr(self, name), 4) for name in self.__slots__}
+
+    def line(self) -> str:
+        """One line for a log."""
+        return f"nats a slot {self.known:.4f}, without sections {self.unknown:.4f}; a section {self.form:.4f}"
+
+
+class PlanTask:
+    """A `Task`: see the module."""
+
+    Train = Train
+    Sampling = Sampling
+    unit = "slots"
+
+    def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
+        """HocketError if the recipe's data is not there, or holds nothing to learn from."""
+        plans = open_plans(recipe.data.folder)
+        self.train, self.device, self.genres, self.data_hash = recipe.train, device, GENRES, plans.data_hash
+        pieces = plans.select("train", recipe.data)
+        self.pieces = [piece for piece in pieces if piece.chords]
+        if not self.pieces:
+            raise HocketError(f"no training plans in {recipe.data.folder}: prepare more data")
+        self.size = self.train.lanes * self.train.steps
+        self.rows = [piece.features() for piece in self.pieces]
+        self.hidden = [without_sections(rows) for rows in self.rows]
+        self.chords = [np.array(piece.chords, np.int8) for piece in self.pieces]
+        counts = [len(piece.chords) for piece in self.pieces]
+        self.shares = _shares([form_genre(p) for p in self.pieces], counts, self.train.balance)
+        formed = [piece for piece in pieces if len(piece.form) > 1]
+        self.forms = [form_features(form_genre(piece), piece.form) for piece in formed]
+        self.form_shares = _shares([form_genre(p) for p in formed], [1] * len(formed), self.train.form_balance)
+        self.valid = valid_pieces(plans, recipe)
+        self.memory: tuple[Tensor, ...] = ()
+        self._lanes = [(0, -1, False)] * self.train.lanes  # piece, next slot (-1: none is begun), sections hidden
+
+    def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+        """Nats a slot and nats a section; "total" is their sum."""
+        rows, chords, begun = self._next(rng)
+        state = self.memory[0] if self.memory else torch.zeros(2, len(rows), network.config.units, device=self.device)
+        state = state * torch.from_numpy(~begun).to(self.device)[None, :, None]
+        found, state = network(rows.to(self.device), state)
+        self.memory = (state.detach(),)
+        nats = _nats(found, chords.to(self.device)).mean()
+        total = nats
+        losses = {"nats": nats}
+        if self.forms:
+            drawn = [self.forms[i] for i in rng.choice(len(self.forms), self.train.forms, p=self.form_shares)]
+            losses["sections"], details = form_losses(network.form, drawn, self.device)
+            total = total + losses["sections"] + details
+        return {"total": total} | losses
+
+    def validate(self, network: nn.Module) -> Score:
+        """Nats on the validation pieces."""
+        return score(network, self.valid, self.device)
+
+    @property
+    def place(self) -> Any:
+        """Where each lane stands."""
+        return [list(lane) for lane in self._lanes]
+
+    def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
+        """Go on where these were taken."""
+        self._lanes = [(int(piece), int(at), bool(hidden)) for piece, at, hidden in place]
+        self.memory = tuple(m.to(self.device) for m in memory)
+
+    def _next(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
+        """Rows (lanes, steps, width), chords (lanes, steps), `PADDING` behind a piece's end, and which lanes begin a
+        piece."""
+        lanes, steps = self.train.lanes, self.train.steps
+        rows = np.zeros((lanes, steps, WIDTH), np.int64)
+        chords = np.full((lanes, steps), PADDING, np.int64)
+        begun = np.zeros(lanes, bool)
+        for lane, (piece, at, hidden) in enumerate(self._lanes):
+            if at < 0:
+                piece, at = int(rng.choice(len(self.pieces), p=self.shares)), 0
+                hidden = bool(rng.random() < self.train.hidden)
+                begun[lane] = True
+            source = self.hidden[piece] if hidden else self.rows[piece]
+            taken = source[at : at + steps]
+            rows[lane, : len(taken)] = taken
+            chords[lane, : len(taken)] = self.chords[piece][at : at + steps]
+            self._lanes[lane] = (piece, at + steps if at + steps < len(source) else -1, hidden)
+        return torch.from_numpy(rows), torch.from_numpy(chords), begun
+
+
+def form_genre(piece: PlanPiece) -> int:
+    """What the form model is told as the genre of a piece."""
+    return GENRES.index(piece.genre) if piece.genre in GENRES else OTHER_FORMS
+
+
+def valid_pieces(plans: Plans, recipe: Recipe) -> list[PlanPiece]:
+    """Up to `valid_pieces` pieces of each genre of the validation split; of plans so few that none are kept back,
+    those that are learnt from."""
+    held = plans.select("valid", recipe.data)
+    if not any(piece.chords for piece in held):
+        held = plans.select("train", recipe.data)
+    return [piece for genre in GENRES for piece in [p for p in held if p.genre == genre][: recipe.train.valid_pieces]]
+
+
+def _shares(genres: Sequence[int], sizes: Sequence[int], balance: float) -> NDArray[np.float64]:
+    """How likely each piece is drawn, so that a genre has the share of its sizes to the power of `balance`."""
+    genre = np.array(genres, np.int64)
+    total = np.bincount(genre, sizes)
+    each = np.maximum(total, 1) ** (balance - 1)
+    shares: NDArray[np.float64] = each[genre] / each[genre].sum()
+    return shares
+
+
+def _nats(logs: Tensor, right: Tensor) -> Tensor:
+    """Nats of the answers (lanes, steps) that are not padding, in one row."""
+    there = right != PADDING
+    return -logs[there].gather(-1, right[there][:, None])[:, 0]
+
+
+def form_batch(forms: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple[Tensor, Tensor]:
+    """Rows (pieces, sections, columns) and what is right, (pieces, sections, 4), `PADDING` behind the end."""
+    longest = max(len(rows) for rows, _ in forms)
+    rows, right = (
+        np.stack([np.pad(f[i], ((0, longest - len(f[i])), (0, 0)), constant_values=fill) for f in forms])
+        for i, fill in ((0, 0), (1, PADDING))
+    )
+    return torch.from_numpy(rows), torch.from_numpy(right)
+
+
+def form_losses(
+    network: nn.Module, forms: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Nats a section of the answer, the first one aside (it is always new), and nats of length and kind."""
+    rows, right = (tensor.to(device) for tensor in form_batch(forms))
+    logs, heard = network(rows)
+    sections = _nats(logs[:, 1:], right[:, 1:, 0]).mean()
+    real = right[..., 0] != PADDING
+    real[:, 1:] &= right[:, 1:, 0] != logs.shape[-1] - 1  # the end has no length
+    answer, before, length, kind = right[real].unbind(-1)
+    lengths, kinds = network.details(heard[real], answer, before)
+    return sections, _nats(lengths, length).mean() + _nats(kinds, kind).mean()
+
+
+@torch.no_grad()
+def chord_nats(
+    network: Any, rows: Sequence[NDArray[np.int8]], chords: Sequence[Sequence[int]], device: str = "cpu"
+) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """For each piece the nats of its slots, and at each slot the likeliest chord but the last one.
+
+    network: gives log probabilities as `Network` does. rows: what is told of each piece."""
+    found: list[Any] = [None] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for begin in range(0, len(order), LANES):
+        group = order[begin : begin + LANES]
+        longest = max(len(rows[i]) for i in group)
+        told = np.stack([np.pad(rows[i], ((0, longest - len(rows[i])), (0, 0))) for i in group]).astype(np.int64)
+        logs = network(torch.from_numpy(told).to(device))[0].double().cpu().numpy()
+        for lane, i in enumerate(group):
+            found[i] = judged(logs[lane, : len(rows[i])], rows[i][:, 0], chords[i])
+    return found
+
+
+def judged(
+    logs: NDArray[np.float64], previous: NDArray[Any], chords: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The nats of a piece's slots, and at each the likeliest chord but the previous one. logs: log probabilities
+    (slots, 97)."""
+    at = np.arange(len(logs))
+    nats = -logs[at, np.asarray(chords)]
+    others = np.pad(logs, ((0, 0), (0, 1)), constant_values=-np.inf)  # a column for none before the start
+    others[at, previous] = -np.inf
+    return nats, others.argmax(-1)
+
+
+def score(network: nn.Module, pieces: Sequence[PlanPiece], device: str = "cpu") -> Score:
+    """Nats of these pieces."""
+    rows = [piece.features() for piece in pieces]
+    chords = [piece.chords for piece in pieces]
+    means = []
+    for told in (rows, [without_sections(r) for r in rows]):
+        by_genre: dict[str, list[NDArray[np.float64]]] = {}
+        for piece, (nats, _) in zip(pieces, chord_nats(network, told, chords, device), strict=True):
+            by_genre.setdefault(piece.genre, []).append(nats)
+        means.append(float(np.mean([np.concatenate(nats).mean() for nats in by_genre.values()])))
+    forms = [form_features(form_genre(piece), piece.form) for piece in pieces if len(piece.form) > 1]
+    with torch.no_grad():
+        sections = float(form_losses(network.form, forms, device)[0]) if forms else 0.0
+    return Score(*means, sections)
