@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.corpus import write_corpus
-from tests.support.plans import form, small_recipe, songs, write_plans
+from tests.training.plan_corpus import form, small_recipe, songs, write_plans
 from training.core.recipe import Recipe
 from training.data.notes.prepare import prepare
 from training.data.plans import prepare_plans

@@ -1,10 +1,10 @@
 """The plan of a performance: a progression over and over, changed from bar lines on."""
 
 import pytest
-from instrument.engine.performance.performance.harmony.plan_in_force import AHEAD, SOURCES, PlanInForce
-from instrument.engine.performance.performance.knobs import INSTRUMENT_KNOBS
-from instrument.engine.performance.performance.transport import changed_metres, metre_map
 
+from instrument.engine.performance.harmony.plan_in_force import AHEAD, SOURCES, PlanInForce
+from instrument.engine.performance.knobs import INSTRUMENT_KNOBS
+from instrument.engine.performance.transport import changed_metres, metre_map
 from instrument.errors import HocketError
 from instrument.music.chords.names import chord_name
 from instrument.music.progressions import progressions

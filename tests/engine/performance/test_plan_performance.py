@@ -3,10 +3,10 @@
 import random
 
 import pytest
-from instrument.engine.performance.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance.performance import Performance
 
 from instrument.engine.offline.render import differences
+from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.performance.performance import Performance
 from instrument.errors import HocketError
 from instrument.models.catalog import open_player
 from instrument.music.notes import Part

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.models.plan.slots import ENDING, INTRO, NO_CHORD_CLASS, PLAIN, WIDTH
-from tests.support.plans import bar, form, piece, songs, write_plans
+from tests.training.plan_corpus import bar, form, piece, songs, write_plans
 from training.cli import app
 from training.core.recipe import Data
 from training.data.plans import FILE, FORM_GENRE, licences, open_plans, prepare_plans

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from instrument.models.plan.form import ANSWERS, END, NEW, form_features
 from instrument.models.plan.slots import CLASSES, NO_CHORD_CLASS, Section
-from tests.support.plans import bar, piece, write_plans
+from tests.training.plan_corpus import bar, piece, write_plans
 from training.cli import app
 from training.data.plans import prepare_plans
 from training.evaluation.plans import sections as forms

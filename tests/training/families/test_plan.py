@@ -11,7 +11,7 @@ import torch
 from instrument.models.bundle import open_bundle
 from instrument.models.plan.form import ANSWERS, END, NEW, form_features
 from instrument.models.plan.slots import CLASSES, COLUMNS, NONE, WIDTH, Section, without_sections
-from tests.support.plans import SMALL, small_recipe
+from tests.training.plan_corpus import SMALL, small_recipe
 from training.core import checkpoint
 from training.data.plans import open_plans
 from training.export import PARITY
@@ -99,12 +99,12 @@ def test_a_gate_that_is_open_copies_the_echo(network, plan_data):
 # --- the task
 
 
-def test_lanes_read_pieces_from_their_start_to_their_end(plan_data):
+def test_excerpts_read_pieces_from_their_start_to_their_end(plan_data):
     task = PlanTask(small_recipe(plan_data, hidden=0.0, steps=20))
     rng = np.random.default_rng(0)
     rows, chords, begun = task._next(rng)
     assert begun.all()
-    first = [piece for piece, _, _ in task._lanes]
+    first = [piece for piece, _, _ in task._excerpts]
     more, after, begun = task._next(rng)
     assert not begun.any()
     for lane, number in enumerate(first):
@@ -116,7 +116,7 @@ def test_lanes_read_pieces_from_their_start_to_their_end(plan_data):
     assert task._next(rng)[2].all()
 
 
-def test_hidden_lanes_are_told_nothing_of_sections(plan_data):
+def test_hidden_excerpts_are_told_nothing_of_sections(plan_data):
     task = PlanTask(small_recipe(plan_data, hidden=1.0, steps=40))
     rows = task._next(np.random.default_rng(0))[0].numpy().astype(np.int8)[:, :32]  # a piece has 32 slots
     assert (rows == without_sections(rows)).all()
@@ -131,7 +131,7 @@ def test_genres_are_drawn_evenly_where_that_is_asked_for(plan_data):
 
 
 def test_a_loss_is_finite_and_falls(plan_data):
-    run = Run(small_recipe(plan_data, rate=1e-2), Path("unused"))
+    run = Run(small_recipe(plan_data, learning_rate=1e-2), Path("unused"))
     losses = [run.step(0.0)["total"] for _ in range(12)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < np.mean(losses[:3])

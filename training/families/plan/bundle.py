@@ -63,12 +63,12 @@ class PlanBundling:
         return torch.from_numpy(told), rows
 
     @torch.no_grad()
-    def _run(self, model: Any, lanes: slice = slice(None)) -> dict[str, np.ndarray]:
+    def _run(self, model: Any, batch_size: slice = slice(None)) -> dict[str, np.ndarray]:
         rows, forms = self._examples()
-        answers, heard = model.form(forms[lanes])
+        answers, heard = model.form(forms[batch_size])
         answer = torch.zeros(heard.shape[0], dtype=torch.int64)
         length, kind = model.form.details(heard[:, -1].contiguous(), answer, answer + 4)
-        found = {"chords": model(rows[lanes])[0], "answers": answers, "length": length, "kind": kind}
+        found = {"chords": model(rows[batch_size])[0], "answers": answers, "length": length, "kind": kind}
         return {name: value.numpy() for name, value in found.items()}
 
     def licences(self) -> dict[str, str]:

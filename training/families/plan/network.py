@@ -92,8 +92,8 @@ class Network(nn.Module):
         return torch.log(weights[..., :1] * own + copied + SMALLEST)
 
     def forward(self, rows: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Log probabilities (lanes, slots, 97) of the chord of each slot, and the state (2, lanes, units) after them.
-        rows: (lanes, slots, `slots.WIDTH`)."""
+        """Log probabilities (batch, slots, 97) of the chord of each slot, and the state (2, batch, units) after them.
+        rows: (batch, slots, `slots.WIDTH`)."""
         told = self.drop(self.embed(rows))
         heard, state = self.gru(told, state)
         return self.answer(self.drop(heard), told, rows), state
@@ -133,7 +133,7 @@ class FormNetwork(nn.Module):
         return torch.log_softmax(self.length(said), -1), torch.log_softmax(self.kind(said), -1)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probabilities (lanes, sections, `form.ANSWERS`), and what `details` hears. rows: (lanes, sections,
+        """Log probabilities (batch, sections, `form.ANSWERS`), and what `details` hears. rows: (batch, sections,
         columns)."""
         told = self.drop(self.embed(rows))
         out, _ = self.gru(told)
@@ -155,7 +155,7 @@ class Cell(nn.Module):
             own.bias = nn.Parameter(getattr(gru, f"bias_{name}_l{layer}").detach().clone())
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
-        """The state (lanes, units) after a step with x (lanes, width)."""
+        """The state (batch, units) after a step with x (batch, width)."""
         reset, update, value = self.enter(x).chunk(3, -1)
         reset_too, update_too, value_too = self.stay(state).chunk(3, -1)
         keep = torch.sigmoid(update + update_too)
@@ -164,7 +164,7 @@ class Cell(nn.Module):
 
 
 class ChordStep(nn.Module):
-    """row (lanes, width), hidden (lanes, 2, units) -> log probabilities (lanes, 97), hidden."""
+    """row (batch, width), hidden (batch, 2, units) -> log probabilities (batch, 97), hidden."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class ChordStep(nn.Module):
 
 
 class FormStep(nn.Module):
-    """row (lanes, columns), hidden (lanes, units) -> log probabilities (lanes, answers), heard (lanes, width),
+    """row (batch, columns), hidden (batch, units) -> log probabilities (batch, answers), heard (batch, width),
     hidden."""
 
     def __init__(self, network: Network) -> None:
@@ -198,7 +198,7 @@ class FormStep(nn.Module):
 
 
 class FormDetails(nn.Module):
-    """heard (lanes, width), answer and length before (lanes,) -> log probabilities of length and kind."""
+    """heard (batch, width), answer and length before (batch,) -> log probabilities of length and kind."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -211,20 +211,20 @@ class FormDetails(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, lanes = network.config, 2
+    config, batch_size = network.config, 2
     heard = config.form + FORM_EMBEDDING * len(form.SIZES)
-    row = torch.zeros(lanes, slots.WIDTH, dtype=torch.int64)
-    told = torch.zeros(lanes, len(form.SIZES), dtype=torch.int64)
+    row = torch.zeros(batch_size, slots.WIDTH, dtype=torch.int64)
+    told = torch.zeros(batch_size, len(form.SIZES), dtype=torch.int64)
     return {
         "chord": (
             ChordStep(network),
-            (row, torch.zeros(lanes, 2, config.units)),
+            (row, torch.zeros(batch_size, 2, config.units)),
             [Port("row", "event", (-1, slots.WIDTH), "int64"), Port("hidden", "state", (-1, 2, config.units))],
             [Port("chords", "logits", (-1, slots.CLASSES)), Port("hidden_after", "state", (-1, 2, config.units))],
         ),
         "form": (
             FormStep(network),
-            (told, torch.zeros(lanes, config.form)),
+            (told, torch.zeros(batch_size, config.form)),
             [Port("row", "event", (-1, len(form.SIZES)), "int64"), Port("hidden", "state", (-1, config.form))],
             [
                 Port("answers", "logits", (-1, form.ANSWERS)),
@@ -234,7 +234,7 @@ def graphs(network: Network) -> dict[str, Graph]:
         ),
         "details": (
             FormDetails(network),
-            (torch.zeros(lanes, heard), told[:, 0], told[:, 0].clone()),
+            (torch.zeros(batch_size, heard), told[:, 0], told[:, 0].clone()),
             [
                 Port("heard", "hidden", (-1, heard)),
                 Port("answer", "event", (-1,), "int64"),

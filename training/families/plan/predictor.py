@@ -18,7 +18,7 @@ class BundlePlan:
         self.form = BundleForm(bundle)
 
     def __call__(self, rows: Tensor) -> tuple[Tensor]:
-        """Log probabilities (lanes, slots, 97) for rows (lanes, slots, width) from the start of pieces."""
+        """Log probabilities (batch, slots, 97) for rows (batch, slots, width) from the start of pieces."""
         told = rows.numpy()
         hidden = np.repeat(self._initial[None], len(told), 0)
         found = []

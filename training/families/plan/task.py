@@ -82,7 +82,7 @@ class PlanTask:
         self.pieces = [piece for piece in pieces if piece.chords]
         if not self.pieces:
             raise HocketError(f"no training plans in {recipe.data.folder}: prepare more data")
-        self.size = self.train.lanes * self.train.steps
+        self.size = self.train.batch_size * self.train.steps
         self.rows = [piece.features() for piece in self.pieces]
         self.hidden = [without_sections(rows) for rows in self.rows]
         self.chords = [np.array(piece.chords, np.int8) for piece in self.pieces]
@@ -93,7 +93,9 @@ class PlanTask:
         self.form_shares = _shares([form_genre(p) for p in formed], [1] * len(formed), self.train.form_balance)
         self.valid = valid_pieces(plans, recipe)
         self.memory: tuple[Tensor, ...] = ()
-        self._lanes = [(0, -1, False)] * self.train.lanes  # piece, next slot (-1: none is begun), sections hidden
+        self._excerpts = [
+            (0, -1, False)
+        ] * self.train.batch_size  # piece, next slot (-1: none is begun), sections hidden
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a slot and nats a section; "total" is their sum."""
@@ -118,21 +120,21 @@ class PlanTask:
     @property
     def place(self) -> Any:
         """Where each lane stands."""
-        return [list(lane) for lane in self._lanes]
+        return [list(lane) for lane in self._excerpts]
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
         """Go on where these were taken."""
-        self._lanes = [(int(piece), int(at), bool(hidden)) for piece, at, hidden in place]
+        self._excerpts = [(int(piece), int(at), bool(hidden)) for piece, at, hidden in place]
         self.memory = tuple(m.to(self.device) for m in memory)
 
     def _next(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
-        """Rows (lanes, steps, width), chords (lanes, steps), `PADDING` behind a piece's end, and which lanes begin a
-        piece."""
-        lanes, steps = self.train.lanes, self.train.steps
-        rows = np.zeros((lanes, steps, WIDTH), np.int64)
-        chords = np.full((lanes, steps), PADDING, np.int64)
-        begun = np.zeros(lanes, bool)
-        for lane, (piece, at, hidden) in enumerate(self._lanes):
+        """Rows (batch, steps, width), chords (batch, steps), `PADDING` behind a piece's end, and which excerpts begin
+        a piece."""
+        batch_size, steps = self.train.batch_size, self.train.steps
+        rows = np.zeros((batch_size, steps, WIDTH), np.int64)
+        chords = np.full((batch_size, steps), PADDING, np.int64)
+        begun = np.zeros(batch_size, bool)
+        for lane, (piece, at, hidden) in enumerate(self._excerpts):
             if at < 0:
                 piece, at = int(rng.choice(len(self.pieces), p=self.shares)), 0
                 hidden = bool(rng.random() < self.train.hidden)
@@ -141,7 +143,7 @@ class PlanTask:
             taken = source[at : at + steps]
             rows[lane, : len(taken)] = taken
             chords[lane, : len(taken)] = self.chords[piece][at : at + steps]
-            self._lanes[lane] = (piece, at + steps if at + steps < len(source) else -1, hidden)
+            self._excerpts[lane] = (piece, at + steps if at + steps < len(source) else -1, hidden)
         return torch.from_numpy(rows), torch.from_numpy(chords), begun
 
 
@@ -169,7 +171,7 @@ def _shares(genres: Sequence[int], sizes: Sequence[int], balance: float) -> NDAr
 
 
 def _nats(logs: Tensor, right: Tensor) -> Tensor:
-    """Nats of the answers (lanes, steps) that are not padding, in one row."""
+    """Nats of the answers (batch, steps) that are not padding, in one row."""
     there = right != PADDING
     return -logs[there].gather(-1, right[there][:, None])[:, 0]
 

@@ -70,7 +70,15 @@ def songs() -> list[dict[str, Any]]:
 def small_recipe(data: Path, **train: Any) -> Recipe:
     """The shipped recipe, made small for a few batches of a small collection."""
     recipe = read_recipe(RECIPE)
-    settings = {"batches": 12, "lanes": 4, "steps": 8, "warmup": 2, "average": 0.8, "save_seconds": 0.0, "forms": 3}
+    settings = {
+        "batches": 12,
+        "batch_size": 4,
+        "steps": 8,
+        "warmup_batches": 2,
+        "ema_decay": 0.8,
+        "save_seconds": 0.0,
+        "forms": 3,
+    }
     return dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, folder=str(data)),
