@@ -1,0 +1,1 @@
+"""Chords: their names, what is heard beat by beat, and which chords that is."""
