@@ -293,11 +293,12 @@ def quality_name(quality: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def identify(tones: frozenset[int], bass: int) -> Chord:
+def identify(tones: frozenset[int], bass: int, rooted: bool = False) -> Chord:
     """The chord that is nearest to these pitches or pitch classes, over this bass.
 
     A tone too many counts twice as much as one that is missing; a fifth is hardly missed. Of equals the one with the
-    bass as its root is taken, then the first in `QUALITIES`. Without tones it is `NO_CHORD`.
+    bass as its root is taken, then the first in `QUALITIES`; `rooted`: also where one tone more is missing, as below
+    voicings without their root. Without tones it is `NO_CHORD`.
     """
     wanted = frozenset(tone % 12 for tone in tones) | {bass % 12}
     if not tones:
@@ -308,6 +309,7 @@ def identify(tones: frozenset[int], bass: int) -> Chord:
         for quality, intervals in QUALITIES.items():
             missing = set(intervals) - shape
             fit = 0.0 - 2 * len(shape - set(intervals)) - len(missing - {7}) - 0.2 * (7 in missing)
+            fit += 1.2 * (rooted and root == bass % 12)
             if fit > best and quality != NO_CHORD_QUALITY:
                 best, found = fit, Chord(root, quality, bass % 12)
     return found

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.errors import HocketError
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 
 CELL = 3  # ticks: sounding notes are looked at every thirty-second
+MOST_BEATS = 20_000  # nearly three hours at 120 beats a minute
 DOWNBEAT, MIDDLE, WEAK = range(3)  # places of a beat in its bar
 
 
@@ -46,7 +48,10 @@ def beat_ticks(metre: Metre | None) -> int:
 
 
 def beats_of(piece: Piece) -> Beats:
-    """The beats from tick 0 to the end of the last note. Without a metre they are quarter notes, four to a bar."""
+    """The beats from tick 0 to the end of the last note. Without a metre they are quarter notes, four to a bar.
+
+    Raises HocketError for a piece of more than `MOST_BEATS`.
+    """
     end = int((piece.notes[:, 0] + piece.notes[:, 3]).max()) if len(piece) else 1
     bars = MetreMap(piece.metres)
     starts, numbers, places = [], [], []
@@ -60,6 +65,10 @@ def beats_of(piece: Piece) -> Beats:
                 starts.append(start + offset)
                 numbers.append(bar - first)
                 places.append(DOWNBEAT if offset == 0 else MIDDLE if offset * 2 == length else WEAK)
+        if len(starts) > MOST_BEATS:
+            raise HocketError(
+                f"a piece of over {MOST_BEATS} beats is too long for its chords to be found: cut it"
+            )
         bar += 1
     return Beats(
         np.array([*starts, bars.start_of(bar)], np.int64),
@@ -89,7 +98,7 @@ def profiles(piece: Piece, edges: NDArray[np.int64]) -> Profiles:
     steps = np.zeros((cells + 1, 128), np.int16)
     np.add.at(steps, (starts, notes[:, 2]), 1)
     np.add.at(steps, (ends, notes[:, 2]), -1)
-    sounding = steps.cumsum(0)[:-1] > 0  # (cells, 128)
+    sounding = steps.cumsum(0, dtype=np.int16)[:-1] > 0  # (cells, 128)
     lowest = np.zeros_like(sounding)
     heard = np.flatnonzero(sounding.any(1))
     lowest[heard, sounding[heard].argmax(1)] = True

@@ -211,6 +211,12 @@ def test_chords_are_found_by_their_tones(pitches, bass, expected):
     assert identify(frozenset(pitches), bass) == parse_chord(expected)
 
 
+def test_over_a_bass_line_a_voicing_may_lack_more_than_its_fifth():
+    assert identify(frozenset({59, 65}), 38) == parse_chord("Bdim/D")
+    assert identify(frozenset({59, 65}), 38, rooted=True) == parse_chord("Dm6")
+    assert identify(frozenset({60, 64, 67}), 40, rooted=True) == parse_chord("C/E")
+
+
 @given(st.integers(0, 11), st.sampled_from(SOUNDING))
 def test_the_tones_of_a_chord_over_its_root_are_a_chord_of_the_same_tones(root, quality):
     asked = chord(root, quality)

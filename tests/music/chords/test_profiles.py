@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from instrument.errors import HocketError
 from instrument.music.chords.profiles import DOWNBEAT, MIDDLE, WEAK, beat_ticks, beats_of, profiles
 from instrument.music.notes import Part, Piece, tidy
 from instrument.music.reading import DEFAULT_METRE
@@ -65,3 +66,10 @@ def test_profiles_are_time_sounding_lowest_and_strokes():
     expected[2, 0, [0, 4]] = [1, 2]
     expected[2, 1, 7] = 1
     np.testing.assert_allclose(np.stack(heard), expected)
+
+
+def test_a_piece_that_has_no_end_is_refused():
+    with pytest.raises(HocketError, match="over 20000 beats is too long"):
+        beats_of(piece((1 << 23, 60, 24, Part.MELODY)))
+    with pytest.raises(HocketError, match="over 20000 beats is too long"):
+        beats_of(piece((1 << 20, 60, 24, Part.MELODY), metres=(Metre(0, 1, 64),)))
