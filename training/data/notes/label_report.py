@@ -1,0 +1,55 @@
+"""What `prepare` says of the parts it heard: how often names agree, how many notes have no part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from instrument.music.notes import Part
+from instrument.music.part_labels import FEWEST, LABELS, Label
+
+
+class TrackLabel(msgspec.Struct, frozen=True, array_like=True):
+    """The label of a track (see `instrument.music.part_labels.Label`), as numbers, and its number of notes."""
+
+    part: int
+    named: int | None
+    heard: int | None
+    notes: int
+
+
+def track_labels(tracks: Iterable[tuple[Label, int]]) -> tuple[TrackLabel, ...]:
+    """The labels of a piece's pitched tracks; drums are known by their channel."""
+    return tuple(
+        TrackLabel(int(label.part), None if label.named is None else int(label.named), int(label.heard), notes)
+        for label, notes in tracks
+        if label.heard is not None
+    )
+
+
+def report(pieces: Sequence[tuple[str, tuple[TrackLabel, ...]]]) -> Iterator[str]:
+    """Lines about the pieces, given by split and labels: what is heard against clear names outside the training split,
+    and notes that are OTHER by names alone and by their labels. Tracks of fewer than eight notes, and those alone in
+    their piece, are not compared."""
+    compared, agree = Counter[int](), Counter[int]()
+    for split, labels in pieces:
+        if split == "train" or len(labels) < 2:
+            continue
+        for label in labels:
+            if label.named in LABELS and label.notes >= FEWEST:
+                compared[label.named] += 1
+                agree[label.named] += label.heard == label.named
+    if compared:
+        parts = (f"{p.name.lower()} {agree[p] / compared[p]:.2f} of {compared[p]}" for p in LABELS if compared[p])
+        yield f"what is heard agrees with clear names of valid and test tracks: {', '.join(parts)}"
+    every = [label for _, labels in pieces for label in labels]
+    total = sum(label.notes for label in every)
+    if total:
+        before = sum(label.notes for label in every if label.named is None or label.named == Part.OTHER)
+        after = sum(label.notes for label in every if label.part == Part.OTHER)
+        yield (
+            f"pitched notes without a part: {after} of {total} ({after / total:.1%}); by names alone it would be "
+            f"{before} ({before / total:.1%})"
+        )
