@@ -12,9 +12,10 @@ import numpy as np
 from instrument.music.chords.changes import ChordChange
 from instrument.music.chords.names import NO_CHORD, Chord
 from instrument.music.notes import Part, Piece
-from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT, Metre, MetreMap
+from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 
 TOUCH = 5.0  # standard deviation of velocities
+LOOSE = 0.7  # and of places, in eighths of a tick
 SHORTEST = 2  # ticks
 
 Row = tuple[int, int, int, int, int, int]  # the columns of a note
@@ -72,6 +73,6 @@ def struck(
 ) -> Iterator[Row]:
     """Notes struck together, with a touch of chance in their velocities and, by an eighth of a tick, their places."""
     for pitch in pitches:
-        touch = int(np.clip(round(velocity + rng.normal(0, TOUCH)), 1, 127))
-        micro = int(np.clip(round(rng.normal(0, 0.7)), -2, MICRO_STEPS // 2 - 1))
+        touch = min(max(round(velocity + rng.normal(0, TOUCH)), 1), 127)
+        micro = min(max(round(rng.normal(0, LOOSE)), -2), 2)
         yield start, micro, pitch, max(SHORTEST, end - start), touch, int(part)

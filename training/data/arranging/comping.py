@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
@@ -42,7 +43,8 @@ def comping(
             yield from struck(kept, start, min(end, limit), stroke.velocity, Part.CHORDS, rng)
 
 
-def lead(before: Sequence[int], chord: Chord, rootless: bool) -> tuple[int, ...]:
+@functools.cache
+def lead(before: tuple[int, ...], chord: Chord, rootless: bool) -> tuple[int, ...]:
     """The close voicing of a chord with a root that is nearest to the last one: of at most four tones, without the
     root where there are four and `rootless`."""
     assert chord.root is not None
@@ -55,7 +57,7 @@ def lead(before: Sequence[int], chord: Chord, rootless: bool) -> tuple[int, ...]
     low, high = RANGE
     closes = [tuple(sorted(lowest + (t - lowest) % 12 for t in tones)) for lowest in range(low, high - 11)]
     found = [pitches for lowest, pitches in zip(range(low, high - 11), closes, strict=True) if lowest % 12 in tones]
-    return min(found, key=lambda pitches: (_way(before, pitches), abs(float(np.mean(pitches)) - (low + high) / 2)))
+    return min(found, key=lambda pitches: (_way(before, pitches), abs(sum(pitches) / len(pitches) - (low + high) / 2)))
 
 
 def _way(before: Sequence[int], after: Sequence[int]) -> int:

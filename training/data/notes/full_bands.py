@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.music.chords.changes import PREFIX, ChordChange, block_chords, marked_chords
-from instrument.music.notes import Marker, Part, Piece, tidy
+from instrument.music.notes import Marker, Part, Piece, order_keys, tidy
 from instrument.music.reading import NOTATED_VELOCITIES
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 from training.data.arranging.bars import Bar, Harmony, bars_of
@@ -104,7 +104,7 @@ def realise(
         kicks = np.unique(drums[np.isin(drums[:, 2], KICKS), 0]).tolist()
         rows.append(_rows(bass_line(style, bars, harmony, kicks, rng)))
     licence = f"{info.licence}; drums {drummer.info.licence}" if drummer else info.licence
-    made = tidy(np.concatenate(rows))
+    made = _bass_first(np.concatenate(rows))
     facts = msgspec.structs.replace(
         info, path=f"{info.path} [{name}]", licence=licence, realised=True, velocity_constant=False, count=len(made)
     )
@@ -176,6 +176,12 @@ def _played(notes: NDArray[np.int32], bars: Sequence[Bar], rng: np.random.Genera
     touch = rng.normal(0, TUNE_TOUCH, len(notes))
     touched[:, 4] = np.clip(np.rint(TUNE_VELOCITY + TUNE_ACCENT * accents + touch), 1, 127)
     return touched
+
+
+def _bass_first(notes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Tidy notes (n, 6); of a note that bass and chords both play, the bass's."""
+    bass = order_keys(notes[notes[:, 5] == Part.BASS])
+    return tidy(notes[(notes[:, 5] != Part.CHORDS) | ~np.isin(order_keys(notes), bass)])
 
 
 def _from_first_chord(bars: Sequence[Bar], harmony: Harmony) -> list[Bar]:
