@@ -17,7 +17,7 @@ from instrument.music.notes import Marker, Part, Piece, tidy
 from instrument.music.part_labels import Label, label_tracks
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
-RULES_VERSION = 5  # raise it when a change here gives other notes for the same file
+RULES_VERSION = 6  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
 DRUM_CHANNEL = 9
 MAX_BEATS = 100_000  # fourteen hours at 120 beats a minute
