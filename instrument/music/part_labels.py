@@ -20,6 +20,7 @@ LABELS = (Part.MELODY, Part.CHORDS, Part.BASS)
 CLEAR = 0.9  # a probability above which what is heard counts more than a name
 LIKELY = 0.5  # one below which a track without a name is OTHER
 FEWEST = 8  # notes, with fewer of which a name is believed
+SINGLE = 0.1  # share of the onsets with several notes up to which a track is a single line
 BASS_PROGRAMS = range(32, 40)
 OWN_NAMES = {part.name.capitalize(): part for part in Part}  # as `write_midi` names its tracks
 
@@ -90,7 +91,7 @@ def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
 
     Where every name is one of `OWN_NAMES`, as in a file that Hocket wrote, the names are right. Else a name, or the
     program of a bass, is believed unless the notes clearly say something else; without either the likeliest part is
-    taken, OTHER where none is likely. A track without others is no bass.
+    taken, OTHER where none is likely.
     """
     names = named_parts(tracks)
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
@@ -126,11 +127,13 @@ def named_parts(tracks: Sequence[Track]) -> list[Part | None]:
 
 def probabilities(tracks: Sequence[part_features.Track], resolution: int) -> NDArray[np.float64]:
     """How likely each of `LABELS` is for pitched tracks with notes, by their notes: (tracks, 3), each row adding up
-    to 1."""
-    scores = part_features.features(tracks, resolution) @ np.array([WEIGHTS[f] for f in part_features.FEATURES])
-    if len(tracks) == 1:
-        scores[:, LABELS.index(Part.BASS)] = -np.inf
-    odds = np.exp(scores - scores.max(1, keepdims=True))
+    to 1. Above middle C and without other tracks there is no bass, and a single line without others is a melody."""
+    found = part_features.features(tracks, resolution)
+    scores = found @ np.array([WEIGHTS[name] for name in part_features.FEATURES])
+    height, chordal = (found[:, part_features.FEATURES.index(name)] for name in ("height", "chord share"))
+    scores[(height > 0) | (len(tracks) == 1), LABELS.index(Part.BASS)] = -np.inf
+    scores[(chordal <= SINGLE) & (len(tracks) == 1), LABELS.index(Part.CHORDS)] = -np.inf
+    odds = np.exp(scores - scores.max(1, keepdims=True, initial=-1e9))
     return np.asarray(odds / odds.sum(1, keepdims=True))
 
 

@@ -93,6 +93,13 @@ def test_a_track_alone_is_a_tune_or_chords_and_no_bass():
     assert parts(bass()) == [Part.MELODY]
 
 
+def test_lines_in_unison_are_no_bass_above_middle_c():
+    assert parts(tune(), tune()) == [Part.MELODY, Part.MELODY]
+    found = probabilities([bass(3), tune(1)], BEAT)
+    assert (found[:, LABELS.index(Part.BASS)] == 0).all()
+    np.testing.assert_allclose(found.sum(1), 1)
+
+
 def test_inner_voices_accompany():
     steps = (0, 2, 4, 5, 4, 2, 0, 2)
     voices = [
