@@ -85,7 +85,7 @@ def realise(
     if harmony is None:
         return None
     bars = bars_of(piece, harmony.end)
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(np.ascontiguousarray(notes).tobytes()).digest()[:8]))
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(notes.astype("<i4").tobytes()).digest()[:8]))
     name = _choose_style(info, bars, styles, rng)
     if name is None or len(bars) < FEWEST_BARS:
         return None
