@@ -51,8 +51,8 @@ class Track(Protocol):
 
 
 def features(tracks: Sequence[Track], resolution: int) -> NDArray[np.float64]:
-    """The `FEATURES` of pitched tracks with notes, (tracks, features), as heard among each other; resolution: ticks a
-    beat."""
+    """The `FEATURES` of pitched tracks with notes (tracks, features), some of which compare a track with the others;
+    resolution: ticks a beat."""
     if not tracks:
         return np.zeros((0, len(FEATURES)))
     spread = [_spread(track, resolution) for track in tracks]

@@ -17,14 +17,14 @@ from instrument.music import part_features
 from instrument.music.notes import Part
 
 LABELS = (Part.MELODY, Part.CHORDS, Part.BASS)
-CLEAR = 0.9  # a probability above which what is heard counts more than a name
-LIKELY = 0.5  # one below which a track without a name is OTHER
+CLEAR = 0.9  # probability from which on the notes count more than a name
+LIKELY = 0.5  # probability below which a track without a name is OTHER
 FEWEST = 8  # notes, with fewer of which a name is believed
 SINGLE = 0.1  # share of the onsets with several notes up to which a track is a single line
 BASS_PROGRAMS = range(32, 40)
 OWN_NAMES = {part.name.capitalize(): part for part in Part}  # as `write_midi` names its tracks
 
-# A track's name tells its part; the first pattern found decides. Soprano carries the tune of a chorale.
+# The part that a track's name says; the first pattern found decides. Soprano carries the tune of a chorale.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), part)
     for pattern, part in (
@@ -78,12 +78,12 @@ class Track(part_features.Track, Protocol):
 
 
 class Label(NamedTuple):
-    """The part of a track, and why. named: what its name alone says, if anything; heard: what its notes alone say, None
-    for drums."""
+    """The part of a track, and why. named: the part by its name alone, if that says one; predicted: the likeliest part
+    by its notes alone, None for drums."""
 
     part: Part
     named: Part | None
-    heard: Part | None
+    predicted: Part | None
 
 
 def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
@@ -95,21 +95,21 @@ def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
     """
     names = named_parts(tracks)
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
-    heard = dict(zip(pitched, probabilities([tracks[i] for i in pitched], resolution), strict=True))
+    odds = dict(zip(pitched, probabilities([tracks[i] for i in pitched], resolution), strict=True))
     own = all(track.name in OWN_NAMES for track in tracks)
     found = []
     for i, (track, named) in enumerate(zip(tracks, names, strict=True)):
-        if i not in heard:
+        if i not in odds:
             found.append(Label(Part.DRUMS, named, None))
             continue
-        best = LABELS[int(heard[i].argmax())]
+        best = LABELS[int(odds[i].argmax())]
         hint = Part.BASS if named is None and track.program in BASS_PROGRAMS else named
         if own:
             part = OWN_NAMES[track.name]
-        elif hint is not None and (heard[i].max() < CLEAR or len(track.starts) < FEWEST):
+        elif hint is not None and (odds[i].max() < CLEAR or len(track.starts) < FEWEST):
             part = hint
         else:
-            part = best if heard[i].max() >= LIKELY else Part.OTHER
+            part = best if odds[i].max() >= LIKELY else Part.OTHER
         found.append(Label(part, named, best))
     return found
 

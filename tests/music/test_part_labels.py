@@ -45,7 +45,7 @@ def parts(*tracks: RawTrack) -> list[Part]:
     return [label.part for label in label_tracks(tracks, BEAT)]
 
 
-def test_nameless_tracks_of_a_band_are_heard_in_any_order():
+def test_nameless_tracks_of_a_band_are_labelled_in_any_order():
     band = {Part.BASS: bass(), Part.CHORDS: chords(), Part.MELODY: tune(), Part.DRUMS: rows([(0, 1, 36)], drums=True)}
     assert parts(*band.values()) == list(band)
     assert parts(*reversed(band.values())) == list(reversed(band))
@@ -111,12 +111,12 @@ def test_inner_voices_accompany():
 
 def test_drums_are_drums_whatever_they_are_called():
     found = label_tracks([rows([(0, 1, 36)], name="melody", drums=True), tune()], BEAT)
-    assert [(label.part, label.heard) for label in found] == [(Part.DRUMS, None), (Part.MELODY, Part.MELODY)]
+    assert [(label.part, label.predicted) for label in found] == [(Part.DRUMS, None), (Part.MELODY, Part.MELODY)]
 
 
-def test_labels_keep_what_the_name_says_and_what_is_heard():
+def test_labels_keep_the_part_by_name_and_the_one_by_notes():
     found = label_tracks([tune(name="Bass"), chords(name="Piano"), bass(name="Melody")], BEAT)
-    assert [(label.named, label.heard) for label in found] == [
+    assert [(label.named, label.predicted) for label in found] == [
         (Part.BASS, Part.MELODY),
         (Part.CHORDS, Part.CHORDS),
         (Part.MELODY, Part.BASS),

@@ -87,10 +87,11 @@ def test_a_solo_keeps_what_it_has_and_is_swung():
     assert len(np.unique(melody[:, 4])) > 6
     assert melody[melody[:, 0] % 96 == 0, 4].mean() > melody[melody[:, 0] % 96 != 0, 4].mean() + 4
     piece = Piece(notes, (Metre(0, 4, 4),), markers=tuple(Marker(*m) for m in info.markers))
-    heard = by_beat(marked_chords(piece), beats_of(piece))
+    chords = by_beat(marked_chords(piece), beats_of(piece))
     comped = notes[notes[:, 5] == Part.CHORDS]
     assert all(
-        int(pitch) % 12 in heard[tick // 24].tones or int(pitch) % 12 in heard[min(4 * BARS - 1, tick // 24 + 1)].tones
+        int(pitch) % 12 in chords[tick // 24].tones
+        or int(pitch) % 12 in chords[min(4 * BARS - 1, tick // 24 + 1)].tones
         for tick, pitch in comped[:, [0, 2]].tolist()
     )
 

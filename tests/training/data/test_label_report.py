@@ -6,7 +6,7 @@ from training.data.notes.label_report import report, track_labels
 
 
 def labels(*tracks: tuple[Part, Part | None, Part | None, int]):
-    return track_labels((Label(part, named, heard), notes) for part, named, heard, notes in tracks)
+    return track_labels((Label(part, named, predicted), notes) for part, named, predicted, notes in tracks)
 
 
 TUNE = (Part.MELODY, Part.MELODY, Part.MELODY, 100)
@@ -27,7 +27,7 @@ def test_agreement_is_of_named_tracks_outside_the_training_split():
         )
     )
     assert lines == [
-        "what is heard agrees with clear names of valid and test tracks: melody 0.67 of 3",
+        "parts by notes agree with clear names of valid and test tracks: melody 0.67 of 3",
         "pitched notes without a part: 20 of 500 (4.0%); by names alone it would be 50 (10.0%)",
     ]
 

@@ -408,8 +408,8 @@ def test_weights_of_data_sets_on_the_command_line(collection, tmp_path, monkeypa
     assert "'lead' is no weight of a data set: write it as NAME=2" in capsys.readouterr().err
 
 
-def test_prepare_says_what_parts_were_heard(collection, tmp_path, capsys):
+def test_prepare_says_how_parts_agree_with_names(collection, tmp_path, capsys):
     prepare.prepare(collection, tmp_path / "out", jobs=1)
     shown = capsys.readouterr().err
-    assert "agrees with clear names of valid and test tracks: melody 1.00 of 1, chords 1.00 of 1" in shown
+    assert "parts by notes agree with clear names of valid and test tracks: melody 1.00 of 1, chords 1.00 of 1" in shown
     assert "pitched notes without a part: 0 of" in shown

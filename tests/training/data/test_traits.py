@@ -24,7 +24,7 @@ def facts(bpm: float = 100.0, **more) -> PieceInfo:
 def eighths(
     off: int, played: bool = False, velocities: Sequence[int] = (80,), part: Part = Part.MELODY, beats: int = 40
 ) -> np.ndarray:
-    """Two notes a beat, the second at so many ticks; played: beside the grid, where 3 of 8 notes are late."""
+    """Two notes a beat, the second at so many ticks; played: 3 of 8 notes are off the grid."""
     rows = [
         (beat * 24 + place, int(played and (2 * beat + late) % 8 in (0, 3, 6)), 60 + beat % 8, 6,
          velocities[(2 * beat + late) % len(velocities)], int(part))

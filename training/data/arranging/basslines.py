@@ -16,7 +16,7 @@ from training.data.arranging.bars import Bar, Harmony, Row, struck, ticks
 from training.data.arranging.styles import BassStroke, Style, pattern_of
 
 RANGE = (28, 50)
-WALK = "walk"  # a degree besides those of `styles`: on the way to the next chord
+WALK = "walk"  # a degree that `styles` does not have: on the way to the next chord
 WALKING = (0.95, 80)  # share of the beat, velocity
 BARS_ALIKE = 4
 NEAR = 2  # ticks by which a stroke may miss a change and still be on it

@@ -1,4 +1,4 @@
-"""What `prepare` says of the parts it heard: how often names agree, how many notes have no part."""
+"""What `prepare` says of the parts of tracks: how often names agree, how many notes have none."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class TrackLabel(msgspec.Struct, frozen=True, array_like=True):
 
     part: int
     named: int | None
-    heard: int | None
+    predicted: int | None
     notes: int
 
 
 def track_labels(tracks: Iterable[tuple[Label, int]]) -> tuple[TrackLabel, ...]:
     """The labels of a piece's pitched tracks; drums are known by their channel."""
     return tuple(
-        TrackLabel(int(label.part), None if label.named is None else int(label.named), int(label.heard), notes)
+        TrackLabel(int(label.part), None if label.named is None else int(label.named), int(label.predicted), notes)
         for label, notes in tracks
-        if label.heard is not None
+        if label.predicted is not None
     )
 
 
 def report(pieces: Sequence[tuple[str, tuple[TrackLabel, ...]]]) -> Iterator[str]:
-    """Lines about the pieces, given by split and labels: what is heard against clear names outside the training split,
-    and notes that are OTHER by names alone and by their labels. Tracks of fewer than eight notes, and those alone in
-    their piece, are not compared."""
+    """Lines about pieces, given by split and labels: how often the part by notes is the one by name outside the
+    training split, and how many notes are OTHER by names alone and by their labels. Tracks of fewer than eight notes,
+    and those alone in their piece, are not compared."""
     compared, agree = Counter[int](), Counter[int]()
     for split, labels in pieces:
         if split == "train" or len(labels) < 2:
@@ -40,10 +40,10 @@ def report(pieces: Sequence[tuple[str, tuple[TrackLabel, ...]]]) -> Iterator[str
         for label in labels:
             if label.named in LABELS and label.notes >= FEWEST:
                 compared[label.named] += 1
-                agree[label.named] += label.heard == label.named
+                agree[label.named] += label.predicted == label.named
     if compared:
         parts = (f"{p.name.lower()} {agree[p] / compared[p]:.2f} of {compared[p]}" for p in LABELS if compared[p])
-        yield f"what is heard agrees with clear names of valid and test tracks: {', '.join(parts)}"
+        yield f"parts by notes agree with clear names of valid and test tracks: {', '.join(parts)}"
     every = [label for _, labels in pieces for label in labels]
     total = sum(label.notes for label in every)
     if total:

@@ -42,8 +42,8 @@ def examples(folder: Path, pieces: int = PIECES) -> Examples:
     rows = list(_rows(folder, pieces))
     if not rows:
         raise HocketError(f"{folder} has no tracks whose names say what they are")
-    heard, labels, splits, datasets = zip(*rows, strict=True)
-    return Examples(np.array(heard), np.array(labels), np.array(splits), np.array(datasets))
+    inputs, labels, splits, datasets = zip(*rows, strict=True)
+    return Examples(np.array(inputs), np.array(labels), np.array(splits), np.array(datasets))
 
 
 def _rows(folder: Path, pieces: int) -> Iterator[tuple[NDArray[np.float64], int, str, str]]:
@@ -61,9 +61,9 @@ def _rows(folder: Path, pieces: int) -> Iterator[tuple[NDArray[np.float64], int,
             tracks = [track for track in raw.sounding if not track.is_drum]
             named = named_parts(tracks)
             if len(tracks) > 1 and any(part in LABELS for part in named):
-                for track, part, heard in zip(tracks, named, features(tracks, raw.resolution), strict=True):
+                for track, part, row in zip(tracks, named, features(tracks, raw.resolution), strict=True):
                     if part in LABELS and len(track.starts) >= FEWEST:
-                        yield heard, LABELS.index(part), source.split, source.dataset
+                        yield row, LABELS.index(part), source.split, source.dataset
 
 
 def weigh(found: Examples) -> NDArray[np.float64]:
@@ -104,7 +104,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="a folder with manifest.csv")],
     pieces: Annotated[int, typer.Option(help="of a data set and split, at most")] = PIECES,
 ) -> None:
-    """Fit the weights by which parts are told from what they play, and print them."""
+    """Fit the weights by which parts are predicted from notes, and print them."""
     found = examples(folder, pieces)
     train = found.splits == "train"
     table = fit(Examples(*(column[train] for column in found))).round(2)

@@ -25,7 +25,7 @@ UNSAID_TEMPO = 120.0  # of a file that gives none
 FEWEST_PIECES = 5  # that say a tempo, or are played, to leave the others out
 FEWEST_NOTES = 16  # of a part in a piece, for its velocities to count
 FEWEST_BEATS = 16  # of a piece with an off-beat eighth, for its swing to count
-PLAYED = 0.2  # share of the onsets beside the grid of ticks from which on a piece was played
+PLAYED = 0.2  # share of onsets off the grid of ticks from which on a piece counts as played
 ON_BEAT = 0.1  # of a beat, to both sides
 OFF_BEAT = (0.4, 0.72)  # of a beat: from before the straight eighth to behind the triplet
 
