@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
-from instrument.music.part_labels import Label, label_tracks
+from instrument.music.parts.labels import Label, label_tracks
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
 RULES_VERSION = 6  # raise it when a change here gives other notes for the same file

@@ -1,7 +1,7 @@
 """What `prepare` says of parts."""
 
 from instrument.music.notes import Part
-from instrument.music.part_labels import Label
+from instrument.music.parts.labels import Label
 from training.data.notes.label_report import report, track_labels
 
 

@@ -8,7 +8,7 @@ import pytest
 from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Part, Piece, tidy
-from instrument.music.part_features import FEATURES
+from instrument.music.parts.features import FEATURES
 from training.data.notes.label_weights import Examples, examples, fit, weigh
 
 CONSTANT, HEIGHT = FEATURES.index("constant"), FEATURES.index("height")

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from instrument.music.notes import Part
-from instrument.music.part_labels import FEWEST, LABELS, Label
+from instrument.music.parts.labels import FEWEST, LABELS, Label
 
 
 class TrackLabel(msgspec.Struct, frozen=True, array_like=True):
-    """The label of a track (see `instrument.music.part_labels.Label`), as numbers, and its number of notes."""
+    """The label of a track (see `instrument.music.parts.labels.Label`), as numbers, and its number of notes."""
 
     part: int
     named: int | None

@@ -1,4 +1,4 @@
-"""`python -m training.data.notes.label_weights FOLDER`: fit the table of `instrument.music.part_labels` anew.
+"""`python -m training.data.notes.label_weights FOLDER`: fit the table of `instrument.music.parts.labels` anew.
 
 Examples are the tracks of training pieces that may train what ships and whose names say clearly what they are, all data
 sets and parts counting much alike. It prints the table and how often it agrees with names in the other splits.
@@ -17,8 +17,8 @@ import typer
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.music.part_features import FEATURES, features
-from instrument.music.part_labels import FEWEST, LABELS, named_parts
+from instrument.music.parts.features import FEATURES, features
+from instrument.music.parts.labels import FEWEST, LABELS, named_parts
 from training.data import sources
 from training.data.notes import midi
 from training.data.notes.shards import licence_allows_shipping

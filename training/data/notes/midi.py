@@ -9,7 +9,7 @@ from instrument.errors import HocketError
 from instrument.music import reading
 from instrument.music.midi_notes import raw_midi
 from instrument.music.notes import Part, Piece
-from instrument.music.part_labels import Label
+from instrument.music.parts.labels import Label
 from instrument.music.reading import RawMidi
 from instrument.music.timebase import TICKS_PER_BEAT
 

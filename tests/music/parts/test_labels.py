@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instrument.music import part_features
 from instrument.music.notes import Part
-from instrument.music.part_labels import FEWEST, LABELS, WEIGHTS, label_tracks, named_parts, probabilities
+from instrument.music.parts import features as part_features
+from instrument.music.parts.labels import FEWEST, LABELS, WEIGHTS, label_tracks, named_parts, probabilities
 from instrument.music.reading import RawTrack
 
 BEAT = 480

@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.music import part_features
 from instrument.music.notes import Part
+from instrument.music.parts import features as part_features
 
 LABELS = (Part.MELODY, Part.CHORDS, Part.BASS)
 CLEAR = 0.9  # probability from which on the notes count more than a name
