@@ -29,11 +29,16 @@ def prepare(
     realised: Annotated[float, typer.Option(min=0, help="weight of machine-made accompaniments")] = 1.0,
     licence: Annotated[str, typer.Option(help="regular expression for the licences weighed by --licence-weight")] = "",
     licence_weight: Annotated[float, typer.Option(min=0, help="weight of pieces of these licences")] = 0.0,
+    weigh: Annotated[list[str] | None, typer.Option(help="DATASET=WEIGHT (repeat it for more)")] = None,
+    full_bands: Annotated[
+        bool, typer.Option("--full-bands", help="add lead sheets and solos realised for a band, of weight --realised")
+    ] = False,
 ) -> None:
     """Read MIDI files into shards to train on. If it is stopped, the same command resumes."""
     from training.data.notes.prepare import prepare as prepare_shards
 
-    prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight)
+    datasets = dict(_weight(text) for text in weigh or ())
+    prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight, datasets, full_bands)
 
 
 @app.command()
@@ -301,6 +306,15 @@ def _evaluate_bands(
     print((folder / command.RESULTS).read_text(encoding="utf-8") if as_json else page)
     for path in written:
         print(path, file=sys.stderr)
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """HocketError if it is no DATASET=WEIGHT."""
+    name, _, weight = text.partition("=")
+    try:
+        return name, float(weight)
+    except ValueError as error:
+        raise HocketError(f"{text!r} is no weight of a data set: write it as NAME=2") from error
 
 
 def _use(threads: int, device: str) -> None:

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from instrument.errors import HocketError
 from instrument.models.families import FAMILIES
+from instrument.music.timebase import TEMPO_RANGE
 from instrument.saved import Format
 
 VERSION = 1
@@ -34,6 +35,7 @@ UNHASHED_KNOB_FIELDS = frozenset(["label", "unit", "help", "zero"])
 
 PlainName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+PartName = Literal["melody", "chords", "bass", "drums", "other"]
 Role = Literal["event", "state", "latent", "condition", "audio", "hidden", "logits", "context"]
 
 
@@ -86,17 +88,26 @@ class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zero: Annotated[str, Meta(max_length=16)] = ""
 
 
+Tempo = Annotated[float, Meta(ge=TEMPO_RANGE[0], le=TEMPO_RANGE[1])]
+Velocity = Annotated[float, Meta(ge=0, le=127)]
+
+
 class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Statistics of a genre in a model's training data.
 
     density: notes a beat; parts: those that play; in_key: how much likelier a pitch class inside the key is than one
-    outside; entropy: median entropy in bits of the pitch classes of 32 notes.
+    outside; entropy: median entropy in bits of the pitch classes of 32 notes. Where
+    they were measured: tempo: beats a minute, 10th, 50th and 90th percentile of the pieces; swing: where in the beat
+    the off-beat eighth falls, .5 straight, .67 triplet; velocity: mean and standard deviation within a piece, by part.
     """
 
     density: Annotated[float, Meta(gt=0)]
     parts: tuple[Annotated[int, Meta(ge=0, le=4)], ...]
     in_key: Annotated[float, Meta(ge=1)]
     entropy: Annotated[float, Meta(ge=0, le=4)]
+    tempo: tuple[Tempo, Tempo, Tempo] | None = None
+    swing: Annotated[float, Meta(ge=0, le=1)] | None = None
+    velocity: dict[PartName, tuple[Velocity, Velocity]] | None = None
 
 
 class Provenance(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ part; `align` then finds the beats and bars.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,32 +14,17 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.music.notes import Marker, Part, Piece, tidy
+from instrument.music.parts.labels import Label, label_tracks
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, Metre
 
-RULES_VERSION = 5  # raise it when a change here gives other notes for the same file
+RULES_VERSION = 6  # raise it when a change here gives other notes for the same file
 STEPS_PER_BEAT = TICKS_PER_BEAT * MICRO_STEPS
-BASS_PROGRAMS = range(32, 40)
-HIGHEST_BASS = 52  # median pitch of a line that counts as a bass by its pitch alone
 MAX_BEATS = 100_000  # fourteen hours at 120 beats a minute
 MAX_TICK = MAX_BEATS * TICKS_PER_BEAT
 DEFAULT_METRE = Metre(0, 4, 4)
 MAX_METRE = 64  # largest numerator and denominator of a time signature
 
 LONGEST_MARKER = 64  # characters; longer ones are left out
-
-# Patterns of track names and their parts; the first that matches decides. In a chorale the soprano has the melody.
-NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), part)
-    for pattern, part in (
-        (r"(?<!double )\bbass\b(?! (drum|clarinet|trombone|flute))|bass ?line|\bbase\b|slap bass", Part.BASS),
-        (r"melod|vocal|\bvoice|voice\b|voix|gesang|\bcanto\b|\bchant\b|\bsopran|\bsolo\b", Part.MELODY),
-        (r"(?<!synth )\blead\b(?! guitar)|\blead ?(voice|synth)", Part.MELODY),
-        (r"chord|\bpads?\b|\bcomp(ing)?\b|\bstrum|rhythm guitar|\bacc\b|accomp|begleit", Part.CHORDS),
-        (r"^other$", Part.OTHER),  # as `write_midi` names it
-    )
-)
-# A track named like this accompanies when another track of its piece is the melody.
-ACCOMPANIST = re.compile(r"piano|klavier|guitar|gitarre|harp|organ|keyboard", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +59,11 @@ class RawMidi:
     in_seconds: bool = False
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def sounding(self) -> list[RawTrack]:
+        """The tracks with notes."""
+        return [track for track in self.tracks if len(track.starts)]
+
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
@@ -84,25 +73,24 @@ class Aligned:
     phase: int
 
 
-def read(raw: RawMidi, *, aligned: bool = True, noteless: bool = False) -> Aligned:
-    """The piece in a raw file, by `align` if `aligned` is set and the file has beats. Raises HocketError where it has
-    no notes (unless `noteless` allows that), with its warnings, and as `to_piece`."""
-    piece = to_piece(raw)
+def read(raw: RawMidi, *, aligned: bool = True, noteless: bool = False, parts: Sequence[Part] | None = None) -> Aligned:
+    """The piece in a raw file, by `align` if `aligned` is set and the file has beats. parts: those of its tracks with
+    notes, where they are known. Raises HocketError where it has no notes (unless `noteless` allows that), with its
+    warnings, and as `to_piece`."""
+    piece = to_piece(raw, parts)
     if not len(piece) and not noteless:
         raise HocketError(f"it has no notes{''.join(f'; {warning}' for warning in raw.warnings)}")
     return align(piece) if aligned and not raw.in_seconds else Aligned(piece, 0)
 
 
-def to_piece(raw: RawMidi) -> Piece:
+def to_piece(raw: RawMidi, parts: Sequence[Part] | None = None) -> Piece:
     """Put a raw file on the tick grid. Raises HocketError when its numbers make no sense, or it is too long.
 
     The piece has no metre where the file gives none; `align` decides what that means.
     """
-    if raw.resolution <= 0:
-        raise HocketError(f"its resolution is {raw.resolution} ticks a quarter note: it must be above 0")
-    tracks = [t for t in raw.tracks if len(t.starts)]
-    _check_length(tracks, raw.resolution)
-    parts = track_parts(tracks)
+    if parts is None:
+        parts = [label.part for label in track_labels(raw)]
+    tracks = raw.sounding
     rows = [np.zeros((0, 6), np.int32)]
     for track, part in zip(tracks, parts, strict=True):
         steps = _scaled(track.starts, raw.resolution, STEPS_PER_BEAT)
@@ -125,19 +113,13 @@ def to_piece(raw: RawMidi) -> Piece:
     )
 
 
-def track_parts(tracks: Sequence[RawTrack]) -> list[Part]:
-    """The part of each track: by channel, then name, then program, then by comparison with the other tracks."""
-    parts = [_declared_part(track) for track in tracks]
-    if not any(part is not None for part in parts):
-        match [_voices(track) for track in tracks]:
-            case [1.0]:
-                parts = [Part.MELODY]  # a single melody
-            case [line, chords] if line <= 1.1 and chords >= 2.5:
-                parts = [Part.MELODY, Part.CHORDS]  # a lead sheet
-            case [_, _, _]:
-                parts = _trio(tracks)
-    accompanied = Part.MELODY in parts
-    return [_rest(track, accompanied) if part is None else part for track, part in zip(tracks, parts, strict=True)]
+def track_labels(raw: RawMidi) -> list[Label]:
+    """The parts of the tracks with notes. Raises HocketError when the file's numbers make no sense, or it is too
+    long."""
+    if raw.resolution <= 0:
+        raise HocketError(f"its resolution is {raw.resolution} ticks a quarter note: it must be above 0")
+    _check_length(raw.sounding, raw.resolution)
+    return label_tracks(raw.sounding, raw.resolution)
 
 
 def align(piece: Piece) -> Aligned:
@@ -228,37 +210,6 @@ def downbeat_offset(ticks: NDArray[np.int64], notes: NDArray[np.int32], metres: 
     lengths = np.bincount(places, (notes[:, 3].clip(max=bar) / bar) ** 2, minlength=bar)
     best = 1 + int(lengths[1 : bar // 2 + 1].argmax())
     return best if lengths[best] - lengths[0] > 0.2 * lengths.sum() else 0
-
-
-def _declared_part(track: RawTrack) -> Part | None:
-    """The part by the track's own channel, name or program, if these decide it."""
-    if track.is_drum:
-        return Part.DRUMS
-    for pattern, part in NAME_RULES:
-        if pattern.search(track.name):
-            return part
-    return Part.BASS if track.program in BASS_PROGRAMS else None
-
-
-def _trio(tracks: Sequence[RawTrack]) -> list[Part | None]:
-    """A bass line, chords and a melody, if three tracks are these by pitch and by notes at once."""
-    heights = [float(np.median(track.pitches)) for track in tracks]
-    low, middle, high = (int(i) for i in np.argsort(heights, kind="stable"))
-    parts: list[Part | None] = [None] * 3
-    chordal = _voices(tracks[middle]) >= 2 and max(_voices(tracks[low]), _voices(tracks[high])) <= 1.1
-    if chordal and heights[low] < HIGHEST_BASS and heights[middle] < heights[high]:
-        parts[low], parts[middle], parts[high] = Part.BASS, Part.CHORDS, Part.MELODY
-    return parts
-
-
-def _rest(track: RawTrack, accompanied: bool) -> Part:
-    return Part.CHORDS if accompanied and ACCOMPANIST.search(track.name) else Part.OTHER
-
-
-def _voices(track: RawTrack) -> float:
-    """Notes for each onset."""
-    onsets = 1 + np.count_nonzero(np.diff(np.sort(track.starts)))  # np.unique takes a second for a million
-    return len(track.starts) / float(onsets)
 
 
 def _check_length(tracks: Sequence[RawTrack], resolution: int) -> None:

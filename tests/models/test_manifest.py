@@ -60,6 +60,9 @@ def changed(struct, **change):
         {"primers": changed(BAND.primers, sha256="0" * 64)},
         {"states": (changed(BAND.states[0], initial=0.5), *BAND.states[1:])},
         {"traits": {}},
+        {"traits": {**BAND.traits, "jazz": changed(BAND.traits["jazz"], tempo=(90.0, 150.0, 270.0))}},
+        {"traits": {**BAND.traits, "jazz": changed(BAND.traits["jazz"], swing=0.66)}},
+        {"traits": {**BAND.traits, "jazz": changed(BAND.traits["jazz"], velocity={"drums": (64.0, 28.0)})}},
         {"knobs": knobs(default="none" if BAND.knobs[0].default != "none" else "jazz")},
         {"knobs": BAND.knobs[::-1]},
         {"family": "transformer"},
@@ -74,6 +77,22 @@ def changed(struct, **change):
 )
 def test_what_is_heard_changes_the_hash(change):
     assert msgspec.structs.replace(BAND, **change).bundle_hash != BAND.bundle_hash
+
+
+def test_traits_that_were_not_measured_are_not_heard():
+    """Older manifests lack them: neither these nor their hashes change."""
+    jazz = BAND.traits["jazz"]
+    assert (jazz.tempo, jazz.swing, jazz.velocity) == (None, None, None)
+    assert set(manifests._plain(jazz)) == {"density", "parts", "in_key", "entropy"}
+
+
+@pytest.mark.parametrize(
+    "bad", [{"tempo": [90, 100]}, {"tempo": [5, 90, 100]}, {"swing": 2}, {"velocity": {"kazoo": [1, 2]}}]
+)
+def test_traits_out_of_range_are_refused(bad):
+    fields = msgspec.to_builtins(BAND.traits["jazz"]) | bad
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(fields, manifests.Traits)
 
 
 def test_what_is_not_heard_leaves_the_hash_as_it_is():

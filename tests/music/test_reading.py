@@ -13,7 +13,7 @@ from instrument.music.reading import (
     beat_strength,
     read,
     to_piece,
-    track_parts,
+    track_labels,
 )
 from instrument.music.timebase import Metre
 
@@ -29,40 +29,14 @@ def raw(*tracks: RawTrack, **facts) -> RawMidi:
     return RawMidi(480, list(tracks), **facts)
 
 
-@pytest.mark.parametrize(
-    ("tracks", "parts"),
-    [
-        ([track("MELODY"), track("BRIDGE"), track("PIANO")], [Part.MELODY, Part.OTHER, Part.CHORDS]),
-        ([track("melody"), track("chords")], [Part.MELODY, Part.CHORDS]),
-        ([track("chords"), track("bass", program=32)], [Part.CHORDS, Part.BASS]),
-        ([track("Singstimme, Gesang"), track("Klavier")], [Part.MELODY, Part.CHORDS]),
-        ([track("Piano"), track("Piano")], [Part.OTHER, Part.OTHER]),
-        ([track("soprano"), track("alto"), track("tenor"), track("bass")],
-         [Part.MELODY, Part.OTHER, Part.OTHER, Part.BASS]),
-        ([track("Drums", drums=True), track("x", program=38)], [Part.DRUMS, Part.BASS]),
-        ([track("Violin 1"), track("Violoncello")], [Part.OTHER, Part.OTHER]),
-        ([track("Double Bass drum"), track("Bassoon")], [Part.OTHER, Part.OTHER]),
-        ([track("The Old Reel")], [Part.MELODY]),
-        ([track("A polka", chord=2)], [Part.OTHER]),
-        ([track(), track(chord=3)], [Part.MELODY, Part.CHORDS]),
-        ([track("Other")], [Part.OTHER]),
-    ],
-)  # fmt: skip
-def test_parts_follow_channel_name_and_program(tracks, parts):
-    assert track_parts(tracks) == parts
-
-
-def at(track_: RawTrack, pitch: int) -> RawTrack:
-    return replace(track_, pitches=np.full(len(track_.starts), pitch, np.int64))
-
-
-def test_a_bass_line_chords_and_a_melody_are_told_by_their_height():
-    low, middle, high = at(track(), 36), at(track(chord=2), 60), at(track(), 72)
-    assert track_parts([high, middle, low]) == [Part.MELODY, Part.CHORDS, Part.BASS]
-    assert track_parts([low, high, middle]) == [Part.BASS, Part.MELODY, Part.CHORDS]
-    assert set(track_parts([at(low, 55), middle, high])) == {Part.OTHER}  # too high for a bass
-    assert set(track_parts([low, at(track(), 60), high])) == {Part.OTHER}  # three lines
-    assert set(track_parts([low, middle, at(high, 50)])) == {Part.OTHER}  # no line above
+def test_tracks_are_labelled_among_each_other_and_labels_may_be_given():
+    low = replace(track(starts=range(0, 9600, 480)), pitches=np.full(20, 36, np.int64))
+    high = replace(low, pitches=np.arange(72, 92))
+    empty = track(starts=())
+    file = raw(low, empty, high)
+    assert [label.part for label in track_labels(file)] == [Part.BASS, Part.MELODY]
+    assert to_piece(file).notes[:2, 2:].tolist() == [[36, 12, 80, Part.BASS], [72, 12, 80, Part.MELODY]]
+    assert set(read(file, parts=[Part.OTHER, Part.OTHER]).piece.notes[:, 5].tolist()) == {Part.OTHER}
 
 
 def test_of_the_tempos_of_a_tick_the_last_holds():

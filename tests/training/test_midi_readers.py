@@ -46,7 +46,7 @@ READ = {
     "pedal": ([48, 60, 50], {Part.MELODY}, {96, 94}, FOUR, 120, ""),
     "trunc": (SCALE[:7], {Part.MELODY}, {22}, FOUR, 120, TRUNCATED),
     "rmid": (SCALE, {Part.MELODY}, {22}, FOUR, 120, ""),
-    "alien_chunk": (SCALE, {Part.OTHER}, {22}, FOUR, 120, ""),  # on both channels, as one
+    "alien_chunk": (SCALE, {Part.MELODY}, {22}, FOUR, 120, ""),  # on both channels, as one
     "no_off": ([60, 64, 67], {Part.MELODY}, {72, 48, 24}, FOUR, 120, ""),
     "data_bad": (SCALE, {Part.MELODY}, {22}, FOUR, 120, "bad events left out of track 1: 1"),
     "prog_elsewhere": ([36, 38, 40, 41], {Part.BASS}, {22}, FOUR, 120, ""),

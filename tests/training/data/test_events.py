@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,7 +12,8 @@ from instrument.models.notes.player import Ask
 from instrument.music import codec
 from instrument.music.notes import Piece, tidy
 from instrument.music.timebase import Metre, MetreMap
-from training.data.notes.events import features
+from training.data.notes.events import NoteStream, Sampling, features
+from training.data.notes.shards import PieceInfo
 
 BUNDLE = Path(__file__).parents[3] / "models_onnx" / "lstm-band"
 
@@ -83,3 +85,31 @@ def test_live_play_and_teacher_forcing_agree():
 def _softmax(logits):
     likely = np.exp(logits - logits.max())
     return likely / likely.sum()
+
+
+def drawn(weights: dict[str, float], realised: float = 1.0, full: int = 100) -> NoteStream:
+    """A stream of two genres; the pieces of one have these weights by name."""
+    plain = PieceInfo(
+        "", "d", "rock", "", "", "train", 0, 0, 500, 60.0, 120.0, False, False, False, [(0, 4, 4)], [(0, 120.0)], [], 0
+    )  # fmt: skip
+    rock = [msgspec.structs.replace(plain, path=name, weight=weight, realised="realised" in name)
+            for name, weight in weights.items()]  # fmt: skip
+    other = msgspec.structs.replace(plain, genre="pop")
+    sampling = Sampling(realised=realised, full_weight_notes=full)
+    return NoteStream(None, [*rock, other], ("rock", "pop"), 1, 1, sampling)
+
+
+def test_pieces_are_drawn_by_their_weights_within_a_genre():
+    stream = drawn({"band": 4.0, "plain": 1.0, "realised": 0.25})
+    pieces, odds = stream.by_genre["rock"]
+    assert [p.path for p in pieces] == ["band", "plain", "realised"]
+    np.testing.assert_allclose(odds, np.array([4, 1, 0.25]) / 5.25)
+    assert [p.path for p in drawn({"band": 1.0, "realised": 0.25}, realised=0.0).by_genre["rock"][0]] == ["band"]
+
+
+def test_weights_above_one_leave_the_genres_as_they_were():
+    even = drawn({"band": 1.0, "plain": 1.0}, full=2000).shares
+    np.testing.assert_allclose(drawn({"band": 4.0, "plain": 1.0}, full=2000).shares, even)
+    np.testing.assert_allclose(even, [2 / 3, 1 / 3])
+    less = drawn({"band": 1.0, "plain": 0.0}, full=2000).shares
+    np.testing.assert_allclose(less, [1 / 2, 1 / 2])

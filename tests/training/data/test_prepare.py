@@ -19,7 +19,7 @@ from instrument.errors import HocketError
 from instrument.music.midifile import read_midi, write_midi
 from instrument.music.notes import Part, Piece, tidy
 from training.data import sources
-from training.data.notes import midi, prepare
+from training.data.notes import midi, prepare, writing
 from training.data.notes.prepare import _read_batch
 from training.data.notes.shards import INDEX_NAME, Shards, licence_allows_shipping, shard_name
 
@@ -204,7 +204,7 @@ def test_the_order_of_work_does_not_matter_and_finished_is_quick(folder, tmp_pat
 
 def test_large_data_is_kept_in_several_shards(folder, tmp_path, monkeypatch):
     whole = prepare.prepare(folder, tmp_path / "a", jobs=1)
-    monkeypatch.setattr(prepare, "SHARD_NOTES", 300)
+    monkeypatch.setattr(writing, "SHARD_NOTES", 300)
     parted = prepare.prepare(folder, tmp_path / "b", jobs=1)
     assert len({p.shard for p in parted.pieces}) > 2
     for one, other in zip(whole.pieces, parted.pieces, strict=True):

@@ -187,7 +187,8 @@ class NoteStream:
                 continue
             self.by_genre[genre] = own, weights / weights.sum()
             lengths = np.array([min(p.count, sampling.max_notes) for p in own])
-            notes = float(sum(p.count * w for p, w in zip(own, weights, strict=True)))
+            # What weighs more than one is drawn more often within its genre, and makes the genre no larger.
+            notes = float(sum(p.count * min(w, 1.0) for p, w in zip(own, weights, strict=True)))
             share = min(1.0, notes / sampling.full_weight_notes) * notes**sampling.balance
             shares.append(share / float((lengths * self.by_genre[genre][1]).sum()))
         self.shares = np.array(shares) / sum(shares)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from instrument.errors import HocketError
 from instrument.music import reading
 from instrument.music.midi_notes import raw_midi
 from instrument.music.notes import Part, Piece
+from instrument.music.parts.labels import Label
 from instrument.music.reading import RawMidi
 from instrument.music.timebase import TICKS_PER_BEAT
 
@@ -21,15 +23,30 @@ def parse(data: bytes) -> RawMidi:
     return raw_midi(data)
 
 
+class Labelled(NamedTuple):
+    """A piece as read, its phase (see `reading.align`), and of each track its label and its number of notes."""
+
+    piece: Piece
+    phase: int
+    tracks: list[tuple[Label, int]]
+
+
 def read(data: bytes, warn: Callable[[str], object] | None = None) -> tuple[Piece, int]:
-    """The aligned piece in one MIDI file, and its phase (see `reading.align`); HocketError if unreadable
-    or without notes. warn: as of `read_midi`."""
+    """The aligned piece in one MIDI file, and its phase; HocketError if unreadable or without notes. warn: as of
+    `read_midi`."""
+    return read_labelled(data, warn)[:2]
+
+
+def read_labelled(data: bytes, warn: Callable[[str], object] | None = None) -> Labelled:
+    """As `read`, and how its tracks came to their parts."""
     raw = parse(data)
-    aligned = reading.read(raw)
+    labels = reading.track_labels(raw)
+    aligned = reading.read(raw, parts=[label.part for label in labels])
     if warn:
         for warning in raw.warnings:
             warn(warning)
-    return aligned.piece, aligned.phase
+    counts = [len(track.starts) for track in raw.sounding]
+    return Labelled(aligned.piece, aligned.phase, list(zip(labels, counts, strict=True)))
 
 
 def played(piece: Piece) -> tuple[float, float]:

@@ -14,7 +14,8 @@ import shutil
 import sys
 import time
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,12 +30,14 @@ from instrument.music.reading import RULES_VERSION
 from training.data import sources
 from training.data.batches import CANNOT_WRITE, work_through
 from training.data.notes import midi
+from training.data.notes.full_bands import FullBands
+from training.data.notes.label_report import TrackLabel, report, track_labels
 from training.data.notes.shards import INDEX_NAME, INDEX_VERSION, Index, PieceInfo, Shards, shard_name
+from training.data.notes.writing import ShardWriter, write_whole
 from training.data.sources import Source
 
 BATCH_FILES = 128
 BATCH_SECONDS = 120.0  # a batch takes a second or two; what takes this long hangs
-SHARD_NOTES = 2_000_000
 TEST_SHARE = VALID_SHARE = 0.05
 CACHE_NAME = ".cache"
 SKIPPED_NAME = "skipped.csv"
@@ -42,28 +45,32 @@ WARNINGS_NAME = "warnings.csv"  # of files that are damaged and of which the res
 
 
 class Read(msgspec.Struct, frozen=True):
-    """One file as read: a piece, the hash of its notes and what is wrong with the file, or the reason why there is
-    none."""
+    """One file as read: a piece, the hash of its notes, the labels of its tracks and what is wrong with the file, or
+    the reason why there is none."""
 
     source: Source
     reason: str = ""
     info: PieceInfo | None = None
     note_hash: str = ""
     warnings: tuple[str, ...] = ()
+    labels: tuple[TrackLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much pieces count when they are sampled; 0 leaves them out, 1 keeps them as they are."""
+    """How much pieces count when they are sampled; 0 leaves them out, 1 keeps them as they are. datasets: by name."""
 
     drums_only: float = 1.0
     realised: float = 1.0
     licence: str = ""
     licence_weight: float = 0.0
+    datasets: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, info: PieceInfo) -> float:
         """The weight of a piece."""
-        weight = self.drums_only if info.drums_only else 1.0
+        weight = self.datasets.get(info.dataset, 1.0)
+        if info.drums_only:
+            weight *= self.drums_only
         if info.realised:
             weight *= self.realised
         if self.licence and re.search(self.licence, info.licence, re.IGNORECASE):
@@ -79,6 +86,8 @@ def prepare(
     realised: float = 1.0,
     licence: str = "",
     licence_weight: float = 0.0,
+    datasets: Mapping[str, float] | None = None,
+    full_bands: bool = False,
 ) -> Shards:
     """Read every MIDI file of a folder into shards, and return them.
 
@@ -88,6 +97,8 @@ def prepare(
     jobs: processes at a time, 0 = one a processor.
     drums_only, realised: weight of drum performances and of machine-made accompaniments; 0 leaves them out.
     licence, licence_weight: weight of the pieces whose licence this regular expression finds.
+    datasets: weight of the pieces of a data set, by its name.
+    full_bands: add versions of lead sheets and solos for a whole band, marked as realised (see `full_bands`).
 
     Raises HocketError for bad input; files that cannot be read are listed in skipped.csv and left out.
     """
@@ -95,7 +106,8 @@ def prepare(
         re.compile(licence)
     except re.error as error:
         raise HocketError(f"licence {licence!r} is not a regular expression: {error}") from error
-    if min(drums_only, realised, licence_weight) < 0:
+    weights = Weights(drums_only, realised, licence, licence_weight, dict(datasets or {}))
+    if min(drums_only, realised, licence_weight, *weights.datasets.values()) < 0:
         raise HocketError("a weight must be 0 (leave out) or above")
     source, out, console = (
         Path(source),
@@ -103,8 +115,11 @@ def prepare(
         Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
     )
     found = sources.find(source)
-    weights = Weights(drums_only, realised, licence, licence_weight)
-    source_hash = _digest(msgspec.json.encode([RULES_VERSION, INDEX_VERSION, found, weights]))
+    if unknown := set(weights.datasets) - {s.dataset for s in found}:
+        raise HocketError(f"{source} has no data set {', '.join(sorted(unknown))}: weigh one that it has")
+    bands = FullBands() if full_bands else None
+    options = [RULES_VERSION, INDEX_VERSION, found, weights, bands.rules if bands else ""]
+    source_hash = _digest(msgspec.json.encode(options))
     if (done := _finished(out, source_hash)) is not None:
         console.print(f"{out} is complete: {len(done.pieces)} pieces, data {done.data_hash[:12]}")
         return done
@@ -114,14 +129,13 @@ def prepare(
         cache.mkdir(parents=True, exist_ok=True)
         batches = [found[i : i + BATCH_FILES] for i in range(0, len(found), BATCH_FILES)]
         keys = _read_all(source, batches, cache, jobs or os.cpu_count() or 1, console)
-        shards = _merge(keys, cache, out, weights, source_hash)
+        shards = _merge(keys, cache, out, weights, bands, source_hash, console)
         shutil.rmtree(cache)
     except OSError as error:
         raise HocketError(f"{out} cannot be written: {error}") from error
     notes = sum(p.count for p in shards.pieces)
     seconds = time.monotonic() - started
     console.print(f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s")
-    console.print(f"{len(found) - len(shards.pieces)} files left out: see {out / SKIPPED_NAME}")
     if (out / WARNINGS_NAME).exists():
         console.print(f"some files are damaged, and the rest of them was read: see {out / WARNINGS_NAME}")
     return shards
@@ -162,12 +176,13 @@ def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
         for source in batch:
             warnings: list[str] = []
             try:
-                piece, phase = midi.read(contents(source), warnings.append)
+                piece, phase, tracks = midi.read_labelled(contents(source), warnings.append)
             except (HocketError, OSError, KeyError, zipfile.BadZipFile) as error:
                 read.append(Read(source, str(error)))
                 continue
             digest = _note_hash(piece)
-            read.append(Read(source, "", _info(source, piece, phase, digest), digest, tuple(warnings)))
+            info = _info(source, piece, phase)
+            read.append(Read(source, "", info, digest, tuple(warnings), track_labels(tracks)))
             notes.append(piece.notes)
     try:
         _save(cache, batch, read, notes)
@@ -175,7 +190,7 @@ def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
         sys.exit(CANNOT_WRITE)
 
 
-def _info(source: Source, piece: Piece, phase: int, note_hash: str) -> PieceInfo:
+def _info(source: Source, piece: Piece, phase: int) -> PieceInfo:
     seconds, bpm = midi.played(piece)
     velocity = piece.notes[:, 4]
     return PieceInfo(
@@ -220,61 +235,70 @@ def _save(cache: Path, batch: list[Source], read: list[Read], notes: list[NDArra
     key = _key(batch)
     with (cache / f"{key}.npy").open("wb") as file:
         np.save(file, np.concatenate([np.zeros((0, 6), np.int32), *notes]))
-    _write(_result(cache, key), msgspec.json.encode(read))  # last: it says that the batch is whole
+    write_whole(_result(cache, key), msgspec.json.encode(read))  # last: it says that the batch is whole
 
 
 # Merging ------------------------------------------------------------------------------------------
 
 
-def _merge(keys: list[str], cache: Path, out: Path, weights: Weights, source_hash: str) -> Shards:
-    """Drop duplicates and what weighs nothing, decide splits, write shards, list and index."""
-    (out / INDEX_NAME).unlink(missing_ok=True)
-    for old in out.glob(shard_name(0).replace("00000", "*")):
-        old.unlink()
+def _merge(
+    keys: list[str],
+    cache: Path,
+    out: Path,
+    weights: Weights,
+    bands: FullBands | None,
+    source_hash: str,
+    console: Console,
+) -> Shards:
+    """Drop duplicates and what weighs nothing, decide splits, add full bands, write shards, lists and index."""
+    writer = ShardWriter(out)
     seen: dict[str, str] = {}
     skipped: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
-    pieces: list[PieceInfo] = []
-    hashes: list[str] = []
-    digest = hashlib.sha256()
-    pending: list[NDArray[np.int32]] = []
-    shard = rows = 0
-    for key in keys:
-        results = msgspec.json.decode(_result(cache, key).read_bytes(), type=list[Read])
-        notes, start = np.load(cache / f"{key}.npy", allow_pickle=False), 0
-        for result in results:
-            info = result.info
-            if info is None:
-                skipped.append((result.source.path, result.reason))
-                continue
-            piece, start = notes[start : start + info.count], start + info.count
-            weight = weights.of(info)
-            if weight == 0:
-                skipped.append((info.path, "weight 0"))
-            elif result.note_hash in seen:
-                skipped.append((info.path, f"has the notes of {seen[result.note_hash]}"))
-            else:
-                if rows and rows + info.count > SHARD_NOTES:
-                    _write_shard(out, shard, pending, digest)
-                    pending, rows, shard = [], 0, shard + 1
-                damaged += [(info.path, warning) for warning in result.warnings]
-                seen[result.note_hash] = info.path
-                hashes.append(result.note_hash)
-                pieces.append(msgspec.structs.replace(info, shard=shard, start=rows, weight=weight))
-                pending.append(piece)
-                rows += info.count
-    if not pieces:
+    labels: list[tuple[TrackLabel, ...]] = []
+    for result, notes in _results(keys, cache):
+        info = result.info
+        if info is None:
+            skipped.append((result.source.path, result.reason))
+        elif (weight := weights.of(info)) == 0:
+            skipped.append((info.path, "weight 0"))
+        elif result.note_hash in seen:
+            skipped.append((info.path, f"has the notes of {seen[result.note_hash]}"))
+        else:
+            damaged += [(info.path, warning) for warning in result.warnings]
+            seen[result.note_hash] = info.path
+            labels.append(result.labels)
+            writer.add(msgspec.structs.replace(info, weight=weight), notes)
+            if bands is not None:
+                bands.see(len(labels) - 1, info, notes)
+    if not labels:
         raise HocketError(f"no piece is left of {len(skipped)} files; the first: {': '.join(skipped[0])}")
-    _write_shard(out, shard, pending, digest)
-    pieces = _split(pieces, hashes)
-    digest.update(msgspec.json.encode(pieces))
+    pieces = _split(writer.pieces, list(seen))
+    for line in report([(info.split, each) for info, each in zip(pieces, labels, strict=True)]):
+        console.print(line)
+    console.print(f"{len(skipped)} files left out: see {out / SKIPPED_NAME}")
+    if bands is not None:
+        for info, notes in bands.realised(pieces):
+            if weight := weights.of(info):
+                writer.add(msgspec.structs.replace(info, weight=weight), notes)
+        pieces += writer.pieces[len(pieces) :]
+        console.print(f"{len(pieces) - len(labels)} pieces realised for a full band")
     _write_table(out / SKIPPED_NAME, [("path", "reason"), *skipped])
     (out / WARNINGS_NAME).unlink(missing_ok=True)
     if damaged:
         _write_table(out / WARNINGS_NAME, [("path", "warning"), *damaged])
-    index = Index(INDEX_VERSION, pieces, digest.hexdigest(), source_hash)
-    _write(out / INDEX_NAME, msgspec.json.encode(index))
+    writer.finish(pieces, source_hash)
     return Shards.open(out)
+
+
+def _results(keys: list[str], cache: Path) -> Iterator[tuple[Read, NDArray[np.int32]]]:
+    """What was read of each file, and its notes."""
+    for key in keys:
+        notes, start = np.load(cache / f"{key}.npy", allow_pickle=False), 0
+        for result in msgspec.json.decode(_result(cache, key).read_bytes(), type=list[Read]):
+            count = result.info.count if result.info else 0
+            yield result, notes[start : start + count]
+            start += count
 
 
 def _split(pieces: list[PieceInfo], hashes: list[str]) -> list[PieceInfo]:
@@ -290,25 +314,9 @@ def _split(pieces: list[PieceInfo], hashes: list[str]) -> list[PieceInfo]:
     return [msgspec.structs.replace(p, split=p.split or splits[i]) for i, p in enumerate(pieces)]
 
 
-def _write_shard(out: Path, number: int, notes: list[NDArray[np.int32]], digest: hashlib._Hash) -> None:
-    array = np.concatenate(notes).astype("<i4")
-    digest.update(array.tobytes())
-    temporary = out / f"{shard_name(number)}.tmp"
-    with temporary.open("wb") as file:
-        np.save(file, array)
-    temporary.replace(out / shard_name(number))
-
-
 def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def _digest(data: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Which part (melody, chords, bass) each track of a MIDI file plays."""

@@ -1,0 +1,1 @@
+"""How a band accompanies a tune with chords, by rule: styles, chords, bass lines, drums that people played."""
