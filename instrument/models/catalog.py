@@ -83,18 +83,18 @@ def find_model(slug: str) -> Entry:
 
 def open_player(slug: str) -> tuple[Manifest, NotePlayer | SoundModel]:
     """Open the model of a slug as a player of notes or of sound. HocketError if it is not installed or not usable."""
-    bundle = _open(slug)
+    bundle = open_model(slug)
     return bundle.manifest, _model(bundle)
 
 
 def open_note_player(slug: str) -> tuple[Manifest, NotePlayer]:
     """Open the model of a slug as a note player. HocketError as `open_player`, and if it does not play notes."""
-    return open_note_bundle(_open(slug))
+    return open_note_bundle(open_model(slug))
 
 
 def open_sound(slug: str) -> tuple[Manifest, SoundModel]:
     """Open the model of a slug as a sound model. HocketError as `open_player`, and if it plays notes."""
-    return open_sound_bundle(_open(slug))
+    return open_sound_bundle(open_model(slug))
 
 
 def open_note_bundle(bundle: Bundle) -> tuple[Manifest, NotePlayer]:
@@ -119,11 +119,12 @@ def _model(bundle: Bundle) -> NotePlayer | SoundModel:
     module, _, name = FAMILIES[manifest.family].opener.partition(":")
     if not module:
         raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it is no player by itself")
-    open_model = getattr(importlib.import_module(module), name)
-    model: NotePlayer | SoundModel = open_model(bundle, *map(_open, manifest.needs))
+    opener = getattr(importlib.import_module(module), name)
+    model: NotePlayer | SoundModel = opener(bundle, *map(open_model, manifest.needs))
     return model
 
 
-def _open(slug: str) -> Bundle:
+def open_model(slug: str) -> Bundle:
+    """The bundle of a slug, loaded. HocketError if it is not installed or not usable."""
     entry = find_model(slug)
     return open_bundle(entry.path, trusted=entry.shipped)

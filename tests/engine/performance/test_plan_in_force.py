@@ -2,7 +2,7 @@
 
 import pytest
 
-from instrument.engine.performance.harmony.plan_in_force import AHEAD, SOURCES, PlanInForce
+from instrument.engine.performance.harmony.plan_in_force import AHEAD, MODELLED, SOURCES, PlanInForce
 from instrument.engine.performance.knobs import INSTRUMENT_KNOBS
 from instrument.engine.performance.transport import changed_metres, metre_map
 from instrument.errors import HocketError
@@ -84,8 +84,9 @@ def test_chords_keep_their_share_of_a_bar_of_another_metre():
 
 
 def test_every_progression_that_ships_makes_a_plan():
-    assert len(SOURCES) == 2 + len(progressions()) >= 42
-    for source in SOURCES[2:]:
+    assert len(SOURCES) == 2 + len(MODELLED) + len(progressions())
+    assert len(progressions()) >= 40
+    for source in progressions():
         plan = PlanInForce(knobs(plan=source), "", FOUR).until(0)
         assert any(bar.recall for bar in plan.bars), f"{source} never returns"
         assert all(bar.chords for bar in plan.bars)
@@ -94,3 +95,16 @@ def test_every_progression_that_ships_makes_a_plan():
 def test_a_text_that_cannot_be_read_is_named():
     with pytest.raises(HocketError, match="Hm7"):
         PlanInForce(knobs(plan="typed"), "Hm7 | C", FOUR)
+
+
+def test_the_plan_model_writes_the_same_plan_however_it_is_asked():
+    given = knobs(plan="model jazz", key="F", seed=3.0)
+    once = PlanInForce(given, "", FOUR).until(80 * BAR)
+    by_steps = PlanInForce(given, "", FOUR)
+    for tick in range(0, 80 * BAR, 900):
+        by_steps.until(tick)
+    assert by_steps.until(80 * BAR).bars[:80] == once.bars[:80]
+    assert any(bar.recall for bar in once.bars), "sections return"
+    assert len({bar.chords for bar in once.bars[:32]}) > 6, "the harmony moves"
+    other = PlanInForce(given | {"seed": 4.0}, "", FOUR).until(0)
+    assert other.bars[:8] != once.bars[:8]

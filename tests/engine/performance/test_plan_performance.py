@@ -90,7 +90,7 @@ def test_plan_knobs_turned_while_it_plays_are_rendered_note_for_note(seed):
     chance = random.Random(seed)
     performance = Performance(BAND, open_player)
     turns = {
-        "plan": ("free", "twelve-bar", "typed", "rhythm-changes"),
+        "plan": ("free", "twelve-bar", "typed", "model pop", "rhythm-changes"),
         "harmony": (0.0, 0.5, 1.0),
         "vary": (0.0, 0.4, 1.0),
         "key": ("C", "Eb", "A"),
