@@ -41,7 +41,7 @@ from instrument.ui import theme
 from instrument.ui.banner import Banner
 from instrument.ui.footer import Footer
 from instrument.ui.knobs.board import INSTRUMENT, Board
-from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.chip import PartChip
 from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import clear, in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
@@ -304,7 +304,7 @@ class Window(QMainWindow):
         clear(self._chips)
         for part, id in enumerate(_PART_IDS):
             if id in own:
-                chip = Chip(own[id], theme.PARTS[part])
+                chip = PartChip(own[id], theme.PARTS[part])
                 self.board.add(own[id], chip)
                 self._chips.addWidget(chip)
         self.players.make(description, (own[id] for id in own if id not in (*_IN_TRANSPORT, *_PART_IDS)))

@@ -162,7 +162,7 @@ def test_an_echo_older_than_the_hand_is_not_shown(qtbot: QtBot, window: Window, 
 
 def test_parts_are_switched_in_the_legend_of_the_roll(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     qtbot.mouseClick(window.board.controls[-1, "drums"], Qt.MouseButton.LeftButton)
-    assert engine.commands(SetKnob) == [SetKnob("drums", 0.0, -1)]
+    assert engine.commands(SetKnob) == [SetKnob("drums", "on", -1)]
 
 
 def test_key_scale_and_metre_shade_the_roll(qtbot: QtBot, window: Window) -> None:

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from instrument.engine.ipc.messages import KnobInfo
 from instrument.ui.knobs.board import Board
-from instrument.ui.knobs.chip import Chip
+from instrument.ui.knobs.chip import Chip, PartChip
 from instrument.ui.knobs.controls import Button, Choice, NumberBox, SeedBox, Selector, pretty
 from instrument.ui.knobs.knob import KnobDial
 
@@ -194,3 +194,24 @@ def test_the_board_shows_values_but_for_those_pending() -> None:
 @pytest.mark.parametrize(("id", "word"), [("jazz_funk", "Jazz funk"), ("none", "None"), ("4/4", "4/4")])
 def test_ids_read_as_words(id: str, word: str) -> None:
     assert pretty(id) == word
+
+
+def test_a_part_is_off_auto_or_on(qtbot):
+    info = KnobInfo("bass", "Bass", "choice", default="auto", choices=("off", "auto", "on"), player=-1, help="Plays")
+    chip = PartChip(info)
+    qtbot.addWidget(chip)
+    chip.show()
+    heard = []
+    chip.turned.connect(heard.append)
+    qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(chip, Qt.Key.Key_Return)
+    qtbot.keyClick(chip, Qt.Key.Key_Space)
+    assert heard == ["on", "off", "auto"]
+    pictures = set()
+    for state in info.choices:
+        chip.show_value(state)
+        assert state in chip.accessibleName()
+        pictures.add(bytes(chip.grab().toImage().constBits()))
+    assert len(pictures) == 3, "each looks different"
+    chip.reset()
+    assert heard[-1] == "auto"
