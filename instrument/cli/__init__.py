@@ -124,6 +124,9 @@ def render(
         list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",
+    progression: Annotated[
+        str, typer.Option(metavar="CHORDS", help="Chords that the band plays, as in 'Dm9 | G13 | % | Am7 D7'.")
+    ] = "",
     log_level: LogLevel = "",
     as_json: Json = False,
 ) -> None:
@@ -144,7 +147,9 @@ def render(
         report |= {"verified": not found, "differences": found}
     if out is not None:
         check_out(out)
-        options = Options(model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take)
+        options = Options(
+            model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take, progression
+        )
         rendering = rendered(options, open_player, lambda line: typer.echo(line, err=True))
         for notice in rendering.notices:
             typer.echo(notice, err=True)

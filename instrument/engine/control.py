@@ -38,6 +38,7 @@ from instrument.engine.ipc.messages import (
     SavePatch,
     SetDevice,
     SetKnob,
+    SetProgression,
     Stop,
     Telemetry,
 )
@@ -116,6 +117,7 @@ class Control:
             Stop: lambda _, __: notes.call(notes.stop),
             Panic: lambda _, __: notes.call(notes.panic),
             SetKnob: self._set,
+            SetProgression: lambda _, typed: notes.call(lambda: notes.set_progression(typed.text)),
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
             LoadPatch: self._load_patch,

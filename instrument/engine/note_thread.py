@@ -18,6 +18,7 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
 from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.model_pool import ModelPool
+from instrument.engine.performance.harmony.plan_in_force import TYPED
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
@@ -197,6 +198,12 @@ class NoteThread:
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
         """Change the anchors of a player's latent pad. HocketError if it has no pad, or if `change` raises one."""
         self.performance.anchor(change(self.performance.pad(player).anchors), player)
+        self._state_changed()
+
+    def set_progression(self, text: str) -> None:
+        """Play typed chords as the plan, from the next bar on. HocketError if they cannot be read."""
+        self.performance.set_progression(text)
+        self.performance.set("plan", TYPED, INSTRUMENT)
         self._state_changed()
 
     def set_fields(self, **fields: Any) -> None:

@@ -191,7 +191,8 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
         patch, banner = load_patch(DEFAULT), f"begins with the default patch: {error}"
     if options.model:
         first = next((player for player in patch.players if player.model == options.model), None)
-        patch = replace(patch, players=(first or PlayerPatch(options.model), *patch.players[1:]))
+        others = patch.players[1:] if first or options.patch else ()  # another model plays alone, if no patch is wanted
+        patch = replace(patch, players=(first or PlayerPatch(options.model), *others))
     if options.midi_offset is not None:
         check_offset(options.midi_offset)
         patch = replace(patch, routing=replace(patch.routing, offset_ms=options.midi_offset))

@@ -27,6 +27,7 @@ from instrument.engine.ipc.messages import (
     SavePatch,
     SetDevice,
     SetKnob,
+    SetProgression,
     Stop,
     Values,
     encode,
@@ -163,6 +164,13 @@ def test_there_is_one_engine_and_it_takes_several_clients(engine):
     with pytest.raises(HocketError, match="already running"):
         instance.lock(state_dir())
     other.close()
+
+
+def test_typed_chords_become_the_plan(engine):
+    engine.client.ask(SetProgression("Dm9 | G13"))
+    engine.until(lambda: engine.description.values["-1/plan"] == "typed")
+    with pytest.raises(HocketError, match="'Hm9' is no chord"):
+        engine.client.ask(SetProgression("Hm9"))
 
 
 def test_tempo_changes_keep_the_music_in_step(engine):

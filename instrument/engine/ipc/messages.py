@@ -56,6 +56,13 @@ class SetKnob(Command, frozen=True):
     player: int = 0
 
 
+class SetProgression(Command, frozen=True):
+    """Play typed chords ("Dm9 | G13 | % | Am7 D7") as the plan, from the next bar on. Refused where they cannot be
+    read."""
+
+    text: Annotated[str, Meta(max_length=20_000)]
+
+
 class LoadModel(Command, frozen=True):
     """Give a player another bundle, or add a player (with the number after the last one). An unknown slug is refused
     with the list of those that exist. Sound players change while the music plays; adding a note player, or changing
@@ -151,6 +158,7 @@ AnyCommand = (
     | Stop
     | Panic
     | SetKnob
+    | SetProgression
     | LoadModel
     | RemovePlayer
     | LoadPatch

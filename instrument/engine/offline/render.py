@@ -9,9 +9,11 @@ from datetime import timedelta
 from math import ceil
 
 import msgspec
+from msgspec.structs import replace
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
+from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
     checked,
@@ -43,7 +45,8 @@ class Options:
 
     model: slug of the first player's model, empty = the patch's; seconds, bars: length of what the models play,
     the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats: "BEAT:KNOB=VALUE";
-    prompt: a MIDI file to begin with and to continue; take: a take to replay, in place of all but the length.
+    prompt: a MIDI file to begin with and to continue; progression: typed chords for the plan; take: a take to replay,
+    in place of all but the length.
     """
 
     model: str = ""
@@ -56,6 +59,7 @@ class Options:
     ats: Sequence[str] = ()
     prompt: str = ""
     take: str = ""
+    progression: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +209,21 @@ def _check(options: Options) -> None:
             "--at": options.ats,
             "--tempo": options.tempo is not None,
             "--seed": options.seed is not None,
+            "--progression": options.progression,
         }
         for name in (name for name, value in given.items() if value):
             raise HocketError(f"{name} cannot be given with --take, which already sets it: leave it out")
 
 
 def _patch(options: Options) -> Patch:
+    patch = _patch_of_model(options)
+    if options.progression:
+        check_text(options.progression)
+        patch = replace(patch, progression=options.progression, knobs=patch.knobs | {"plan": TYPED})
+    return patch
+
+
+def _patch_of_model(options: Options) -> Patch:
     if options.model and not options.patch:
         return Patch(players=(PlayerPatch(options.model),))
     patch = load_patch(options.patch or DEFAULT)
@@ -219,7 +232,7 @@ def _patch(options: Options) -> Patch:
     first = patch.players[0] if patch.players else PlayerPatch(options.model)
     if first.model != options.model:
         first = PlayerPatch(options.model, first.knobs)
-    return Patch(patch.version, patch.name, patch.knobs, (first, *patch.players[1:]), patch.voices, patch.routing)
+    return replace(patch, players=(first, *patch.players[1:]))
 
 
 def _prepare(performance: Performance, options: Options, say: Callable[[str], object]) -> int:

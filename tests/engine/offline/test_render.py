@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,16 @@ def test_of_a_patch_everything_is_taken(tmp_path):
     other = rendered(model="scale-2", patch=path, bars=4)
     assert [seat.model for seat in other.patch.players] == ["scale-2", "scale-2"]
     assert other.patch.players[0].knobs["density"] == 3
+
+
+def test_typed_chords_are_the_plan_of_any_patch_or_model(tmp_path):
+    save_patch(Patch(players=(PlayerPatch("scale"),)), str(tmp_path / "mine.json"))
+    for options in (Options("scale", bars=2), Options(patch=str(tmp_path / "mine.json"), bars=2)):
+        rendering = render(replace(options, progression="Dm9 | G13"), open_scale)
+        assert rendering.patch.progression == "Dm9 | G13"
+        assert rendering.patch.knobs["plan"] == "typed"
+    with pytest.raises(HocketError, match="Hm9"):
+        render(Options("scale", bars=2, progression="Hm9"), open_scale)
 
 
 def test_a_prompt_is_played_and_gone_on_from(tmp_path):
