@@ -68,7 +68,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A knob of the model; the window, MIDI learn and OSC are built from these.
+    """A knob of the model; the controls of the window and MIDI learn are built from these.
 
     kind: "number", "choice" (the value is one of choices) or "switch" (0 or 1); step: 0 = continuous; zero: the label
     of 0 where it is not an amount ("free").

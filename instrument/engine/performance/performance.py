@@ -126,7 +126,7 @@ class Performance:
 
     @property
     def floor(self) -> int:
-        """The commit horizon: everything before this tick has been committed."""
+        """The tick before which everything has been committed: no player may place an onset before it."""
         return self._floor
 
     @property
