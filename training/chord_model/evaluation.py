@@ -47,10 +47,10 @@ def agreement(found: Sequence[Chord], written: Sequence[Chord | None], beats: Be
 def measure(folder: Path, split: str, analysers: dict[str, Analyser]) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Dataset -> analyser -> `agreement` over all pieces of a split. Raises HocketError where there are none."""
     totals: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for name, heard, written in annotated_pieces(folder, split):
+    for name, piece, written in annotated_pieces(folder, split):
         chords = written_chords(written, "openewld" if name == MELODY else name) or []
         for label, analyse in analysers.items():
-            beats, found = analyse(heard)
+            beats, found = analyse(piece)
             row = totals.setdefault(name, {}).setdefault(label, np.zeros(len(MEASURES) + 1))
             row += agreement(found, by_beat(chords, beats), beats)
     if not totals:

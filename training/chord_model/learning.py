@@ -72,11 +72,11 @@ def annotated_pieces(folder: Path, split: str) -> Iterator[tuple[str, Piece, Pie
 
 def examples(folder: Path, split: str) -> Iterator[Example]:
     """What is learned from the pieces of one split."""
-    for name, heard, written in annotated_pieces(folder, split):
+    for name, piece, written in annotated_pieces(folder, split):
         beats = beats_of(written)
         chords = by_beat(written_chords(written, "openewld" if name == MELODY else name) or [], beats)
         states = np.array([UNKNOWN if chord is None else state_of(chord) for chord in chords], np.int64)
-        planes, scalars = features(profiles(heard, beats.edges), beats)
+        planes, scalars = features(profiles(piece, beats.edges), beats)
         yield Example(name, planes.astype(np.float16), scalars.astype(np.float16), states, beats.places)
 
 

@@ -108,8 +108,8 @@ def prepare_plans(source: Path, out: Path) -> Plans:
         pieces += [_form(row, source / FORMS) for row in _rows(source / FORMS)]
     if not any(piece.chords for piece in pieces):
         raise HocketError(f"{source / PLANS} holds no plan with a key and two bars in one of {', '.join(GENRES)}")
-    told = hashlib.sha256(msgspec.json.encode(pieces)).hexdigest()
-    plans = Plans(VERSION, told, pieces)
+    data_hash = hashlib.sha256(msgspec.json.encode(pieces)).hexdigest()
+    plans = Plans(VERSION, data_hash, pieces)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_bytes(msgspec.json.encode(plans))
     return plans
@@ -175,10 +175,10 @@ def _split(row: dict[str, Any]) -> str:
 def _slots(bar: dict[str, Any], metre: tuple[int, int], genre: str, tonic: int) -> list[int]:
     """The classes of a bar's slots: of each, the last chord at or before its start."""
     slots = slots_in_bar(metre, genre)
-    offsets = [told[0] for told in bar["chords"]]
+    offsets = [row[0] for row in bar["chords"]]
     at = [max(0, bisect_right(offsets, metre[0] * slot / slots) - 1) for slot in range(slots)]
-    told = [bar["chords"][i] for i in at]
-    return [class_of(chord(root or 0, quality, bass), tonic) for _, root, quality, bass, *_ in told]
+    chosen = [bar["chords"][i] for i in at]
+    return [class_of(chord(root or 0, quality, bass), tonic) for _, root, quality, bass, *_ in chosen]
 
 
 def sections_of(bars: list[dict[str, Any]], lettered: bool) -> list[tuple[int, int, int]]:

@@ -16,7 +16,7 @@ from instrument.models.plan.slots import GENRES, Section
 KNOWN = 12  # earlier sections that can be told apart
 NEW, END = KNOWN, KNOWN + 1
 ANSWERS = KNOWN + 2
-NOTHING = KNOWN  # of ids: there is none
+NO_SECTION = KNOWN  # of ids: there is none
 LONGEST = 64  # bars of a section
 OTHER_FORMS = len(GENRES)  # a genre of form alone: recent pop songs
 
@@ -56,12 +56,12 @@ class FormTracker:
         """What is told before the next section, (columns,)."""
         ids = [min(section.id, KNOWN - 1) for section in self._sections]
         last = self._sections[-1] if self._sections else None
-        previous = ids[-1] if ids else NOTHING
+        previous = ids[-1] if ids else NO_SECTION
         repeats = next((i for i, id in enumerate(reversed(ids)) if id != previous), len(ids))
         total = sum(section.bars for section in self._sections)
-        told = [
+        values = [
             previous,
-            ids[-2] if len(ids) > 1 else NOTHING,
+            ids[-2] if len(ids) > 1 else NO_SECTION,
             _followed(ids, 1),
             _followed(ids, 2),
             self._genre,
@@ -73,7 +73,7 @@ class FormTracker:
             min(last.bars, SIZES["length"] - 1) if last else 0,
             min(total // 8, SIZES["total"] - 1),
         ]
-        return np.array(told, np.int64)
+        return np.array(values, np.int64)
 
     def answer(self, section: Section) -> int:
         """The answer that this next section is."""
@@ -92,12 +92,12 @@ class FormTracker:
 def _followed(ids: Sequence[int], length: int) -> int:
     """What followed the last earlier appearance of the last `length` ids."""
     if len(ids) <= length:
-        return NOTHING
+        return NO_SECTION
     end = list(ids[-length:])
     for at in range(len(ids) - length - 1, -1, -1):
         if list(ids[at : at + length]) == end:
             return ids[at + length]
-    return NOTHING
+    return NO_SECTION
 
 
 def form_features(genre: int, sections: Sequence[Section]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -70,6 +70,6 @@ def classes_of(bar: PlanBar, count: int, tonic: int) -> list[int]:
     free."""
     found = []
     for slot in range(count):
-        told = [chord for at, chord in bar.chords if at * count <= bar.ticks * slot]
-        found.append(class_of(told[-1], tonic) if told else NO_CHORD_CLASS)
+        begun = [chord for at, chord in bar.chords if at * count <= bar.ticks * slot]
+        found.append(class_of(begun[-1], tonic) if begun else NO_CHORD_CLASS)
     return found

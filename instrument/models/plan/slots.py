@@ -140,7 +140,7 @@ class Tracker:
         bar, count = len(self._bars) - 1, self._count
         position = count - self._bars[bar][0]
         known = section >= 0
-        told = [
+        values = [
             self._chords[count - 1] if count else NONE,
             self._before,
             min(self._held, SIZES["held"] - 1),
@@ -154,11 +154,11 @@ class Tracker:
             1 + min(since, LONGEST_SINCE) if known else 0,
             1 + min(left, LONGEST_LEFT) if known else 0,
         ]
-        sources = [*(self._ago(bar - lag, slots, position) for lag in LAGS), *self._alike(slots, position)]
+        sources = [*(self._slot_at(bar - lag, slots, position) for lag in LAGS), *self._matching(slots, position)]
         sources += self._of_section(slots, position) if known else [-1] * OF_SECTIONS
-        told += [self._chords[source] if source >= 0 else NONE for source in sources]
-        told += [1 + min(int(self._matches[s]).bit_length(), RUNS - 2) if s >= 0 else 0 for s in sources]
-        return np.array(told, np.int8)
+        values += [self._chords[source] if source >= 0 else NONE for source in sources]
+        values += [1 + min(int(self._matches[s]).bit_length(), RUNS - 2) if s >= 0 else 0 for s in sources]
+        return np.array(values, np.int8)
 
     def push(self, chord: int) -> None:
         """The slot's chord is this class."""
@@ -177,13 +177,13 @@ class Tracker:
         self._matches[1 : count + 1] = np.where(self._chords[:count] == chord, self._matches[:count] + 1, 0)
         self._count += 1
 
-    def _ago(self, bar: int, slots: int, position: int) -> int:
+    def _slot_at(self, bar: int, slots: int, position: int) -> int:
         """The slot at this position of an earlier bar, -1 if there is none."""
         if not 0 <= bar < len(self._bars) - 1 or self._bars[bar][1] != slots:
             return -1
         return self._bars[bar][0] + position
 
-    def _alike(self, slots: int, position: int) -> list[int]:
+    def _matching(self, slots: int, position: int) -> list[int]:
         """The latest slot after the longest match at this position of a bar, and the best with another chord."""
         count = self._count
         found = np.where(self._where[:count] == slots << 8 | position, self._matches[:count], 0)
@@ -210,7 +210,7 @@ class Tracker:
             first + since if since < first_length else -1,
             last + length - 1 - left if left < length else -1,
         )
-        return [self._ago(bar, slots, position) for bar in bars]
+        return [self._slot_at(bar, slots, position) for bar in bars]
 
 
 def features(

@@ -35,11 +35,11 @@ from instrument.models.plan.slots import (
 from instrument.models.sampling import choose, noise
 from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
 
-PLAYER = 1 << 40  # of the draws: no player of notes has this number
+PLAN_PLAYER = 1 << 40  # of the draws: no player of notes has this number
 WHICH, LENGTH, KIND, CHORD = range(4)  # what is drawn
 TOP_P = 0.95
 ENDING_BARS = 4  # of an ending that is asked for
-CHANGED = 0.5  # how closely a bar is recalled whose chords are others, where it would be 1 with the same
+CHANGED_CLOSENESS = 0.5  # how closely a bar is recalled whose chords are others, where it would be 1 with the same
 FORM_OF = {"classical": "folk", "chorale": "folk"}
 """Genre -> the genre whose forms it is given: classical plans seldom mark what returns, chorales mark no sections."""
 
@@ -73,10 +73,10 @@ class Settings:
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What the chord network heard, and its state after that. told: the plan, as far as it was told of it."""
+class _Context:
+    """The state of the chord network after the bars of a plan. inputs: what of the plan it depends on."""
 
-    told: tuple[Any, ...]
+    inputs: tuple[Any, ...]
     tracker: Tracker
     hidden: NDArray[np.float32]
 
@@ -92,7 +92,7 @@ class PlanWriter:
         self._chord, self._form, self._details = (bundle.session(id) for id in ("chord", "form", "details"))
         if self._chord.inputs["row"][0] != (-1, WIDTH):
             raise HocketError(f"model {bundle.manifest.slug!r} was made for another version of Hocket: update it")
-        self._heard: _Heard | None = None
+        self._context: _Context | None = None
 
     def bars(self, plan: Plan, count: int, settings: Settings) -> tuple[PlanBar, ...]:
         """The next `count` bars of a plan; fewer where it comes to its end. A plan without a key is in C major.
@@ -128,7 +128,7 @@ class PlanWriter:
     def _draw_section(self, outline: Outline, settings: Settings) -> Section | None:
         """The next section; None: the piece ends."""
         number, known = len(outline.sections), outline.known
-        tracker, answers, heard = self._ask_form(known, settings)
+        tracker, answers, context = self._run_form(known, settings)
         allowed = np.ones(ANSWERS, bool)
         allowed[END] = not settings.endless and len(known) > 1
         allowed[NEW] = tracker.distinct < KNOWN
@@ -136,7 +136,7 @@ class PlanWriter:
         if answer == END:
             return None
         new = answer == NEW
-        length, kinds = self._ask_details(heard, answer, 0 if new else tracker.length_before(answer))
+        length, kinds = self._run_details(context, answer, 0 if new else tracker.length_before(answer))
         bars = 1 + self._draw(length, settings, (number, LENGTH, 0))
         if not new:
             return Section(answer, bars, next(section.kind for section in known if section.id == answer))
@@ -149,11 +149,11 @@ class PlanWriter:
         last = outline.sections[-1]
         if last.id < 0:
             return last.bars
-        tracker, _, heard = self._ask_form(outline.known[:-1], settings)
-        length, _ = self._ask_details(heard, tracker.answer(last), tracker.length_before(last.id))
+        tracker, _, context = self._run_form(outline.known[:-1], settings)
+        length, _ = self._run_details(context, tracker.answer(last), tracker.length_before(last.id))
         return max(last.bars, 1 + self._draw(length, settings, (len(outline.sections) - 1, LENGTH, 0)))
 
-    def _ask_form(
+    def _run_form(
         self, sections: list[Section], settings: Settings
     ) -> tuple[FormTracker, NDArray[np.float32], NDArray[np.float32]]:
         genre = FORM_OF.get(settings.nearest, settings.nearest)
@@ -162,13 +162,13 @@ class PlanWriter:
         for section in sections:
             _, _, hidden = self._form.run({"row": tracker.row()[None], "hidden": hidden})
             tracker.push(section)
-        answers, heard, _ = self._form.run({"row": tracker.row()[None], "hidden": hidden})
-        return tracker, answers[0], heard
+        answers, context, _ = self._form.run({"row": tracker.row()[None], "hidden": hidden})
+        return tracker, answers[0], context
 
-    def _ask_details(
-        self, heard: NDArray[np.float32], answer: int, before: int
+    def _run_details(
+        self, context: NDArray[np.float32], answer: int, before: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        feeds: dict[str, NDArray[Any]] = {"heard": heard, "answer": np.array([answer]), "before": np.array([before])}
+        feeds: dict[str, NDArray[Any]] = {"heard": context, "answer": np.array([answer]), "before": np.array([before])}
         length, kinds = self._details.run(feeds)
         return length[0], kinds[0]
 
@@ -180,16 +180,16 @@ class PlanWriter:
         since = number - outline.starts[-1]
         left = section.bars - since - 1
         bar = PlanBar(settings.metre, label, since == 0)
-        heard = self._listen(plan, settings, outline)
+        context = self._context_after(plan, settings, outline)
         count = slots_in_bar(settings.metre, settings.nearest)
-        heard.tracker.begin_bar(count, settings.metre[0], section.id, since, left)
+        context.tracker.begin_bar(count, settings.metre[0], section.id, since, left)
         closing = label == ENDING_LABEL and left == 0
         allowed = np.arange(CLASSES) == _tonic_triad(plan) if closing else np.arange(CLASSES) != NO_CHORD_CLASS
         drawn: list[int] = []
         for slot in range(count):
-            logs, heard.hidden = self._chord.run({"row": _told(heard.tracker), "hidden": heard.hidden})
+            logs, context.hidden = self._chord.run({"row": _row(context.tracker), "hidden": context.hidden})
             drawn.append(self._draw(logs[0], settings, (number, CHORD, slot), allowed))
-            heard.tracker.push(drawn[-1])
+            context.tracker.push(drawn[-1])
         tonic = plan.key[0] if plan.key else 0
         chords = tuple(
             PlannedChord(bar.ticks * slot // count, chord_of(chord, tonic, settings.nearest))
@@ -197,25 +197,25 @@ class PlanWriter:
             if not slot or chord != drawn[slot - 1]
         )
         bar = bar._replace(chords=chords)
-        heard.told = _as_told((*plan.bars, bar), plan.key, settings, outline)
-        self._heard = heard
+        context.inputs = _inputs_of((*plan.bars, bar), plan.key, settings, outline)
+        self._context = context
         return bar._replace(recall=_recall(plan, bar, outline, settings.vary))
 
-    def _listen(self, plan: Plan, settings: Settings, outline: Outline) -> _Heard:
-        """What the network heard of a plan: what it wrote itself is known, all else is heard from its start."""
-        told = _as_told(plan.bars, plan.key, settings, outline)
-        if self._heard is not None and self._heard.told == told:
-            return self._heard
+    def _context_after(self, plan: Plan, settings: Settings, outline: Outline) -> _Context:
+        """The state of the network after a plan: kept if it wrote the plan itself, else computed from the first bar."""
+        inputs = _inputs_of(plan.bars, plan.key, settings, outline)
+        if self._context is not None and self._context.inputs == inputs:
+            return self._context
         tracker = Tracker(settings.nearest, _minor(plan))
-        heard = _Heard(told, tracker, np.zeros((1, *self._chord.inputs["hidden"][0][1:]), np.float32))
+        context = _Context(inputs, tracker, np.zeros((1, *self._chord.inputs["hidden"][0][1:]), np.float32))
         places = [(section, since) for section in outline.sections for since in range(section.bars)]
         for bar, (section, since) in zip(plan.bars, places, strict=False):
             count = slots_in_bar(bar.metre, settings.nearest)
             tracker.begin_bar(count, bar.metre[0], section.id, since, section.bars - since - 1)
             for chord in classes_of(bar, count, plan.key[0] if plan.key else 0):
-                _, heard.hidden = self._chord.run({"row": _told(tracker), "hidden": heard.hidden})
+                _, context.hidden = self._chord.run({"row": _row(tracker), "hidden": context.hidden})
                 tracker.push(chord)
-        return heard
+        return context
 
     def _draw(
         self,
@@ -224,15 +224,15 @@ class PlanWriter:
         counters: tuple[int, int, int],
         allowed: NDArray[np.bool_] | None = None,
     ) -> int:
-        draws = noise(settings.seed, PLAYER, counters, len(logs))
+        draws = noise(settings.seed, PLAN_PLAYER, counters, len(logs))
         return choose(logs, draws, settings.temperature, TOP_P, allowed)
 
 
-def _told(tracker: Tracker) -> NDArray[np.int64]:
+def _row(tracker: Tracker) -> NDArray[np.int64]:
     return tracker.row()[None].astype(np.int64)
 
 
-def _as_told(
+def _inputs_of(
     bars: tuple[PlanBar, ...], key: tuple[int, str] | None, settings: Settings, outline: Outline
 ) -> tuple[Any, ...]:
     """What of a plan the chord network is told: bars, and the sections that they are in."""
@@ -261,4 +261,4 @@ def _recall(plan: Plan, bar: PlanBar, outline: Outline, vary: float) -> Recall |
     number = outline.starts[found[-1]] + since
     there = plan.bars[number]
     alike = there.metre == bar.metre and there.chords == bar.chords
-    return Recall(number, (1 - vary) * (1.0 if alike else CHANGED))
+    return Recall(number, (1 - vary) * (1.0 if alike else CHANGED_CLOSENESS))

@@ -29,7 +29,7 @@ WINDOWS = (8, 32)  # beats to either side
 PLANES = 2 * len(NEAR) + 5 * len(NEXT) + len(WINDOWS) + 2
 SCALARS = 6
 # How much the successions of chords weigh against what is heard; chosen on the validation pieces.
-TRUST = 0.08
+TRANSITION_WEIGHT = 0.08
 
 # A kind that leaves open what most tell apart -> its qualities.
 _FINER = {"dim": ("dim", "hdim7", "dim7"), "sus": ("sus4", "sus2", "7sus4")}
@@ -112,9 +112,9 @@ def recognise(piece: Piece, model: ChordModel | None = None) -> tuple[Beats, lis
         raise HocketError("a piece without notes has no chords: give one with notes")
     model = model or _shipped()
     beats = beats_of(piece)
-    heard = profiles(piece, beats.edges)
-    states = viterbi(model.probabilities(*features(heard, beats)), beats, model)
-    return beats, _spelt(states, heard, beats)
+    profile = profiles(piece, beats.edges)
+    states = viterbi(model.probabilities(*features(profile, beats)), beats, model)
+    return beats, _spelt(states, profile, beats)
 
 
 @functools.cache
@@ -122,19 +122,19 @@ def _shipped() -> ChordModel:
     return load_model()
 
 
-def viterbi(heard: NDArray[np.float32], beats: Beats, model: ChordModel) -> NDArray[np.int64]:
+def viterbi(emissions: NDArray[np.float32], beats: Beats, model: ChordModel) -> NDArray[np.int64]:
     """The likeliest states (n) of beats, given log probabilities (n, STATES) of each and how chords follow."""
-    moves = TRUST * model.moves
-    came = np.zeros(heard.shape, np.int64)
-    score = heard[0]
-    for beat in range(1, len(heard)):
+    moves = TRANSITION_WEIGHT * model.moves
+    backpointers = np.zeros(emissions.shape, np.int64)
+    score = emissions[0]
+    for beat in range(1, len(emissions)):
         reached = score[:, None] + moves[beats.places[beat]]
-        came[beat] = reached.argmax(0)
-        score = reached.max(0) + heard[beat]
-    states = np.zeros(len(heard), np.int64)
+        backpointers[beat] = reached.argmax(0)
+        score = reached.max(0) + emissions[beat]
+    states = np.zeros(len(emissions), np.int64)
     states[-1] = score.argmax()
-    for beat in range(len(heard) - 1, 0, -1):
-        states[beat - 1] = came[beat, states[beat]]
+    for beat in range(len(emissions) - 1, 0, -1):
+        states[beat - 1] = backpointers[beat, states[beat]]
     return states
 
 
@@ -143,10 +143,10 @@ def state_of(chord: Chord) -> int:
     return SILENT if chord.root is None else chord.root * KIND_COUNT + KINDS.index(chord.kind)
 
 
-def features(heard: Profiles, beats: Beats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def features(profile: Profiles, beats: Beats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What the network sees of n beats: planes (n, PLANES, 12) of shares by pitch class, in the beat and around it,
     and scalars (n, SCALARS): the place in the bar, how many tones sound."""
-    durations, lowest, struck = heard
+    durations, lowest, struck = profile
     planes = [_share(_shifted(values, step)) for values in (durations, lowest) for step in NEAR]
     planes += [_share(_shifted(struck, step)) for step in NEXT]
     for groups in (halves(beats), beats.bars):
@@ -174,13 +174,13 @@ def halves(beats: Beats) -> NDArray[np.int64]:
     return np.asarray(np.maximum(np.cumsum(beats.places != WEAK) - 1, 0), np.int64)
 
 
-def _spelt(states: NDArray[np.int64], heard: Profiles, beats: Beats) -> list[Chord]:
+def _spelt(states: NDArray[np.int64], profile: Profiles, beats: Beats) -> list[Chord]:
     """The chords of states, with bass and finer qualities from what sounds while they hold within half a bar."""
     half = halves(beats)
     starts = np.flatnonzero((np.diff(states, prepend=-1) != 0) | (np.diff(half, prepend=-1) != 0))
     found: list[Chord] = []
     for start, end in zip(starts, [*starts[1:], len(states)], strict=True):
-        spelt = _spell(int(states[start]), heard.sounding[start:end].sum(0), heard.lowest[start:end].sum(0))
+        spelt = _spell(int(states[start]), profile.sounding[start:end].sum(0), profile.lowest[start:end].sum(0))
         found += [spelt] * int(end - start)
     return found
 

@@ -98,8 +98,8 @@ def profiles(piece: Piece, edges: NDArray[np.int64]) -> Profiles:
     np.add.at(steps, (ends, notes[:, 2]), -1)
     sounding = steps.cumsum(0, dtype=np.int16)[:-1] > 0  # (cells, 128)
     lowest = np.zeros_like(sounding)
-    heard = np.flatnonzero(sounding.any(1))
-    lowest[heard, sounding[heard].argmax(1)] = True
+    cells_with_notes = np.flatnonzero(sounding.any(1))
+    lowest[cells_with_notes, sounding[cells_with_notes].argmax(1)] = True
     struck = np.zeros((len(edges) - 1, 12), np.float32)
     spans = np.searchsorted(edges, starts * CELL, "right") - 1
     within = (spans >= 0) & (spans < len(struck))

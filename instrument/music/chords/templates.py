@@ -40,11 +40,11 @@ def template_chords(piece: Piece) -> tuple[Beats, list[Chord]]:
     return beats, [_CHORDS[state] for state in path[half - half[0]]]
 
 
-def template_scores(heard: Profiles) -> NDArray[np.float32]:
+def template_scores(profile: Profiles) -> NDArray[np.float32]:
     """How well each chord (12 roots x `PRIORS`) fits n spans: (n, chords); 0 where all is still."""
-    sounding = heard.sounding.sum(1)
-    share = heard.sounding / np.maximum(sounding, 1e-6)[:, None]
-    bass = heard.lowest.argmax(1)
+    sounding = profile.sounding.sum(1)
+    share = profile.sounding / np.maximum(sounding, 1e-6)[:, None]
+    bass = profile.lowest.argmax(1)
     scores = np.zeros((len(sounding), len(_CHORDS)), np.float32)
     for state, each in enumerate(_CHORDS):
         tones = sorted(each.tones)
@@ -57,16 +57,16 @@ def template_scores(heard: Profiles) -> NDArray[np.float32]:
 
 def _path(scores: NDArray[np.float32]) -> NDArray[np.int64]:
     """The best sequence of states. As leaving costs the same for whatever follows, one maximum a step is enough."""
-    came = np.zeros(scores.shape, np.int64)
+    backpointers = np.zeros(scores.shape, np.int64)
     score = scores[0]
     states = np.arange(scores.shape[1])
     for step in range(1, len(scores)):
         best = int(score.argmax())
         stays = score + STAYING >= score[best]
-        came[step] = np.where(stays, states, best)
+        backpointers[step] = np.where(stays, states, best)
         score = np.where(stays, score + STAYING, score[best]) + scores[step]
     path = np.zeros(len(scores), np.int64)
     path[-1] = score.argmax()
     for step in range(len(scores) - 1, 0, -1):
-        path[step - 1] = came[step, path[step]]
+        path[step - 1] = backpointers[step, path[step]]
     return path

@@ -34,7 +34,7 @@ LONGEST = 4 * CELLS  # cells that a note is followed for: a file may have half a
 TOGETHER = 16  # onsets within this fraction of a beat are one
 
 
-class Track(Protocol):
+class TrackNotes(Protocol):
     """The notes of a pitched track: columns of one length, times in the file's ticks."""
 
     @property
@@ -50,7 +50,7 @@ class Track(Protocol):
         """MIDI 0..127."""
 
 
-def features(tracks: Sequence[Track], resolution: int) -> NDArray[np.float64]:
+def features(tracks: Sequence[TrackNotes], resolution: int) -> NDArray[np.float64]:
     """The `FEATURES` of pitched tracks with notes (tracks, features), some of which compare a track with the others;
     resolution: ticks a beat."""
     if not tracks:
@@ -80,7 +80,7 @@ def features(tracks: Sequence[Track], resolution: int) -> NDArray[np.float64]:
     return np.array(rows, np.float64)
 
 
-def _by_itself(track: Track, resolution: int) -> list[float]:
+def _by_itself(track: TrackNotes, resolution: int) -> list[float]:
     order = np.lexsort((-track.pitches.astype(np.int64), track.starts))
     starts, pitches = track.starts[order].astype(np.int64), track.pitches[order].astype(np.int64)
     first = np.diff(starts, prepend=starts[0] - resolution) > resolution // TOGETHER
@@ -116,7 +116,7 @@ def _cell(ticks: NDArray[np.int64], resolution: int) -> NDArray[np.int64]:
     return (ticks.astype(np.int64) * CELLS * 2 + resolution) // (2 * resolution)
 
 
-def _spread(track: Track, resolution: int) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+def _spread(track: TrackNotes, resolution: int) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
     """The cells in which notes sound and their pitches, one row a note and cell."""
     starts = _cell(track.starts, resolution)
     lengths = (_cell(track.starts + track.durations, resolution) - starts).clip(1, LONGEST)

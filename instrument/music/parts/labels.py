@@ -61,7 +61,7 @@ WEIGHTS: dict[str, tuple[float, float, float]] = {
 }
 
 
-class Track(part_features.Track, Protocol):
+class Track(part_features.TrackNotes, Protocol):
     """A track of a MIDI file."""
 
     @property
@@ -125,7 +125,7 @@ def named_parts(tracks: Sequence[Track]) -> list[Part | None]:
     ]
 
 
-def probabilities(tracks: Sequence[part_features.Track], resolution: int) -> NDArray[np.float64]:
+def probabilities(tracks: Sequence[part_features.TrackNotes], resolution: int) -> NDArray[np.float64]:
     """How likely each of `LABELS` is for pitched tracks with notes, by their notes: (tracks, 3), each row adding up
     to 1. Above middle C and without other tracks there is no bass, and a single line without others is a melody."""
     found = part_features.features(tracks, resolution)

@@ -29,7 +29,7 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
     bars, pitched = struck(excerpt, excerpt.notes), struck(excerpt, excerpt.pitched)
     return {
         **{f"like {lag} before": self_similarity(bars, lag) for lag in LAGS},
-        "phrase likeness": phrase_likeness(bars),
+        "phrase likeness": phrase_similarity(bars),
         "recalled": recalled(pitched),
         "recalled in order": recalled_in_order(pitched),
         "exact repeats": exact_repeats(bars),
@@ -38,7 +38,7 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
     }
 
 
-def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
+def phrase_similarity(bars: Sequence[frozenset[int]]) -> float:
     """Mean similarity to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before. Phrases of four bars
     that are repeated have a high value; the same bars in another order do not."""
     phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]

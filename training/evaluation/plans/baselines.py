@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from instrument.models.plan.form import ANSWERS, DISTINCT, KNOWN
 from instrument.models.plan.slots import CLASSES, COLUMNS, ECHOES, NONE, RUNS
-from training.evaluation.plans.yardstick import Judge, Told
+from training.evaluation.plans.yardstick import Judge, PieceFeatures
 from training.families.plan.task import judged
 
 NOVELTY = 10.0  # how many times as much the chords of a context leave to the wider one as its sections do
@@ -73,13 +73,13 @@ def _trigram(row: NDArray[np.int8]) -> tuple[Hashable, ...]:
 class CountModel:
     """Chords by counts in contexts."""
 
-    def __init__(self, contexts: Contexts, pieces: Sequence[Told]) -> None:
+    def __init__(self, contexts: Contexts, pieces: Sequence[PieceFeatures]) -> None:
         self._contexts, self._counts = contexts, Counts(CLASSES, NOVELTY)
         for piece in pieces:
             for row, chord in zip(piece.rows, piece.chords, strict=True):
                 self._counts.add(contexts(row), int(chord))
 
-    def shares(self, piece: Told) -> Shares:
+    def shares(self, piece: PieceFeatures) -> Shares:
         """Probabilities (slots, 97)."""
         return np.stack([self._counts.shares(self._contexts(row)) for row in piece.rows])
 
@@ -87,19 +87,19 @@ class CountModel:
 class CopyModel:
     """Another model, and copies of some echoes mixed in, the last one first asked."""
 
-    def __init__(self, base: CountModel | CopyModel, echo: str | None, fitted_on: Sequence[Told]) -> None:
+    def __init__(self, base: CountModel | CopyModel, echo: str | None, fitted_on: Sequence[PieceFeatures]) -> None:
         """echo: one of `ECHOES`; None: the previous chord."""
         self._base, self._echo = base, None if echo is None else ECHOES.index(echo)
         self._weights = np.full(RUNS, 0.5)
         parts = [self._parts(piece) for piece in fitted_on]
-        says, right, run = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        base_shares, right, run = (np.concatenate([part[i] for part in parts]) for i in range(3))
         for _ in range(ROUNDS):
             copied = self._weights[run] * right
-            share = copied / np.maximum(copied + (1 - self._weights[run]) * says, SMALLEST)
+            share = copied / np.maximum(copied + (1 - self._weights[run]) * base_shares, SMALLEST)
             total = np.bincount(run, minlength=RUNS)
             self._weights = np.bincount(run, share, RUNS) / np.maximum(total, 1)
 
-    def shares(self, piece: Told) -> Shares:
+    def shares(self, piece: PieceFeatures) -> Shares:
         """Probabilities (slots, 97)."""
         chord, run = self._copied(piece)
         weight = np.where(chord == NONE, 0.0, self._weights[run])
@@ -108,22 +108,22 @@ class CopyModel:
         found[there, chord[there]] += weight[there]
         return found
 
-    def _copied(self, piece: Told) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _copied(self, piece: PieceFeatures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The chord that is copied at each slot, and the run of the copy."""
         if self._echo is None:
             return piece.rows[:, 0].astype(np.int64), np.ones(len(piece.rows), np.int64)
         at = len(COLUMNS) + self._echo
         return piece.rows[:, at].astype(np.int64), piece.rows[:, at + len(ECHOES)].astype(np.int64)
 
-    def _parts(self, piece: Told) -> tuple[Shares, Shares, NDArray[np.int64]]:
-        """What the other model says of the right chords where there is a copy, whether the copy is right, its run."""
+    def _parts(self, piece: PieceFeatures) -> tuple[Shares, Shares, NDArray[np.int64]]:
+        """Where there is a copy: what the other model gives the right chord, whether the copy is right, and its run."""
         chord, run = self._copied(piece)
         there = np.flatnonzero(chord != NONE)
-        says = self._base.shares(piece)[there, piece.chords[there]]
-        return says, (chord[there] == piece.chords[there]).astype(float), run[there]
+        base_shares = self._base.shares(piece)[there, piece.chords[there]]
+        return base_shares, (chord[there] == piece.chords[there]).astype(float), run[there]
 
 
-def baselines(train: Sequence[Told], valid: Sequence[Told]) -> dict[str, Judge]:
+def baselines(train: Sequence[PieceFeatures], valid: Sequence[PieceFeatures]) -> dict[str, Judge]:
     """Name -> a simple method. train: what is counted; valid: what the weights of copies are fitted on."""
     unigram = CountModel(_unigram, train)
     found: dict[str, CountModel | CopyModel] = {"unigram": unigram, "repeat the last": CopyModel(unigram, None, valid)}

@@ -77,8 +77,8 @@ def evaluate_plan(
     folder = data or DATA
     plans = open_plans(folder)
     held = plans.select(split)
-    told = yardstick.told(held)
-    if not told:
+    examples = yardstick.with_features(held)
+    if not examples:
         raise HocketError(f"{folder} has no plans in its {split} split: choose another split, or prepare more")
     manifest = bundle.manifest
     writer = PlanWriter(bundle)
@@ -92,8 +92,8 @@ def evaluate_plan(
         "bundle_hash": manifest.bundle_hash,
         "data_hash": plans.data_hash,
         "held_out": f"{split} split of {folder.name}",
-        "pieces": len(told),
-        "chords": chord_figures(network, plans, told),
+        "pieces": len(examples),
+        "chords": chord_figures(network, plans, examples),
         "sections": section_figures(network, plans, held),
         "copied": copied(plans, written, held),
         "written": written_figures(written, held),
@@ -103,13 +103,13 @@ def evaluate_plan(
     return Evaluation(bundle.folder, figures)
 
 
-def chord_figures(network: Any, plans: Plans, told: Sequence[yardstick.Told]) -> dict[str, Any]:
+def chord_figures(network: Any, plans: Plans, examples: Sequence[yardstick.PieceFeatures]) -> dict[str, Any]:
     """Method -> genre -> figures."""
-    train, valid = (yardstick.told(plans.select(split)) for split in ("train", "valid"))
-    found = {name: yardstick.measure(judge, told) for name, judge in baselines(train, valid).items()}
+    train, valid = (yardstick.with_features(plans.select(split)) for split in ("train", "valid"))
+    found = {name: yardstick.measure(judge, examples) for name, judge in baselines(train, valid).items()}
     judge = yardstick.network_judge(network)
-    found["sections not known"] = yardstick.measure(judge, yardstick.hidden(told))
-    found["sections known"] = yardstick.measure(judge, told)
+    found["sections not known"] = yardstick.measure(judge, yardstick.hide_sections(examples))
+    found["sections known"] = yardstick.measure(judge, examples)
     return found
 
 
@@ -158,7 +158,8 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     }
     where = figures["held_out"]
     written = {
-        genre: {name: _beside(*values) for name, values in row.items()} for genre, row in figures["written"].items()
+        genre: {name: _with_held_out(*values) for name, values in row.items()}
+        for genre, row in figures["written"].items()
     }
     return {
         f"Chords ahead of time ({where})": [
@@ -196,6 +197,6 @@ def _named(method: str) -> str:
     return f"model, {method}" if method.startswith("sections") else method
 
 
-def _beside(ours: float | None, theirs: float | None) -> str:
+def _with_held_out(ours: float | None, theirs: float | None) -> str:
     """A figure, and that of held-out pieces in brackets."""
     return ("–" if ours is None else f"{ours:.2f}") + ("" if theirs is None else f" ({theirs:.2f})")

@@ -33,14 +33,14 @@ def measure_sections(logs: Logs, pieces: Sequence[PlanPiece]) -> dict[str, dict[
     found: dict[str, list[NDArray[np.float64]]] = {}
     for piece in with_sections(pieces):
         rows, right = form_features(form_genre(piece), piece.form)
-        said, answer = logs(rows)[1:], right[1:, 0]
-        told = said[:, :END]  # the end aside
-        returns = np.logaddexp.reduce(told[:, :NEW], -1) > told[:, NEW]
+        found_logs, answer = logs(rows)[1:], right[1:, 0]
+        continuing = found_logs[:, :END]  # the end aside
+        returns = np.logaddexp.reduce(continuing[:, :NEW], -1) > continuing[:, NEW]
         judged = np.stack(
             [
                 (returns == (answer != NEW)).astype(float),
-                (told.argmax(-1) == answer).astype(float),
-                -said[np.arange(len(answer)), answer],
+                (continuing.argmax(-1) == answer).astype(float),
+                -found_logs[np.arange(len(answer)), answer],
                 (answer != END).astype(float),
             ],
             -1,

@@ -19,11 +19,11 @@ from training.data.plans import PlanPiece
 from training.families.plan.task import chord_nats
 
 FIGURES = ("nats a slot", "nats a change", "top-1")
-Judge = Callable[[Sequence["Told"]], "list[tuple[NDArray[np.float64], NDArray[np.int64]]]"]
+Judge = Callable[[Sequence["PieceFeatures"]], "list[tuple[NDArray[np.float64], NDArray[np.int64]]]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PieceFeatures:
     """A piece, and what is told of its slots."""
 
     piece: PlanPiece
@@ -41,17 +41,17 @@ class Told:
         return found
 
 
-def told(pieces: Sequence[PlanPiece]) -> list[Told]:
+def with_features(pieces: Sequence[PlanPiece]) -> list[PieceFeatures]:
     """Pieces with their sections known."""
-    return [Told(piece, piece.features()) for piece in pieces if piece.chords]
+    return [PieceFeatures(piece, piece.features()) for piece in pieces if piece.chords]
 
 
-def hidden(pieces: Sequence[Told]) -> list[Told]:
+def hide_sections(pieces: Sequence[PieceFeatures]) -> list[PieceFeatures]:
     """The pieces with nothing told of their sections."""
-    return [Told(each.piece, without_sections(each.rows)) for each in pieces]
+    return [PieceFeatures(each.piece, without_sections(each.rows)) for each in pieces]
 
 
-def measure(judge: Judge, pieces: Sequence[Told]) -> dict[str, dict[str, float]]:
+def measure(judge: Judge, pieces: Sequence[PieceFeatures]) -> dict[str, dict[str, float]]:
     """Genre -> the figures, and under "mean" their mean. judge: gives for each piece nats of its slots, and the
     likeliest chord at each but the previous one."""
     sums: dict[str, NDArray[np.float64]] = {}

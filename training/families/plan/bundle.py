@@ -57,17 +57,17 @@ class PlanBundling:
     def _examples(self) -> tuple[torch.Tensor, torch.Tensor]:
         long = sorted(self.rows, key=len, reverse=True)[:EXAMPLES]
         size = min(SLOTS, *(len(rows) for rows in long)) if len(long) > 1 else min(SLOTS, len(long[0]))
-        told = np.stack([rows[:size] for rows in long]).astype(np.int64)
+        inputs = np.stack([rows[:size] for rows in long]).astype(np.int64)
         forms = [form_features(form_genre(p), p.form) for p in self.held if len(p.form) > 1][:EXAMPLES]
         rows, _ = form_batch(forms or [form_features(0, ())])
-        return torch.from_numpy(told), rows
+        return torch.from_numpy(inputs), rows
 
     @torch.no_grad()
     def _run(self, model: Any, batch_size: slice = slice(None)) -> dict[str, np.ndarray]:
         rows, forms = self._examples()
-        answers, heard = model.form(forms[batch_size])
-        answer = torch.zeros(heard.shape[0], dtype=torch.int64)
-        length, kind = model.form.details(heard[:, -1].contiguous(), answer, answer + 4)
+        answers, context = model.form(forms[batch_size])
+        answer = torch.zeros(context.shape[0], dtype=torch.int64)
+        length, kind = model.form.details(context[:, -1].contiguous(), answer, answer + 4)
         found = {"chords": model(rows[batch_size])[0], "answers": answers, "length": length, "kind": kind}
         return {name: value.numpy() for name, value in found.items()}
 

@@ -191,12 +191,12 @@ def form_losses(
 ) -> tuple[Tensor, Tensor]:
     """Nats a section of the answer, the first one aside (it is always new), and nats of length and kind."""
     rows, right = (tensor.to(device) for tensor in form_batch(forms))
-    logs, heard = network(rows)
+    logs, context = network(rows)
     sections = _nats(logs[:, 1:], right[:, 1:, 0]).mean()
     real = right[..., 0] != PADDING
     real[:, 1:] &= right[:, 1:, 0] != logs.shape[-1] - 1  # the end has no length
     answer, before, length, kind = right[real].unbind(-1)
-    lengths, kinds = network.details(heard[real], answer, before)
+    lengths, kinds = network.details(context[real], answer, before)
     return sections, _nats(lengths, length).mean() + _nats(kinds, kind).mean()
 
 
@@ -212,8 +212,8 @@ def chord_nats(
     for begin in range(0, len(order), LANES):
         group = order[begin : begin + LANES]
         longest = max(len(rows[i]) for i in group)
-        told = np.stack([np.pad(rows[i], ((0, longest - len(rows[i])), (0, 0))) for i in group]).astype(np.int64)
-        logs = network(torch.from_numpy(told).to(device))[0].double().cpu().numpy()
+        inputs = np.stack([np.pad(rows[i], ((0, longest - len(rows[i])), (0, 0))) for i in group]).astype(np.int64)
+        logs = network(torch.from_numpy(inputs).to(device))[0].double().cpu().numpy()
         for lane, i in enumerate(group):
             found[i] = judged(logs[lane, : len(rows[i])], rows[i][:, 0], chords[i])
     return found
@@ -236,9 +236,9 @@ def score(network: nn.Module, pieces: Sequence[PlanPiece], device: str = "cpu") 
     rows = [piece.features() for piece in pieces]
     chords = [piece.chords for piece in pieces]
     means = []
-    for told in (rows, [without_sections(r) for r in rows]):
+    for inputs in (rows, [without_sections(r) for r in rows]):
         by_genre: dict[str, list[NDArray[np.float64]]] = {}
-        for piece, (nats, _) in zip(pieces, chord_nats(network, told, chords, device), strict=True):
+        for piece, (nats, _) in zip(pieces, chord_nats(network, inputs, chords, device), strict=True):
             by_genre.setdefault(piece.genre, []).append(nats)
         means.append(float(np.mean([np.concatenate(nats).mean() for nats in by_genre.values()])))
     forms = [form_features(form_genre(piece), piece.form) for piece in pieces if len(piece.form) > 1]
