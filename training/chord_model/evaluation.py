@@ -1,8 +1,8 @@
 """How often the chord analyser agrees with written chords: `python -m training.chord_model evaluate FOLDER`.
 
-Agreement is weighted by time: the share of the beats of all pieces of a dataset, each counted by its length, whose
-chord is the written one. A beat's written chord is the one in force at its middle; beats before the first written
-chord do not count; silence (N) has to be found as silence. Root: the same root; triad: root and one of maj, min, dim,
+Agreement is the share of time in which the analysed chord agrees with the written one, over all pieces of a dataset.
+The written chord of a beat is the one in force at its middle. Beats before the first written chord do not count.
+Silence (N) agrees only with silence. Root: the same root; triad: root and one of maj, min, dim,
 aug, sus; kind: root and one of the nine kinds of `chords.names.KINDS`; bass: root, kind and bass.
 """
 
@@ -62,7 +62,7 @@ def measure(folder: Path, split: str, analysers: dict[str, Analyser]) -> dict[st
 
 
 def report(totals: dict[str, dict[str, NDArray[np.float64]]]) -> str:
-    """What `measure` found, as a table, beside the goals."""
+    """The result of `measure` as a table, with the goals."""
     lines = [f"{'':26}" + "".join(f"{name:>8}" for name in MEASURES) + "   quarter notes"]
     for name, rows in totals.items():
         for label, row in rows.items():

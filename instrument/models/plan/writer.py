@@ -1,8 +1,8 @@
 """Writes a plan with the plan model: sections first, then their chords, bar by bar.
 
-What comes next is a function of the bundle, the settings and the plan so far, whoever wrote it: draws are keyed by the
-number of the section, or by bar and slot. So a plan that was edited goes on from what it says now, and the same plan
-goes on in the same way whether its bars are asked for one at a time or all at once.
+What comes next is a function of the bundle, the settings and the plan so far. Random draws are keyed by the number of
+the section, or by bar and slot. So an edited plan is continued from its current bars, and the bars are the same whether
+they are requested one at a time or all at once.
 """
 
 from __future__ import annotations
@@ -35,20 +35,23 @@ from instrument.models.plan.slots import (
 from instrument.models.sampling import choose, noise
 from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
 
-PLAN_PLAYER = 1 << 40  # of the draws: no player of notes has this number
+PLAN_PLAYER = 1 << 40  # number of the plan in random draws: no note player has it
 WHICH, LENGTH, KIND, CHORD = range(4)  # what is drawn
 TOP_P = 0.95
-ENDING_BARS = 4  # of an ending that is asked for
-CHANGED_CLOSENESS = 0.5  # how closely a bar is recalled whose chords are others, where it would be 1 with the same
+ENDING_BARS = 4  # length of a requested ending
+CHANGED_CLOSENESS = 0.5  # closeness of a recalled bar whose chords differ, as a share of that with the same chords
 FORM_OF = {"classical": "folk", "chorale": "folk"}
-"""Genre -> the genre whose forms it is given: classical plans seldom mark what returns, chorales mark no sections."""
+"""Genre -> genre whose forms are used instead: classical plans seldom mark repeats, chorales mark no sections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is asked for. genre: one of the band's; metre: of the bars to come; temperature: above 0; vary: 0 recalls
-    bars as they were, 1 freely; ending: the plan comes to its end now; endless: sections follow for ever, else the
-    model says when the piece ends. Raises HocketError for what cannot be."""
+    """How to write a plan.
+
+    genre: one of the band's; metre: of the bars to come; temperature: above 0, at most 10; vary: 0 (recall bars as they
+    were) .. 1 (freely); ending: write an ending now; endless: never end by itself, else the model draws the end. Raises
+    HocketError for an unknown genre and for values out of range.
+    """
 
     genre: str = "pop"
     metre: tuple[int, int] = (4, 4)
@@ -68,7 +71,7 @@ class Settings:
 
     @property
     def nearest(self) -> str:
-        """The genre of the training plans that it stands for."""
+        """The genre of the training plans that is used for this one."""
         return NEAREST.get(self.genre, self.genre)
 
 
@@ -85,7 +88,7 @@ class PlanWriter:
     """A bundle of family plan, ready to write."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """HocketError if the bundle is not one of this family, or not whole."""
+        """Raises HocketError if the bundle is of another family, of another version, or incomplete."""
         if bundle.manifest.family != "plan":
             raise HocketError(f"model {bundle.manifest.slug!r} is a {bundle.manifest.family}: it writes no plans")
         self.bundle = bundle
@@ -95,9 +98,9 @@ class PlanWriter:
         self._context: _Context | None = None
 
     def bars(self, plan: Plan, count: int, settings: Settings) -> tuple[PlanBar, ...]:
-        """The next `count` bars of a plan; fewer where it comes to its end. A plan without a key is in C major.
+        """The next `count` bars of a plan, fewer if it ends before. A plan without a key is in C major.
 
-        Raises HocketError when the metre is not possible."""
+        Raises HocketError for an impossible metre."""
         written = plan
         for _ in range(count):
             outline = self._outline(written, settings)
@@ -109,8 +112,7 @@ class PlanWriter:
     # --- the form
 
     def _outline(self, plan: Plan, settings: Settings) -> Outline | None:
-        """The outline of a plan with the section that its next bar is in, as long as that will be; None at the end of
-        the piece."""
+        """The outline of a plan up to the end of the section that holds its next bar; None at the end of the piece."""
         outline = outline_of(plan)
         closing = bool(outline.labels) and outline.labels[-1] == ENDING_LABEL
         if settings.ending and not closing:
@@ -126,7 +128,7 @@ class PlanWriter:
         return None if drawn is None else outline.with_section(drawn, outline.label_of(drawn), len(plan))
 
     def _draw_section(self, outline: Outline, settings: Settings) -> Section | None:
-        """The next section; None: the piece ends."""
+        """The next section, None if the piece ends."""
         number, known = len(outline.sections), outline.known
         tracker, answers, context = self._run_form(known, settings)
         allowed = np.ones(ANSWERS, bool)
@@ -144,8 +146,8 @@ class PlanWriter:
         return Section(tracker.distinct, bars, INTRO if opens else PLAIN)
 
     def _length(self, outline: Outline, settings: Settings) -> int:
-        """How long the last section becomes: as drawn when it began, or as long as it is already; one that is not
-        known is whole."""
+        """The final length of the last section in bars: as drawn when it began, but no shorter than it is. An unknown
+        section is complete."""
         last = outline.sections[-1]
         if last.id < 0:
             return last.bars
@@ -235,7 +237,7 @@ def _row(tracker: Tracker) -> NDArray[np.int64]:
 def _inputs_of(
     bars: tuple[PlanBar, ...], key: tuple[int, str] | None, settings: Settings, outline: Outline
 ) -> tuple[Any, ...]:
-    """What of a plan the chord network is told: bars, and the sections that they are in."""
+    """What of a plan the chord network depends on: genre, key, bars, and their sections."""
     sections = tuple(
         section for section, start in zip(outline.sections, outline.starts, strict=True) if start < len(bars)
     )
@@ -247,12 +249,12 @@ def _minor(plan: Plan) -> bool:
 
 
 def _tonic_triad(plan: Plan) -> int:
-    """The class of the triad on the tonic: kinds begin with major and minor."""
+    """The class of the triad on the tonic. The first two kinds are major and minor."""
     return TONICS * int(_minor(plan))
 
 
 def _recall(plan: Plan, bar: PlanBar, outline: Outline, vary: float) -> Recall | None:
-    """The bar at the same place of the section's last appearance, more closely where metre and chords are the same."""
+    """The bar at the same place in the section's last appearance, recalled more closely if metre and chords agree."""
     *earlier, section = outline.sections
     found = [i for i, other in enumerate(earlier) if other.id == section.id >= 0]
     since = len(plan) - outline.starts[-1]

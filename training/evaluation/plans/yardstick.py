@@ -1,8 +1,8 @@
-"""The yardstick of chords ahead of time.
+"""Figures of predicted chords.
 
-Slots and classes are those of `instrument.models.plan.slots`. A change is a slot whose chord is not the previous one;
-nats a change are all nats over the number of changes; top-1 is at changes, the previous chord excluded. Slots are
-pooled within a genre, and the figure is the mean of the genres.
+Slots and classes are those of `instrument.models.plan.slots`. A change is a slot with another chord than the
+previous slot. Nats a change are all nats divided by the number of changes. Top-1 is the accuracy at changes, with the
+previous chord excluded. Slots are pooled within a genre, and the figure is the mean of the genres.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Judge = Callable[[Sequence["PieceFeatures"]], "list[tuple[NDArray[np.float64], N
 
 @dataclass(frozen=True, slots=True)
 class PieceFeatures:
-    """A piece, and what is told of its slots."""
+    """A piece and the features of its slots, (slots, `WIDTH`)."""
 
     piece: PlanPiece
     rows: NDArray[np.int8]
@@ -42,18 +42,18 @@ class PieceFeatures:
 
 
 def with_features(pieces: Sequence[PlanPiece]) -> list[PieceFeatures]:
-    """Pieces with their sections known."""
+    """Features of the pieces that have chords, with their sections known."""
     return [PieceFeatures(piece, piece.features()) for piece in pieces if piece.chords]
 
 
 def hide_sections(pieces: Sequence[PieceFeatures]) -> list[PieceFeatures]:
-    """The pieces with nothing told of their sections."""
+    """The pieces with the features of sections set to unknown."""
     return [PieceFeatures(each.piece, without_sections(each.rows)) for each in pieces]
 
 
 def measure(judge: Judge, pieces: Sequence[PieceFeatures]) -> dict[str, dict[str, float]]:
-    """Genre -> the figures, and under "mean" their mean. judge: gives for each piece nats of its slots, and the
-    likeliest chord at each but the previous one."""
+    """Genre -> the figures, and under "mean" their mean. judge: returns for each piece the nats of its slots,
+    and at each the likeliest chord other than the previous one."""
     sums: dict[str, NDArray[np.float64]] = {}
     for each, (nats, guesses) in zip(pieces, judge(pieces), strict=True):
         changes = each.changes
@@ -69,5 +69,5 @@ def measure(judge: Judge, pieces: Sequence[PieceFeatures]) -> dict[str, dict[str
 
 
 def network_judge(network: Any) -> Judge:
-    """A `Judge` of a network or of a bundle in its place."""
+    """A `Judge` of a network or a `BundlePlan`."""
     return lambda pieces: chord_nats(network, [p.rows for p in pieces], [p.piece.chords for p in pieces])

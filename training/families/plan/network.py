@@ -1,9 +1,11 @@
-"""The plan network: two GRU layers over slots that may point at an echo, and a small GRU over sections.
+"""The plan network: two GRU layers over slots with pointers to echoes, and a small GRU over sections.
 
-The next chord is drawn from a mixture: what the network says by itself, the previous chord, or one of the echoes
-(`instrument.models.plan.slots`), with weights that a gate learns: a pointer network (Merity et al., "Pointer Sentinel
-Mixture Models", ICLR 2017) whose pointers are musical places instead of attention over the past. The sections are
-answered in the same manner without pointers, as their number is small. The two share no weights.
+The distribution of the next chord is a mixture of the network's own softmax, the previous chord and the echoes
+(`instrument.models.plan.slots`). A gate predicts the weights. This is a pointer network (Merity et al., "Pointer
+Sentinel Mixture Models", ICLR 2017) whose pointers are musical places instead of attention over the past. Sections are
+predicted without pointers, as their number is small. The two networks share no weights.
+
+The embeddings' name `told` and the port `heard` are those of saved weights and graphs.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from instrument.models.plan import form, slots
 from training.core.graphs import Graph
 
 IMPOSSIBLE = -1e9
-SMALLEST = 1e-6  # probability of what neither the network nor an echo says
+SMALLEST = 1e-6  # added to all probabilities, so that none is 0
 ECHOES = len(slots.ECHOES)
 EMBEDDING: Mapping[str, int] = {
     "previous": 48,
@@ -71,7 +73,7 @@ class Network(nn.Module):
         self.form = FormNetwork(config)
 
     def embed(self, rows: Tensor) -> Tensor:
-        """What is told, (..., `slots.WIDTH`), as numbers (..., width)."""
+        """Embeddings (..., width) of features (..., `slots.WIDTH`)."""
         count = len(slots.COLUMNS)
         embedded = [table(rows[..., i]) for i, table in enumerate(self.told)]
         echoes = self.echoes(rows[..., count : count + ECHOES]).flatten(-2)
@@ -79,7 +81,7 @@ class Network(nn.Module):
         return torch.cat([*embedded, echoes, *runs], -1)
 
     def answer(self, context: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
-        """Log probabilities (..., 97) of what the GRU heard, what it was told as numbers, and the rows themselves."""
+        """Log probabilities (..., 97). context: the GRU's output; inputs: its input, see `embed`; rows: the features."""
         mixed = torch.relu(self.mix(torch.cat([context, inputs], -1)))
         own = torch.softmax(self.chords(mixed), -1)
         count = len(slots.COLUMNS)
@@ -100,7 +102,7 @@ class Network(nn.Module):
 
 
 class FormNetwork(nn.Module):
-    """Which section comes next, how long it is and of which kind."""
+    """Predicts which section comes next, its length and its kind."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -116,25 +118,25 @@ class FormNetwork(nn.Module):
         self.kind = nn.Linear(config.form, form.SIZES["kind"])
 
     def embed(self, rows: Tensor) -> Tensor:
-        """What is told, (..., columns), as numbers (..., width)."""
+        """Embeddings (..., width) of features (..., columns)."""
         return torch.cat([table(rows[..., i]) for i, table in enumerate(self.told)], -1)
 
     def next_section(self, context: Tensor, rows: Tensor) -> Tensor:
-        """Log probabilities (..., `form.ANSWERS`). heard: the GRU's output and its input, (..., width)."""
+        """Log probabilities (..., `form.ANSWERS`). context: the GRU's output and its input, (..., width)."""
         earlier = torch.arange(form.ANSWERS, device=rows.device)
         never = (earlier < form.KNOWN) & (earlier >= rows[..., form.DISTINCT, None])
         return torch.log_softmax(self.out(context) + torch.where(never, IMPOSSIBLE, 0.0), -1)
 
     def details(self, context: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities of the length, (..., `form.LONGEST`), and of the kind, (..., 3). answer: which section it
-        is; before: how long it was when it was last heard."""
+        is; before: its length at its last appearance."""
         inputs = torch.cat([context, self.answers(answer), self.lengths(before)], -1)
         hidden = self.drop(torch.relu(self.detail(inputs)))
         return torch.log_softmax(self.length(hidden), -1), torch.log_softmax(self.kind(hidden), -1)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probabilities (batch, sections, `form.ANSWERS`), and what `details` hears. rows: (batch, sections,
-        columns)."""
+        """Log probabilities (batch, sections, `form.ANSWERS`), and the context for `details`. rows: (batch,
+        sections, columns)."""
         inputs = self.drop(self.embed(rows))
         out, _ = self.gru(inputs)
         context = torch.cat([self.drop(out), inputs], -1)
@@ -145,7 +147,7 @@ class FormNetwork(nn.Module):
 
 
 class Cell(nn.Module):
-    """A layer of a GRU for one step, its gates written out, so that each is one product that quantises well."""
+    """One step of a GRU layer, written as separate linear layers because these quantise well."""
 
     def __init__(self, gru: nn.GRU, layer: int) -> None:
         super().__init__()
@@ -182,8 +184,8 @@ class ChordStep(nn.Module):
 
 
 class FormStep(nn.Module):
-    """row (batch, columns), hidden (batch, units) -> log probabilities (batch, answers), heard (batch, width),
-    hidden."""
+    """row (batch, columns), hidden (batch, units) -> log probabilities (batch, answers), context (batch,
+    width), hidden."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -198,7 +200,7 @@ class FormStep(nn.Module):
 
 
 class FormDetails(nn.Module):
-    """heard (batch, width), answer and length before (batch,) -> log probabilities of length and kind."""
+    """context (batch, width), answer and length before (batch,) -> log probabilities of length and kind."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -251,7 +253,7 @@ def states(network: Network) -> tuple[StatePair, ...]:
 
 
 def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's parameters from those of its graphs, where the layers of its GRUs are cells."""
+    """The network's parameters from those of its graphs, which hold each GRU layer as a `Cell`."""
     layers = {"cells.0": ("gru", 0), "cells.1": ("gru", 1), "form_cell": ("form.gru", 0)}
     out = {name: value for name, value in found.items() if not name.startswith(("cells.", "form_cell."))}
     for cell, (gru, layer) in layers.items():

@@ -1,4 +1,4 @@
-"""A plan bundle that answers as the network does, so that both are measured by the same code."""
+"""A plan bundle with the interface of the network, so that the same code measures both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from instrument.models.bundle import Bundle
 
 
 class BundlePlan:
-    """The bundle in the place of a `Network`: log probabilities of chords, step by step."""
+    """A bundle with the interface of `Network`: log probabilities of chords, computed step by step."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._step = bundle.session("chord")
@@ -29,7 +29,7 @@ class BundlePlan:
 
 
 class BundleForm:
-    """The bundle in the place of a `FormNetwork`."""
+    """A bundle with the interface of `FormNetwork`."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._step, self._details = bundle.session("form"), bundle.session("details")
