@@ -133,5 +133,5 @@ def test_bad_tables_are_named(tmp_path):
         assert tables.files == ["hidden"]
     names = ("hidden", "hidden_bias", "output", "output_bias", "change", "succession")
     np.savez(bad, **{name: np.zeros((3, 3)) for name in names})
-    with pytest.raises(HocketError, match="these are no tables of chords"):
+    with pytest.raises(HocketError, match="the chord tables have the wrong shapes"):
         load_model(bad)

@@ -81,7 +81,7 @@ class Network(nn.Module):
         return torch.cat([*embedded, echoes, *runs], -1)
 
     def answer(self, context: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
-        """Log probabilities (..., 97). context: the GRU's output; inputs: its input, see `embed`; rows: the features."""
+        """Log probabilities (..., 97). context: output of the GRU; inputs: its input (see `embed`); rows: features."""
         mixed = torch.relu(self.mix(torch.cat([context, inputs], -1)))
         own = torch.softmax(self.chords(mixed), -1)
         count = len(slots.COLUMNS)
