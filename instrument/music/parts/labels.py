@@ -78,8 +78,8 @@ class Track(part_features.TrackNotes, Protocol):
 
 
 class Label(NamedTuple):
-    """The part of a track, and why. named: the part by its name alone, None if that gives none; predicted: the likeliest
-    part by its notes alone, None for drums."""
+    """The part of a track, and why. named: the part by its name alone, or None; predicted: the likeliest part by its
+    notes alone, None for drums."""
 
     part: Part
     named: Part | None

@@ -119,8 +119,8 @@ def _nearest(tone: int, last: int, other: bool = False) -> int:
 
 
 def _step(chord: Chord, following: Chord, left: int, last: int, rng: np.random.Generator) -> int:
-    """A step of a walking bass with `left` steps to the next chord. The last step is a semitone or a fifth from the next
-    bass note, the earlier ones approach it by chord tones."""
+    """A step of a walking bass with `left` steps to the next chord. The last step is a semitone or a fifth from the
+    next bass note, the earlier ones approach it by chord tones."""
     assert following.bass is not None
     target = _nearest(following.bass, last)
     low, high = RANGE

@@ -41,8 +41,8 @@ HIGHER = ("top-1", "returns", "which")  # figures where higher is better
 SLOTS_TEXT = (
     "The next chord of 97 (root above the tonic, eight kinds, none) on two to four slots a bar, in six genres. "
     "A change is a slot with another chord than the last; top-1 is at changes, the last chord excluded; mean of the "
-    "genres. All methods know past chords, genre, mode and metre; the two rows that name sections know the section, its "
-    "length and its earlier appearances, too."
+    "genres. All methods know past chords, genre, mode and metre; the two rows that name sections know the section, "
+    "its length and its earlier appearances, too."
 )
 SECTIONS_TEXT = (
     "Whether what starts is an earlier section, which earlier one or a new one, and nats a section, with the end; "
