@@ -255,7 +255,7 @@ def _folders() -> tuple[str, str]:
 
 
 def _engine_log() -> tuple[str, str]:
-    """The last lines of the log, which is written anew at every start of the engine."""
+    """The last lines of the log, which every start of the engine overwrites."""
     try:
         path = paths.state_dir() / "engine.log"
         with path.open("rb") as file:

@@ -22,11 +22,11 @@ _SIXTEENTH = 6
 
 
 def read_chart(source: Path | str | bytes) -> Plan:
-    """The plan in a MIDI file, given by path or contents, from the first of these that it has: markers with chords
-    ("chord Dm7", "Dm7"), a track of block chords, and else its notes, as the analyser hears them.
+    """The plan in a MIDI file, given by path or contents. It is read from the first of these that the file has: markers
+    with chords ("chord Dm7", "Dm7"), a track of block chords, or its notes, by chord recognition.
 
-    Sections are those of markers that are no chords, metres those of the file. Raises HocketError for a file that
-    cannot be read.
+    Sections come from markers that are not chords, metres from the file. Raises HocketError for a file that cannot be
+    read.
     """
     piece = read_midi(source, noteless=True)
     if not len(piece) and not piece.markers:
@@ -66,8 +66,8 @@ def chart_plan(piece: Piece) -> Plan:
 
 
 def _markers(piece: Piece) -> tuple[list[ChordChange], list[tuple[int, str]]]:
-    """The chords and the sections of markers. Without the prefix "chord ", what can be read as a chord is one, unless
-    all of these are letters in their order (A, A, B, A, C): then they are sections, as is the rest."""
+    """The chords and the sections of markers. Without the prefix "chord ", every marker that can be read as a chord is
+    one. If all of these are single letters in order of the alphabet (A, A, B, A, C), they are sections instead."""
     named = [(m.tick, text) for m in piece.markers if (text := _section_of(m))]
     if any(marker.text.startswith(PREFIX) for marker in piece.markers):
         return marked_chords(piece), named
@@ -96,7 +96,7 @@ def _chord_of(marker: Marker) -> ChordChange | None:
 
 
 def _chord_track(piece: Piece) -> list[ChordChange]:
-    """The chords of a part CHORDS that plays little else than blocks; none where there is no such part."""
+    """The chords of a part CHORDS that plays mostly blocks; none if there is no such part."""
     onsets = piece.notes[piece.notes[:, 5] == Part.CHORDS, 0].tolist()
     sizes = [len(list(struck)) for _, struck in groupby(onsets)]
     if not sizes or sum(size > 2 for size in sizes) < _BLOCKS * len(sizes):
@@ -114,7 +114,7 @@ def _recognised(piece: Piece) -> list[ChordChange]:
 
 
 def _distinct(chords: dict[int, Chord]) -> tuple[PlannedChord, ...]:
-    """In order, without those that say again what holds; none when none holds from the start of the bar."""
+    """The chords in order without repeats; none if there is no chord at the start of the bar."""
     if 0 not in chords:
         return ()
     ordered = [PlannedChord(offset, chords[offset]) for offset in sorted(chords)]

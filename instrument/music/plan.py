@@ -1,4 +1,4 @@
-"""The plan above the players: bar by bar the metre, section, chords, what is recalled and how full each part is."""
+"""The plan: for each bar its metre, section, chords, the bar it recalls, and the fullness of each part."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from instrument.music.timebase import Metre
 LARGEST_METRE = 64
 MOST_BARS = 100_000  # two days at 120 beats a minute
 LONGEST_LABEL = 40
-FREE: tuple[float | None, ...] = (None,) * len(Part)  # every part as full as the genre has it
+FREE: tuple[float | None, ...] = (None,) * len(Part)  # the fullness of all parts is left to the players
 
 
 class PlannedChord(NamedTuple):
-    """A chord from `offset` on, in ticks from the start of its bar."""
+    """A chord that begins `offset` ticks after the start of its bar."""
 
     offset: int
     chord: Chord
 
 
 class Recall(NamedTuple):
-    """What a bar takes up again: an earlier `bar` of the plan, and how closely, 0 (free) .. 1 (as it was)."""
+    """The earlier `bar` of the plan that a bar repeats, and how closely: 0 (free) .. 1 (as it was)."""
 
     bar: int
     closeness: float
@@ -39,8 +39,8 @@ class PlanBar(NamedTuple):
     """One bar.
 
     metre: numerator and denominator; section: its label, "" for none; begins: whether a section begins here;
-    chords: by offset, the first at 0, none where the harmony is free; recall: what comes back, or None;
-    fullness: by `Part`, 0 (silent) .. 1 (as full as it gets), None where the part is free.
+    chords: by offset, the first at 0, none if the harmony is free; recall: the bar it repeats, or None;
+    fullness: by `Part`, 0 (silent) .. 1 (fullest), None if the part is free.
     """
 
     metre: tuple[int, int] = (4, 4)
@@ -64,8 +64,8 @@ class Change(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a tick is: bar of the plan and ticks into it, its section's label, bars since the section began and bars
-    after this one until the next begins or the plan ends."""
+    """The place of a tick: bar of the plan, offset in ticks from its start, label of the section, bars of the section
+    before this one (`since`) and after it (`left`)."""
 
     bar: int
     offset: int
@@ -78,8 +78,8 @@ class Place(NamedTuple):
 class Plan:
     """Bars from tick 0 on, and the key they are in: (tonic 0..11, one of the `MODES`), or None.
 
-    Never changed: every operation gives a new one. Raises HocketError on construction when something is not
-    possible, naming bar (counted from 1) and value.
+    It is immutable: every operation returns a new plan. The constructor raises HocketError for an impossible value and
+    names the bar (counted from 1) and the value.
     """
 
     bars: tuple[PlanBar, ...] = ()
@@ -100,7 +100,7 @@ class Plan:
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """The tick at which each bar starts, and that at which the plan ends."""
+        """The tick at which each bar starts, followed by the tick at which the plan ends."""
         return tuple(accumulate((bar.ticks for bar in self.bars), initial=0))
 
     @property
@@ -109,11 +109,11 @@ class Plan:
         return self.starts[-1]
 
     def bar_at(self, tick: int) -> int | None:
-        """The bar in which a tick falls; None outside of the plan."""
+        """The bar that contains a tick; None outside the plan."""
         return bisect_right(self.starts, tick) - 1 if 0 <= tick < self.end else None
 
     def chord_at(self, tick: int) -> Chord | None:
-        """The chord that holds at a tick; None where the harmony is free, and outside of the plan."""
+        """The chord at a tick; None where the harmony is free and outside the plan."""
         bar = self.bar_at(tick)
         if bar is None:
             return None
@@ -122,7 +122,7 @@ class Plan:
         return chords[index - 1].chord if index else None
 
     def next_change(self, tick: int) -> Change | None:
-        """The next change of harmony after a tick; None when the plan has no other chord from there on."""
+        """The next change of harmony after a tick; None if there is none, or the tick is outside the plan."""
         first = self.bar_at(tick)
         if first is None:
             return None
@@ -135,7 +135,7 @@ class Plan:
         return None
 
     def place(self, tick: int) -> Place | None:
-        """Where a tick is in bar and section; None outside of the plan."""
+        """The place of a tick in bar and section; None outside the plan."""
         bar = self.bar_at(tick)
         if bar is None:
             return None
@@ -144,7 +144,7 @@ class Plan:
         return Place(bar, tick - self.starts[bar], self.bars[bar].section, bar - began, until - bar - 1)
 
     def replaced(self, bar: int, bars: Iterable[PlanBar]) -> Plan:
-        """The plan with `bars` in place of everything from `bar` on. HocketError if the plan does not reach there."""
+        """The plan with everything from `bar` on replaced by `bars`. Raises HocketError if `bar` is beyond the end."""
         if not 0 <= bar <= len(self.bars):
             raise HocketError(f"the plan has no bar {bar + 1}: choose one of 1 to {len(self.bars) + 1}")
         return replace(self, bars=(*self.bars[:bar], *bars))
@@ -154,8 +154,8 @@ class Plan:
         return self.replaced(len(self.bars), bars)
 
     def repeated(self, length: int, closeness: float = 1.0) -> Plan:
-        """The plan, played again from its start until it has `length` bars; a bar that is played again recalls the
-        one it repeats, as closely as told."""
+        """The plan repeated from its start until it has `length` bars. A repeated bar recalls its original with this
+        closeness. Raises HocketError for an empty plan."""
         form = self.bars
         if not form:
             raise HocketError("an empty plan cannot be repeated: give it at least one bar")
@@ -168,7 +168,7 @@ class Plan:
         )
 
     def transposed(self, semitones: int) -> Plan:
-        """The plan so many semitones higher, chords and key."""
+        """The plan with chords and key transposed up by this many semitones."""
         return Plan(
             tuple(
                 bar._replace(chords=tuple(PlannedChord(at, chord.transposed(semitones)) for at, chord in bar.chords))

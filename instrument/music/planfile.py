@@ -1,4 +1,4 @@
-"""Plans as plain lists, numbers and texts, as JSON and MessagePack keep them."""
+"""Plans as dicts, lists, numbers and strings, to be stored as JSON or MessagePack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def to_builtins(plan: Plan) -> dict[str, Any]:
-    """The plan as a dict: version, key, bars; of a bar what is not at its default.
+    """The plan as a dict of version, key and bars. Fields of a bar are left out at their defaults.
 
     A chord is [offset in ticks, root, quality, bass], a recall [bar counted from 0, closeness].
     """
@@ -25,7 +25,7 @@ def to_builtins(plan: Plan) -> dict[str, Any]:
 
 
 def from_builtins(data: object) -> Plan:
-    """The plan in a dict of `to_builtins`. Raises HocketError when it is none or says something impossible."""
+    """The plan of a dict from `to_builtins`. Raises HocketError if the dict is malformed or a value is impossible."""
     if not isinstance(data, Mapping) or not isinstance(data.get("bars"), list | tuple):
         raise HocketError("this is no plan: it has no list of bars")
     if data.get("version") != VERSION:

@@ -1,4 +1,4 @@
-"""Chord progressions as text (Dm9 | G13 | % | Am7 D7) and by name, and the plans they make."""
+"""Chord progressions, typed (Dm9 | G13 | % | Am7 D7) or named, and their plans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from instrument.music.timebase import Metre
 from instrument.paths import assets_dir
 
 TABLE = Path("progressions.toml")  # in assets/
-RETURN_CLOSENESS = 0.7  # how closely a section that returns recalls its first time
+RETURN_CLOSENESS = 0.7  # closeness with which a returning section recalls its first appearance
 LONGEST_TEXT = 20_000
 MOST_BARS = 2_000  # of a form written out
 REPEAT, HOLD = "%", ("/", ".")
@@ -26,7 +26,7 @@ _METRE = re.compile(r"(\d{1,2})/(\d{1,2})$")
 
 
 def read_metre(text: str) -> tuple[int, int]:
-    """The metre of a text such as "4/4". Raises HocketError if it is none."""
+    """The metre of a text such as "4/4". Raises HocketError if it is not one."""
     found = _METRE.match(text.strip())
     if not found or not int(found[1]) or int(found[2]) not in (1, 2, 4, 8, 16):
         raise HocketError(f"{text!r} is no metre: give one such as 4/4, 3/4, 6/8 or 7/8")
@@ -43,12 +43,14 @@ def parse_progression(
 ) -> Plan:
     """The plan of a typed progression.
 
-    Bars are parted by | or new lines; a bar has one or more chords, evenly spread (where that does not work out, the
-    first ones last longer), / or . to hold a chord for another share, % for the last bar again, N.C. for silence,
-    and ? where the harmony is free. Chords are symbols, or numbers and numerals, which need a `key`. "A:" before bars
-    begins a section of this name; a line "form: AABA" (or `form`) says in which order they are played, else each is
-    played once. A section that is played again recalls its first time, as closely as told.
-    Raises HocketError, naming the symbol or the bar, when something cannot be read.
+    Bars are separated by | or new lines. A bar has one or more chords, evenly spread; if they do not divide the bar,
+    the first ones last longer. / or . holds a chord for another share, % repeats the last bar, N.C. is silence, and ?
+    leaves the harmony free. Chords are symbols, or numbers and numerals, which need a `key`.
+
+    "A:" before bars begins a section of this name. A line "form: AABA" (or `form`) gives the order of the sections,
+    else each is played once. A section that returns recalls its first appearance with this `closeness`.
+
+    Raises HocketError, naming the symbol or the bar, if something cannot be read.
     """
     if len(text) > LONGEST_TEXT:
         raise HocketError(f"a progression of {len(text)} letters is too long: at most {LONGEST_TEXT} are read")
@@ -92,7 +94,7 @@ class Progression:
 
 
 def read_progressions(path: Path) -> dict[str, Progression]:
-    """Slug -> progression, of a table such as assets/progressions.toml. HocketError when it cannot be read."""
+    """Slug -> progression, of a table such as assets/progressions.toml. Raises HocketError if it cannot be read."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -104,12 +106,12 @@ def read_progressions(path: Path) -> dict[str, Progression]:
 
 @functools.cache
 def progressions() -> dict[str, Progression]:
-    """Slug -> progression, of the table that ships."""
+    """Slug -> progression, from the table that ships."""
     return read_progressions(assets_dir() / TABLE)
 
 
 def named_progression(slug: str) -> Progression:
-    """A progression of the table that ships. HocketError if there is none of this name."""
+    """A progression from the table that ships. Raises HocketError for an unknown slug."""
     found = progressions().get(slug)
     if found is None:
         raise HocketError(f"unknown progression {slug!r}: choose one of {', '.join(progressions())}")
@@ -135,7 +137,7 @@ def _progression(slug: str, row: Any) -> Progression:
 
 
 def _sections(text: str) -> tuple[dict[str, str], str]:
-    """Label -> the text of its bars, in the order written, and the form, if it is given."""
+    """Label -> the text of its bars, in the written order; and the form, "" if there is none."""
     parts = _LABEL.split(text)
     sections = {"": parts[0]} if parts[0].strip(" |\n\t\r") else {}
     form = ""
@@ -197,9 +199,9 @@ def _chord(symbol: str, key: tuple[int, str] | None) -> Chord:
 
 
 def _offsets(count: int, metre: tuple[int, int]) -> list[int]:
-    """Where so many chords begin in a bar, in ticks: on its beats while there are enough, else on eighths or the like.
+    """Offsets in ticks of `count` chords in a bar: on its beats if these are enough, else on half beats.
 
-    Where they do not divide the bar, the first ones last longer: three chords in 4/4 last two beats, one and one.
+    If the chords do not divide the bar, the first ones last longer: three chords in 4/4 last two beats, one and one.
     """
     compound = metre[1] >= 8 and metre[0] % 3 == 0 and metre[0] > 3
     units = metre[0] // 3 if compound else metre[0]

@@ -22,7 +22,7 @@ _TAPS, _TAP_GAP_S = 6, 2.0
 
 
 class Tapper:
-    """Tempo from taps: the mean of the last intervals. A pause of `_TAP_GAP_S` seconds starts anew."""
+    """Tempo from taps: the mean of the last intervals. A pause of `_TAP_GAP_S` seconds starts again."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock

@@ -23,8 +23,8 @@ LOOPS = (
 
 def bar(*chords: tuple[float, int, str], metre: tuple[int, int] = (4, 4), **more: Any) -> dict[str, Any]:
     """A bar with chords (offset, root, quality), "N" without a root."""
-    told = [[at, *((None, "N", None) if quality == "N" else (root, quality, root))] for at, root, quality in chords]
-    return {"metre": list(metre), "section": None, "chords": told} | more
+    rows = [[at, *((None, "N", None) if quality == "N" else (root, quality, root))] for at, root, quality in chords]
+    return {"metre": list(metre), "section": None, "chords": rows} | more
 
 
 def piece(number: int, genre: str = "pop", split: str = "train", tonic: int = 0, **more: Any) -> dict[str, Any]:
@@ -36,15 +36,15 @@ def piece(number: int, genre: str = "pop", split: str = "train", tonic: int = 0,
             degree, quality = name.split()
             start = {"start": 1} if at == 0 else {}
             bars.append(bar((0, (int(degree) + tonic) % 12, quality), section=label, **start))
-    told = {"id": f"{genre}-{split}-{number}", "source": "songs", "licence": "CC0", "genre": genre, "split": split}
-    return told | {"title": f"Song {number}", "key": [tonic, "major"], "bars": bars} | more
+    row = {"id": f"{genre}-{split}-{number}", "source": "songs", "licence": "CC0", "genre": genre, "split": split}
+    return row | {"title": f"Song {number}", "key": [tonic, "major"], "bars": bars} | more
 
 
 def form(number: int, split: str = "train") -> dict[str, Any]:
     """A song's sections alone."""
     sections = [["intro", 4], ["verse", 8], ["chorus", 8], ["verse", 8], ["chorus", 8], ["outro", 4]]
-    told = {"id": f"form-{number}", "source": "forms", "licence": "MIT", "genre": "rock", "split": split}
-    return told | {"title": f"Form {number}", "metre": [4, 4], "bpm": 120, "sections": sections}
+    row = {"id": f"form-{number}", "source": "forms", "licence": "MIT", "genre": "rock", "split": split}
+    return row | {"title": f"Form {number}", "metre": [4, 4], "bpm": 120, "sections": sections}
 
 
 def write_plans(folder: Path, pieces: list[dict[str, Any]], forms: list[dict[str, Any]] | None = None) -> Path:

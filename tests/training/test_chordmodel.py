@@ -80,9 +80,9 @@ def test_what_is_learned_from_is_annotated_of_one_split_and_not_under_the_gpl(fo
     names = [name for name, _, _ in annotated_pieces(folder, "train")]
     assert {name: names.count(name) for name in names} == {"pop909": 13, "openewld": 13, MELODY: 13}
     assert [name for name, _, _ in annotated_pieces(folder, "test")] == ["openewld", MELODY, "pop909"]
-    heard = {name: piece for name, piece, _ in annotated_pieces(folder, "test")}
-    assert set(heard[MELODY].notes[:, 5]) == {Part.MELODY}
-    assert set(heard["openewld"].notes[:, 5]) == {Part.MELODY, Part.CHORDS}
+    pieces = {name: piece for name, piece, _ in annotated_pieces(folder, "test")}
+    assert set(pieces[MELODY].notes[:, 5]) == {Part.MELODY}
+    assert set(pieces["openewld"].notes[:, 5]) == {Part.MELODY, Part.CHORDS}
 
 
 def test_tables_are_learned_from_a_folder_and_used(folder, tmp_path, monkeypatch, one_thread):
@@ -162,8 +162,8 @@ def test_chords_are_read_where_the_file_has_them_and_recognised_elsewhere():
     blocks = chords_by_beat(annotated, "openewld")
     assert blocks.read
     assert [chord_name(chord) for chord in blocks.chords[::4]] == symbols
-    heard = chords_by_beat(annotated, "jsb_chorales")
-    assert not heard.read
-    assert [chord_name(chord) for chord in heard.chords[::4]] == symbols
+    found = chords_by_beat(annotated, "jsb_chorales")
+    assert not found.read
+    assert [chord_name(chord) for chord in found.chords[::4]] == symbols
     assert not chords_by_beat(piece, "pop909").read  # of a dataset with markers, but it has none
     assert written_chords(piece, "pop909") is None

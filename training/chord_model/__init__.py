@@ -1,1 +1,1 @@
-"""The model that recognises chords (assets/chordmodel): learned from annotated pieces, and measured on others."""
+"""The model that recognises chords (assets/chordmodel): training on annotated pieces, and evaluation on others."""

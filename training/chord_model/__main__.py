@@ -1,4 +1,4 @@
-"""`python -m training.chord_model fit | evaluate`: the tables of the chord analyser, and how often it is right."""
+"""`python -m training.chord_model fit | evaluate`: fit the tables of the chord analyser, and measure its accuracy."""
 
 from __future__ import annotations
 

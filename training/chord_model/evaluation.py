@@ -1,8 +1,8 @@
 """How often the chord analyser agrees with written chords: `python -m training.chord_model evaluate FOLDER`.
 
-Agreement is weighted by time: the share of the beats of all pieces of a dataset, each counted by its length, whose
-chord is the written one. A beat's written chord is the one in force at its middle; beats before the first written
-chord do not count; silence (N) has to be found as silence. Root: the same root; triad: root and one of maj, min, dim,
+Agreement is the share of time in which the analysed chord agrees with the written one, over all pieces of a dataset.
+The written chord of a beat is the one in force at its middle. Beats before the first written chord do not count.
+Silence (N) agrees only with silence. Root: the same root; triad: root and one of maj, min, dim,
 aug, sus; kind: root and one of the nine kinds of `chords.names.KINDS`; bass: root, kind and bass.
 """
 
@@ -47,10 +47,10 @@ def agreement(found: Sequence[Chord], written: Sequence[Chord | None], beats: Be
 def measure(folder: Path, split: str, analysers: dict[str, Analyser]) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Dataset -> analyser -> `agreement` over all pieces of a split. Raises HocketError where there are none."""
     totals: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for name, heard, written in annotated_pieces(folder, split):
+    for name, piece, written in annotated_pieces(folder, split):
         chords = written_chords(written, "openewld" if name == MELODY else name) or []
         for label, analyse in analysers.items():
-            beats, found = analyse(heard)
+            beats, found = analyse(piece)
             row = totals.setdefault(name, {}).setdefault(label, np.zeros(len(MEASURES) + 1))
             row += agreement(found, by_beat(chords, beats), beats)
     if not totals:
@@ -62,7 +62,7 @@ def measure(folder: Path, split: str, analysers: dict[str, Analyser]) -> dict[st
 
 
 def report(totals: dict[str, dict[str, NDArray[np.float64]]]) -> str:
-    """What `measure` found, as a table, beside the goals."""
+    """The result of `measure` as a table, with the goals."""
     lines = [f"{'':26}" + "".join(f"{name:>8}" for name in MEASURES) + "   quarter notes"]
     for name, rows in totals.items():
         for label, row in rows.items():

@@ -1,9 +1,10 @@
-"""How the chord analyser learned: `python -m training.chord_model fit FOLDER`, the folder with manifest.csv.
+"""Training of the chord analyser: `python -m training.chord_model fit FOLDER`, the folder with manifest.csv.
 
-A network with one hidden layer tells the chord of each beat from what sounds in it and around it. It sees the beat
-twelve times, as heard from each root, with the same weights, so that it knows nothing of any key in particular. It
-learns from training pieces whose chords are written: pop909, wjazzd_band, and openewld with and without its block
-chords. How often chords change at which beat of a bar, and what follows what, is counted in the same pieces.
+A network with one hidden layer predicts the chord of each beat from the notes in it and around it. It is applied twelve
+times with the same weights, with pitch classes counted from each root, so that it is independent of the key. It is
+trained on pieces with written chords: pop909, wjazzd_band, and openewld with and without its block chords. The
+transition probabilities (how often chords change at which beat of a bar, and to which chord) are counted in the same
+pieces.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from training.data.notes import midi
 from training.data.notes.chords import melody_alone, written_chords
 
 MELODY = "melody alone"  # of openewld
-SHARES = {"pop909": 0.5, "wjazzd_band": 0.5, "openewld": 0.5, MELODY: 1.0}  # of the beats that an epoch sees
+SHARES = {"pop909": 0.5, "wjazzd_band": 0.5, "openewld": 0.5, MELODY: 1.0}  # of a dataset's beats that an epoch uses
 UNITS = 128
 EPOCHS = 14
 BATCH = 512
@@ -59,7 +60,7 @@ class Example(NamedTuple):
 
 
 def annotated_pieces(folder: Path, split: str) -> Iterator[tuple[str, Piece, Piece]]:
-    """Name, piece to listen to and piece whose chords are written, of one split; nothing that is under the GPL."""
+    """Name, piece to analyse, and piece with the written chords, of one split; pieces under the GPL are left out."""
     with sources.reader(folder) as read:
         for source in sources.find(folder):
             if source.split != split or source.dataset not in SHARES or "GPL" in source.licence:
@@ -71,12 +72,12 @@ def annotated_pieces(folder: Path, split: str) -> Iterator[tuple[str, Piece, Pie
 
 
 def examples(folder: Path, split: str) -> Iterator[Example]:
-    """What is learned from the pieces of one split."""
-    for name, heard, written in annotated_pieces(folder, split):
+    """The examples from the pieces of one split."""
+    for name, piece, written in annotated_pieces(folder, split):
         beats = beats_of(written)
         chords = by_beat(written_chords(written, "openewld" if name == MELODY else name) or [], beats)
         states = np.array([UNKNOWN if chord is None else state_of(chord) for chord in chords], np.int64)
-        planes, scalars = features(profiles(heard, beats.edges), beats)
+        planes, scalars = features(profiles(piece, beats.edges), beats)
         yield Example(name, planes.astype(np.float16), scalars.astype(np.float16), states, beats.places)
 
 
@@ -154,7 +155,7 @@ def counts(train: list[Example]) -> tuple[NDArray[np.float64], NDArray[np.float6
                 follows[KIND_COUNT, after % KIND_COUNT : SILENT : KIND_COUNT] += 1 / 12  # any root
             elif before != after:
                 follows[before % KIND_COUNT, relative(before, after)] += 1
-    follows[np.arange(KIND_COUNT), np.arange(KIND_COUNT)] = 1e-6  # itself is no change
+    follows[np.arange(KIND_COUNT), np.arange(KIND_COUNT)] = 1e-6  # the same chord is not a change
     follows[KIND_COUNT, SILENT] = 1e-6
     return changes[:, 1] / changes.sum(1), np.log(follows / follows.sum(1, keepdims=True))
 
@@ -174,8 +175,8 @@ def tables(
 
 
 def learn(folder: Path, out: Path) -> int:
-    """Learn from the training pieces of a folder with manifest.csv and write the tables; returns how many pieces and
-    variants there were. It takes some six minutes of one processor core. Raises HocketError where there are too few."""
+    """Train on the pieces of a folder with manifest.csv and write the tables. Returns the number of pieces and
+    variants. It takes about six minutes on one processor core. Raises HocketError if there are too few pieces."""
     train = list(examples(folder, "train"))
     if not train:
         raise HocketError(f"{folder} has no pieces with chords: give the folder of {', '.join(sorted(SHARES))}")

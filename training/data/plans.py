@@ -1,4 +1,4 @@
-"""Chord and section plans to train on: read from plans.jsonl.gz and forms.jsonl.gz, kept as one file of pieces.
+"""Training plans of chords and sections: read from plans.jsonl.gz and forms.jsonl.gz, stored as one file of pieces.
 
 A prepared folder holds `plans.json`: pieces whose chords are classes on slots (`instrument.models.plan.slots`), and
 pieces of sections alone.
@@ -37,16 +37,16 @@ from training.data.notes.shards import licence_allows_shipping
 VERSION = 1
 FILE = "plans.json"
 PLANS, FORMS = "plans.jsonl.gz", "forms.jsonl.gz"
-FORM_GENRE = "forms"  # of pieces of sections alone
+FORM_GENRE = "forms"  # genre of pieces that have only sections
 SPLITS = ("train", "valid", "test")
-LETTERED = ("mcgill_billboard",)  # sources whose letter says which sections are alike, and whose label says the kind
+LETTERED = ("mcgill_billboard",)  # sources where letters identify sections, and labels give only the kind
 LARGEST = 64 << 20  # bytes of a file, unpacked
 _KINDS = ((re.compile(r"intro", re.IGNORECASE), INTRO), (re.compile(r"outro|coda|fade", re.IGNORECASE), ENDING))
 
 
 class PlanPiece(msgspec.Struct, frozen=True):
-    """A piece. metres: of its bars; sections: (id, bars, kind) one after another, id -1 where none is known; chords:
-    classes of its slots. A piece of sections alone has neither metres nor chords."""
+    """A piece. metres: of its bars; sections: (id, bars, kind) in order, id -1 if unknown; chords: classes of its
+    slots. A piece that has only sections has neither metres nor chords."""
 
     id: str
     source: str
@@ -64,7 +64,7 @@ class PlanPiece(msgspec.Struct, frozen=True):
         return [Section(*section) for section in self.sections if section[0] >= 0]
 
     def features(self) -> NDArray[np.int8]:
-        """What is told of its slots."""
+        """The features of its slots, (slots, `WIDTH`)."""
         return features(self.genre, self.minor, self.metres, [Section(*s) for s in self.sections], self.chords)
 
 
@@ -87,7 +87,7 @@ class Plans(msgspec.Struct, frozen=True):
 
 
 def open_plans(folder: Path | str) -> Plans:
-    """A prepared folder. HocketError if it is not one or is damaged."""
+    """Open a prepared folder. Raises HocketError if it is missing, damaged or of another version."""
     path = Path(folder) / FILE
     try:
         plans = msgspec.json.decode(path.read_bytes(), type=Plans)
@@ -101,15 +101,15 @@ def open_plans(folder: Path | str) -> Plans:
 
 
 def prepare_plans(source: Path, out: Path) -> Plans:
-    """Read the plans in a folder, and the forms where there are any, and write them to `out`. HocketError if a file
-    cannot be read."""
+    """Read the plans in a folder, and the forms if there are any, and write them to `out`. Raises HocketError if a file
+    cannot be read or there are no plans."""
     pieces = [piece for row in _rows(source / PLANS) if (piece := _piece(row, source / PLANS)) is not None]
     if (source / FORMS).is_file():
         pieces += [_form(row, source / FORMS) for row in _rows(source / FORMS)]
     if not any(piece.chords for piece in pieces):
         raise HocketError(f"{source / PLANS} holds no plan with a key and two bars in one of {', '.join(GENRES)}")
-    told = hashlib.sha256(msgspec.json.encode(pieces)).hexdigest()
-    plans = Plans(VERSION, told, pieces)
+    data_hash = hashlib.sha256(msgspec.json.encode(pieces)).hexdigest()
+    plans = Plans(VERSION, data_hash, pieces)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_bytes(msgspec.json.encode(plans))
     return plans
@@ -173,17 +173,17 @@ def _split(row: dict[str, Any]) -> str:
 
 
 def _slots(bar: dict[str, Any], metre: tuple[int, int], genre: str, tonic: int) -> list[int]:
-    """The classes of a bar's slots: of each, the last chord at or before its start."""
+    """The classes of a bar's slots. A slot has the last chord at or before its start."""
     slots = slots_in_bar(metre, genre)
-    offsets = [told[0] for told in bar["chords"]]
+    offsets = [row[0] for row in bar["chords"]]
     at = [max(0, bisect_right(offsets, metre[0] * slot / slots) - 1) for slot in range(slots)]
-    told = [bar["chords"][i] for i in at]
-    return [class_of(chord(root or 0, quality, bass), tonic) for _, root, quality, bass, *_ in told]
+    chosen = [bar["chords"][i] for i in at]
+    return [class_of(chord(root or 0, quality, bass), tonic) for _, root, quality, bass, *_ in chosen]
 
 
 def sections_of(bars: list[dict[str, Any]], lettered: bool) -> list[tuple[int, int, int]]:
-    """(id, bars, kind) of the sections of a piece's bars. lettered: sections are alike when their letters are, primes
-    aside; else when their labels are."""
+    """(id, bars, kind) of the sections of a piece's bars. lettered: sections are identified by their
+    letters without primes, else by their labels."""
     found: list[list[int]] = []
     names: list[str] = []
     last: str | None = None
@@ -200,5 +200,5 @@ def sections_of(bars: list[dict[str, Any]], lettered: bool) -> list[tuple[int, i
 
 
 def kind_of(label: str) -> int:
-    """The kind of section that a label says: intro, ending or plain."""
+    """The kind of section by its label: intro, ending or plain."""
     return next((kind for pattern, kind in _KINDS if pattern.search(label)), PLAIN)

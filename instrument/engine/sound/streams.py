@@ -179,9 +179,9 @@ class Run:
         out = np.zeros(frames, np.float32)
         wanted = frames - min(frames, max(0, self._start - at))
         if wanted:
-            heard = self._sound_for(wanted)
-            self._missed += wanted - len(heard)
-            out[frames - wanted : frames - wanted + len(heard)] = heard
+            sound = self._sound_for(wanted)
+            self._missed += wanted - len(sound)
+            out[frames - wanted : frames - wanted + len(sound)] = sound
         gain = self._gate.take(frames)
         return out * (gain if isinstance(gain, float) else gain[:, 0].astype(np.float32))
 

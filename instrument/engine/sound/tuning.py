@@ -61,8 +61,8 @@ class Tuner:
 
     def _resonate(self, tones: PitchClasses) -> NDArray[np.float32]:
         responses = _responses(self._rate, self._chunk, len(self._spectra), tones)
-        heard = np.fft.irfft((self._spectra * responses).sum(axis=0), 2 * self._chunk)
-        return np.asarray(heard[self._chunk :], np.float32)
+        filtered = np.fft.irfft((self._spectra * responses).sum(axis=0), 2 * self._chunk)
+        return np.asarray(filtered[self._chunk :], np.float32)
 
     def _evened(self, dry: Frames, wet: Frames) -> float:
         """The make-up gain: with it the filtered sound is as loud as the input."""

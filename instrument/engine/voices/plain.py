@@ -110,8 +110,8 @@ def drum_wave(key: int, rate: int) -> Wave:
 def pitched_wave(timbre: PlainTimbre, turns: float) -> Wave:
     """One period of a timbre (TABLE,). turns: periods a frame; harmonics above 0.45 of the sample rate are left out."""
     place = np.arange(TABLE) / TABLE
-    heard = [(n, loud) for n, loud in enumerate(timbre.harmonics, 1) if n * turns < 0.45]
-    sound = sum((loud * np.sin(2 * np.pi * n * place) for n, loud in heard), np.zeros(TABLE))
+    audible = [(n, loud) for n, loud in enumerate(timbre.harmonics, 1) if n * turns < 0.45]
+    sound = sum((loud * np.sin(2 * np.pi * n * place) for n, loud in audible), np.zeros(TABLE))
     wave: Wave = (sound / np.sqrt(sum(loud**2 for loud in timbre.harmonics))).astype(np.float32)
     return wave
 

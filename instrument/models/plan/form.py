@@ -1,7 +1,8 @@
-"""Sections in sequence: what the plan model is told before each section, and what it answers.
+"""Sections in sequence: the features that the form network reads before each section, and the answers it gives.
 
-Before a section the model says which it is: an earlier one, by the order of first appearance, a new one, or the end.
-Told that, it says how long it is and of which kind. `FormTracker` builds what it is told from the sections before.
+The network first predicts which section comes next: an earlier one, numbered by first appearance, a new one, or the
+end. From this answer it predicts the section's length and kind. `FormTracker` computes the features from the sections
+so far.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from numpy.typing import NDArray
 
 from instrument.models.plan.slots import GENRES, Section
 
-KNOWN = 12  # earlier sections that can be told apart
+KNOWN = 12  # earlier sections that have a number of their own
 NEW, END = KNOWN, KNOWN + 1
 ANSWERS = KNOWN + 2
-NOTHING = KNOWN  # of ids: there is none
+NO_SECTION = KNOWN  # as an id
 LONGEST = 64  # bars of a section
-OTHER_FORMS = len(GENRES)  # a genre of form alone: recent pop songs
+OTHER_FORMS = len(GENRES)  # genre number of pieces of which only the form is known: recent pop songs
 
 SIZES: Mapping[str, int] = {
     "previous": KNOWN + 1,
     "before": KNOWN + 1,
-    "after_previous": KNOWN + 1,  # what followed when the previous section was last heard
-    "after_both": KNOWN + 1,  # the same of the previous two
+    "after_previous": KNOWN + 1,  # what followed the previous section at its last appearance
+    "after_both": KNOWN + 1,  # what followed the last two sections when they last came in this order
     "genre": len(GENRES) + 1,
     "count": 24,
     "distinct": KNOWN + 1,
@@ -39,7 +40,7 @@ DISTINCT = COLUMNS.index("distinct")
 
 
 class FormTracker:
-    """What the form model is told, section after section of one piece."""
+    """The features of the form network, section after section of one piece."""
 
     def __init__(self, genre: int) -> None:
         """genre: its number in `GENRES`, or `OTHER_FORMS`."""
@@ -49,19 +50,19 @@ class FormTracker:
 
     @property
     def distinct(self) -> int:
-        """Different sections so far."""
+        """How many different sections there are so far."""
         return len(self._lengths)
 
     def row(self) -> NDArray[np.int64]:
-        """What is told before the next section, (columns,)."""
+        """The features before the next section, (columns,)."""
         ids = [min(section.id, KNOWN - 1) for section in self._sections]
         last = self._sections[-1] if self._sections else None
-        previous = ids[-1] if ids else NOTHING
+        previous = ids[-1] if ids else NO_SECTION
         repeats = next((i for i, id in enumerate(reversed(ids)) if id != previous), len(ids))
         total = sum(section.bars for section in self._sections)
-        told = [
+        values = [
             previous,
-            ids[-2] if len(ids) > 1 else NOTHING,
+            ids[-2] if len(ids) > 1 else NO_SECTION,
             _followed(ids, 1),
             _followed(ids, 2),
             self._genre,
@@ -73,18 +74,18 @@ class FormTracker:
             min(last.bars, SIZES["length"] - 1) if last else 0,
             min(total // 8, SIZES["total"] - 1),
         ]
-        return np.array(told, np.int64)
+        return np.array(values, np.int64)
 
     def answer(self, section: Section) -> int:
-        """The answer that this next section is."""
+        """The answer that is right when this section comes next."""
         return min(section.id, KNOWN - 1) if section.id in self._lengths else NEW
 
     def length_before(self, answer: int) -> int:
-        """How long the section of an answer was when it was last heard, 0 for a new one."""
+        """Bars of an answer's section at its last appearance, 0 for a new one."""
         return min(self._lengths.get(answer, 0), LONGEST)
 
     def push(self, section: Section) -> None:
-        """The next section is this."""
+        """Append a section."""
         self._sections.append(section)
         self._lengths[section.id] = section.bars
 
@@ -92,17 +93,20 @@ class FormTracker:
 def _followed(ids: Sequence[int], length: int) -> int:
     """What followed the last earlier appearance of the last `length` ids."""
     if len(ids) <= length:
-        return NOTHING
+        return NO_SECTION
     end = list(ids[-length:])
     for at in range(len(ids) - length - 1, -1, -1):
         if list(ids[at : at + length]) == end:
             return ids[at + length]
-    return NOTHING
+    return NO_SECTION
 
 
 def form_features(genre: int, sections: Sequence[Section]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What is told before each section of a piece and before its end, (sections + 1, columns), and what is right,
-    (sections + 1, 4): answer, length before, length - 1, kind."""
+    """Features and targets of each section of a piece and of its end.
+
+    Features have shape (sections + 1, columns). Targets have shape (sections + 1, 4): answer, length at the last
+    appearance, length - 1, kind.
+    """
     tracker = FormTracker(genre)
     rows, right = [], []
     for section in sections:

@@ -1,4 +1,4 @@
-"""A plan as the plan model reads it: its sections, and the chords of its bars on slots."""
+"""The input of the plan model from a plan: its sections, and the chord classes of its bars on slots."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ KINDS = {ENDING_LABEL: ENDING, INTRO_LABEL: INTRO}
 
 
 class Outline(NamedTuple):
-    """The sections of a plan, their labels, and the bars where they begin. Bars without a label are in a section that
-    is not known, of id -1."""
+    """The sections of a plan, their labels, and the bars where they begin. Bars without a label form an unknown section
+    of id -1."""
 
     sections: tuple[Section, ...]
     labels: tuple[str, ...]
@@ -26,12 +26,12 @@ class Outline(NamedTuple):
         return [section for section in self.sections if section.id >= 0]
 
     def id_of(self, label: str) -> int:
-        """The id of the section of that label, or of one that is new."""
+        """The id of the section with this label, or the next free id."""
         ids = {name: section.id for name, section in zip(self.labels, self.sections, strict=True) if name}
         return ids.get(label, len(ids))
 
     def label_of(self, section: Section) -> str:
-        """The label of an earlier section; of a new one intro, or the next free letter."""
+        """The label of an earlier section. A new one is called intro, or gets the next free letter."""
         for earlier, label in zip(self.sections, self.labels, strict=True):
             if earlier.id == section.id:
                 return label
@@ -41,7 +41,7 @@ class Outline(NamedTuple):
         return next(letter for letter in letters if letter not in self.labels)
 
     def lasting(self, bars: int) -> Outline:
-        """The outline whose last section has so many bars."""
+        """The outline with its last section set to this many bars."""
         return self._replace(sections=(*self.sections[:-1], self.sections[-1]._replace(bars=bars)))
 
     def with_section(self, section: Section, label: str, start: int) -> Outline:
@@ -66,10 +66,10 @@ def outline_of(plan: Plan) -> Outline:
 
 
 def classes_of(bar: PlanBar, count: int, tonic: int) -> list[int]:
-    """The classes of a bar's `count` slots: of each, the last chord at or before its start, N where the harmony is
-    free."""
+    """The chord classes of a bar's `count` slots. A slot has the last chord at or before its start, N where the harmony
+    is free."""
     found = []
     for slot in range(count):
-        told = [chord for at, chord in bar.chords if at * count <= bar.ticks * slot]
-        found.append(class_of(told[-1], tonic) if told else NO_CHORD_CLASS)
+        begun = [chord for at, chord in bar.chords if at * count <= bar.ticks * slot]
+        found.append(class_of(begun[-1], tonic) if begun else NO_CHORD_CLASS)
     return found

@@ -1,12 +1,13 @@
-"""Chords on slots: how a bar is divided, what a chord is called there, and what the plan model is told at each slot.
+"""Chords on slots: how a bar is divided, the classes of chords, and the features of each slot for the plan model.
 
-A slot's chord is one of 97 classes: 12 roots above the tonic in eight kinds, and N, no chord. `Tracker` builds what the
-network is told, slot by slot, from the past alone; training and playing share it, so both tell the same.
+A slot's chord is one of 97 classes: 12 roots above the tonic in eight kinds, and N, no chord. `Tracker` computes the
+network's features, slot by slot, from the past alone. Training and playing share it, so that their features agree.
 
-Echoes are what the next chord would be if the music repeated itself: the slot 2, 4, 8 and 16 bars ago, the slot after
-the longest match with what was just played (and the best one that says otherwise), and the same place of the section's
-last and first appearance, and of its last one counted from its end. Each comes with its run, for how many slots it
-would have been right.
+Echoes are the chords that would come next if the music repeated itself. They are taken from:
+- the same slot 2, 4, 8 and 16 bars ago,
+- the slot after the longest match with the latest chords, and after the longest one that leads to another chord,
+- the same place in the section's last and first appearance, and in its last one counted from its end.
+Each echo comes with its run: the number of slots for which it would have been right.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ NEAREST: Mapping[str, str] = {
     "ragtime_blues": "jazz",
     "none": "pop",
 }
-"""Genre of the band without plans of its own -> the genre whose harmony is nearest."""
+"""Genre of the band without training plans -> the genre with the most similar harmony."""
 
 TONICS = 12
 CLASSES = TONICS * (len(KINDS) - 1) + 1
@@ -37,9 +38,9 @@ NONE = CLASSES  # before the start, or no echo
 
 LAGS = (2, 4, 8, 16)  # bars
 ECHOES = (*(f"lag{lag}" for lag in LAGS), "match", "other", "last", "first", "ending")
-OF_SECTIONS = 3  # the last echoes, which ask for sections
+OF_SECTIONS = 3  # the last echoes, which need sections
 LONGEST_SINCE, LONGEST_LEFT, SECTIONS = 32, 16, 8
-METRES = (2, 3, 4, 5, 6, 7, 9, 12)  # numerators that are told; all others are one
+METRES = (2, 3, 4, 5, 6, 7, 9, 12)  # numerators with a value of their own; all others share one
 
 SIZES: Mapping[str, int] = {
     "previous": CLASSES + 1,
@@ -55,13 +56,13 @@ SIZES: Mapping[str, int] = {
     "since": LONGEST_SINCE + 2,
     "left": LONGEST_LEFT + 2,
 }
-"""What is told of a slot -> how many values it has; echoes and their runs follow."""
+"""Feature of a slot -> number of values; echoes and their runs follow."""
 COLUMNS = tuple(SIZES)
 RUNS = 9  # 0: no echo
 WIDTH = len(COLUMNS) + 2 * len(ECHOES)
 _SECTION_COLUMNS = [COLUMNS.index(name) for name in ("section", "since", "left")]
 
-# Kind -> quality it is played with, by genre, where the training pieces mostly have another than `TYPICAL`.
+# Genre -> kind -> quality it is played with, where most training pieces have another than `TYPICAL`.
 _PLAYED: Mapping[str, Mapping[str, str]] = {
     "jazz": {"maj": "6", "dim": "hdim7", "sus": "7sus4"},
     "pop": {"sus": "7sus4"},
@@ -82,8 +83,8 @@ PLAIN, INTRO, ENDING = range(3)
 
 
 def slots_in_bar(metre: tuple[int, int], genre: str) -> int:
-    """Into how many slots a bar is divided: 3 for numerators 3 and 9, 2 for other even ones (4 in 4/4 of chorale and
-    classical), one a beat for other odd ones."""
+    """The number of slots in a bar: 3 for numerators 3 and 9, 2 for even numerators, one a beat for other odd ones.
+    Chorale and classical have 4 in 4/4."""
     numerator = metre[0]
     if numerator in (3, 9):
         return 3
@@ -100,7 +101,7 @@ def class_of(chord: Chord, tonic: int) -> int:
 
 
 def chord_of(number: int, tonic: int, genre: str) -> Chord:
-    """The chord of a class in a key, in the quality that it mostly has in a genre."""
+    """The chord of a class in a key, in the most frequent quality of the genre."""
     if number == NO_CHORD_CLASS:
         return NO_CHORD
     kind, degree = divmod(number, TONICS)
@@ -110,7 +111,7 @@ def chord_of(number: int, tonic: int, genre: str) -> Chord:
 
 
 class Tracker:
-    """What the network is told of slot after slot of one piece.
+    """The features of the chord network, slot after slot of one piece.
 
     Call `begin_bar` for each bar, then for each of its slots `row` and `push`.
     """
@@ -119,7 +120,7 @@ class Tracker:
         self._genre, self._minor = GENRES.index(genre), int(minor)
         self._chords = np.zeros(256, np.int64)
         self._where = np.zeros(256, np.int64)  # slots of the bar and position in it
-        self._matches = np.zeros(256, np.int64)  # of earlier slots: for how many slots what led there was the same
+        self._matches = np.zeros(256, np.int64)  # of each earlier slot: length of the match that ends before it
         self._count = 0
         self._bars: list[tuple[int, int]] = []  # first slot, slots
         self._sections: dict[int, list[tuple[int, int]]] = {}  # id -> first bar, bars
@@ -127,20 +128,20 @@ class Tracker:
         self._held, self._before = 0, NONE
 
     def begin_bar(self, slots: int, numerator: int, section: int = -1, since: int = 0, left: int = 0) -> None:
-        """A bar begins. section: its section's id, -1 where it is not known; since, left: bars of the section before
-        and after this one."""
+        """Begin a bar. section: its section's id, -1 if unknown; since, left: bars of the section before and after this
+        one."""
         if section >= 0 and since == 0:
             self._sections.setdefault(section, []).append((len(self._bars), left + 1))
         self._place = (slots, numerator, section, since, left)
         self._bars.append((self._count, slots))
 
     def row(self) -> NDArray[np.int8]:
-        """What is told of the next slot, (`WIDTH`,)."""
+        """The features of the next slot, (`WIDTH`,)."""
         slots, numerator, section, since, left = self._place
         bar, count = len(self._bars) - 1, self._count
         position = count - self._bars[bar][0]
         known = section >= 0
-        told = [
+        values = [
             self._chords[count - 1] if count else NONE,
             self._before,
             min(self._held, SIZES["held"] - 1),
@@ -154,14 +155,14 @@ class Tracker:
             1 + min(since, LONGEST_SINCE) if known else 0,
             1 + min(left, LONGEST_LEFT) if known else 0,
         ]
-        sources = [*(self._ago(bar - lag, slots, position) for lag in LAGS), *self._alike(slots, position)]
+        sources = [*(self._slot_at(bar - lag, slots, position) for lag in LAGS), *self._matching(slots, position)]
         sources += self._of_section(slots, position) if known else [-1] * OF_SECTIONS
-        told += [self._chords[source] if source >= 0 else NONE for source in sources]
-        told += [1 + min(int(self._matches[s]).bit_length(), RUNS - 2) if s >= 0 else 0 for s in sources]
-        return np.array(told, np.int8)
+        values += [self._chords[source] if source >= 0 else NONE for source in sources]
+        values += [1 + min(int(self._matches[s]).bit_length(), RUNS - 2) if s >= 0 else 0 for s in sources]
+        return np.array(values, np.int8)
 
     def push(self, chord: int) -> None:
-        """The slot's chord is this class."""
+        """Set the class of the slot's chord and go on to the next slot."""
         count = self._count
         if count + 1 >= len(self._chords):
             self._chords, self._where, self._matches = (
@@ -177,13 +178,13 @@ class Tracker:
         self._matches[1 : count + 1] = np.where(self._chords[:count] == chord, self._matches[:count] + 1, 0)
         self._count += 1
 
-    def _ago(self, bar: int, slots: int, position: int) -> int:
+    def _slot_at(self, bar: int, slots: int, position: int) -> int:
         """The slot at this position of an earlier bar, -1 if there is none."""
         if not 0 <= bar < len(self._bars) - 1 or self._bars[bar][1] != slots:
             return -1
         return self._bars[bar][0] + position
 
-    def _alike(self, slots: int, position: int) -> list[int]:
+    def _matching(self, slots: int, position: int) -> list[int]:
         """The latest slot after the longest match at this position of a bar, and the best with another chord."""
         count = self._count
         found = np.where(self._where[:count] == slots << 8 | position, self._matches[:count], 0)
@@ -210,7 +211,7 @@ class Tracker:
             first + since if since < first_length else -1,
             last + length - 1 - left if left < length else -1,
         )
-        return [self._ago(bar, slots, position) for bar in bars]
+        return [self._slot_at(bar, slots, position) for bar in bars]
 
 
 def features(
@@ -220,8 +221,8 @@ def features(
     sections: Sequence[Section],
     chords: Sequence[int] | NDArray[np.int64],
 ) -> NDArray[np.int8]:
-    """What is told of every slot of a whole piece, (slots, `WIDTH`). metres: of its bars; sections: one after another
-    from its first bar on, to its end; chords: classes of its slots."""
+    """The features of all slots of a piece, (slots, `WIDTH`). metres: of its bars; sections: one after another, from
+    the first bar to the end; chords: classes of its slots."""
     tracker, rows, at, bar = Tracker(genre, minor), [], 0, 0
     for section in sections:
         for since in range(section.bars):
@@ -235,7 +236,7 @@ def features(
 
 
 def without_sections(rows: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Rows (..., `WIDTH`) with nothing told of sections."""
+    """Rows (..., `WIDTH`) whose features of sections are set to unknown."""
     hidden = rows.copy()
     hidden[..., _SECTION_COLUMNS] = 0
     echoes = len(COLUMNS) + len(ECHOES)

@@ -1,8 +1,8 @@
 """Writes a plan with the plan model: sections first, then their chords, bar by bar.
 
-What comes next is a function of the bundle, the settings and the plan so far, whoever wrote it: draws are keyed by the
-number of the section, or by bar and slot. So a plan that was edited goes on from what it says now, and the same plan
-goes on in the same way whether its bars are asked for one at a time or all at once.
+What comes next is a function of the bundle, the settings and the plan so far. Random draws are keyed by the number of
+the section, or by bar and slot. So an edited plan is continued from its current bars, and the bars are the same whether
+they are requested one at a time or all at once.
 """
 
 from __future__ import annotations
@@ -35,20 +35,23 @@ from instrument.models.plan.slots import (
 from instrument.models.sampling import choose, noise
 from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
 
-PLAYER = 1 << 40  # of the draws: no player of notes has this number
+PLAN_PLAYER = 1 << 40  # number of the plan in random draws: no note player has it
 WHICH, LENGTH, KIND, CHORD = range(4)  # what is drawn
 TOP_P = 0.95
-ENDING_BARS = 4  # of an ending that is asked for
-CHANGED = 0.5  # how closely a bar is recalled whose chords are others, where it would be 1 with the same
+ENDING_BARS = 4  # length of a requested ending
+CHANGED_CLOSENESS = 0.5  # closeness of a recalled bar whose chords differ, as a share of that with the same chords
 FORM_OF = {"classical": "folk", "chorale": "folk"}
-"""Genre -> the genre whose forms it is given: classical plans seldom mark what returns, chorales mark no sections."""
+"""Genre -> genre whose forms are used instead: classical plans seldom mark repeats, chorales mark no sections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is asked for. genre: one of the band's; metre: of the bars to come; temperature: above 0; vary: 0 recalls
-    bars as they were, 1 freely; ending: the plan comes to its end now; endless: sections follow for ever, else the
-    model says when the piece ends. Raises HocketError for what cannot be."""
+    """How to write a plan.
+
+    genre: one of the band's; metre: of the bars to come; temperature: above 0, at most 10; vary: 0 (recall bars as they
+    were) .. 1 (freely); ending: write an ending now; endless: never end by itself, else the model draws the end. Raises
+    HocketError for an unknown genre and for values out of range.
+    """
 
     genre: str = "pop"
     metre: tuple[int, int] = (4, 4)
@@ -68,15 +71,15 @@ class Settings:
 
     @property
     def nearest(self) -> str:
-        """The genre of the training plans that it stands for."""
+        """The genre of the training plans that is used for this one."""
         return NEAREST.get(self.genre, self.genre)
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What the chord network heard, and its state after that. told: the plan, as far as it was told of it."""
+class _Context:
+    """The state of the chord network after the bars of a plan. inputs: what of the plan it depends on."""
 
-    told: tuple[Any, ...]
+    inputs: tuple[Any, ...]
     tracker: Tracker
     hidden: NDArray[np.float32]
 
@@ -85,19 +88,19 @@ class PlanWriter:
     """A bundle of family plan, ready to write."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """HocketError if the bundle is not one of this family, or not whole."""
+        """Raises HocketError if the bundle is of another family, of another version, or incomplete."""
         if bundle.manifest.family != "plan":
             raise HocketError(f"model {bundle.manifest.slug!r} is a {bundle.manifest.family}: it writes no plans")
         self.bundle = bundle
         self._chord, self._form, self._details = (bundle.session(id) for id in ("chord", "form", "details"))
         if self._chord.inputs["row"][0] != (-1, WIDTH):
             raise HocketError(f"model {bundle.manifest.slug!r} was made for another version of Hocket: update it")
-        self._heard: _Heard | None = None
+        self._context: _Context | None = None
 
     def bars(self, plan: Plan, count: int, settings: Settings) -> tuple[PlanBar, ...]:
-        """The next `count` bars of a plan; fewer where it comes to its end. A plan without a key is in C major.
+        """The next `count` bars of a plan, fewer if it ends before. A plan without a key is in C major.
 
-        Raises HocketError when the metre is not possible."""
+        Raises HocketError for an impossible metre."""
         written = plan
         for _ in range(count):
             outline = self._outline(written, settings)
@@ -109,8 +112,7 @@ class PlanWriter:
     # --- the form
 
     def _outline(self, plan: Plan, settings: Settings) -> Outline | None:
-        """The outline of a plan with the section that its next bar is in, as long as that will be; None at the end of
-        the piece."""
+        """The outline of a plan up to the end of the section that holds its next bar; None at the end of the piece."""
         outline = outline_of(plan)
         closing = bool(outline.labels) and outline.labels[-1] == ENDING_LABEL
         if settings.ending and not closing:
@@ -126,9 +128,9 @@ class PlanWriter:
         return None if drawn is None else outline.with_section(drawn, outline.label_of(drawn), len(plan))
 
     def _draw_section(self, outline: Outline, settings: Settings) -> Section | None:
-        """The next section; None: the piece ends."""
+        """The next section, None if the piece ends."""
         number, known = len(outline.sections), outline.known
-        tracker, answers, heard = self._ask_form(known, settings)
+        tracker, answers, context = self._run_form(known, settings)
         allowed = np.ones(ANSWERS, bool)
         allowed[END] = not settings.endless and len(known) > 1
         allowed[NEW] = tracker.distinct < KNOWN
@@ -136,7 +138,7 @@ class PlanWriter:
         if answer == END:
             return None
         new = answer == NEW
-        length, kinds = self._ask_details(heard, answer, 0 if new else tracker.length_before(answer))
+        length, kinds = self._run_details(context, answer, 0 if new else tracker.length_before(answer))
         bars = 1 + self._draw(length, settings, (number, LENGTH, 0))
         if not new:
             return Section(answer, bars, next(section.kind for section in known if section.id == answer))
@@ -144,16 +146,16 @@ class PlanWriter:
         return Section(tracker.distinct, bars, INTRO if opens else PLAIN)
 
     def _length(self, outline: Outline, settings: Settings) -> int:
-        """How long the last section becomes: as drawn when it began, or as long as it is already; one that is not
-        known is whole."""
+        """The final length of the last section in bars: as drawn when it began, but no shorter than it is. An unknown
+        section is complete."""
         last = outline.sections[-1]
         if last.id < 0:
             return last.bars
-        tracker, _, heard = self._ask_form(outline.known[:-1], settings)
-        length, _ = self._ask_details(heard, tracker.answer(last), tracker.length_before(last.id))
+        tracker, _, context = self._run_form(outline.known[:-1], settings)
+        length, _ = self._run_details(context, tracker.answer(last), tracker.length_before(last.id))
         return max(last.bars, 1 + self._draw(length, settings, (len(outline.sections) - 1, LENGTH, 0)))
 
-    def _ask_form(
+    def _run_form(
         self, sections: list[Section], settings: Settings
     ) -> tuple[FormTracker, NDArray[np.float32], NDArray[np.float32]]:
         genre = FORM_OF.get(settings.nearest, settings.nearest)
@@ -162,13 +164,13 @@ class PlanWriter:
         for section in sections:
             _, _, hidden = self._form.run({"row": tracker.row()[None], "hidden": hidden})
             tracker.push(section)
-        answers, heard, _ = self._form.run({"row": tracker.row()[None], "hidden": hidden})
-        return tracker, answers[0], heard
+        answers, context, _ = self._form.run({"row": tracker.row()[None], "hidden": hidden})
+        return tracker, answers[0], context
 
-    def _ask_details(
-        self, heard: NDArray[np.float32], answer: int, before: int
+    def _run_details(
+        self, context: NDArray[np.float32], answer: int, before: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        feeds: dict[str, NDArray[Any]] = {"heard": heard, "answer": np.array([answer]), "before": np.array([before])}
+        feeds: dict[str, NDArray[Any]] = {"heard": context, "answer": np.array([answer]), "before": np.array([before])}
         length, kinds = self._details.run(feeds)
         return length[0], kinds[0]
 
@@ -180,16 +182,16 @@ class PlanWriter:
         since = number - outline.starts[-1]
         left = section.bars - since - 1
         bar = PlanBar(settings.metre, label, since == 0)
-        heard = self._listen(plan, settings, outline)
+        context = self._context_after(plan, settings, outline)
         count = slots_in_bar(settings.metre, settings.nearest)
-        heard.tracker.begin_bar(count, settings.metre[0], section.id, since, left)
+        context.tracker.begin_bar(count, settings.metre[0], section.id, since, left)
         closing = label == ENDING_LABEL and left == 0
         allowed = np.arange(CLASSES) == _tonic_triad(plan) if closing else np.arange(CLASSES) != NO_CHORD_CLASS
         drawn: list[int] = []
         for slot in range(count):
-            logs, heard.hidden = self._chord.run({"row": _told(heard.tracker), "hidden": heard.hidden})
+            logs, context.hidden = self._chord.run({"row": _row(context.tracker), "hidden": context.hidden})
             drawn.append(self._draw(logs[0], settings, (number, CHORD, slot), allowed))
-            heard.tracker.push(drawn[-1])
+            context.tracker.push(drawn[-1])
         tonic = plan.key[0] if plan.key else 0
         chords = tuple(
             PlannedChord(bar.ticks * slot // count, chord_of(chord, tonic, settings.nearest))
@@ -197,25 +199,25 @@ class PlanWriter:
             if not slot or chord != drawn[slot - 1]
         )
         bar = bar._replace(chords=chords)
-        heard.told = _as_told((*plan.bars, bar), plan.key, settings, outline)
-        self._heard = heard
+        context.inputs = _inputs_of((*plan.bars, bar), plan.key, settings, outline)
+        self._context = context
         return bar._replace(recall=_recall(plan, bar, outline, settings.vary))
 
-    def _listen(self, plan: Plan, settings: Settings, outline: Outline) -> _Heard:
-        """What the network heard of a plan: what it wrote itself is known, all else is heard from its start."""
-        told = _as_told(plan.bars, plan.key, settings, outline)
-        if self._heard is not None and self._heard.told == told:
-            return self._heard
+    def _context_after(self, plan: Plan, settings: Settings, outline: Outline) -> _Context:
+        """The state of the network after a plan: kept if it wrote the plan itself, else computed from the first bar."""
+        inputs = _inputs_of(plan.bars, plan.key, settings, outline)
+        if self._context is not None and self._context.inputs == inputs:
+            return self._context
         tracker = Tracker(settings.nearest, _minor(plan))
-        heard = _Heard(told, tracker, np.zeros((1, *self._chord.inputs["hidden"][0][1:]), np.float32))
+        context = _Context(inputs, tracker, np.zeros((1, *self._chord.inputs["hidden"][0][1:]), np.float32))
         places = [(section, since) for section in outline.sections for since in range(section.bars)]
         for bar, (section, since) in zip(plan.bars, places, strict=False):
             count = slots_in_bar(bar.metre, settings.nearest)
             tracker.begin_bar(count, bar.metre[0], section.id, since, section.bars - since - 1)
             for chord in classes_of(bar, count, plan.key[0] if plan.key else 0):
-                _, heard.hidden = self._chord.run({"row": _told(tracker), "hidden": heard.hidden})
+                _, context.hidden = self._chord.run({"row": _row(tracker), "hidden": context.hidden})
                 tracker.push(chord)
-        return heard
+        return context
 
     def _draw(
         self,
@@ -224,18 +226,18 @@ class PlanWriter:
         counters: tuple[int, int, int],
         allowed: NDArray[np.bool_] | None = None,
     ) -> int:
-        draws = noise(settings.seed, PLAYER, counters, len(logs))
+        draws = noise(settings.seed, PLAN_PLAYER, counters, len(logs))
         return choose(logs, draws, settings.temperature, TOP_P, allowed)
 
 
-def _told(tracker: Tracker) -> NDArray[np.int64]:
+def _row(tracker: Tracker) -> NDArray[np.int64]:
     return tracker.row()[None].astype(np.int64)
 
 
-def _as_told(
+def _inputs_of(
     bars: tuple[PlanBar, ...], key: tuple[int, str] | None, settings: Settings, outline: Outline
 ) -> tuple[Any, ...]:
-    """What of a plan the chord network is told: bars, and the sections that they are in."""
+    """What of a plan the chord network depends on: genre, key, bars, and their sections."""
     sections = tuple(
         section for section, start in zip(outline.sections, outline.starts, strict=True) if start < len(bars)
     )
@@ -247,12 +249,12 @@ def _minor(plan: Plan) -> bool:
 
 
 def _tonic_triad(plan: Plan) -> int:
-    """The class of the triad on the tonic: kinds begin with major and minor."""
+    """The class of the triad on the tonic. The first two kinds are major and minor."""
     return TONICS * int(_minor(plan))
 
 
 def _recall(plan: Plan, bar: PlanBar, outline: Outline, vary: float) -> Recall | None:
-    """The bar at the same place of the section's last appearance, more closely where metre and chords are the same."""
+    """The bar at the same place in the section's last appearance, recalled more closely if metre and chords agree."""
     *earlier, section = outline.sections
     found = [i for i, other in enumerate(earlier) if other.id == section.id >= 0]
     since = len(plan) - outline.starts[-1]
@@ -261,4 +263,4 @@ def _recall(plan: Plan, bar: PlanBar, outline: Outline, vary: float) -> Recall |
     number = outline.starts[found[-1]] + since
     there = plan.bars[number]
     alike = there.metre == bar.metre and there.chords == bar.chords
-    return Recall(number, (1 - vary) * (1.0 if alike else CHANGED))
+    return Recall(number, (1 - vary) * (1.0 if alike else CHANGED_CLOSENESS))

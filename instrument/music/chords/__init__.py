@@ -1,1 +1,1 @@
-"""Chords: their names, what is heard beat by beat, and which chords that is."""
+"""Chords: their names, pitch class profiles of beats, and chord recognition."""

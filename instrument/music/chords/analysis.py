@@ -1,5 +1,5 @@
-"""Which chords a piece has, beat by beat: a small learned network that hears each beat in its surroundings, and
-Viterbi's algorithm over what it says (see `training.chord_model.learning` for how it learned)."""
+"""Chord recognition, beat by beat: a small network gives probabilities of the chords of each beat from the notes in it
+and around it, and Viterbi's algorithm finds the best sequence. `training.chord_model.learning` trains the network."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from instrument.paths import assets_dir
 
 TABLE = Path("chordmodel") / "model.npz"  # in assets/
 KIND_COUNT = len(KINDS) - 1  # without N
-STATES = 12 * KIND_COUNT + 1  # root by root its kinds, then N
+STATES = 12 * KIND_COUNT + 1  # for each root its kinds, then N
 SILENT = STATES - 1
 
-NEAR = (-2, -1, 0, 1, 2)  # beats that are looked at singly
-NEXT = (-1, 0, 1)  # beats by what is struck, half bars, bars
-WINDOWS = (8, 32)  # beats to either side
+NEAR = (-2, -1, 0, 1, 2)  # offsets of single beats
+NEXT = (-1, 0, 1)  # offsets by which onsets, half bars and bars are looked at
+WINDOWS = (8, 32)  # beats to both sides
 PLANES = 2 * len(NEAR) + 5 * len(NEXT) + len(WINDOWS) + 2
 SCALARS = 6
-# How much the successions of chords weigh against what is heard; chosen on the validation pieces.
-TRUST = 0.08
+# Weight of the transitions against the network's emissions; chosen on the validation pieces.
+TRANSITION_WEIGHT = 0.08
 
-# A kind that leaves open what most tell apart -> its qualities.
+# Kinds that are too coarse -> the qualities that are distinguished in them.
 _FINER = {"dim": ("dim", "hdim7", "dim7"), "sus": ("sus4", "sus2", "7sus4")}
-_CLEAR_BASS = 0.6  # share of half a bar for which another tone than the root is lowest, to be called the bass
-_ACCOMPANIED = 1.5  # voices: of a tune alone the lowest note is no bass
+_CLEAR_BASS = 0.6  # share of half a bar in which another tone than the root must be lowest to be the bass
+_ACCOMPANIED = 1.5  # mean voices from which the lowest note is a bass; a melody alone has none
 
 
-@dataclass(frozen=True, eq=False)  # no slots: `moves` is kept
+@dataclass(frozen=True, eq=False)  # no slots: `moves` is cached
 class ChordModel:
-    """The learned tables.
+    """The trained tables.
 
     hidden (PLANES * 12 + SCALARS, units), hidden_bias (units), output (units, KIND_COUNT + 1), output_bias: the
-    network that sees a beat's features as heard from one root; change (3): how often chords change at a beat, by its
-    place in the bar; succession (KIND_COUNT + 1, STATES): log probability of what follows a kind when it changes, with
-    roots counted from its own.
+    network of a beat's features, with pitch classes counted from one root; change (3): how often chords change at a
+    beat, by its place in the bar; succession (KIND_COUNT + 1, STATES): log probability of what follows a kind when it
+    changes, with roots counted from its own.
     """
 
     hidden: NDArray[np.float32]
@@ -59,15 +59,15 @@ class ChordModel:
         expected = ((PLANES * 12 + SCALARS, *units), units, (*units, KIND_COUNT + 1), (KIND_COUNT + 1,), (3,))
         found = tuple(getattr(self, field.name).shape for field in fields(self))
         if found != (*expected, (KIND_COUNT + 1, STATES)):
-            raise HocketError(f"these are no tables of chords (their shapes are {found}): train them anew")
+            raise HocketError(f"the chord tables have the wrong shapes {found}: train them again")
 
     def probabilities(self, planes: NDArray[np.float32], scalars: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log probabilities (n, STATES) of the chords of n beats, by their `features`."""
+        """Log probabilities (n, STATES) of the chords of n beats, given their `features`."""
         turned = (np.arange(12)[:, None] + np.arange(12)) % 12
         rows = PLANES * 12
         common = scalars @ self.hidden[rows:] + self.hidden_bias
         logits = np.empty((len(planes), 12, KIND_COUNT + 1), np.float32)
-        for root in range(12):  # one at a time, so that a long piece needs little memory
+        for root in range(12):  # one root at a time, because a long piece would need much memory
             seen = planes[:, :, turned[root]].reshape(len(planes), rows)
             logits[:, root] = np.maximum(seen @ self.hidden[:rows] + common, 0) @ self.output + self.output_bias
         states = np.concatenate(
@@ -82,7 +82,7 @@ class ChordModel:
 
     @functools.cached_property
     def moves(self) -> NDArray[np.float32]:
-        """Log probabilities (3, STATES, STATES) of going from one chord to another at a beat, by its place."""
+        """Log transition probabilities (3, STATES, STATES) from one chord to the next at a beat, by its place."""
         after = np.array([[relative(a, b) for b in range(STATES)] for a in range(STATES)])
         kinds = np.array([KIND_COUNT if a == SILENT else a % KIND_COUNT for a in range(STATES)])
         moves = np.log(self.change)[:, None, None] + self.succession[kinds[:, None], after]
@@ -91,7 +91,7 @@ class ChordModel:
 
 
 def load_model(path: Path | None = None) -> ChordModel:
-    """The tables that ship, or those of a file. Raises HocketError when they cannot be read."""
+    """The tables that ship, or those of a file. Raises HocketError if they cannot be read."""
     path = assets_dir() / TABLE if path is None else path
     try:
         with np.load(path, allow_pickle=False) as tables:
@@ -104,17 +104,17 @@ def load_model(path: Path | None = None) -> ChordModel:
 def recognise(piece: Piece, model: ChordModel | None = None) -> tuple[Beats, list[Chord]]:
     """The beats of a piece and the chord of each.
 
-    Qualities are those of `KINDS`, with sus2, sus4 and 7sus4 and the three diminished chords told apart; the bass is
-    the root, or another tone of the chord that is lowest for most of half a bar. Raises HocketError for a piece without
-    notes.
+    Qualities are those of `KINDS`, with sus2, sus4 and 7sus4 and the three diminished chords distinguished. The
+    bass is the root, or another tone of the chord that is lowest for most of half a bar. Raises HocketError for a piece
+    without notes.
     """
     if not len(piece):
         raise HocketError("a piece without notes has no chords: give one with notes")
     model = model or _shipped()
     beats = beats_of(piece)
-    heard = profiles(piece, beats.edges)
-    states = viterbi(model.probabilities(*features(heard, beats)), beats, model)
-    return beats, _spelt(states, heard, beats)
+    profile = profiles(piece, beats.edges)
+    states = viterbi(model.probabilities(*features(profile, beats)), beats, model)
+    return beats, _spelt(states, profile, beats)
 
 
 @functools.cache
@@ -122,19 +122,19 @@ def _shipped() -> ChordModel:
     return load_model()
 
 
-def viterbi(heard: NDArray[np.float32], beats: Beats, model: ChordModel) -> NDArray[np.int64]:
-    """The likeliest states (n) of beats, given log probabilities (n, STATES) of each and how chords follow."""
-    moves = TRUST * model.moves
-    came = np.zeros(heard.shape, np.int64)
-    score = heard[0]
-    for beat in range(1, len(heard)):
+def viterbi(emissions: NDArray[np.float32], beats: Beats, model: ChordModel) -> NDArray[np.int64]:
+    """The likeliest states (n) of beats, given their log probabilities `emissions` (n, STATES)."""
+    moves = TRANSITION_WEIGHT * model.moves
+    backpointers = np.zeros(emissions.shape, np.int64)
+    score = emissions[0]
+    for beat in range(1, len(emissions)):
         reached = score[:, None] + moves[beats.places[beat]]
-        came[beat] = reached.argmax(0)
-        score = reached.max(0) + heard[beat]
-    states = np.zeros(len(heard), np.int64)
+        backpointers[beat] = reached.argmax(0)
+        score = reached.max(0) + emissions[beat]
+    states = np.zeros(len(emissions), np.int64)
     states[-1] = score.argmax()
-    for beat in range(len(heard) - 1, 0, -1):
-        states[beat - 1] = came[beat, states[beat]]
+    for beat in range(len(emissions) - 1, 0, -1):
+        states[beat - 1] = backpointers[beat, states[beat]]
     return states
 
 
@@ -143,10 +143,10 @@ def state_of(chord: Chord) -> int:
     return SILENT if chord.root is None else chord.root * KIND_COUNT + KINDS.index(chord.kind)
 
 
-def features(heard: Profiles, beats: Beats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the network sees of n beats: planes (n, PLANES, 12) of shares by pitch class, in the beat and around it,
-    and scalars (n, SCALARS): the place in the bar, how many tones sound."""
-    durations, lowest, struck = heard
+def features(profile: Profiles, beats: Beats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The network's features of n beats: planes (n, PLANES, 12), shares of pitch classes in the beat and around it; and
+    scalars (n, SCALARS), the place in the bar and how many tones sound."""
+    durations, lowest, struck = profile
     planes = [_share(_shifted(values, step)) for values in (durations, lowest) for step in NEAR]
     planes += [_share(_shifted(struck, step)) for step in NEXT]
     for groups in (halves(beats), beats.bars):
@@ -170,17 +170,17 @@ def features(heard: Profiles, beats: Beats) -> tuple[NDArray[np.float32], NDArra
 
 
 def halves(beats: Beats) -> NDArray[np.int64]:
-    """The half bar (the bar, where it has no middle beat) of each beat, counted from 0."""
+    """The half bar of each beat, counted from 0; the bar where it has no middle beat."""
     return np.asarray(np.maximum(np.cumsum(beats.places != WEAK) - 1, 0), np.int64)
 
 
-def _spelt(states: NDArray[np.int64], heard: Profiles, beats: Beats) -> list[Chord]:
-    """The chords of states, with bass and finer qualities from what sounds while they hold within half a bar."""
+def _spelt(states: NDArray[np.int64], profile: Profiles, beats: Beats) -> list[Chord]:
+    """The chords of states. Bass and finer qualities come from the notes of each state within half a bar."""
     half = halves(beats)
     starts = np.flatnonzero((np.diff(states, prepend=-1) != 0) | (np.diff(half, prepend=-1) != 0))
     found: list[Chord] = []
     for start, end in zip(starts, [*starts[1:], len(states)], strict=True):
-        spelt = _spell(int(states[start]), heard.sounding[start:end].sum(0), heard.lowest[start:end].sum(0))
+        spelt = _spell(int(states[start]), profile.sounding[start:end].sum(0), profile.lowest[start:end].sum(0))
         found += [spelt] * int(end - start)
     return found
 
@@ -199,14 +199,14 @@ def _spell(state: int, sounding: NDArray[np.float32], lowest: NDArray[np.float32
 
 
 def relative(before: int, after: int) -> int:
-    """A state with its root counted from that of another; as it is where one of them has none."""
+    """The state `after` with its root counted from that of `before`; unchanged if one of them has no root."""
     if SILENT in (before, after):
         return after
     return (after // KIND_COUNT - before // KIND_COUNT) % 12 * KIND_COUNT + after % KIND_COUNT
 
 
 def _share(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Square roots of shares, nearly 0 where almost nothing sounds."""
+    """Square roots of shares of the sum, near 0 where almost nothing sounds."""
     return np.asarray(np.sqrt(values / (values.sum(-1, keepdims=True) + 0.05)), np.float32)
 
 

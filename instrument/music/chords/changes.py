@@ -1,4 +1,4 @@
-"""The chords that a piece says it has: in markers, or as block chords on a part of their own."""
+"""The chords written in a piece: as markers, or as block chords in a part of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
 PREFIX = "chord "
-EARLY = TICKS_PER_BEAT // 3  # a chord struck so much before a beat is meant on it
+EARLY = TICKS_PER_BEAT // 3  # a chord struck up to this long before a beat counts as on it
 
 
 class ChordChange(NamedTuple):
@@ -33,10 +33,10 @@ def marked_chords(piece: Piece) -> list[ChordChange]:
 
 
 def block_chords(piece: Piece) -> list[ChordChange]:
-    """The chords that the part CHORDS plays as blocks, over the bass where another part has it.
+    """The block chords of the part CHORDS, over the bass of the part BASS if there is one.
 
-    A block that is struck again goes on. A new one begins at the strongest place in the bar between the release of
-    the last and its own first stroke, as comping comes late.
+    Repeated strokes of the same block are one chord. A chord begins at the strongest place in the bar between the
+    release of the last one and its own first stroke, because comping often comes late.
     """
     bars = MetreMap(piece.metres)
     bass = {int(row[0]): int(row[2]) for row in piece.notes if row[5] == Part.BASS}
@@ -77,8 +77,8 @@ def _blocks(piece: Piece) -> list[_Block]:
 
 
 def _strongest(bars: MetreMap, released: int, struck: int) -> int:
-    """The strongest tick of the bar (its start, its middle, a beat) from a release to a third of a beat after a stroke;
-    the stroke where there is none."""
+    """The strongest tick of the bar (its start, its middle, or a beat) from a release to a third of a beat after a
+    stroke. The stroke itself if there is none."""
     last = struck + EARLY
     first = max(last - bars.locate(last).offset, min(released, struck))
     best, found = 0, struck

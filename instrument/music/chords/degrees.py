@@ -29,17 +29,17 @@ _SPELT = "1, 2m7, 5/7, b7maj7, or ii7, V7, bVII, V7/V"
 
 
 def is_degree(symbol: str) -> bool:
-    """Whether a symbol begins as a number or Roman numeral, rather than with the name of a note."""
+    """Whether a symbol begins with a number or Roman numeral rather than a note name."""
     return re.match(rf"[#b]*(?:[1-7]|{_ROMAN})", plain(symbol)) is not None
 
 
 def parse_degree(symbol: str, tonic: int, mode: str = "major") -> Chord:
     """The chord of a number or Roman numeral in a key.
 
-    A number alone is a major triad (6m is minor). Roman numerals are major when large and minor when small; a
-    numeral after the slash is the key it is borrowed from (V7/V), a number after it is the bass (I/3). Degrees count
-    in the major scale, but III, VI and VII in a mode with a minor third are those of its own scale: in minor VI and
-    bVI are the same. tonic: pitch class 0..11. Raises HocketError when it cannot be read or the mode is not in `MODES`.
+    A number alone is a major triad (6m is minor). Roman numerals are major in capitals, else minor. A numeral after the
+    slash is the key that the chord is borrowed from (V7/V), a number after it is the bass (I/3). Degrees count in the
+    major scale. Only III, VI and VII in a mode with a minor third count in its own scale: in minor VI and bVI are the
+    same. tonic: pitch class 0..11. Raises HocketError if the symbol cannot be read or the mode is not in `MODES`.
     """
     check_mode(mode)
     text = plain(symbol)
@@ -60,7 +60,7 @@ def parse_degree(symbol: str, tonic: int, mode: str = "major") -> Chord:
         if small and re.match(r"maj|Maj|M|Δ", tail):
             tail = "m" + tail
     else:
-        raise HocketError(f"{symbol!r} is no number or numeral of a chord: write chords as in {_SPELT}")
+        raise HocketError(f"{symbol!r} is not a number or numeral of a chord: write chords as in {_SPELT}")
     quality = parse_quality(tail, symbol, small=small)
     return chord(tonic + root, quality, tonic + (_degree(bass_accidentals, int(bass)) if bass else root))
 

@@ -1,4 +1,4 @@
-"""Chord symbols: what musicians write (Dm9, F#m7b5, C/E, N.C.) and what it means (root, quality, bass)."""
+"""Chord symbols as musicians write them (Dm9, F#m7b5, C/E, N.C.), and the chords they stand for."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ QUALITIES: Mapping[str, tuple[int, ...]] = {
     NO_CHORD_QUALITY: (),
 }
 
-# Quality -> how it is written after the root, where it is not written as it is called.
+# Quality -> how it is written after the root, where that differs from its name.
 _WRITTEN = {"maj": "", "aug7": "7#5", "hdim7": "m7b5", "minmaj7": "m(maj7)"}
 
 # Quality -> kind: the nine kinds that chords are counted and compared by.
@@ -89,7 +89,7 @@ _NOTE = r"[A-Ga-g](?:##|bb|[#b])?"
 _SYMBOL = re.compile(rf"({_NOTE})(:?)(.*?)(?:/({_NOTE}|[#b]*\d{{1,2}}))?$")
 _DEGREES = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 6: 9, 7: 11, 9: 14, 11: 17, 13: 21}
 
-# What follows the root, word by word, in the order in which the words are looked for.
+# The words that can follow the root, in the order in which they are tried.
 _FAMILIES = ("maj", "min", "hdim", "dim", "aug")
 _NUMBERS = ("69", "13", "11", "9", "7", "6", "5", "4", "2")
 _WORDS = tuple(
@@ -110,7 +110,7 @@ _SPELT = "Dm9, F#m7b5, Bbmaj7, C/E, G7alt, Asus4, N.C."
 class Chord(NamedTuple):
     """A chord. root, bass: pitch classes 0..11 (C = 0); quality: a key of `QUALITIES`.
 
-    Where no chord sounds, root and bass are None and the quality is "N".
+    If no chord sounds, root and bass are None and the quality is "N".
     """
 
     root: int | None
@@ -126,11 +126,11 @@ class Chord(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Which of the nine `KINDS` it is of."""
+        """Its kind, one of `KINDS`."""
         return KIND[self.quality]
 
     def transposed(self, semitones: int) -> Chord:
-        """The chord so many semitones higher."""
+        """The chord transposed up by this many semitones."""
         if self.root is None or self.bass is None:
             return self
         return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)
@@ -151,9 +151,9 @@ def chord(root: int, quality: str = "maj", bass: int | None = None) -> Chord:
 def parse_chord(symbol: str) -> Chord:
     """The chord of a symbol.
 
-    Read are the usual spellings (Cm7 Cmin7 C-7, CM7 Cmaj7 CΔ, Co7 Cdim7, Cø Cm7b5, C+ Caug, C7(b9), ♭ and ♯),
+    It reads the usual spellings (Cm7 Cmin7 C-7, CM7 Cmaj7 CΔ, Co7 Cdim7, Cø Cm7b5, C+ Caug, C7(b9), ♭ and ♯),
     a bass after a slash, N.C. for silence, and the notation of Harte et al. (ISMIR 2005), "B:min7/b3".
-    A small root without a third (c, d7) is minor. Raises HocketError when it cannot be read.
+    A lower-case root without a third (c, d7) is minor. Raises HocketError if the symbol cannot be read.
     """
     text = plain(symbol)
     if is_silence(text):
@@ -175,17 +175,17 @@ def parse_chord(symbol: str) -> Chord:
 
 
 def plain(symbol: str) -> str:
-    """A symbol in plain letters: # and b for accidentals, Δ for every triangle, 69 for 6/9, no space around it."""
+    """A symbol in normal form: # and b for accidentals, Δ for every triangle, 69 for 6/9, no space around it."""
     return symbol.strip().translate(_PLAIN).replace("6/9", "69")
 
 
 def is_silence(symbol: str) -> bool:
-    """Whether a symbol says that no chord sounds: N.C., NC, N, tacet."""
+    """Whether a symbol means that no chord sounds: N.C., NC, N, tacet."""
     return symbol.strip().lower() in _SILENCE
 
 
 def note_class(name: str) -> int:
-    """The pitch class 0..11 of a note name such as "F#" or "bb". HocketError if it is none."""
+    """The pitch class 0..11 of a note name such as "F#" or "bb". Raises HocketError if it is not a note name."""
     text = plain(name)
     if not re.fullmatch(_NOTE, text):
         raise HocketError(f"{name!r} is no note: give a letter A to G, with # or b where needed")
@@ -218,7 +218,7 @@ def parse_quality(tail: str, symbol: str, *, small: bool = False) -> str:
 
 
 def _words(tail: str) -> list[str]:
-    """The words of what follows a root; "?" for what is none."""
+    """The words after a root, ["?"] if some part is unknown."""
     text = re.sub(r"[(),\s]", "", tail)
     text = re.sub(r"Δ(?!\d)", "Δ7", text).replace("Δ", "maj")
     text = re.sub(r"^-", "min", re.sub(r"^\+", "aug", text))
@@ -234,7 +234,7 @@ def _words(tail: str) -> list[str]:
 
 
 def _rank(word: str) -> int:
-    """The order in which what follows the number is applied: sus before the fifth, the fifth before the rest."""
+    """The order in which alterations are applied: sus, then the fifth, then the rest."""
     return 0 if word.startswith("sus") else 1 if word.endswith("5") else 2
 
 
@@ -268,7 +268,7 @@ _TENSIONS = ("b5", "#5", "b9", "#9", "#11", "b13")
 
 
 def chord_name(chord: Chord, *, sharps: bool = False) -> str:
-    """The symbol of a chord, as `parse_chord` reads it; black keys as sharps if asked for, else as in `KEYS`."""
+    """The symbol of a chord, as `parse_chord` reads it. sharps: name black keys as sharps, else as in `KEYS`."""
     if chord.root is None or chord.bass is None:
         return "N.C."
     names = SHARP_KEYS if sharps else KEYS
@@ -285,11 +285,11 @@ def quality_name(quality: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def identify(tones: frozenset[int], bass: int, rooted: bool = False) -> Chord:
-    """The chord that is nearest to these pitches or pitch classes, over this bass.
+    """The chord that fits these pitches or pitch classes best, over this bass.
 
-    A tone too many counts twice as much as one that is missing; a fifth is hardly missed. Of equals the one with the
-    bass as its root is taken, then the first in `QUALITIES`; `rooted`: also where one tone more is missing, as below
-    voicings without their root. Without tones it is `NO_CHORD`.
+    An extra tone costs twice as much as a missing one, and a missing fifth costs little. On equal fit the bass is
+    preferred as root, then the first in `QUALITIES`. rooted: prefer the bass as root even if one more tone is missing,
+    for voicings without their root. Without tones the result is `NO_CHORD`.
     """
     wanted = frozenset(tone % 12 for tone in tones) | {bass % 12}
     if not tones:

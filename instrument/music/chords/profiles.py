@@ -1,4 +1,4 @@
-"""What is heard beat by beat: the beats of a piece, and which pitch classes sound in each of them."""
+"""The beats of a piece, and profiles of the pitch classes that sound in each of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from instrument.errors import HocketError
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 
-CELL = 3  # ticks: sounding notes are looked at every thirty-second
+CELL = 3  # ticks: sounding notes are sampled every thirty-second
 MOST_BEATS = 20_000  # nearly three hours at 120 beats a minute
 DOWNBEAT, MIDDLE, WEAK = range(3)  # places of a beat in its bar
 
@@ -33,7 +33,7 @@ class Beats:
         return len(self.bars)
 
     def at(self, tick: int) -> int:
-        """The beat in which a tick falls, the first or last one for ticks outside."""
+        """The beat that contains a tick, the first or last one for ticks outside."""
         return int(np.clip(np.searchsorted(self.edges, tick, "right") - 1, 0, len(self) - 1))
 
 
@@ -78,8 +78,8 @@ def beats_of(piece: Piece) -> Beats:
 class Profiles(NamedTuple):
     """Pitch classes in each of n spans, arrays (n, 12). Drums are left out.
 
-    sounding: time in quarter notes, a pitch class that sounds in two octaves counting twice; lowest: time for which it
-    is the lowest that sounds; struck: how many notes begin.
+    sounding: time in quarter notes, where a pitch class in two octaves counts twice; lowest: time in which it is the
+    lowest that sounds; struck: how many notes begin.
     """
 
     sounding: NDArray[np.float32]
@@ -88,7 +88,7 @@ class Profiles(NamedTuple):
 
 
 def profiles(piece: Piece, edges: NDArray[np.int64]) -> Profiles:
-    """What is heard between the edges (n + 1), ascending ticks."""
+    """The profiles of the n spans between the edges (n + 1), ascending ticks."""
     notes = piece.notes[piece.notes[:, 5] != Part.DRUMS]
     cells = (int(edges[-1]) + CELL - 1) // CELL
     starts = np.clip((notes[:, 0] + CELL // 2) // CELL, 0, cells - 1)
@@ -98,8 +98,8 @@ def profiles(piece: Piece, edges: NDArray[np.int64]) -> Profiles:
     np.add.at(steps, (ends, notes[:, 2]), -1)
     sounding = steps.cumsum(0, dtype=np.int16)[:-1] > 0  # (cells, 128)
     lowest = np.zeros_like(sounding)
-    heard = np.flatnonzero(sounding.any(1))
-    lowest[heard, sounding[heard].argmax(1)] = True
+    cells_with_notes = np.flatnonzero(sounding.any(1))
+    lowest[cells_with_notes, sounding[cells_with_notes].argmax(1)] = True
     struck = np.zeros((len(edges) - 1, 12), np.float32)
     spans = np.searchsorted(edges, starts * CELL, "right") - 1
     within = (spans >= 0) & (spans < len(struck))

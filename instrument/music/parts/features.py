@@ -1,4 +1,4 @@
-"""What a pitched track is like, in figures: how high, how dense, alone or in chords, above or below the others."""
+"""Features of a pitched track: height, density, chords or single notes, and its place among the other tracks."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ FEATURES = (
     "low",  # octaves by which that is below C3
     "range",  # octaves between the 5th and the 95th percentile of its pitches
     "chord share",  # of its onsets, those of several notes
-    "voices",  # notes an onset less one, at most three
+    "voices",  # notes per onset minus one, at most three
     "density",  # log2 of its onsets a beat
     "length",  # log2 of the mean length of its notes in beats
     "steps",  # share of the intervals between its highest notes that are one or two semitones
-    "repeats",  # share of those that are none
+    "repeats",  # share of those of 0 semitones
     "leaps",  # share of those beyond a fifth
     "even",  # share of the commonest time between onsets
     # among the others
-    "polyphony",  # notes that sound at once less one, at most three
+    "polyphony",  # notes that sound at once minus one, at most three
     "top",  # share of its time in which it has the highest note of all
     "bottom",  # share of its time in which it has the lowest
     "coverage",  # share of the piece in which it sounds
-    "together",  # share of its onsets that are another track's too
+    "together",  # share of its onsets that another track also has
 )
 CELLS = 4  # a beat: sixteenths, in which tracks are compared
-LONGEST = 4 * CELLS  # cells that a note is followed for: a file may have half a million long ones
-TOGETHER = 16  # onsets within this fraction of a beat are one
+LONGEST = 4 * CELLS  # cells of a note that count, because a file may have half a million long notes
+TOGETHER = 16  # onsets within a beat / TOGETHER count as one
 
 
-class Track(Protocol):
+class TrackNotes(Protocol):
     """The notes of a pitched track: columns of one length, times in the file's ticks."""
 
     @property
     def starts(self) -> NDArray[np.int64]:
-        """When they begin."""
+        """Onsets."""
 
     @property
     def durations(self) -> NDArray[np.int64]:
-        """How long they are."""
+        """Durations."""
 
     @property
     def pitches(self) -> NDArray[np.integer]:
         """MIDI 0..127."""
 
 
-def features(tracks: Sequence[Track], resolution: int) -> NDArray[np.float64]:
-    """The `FEATURES` of pitched tracks with notes (tracks, features), some of which compare a track with the others;
-    resolution: ticks a beat."""
+def features(tracks: Sequence[TrackNotes], resolution: int) -> NDArray[np.float64]:
+    """The `FEATURES` of pitched tracks with notes, (tracks, features). Some compare a track with the others.
+    resolution: ticks per beat."""
     if not tracks:
         return np.zeros((0, len(FEATURES)))
     spread = [_spread(track, resolution) for track in tracks]
@@ -80,7 +80,7 @@ def features(tracks: Sequence[Track], resolution: int) -> NDArray[np.float64]:
     return np.array(rows, np.float64)
 
 
-def _by_itself(track: Track, resolution: int) -> list[float]:
+def _by_itself(track: TrackNotes, resolution: int) -> list[float]:
     order = np.lexsort((-track.pitches.astype(np.int64), track.starts))
     starts, pitches = track.starts[order].astype(np.int64), track.pitches[order].astype(np.int64)
     first = np.diff(starts, prepend=starts[0] - resolution) > resolution // TOGETHER
@@ -116,8 +116,8 @@ def _cell(ticks: NDArray[np.int64], resolution: int) -> NDArray[np.int64]:
     return (ticks.astype(np.int64) * CELLS * 2 + resolution) // (2 * resolution)
 
 
-def _spread(track: Track, resolution: int) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """The cells in which notes sound and their pitches, one row a note and cell."""
+def _spread(track: TrackNotes, resolution: int) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+    """The cells in which notes sound and their pitches, one entry for each note and cell."""
     starts = _cell(track.starts, resolution)
     lengths = (_cell(track.starts + track.durations, resolution) - starts).clip(1, LONGEST)
     firsts = starts - np.cumsum(lengths) + lengths

@@ -1,7 +1,7 @@
-"""Which part each track of a piece plays: by what it plays, and by its name where that agrees or nothing else is clear.
+"""The part that each track of a piece plays, by its notes and its name. The name decides unless the notes are clear.
 
-The score of a part is linear in the features of a track (multinomial logistic regression). The table of weights is what
-`python -m training.data.notes.label_weights FOLDER` fitted on tracks whose names say clearly what they are.
+The score of a part is linear in the features of a track (multinomial logistic regression). The weights were fitted by
+`python -m training.data.notes.label_weights FOLDER` on tracks with clear names.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from instrument.music.notes import Part
 from instrument.music.parts import features as part_features
 
 LABELS = (Part.MELODY, Part.CHORDS, Part.BASS)
-CLEAR = 0.9  # probability from which on the notes count more than a name
+CLEAR = 0.9  # probability from which the notes overrule a name
 LIKELY = 0.5  # probability below which a track without a name is OTHER
-FEWEST = 8  # notes, with fewer of which a name is believed
-SINGLE = 0.1  # share of the onsets with several notes up to which a track is a single line
+FEWEST = 8  # notes; with fewer the name decides
+SINGLE = 0.1  # share of onsets with several notes up to which a track counts as a single line
 BASS_PROGRAMS = range(32, 40)
 OWN_NAMES = {part.name.capitalize(): part for part in Part}  # as `write_midi` names its tracks
 
-# The part that a track's name says; the first pattern found decides. Soprano carries the tune of a chorale.
+# Patterns of track names -> part; the first match decides. The soprano has the melody of a chorale.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), part)
     for pattern, part in (
@@ -36,10 +36,10 @@ NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
         (r"^other$", Part.OTHER),
     )
 )
-# A track named like this accompanies when another track of its piece is the melody by its name.
+# A track with such a name plays chords if another track of the piece is named as the melody.
 ACCOMPANIST = re.compile(r"piano|klavier|guitar|gitarre|harp|organ|keyboard", re.IGNORECASE)
 
-# Feature -> what it adds to the scores of melody, chords, bass.
+# Feature -> its weights for the scores of melody, chords, bass.
 WEIGHTS: dict[str, tuple[float, float, float]] = {
     "constant": (0.76, 0.42, -1.19),
     "height": (0.67, 0.56, -1.23),
@@ -61,12 +61,12 @@ WEIGHTS: dict[str, tuple[float, float, float]] = {
 }
 
 
-class Track(part_features.Track, Protocol):
+class Track(part_features.TrackNotes, Protocol):
     """A track of a MIDI file."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
 
     @property
     def program(self) -> int:
@@ -78,8 +78,8 @@ class Track(part_features.Track, Protocol):
 
 
 class Label(NamedTuple):
-    """The part of a track, and why. named: the part by its name alone, if that says one; predicted: the likeliest part
-    by its notes alone, None for drums."""
+    """The part of a track, and why. named: the part by its name alone, or None; predicted: the likeliest part by its
+    notes alone, None for drums."""
 
     part: Part
     named: Part | None
@@ -87,11 +87,11 @@ class Label(NamedTuple):
 
 
 def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
-    """The labels of the tracks of a piece, all with notes; resolution: ticks a beat.
+    """The labels of the tracks of a piece, all with notes. resolution: ticks per beat.
 
-    Where every name is one of `OWN_NAMES`, as in a file that Hocket wrote, the names are right. Else a name, or the
-    program of a bass, is believed unless the notes clearly say something else; without either the likeliest part is
-    taken, OTHER where none is likely.
+    If all names are in `OWN_NAMES`, as in a file that Hocket wrote, the names decide. Else a name, or the program of a
+    bass, decides unless the notes clearly contradict it. Without either the likeliest part is taken, or OTHER if none
+    is likely.
     """
     names = named_parts(tracks)
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
@@ -115,7 +115,7 @@ def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
 
 
 def named_parts(tracks: Sequence[Track]) -> list[Part | None]:
-    """What the names of tracks say, if they do."""
+    """The parts of tracks by their names, None where a name gives none."""
     found = [_named(track.name) for track in tracks]
     if Part.MELODY not in found:
         return found
@@ -125,9 +125,9 @@ def named_parts(tracks: Sequence[Track]) -> list[Part | None]:
     ]
 
 
-def probabilities(tracks: Sequence[part_features.Track], resolution: int) -> NDArray[np.float64]:
-    """How likely each of `LABELS` is for pitched tracks with notes, by their notes: (tracks, 3), each row adding up
-    to 1. Above middle C and without other tracks there is no bass, and a single line without others is a melody."""
+def probabilities(tracks: Sequence[part_features.TrackNotes], resolution: int) -> NDArray[np.float64]:
+    """Probabilities (tracks, 3) of `LABELS` for pitched tracks with notes, by their notes. A track above middle C, or
+    without other tracks, is never a bass. A single line without other tracks is a melody."""
     found = part_features.features(tracks, resolution)
     scores = found @ np.array([WEIGHTS[name] for name in part_features.FEATURES])
     height, chordal = (found[:, part_features.FEATURES.index(name)] for name in ("height", "chord share"))

@@ -132,7 +132,7 @@ class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
         painter.restore()
 
     def _batch(self, tick: float, row: float, left: float) -> None:
-        """Add new notes to batches of one colour. All are sorted anew if the zoom or the performance changed."""
+        """Add new notes to batches of one colour. All are sorted again if the zoom or the performance changed."""
         notes = self.score.notes
         fresh = notes.count - self._batched
         wanted: tuple[float, ...] = (notes.performance, tick, row, notes.count // _TIDY_EVERY)

@@ -1,4 +1,4 @@
-"""Chords on slots: classes, and what is told of a slot."""
+"""Chords on slots: classes, and the features of a slot."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def run(rows, name):
     return rows[:, len(COLUMNS) + len(ECHOES) + ECHOES.index(name)]
 
 
-def told(rows, name):
+def column(rows, name):
     return rows[:, COLUMNS.index(name)]
 
 
@@ -84,9 +84,9 @@ def test_echoes_are_the_chords_of_so_many_bars_ago():
         assert (echo(rows, name)[2 * bars :] == chords[: -2 * bars]).all()
         assert (run(rows, name)[: 2 * bars] == 0).all()
         assert (run(rows, name)[2 * bars :] == 1).all()  # it would not have been right before
-    assert (told(rows, "previous")[1:] == chords[:-1]).all()
-    assert told(rows, "previous")[0] == NONE
-    assert (told(rows, "position") == np.arange(40) % 2).all()
+    assert (column(rows, "previous")[1:] == chords[:-1]).all()
+    assert column(rows, "previous")[0] == NONE
+    assert (column(rows, "position") == np.arange(40) % 2).all()
 
 
 def test_the_match_is_found_wherever_it_is_and_its_run_grows():
@@ -116,9 +116,9 @@ def test_a_returning_section_echoes_its_earlier_appearances():
     assert echo(rows, "last")[24:].tolist() == second[:4]
     assert echo(rows, "first")[24:].tolist() == first[:4]
     assert echo(rows, "ending")[24:].tolist() == second[4:]  # two bars long: as the earlier one ended
-    assert told(rows, "since")[::2].tolist() == [1, 2, 3, 4, 1, 2, 1, 2, 3, 4, 1, 2, 1, 2]
-    assert told(rows, "left")[::2].tolist() == [4, 3, 2, 1, 2, 1, 4, 3, 2, 1, 2, 1, 2, 1]
-    assert told(rows, "section")[::2].tolist() == [1] * 4 + [2] * 2 + [1] * 4 + [2] * 2 + [1] * 2
+    assert column(rows, "since")[::2].tolist() == [1, 2, 3, 4, 1, 2, 1, 2, 3, 4, 1, 2, 1, 2]
+    assert column(rows, "left")[::2].tolist() == [4, 3, 2, 1, 2, 1, 4, 3, 2, 1, 2, 1, 2, 1]
+    assert column(rows, "section")[::2].tolist() == [1] * 4 + [2] * 2 + [1] * 4 + [2] * 2 + [1] * 2
 
 
 def test_bars_of_another_metre_echo_nothing():
@@ -128,7 +128,7 @@ def test_bars_of_another_metre_echo_nothing():
     assert (echo(rows, "match")[4:7] == NONE).all()
 
 
-def test_nothing_is_told_of_sections_that_are_hidden():
+def test_hidden_sections_leave_no_trace_in_the_features():
     chords = np.arange(32) % 7
     sections = [Section(0, 4), Section(1, 4), Section(0, 8)]
     metres = [(4, 4)] * 16
@@ -147,7 +147,7 @@ plans = st.lists(
 
 @given(plans, st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
-def test_a_slot_is_told_of_the_past_alone_and_in_range(bars, random):
+def test_features_depend_on_the_past_alone_and_are_in_range(bars, random):
     metres = [metre for metre, _, _ in bars]
     sections: list[Section] = []
     for _, id, begins in bars:

@@ -52,7 +52,7 @@ def test_the_same_plan_comes_whether_asked_for_at_once_or_bar_by_bar(writer, gen
 
 def test_what_comes_is_a_function_of_the_plan_so_far(writer):
     whole = written(writer, 32, genre="jazz", seed=3)
-    written(writer, 20, genre="rock", seed=8)  # the writer has heard something else meanwhile
+    written(writer, 20, genre="rock", seed=8)  # the writer has written another plan meanwhile
     for cut in (1, 5, 16, 31):
         again = written(PlanWriter(writer.bundle), 32 - cut, whole.replaced(cut, []), genre="jazz", seed=3)
         assert again == whole

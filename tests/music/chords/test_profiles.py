@@ -48,7 +48,7 @@ def test_without_a_metre_there_are_four_beats_to_a_bar():
 
 
 def test_profiles_are_time_sounding_lowest_and_strokes():
-    heard = profiles(
+    found = profiles(
         piece(
             (0, 48, 48, Part.BASS),  # C for two beats
             (12, 64, 24, Part.CHORDS),  # E over half of each
@@ -65,7 +65,7 @@ def test_profiles_are_time_sounding_lowest_and_strokes():
     expected[1, 1, [0, 7]] = [0.5, 0.5]
     expected[2, 0, [0, 4]] = [1, 2]
     expected[2, 1, 7] = 1
-    np.testing.assert_allclose(np.stack(heard), expected)
+    np.testing.assert_allclose(np.stack(found), expected)
 
 
 def test_a_piece_that_has_no_end_is_refused():

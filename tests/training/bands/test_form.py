@@ -15,7 +15,7 @@ from training.evaluation.bands.form import (
     exact_repeats,
     form_figures,
     novelty,
-    phrase_likeness,
+    phrase_similarity,
     recalled,
     recalled_in_order,
     returns,
@@ -52,11 +52,11 @@ def test_recalled_bars_are_like_one_sixteen_bars_ago_or_earlier() -> None:
 
 
 def test_phrases_of_four_bars_are_like_those_before() -> None:
-    assert phrase_likeness(bars("ABCD" * 5)) == 1
-    assert phrase_likeness(bars("A" * 20)) == 0
+    assert phrase_similarity(bars("ABCD" * 5)) == 1
+    assert phrase_similarity(bars("A" * 20)) == 0
     # Lags 4 and 8 are a's likeness .6; 3, 5, 7 and 9 nothing.
-    assert phrase_likeness(bars("ABCD" + "abcd" + "ABCD" + "abcd" + "ABCD")) == pytest.approx((0.6 + 1) / 2)
-    assert math.isnan(phrase_likeness(bars("ABCD" * 4))), "seven pairs nine bars apart"
+    assert phrase_similarity(bars("ABCD" + "abcd" + "ABCD" + "abcd" + "ABCD")) == pytest.approx((0.6 + 1) / 2)
+    assert math.isnan(phrase_similarity(bars("ABCD" * 4))), "seven pairs nine bars apart"
 
 
 def test_bars_are_recalled_in_order_or_not() -> None:

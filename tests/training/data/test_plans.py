@@ -19,7 +19,7 @@ def read(tmp_path, pieces, forms=None):
 def test_a_slot_has_the_last_chord_at_or_before_its_start(tmp_path):
     bars = [
         bar((0, 2, "min7"), (2, 7, "7")),
-        bar((0, 0, "maj"), (1, 5, "maj"), (3.5, 7, "maj")),  # what begins after a slot is heard in the next bar at most
+        bar((0, 0, "maj"), (1, 5, "maj"), (3.5, 7, "maj")),  # what begins after a slot is in the next bar at most
         bar((0, 0, "N")),
         bar((0, 9, "min"), (1, 7, "maj9"), (2, 0, "sus4"), metre=(3, 4)),
     ]
@@ -34,7 +34,7 @@ def test_a_slot_has_the_last_chord_at_or_before_its_start(tmp_path):
     assert found.features().shape == (9, WIDTH)
 
 
-def test_roots_are_told_above_the_tonic(tmp_path):
+def test_roots_are_counted_from_the_tonic(tmp_path):
     one, other = read(tmp_path, [piece(0), piece(0, tonic=5)])
     assert one.chords == other.chords
     assert np.array_equal(one.features(), other.features())

@@ -39,12 +39,12 @@ def song(chords: list[int], genre: str = "pop", split: str = "test"):
 
 def test_the_yardstick_counts_slots_and_changes(tmp_path):
     plans = plans_of(tmp_path, [song([0, 5, 5, 7]), song([0, 0, 7, 7, 7, 7], "jazz")])
-    told = yardstick.told(plans.select("test"))
+    examples = yardstick.with_features(plans.select("test"))
 
     def judge(pieces):
         return [(np.full(len(p.chords), 0.5), np.full(len(p.chords), 7)) for p in pieces]
 
-    found = yardstick.measure(judge, told)
+    found = yardstick.measure(judge, examples)
     assert found["pop"] == {"nats a slot": 0.5, "nats a change": 8 * 0.5 / 2, "top-1": 0.5}
     assert found["jazz"] == {"nats a slot": 0.5, "nats a change": 12 * 0.5 / 1, "top-1": 1.0}
     assert found["mean"] == {"nats a slot": 0.5, "nats a change": 4.0, "top-1": 0.75}
@@ -52,12 +52,12 @@ def test_the_yardstick_counts_slots_and_changes(tmp_path):
 
 def test_slots_are_pooled_within_a_genre(tmp_path):
     plans = plans_of(tmp_path, [song([0, 5]), song([0] * 8)])
-    told = yardstick.told(plans.select("test"))
-    found = yardstick.measure(lambda _: [(np.full(4, 3.0), np.zeros(4)), (np.zeros(16), np.zeros(16))], told)
+    examples = yardstick.with_features(plans.select("test"))
+    found = yardstick.measure(lambda _: [(np.full(4, 3.0), np.zeros(4)), (np.zeros(16), np.zeros(16))], examples)
     assert found["mean"]["nats a slot"] == pytest.approx(12 / 20)
 
 
-def test_counts_leave_room_for_what_was_never_heard():
+def test_counts_leave_room_for_what_was_not_counted():
     counts = Counts(4)
     for value in (0, 0, 0, 1):
         counts.add([(), "here"], value)
@@ -80,17 +80,17 @@ def test_baselines_are_better_the_more_they_know(tmp_path):
 
     pieces = [returning(i, split) for split, count in (("train", 20), ("valid", 6), ("test", 6)) for i in range(count)]
     plans = plans_of(tmp_path, pieces)
-    told = {split: yardstick.told(plans.select(split)) for split in ("train", "valid", "test")}
-    methods = baselines(told["train"], told["valid"])
-    nats = {name: yardstick.measure(judge, told["test"])["mean"]["nats a slot"] for name, judge in methods.items()}
+    examples = {split: yardstick.with_features(plans.select(split)) for split in ("train", "valid", "test")}
+    methods = baselines(examples["train"], examples["valid"])
+    nats = {name: yardstick.measure(judge, examples["test"])["mean"]["nats a slot"] for name, judge in methods.items()}
     order = ["unigram", "repeat the last", "+ copy of 4, 8, 16 bars ago", "+ copy of the section"]
     assert list(methods) == ["unigram", "repeat the last", "trigram", *order[2:]]
     assert sorted(order, key=lambda name: -nats[name]) == order
     assert nats["+ copy of the section"] < nats["trigram"] - 0.3  # half of the piece is a section that returns
     for judge in methods.values():
-        (found, guesses), *_ = judge(told["test"])
+        (found, guesses), *_ = judge(examples["test"])
         assert (found >= 0).all()
-        assert (guesses != told["test"][0].rows[:, 0]).all()
+        assert (guesses != examples["test"][0].rows[:, 0]).all()
 
 
 def test_a_copy_that_is_always_right_costs_next_to_nothing(tmp_path):
@@ -98,9 +98,9 @@ def test_a_copy_that_is_always_right_costs_next_to_nothing(tmp_path):
     loops = [[int(root) for root in rng.permutation(12)[:4]] * 8 for _ in range(30)]
     splits = ("train",) * 10 + ("valid",) * 10 + ("test",) * 10
     plans = plans_of(tmp_path, [song(loop, split=split) for loop, split in zip(loops, splits, strict=True)])
-    told = {split: yardstick.told(plans.select(split)) for split in ("train", "valid", "test")}
-    judge = baselines(told["train"], told["valid"])["+ copy of 4, 8, 16 bars ago"]
-    nats = np.stack([nats for nats, _ in judge(told["test"])])
+    examples = {split: yardstick.with_features(plans.select(split)) for split in ("train", "valid", "test")}
+    judge = baselines(examples["train"], examples["valid"])["+ copy of 4, 8, 16 bars ago"]
+    nats = np.stack([nats for nats, _ in judge(examples["test"])])
     assert nats[:, :8].mean() > 1.0
     assert nats[:, 8:].max() < 0.05
 

@@ -53,16 +53,16 @@ def test_form_steps_say_what_the_network_says_all_at_once(network):
     forms = [form_features(2, [Section(id, 8) for id in ids]) for ids in ((0, 0, 1, 0), (0, 1, 2, 1))]
     rows, right = form_batch(forms)
     with torch.no_grad():
-        whole, heard = network.form(rows)
-        length, kind = network.form.details(heard[:, 2], right[:, 2, 0], right[:, 2, 1])
+        whole, context = network.form(rows)
+        length, kind = network.form.details(context[:, 2], right[:, 2, 0], right[:, 2, 1])
         step, hidden = FormStep(network).eval(), torch.zeros(2, SMALL["form"])
         for at in range(rows.shape[1]):
             logs, said, hidden = step(rows[:, at], hidden)
             assert torch.allclose(logs, whole[:, at], atol=1e-5)
             if at == 2:
-                told = FormDetails(network).eval()(said, right[:, 2, 0], right[:, 2, 1])
-                assert torch.allclose(told[0], length, atol=1e-5)
-                assert torch.allclose(told[1], kind, atol=1e-5)
+                found_details = FormDetails(network).eval()(said, right[:, 2, 0], right[:, 2, 1])
+                assert torch.allclose(found_details[0], length, atol=1e-5)
+                assert torch.allclose(found_details[1], kind, atol=1e-5)
 
 
 def test_all_shares_come_to_one(network, plan_data):
@@ -116,7 +116,7 @@ def test_excerpts_read_pieces_from_their_start_to_their_end(plan_data):
     assert task._next(rng)[2].all()
 
 
-def test_hidden_excerpts_are_told_nothing_of_sections(plan_data):
+def test_hidden_excerpts_have_no_features_of_sections(plan_data):
     task = PlanTask(small_recipe(plan_data, hidden=1.0, steps=40))
     rows = task._next(np.random.default_rng(0))[0].numpy().astype(np.int8)[:, :32]  # a piece has 32 slots
     assert (rows == without_sections(rows)).all()

@@ -1,1 +1,1 @@
-"""How a band accompanies a tune with chords, by rule: styles, chords, bass lines, drums that people played."""
+"""Accompaniment of a melody with chords: comping and bass lines by rule, and drums from real performances."""

@@ -1,4 +1,4 @@
-"""What accompaniments are made over: the bars of a piece, its chords, and rows of notes."""
+"""The input of accompaniments: the bars of a piece, its chords, and rows of notes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap
 
 TOUCH = 5.0  # standard deviation of velocities
-LOOSE = 0.7  # and of places, in eighths of a tick
+LOOSE = 0.7  # standard deviation of microtiming, in eighths of a tick
 SHORTEST = 2  # ticks
 
 Row = tuple[int, int, int, int, int, int]  # the columns of a note
 
 
 class Bar(NamedTuple):
-    """A bar: its first tick, the one behind it, and its metre. It may be cut short."""
+    """A bar: its first tick, the tick after its end, and its metre. It may be shorter than the metre."""
 
     start: int
     end: int
@@ -51,7 +51,7 @@ class Harmony:
 
 
 def bars_of(piece: Piece, end: int) -> list[Bar]:
-    """The bars of a piece with metres, from its first note's to the last that begins before `end`."""
+    """The bars of a piece with metres, from that of its first note to the last that begins before `end`."""
     places = MetreMap(piece.metres)
     number = places.locate(max(0, int(piece.notes[0, 0]))).bar
     found: list[Bar] = []
@@ -71,7 +71,7 @@ def ticks(beats: float) -> int:
 def struck(
     pitches: Iterable[int], start: int, end: int, velocity: int, part: Part, rng: np.random.Generator
 ) -> Iterator[Row]:
-    """Notes struck together, with a touch of chance in their velocities and, by an eighth of a tick, their places."""
+    """Notes with a common onset, with random variation of velocity and microtiming (eighths of a tick)."""
     for pitch in pitches:
         touch = min(max(round(velocity + rng.normal(0, TOUCH)), 1), 127)
         micro = min(max(round(rng.normal(0, LOOSE)), -2), 2)

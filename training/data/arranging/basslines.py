@@ -1,4 +1,4 @@
-"""A bass under the chords of a piece: walking, or in the riffs of a style, on the chord's bass wherever it changes."""
+"""A bass line for the chords of a piece: walking, or in patterns of a style. It plays the bass note at each change."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.data.arranging.bars import Bar, Harmony, Row, struck, ticks
 from training.data.arranging.styles import BassStroke, Style, pattern_of
 
 RANGE = (28, 50)
-WALK = "walk"  # a degree that `styles` does not have: on the way to the next chord
+WALK = "walk"  # a degree of walking basses only: a step towards the next chord
 WALKING = (0.95, 80)  # share of the beat, velocity
 BARS_ALIKE = 4
-NEAR = 2  # ticks by which a stroke may miss a change and still be on it
+NEAR = 2  # ticks within which a stroke counts as on a change
 CLOSEST = TICKS_PER_BEAT // 4  # ticks between notes that follow kicks
 LEADING = 0.4  # how often such a note of a bar's last beat is no root
 KICKED = 86  # velocity
@@ -36,8 +36,8 @@ class _Stroke(NamedTuple):
 def bass_line(
     style: Style, bars: Sequence[Bar], harmony: Harmony, kicks: Sequence[int], rng: np.random.Generator
 ) -> Iterator[Row]:
-    """The bass of the bars, all of metres that the style plays. kicks: ticks of the bass drum, ascending, with which
-    it plays in styles that have it so."""
+    """The bass of the bars, all of metres that the style plays. kicks: ticks of the bass drum, ascending, for
+    styles whose bass follows it."""
     strokes = _with_changes(list(_strokes(style, bars, kicks, rng)), harmony)
     last = sum(RANGE) // 2
     for i, stroke in enumerate(strokes):
@@ -74,7 +74,7 @@ def _strokes(style: Style, bars: Sequence[Bar], kicks: Sequence[int], rng: np.ra
 
 
 def _with_kicks(kicks: Sequence[int], bar: Bar, rng: np.random.Generator) -> Iterator[_Stroke]:
-    """Roots with the kicks of a bar, some of its last beat the fifth or another octave."""
+    """Roots on the kicks of a bar; on its last beat sometimes the fifth or another octave."""
     last = -TICKS_PER_BEAT
     for kick in kicks:
         if kick - last >= CLOSEST:
@@ -85,7 +85,7 @@ def _with_kicks(kicks: Sequence[int], bar: Bar, rng: np.random.Generator) -> Ite
 
 
 def _with_changes(strokes: list[_Stroke], harmony: Harmony) -> list[_Stroke]:
-    """The strokes within the harmony, with one of the root at each change."""
+    """The strokes within the harmony, with a root at each change."""
     first = harmony.changes[0].tick
     inside = [s for s in strokes if first - NEAR <= s.start < harmony.end]
     starts = np.array([s.start for s in inside], np.int64)
@@ -101,7 +101,7 @@ def _with_changes(strokes: list[_Stroke], harmony: Harmony) -> list[_Stroke]:
 
 
 def _degree(chord: Chord, degree: str, last: int) -> int:
-    """The pitch of a degree of a chord that is nearest to the last one; an octave is another than the last."""
+    """The pitch of a chord degree that is nearest to the last pitch; "octave" excludes the last pitch itself."""
     assert chord.root is not None
     assert chord.bass is not None
     if degree in ("root", "octave"):
@@ -119,8 +119,8 @@ def _nearest(tone: int, last: int, other: bool = False) -> int:
 
 
 def _step(chord: Chord, following: Chord, left: int, last: int, rng: np.random.Generator) -> int:
-    """A step of a walking bass with `left` steps to the next chord: the last one leads into its bass by a semitone or
-    its fifth, those before go there by tones of the chord."""
+    """A step of a walking bass with `left` steps to the next chord. The last step is a semitone or a fifth from the
+    next bass note, the earlier ones approach it by chord tones."""
     assert following.bass is not None
     target = _nearest(following.bass, last)
     low, high = RANGE

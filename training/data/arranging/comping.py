@@ -1,4 +1,4 @@
-"""Chords under a tune in the rhythm of a style, each the shortest way from the last (voice leading)."""
+"""Chords for a melody in the rhythm of a style, with minimal movement of the voices (voice leading)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from training.data.arranging.styles import Stroke, Style, pattern_of
 RANGE = (50, 76)
 MOST_VOICES = 4
 BARS_ALIKE = 2
-EARLY = TICKS_PER_BEAT // 2  # a chord struck so much before a change and held beyond it is the next one
-CLASHES = (1, 11, 13)  # semitones from a note of the tune that a chord leaves out
+EARLY = TICKS_PER_BEAT // 2  # a stroke at most this long before a change, and held beyond it, plays the next chord
+CLASHES = (1, 11, 13)  # semitones from a melody note at which a chord tone is left out
 
 
 def comping(
     style: Style, bars: Sequence[Bar], harmony: Harmony, tune: Sequence[Row], rng: np.random.Generator
 ) -> Iterator[Row]:
-    """The chords of the bars, all of metres that the style plays. tune: its notes by onset."""
+    """The chords of the bars, all of metres that the style plays. tune: the melody's notes by onset."""
     onsets = [row[0] for row in tune]
     voicing: tuple[int, ...] = ()
     for bar, pattern in _patterns(style, bars, rng):
@@ -45,8 +45,8 @@ def comping(
 
 @functools.cache
 def lead(before: tuple[int, ...], chord: Chord, rootless: bool) -> tuple[int, ...]:
-    """The close voicing of a chord with a root that is nearest to the last one: of at most four tones, without the
-    root where there are four and `rootless`."""
+    """The close voicing of a chord that is nearest to the last voicing. It has at most four tones. rootless: leave the
+    root out of chords of four tones and more."""
     assert chord.root is not None
     tones = [(chord.root + interval) % 12 for interval in QUALITIES[chord.quality]]
     if rootless and len(tones) >= MOST_VOICES:
@@ -61,7 +61,7 @@ def lead(before: tuple[int, ...], chord: Chord, rootless: bool) -> tuple[int, ..
 
 
 def _way(before: Sequence[int], after: Sequence[int]) -> int:
-    """Semitones that the voices move, each to or from the nearest."""
+    """The movement of the voices in semitones, each to and from the nearest."""
     if not before:
         return 0
     return sum(min(abs(a - b) for b in before) for a in after) + sum(min(abs(a - b) for a in after) for b in before)
@@ -78,7 +78,7 @@ def _patterns(style: Style, bars: Sequence[Bar], rng: np.random.Generator) -> It
 
 
 def _chord(harmony: Harmony, start: int, end: int) -> tuple[Chord, int]:
-    """The chord that a stroke plays, and the tick at which that ends."""
+    """The chord that a stroke plays, and the tick at which this chord ends."""
     change = harmony.next_change(start)
     if change - start <= EARLY and end > change < harmony.end:
         return harmony.at(change), harmony.next_change(change)

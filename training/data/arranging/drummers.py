@@ -1,4 +1,4 @@
-"""Drums that people played, laid under other pieces bar by bar, chosen by style and tempo."""
+"""Drum performances by people, chosen by style and tempo and put under other pieces bar by bar."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from training.data.arranging.bars import Bar
 from training.data.notes.shards import PieceInfo
 
 FEWEST_BARS = 8
-NEAREST = 4  # performances by tempo, among which one is chosen
-EARLY = TICKS_PER_BEAT // 8  # a note so much before a bar line belongs behind it
-PHRASE = 4  # bars, at multiples of which a performance is entered
-COMMON = 4 * TICKS_PER_BEAT  # ticks of the bars that are also laid under half bars
+NEAREST = 4  # performances nearest in tempo among which one is drawn
+EARLY = TICKS_PER_BEAT // 8  # a note at most this long before a bar line belongs to the next bar
+PHRASE = 4  # bars; a performance is started at a multiple of them
+COMMON = 4 * TICKS_PER_BEAT  # ticks of bars that are also used for bars of half the length
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def performance(info: PieceInfo, notes: NDArray[np.int32]) -> Performance | None
 def choose(
     performances: Sequence[Performance], style: str, bpm: float, bar: int, rng: np.random.Generator
 ) -> Performance | None:
-    """One of the performances nearest in tempo whose style (subgenre) the expression finds, with bars of so many
-    ticks; None where there is none. Bars of half the length of 4/4 take those of 4/4."""
+    """One of the performances nearest in tempo, or None. style: a regular expression found in the subgenre; bar: length
+    of a bar in ticks. Bars of half the length of 4/4 use performances in 4/4."""
     bar = COMMON if bar * 2 == COMMON else bar
     fitting = [p for p in performances if p.bar == bar and re.search(style, p.info.subgenre)]
     fitting.sort(key=lambda p: (abs(math.log(p.info.bpm / bpm)), p.info.path))
@@ -52,8 +52,8 @@ def choose(
 
 
 def laid(chosen: Performance, bars: Sequence[Bar], rng: np.random.Generator) -> NDArray[np.int32]:
-    """The performance under these bars, from one of its phrases on and again from its beginning: notes (n, 6). Bars
-    of other metres have none."""
+    """Notes (n, 6) of the performance for these bars. It starts at a random phrase and is repeated from its beginning.
+    Bars whose length does not divide those of the performance get no drums."""
     at = chosen.notes[:, 0] + EARLY
     cursor = int(rng.integers(max(1, chosen.bars // PHRASE))) * PHRASE * chosen.bar
     found = [np.zeros((0, 6), np.int32)]

@@ -1,4 +1,4 @@
-"""Styles of accompaniment: tables of assets/styles.toml, where their fields are explained."""
+"""Styles of accompaniment, read from assets/styles.toml, which explains the fields."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Style(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def pattern_of(metre: Metre) -> str:
-    """The metre whose patterns serve bars of a metre: 4/4 for 2/2 and, cut, for 2/4; else itself."""
+    """The metre whose patterns are used for a metre: 4/4 for 2/2 and (cut short) 2/4, else the metre itself."""
     name = f"{metre.numerator}/{metre.denominator}"
     return "4/4" if name in ("2/2", "2/4") else name
 
 
 def read_styles(path: Path | None = None) -> dict[str, Style]:
-    """The styles of a table, by name; those that ship where none is given. HocketError if it cannot be read."""
+    """The styles of a table, by name; by default those that ship. Raises HocketError if the table cannot be read."""
     path = assets_dir() / TABLE if path is None else path
     try:
         styles = msgspec.toml.decode(path.read_bytes(), type=dict[str, Style])

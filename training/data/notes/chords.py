@@ -1,4 +1,4 @@
-"""Chords of training pieces, beat by beat: read where a file has them, recognised elsewhere."""
+"""Chords of training pieces, beat by beat: read from the file if it has them, else recognised."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ BLOCKED = ("openewld", "improvisor_solos", "improvisor_changes")  # and those th
 
 
 class BeatChords(NamedTuple):
-    """The chords of a piece: `chords` has one for each of the `beats`, None where none is written yet; `read`: whether
-    the file has them, rather than the analyser."""
+    """The chords of a piece. chords: one for each of the `beats`, None before the first written one; read: whether they
+    are from the file instead of the recogniser."""
 
     beats: Beats
     chords: list[Chord | None]
@@ -25,14 +25,14 @@ class BeatChords(NamedTuple):
 
 
 def written_chords(piece: Piece, dataset: str) -> list[ChordChange] | None:
-    """The chords that the file of a piece has, or None where it has none."""
+    """The chords written in the file of a piece, None if it has none."""
     changes = marked_chords(piece) if dataset in MARKED else block_chords(piece) if dataset in BLOCKED else []
     return changes or None
 
 
 def chords_by_beat(piece: Piece, dataset: str = "", model: ChordModel | None = None) -> BeatChords:
-    """The chords of a piece of a dataset: read where its files have them, else recognised by the tables that ship or
-    by `model`. Raises HocketError for a piece without notes."""
+    """The chords of a piece of a dataset: read from its file if this has them, else recognised with `model` (by default
+    the tables that ship). Raises HocketError for a piece without notes."""
     changes = written_chords(piece, dataset)
     if changes is None:
         beats, chords = recognise(piece, model)

@@ -114,7 +114,7 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
 
 def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
     """A copy with velocities from a random walk, for a piece written without any. While playing, a model
-    hears its own touch, which tells nothing of the notes."""
+    reads its own velocities, which say nothing about the notes."""
     notes = np.array(piece.notes)
     wander = np.cumsum(rng.normal(0, 3, len(notes)))
     wander -= np.linspace(0, wander[-1], len(notes))

@@ -1,8 +1,7 @@
-"""Whole bands where the data has none: under lead sheets and solos with chords, comping and a bass by rule and drums
-that people played.
+"""Full bands for pieces without one: lead sheets and solos with chords get comping and bass by rule, and real drums.
 
-Styles are tables of assets/styles.toml. What is made depends on the notes of the piece, the styles and the drum
-performances of its split alone.
+Styles are tables of assets/styles.toml. The result depends only on the notes of the piece, the styles, and the drum
+performances of the piece's split.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ TUNE_VELOCITY, TUNE_ACCENT, TUNE_TOUCH = 88, 8, 5.0
 
 
 class FullBands:
-    """Gathers pieces that want a band, and the drummers; then makes the bands."""
+    """Collects pieces that need a band and drum performances, then makes the bands."""
 
     def __init__(self, styles: Mapping[str, Style] | None = None) -> None:
         self.styles = read_styles() if styles is None else styles
@@ -44,15 +43,15 @@ class FullBands:
         self._drummers: list[tuple[int, NDArray[np.int32]]] = []
 
     def see(self, number: int, info: PieceInfo, notes: NDArray[np.int32]) -> None:
-        """Take note of a piece, the `number`-th."""
+        """Collect the piece of this number if it needs a band or is a drum performance."""
         if info.drums_only:
             self._drummers.append((number, notes))
         elif self._genre_is_known(info) and wants_band(info, notes):
             self._wanting.append((number, notes))
 
     def realised(self, pieces: Sequence[PieceInfo]) -> Iterator[tuple[PieceInfo, NDArray[np.int32]]]:
-        """The pieces that were seen with a band, their facts and notes (n, 6), of the split of their source; pieces:
-        the facts of all by number. Pieces whose chords cannot be read, or of metres that no style plays, have none."""
+        """Facts and notes (n, 6) of the collected pieces with a band, each in the split of its source. pieces: facts of
+        all pieces by number. Pieces with unreadable chords, or metres that no style has, are left out."""
         drummers: dict[str, list[Performance]] = {}
         for number, notes in self._drummers:
             if (found := performance(pieces[number], notes)) is not None:
@@ -68,7 +67,7 @@ class FullBands:
 
 
 def wants_band(info: PieceInfo, notes: NDArray[np.int32]) -> bool:
-    """Whether a piece has a tune with chords that are written (markers, or block chords and no bass), and no drums."""
+    """Whether a piece has a melody with written chords (markers, or block chords without bass), and no drums."""
     parts = set(np.unique(notes[:, 5]).tolist())
     if info.realised or not info.metres or Part.MELODY not in parts or Part.DRUMS in parts:
         return False
@@ -79,7 +78,7 @@ def realise(
     info: PieceInfo, notes: NDArray[np.int32], styles: Mapping[str, Style], drummers: Sequence[Performance]
 ) -> tuple[PieceInfo, NDArray[np.int32]] | None:
     """A piece with a band: facts and notes (n, 6). None if its chords cannot be read, it is too short, or no style of
-    its genre plays its metres. A part that is there is kept, but for the block chords of a lead sheet."""
+    its genre has its metres. Existing parts are kept, except the block chords of a lead sheet."""
     piece = Piece(notes, tuple(Metre(*m) for m in info.metres), markers=tuple(Marker(*m) for m in info.markers))
     harmony = _harmony(piece)
     if harmony is None:
@@ -112,8 +111,8 @@ def realise(
 
 
 def swing_tune(notes: NDArray[np.int32], style: Style, metres: Sequence[Metre]) -> NDArray[np.int32]:
-    """Notes (n, 6) whose straight eighths are swung as the style is: off-beats in beats that have nothing but eighths,
-    and ends that fall on them."""
+    """Notes (n, 6) with straight eighths moved to the swing of the style: onsets and ends on off-beats, in beats that
+    contain only eighths."""
     late = round(style.swing * TICKS_PER_BEAT) - OFF_BEAT
     if late <= 0 or any(metre.denominator > 4 for metre in metres):
         return notes
@@ -138,7 +137,7 @@ def _is_lead_sheet(notes: NDArray[np.int32], parts: set[int]) -> bool:
 
 
 def _harmony(piece: Piece) -> Harmony | None:
-    """The chords of a piece in order, the last of those of a tick and none that only goes on."""
+    """The chords of a piece in order, one a tick and without immediate repeats; None if it has none."""
     try:
         changes = marked_chords(piece) or block_chords(piece)
     except HocketError:
@@ -155,7 +154,7 @@ def _harmony(piece: Piece) -> Harmony | None:
 def _choose_style(
     info: PieceInfo, bars: Sequence[Bar], styles: Mapping[str, Style], rng: np.random.Generator
 ) -> str | None:
-    """One of the styles of the genre that play all metres, those for the tempo before others."""
+    """One of the genre's styles that have all metres, preferably for this tempo; None if there is none."""
     metres = {bar.metre for bar in bars}
     fitting = {n: s for n, s in styles.items() if info.genre in s.genres and all(s.plays(m) for m in metres)}
     in_time = {name: style for name, style in fitting.items() if style.tempo[0] <= info.bpm <= style.tempo[1]}
@@ -167,8 +166,7 @@ def _choose_style(
 
 
 def _played(notes: NDArray[np.int32], bars: Sequence[Bar], rng: np.random.Generator) -> NDArray[np.int32]:
-    """Notes with dynamics, where they were written without: accents at the beginnings of bars and a touch of
-    chance."""
+    """Notes with dynamics. Notated velocities are replaced by accents at the starts of bars and random variation."""
     if len(np.unique(notes[:, 4])) > NOTATED_VELOCITIES:
         return notes
     accents = np.isin(notes[:, 0], [bar.start for bar in bars])
@@ -179,7 +177,7 @@ def _played(notes: NDArray[np.int32], bars: Sequence[Bar], rng: np.random.Genera
 
 
 def _bass_first(notes: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Tidy notes (n, 6); of a note that bass and chords both play, the bass's."""
+    """Tidy notes (n, 6). A note that both bass and chords play is kept only in the bass."""
     bass = order_keys(notes[notes[:, 5] == Part.BASS])
     return tidy(notes[(notes[:, 5] != Part.CHORDS) | ~np.isin(order_keys(notes), bass)])
 

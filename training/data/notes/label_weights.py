@@ -1,7 +1,7 @@
-"""`python -m training.data.notes.label_weights FOLDER`: fit the table of `instrument.music.parts.labels` anew.
+"""`python -m training.data.notes.label_weights FOLDER`: fit the weights of `instrument.music.parts.labels`.
 
-Examples are the tracks of training pieces that may train what ships and whose names say clearly what they are, all data
-sets and parts counting much alike. It prints the table and how often it agrees with names in the other splits.
+Examples are tracks with clear names from training pieces whose licence allows shipping. Datasets and parts are weighted
+to have similar influence. It prints the table, and how often it agrees with the names in each split.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Examples(NamedTuple):
 
 
 def examples(folder: Path, pieces: int = PIECES) -> Examples:
-    """The clearly named tracks of a collection with a manifest. HocketError if there are none."""
+    """The clearly named tracks of a collection with a manifest. Raises HocketError if there are none."""
     rows = list(_rows(folder, pieces))
     if not rows:
-        raise HocketError(f"{folder} has no tracks whose names say what they are")
+        raise HocketError(f"{folder} has no tracks whose names give a part: choose a folder that has some")
     inputs, labels, splits, datasets = zip(*rows, strict=True)
     return Examples(np.array(inputs), np.array(labels), np.array(splits), np.array(datasets))
 
@@ -67,7 +67,7 @@ def _rows(folder: Path, pieces: int) -> Iterator[tuple[NDArray[np.float64], int,
 
 
 def weigh(found: Examples) -> NDArray[np.float64]:
-    """How much each example counts: parts alike, and of a part a data set by the root of its number of tracks."""
+    """The weight of each example: equal for each part, and within a part by the root of a dataset's track count."""
     groups = list(zip(found.datasets.tolist(), found.labels.tolist(), strict=True))
     counts = Counter(groups)
     weights = np.array([counts[group] ** -0.5 for group in groups])

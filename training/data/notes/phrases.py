@@ -177,7 +177,7 @@ def transposed(tokens: NDArray[np.int16], most: int, rng: np.random.Generator) -
 
 def attributes(tokens: NDArray[np.int16], shape: Shape) -> dict[str, NDArray[np.float64]]:
     """name -> values (n,) of phrases (n, steps): onsets a step; mean pitch; how weak the steps of onsets are, beyond
-    what their number tells; share of the time that notes sound. Drums have no pitch and no length."""
+    what their number implies; share of the time that notes sound. Drums have no pitch and no length."""
     onset = shape.onsets(tokens)
     count = np.maximum(1, onset.sum(1))
     density = onset.mean(1)

@@ -145,7 +145,7 @@ def _finished(out: Path, source_hash: str) -> Shards | None:
     try:
         index = msgspec.json.decode((out / INDEX_NAME).read_bytes(), type=Index)
     except (OSError, msgspec.MsgspecError):
-        return None  # not begun, or damaged, or of another version: made anew
+        return None  # not begun, or damaged, or of another version: made again
     whole = all((out / shard_name(number)).is_file() for number in {p.shard for p in index.pieces})
     return Shards.open(out) if whole and index.source_hash == source_hash else None
 

@@ -125,7 +125,7 @@ def _finished(out: Path, source_hash: str) -> Corpus | None:
     try:
         index = read_index(out)
     except HocketError:
-        return None  # damaged, or of another version: made anew
+        return None  # damaged, or of another version: made again
     whole = index is not None and (out / SOUND_NAME).is_file() and index.source_hash == source_hash
     return Corpus.open(out) if whole else None
 

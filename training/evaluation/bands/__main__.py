@@ -25,7 +25,7 @@ def bounds(
     data: Annotated[Path, typer.Option(help="folder with manifest.csv and the .mid files of the real pieces")],
     out: Annotated[Path, typer.Option(help="file to write")] = BOUNDS_FILE,
 ) -> None:
-    """Make the bounds from real pieces. They are frozen: make them again only if the figures are defined anew."""
+    """Make the bounds from real pieces. They are frozen: make them again only if the figures change."""
     found = references(data)
     print(f"{len(found)} pieces measured", file=sys.stderr)
     write_bounds(make_bounds(found), out)

@@ -1,4 +1,4 @@
-"""Figures of form: what is repeated, and where sections begin."""
+"""Figures of form: repetition of bars, and boundaries of sections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.evaluation.bands.excerpt import Excerpt, LineNote, mean, melody_li
 from training.measures.bars import jaccard, self_similarity
 
 LAGS = (1, 2, 4, 8, 16)
-FEWEST = 8  # bars that could recall one
+FEWEST = 8  # bars that could recall an earlier one
 PHRASE_LAGS, OTHER_LAGS = (4, 8), (3, 5, 7, 9)
 RECALL_LAG, RECALLED = 16, 0.5
 ORDER_LAG = 4
@@ -25,11 +25,11 @@ ONSETS_SCALE, PITCH_SCALE = 3, 48
 
 
 def form_figures(excerpt: Excerpt) -> dict[str, float]:
-    """The figures of form, nan where undefined."""
+    """The figures of form, NaN where undefined."""
     bars, pitched = struck(excerpt, excerpt.notes), struck(excerpt, excerpt.pitched)
     return {
         **{f"like {lag} before": self_similarity(bars, lag) for lag in LAGS},
-        "phrase likeness": phrase_likeness(bars),
+        "phrase likeness": phrase_similarity(bars),
         "recalled": recalled(pitched),
         "recalled in order": recalled_in_order(pitched),
         "exact repeats": exact_repeats(bars),
@@ -38,8 +38,8 @@ def form_figures(excerpt: Excerpt) -> dict[str, float]:
     }
 
 
-def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
-    """Mean similarity to the bars 4 and 8 before, less that to the bars 3, 5, 7 and 9 before. Phrases of four bars
+def phrase_similarity(bars: Sequence[frozenset[int]]) -> float:
+    """Mean similarity to the bars 4 and 8 before, minus that to the bars 3, 5, 7 and 9 before. Phrases of four bars
     that are repeated have a high value; the same bars in another order do not."""
     phrase = [self_similarity(bars, lag) for lag in PHRASE_LAGS]
     return float(np.mean(phrase) - np.mean([self_similarity(bars, lag) for lag in OTHER_LAGS]))
@@ -47,8 +47,8 @@ def phrase_likeness(bars: Sequence[frozenset[int]]) -> float:
 
 def recalled_in_order(bars: Sequence[frozenset[int]]) -> float:
     """Share of the recalled bars whose next bar is recalled with them. A bar with notes, before another one with notes,
-    is recalled if it is at least .5 like some bar four or more bars earlier, and in order if for one of these the bars
-    after both are at least .5 like one another; nan of fewer than eight recalled bars."""
+    is recalled if its similarity to some bar four or more bars earlier is at least .5. It is in order if, for one of
+    these, the bars after both have a similarity of at least .5. NaN for fewer than eight recalled bars."""
     in_order = []
     for i in range(ORDER_LAG, len(bars) - 1):
         if bars[i] and bars[i + 1]:
@@ -59,8 +59,8 @@ def recalled_in_order(bars: Sequence[frozenset[int]]) -> float:
 
 
 def recalled(bars: Sequence[frozenset[int]]) -> float:
-    """Share of the bars with notes, from the 17th on, that are at least .5 like some bar 16 or more bars earlier; nan
-    of fewer than eight such bars."""
+    """Share of the bars with notes, from the 17th on, whose similarity to some bar 16 or more bars earlier is at least
+    .5. NaN for fewer than eight such bars."""
     return mean(
         (
             float(any(jaccard(bars[i], then) >= RECALLED for then in bars[: i - RECALL_LAG + 1]))
@@ -83,9 +83,9 @@ def units(line: Sequence[LineNote], excerpt: Excerpt) -> list[frozenset[int]]:
 
 
 def returns(found: Sequence[frozenset[int]]) -> float:
-    """Share of the units, from the fifth on, that come back after leaving: at least .6 like a unit three or more units
-    earlier while some unit between the two is less than .35 like them. Only units with at least three onsets count,
-    in all three places; nan of fewer than four to judge."""
+    """Share of the units, from the fifth on, that return after leaving: their similarity is at least .6 to a unit three
+    or more units earlier, and less than .35 to some unit between the two. Only units with at least three onsets count.
+    NaN for fewer than four units."""
     full = [i for i, unit in enumerate(found) if len(unit) >= UNIT_ONSETS]
     judged = []
     for i in full:
@@ -101,7 +101,7 @@ def returns(found: Sequence[frozenset[int]]) -> float:
 
 def boundaries(excerpt: Excerpt) -> float:
     """Section boundaries in 32 bars: peaks of `novelty` above .2 that are the highest within four bars to both sides;
-    nan of fewer than 24 bars."""
+    NaN for fewer than 24 bars."""
     if excerpt.bars < 3 * KERNEL:
         return float("nan")
     found = novelty(bar_features(excerpt))
@@ -114,8 +114,8 @@ def boundaries(excerpt: Excerpt) -> float:
 
 def novelty(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Checkerboard novelty at each bar line (Foote 2000) of features (bars, d): the mean Euclidean distance between the
-    eight bars before and the eight bars after, less the mean distance among the eight of each side; 0 nearer than
-    eight bars to either end."""
+    eight bars before and the eight bars after, minus the mean distance among the eight of each side. It is 0 nearer
+    than eight bars to either end."""
     distance = np.linalg.norm(features[:, None] - features[None], axis=2)
     found = np.zeros(len(features))
     for i in range(KERNEL, len(features) - KERNEL + 1):

@@ -1,1 +1,1 @@
-"""Measuring models of plans: yardsticks of chords and sections, baselines, and what is copied."""
+"""Evaluation of plan models: figures of chords and sections, baselines, and copying."""

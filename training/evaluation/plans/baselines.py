@@ -1,8 +1,8 @@
-"""What simple methods reach: counts of chords in context, and copies of what was.
+"""Baselines: counts of chords in context, and copies of earlier chords.
 
-Counts are interpolated after Witten and Bell (1991), with more left to wider contexts, as the slots of a piece are
-alike. A copy is mixed in with a weight for each length of the run for
-which it would have been right; the weights are fitted by expectation maximisation on another split than the counts.
+Counts are interpolated after Witten and Bell (1991). Wider contexts get more weight than there, as the slots of one
+piece are not independent. A copy is mixed in with a weight for each length of its run, the number of slots for which it
+would have been right. These weights are fitted by expectation maximisation on another split than the counts.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from instrument.models.plan.form import ANSWERS, DISTINCT, KNOWN
 from instrument.models.plan.slots import CLASSES, COLUMNS, ECHOES, NONE, RUNS
-from training.evaluation.plans.yardstick import Judge, Told
+from training.evaluation.plans.yardstick import Judge, PieceFeatures
 from training.families.plan.task import judged
 
-NOVELTY = 10.0  # how many times as much the chords of a context leave to the wider one as its sections do
+NOVELTY = 10.0  # factor on the weight of wider contexts for chords; for sections it is 1
 ROUNDS = 8  # of expectation maximisation
 SMALLEST = 1e-6
 Shares = NDArray[np.float64]
@@ -26,7 +26,7 @@ Contexts = Callable[[NDArray[np.int8]], tuple[Hashable, ...]]
 
 
 class Counts:
-    """Shares of `size` values in context, from the widest context to the narrowest."""
+    """Interpolated probabilities of `size` values, given contexts from the widest to the narrowest."""
 
     def __init__(self, size: int, novelty: float = 1.0) -> None:
         self._size, self._novelty = size, novelty
@@ -39,7 +39,7 @@ class Counts:
             row[value] += 1
 
     def shares(self, contexts: Sequence[Hashable]) -> Shares:
-        """Probabilities of all values: each context's counts over those of the wider one."""
+        """Probabilities (size,) of all values: the counts of each context, interpolated with those of the wider one."""
         found = np.full(self._size, 1 / self._size)
         for order, context in enumerate(contexts):
             row = self._counts.get((order, context))
@@ -73,33 +73,33 @@ def _trigram(row: NDArray[np.int8]) -> tuple[Hashable, ...]:
 class CountModel:
     """Chords by counts in contexts."""
 
-    def __init__(self, contexts: Contexts, pieces: Sequence[Told]) -> None:
+    def __init__(self, contexts: Contexts, pieces: Sequence[PieceFeatures]) -> None:
         self._contexts, self._counts = contexts, Counts(CLASSES, NOVELTY)
         for piece in pieces:
             for row, chord in zip(piece.rows, piece.chords, strict=True):
                 self._counts.add(contexts(row), int(chord))
 
-    def shares(self, piece: Told) -> Shares:
+    def shares(self, piece: PieceFeatures) -> Shares:
         """Probabilities (slots, 97)."""
         return np.stack([self._counts.shares(self._contexts(row)) for row in piece.rows])
 
 
 class CopyModel:
-    """Another model, and copies of some echoes mixed in, the last one first asked."""
+    """A mixture of another model and the copy of an echo."""
 
-    def __init__(self, base: CountModel | CopyModel, echo: str | None, fitted_on: Sequence[Told]) -> None:
+    def __init__(self, base: CountModel | CopyModel, echo: str | None, fitted_on: Sequence[PieceFeatures]) -> None:
         """echo: one of `ECHOES`; None: the previous chord."""
         self._base, self._echo = base, None if echo is None else ECHOES.index(echo)
         self._weights = np.full(RUNS, 0.5)
         parts = [self._parts(piece) for piece in fitted_on]
-        says, right, run = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        base_shares, right, run = (np.concatenate([part[i] for part in parts]) for i in range(3))
         for _ in range(ROUNDS):
             copied = self._weights[run] * right
-            share = copied / np.maximum(copied + (1 - self._weights[run]) * says, SMALLEST)
+            share = copied / np.maximum(copied + (1 - self._weights[run]) * base_shares, SMALLEST)
             total = np.bincount(run, minlength=RUNS)
             self._weights = np.bincount(run, share, RUNS) / np.maximum(total, 1)
 
-    def shares(self, piece: Told) -> Shares:
+    def shares(self, piece: PieceFeatures) -> Shares:
         """Probabilities (slots, 97)."""
         chord, run = self._copied(piece)
         weight = np.where(chord == NONE, 0.0, self._weights[run])
@@ -108,23 +108,23 @@ class CopyModel:
         found[there, chord[there]] += weight[there]
         return found
 
-    def _copied(self, piece: Told) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The chord that is copied at each slot, and the run of the copy."""
+    def _copied(self, piece: PieceFeatures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The copied chord of each slot, and the run of the copy."""
         if self._echo is None:
             return piece.rows[:, 0].astype(np.int64), np.ones(len(piece.rows), np.int64)
         at = len(COLUMNS) + self._echo
         return piece.rows[:, at].astype(np.int64), piece.rows[:, at + len(ECHOES)].astype(np.int64)
 
-    def _parts(self, piece: Told) -> tuple[Shares, Shares, NDArray[np.int64]]:
-        """What the other model says of the right chords where there is a copy, whether the copy is right, its run."""
+    def _parts(self, piece: PieceFeatures) -> tuple[Shares, Shares, NDArray[np.int64]]:
+        """Where there is a copy: what the other model gives the right chord, whether the copy is right, and its run."""
         chord, run = self._copied(piece)
         there = np.flatnonzero(chord != NONE)
-        says = self._base.shares(piece)[there, piece.chords[there]]
-        return says, (chord[there] == piece.chords[there]).astype(float), run[there]
+        base_shares = self._base.shares(piece)[there, piece.chords[there]]
+        return base_shares, (chord[there] == piece.chords[there]).astype(float), run[there]
 
 
-def baselines(train: Sequence[Told], valid: Sequence[Told]) -> dict[str, Judge]:
-    """Name -> a simple method. train: what is counted; valid: what the weights of copies are fitted on."""
+def baselines(train: Sequence[PieceFeatures], valid: Sequence[PieceFeatures]) -> dict[str, Judge]:
+    """Name -> baseline. train: the pieces that are counted; valid: those that the weights of copies are fitted on."""
     unigram = CountModel(_unigram, train)
     found: dict[str, CountModel | CopyModel] = {"unigram": unigram, "repeat the last": CopyModel(unigram, None, valid)}
     model: CountModel | CopyModel = CountModel(_trigram, train)
@@ -146,7 +146,7 @@ def _judge(model: CountModel | CopyModel) -> Judge:
 
 
 def form_contexts(row: NDArray[np.int64]) -> tuple[Hashable, ...]:
-    """Contexts of the next section: genre, the last section, the two last, and how many there were."""
+    """Contexts of the next section, by genre, the number of sections so far, and the last two sections."""
     previous, before, _, _, genre, count, distinct, *_ = (int(value) for value in row)
     return (), genre, (genre, distinct), (genre, distinct, previous), (genre, distinct, previous, before, count)
 
@@ -161,7 +161,7 @@ class FormCounts:
                 self._counts.add(form_contexts(row), int(answer))
 
     def logs(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Log probabilities (sections, answers) of what can follow."""
+        """Log probabilities (sections, answers), with impossible answers excluded."""
         found = np.stack([self._counts.shares(form_contexts(row)) for row in rows])
         distinct = rows[:, DISTINCT]
         answers = np.arange(ANSWERS)

@@ -1,4 +1,4 @@
-"""`python -m training evaluate` for plan bundles: figures, beside what simple methods reach, and their tables."""
+"""`python -m training evaluate` for plan bundles: figures compared with baselines, and tables for the card."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.families.plan.predictor import BundlePlan
 from training.families.plan.task import form_genre
 
 DATA = Path("data/plans")
-WRITTEN = 8  # plans of each genre
+WRITTEN = 8  # plans written for each genre
 GOALS = (
     ("sections known", "nats a slot", 0.88),
     ("sections known", "nats a change", 1.70),
@@ -37,31 +37,31 @@ GOALS = (
     ("sections", "nats with the end", 0.75),
 )
 TIMED, BEATS = 128, 4  # bars of 4/4
-HIGHER = ("top-1", "returns", "which")  # the more the better
+HIGHER = ("top-1", "returns", "which")  # figures where higher is better
 SLOTS_TEXT = (
     "The next chord of 97 (root above the tonic, eight kinds, none) on two to four slots a bar, in six genres. "
-    "A change is a slot unlike the last; top-1 is at changes, the last chord excluded; mean of the genres. All methods "
-    "know past chords, genre, mode and metre; the two rows that name sections know the section, its length and its "
-    "earlier appearances, too."
+    "A change is a slot with another chord than the last; top-1 is at changes, the last chord excluded; mean of the "
+    "genres. All methods know past chords, genre, mode and metre; the two rows that name sections know the section, "
+    "its length and its earlier appearances, too."
 )
 SECTIONS_TEXT = (
     "Whether what starts is an earlier section, which earlier one or a new one, and nats a section, with the end; "
     "pop, rock, jazz and folk, mean of the genres."
 )
-COST_TEXT = "Milliseconds a beat of 4/4: features, network, draws and form, one thread, beside whatever else ran."
+COST_TEXT = "Milliseconds a beat of 4/4: features, network, draws and form, in one thread, with other programs running."
 COPY_TEXT = (
     f"Chords of the longest progression in common with a training piece, in the first {BARS} bars: the median and the "
-    "longest of plans that were written and of held-out pieces."
+    "longest of written plans and of held-out pieces."
 )
 WRITTEN_TEXT = (
-    f"Of plans of {BARS} bars in major and minor: sections that return, bars that recall an earlier one, changes of "
+    f"Plans of {BARS} bars in major and minor: sections that return, bars that recall an earlier one, changes of "
     "chord a bar, and sections of four bars or more that end on tonic or dominant; held-out pieces in brackets."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured of a bundle."""
+    """The figures of a bundle."""
 
     folder: Path
     figures: dict[str, Any]
@@ -70,15 +70,15 @@ class Evaluation:
 def evaluate_plan(
     bundle: Bundle, data: Path | None = None, split: str = "test", pieces: int | None = None
 ) -> Evaluation:
-    """Measure a plan bundle on a split of prepared plans. pieces: plans that are written of each genre. HocketError if
-    the split is none, or holds no pieces."""
+    """Measure a plan bundle on a split of prepared plans. pieces: plans to write for each genre. Raises HocketError if
+    the split is unknown or has no pieces."""
     if split not in SPLITS:
         raise HocketError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
     folder = data or DATA
     plans = open_plans(folder)
     held = plans.select(split)
-    told = yardstick.told(held)
-    if not told:
+    examples = yardstick.with_features(held)
+    if not examples:
         raise HocketError(f"{folder} has no plans in its {split} split: choose another split, or prepare more")
     manifest = bundle.manifest
     writer = PlanWriter(bundle)
@@ -92,8 +92,8 @@ def evaluate_plan(
         "bundle_hash": manifest.bundle_hash,
         "data_hash": plans.data_hash,
         "held_out": f"{split} split of {folder.name}",
-        "pieces": len(told),
-        "chords": chord_figures(network, plans, told),
+        "pieces": len(examples),
+        "chords": chord_figures(network, plans, examples),
         "sections": section_figures(network, plans, held),
         "copied": copied(plans, written, held),
         "written": written_figures(written, held),
@@ -103,13 +103,13 @@ def evaluate_plan(
     return Evaluation(bundle.folder, figures)
 
 
-def chord_figures(network: Any, plans: Plans, told: Sequence[yardstick.Told]) -> dict[str, Any]:
+def chord_figures(network: Any, plans: Plans, examples: Sequence[yardstick.PieceFeatures]) -> dict[str, Any]:
     """Method -> genre -> figures."""
-    train, valid = (yardstick.told(plans.select(split)) for split in ("train", "valid"))
-    found = {name: yardstick.measure(judge, told) for name, judge in baselines(train, valid).items()}
+    train, valid = (yardstick.with_features(plans.select(split)) for split in ("train", "valid"))
+    found = {name: yardstick.measure(judge, examples) for name, judge in baselines(train, valid).items()}
     judge = yardstick.network_judge(network)
-    found["sections not known"] = yardstick.measure(judge, yardstick.hidden(told))
-    found["sections known"] = yardstick.measure(judge, told)
+    found["sections not known"] = yardstick.measure(judge, yardstick.hide_sections(examples))
+    found["sections known"] = yardstick.measure(judge, examples)
     return found
 
 
@@ -124,7 +124,7 @@ def section_figures(network: Any, plans: Plans, held: Sequence[PlanPiece]) -> di
 
 
 def cost(writer: PlanWriter) -> dict[str, float]:
-    """Milliseconds a beat of 4/4 in one thread, all of it, on this machine as busy as it is: median and p99."""
+    """Milliseconds a beat of 4/4 for all steps together in one thread: median and p99."""
     plan, taken = Plan(key=(0, "major")), []
     for _ in range(TIMED):
         began = time.perf_counter_ns()
@@ -135,7 +135,7 @@ def cost(writer: PlanWriter) -> dict[str, float]:
 
 
 def goals(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Goal -> what was asked for and reached, on the test split."""
+    """Goal -> the value reached, the goal's value, and whether it is met."""
     found = {}
     for of, name, asked in GOALS:
         value = (figures["sections"]["model"] if of == "sections" else figures["chords"][of])["mean"][name]
@@ -158,7 +158,8 @@ def sections(figures: dict[str, Any]) -> dict[str, list[Any]]:
     }
     where = figures["held_out"]
     written = {
-        genre: {name: _beside(*values) for name, values in row.items()} for genre, row in figures["written"].items()
+        genre: {name: _with_held_out(*values) for name, values in row.items()}
+        for genre, row in figures["written"].items()
     }
     return {
         f"Chords ahead of time ({where})": [
@@ -196,6 +197,6 @@ def _named(method: str) -> str:
     return f"model, {method}" if method.startswith("sections") else method
 
 
-def _beside(ours: float | None, theirs: float | None) -> str:
-    """A figure, and that of held-out pieces in brackets."""
+def _with_held_out(ours: float | None, theirs: float | None) -> str:
+    """A figure, followed by that of held-out pieces in brackets."""
     return ("–" if ours is None else f"{ours:.2f}") + ("" if theirs is None else f" ({theirs:.2f})")

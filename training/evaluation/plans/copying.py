@@ -1,7 +1,7 @@
-"""How long the progressions are that a plan has in common with a training piece.
+"""The longest progression that a plan has in common with a training piece.
 
-A progression is the sequence of chords without repeats in a row, relative to the tonic. Held-out pieces have long ones
-too, as many pieces go round the same few chords; so they stand beside what a model writes.
+A progression is a sequence of chords relative to the tonic, without immediate repeats. Many pieces repeat the same few
+chords, so held-out pieces also have long common progressions. The figures of a model are compared with theirs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def changes_of(chords: Sequence[int]) -> NDArray[np.int64]:
-    """The chords of slots without repeats in a row."""
+    """The chords of slots without immediate repeats."""
     found = np.asarray(chords, np.int64)
     return found[np.flatnonzero(np.diff(found, prepend=-1))]
 
 
 class Progressions:
-    """All progressions of some pieces, to look others up in."""
+    """An index of all progressions of some pieces."""
 
     def __init__(self, pieces: Sequence[Sequence[int]]) -> None:
         """pieces: chords of their slots."""
@@ -29,10 +29,10 @@ class Progressions:
         self._known: dict[int, NDArray[np.uint64]] = {}
 
     def longest_common(self, chords: Sequence[int]) -> int:
-        """Chords of the longest progression of a piece that is in one of these, too."""
+        """The length in chords of the longest progression in common with one of the indexed pieces."""
         changes = changes_of(chords)
         low, high = 0, len(changes)
-        while low < high:  # what has a common progression of some length has one of each shorter length
+        while low < high:  # a common progression contains common ones of every shorter length
             middle = (low + high + 1) // 2
             if np.isin(_hashes(changes, middle), self._of(middle)).any():
                 low = middle
@@ -47,7 +47,7 @@ class Progressions:
 
 
 def _hashes(changes: NDArray[np.int64], length: int) -> NDArray[np.uint64]:
-    """A hash of each run of `length` chords, multiplied modulo 2^64: two unlike ones are alike once in 2^50 or so."""
+    """A hash of each run of `length` chords, modulo 2^64. Different runs rarely collide, about once in 2^50."""
     if len(changes) < length:
         return np.zeros(0, np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(_scattered(changes), length)

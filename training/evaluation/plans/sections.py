@@ -1,7 +1,7 @@
-"""The yardstick of sections: does what starts return, which one is it, and what a section costs in nats.
+"""Figures of sections: whether the next section returns, which one it is, and nats a section.
 
-Asked before every section but the first; the end is asked for in nats alone. Sections are pooled within a genre, and
-the figure is the mean of the genres.
+They are measured before every section but the first. The end of a piece counts for nats only. Sections are pooled
+within a genre, and the figure is the mean of the genres.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ Logs = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 
 def with_sections(pieces: Sequence[PlanPiece]) -> list[PlanPiece]:
-    """The pieces that are asked about."""
+    """The pieces with sections, of the genres that are measured."""
     return [piece for piece in pieces if piece.genre in GENRES and piece.form]
 
 
 def measure_sections(logs: Logs, pieces: Sequence[PlanPiece]) -> dict[str, dict[str, float]]:
-    """Genre -> the figures, and under "mean" their mean. logs: gives log probabilities (questions, answers) for what
-    is told before them, of a piece."""
+    """Genre -> the figures, and under "mean" their mean. logs: returns log probabilities
+    (sections, answers) for the features of a piece, (sections, columns)."""
     found: dict[str, list[NDArray[np.float64]]] = {}
     for piece in with_sections(pieces):
         rows, right = form_features(form_genre(piece), piece.form)
-        said, answer = logs(rows)[1:], right[1:, 0]
-        told = said[:, :END]  # the end aside
-        returns = np.logaddexp.reduce(told[:, :NEW], -1) > told[:, NEW]
+        log_probs, answer = logs(rows)[1:], right[1:, 0]
+        continuing = log_probs[:, :END]  # without the end
+        returns = np.logaddexp.reduce(continuing[:, :NEW], -1) > continuing[:, NEW]
         judged = np.stack(
             [
                 (returns == (answer != NEW)).astype(float),
-                (told.argmax(-1) == answer).astype(float),
-                -said[np.arange(len(answer)), answer],
+                (continuing.argmax(-1) == answer).astype(float),
+                -log_probs[np.arange(len(answer)), answer],
                 (answer != END).astype(float),
             ],
             -1,
@@ -52,7 +52,7 @@ def measure_sections(logs: Logs, pieces: Sequence[PlanPiece]) -> dict[str, dict[
 
 
 def majority_figures(pieces: Sequence[PlanPiece]) -> dict[str, float]:
-    """What is right when what starts is always said to return, and when it is always said to be new."""
+    """Accuracy of always predicting a section that returns, and of always predicting a new one."""
     found: dict[str, list[bool]] = {}
     for piece in with_sections(pieces):
         answers = form_features(form_genre(piece), piece.form)[1][1:-1, 0]
@@ -62,7 +62,7 @@ def majority_figures(pieces: Sequence[PlanPiece]) -> dict[str, float]:
 
 
 def network_logs(form: Any) -> Logs:
-    """`Logs` of a form network, or of a bundle in its place."""
+    """`Logs` of a form network or a `BundleForm`."""
 
     def logs(rows: NDArray[np.int64]) -> NDArray[np.float64]:
         with torch.no_grad():

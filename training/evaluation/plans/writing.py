@@ -1,4 +1,4 @@
-"""Plans that a model writes, beside held-out pieces: what they copy, and what they are like."""
+"""Plans that a model writes, compared with held-out pieces: copying, and figures of chords and sections."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from training.evaluation.plans.copying import Progressions, changes_of
 
 BARS = 64
 MODES = ("major", "minor")
-LONG = 4  # bars of a section whose end is looked at
+LONG = 4  # bars from which the end of a section is counted
 TONIC, DOMINANT = 0, 7
 
 
 def write_plans(writer: PlanWriter, count: int) -> dict[str, list[Plan]]:
-    """Genre -> plans of `BARS` bars, in major and minor by turns."""
+    """Genre -> `count` plans of `BARS` bars, alternately in major and minor."""
     found: dict[str, list[Plan]] = {}
     for genre in GENRES:
         for seed in range(count):
@@ -55,7 +55,7 @@ def copied(plans: Plans, written: dict[str, list[Plan]], held: Sequence[PlanPiec
 
 
 def written_figures(written: dict[str, list[Plan]], held: Sequence[PlanPiece]) -> dict[str, Any]:
-    """Genre -> figure -> that of the plans that were written, and of held-out pieces (None: they do not tell)."""
+    """Genre -> figure -> its value for written plans and for held-out pieces (None if not defined for these)."""
     found: dict[str, Any] = {}
     for genre, own in written.items():
         ours = [
@@ -77,7 +77,7 @@ def written_figures(written: dict[str, list[Plan]], held: Sequence[PlanPiece]) -
 def describe(
     chords: Sequence[int], metres: Sequence[tuple[int, int]], sections: Sequence[Section], genre: str
 ) -> dict[str, float]:
-    """Changes of chord a bar; of known sections, the share that return, and of those of `LONG` bars or more, the share
+    """Changes of chord a bar, the share of known sections that return, and the share of those of `LONG` bars or more
     that end on tonic or dominant."""
     found = {"changes a bar": len(changes_of(chords)) / max(len(metres), 1)}
     ends = np.cumsum([slots_in_bar(metre, genre) for metre in metres])

@@ -1,8 +1,8 @@
-"""The yardstick of chords ahead of time.
+"""Figures of predicted chords.
 
-Slots and classes are those of `instrument.models.plan.slots`. A change is a slot whose chord is not the previous one;
-nats a change are all nats over the number of changes; top-1 is at changes, the previous chord excluded. Slots are
-pooled within a genre, and the figure is the mean of the genres.
+Slots and classes are those of `instrument.models.plan.slots`. A change is a slot with another chord than the
+previous slot. Nats a change are all nats divided by the number of changes. Top-1 is the accuracy at changes, with the
+previous chord excluded. Slots are pooled within a genre, and the figure is the mean of the genres.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from training.data.plans import PlanPiece
 from training.families.plan.task import chord_nats
 
 FIGURES = ("nats a slot", "nats a change", "top-1")
-Judge = Callable[[Sequence["Told"]], "list[tuple[NDArray[np.float64], NDArray[np.int64]]]"]
+Judge = Callable[[Sequence["PieceFeatures"]], "list[tuple[NDArray[np.float64], NDArray[np.int64]]]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A piece, and what is told of its slots."""
+class PieceFeatures:
+    """A piece and the features of its slots, (slots, `WIDTH`)."""
 
     piece: PlanPiece
     rows: NDArray[np.int8]
@@ -41,19 +41,19 @@ class Told:
         return found
 
 
-def told(pieces: Sequence[PlanPiece]) -> list[Told]:
-    """Pieces with their sections known."""
-    return [Told(piece, piece.features()) for piece in pieces if piece.chords]
+def with_features(pieces: Sequence[PlanPiece]) -> list[PieceFeatures]:
+    """Features of the pieces that have chords, with their sections known."""
+    return [PieceFeatures(piece, piece.features()) for piece in pieces if piece.chords]
 
 
-def hidden(pieces: Sequence[Told]) -> list[Told]:
-    """The pieces with nothing told of their sections."""
-    return [Told(each.piece, without_sections(each.rows)) for each in pieces]
+def hide_sections(pieces: Sequence[PieceFeatures]) -> list[PieceFeatures]:
+    """The pieces with the features of sections set to unknown."""
+    return [PieceFeatures(each.piece, without_sections(each.rows)) for each in pieces]
 
 
-def measure(judge: Judge, pieces: Sequence[Told]) -> dict[str, dict[str, float]]:
-    """Genre -> the figures, and under "mean" their mean. judge: gives for each piece nats of its slots, and the
-    likeliest chord at each but the previous one."""
+def measure(judge: Judge, pieces: Sequence[PieceFeatures]) -> dict[str, dict[str, float]]:
+    """Genre -> the figures, and under "mean" their mean. judge: returns for each piece the nats of its slots,
+    and at each the likeliest chord other than the previous one."""
     sums: dict[str, NDArray[np.float64]] = {}
     for each, (nats, guesses) in zip(pieces, judge(pieces), strict=True):
         changes = each.changes
@@ -69,5 +69,5 @@ def measure(judge: Judge, pieces: Sequence[Told]) -> dict[str, dict[str, float]]
 
 
 def network_judge(network: Any) -> Judge:
-    """A `Judge` of a network or of a bundle in its place."""
+    """A `Judge` of a network or a `BundlePlan`."""
     return lambda pieces: chord_nats(network, [p.rows for p in pieces], [p.piece.chords for p in pieces])

@@ -62,7 +62,7 @@ class Train(tasks.Train):
         return CRITIC, min(1.0, (progress - self.prior_share) / max(1 - self.prior_share, 1e-9))
 
     def rate_at(self, batch: int, progress: float) -> float:
-        """Stepped, anew in each phase."""
+        """A step schedule that starts again in each phase."""
         phase, within = self.phase(progress)
         rate = (
             self.critic_learning_rate

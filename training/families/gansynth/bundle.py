@@ -130,8 +130,8 @@ def release(corpus: Corpus, clips: list[Clip]) -> float:
         after = clip.frames - clip.held
         if clip.held and after >= 6 * WINDOW:
             loud = loudness(corpus.read(clip, clip.held, after))
-            heard = loud > max(loud[0] - 60, -80)
-            end = len(loud) if heard.all() else int(np.argmin(heard))
+            audible = loud > max(loud[0] - 60, -80)
+            end = len(loud) if audible.all() else int(np.argmin(audible))
             if loud[0] > -60:
                 slope = np.polyfit(np.arange(end), loud[:end], 1)[0] if end > 3 else -60 / max(end, 1)
                 found.append(60 * WINDOW / corpus.rate / max(-slope, 0.1))

@@ -23,7 +23,7 @@ class Config:
     """kind: melody or drums; bars: of a phrase; latent: size of z; embedding: of a token; encoder, decoder: units of
     these LSTMs; segment_features: width of what the posterior reads at a segment; layers: of the decoder; segment:
     steps that are encoded and decoded at once; conductor: its units, 0 for a flat decoder; context: width of the
-    conductor's output for a segment; separate_segments: the encoder starts anew at every segment; segment_view: width
+    conductor's output for a segment; separate_segments: reset the encoder at every segment; segment_view: width
     of a linear projection of z that the conductor gets for each segment, 0 for none."""
 
     kind: str = "melody"
@@ -47,7 +47,7 @@ class Config:
 
     @property
     def segments(self) -> int:
-        """How often the decoder starts anew in a phrase."""
+        """How often the decoder is reset in a phrase."""
         return self.shape.steps // self.segment if self.conductor else 1
 
 

@@ -1,4 +1,4 @@
-"""What of a bundle is a plan model's own: parity, nats, golden file, fields."""
+"""The parts of bundling that are specific to plan models: parity, nats, golden file, manifest fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.families.knobs import temperature_knob
 from training.families.plan.predictor import BundlePlan
 from training.families.plan.task import chord_nats, form_batch, form_genre, valid_pieces
 
-EXAMPLES, SLOTS = 4, 64  # pieces and slots that parity and golden file hold
+EXAMPLES, SLOTS = 4, 64  # pieces and slots for parity and the golden file
 
 
 class PlanBundling:
@@ -38,8 +38,8 @@ class PlanBundling:
         self.chords = [piece.chords for piece in self.held]
 
     def parity(self, bundle: Bundle) -> float:
-        """Largest difference of a log probability between network and bundle over held-out pieces, where it counts:
-        none below a probability of e^-10."""
+        """Largest difference of a log probability between network and bundle over held-out pieces. Log probabilities
+        below -10 count as -10."""
         theirs, mine = self._run(BundlePlan(bundle)), self._run(self.network)
         return max(float(np.abs(np.maximum(mine[n], -10) - np.maximum(theirs[n], -10)).max()) for n in mine)
 
@@ -49,7 +49,7 @@ class PlanBundling:
         return float(np.mean(np.concatenate([nats for nats, _ in chord_nats(network, self.rows, self.chords)])))
 
     def golden(self, bundle: Bundle) -> dict[str, np.ndarray]:
-        """Slots and sections of a piece, and what this bundle says of them, one lane alone as it is asked."""
+        """Features of slots and sections of a piece, and the bundle's outputs for them, with a batch size of 1."""
         rows, forms = self._examples()
         found = self._run(BundlePlan(bundle), slice(0, 1))
         return {"row": rows[:1].numpy(), "form_row": forms[:1].numpy()} | found
@@ -57,22 +57,22 @@ class PlanBundling:
     def _examples(self) -> tuple[torch.Tensor, torch.Tensor]:
         long = sorted(self.rows, key=len, reverse=True)[:EXAMPLES]
         size = min(SLOTS, *(len(rows) for rows in long)) if len(long) > 1 else min(SLOTS, len(long[0]))
-        told = np.stack([rows[:size] for rows in long]).astype(np.int64)
+        inputs = np.stack([rows[:size] for rows in long]).astype(np.int64)
         forms = [form_features(form_genre(p), p.form) for p in self.held if len(p.form) > 1][:EXAMPLES]
         rows, _ = form_batch(forms or [form_features(0, ())])
-        return torch.from_numpy(told), rows
+        return torch.from_numpy(inputs), rows
 
     @torch.no_grad()
     def _run(self, model: Any, batch_size: slice = slice(None)) -> dict[str, np.ndarray]:
         rows, forms = self._examples()
-        answers, heard = model.form(forms[batch_size])
-        answer = torch.zeros(heard.shape[0], dtype=torch.int64)
-        length, kind = model.form.details(heard[:, -1].contiguous(), answer, answer + 4)
+        answers, context = model.form(forms[batch_size])
+        answer = torch.zeros(context.shape[0], dtype=torch.int64)
+        length, kind = model.form.details(context[:, -1].contiguous(), answer, answer + 4)
         found = {"chords": model(rows[batch_size])[0], "answers": answers, "length": length, "kind": kind}
         return {name: value.numpy() for name, value in found.items()}
 
     def licences(self) -> dict[str, str]:
-        """Of the training pieces."""
+        """Source -> licence of the training pieces."""
         return licences(self.pieces)
 
     def fields(self) -> dict[str, Any]:

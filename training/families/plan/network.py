@@ -1,9 +1,11 @@
-"""The plan network: two GRU layers over slots that may point at an echo, and a small GRU over sections.
+"""The plan network: two GRU layers over slots with pointers to echoes, and a small GRU over sections.
 
-The next chord is drawn from a mixture: what the network says by itself, the previous chord, or one of the echoes
-(`instrument.models.plan.slots`), with weights that a gate learns: a pointer network (Merity et al., "Pointer Sentinel
-Mixture Models", ICLR 2017) whose pointers are musical places instead of attention over the past. The sections are
-answered in the same manner without pointers, as their number is small. The two share no weights.
+The distribution of the next chord is a mixture of the network's own softmax, the previous chord and the echoes
+(`instrument.models.plan.slots`). A gate predicts the weights. This is a pointer network (Merity et al., "Pointer
+Sentinel Mixture Models", ICLR 2017) whose pointers are musical places instead of attention over the past. Sections are
+predicted without pointers, as their number is small. The two networks share no weights.
+
+The embeddings' name `told` and the port `heard` are those of saved weights and graphs.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from instrument.models.plan import form, slots
 from training.core.graphs import Graph
 
 IMPOSSIBLE = -1e9
-SMALLEST = 1e-6  # probability of what neither the network nor an echo says
+SMALLEST = 1e-6  # added to all probabilities, so that none is 0
 ECHOES = len(slots.ECHOES)
 EMBEDDING: Mapping[str, int] = {
     "previous": 48,
@@ -71,16 +73,16 @@ class Network(nn.Module):
         self.form = FormNetwork(config)
 
     def embed(self, rows: Tensor) -> Tensor:
-        """What is told, (..., `slots.WIDTH`), as numbers (..., width)."""
+        """Embeddings (..., width) of features (..., `slots.WIDTH`)."""
         count = len(slots.COLUMNS)
-        told = [table(rows[..., i]) for i, table in enumerate(self.told)]
+        embedded = [table(rows[..., i]) for i, table in enumerate(self.told)]
         echoes = self.echoes(rows[..., count : count + ECHOES]).flatten(-2)
         runs = [table(rows[..., count + ECHOES + i]) for i, table in enumerate(self.runs)]
-        return torch.cat([*told, echoes, *runs], -1)
+        return torch.cat([*embedded, echoes, *runs], -1)
 
-    def answer(self, heard: Tensor, told: Tensor, rows: Tensor) -> Tensor:
-        """Log probabilities (..., 97) of what the GRU heard, what it was told as numbers, and the rows themselves."""
-        mixed = torch.relu(self.mix(torch.cat([heard, told], -1)))
+    def answer(self, context: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
+        """Log probabilities (..., 97). context: output of the GRU; inputs: its input (see `embed`); rows: features."""
+        mixed = torch.relu(self.mix(torch.cat([context, inputs], -1)))
         own = torch.softmax(self.chords(mixed), -1)
         count = len(slots.COLUMNS)
         pointed = torch.cat([rows[..., :1], rows[..., count : count + ECHOES]], -1)
@@ -94,13 +96,13 @@ class Network(nn.Module):
     def forward(self, rows: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Log probabilities (batch, slots, 97) of the chord of each slot, and the state (2, batch, units) after them.
         rows: (batch, slots, `slots.WIDTH`)."""
-        told = self.drop(self.embed(rows))
-        heard, state = self.gru(told, state)
-        return self.answer(self.drop(heard), told, rows), state
+        inputs = self.drop(self.embed(rows))
+        context, state = self.gru(inputs, state)
+        return self.answer(self.drop(context), inputs, rows), state
 
 
 class FormNetwork(nn.Module):
-    """Which section comes next, how long it is and of which kind."""
+    """Predicts which section comes next, its length and its kind."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -116,36 +118,36 @@ class FormNetwork(nn.Module):
         self.kind = nn.Linear(config.form, form.SIZES["kind"])
 
     def embed(self, rows: Tensor) -> Tensor:
-        """What is told, (..., columns), as numbers (..., width)."""
+        """Embeddings (..., width) of features (..., columns)."""
         return torch.cat([table(rows[..., i]) for i, table in enumerate(self.told)], -1)
 
-    def which(self, heard: Tensor, rows: Tensor) -> Tensor:
-        """Log probabilities (..., `form.ANSWERS`). heard: the GRU's output and its input, (..., width)."""
+    def next_section(self, context: Tensor, rows: Tensor) -> Tensor:
+        """Log probabilities (..., `form.ANSWERS`). context: the GRU's output and its input, (..., width)."""
         earlier = torch.arange(form.ANSWERS, device=rows.device)
         never = (earlier < form.KNOWN) & (earlier >= rows[..., form.DISTINCT, None])
-        return torch.log_softmax(self.out(heard) + torch.where(never, IMPOSSIBLE, 0.0), -1)
+        return torch.log_softmax(self.out(context) + torch.where(never, IMPOSSIBLE, 0.0), -1)
 
-    def details(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    def details(self, context: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities of the length, (..., `form.LONGEST`), and of the kind, (..., 3). answer: which section it
-        is; before: how long it was when it was last heard."""
-        told = torch.cat([heard, self.answers(answer), self.lengths(before)], -1)
-        said = self.drop(torch.relu(self.detail(told)))
-        return torch.log_softmax(self.length(said), -1), torch.log_softmax(self.kind(said), -1)
+        is; before: its length at its last appearance."""
+        inputs = torch.cat([context, self.answers(answer), self.lengths(before)], -1)
+        hidden = self.drop(torch.relu(self.detail(inputs)))
+        return torch.log_softmax(self.length(hidden), -1), torch.log_softmax(self.kind(hidden), -1)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Log probabilities (batch, sections, `form.ANSWERS`), and what `details` hears. rows: (batch, sections,
-        columns)."""
-        told = self.drop(self.embed(rows))
-        out, _ = self.gru(told)
-        heard = torch.cat([self.drop(out), told], -1)
-        return self.which(heard, rows), heard
+        """Log probabilities (batch, sections, `form.ANSWERS`), and the context for `details`. rows: (batch,
+        sections, columns)."""
+        inputs = self.drop(self.embed(rows))
+        out, _ = self.gru(inputs)
+        context = torch.cat([self.drop(out), inputs], -1)
+        return self.next_section(context, rows), context
 
 
 # --- export: the graphs of a bundle
 
 
 class Cell(nn.Module):
-    """A layer of a GRU for one step, its gates written out, so that each is one product that quantises well."""
+    """One step of a GRU layer, written as separate linear layers because these quantise well."""
 
     def __init__(self, gru: nn.GRU, layer: int) -> None:
         super().__init__()
@@ -173,17 +175,17 @@ class ChordStep(nn.Module):
 
     def forward(self, row: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        told = x = self.network.embed(row)
+        inputs = x = self.network.embed(row)
         after = []
         for i, cell in enumerate(self.cells):
             x = cell(x, hidden[:, i])
             after.append(x)
-        return self.network.answer(x, told, row), torch.stack(after, 1)
+        return self.network.answer(x, inputs, row), torch.stack(after, 1)
 
 
 class FormStep(nn.Module):
-    """row (batch, columns), hidden (batch, units) -> log probabilities (batch, answers), heard (batch, width),
-    hidden."""
+    """row (batch, columns), hidden (batch, units) -> log probabilities (batch, answers), context (batch,
+    width), hidden."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -191,30 +193,30 @@ class FormStep(nn.Module):
 
     def forward(self, row: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        told = self.network.form.embed(row)
-        after = self.form_cell(told, hidden)
-        heard = torch.cat([after, told], -1)
-        return self.network.form.which(heard, row), heard, after
+        inputs = self.network.form.embed(row)
+        after = self.form_cell(inputs, hidden)
+        context = torch.cat([after, inputs], -1)
+        return self.network.form.next_section(context, row), context, after
 
 
 class FormDetails(nn.Module):
-    """heard (batch, width), answer and length before (batch,) -> log probabilities of length and kind."""
+    """context (batch, width), answer and length before (batch,) -> log probabilities of length and kind."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, context: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        return self.network.form.details(heard, answer, before)
+        return self.network.form.details(context, answer, before)
 
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
     config, batch_size = network.config, 2
-    heard = config.form + FORM_EMBEDDING * len(form.SIZES)
+    width = config.form + FORM_EMBEDDING * len(form.SIZES)
     row = torch.zeros(batch_size, slots.WIDTH, dtype=torch.int64)
-    told = torch.zeros(batch_size, len(form.SIZES), dtype=torch.int64)
+    form_row = torch.zeros(batch_size, len(form.SIZES), dtype=torch.int64)
     return {
         "chord": (
             ChordStep(network),
@@ -224,19 +226,19 @@ def graphs(network: Network) -> dict[str, Graph]:
         ),
         "form": (
             FormStep(network),
-            (told, torch.zeros(batch_size, config.form)),
+            (form_row, torch.zeros(batch_size, config.form)),
             [Port("row", "event", (-1, len(form.SIZES)), "int64"), Port("hidden", "state", (-1, config.form))],
             [
                 Port("answers", "logits", (-1, form.ANSWERS)),
-                Port("heard", "hidden", (-1, heard)),
+                Port("heard", "hidden", (-1, width)),
                 Port("hidden_after", "state", (-1, config.form)),
             ],
         ),
         "details": (
             FormDetails(network),
-            (torch.zeros(batch_size, heard), told[:, 0], told[:, 0].clone()),
+            (torch.zeros(batch_size, width), form_row[:, 0], form_row[:, 0].clone()),
             [
-                Port("heard", "hidden", (-1, heard)),
+                Port("heard", "hidden", (-1, width)),
                 Port("answer", "event", (-1,), "int64"),
                 Port("before", "event", (-1,), "int64"),
             ],
@@ -251,7 +253,7 @@ def states(network: Network) -> tuple[StatePair, ...]:
 
 
 def restored(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The network's parameters from those of its graphs, where the layers of its GRUs are cells."""
+    """The network's parameters from those of its graphs, which hold each GRU layer as a `Cell`."""
     layers = {"cells.0": ("gru", 0), "cells.1": ("gru", 1), "form_cell": ("form.gru", 0)}
     out = {name: value for name, value in found.items() if not name.startswith(("cells.", "form_cell."))}
     for cell, (gru, layer) in layers.items():

@@ -1,4 +1,4 @@
-"""A plan bundle that answers as the network does, so that both are measured by the same code."""
+"""A plan bundle with the interface of the network, so that the same code measures both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from instrument.models.bundle import Bundle
 
 
 class BundlePlan:
-    """The bundle in the place of a `Network`: log probabilities of chords, step by step."""
+    """A bundle with the interface of `Network`: log probabilities of chords, computed step by step."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._step = bundle.session("chord")
@@ -19,17 +19,17 @@ class BundlePlan:
 
     def __call__(self, rows: Tensor) -> tuple[Tensor]:
         """Log probabilities (batch, slots, 97) for rows (batch, slots, width) from the start of pieces."""
-        told = rows.numpy()
-        hidden = np.repeat(self._initial[None], len(told), 0)
+        inputs = rows.numpy()
+        hidden = np.repeat(self._initial[None], len(inputs), 0)
         found = []
-        for at in range(told.shape[1]):
-            logs, hidden = self._step.run({"row": told[:, at], "hidden": hidden})
+        for at in range(inputs.shape[1]):
+            logs, hidden = self._step.run({"row": inputs[:, at], "hidden": hidden})
             found.append(logs)
         return (torch.from_numpy(np.stack(found, 1)),)
 
 
 class BundleForm:
-    """The bundle in the place of a `FormNetwork`."""
+    """A bundle with the interface of `FormNetwork`."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._step, self._details = bundle.session("form"), bundle.session("details")
@@ -37,17 +37,17 @@ class BundleForm:
 
     def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """As `FormNetwork.forward`."""
-        told = rows.numpy()
-        hidden = np.zeros((len(told), self._width), np.float32)
-        answers, heard = [], []
-        for at in range(told.shape[1]):
-            logs, said, hidden = self._step.run({"row": np.maximum(told[:, at], 0), "hidden": hidden})
+        inputs = rows.numpy()
+        hidden = np.zeros((len(inputs), self._width), np.float32)
+        answers, contexts = [], []
+        for at in range(inputs.shape[1]):
+            logs, context, hidden = self._step.run({"row": np.maximum(inputs[:, at], 0), "hidden": hidden})
             answers.append(logs)
-            heard.append(said)
-        return torch.from_numpy(np.stack(answers, 1)), torch.from_numpy(np.stack(heard, 1))
+            contexts.append(context)
+        return torch.from_numpy(np.stack(answers, 1)), torch.from_numpy(np.stack(contexts, 1))
 
-    def details(self, heard: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    def details(self, context: Tensor, answer: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """As `FormNetwork.details`."""
-        feeds = {"heard": heard.numpy(), "answer": answer.numpy(), "before": before.numpy()}
+        feeds = {"heard": context.numpy(), "answer": answer.numpy(), "before": before.numpy()}
         length, kind = self._details.run(feeds)
         return torch.from_numpy(length), torch.from_numpy(kind)

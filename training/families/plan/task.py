@@ -1,7 +1,7 @@
-"""Learning plans: chords slot by slot, and sections one by one.
+"""Training of plan models: chords slot by slot, and sections one by one.
 
-A lane reads pieces from their beginning to their end, `steps` slots a batch, and its state goes on. In part of the
-pieces nothing is told of sections, so that the model also knows what to do without.
+A lane of the batch reads whole pieces, `steps` slots a batch, and keeps its state in between. In a share of the pieces
+the features of sections are set to unknown, so that the model also learns to do without them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from training.core.recipe import Recipe
 from training.data.plans import PlanPiece, Plans, open_plans
 from training.families import task as tasks
 
-LANES = 48  # pieces that are judged side by side
+LANES = 48  # pieces that are evaluated in one batch
 PADDING = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Train(tasks.Train):
     """steps: slots of a lane in a batch; balance: 0 = genres evenly, 1 = by their slots; hidden: share of the pieces
-    whose sections are not told; forms: pieces of a batch whose sections are learnt; form_balance: as `balance`, of
+    whose sections are hidden; forms: pieces of a batch whose sections are learnt; form_balance: as `balance`, for
     these by their number; valid_pieces: of each genre."""
 
     steps: int = 64
@@ -42,12 +42,12 @@ class Train(tasks.Train):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """There is nothing to choose."""
+    """A plan model has no settings of sampling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Mean of the genres' nats a slot with and without sections told, and nats a section with the end."""
+    """Nats a slot with sections known and unknown, mean of the genres; and nats a section, the end included."""
 
     known: float
     unknown: float
@@ -55,7 +55,7 @@ class Score:
 
     @property
     def total(self) -> float:
-        """The three together."""
+        """The sum of the three."""
         return self.known + self.unknown + self.form
 
     def mean_by_field(self) -> dict[str, float]:
@@ -68,14 +68,14 @@ class Score:
 
 
 class PlanTask:
-    """A `Task`: see the module."""
+    """The `Task` of plan models."""
 
     Train = Train
     Sampling = Sampling
     unit = "slots"
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
-        """HocketError if the recipe's data is not there, or holds nothing to learn from."""
+        """Raises HocketError if the recipe's data is missing or has no plans to train on."""
         plans = open_plans(recipe.data.folder)
         self.train, self.device, self.genres, self.data_hash = recipe.train, device, GENRES, plans.data_hash
         pieces = plans.select("train", recipe.data)
@@ -119,16 +119,16 @@ class PlanTask:
 
     @property
     def place(self) -> Any:
-        """Where each lane stands."""
+        """The position of each lane: piece, next slot, sections hidden."""
         return [list(lane) for lane in self._excerpts]
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Go on where these were taken."""
+        """Continue from a saved position and memory."""
         self._excerpts = [(int(piece), int(at), bool(hidden)) for piece, at, hidden in place]
         self.memory = tuple(m.to(self.device) for m in memory)
 
     def _next(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
-        """Rows (batch, steps, width), chords (batch, steps), `PADDING` behind a piece's end, and which excerpts begin
+        """Rows (batch, steps, width), chords (batch, steps), `PADDING` after a piece's end, and which excerpts begin
         a piece."""
         batch_size, steps = self.train.batch_size, self.train.steps
         rows = np.zeros((batch_size, steps, WIDTH), np.int64)
@@ -148,13 +148,13 @@ class PlanTask:
 
 
 def form_genre(piece: PlanPiece) -> int:
-    """What the form model is told as the genre of a piece."""
+    """The number of a piece's genre for the form network."""
     return GENRES.index(piece.genre) if piece.genre in GENRES else OTHER_FORMS
 
 
 def valid_pieces(plans: Plans, recipe: Recipe) -> list[PlanPiece]:
-    """Up to `valid_pieces` pieces of each genre of the validation split; of plans so few that none are kept back,
-    those that are learnt from."""
+    """Up to `valid_pieces` pieces of each genre from the validation split, or from the training split if the former
+    has no chords."""
     held = plans.select("valid", recipe.data)
     if not any(piece.chords for piece in held):
         held = plans.select("train", recipe.data)
@@ -162,7 +162,7 @@ def valid_pieces(plans: Plans, recipe: Recipe) -> list[PlanPiece]:
 
 
 def _shares(genres: Sequence[int], sizes: Sequence[int], balance: float) -> NDArray[np.float64]:
-    """How likely each piece is drawn, so that a genre has the share of its sizes to the power of `balance`."""
+    """Probability of drawing each piece. A genre is drawn in proportion to its total size to the power of `balance`."""
     genre = np.array(genres, np.int64)
     total = np.bincount(genre, sizes)
     each = np.maximum(total, 1) ** (balance - 1)
@@ -171,13 +171,13 @@ def _shares(genres: Sequence[int], sizes: Sequence[int], balance: float) -> NDAr
 
 
 def _nats(logs: Tensor, right: Tensor) -> Tensor:
-    """Nats of the answers (batch, steps) that are not padding, in one row."""
+    """Nats of the targets (batch, steps) that are not padding, (n,)."""
     there = right != PADDING
     return -logs[there].gather(-1, right[there][:, None])[:, 0]
 
 
 def form_batch(forms: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple[Tensor, Tensor]:
-    """Rows (pieces, sections, columns) and what is right, (pieces, sections, 4), `PADDING` behind the end."""
+    """Features (pieces, sections, columns) and targets (pieces, sections, 4), `PADDING` after the end."""
     longest = max(len(rows) for rows, _ in forms)
     rows, right = (
         np.stack([np.pad(f[i], ((0, longest - len(f[i])), (0, 0)), constant_values=fill) for f in forms])
@@ -189,14 +189,14 @@ def form_batch(forms: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> 
 def form_losses(
     network: nn.Module, forms: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], device: str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Nats a section of the answer, the first one aside (it is always new), and nats of length and kind."""
+    """Nats a section of the answer without the first one, which is always new; and nats of length and kind."""
     rows, right = (tensor.to(device) for tensor in form_batch(forms))
-    logs, heard = network(rows)
+    logs, context = network(rows)
     sections = _nats(logs[:, 1:], right[:, 1:, 0]).mean()
     real = right[..., 0] != PADDING
     real[:, 1:] &= right[:, 1:, 0] != logs.shape[-1] - 1  # the end has no length
     answer, before, length, kind = right[real].unbind(-1)
-    lengths, kinds = network.details(heard[real], answer, before)
+    lengths, kinds = network.details(context[real], answer, before)
     return sections, _nats(lengths, length).mean() + _nats(kinds, kind).mean()
 
 
@@ -204,16 +204,17 @@ def form_losses(
 def chord_nats(
     network: Any, rows: Sequence[NDArray[np.int8]], chords: Sequence[Sequence[int]], device: str = "cpu"
 ) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-    """For each piece the nats of its slots, and at each slot the likeliest chord but the last one.
+    """For each piece the nats of its slots, and at each slot the likeliest chord other than the previous one.
 
-    network: gives log probabilities as `Network` does. rows: what is told of each piece."""
+    network: returns log probabilities as `Network` does. rows: the features of each piece.
+    """
     found: list[Any] = [None] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     for begin in range(0, len(order), LANES):
         group = order[begin : begin + LANES]
         longest = max(len(rows[i]) for i in group)
-        told = np.stack([np.pad(rows[i], ((0, longest - len(rows[i])), (0, 0))) for i in group]).astype(np.int64)
-        logs = network(torch.from_numpy(told).to(device))[0].double().cpu().numpy()
+        inputs = np.stack([np.pad(rows[i], ((0, longest - len(rows[i])), (0, 0))) for i in group]).astype(np.int64)
+        logs = network(torch.from_numpy(inputs).to(device))[0].double().cpu().numpy()
         for lane, i in enumerate(group):
             found[i] = judged(logs[lane, : len(rows[i])], rows[i][:, 0], chords[i])
     return found
@@ -222,7 +223,7 @@ def chord_nats(
 def judged(
     logs: NDArray[np.float64], previous: NDArray[Any], chords: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The nats of a piece's slots, and at each the likeliest chord but the previous one. logs: log probabilities
+    """The nats of a piece's slots, and at each the likeliest chord other than the previous one. logs: log probabilities
     (slots, 97)."""
     at = np.arange(len(logs))
     nats = -logs[at, np.asarray(chords)]
@@ -236,9 +237,9 @@ def score(network: nn.Module, pieces: Sequence[PlanPiece], device: str = "cpu") 
     rows = [piece.features() for piece in pieces]
     chords = [piece.chords for piece in pieces]
     means = []
-    for told in (rows, [without_sections(r) for r in rows]):
+    for inputs in (rows, [without_sections(r) for r in rows]):
         by_genre: dict[str, list[NDArray[np.float64]]] = {}
-        for piece, (nats, _) in zip(pieces, chord_nats(network, told, chords, device), strict=True):
+        for piece, (nats, _) in zip(pieces, chord_nats(network, inputs, chords, device), strict=True):
             by_genre.setdefault(piece.genre, []).append(nats)
         means.append(float(np.mean([np.concatenate(nats).mean() for nats in by_genre.values()])))
     forms = [form_features(form_genre(piece), piece.form) for piece in pieces if len(piece.form) > 1]
