@@ -75,7 +75,7 @@ def let_play(sound: MixThread, clock: ManualClock, frames: int) -> NDArray[np.fl
     first = audio.status().written
     while audio.status().written < first + frames:
         wait_for(lambda: audio.status().written >= audio.status().played + 2 * BLOCK, what="the mixer")
-        wait_for(lambda: not sound.players.lacks(BLOCK), what="a stream")
+        wait_for(lambda: not sound.players.is_short(BLOCK), what="a stream")
         clock.advance(block_ns)
     wait_for(lambda: len(audio.recorded) >= first + frames, what="the last block")
     return audio.recorded[first : first + frames]
