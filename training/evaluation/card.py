@@ -16,6 +16,10 @@ KINDS: dict[Kind, str] = {
     "voice": "A sound model (a voice)",
     "vocoder": "A part of sound models",
 }
+RIGHTS = (
+    "The music and the sound that you make with it are yours to use, sell and publish, without attribution. Check a "
+    "long passage before you publish it, as a model can come close to a piece that it was trained on."
+)
 
 
 def write_card(folder: Path, figures: dict[str, Any]) -> None:
@@ -34,6 +38,8 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         *_offered(manifest),
         "",
         f"Licence: {manifest.licence}, with the attributions below.",
+        "",
+        RIGHTS,
         "",
         "## Training",
         "",
