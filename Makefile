@@ -1,6 +1,6 @@
 # make play   installs what is missing and opens the instrument   (ARGS="--headless" and the like are passed on)
 # make test   installs what is missing and runs every check
-# make trials measures what takes long and is no matter of right or wrong, such as how even a model plays
+# make trials runs the long measurements that are no tests of correctness, such as how evenly a model plays
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ play: ready-play
 test: ready-test
 	@$(MAKE) --no-print-directory --keep-going lint check
 
-# What is arithmetic alone runs beside itself; what keeps time, with devices and windows, has the machine to itself.
+# Tests that only compute run in parallel. Tests with real time, devices or windows run one at a time.
 check:
 	@failed=0; \
 	$(BIN)/python -m pytest --cov --cov-report= -n auto --dist loadfile $(ARITHMETIC) $(ARGS) || failed=1; \

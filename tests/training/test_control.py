@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest
+from instrument.models.manifest import Knob, Manifest
 from instrument.models.notes.conditions import DENSITIES, REGISTERS
 from instrument.models.notes.player import Ask
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece, tidy
 from instrument.music.phrases import Shape
 from instrument.music.timebase import Metre, MetreMap
+from tests.support.manifests import stand_in_manifest
 from training.data.notes.phrases import PartShards
 from training.data.notes.prepare import prepare
 from training.data.notes.shards import Shards
@@ -90,24 +91,8 @@ class Obliging:
 
 
 def manifest(*genres: str) -> Manifest:
-    return Manifest(
-        VERSION,
-        "stand-in",
-        "Stand-in",
-        "lstm",
-        "1.0.0",
-        "CC0-1.0",
-        (Graph("step", "step.onnx", "0" * 64, (), ()),),
-        Golden("golden.npz", "0" * 64, 0.01),
-        condition_genres=genres,
-        genres=genres,
-        parts=(int(Part.MELODY),),
-        knobs=(
-            Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
-            Knob("density", "Density", high=8, zero="free"),
-            Knob("register", "Register", high=8, zero="free"),
-        ),
-    )
+    knobs = (Knob("density", "Density", high=8, zero="free"), Knob("register", "Register", high=8, zero="free"))
+    return stand_in_manifest(*genres, knobs=knobs)
 
 
 # --- knobs

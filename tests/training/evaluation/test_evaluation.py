@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 
 from instrument.errors import HocketError
-from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest, write_manifest
+from instrument.models.manifest import Knob, Manifest, write_manifest
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.corpus import GENRES, tune
+from tests.support.manifests import stand_in_manifest
 from tests.support.pieces import COMMON, piece
 from training.data.notes.shards import Shards
 from training.evaluation import plots
@@ -44,23 +45,7 @@ BAR = 96
 
 
 def manifest(*genres: str) -> Manifest:
-    return Manifest(
-        VERSION,
-        "stand-in",
-        "Stand-in",
-        "lstm",
-        "1.0.0",
-        "CC0-1.0",
-        (Graph("step", "step.onnx", "0" * 64, (), ()),),
-        Golden("golden.npz", "0" * 64, 0.01),
-        condition_genres=genres,
-        genres=genres,
-        parts=(int(Part.MELODY),),
-        knobs=(
-            Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)),
-            Knob("temperature", "Temperature", low=0.1, high=2.0, default=0.8),
-        ),
-    )
+    return stand_in_manifest(*genres, knobs=(Knob("temperature", "Temperature", low=0.1, high=2.0, default=0.8),))
 
 
 class Scripted:
