@@ -62,6 +62,16 @@ class Score(Protocol):
         ...
 
 
+class FieldScore:
+    """Base of a score whose parts are the fields of a dataclass with slots."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def mean_by_field(self) -> dict[str, float]:
+        """All fields, rounded to four digits."""
+        return {name: round(getattr(self, name), 4) for name in self.__slots__}
+
+
 class Task(Protocol):
     """See the module. unit: what `size`, the amount in a batch, counts; data_hash: names what it learns from;
     genres: those (or instruments) of the condition, in order."""

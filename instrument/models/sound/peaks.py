@@ -13,7 +13,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.sound.spectral import MelFormat, hann_lobe, hertz_of, mel_magnitudes, mel_matrix, mel_of
+from instrument.models.sound.spectral import MelFormat, format_matrix, hann_lobe, hertz_of, mel_magnitudes, mel_of
 
 MAX_DISTANCE = 4.0  # bins: a partial further away has no effect on a bin
 STEPS = 256  # of the table of the lobe, per bin
@@ -48,7 +48,7 @@ class Peaks:
         self._bins = bins
         self._band = np.abs(bins[:, None] - self._centres).argmin(1)
         self._low = int((self._band < DEEP_BANDS).sum())  # bins
-        width = np.interp(bins, self._centres, np.log(_matrix(format).sum(1)))
+        width = np.interp(bins, self._centres, np.log(format_matrix(format).sum(1)))
         self._gain = (width - np.log(2)).astype(np.float32)  # a lobe is two bins wide
         table = np.abs(hann_lobe(np.arange(int(MAX_DISTANCE * STEPS) + 1) / STEPS))
         self._lobe = np.log(np.maximum(table, np.exp(LOBE_FLOOR))).astype(np.float32)
@@ -137,7 +137,7 @@ def _deep_tones(format: MelFormat) -> DeepTones:
 
 def _shown(format: MelFormat, spacing: float) -> NDArray[np.float64]:
     """Magnitudes (DEEP_BANDS, partials) of the lowest bands for partials at multiples of a spacing in bins."""
-    matrix, bins = _matrix(format)[:DEEP_BANDS].astype(np.float64), np.arange(format.bins)
+    matrix, bins = format_matrix(format)[:DEEP_BANDS].astype(np.float64), np.arange(format.bins)
     edge = float(np.flatnonzero(matrix.any(0)).max()) + 2
     away = bins[:, None] - np.arange(1, int(edge / spacing) + 1) * spacing
     return np.asarray(matrix @ np.where(np.abs(away) < 2, hann_lobe(away), 0))
@@ -178,16 +178,12 @@ def _nearest(peak: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where((nearest >= 0) & (nearest < count), nearest, -1)
 
 
-def _matrix(format: MelFormat) -> Floats:
-    return mel_matrix(format.rate, format.fft, format.mels, format.low, format.high)
-
-
 @functools.cache
 def _polynomials(format: MelFormat) -> Floats:
     """Coefficients (DEGREE + 1, mels): from the centroid of three bands to where a sine is, both in bands."""
     hertz = hertz_of(np.linspace(mel_of(format.low), mel_of(format.high), format.mels + 2))
     edges, bins = hertz * format.fft / format.rate, np.arange(format.bins)
-    matrix = np.pad(_matrix(format).astype(np.float64), ((1, 1), (0, 0)))
+    matrix = np.pad(format_matrix(format).astype(np.float64), ((1, 1), (0, 0)))
     out = np.zeros((DEGREE + 1, format.mels))
     for i in range(format.mels):
         spacing = (edges[i + 2] - edges[i]) / 2

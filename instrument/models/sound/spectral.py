@@ -167,14 +167,15 @@ def mel_matrix(rate: int, fft: int, mels: int, low: float, high: float) -> NDArr
     return matrix
 
 
-def _matrix(format: MelFormat) -> NDArray[np.float32]:
+def format_matrix(format: MelFormat) -> NDArray[np.float32]:
+    """`mel_matrix` of a format."""
     return mel_matrix(format.rate, format.fft, format.mels, format.low, format.high)
 
 
 def mel_of_spectra(magnitudes: NDArray[np.float32], format: MelFormat) -> NDArray[np.float32]:
     """Normalised log mels (..., mels) of magnitudes (..., bins): a full sine has about one in its band before the
     logarithm."""
-    mel = magnitudes @ _matrix(format).T * np.float32(4 / format.fft)
+    mel = magnitudes @ format_matrix(format).T * np.float32(4 / format.fft)
     return np.asarray((np.log(np.maximum(mel, FLOOR)) - CENTRE) / SPREAD, np.float32)
 
 
@@ -203,13 +204,13 @@ SILENCE = (np.log(FLOOR) - CENTRE) / SPREAD  # a normalised log mel of silence
 
 @functools.cache
 def _inverse(format: MelFormat) -> NDArray[np.float32]:
-    return np.ascontiguousarray(np.linalg.pinv(_matrix(format).astype(np.float64)).T, np.float32)
+    return np.ascontiguousarray(np.linalg.pinv(format_matrix(format).astype(np.float64)).T, np.float32)
 
 
 def magnitudes(log_mels: NDArray[np.float32], format: MelFormat) -> NDArray[np.float32]:
     """Magnitudes (frames, bins) with about these mels: least squares, then multiplicative updates, as none is below
     zero."""
-    mel, matrix = mel_magnitudes(log_mels) * np.float32(format.fft / 4), _matrix(format)
+    mel, matrix = mel_magnitudes(log_mels) * np.float32(format.fft / 4), format_matrix(format)
     found = np.maximum(mel @ _inverse(format), np.float32(1e-6))
     target = mel @ matrix
     for _ in range(20):  # multiplicative updates (Lee & Seung)

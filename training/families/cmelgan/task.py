@@ -86,7 +86,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(tasks.FieldScore):
     """On held-out music. near: mean difference of a mel after coding and generation; bits: of a code under the prior;
     style: bits of a style; distance: between generated windows and real ones (`distance`); phase: phase of the run."""
 
@@ -100,10 +100,6 @@ class Score:
     def total(self) -> float:
         """The distance; the later phase counts first."""
         return self.distance + 100.0 * (CRITIC - self.phase)
-
-    def mean_by_field(self) -> dict[str, float]:
-        """All figures."""
-        return {name: round(getattr(self, name), 4) for name in self.__slots__}
 
     def line(self) -> str:
         """One line for a log."""

@@ -63,7 +63,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(tasks.FieldScore):
     """Mean errors on held-out notes with z = 0: levels, weighted and not, and loudness in decibels; cents; tuning in
     cents; loss and release in decibels a second."""
 
@@ -79,10 +79,6 @@ class Score:
     def total(self) -> float:
         """What decides."""
         return self.weighted
-
-    def mean_by_field(self) -> dict[str, float]:
-        """All figures."""
-        return {name: round(getattr(self, name), 4) for name in self.__slots__}
 
     def line(self) -> str:
         """One line for a log."""

@@ -80,7 +80,7 @@ class Train(tasks.Train):
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(tasks.FieldScore):
     """Mean differences of held-out notes with z = 0: of log magnitudes over both floors (nats), and of
     frequencies (percent)."""
 
@@ -92,10 +92,6 @@ class Score:
     def total(self) -> float:
         """The weighted sum, as in the loss."""
         return self.fine + LOUD * self.coarse + 0.3 * self.tuning
-
-    def mean_by_field(self) -> dict[str, float]:
-        """All figures."""
-        return {name: round(getattr(self, name), 4) for name in self.__slots__}
 
     def line(self) -> str:
         """One line for a log."""

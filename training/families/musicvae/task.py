@@ -45,7 +45,7 @@ class Train(tasks.Train):
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(tasks.FieldScore):
     """Accuracy a step on held-out phrases, with the true tokens before (teacher forcing) and free-running at
     temperature 1; the same of the steps with an onset alone; bits: of the KL divergence."""
 
@@ -59,10 +59,6 @@ class Score:
     def total(self) -> float:
         """The error rate, free-running."""
         return 1 - self.free_running
-
-    def mean_by_field(self) -> dict[str, float]:
-        """All figures."""
-        return {name: round(getattr(self, name), 4) for name in self.__slots__}
 
     def line(self) -> str:
         """One line for a log."""

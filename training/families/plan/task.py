@@ -46,7 +46,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(tasks.FieldScore):
     """Nats a slot with sections known and unknown, mean of the genres; and nats a section, the end included."""
 
     known: float
@@ -57,10 +57,6 @@ class Score:
     def total(self) -> float:
         """The sum of the three."""
         return self.known + self.unknown + self.form
-
-    def mean_by_field(self) -> dict[str, float]:
-        """All figures."""
-        return {name: round(getattr(self, name), 4) for name in self.__slots__}
 
     def line(self) -> str:
         """One line for a log."""

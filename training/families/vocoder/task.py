@@ -79,7 +79,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Score(tasks.FieldScore):
     """Multi-resolution STFT distances from held-out music: of the vocoder, and of Griffin and Lim."""
 
     vocoder: float
@@ -89,10 +89,6 @@ class Score:
     def total(self) -> float:
         """Their ratio."""
         return self.vocoder / self.griffin_lim
-
-    def mean_by_field(self) -> dict[str, float]:
-        """All figures."""
-        return {"vocoder": round(self.vocoder, 4), "griffin_lim": round(self.griffin_lim, 4)}
 
     def line(self) -> str:
         """One line for a log."""
