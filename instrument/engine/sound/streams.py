@@ -60,18 +60,17 @@ class TunedStream:
         self._model = model
         self._tick_at = tick_at
         self._chords = chords
-        self._pending: deque[tuple[float, StreamSettings]] = deque(
-            maxlen=1000
-        )  # while it is stopped, only the last matters
+        # while it is stopped only the last matters, so a bound loses nothing
+        self._pending: deque[tuple[float, StreamSettings]] = deque(maxlen=1000)
         self._now: StreamSettings | None = None
         self._last: StreamSettings | None = None
         self._begin()
 
-    def update(self, tick: float, turned: StreamSettings) -> None:
+    def update(self, tick: float, settings: StreamSettings) -> None:
         """Change the settings at a tick."""
-        if turned != self._last:
-            self._last = turned
-            self._pending.append((tick, turned))
+        if settings != self._last:
+            self._last = settings
+            self._pending.append((tick, settings))
 
     def restart(self) -> None:
         """Begin with chunk 0 and the latest settings."""
