@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from instrument.models.manifest import Knob
+from instrument.models.manifest import VERSION, Golden, Graph, Knob, Manifest
 from instrument.models.notes.player import Ask
 from instrument.music.harmony import scale_mask
 from instrument.music.notes import Note, Part
@@ -154,3 +154,21 @@ def open_scale(slug: str) -> tuple[ScaleBundle, ScalePlayer]:
     if slug not in ("scale", "scale-2"):
         raise HocketError(f"unknown model {slug!r}: choose one of scale, scale-2")
     return ScaleBundle(slug, ("5ca1e" if slug == "scale" else "5ca1f") * 12), ScalePlayer()
+
+
+def stand_in_manifest(*genres: str, knobs: tuple[Knob, ...] = ()) -> Manifest:
+    """Of family `lstm`, with a melody part, these genres, a genre knob and `knobs`. No graph file is behind it."""
+    return Manifest(
+        VERSION,
+        "stand-in",
+        "Stand-in",
+        "lstm",
+        "1.0.0",
+        "CC0-1.0",
+        (Graph("step", "step.onnx", "0" * 64, (), ()),),
+        Golden("golden.npz", "0" * 64, 0.01),
+        condition_genres=genres,
+        genres=genres,
+        parts=(int(Part.MELODY),),
+        knobs=(Knob("genre", "Genre", "choice", default="none", choices=("none", *genres)), *knobs),
+    )

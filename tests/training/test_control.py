@@ -17,7 +17,7 @@ from instrument.music.midifile import write_midi
 from instrument.music.notes import Note, Part, Piece, tidy
 from instrument.music.phrases import Shape
 from instrument.music.timebase import Metre, MetreMap
-from tests.support.manifests import stand_in_manifest
+from tests.support.players import stand_in_manifest
 from training.data.notes.phrases import PartShards
 from training.data.notes.prepare import prepare
 from training.data.notes.shards import Shards

@@ -16,8 +16,8 @@ from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.corpus import GENRES, tune
-from tests.support.manifests import stand_in_manifest
 from tests.support.pieces import COMMON, piece
+from tests.support.players import stand_in_manifest
 from training.data.notes.shards import Shards
 from training.evaluation import plots
 from training.evaluation.card import write_card
