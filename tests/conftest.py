@@ -9,9 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.jack import jack, jack_server
+from tests.support.jack import jack, jack_server, jack_with_long_periods, long_period_server
 
-__all__ = ["hocket_home", "interruptible", "jack", "jack_server"]
+__all__ = [
+    "hocket_home",
+    "interruptible",
+    "jack",
+    "jack_server",
+    "jack_with_long_periods",
+    "long_period_server",
+]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

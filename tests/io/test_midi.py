@@ -81,7 +81,7 @@ def send_300(folder: Path) -> tuple[tuple[NDArray[np.int64], Recording, MidiStat
     return (due, recording, status), {"xruns": xruns, "messages sent late by the test": stalls}
 
 
-def test_every_message_is_on_its_frame(jack: JackServer, tmp_path: Path) -> None:
+def test_every_message_is_on_its_frame(jack_with_long_periods: JackServer, tmp_path: Path) -> None:
     due, recording, status = run_undisturbed(lambda: send_300(tmp_path))
     assert (status.backend, status.port, status.late) == ("jack", "Hocket:out", 0)
     number = [(m[2] - 1) * 128 + m[1] for _, m in recording.events]

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,16 +213,38 @@ def jack_server() -> Iterator[JackServer]:
     assert server.clients() == []
 
 
-@pytest.fixture
-def jack(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A running JACK server that this process and its children use; tests may stop, kill and start it.
-    None of those children may be left at the end."""
+@pytest.fixture(scope="session")
+def long_period_server() -> Iterator[JackServer]:
+    """The server that `jack_with_long_periods` starts as it is needed."""
+    server = JackServer(period=512)
+    yield server
+    server.stop()
+    assert server.clients() == []
+
+
+@contextmanager
+def serving(server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """Start the server for this process and its children. None of those children may be left at the end."""
     if not shutil.which("jackd"):
         pytest.skip("jackd is not installed (Debian, Ubuntu: sudo apt install jackd2)")
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", jack_server.name)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     monkeypatch.setenv("JACK_NO_START_SERVER", "1")
-    if not jack_server.running:
-        jack_server.start()
-    yield jack_server
-    servers = int(jack_server.running)
-    wait_for(lambda: len(jack_server.clients()) == servers, 5, "the end of every client of the JACK server")
+    if not server.running:
+        server.start()
+    yield server
+    servers = int(server.running)
+    wait_for(lambda: len(server.clients()) == servers, 5, "the end of every client of the JACK server")
+
+
+@pytest.fixture
+def jack(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A running JACK server that this process and its children use; tests may stop, kill and start it."""
+    with serving(jack_server, monkeypatch) as server:
+        yield server
+
+
+@pytest.fixture
+def jack_with_long_periods(long_period_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A JACK server that a busy machine disturbs less, where no single cycle may be lost."""
+    with serving(long_period_server, monkeypatch) as server:
+        yield server
