@@ -13,6 +13,8 @@ import grimp
 import pytest
 
 from instrument import __version__
+from instrument.engine.surface.naming import document
+from instrument.models.catalog import list_models
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 5 * 2**20
@@ -101,3 +103,8 @@ def test_the_version_is_the_same_everywhere(file: str, pattern: str) -> None:
     assert found[1] == __version__, (
         "the topmost version of CHANGELOG.md, CITATION.cff and instrument/__init__.py are one"
     )
+
+
+def test_the_page_of_names_is_that_of_the_tables() -> None:
+    page = (ROOT / "docs" / "control.md").read_text(encoding="utf-8")
+    assert page == document(list_models()), "write it again: hocket names --markdown > docs/control.md"

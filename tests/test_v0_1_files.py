@@ -83,7 +83,7 @@ def test_a_patch_with_voices_routing_and_controllers():
     assert saved.voices == {"melody": VoicePatch(73, -0.25, -6.0), "bass": VoicePatch(program=33)}
     assert saved.routing == Routing(
         audio="Built-in Audio", midi="Synth", midi_in="Keyboard", offset_ms=-7.5,
-        channels={"melody": 3, "drums": 10}, controllers={1: "0/temperature", 74: "-1/tempo"},
+        channels={"melody": 3, "drums": 10}, controllers={1: "0/temperature", 74: "band/tempo"},
     )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_a_patch_plays_with_every_knob_as_saved_and_is_saved_the_same(name, kind
     saved = patch(name)
     performance = Performance(saved, open_saved)
     assert performance.kinds == kinds
-    knobs = {f"-1/{knob}": value for knob, value in saved.knobs.items()}
+    knobs = {f"band/{knob}": value for knob, value in saved.knobs.items()}
     for number, player in enumerate(saved.players):
         knobs |= {f"{number}/{knob}": value for knob, value in player.knobs.items()}
     assert {knob: performance.values[knob] for knob in knobs} == knobs
@@ -145,7 +145,7 @@ def test_the_state_for_the_next_start():
     assert (saved.name, saved.knobs["tempo"], saved.routing.offset_ms) == ("Sound players", 97.0, -12.5)
     assert [player.model for player in saved.players] == ["small-tuned", "small-ddsp", "small-cmelgan"]
     assert saved.players[2].knobs["blend"] == 1.0
-    assert saved.routing.controllers == {1: "0/temperature", 74: "-1/tempo", 21: "2/blend"}
+    assert saved.routing.controllers == {1: "0/temperature", 74: "band/tempo", 21: "2/blend"}
 
 
 def test_the_window_comes_back_in_its_size(qapp, qtbot, tmp_path):

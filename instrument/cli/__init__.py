@@ -1,4 +1,4 @@
-"""The command line: play, render, models, doctor, bench.
+"""The command line: play, render, models, names, doctor, bench.
 
 Exit status: 0 done, 1 a named error on standard error, 2 bad arguments. With `--json`, standard output holds JSON
 and nothing else. A command imports what it needs when it runs, so that each starts quickly.
@@ -190,6 +190,26 @@ def models(as_json: Json = False) -> None:
         typer.echo(f"{row['slug']:<20} {row['family']:<12} {size:>10}  {row['problem'] or row['name']}")
     if not rows:
         typer.echo("no models found: put a bundle into a folder that `hocket doctor` names", err=True)
+
+
+@app.command()
+def names(
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/control.md.")] = False,
+) -> None:
+    """List all that can be turned or pressed, by the names that MIDI learn, OSC, --set and --at use."""
+    from instrument.engine.surface import naming
+    from instrument.models.catalog import list_models
+
+    found = list_models()
+    rows = [*naming.button_rows(), *naming.instrument_rows(), *naming.player_rows(found)]
+    if as_json:
+        _print_json([row._asdict() for row in rows])
+    elif markdown:
+        typer.echo(naming.document(found), nl=False)
+    else:
+        for row in rows:
+            typer.echo(f"{row.name:<24} {row.values[:40]:<40}  {row.help}")
 
 
 @app.command()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from instrument.engine.anchoring import make_anchor, without_anchor
 from instrument.engine.describing import Describer
-from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, audio_text, midi_text
+from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import (
     AddAnchor,
     AnyCommand,
@@ -28,9 +28,9 @@ from instrument.engine.ipc.messages import (
     Learn,
     LoadModel,
     LoadPatch,
-    NoteReport,
     Panic,
     Play,
+    Press,
     Quit,
     Record,
     RemoveAnchor,
@@ -40,7 +40,6 @@ from instrument.engine.ipc.messages import (
     SetKnob,
     SetProgression,
     Stop,
-    Telemetry,
 )
 from instrument.engine.ipc.server import Peer, Server
 from instrument.engine.midi.scheduler import Scheduler
@@ -51,12 +50,13 @@ from instrument.engine.performance.patches import (
     Patch,
     autosave,
     check_offset,
+    list_patches,
     load_patch,
     save_patch,
 )
 from instrument.engine.recording import Recordings
+from instrument.engine.reporting import Reporter
 from instrument.engine.sound.mix_thread import MixThread
-from instrument.engine.state_view import drained
 from instrument.errors import HocketError
 
 logger = logging.getLogger(__name__)
@@ -69,9 +69,8 @@ COUNT_S = 5.0  # between two log lines about starved blocks, xruns and late note
 DESCRIBE_S = 0.2  # least time between two descriptions
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
 NO_CLIENT_S = 1.0  # how long an engine without clients stays when it is not playing
-TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
-LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
 CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
+NO_ANSWER = f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again"
 
 Handler = Callable[[Peer, Any], Future[Any] | None]
 
@@ -104,12 +103,15 @@ class Control:
         self._end: tuple[str, int] | None = None
         self._no_client_since = time.monotonic() + FIRST_CLIENT_S
         self._describer = Describer(notes.view, devices)
+        self._reporter = Reporter(notes, scheduler, sound, devices)
         self._saved: Patch | None = None
-        self._shown: tuple[NoteReport, ...] | None = None
         self._problem = ""
+        self._refused = ""  # why the last press of a button that takes time failed
         self._logged: tuple[str, ...] = ()  # problems, when they were logged last
         self._delays = (0, 0, 0)  # starved blocks, xruns and late notes, when they were logged last
         notes.ended = self._recordings.finish
+        notes.buttons.on("patch/next", lambda _: self._step_patch(1))
+        notes.buttons.on("patch/previous", lambda _: self._step_patch(-1))
         devices.on_change = self._describer.expire
         self._handlers: dict[type[AnyCommand], Handler] = {
             Hello: self._hello,
@@ -117,6 +119,7 @@ class Control:
             Stop: lambda _, __: notes.call(notes.stop),
             Panic: lambda _, __: notes.call(notes.panic),
             SetKnob: self._set,
+            Press: self._press,
             SetProgression: lambda _, typed: notes.call(lambda: notes.set_progression(typed.text)),
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
@@ -206,7 +209,7 @@ class Control:
         if not turned:
             self._describer.expire()
         if isinstance(error, TimeoutError):
-            error = HocketError(f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again")
+            error = HocketError(NO_ANSWER)
         if error and not isinstance(error, HocketError):
             logger.critical("%s failed", envelope.command, exc_info=error)
             self.end(f"internal error: {error!r}", 1)
@@ -219,7 +222,7 @@ class Control:
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
         self._no_client_since = time.monotonic()
-        self._shown = None
+        self._reporter.show_all()
         peer.post(self._describer.description())
 
     def _set(self, _: Peer, command: SetKnob) -> Future[str]:
@@ -229,6 +232,10 @@ class Control:
             return knob_name(info.player, info.id)
 
         return self._notes.call(turn)
+
+    def _press(self, _: Peer, command: Press) -> Future[None]:
+        now = time.perf_counter_ns()
+        return self._notes.call(lambda: self._notes.press(command.name, now))
 
     def _load_model(self, _: Peer, command: LoadModel) -> Future[None]:
         def load() -> None:
@@ -255,16 +262,38 @@ class Control:
         return self._worker.submit(remove)
 
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
-        def load() -> None:
-            patch = load_patch(command.name)
-            for player in patch.players:
-                self._notes.models.load(player.model)
-            now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
-            here = replace(patch, routing=replace(now, channels=patch.routing.channels))
-            self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
-            self._describer.saved_patch = patch
+        return self._worker.submit(self._use_patch, command.name)
 
-        return self._worker.submit(load)
+    def _use_patch(self, name: str) -> None:
+        """Load a patch. Slow: run it in the worker."""
+        patch = load_patch(name)
+        for player in patch.players:
+            self._notes.models.load(player.model)
+        now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
+        here = replace(patch, routing=replace(now, channels=patch.routing.channels))
+        self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
+        self._describer.saved_patch = patch
+
+    def _step_patch(self, by: int) -> None:
+        """Load another patch of the list, at the press of a button. A failure is shown."""
+
+        def step() -> None:
+            names, now = list_patches(), self._notes.view.snapshot.patch.name
+            at = names.index(now) if now in names else -1 if by > 0 else 0
+            self._try(lambda: self._use_patch(names[(at + by) % len(names)]))
+
+        self._worker.submit(step)
+
+    def _try(self, do: Callable[[], None]) -> None:
+        """Do what a press asks for; what fails is shown until something else is asked for."""
+        try:
+            do()
+            self._refused = ""
+        except HocketError as error:
+            self._refused = str(error)
+        except TimeoutError:
+            self._refused = NO_ANSWER
+        self._describer.expire()
 
     def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
         def save() -> None:
@@ -333,64 +362,12 @@ class Control:
             self._server.broadcast(changes)
 
     def _send_telemetry(self) -> None:
-        if not self._server.peers:
-            return
-        notes, sound = self._notes, self._sound
-        transport = notes.transport
-        tick = transport.position(time.perf_counter_ns())
-        bar, beat = transport.bar_and_beat(tick)
-        audio, midi = sound.audio.status(), self._scheduler.port.status()
-        plan, shown = notes.view.plan, self._shown
-        players = len(notes.view.snapshot.kinds)
-        player_levels, voices_level = sound.peaks(players)
-        self._shown = plan
-        self._server.broadcast(
-            Telemetry(
-                playing=transport.playing,
-                tick=tick,
-                bpm=transport.bpm_at(tick),
-                bar=bar,
-                beat=beat,
-                committed=tuple(drained(notes.view.committed)),
-                plan=None if plan is shown else plan,
-                levels=sound.levels(),
-                load=sound.load,
-                starved=audio.starved,
-                xruns=audio.xruns,
-                latency_ms=sound.lead_ns() / 1e6,
-                late_notes=self._scheduler.late,
-                sounding=self._scheduler.agenda.sounding,
-                ms_per_note=notes.ms_per_note,
-                audio=audio_text(audio),
-                midi=midi_text(midi),
-                recording=self._recordings.text,
-                banners=(*self._problems(), *filter(None, [self._learning()])),
-                midi_in=self._devices.midi_in,
-                player_levels=player_levels,
-                voices_level=voices_level,
-                underruns=sound.players.underruns(players),
-                spectrum=sound.spectrum(),
-            )
-        )
-
-    def _learning(self) -> str:
-        learning = self._notes.midi_learn.learning
-        if not learning:
-            return ""
-        labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
-        return LEARNING.format(labels.get(learning, learning))
+        if self._server.peers:
+            self._server.broadcast(self._reporter.telemetry(self._recordings.text, self._problems()))
 
     def _problems(self) -> tuple[str, ...]:
         """What the person playing should know, in one line each."""
-        found = (
-            *self.banners,
-            *self._devices.banners,
-            self._notes.problem,
-            TOO_SLOW if self._notes.performance.thinned else "",
-            self._sound.problem,
-            self._recordings.problem,
-            self._problem,
-        )
+        found = (*self.banners, *self._reporter.problems(), self._recordings.problem, self._problem, self._refused)
         return tuple(filter(None, found))
 
 

@@ -27,6 +27,8 @@ from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
 from instrument.engine.state_view import StateView
+from instrument.engine.surface.buttons import Buttons, value_after_press
+from instrument.engine.surface.tapping import Tapper
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
 from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
@@ -96,6 +98,9 @@ class NoteThread:
         self.view = StateView(self.performance, clock)
         self.midi_learn = MidiLearn(self, clock)
         self.live_input = LiveInput(self)
+        self.buttons = Buttons()
+        self._tapper = Tapper()
+        self._set_buttons()
         self.ms_per_note = 0.0
         self.timings: deque[int] = deque(maxlen=20_000)
         self.problem = ""
@@ -167,6 +172,14 @@ class NoteThread:
         tempo = self.transport.tempo
         return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
+    def press(self, name: str, ns: int) -> None:
+        """Press a button, or a knob, by its name; ns: when. HocketError for an unknown name."""
+        info = self.performance.table.infos.get(name)
+        if info:
+            self.turn(info, value_after_press(info, self.performance.values[name]))
+        else:
+            self.buttons.press(name, ns)
+
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model (load it first by `ModelPool.load`), or add a player after the last one. What
         cannot change while playing begins a new performance. HocketError for an impossible player number."""
@@ -224,6 +237,20 @@ class NoteThread:
     def lead_ns(self) -> int:
         """How long (ns) before it is heard a note is taken, the maximum of the outputs."""
         return max((output.lead_ns() for output in self._outputs), default=0)
+
+    def _set_buttons(self) -> None:
+        on = self.buttons.on
+        on("transport/play", lambda _: self.play())
+        on("transport/stop", lambda _: self.stop())
+        on("transport/toggle", lambda _: self.stop() if self.transport.playing else self.play())
+        on("transport/panic", lambda _: self.panic())
+        on("transport/tap", self._tap)
+
+    def _tap(self, ns: int) -> None:
+        bpm = self._tapper.tap(ns)
+        if bpm is not None:
+            info = self.performance.table.find("tempo", INSTRUMENT)
+            self.turn(info, min(max(bpm, info.low), info.high))
 
     def _stage(self, patch: Patch) -> Staged:
         given: list[Opened] = []

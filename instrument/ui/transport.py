@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,25 +15,6 @@ from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.controls import Button, Choice, Field, NumberBox, Selector
 
 RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, name in the list
-_TAPS, _TAP_GAP_S = 6, 2.0
-
-
-class Tapper:
-    """Tempo from taps: the mean of the last intervals. A pause of `_TAP_GAP_S` seconds starts again."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._taps: deque[float] = deque(maxlen=_TAPS)
-
-    def tap(self) -> float | None:
-        """Add a tap. Returns beats a minute, or None at the first tap."""
-        now = self._clock()
-        if self._taps and now - self._taps[-1] > _TAP_GAP_S:
-            self._taps.clear()
-        self._taps.append(now)
-        if len(self._taps) < 2 or now == self._taps[0]:
-            return None
-        return 60 * (len(self._taps) - 1) / (now - self._taps[0])
 
 
 class Position(QLabel):
@@ -59,16 +37,15 @@ class Position(QLabel):
 class TransportBar(QFrame):
     """The top bar. It emits signals and does nothing else by itself."""
 
-    play_pressed, panic_pressed = Signal(), Signal()
+    play_pressed, panic_pressed, tap_pressed = Signal(), Signal(), Signal()
     record_pressed = Signal(str)  # a path; empty stops the recording
     patch_picked, save_pressed = Signal(str), Signal()
 
-    def __init__(self, board: Board, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, board: Board) -> None:
         super().__init__()
         self.setObjectName("bar")
         self._board = board
         self.playing = False
-        self._tapper = Tapper(clock)
         self.tempo: NumberBox | None = None
 
         mark, name = QLabel(), QLabel("hocket")
@@ -90,7 +67,7 @@ class TransportBar(QFrame):
         self.kind.picked.connect(lambda _: self._show_kind())
         self.position = Position()
         self.tap = Button("Tap", "Tap the tempo (T)")
-        self.tap.clicked.connect(self.tap_tempo)
+        self.tap.clicked.connect(self.tap_pressed)
         self.patch = Selector("Patch", "Load a patch; an asterisk marks unsaved changes")
         self.patch.picked.connect(self.patch_picked)
         self.save = Button("Save", "Save the patch (Ctrl+S)")
@@ -159,12 +136,6 @@ class TransportBar(QFrame):
         if bool(report.recording) != self.record.isChecked():
             self.record.setChecked(bool(report.recording))
         self._show_kind(report.recording)
-
-    def tap_tempo(self) -> None:
-        """Take one tap of the tempo."""
-        bpm = self._tapper.tap()
-        if bpm is not None and self.tempo is not None:
-            self.tempo.setValue(bpm)
 
     @property
     def _kind(self) -> str:

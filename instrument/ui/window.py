@@ -28,6 +28,7 @@ from instrument.engine.ipc.messages import (
     LoadPatch,
     Panic,
     Play,
+    Press,
     Record,
     RemovePlayer,
     SavePatch,
@@ -36,11 +37,12 @@ from instrument.engine.ipc.messages import (
     Stop,
     Telemetry,
 )
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.banner import Banner
 from instrument.ui.footer import Footer
-from instrument.ui.knobs.board import INSTRUMENT, Board
+from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.chip import PartChip
 from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import clear, in_reading_order
@@ -112,6 +114,7 @@ class Window(QMainWindow):
         self.transport = TransportBar(self.board)
         self.transport.play_pressed.connect(self.play_or_stop)
         self.transport.panic_pressed.connect(self.panic)
+        self.transport.tap_pressed.connect(lambda: self.link.send(Press("transport/tap")))
         self.transport.record_pressed.connect(lambda path: self.link.send(Record(path)))
         self.transport.patch_picked.connect(lambda name: self.link.send(LoadPatch(name)))
         self.transport.save_pressed.connect(self.save_patch)
@@ -180,7 +183,7 @@ class Window(QMainWindow):
         table: tuple[tuple[str, str, Callable[[], object]], ...] = (
             ("", "Space", self.play_or_stop),
             ("", "Esc", self.panic),
-            ("", "T", lambda: self.transport.tap_tempo()),
+            ("", "T", lambda: self.link.send(Press("transport/tap"))),
             ("", "Ctrl+R", lambda: self.transport.record.click()),
             ("Save patch", "Ctrl+S", self.save_patch),
             ("Save patch as\u2026", "Ctrl+Shift+S", self.save_patch_as),
@@ -339,7 +342,7 @@ class Window(QMainWindow):
 
     def _answered(self, command: AnyCommand) -> None:
         if isinstance(command, SetKnob) and self._description is not None:
-            name = f"{command.player}/{command.knob}"
+            name = knob_name(command.player, command.knob)
             self._description.values[name] = command.value
             self.board.show_values({name: command.value}, self.link.pending)
 

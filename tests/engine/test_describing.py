@@ -72,7 +72,7 @@ def test_knobs_that_turn_together_are_told_together(rig):
     for value in range(40, 60):
         rig.turn("low", value)
         rig.turn("high", value + 20)
-    assert rig.news() == Values({"-1/low": 59.0, "-1/high": 79.0}, patch_changed=True)
+    assert rig.news() == Values({"band/low": 59.0, "band/high": 79.0}, patch_changed=True)
 
 
 def test_a_patch_that_is_as_it_was_is_not_changed(rig):
@@ -86,7 +86,7 @@ def test_a_client_hears_the_value_as_it_was_taken_also_where_that_is_the_one_bef
     rig.turn("low", 48)
     rig.news()
     rig.turn("low", 48.3)
-    assert rig.news() == Values({"-1/low": 48.0}, patch_changed=True)
+    assert rig.news() == Values({"band/low": 48.0}, patch_changed=True)
 
 
 def test_what_a_midi_controller_turns_is_told_too(rig):

@@ -51,7 +51,7 @@ def test_a_client_is_told_everything_at_once(start_engine):
     engine.until(lambda: engine.description)
     told = engine.description
     assert told.players == ("scale",)
-    assert told.values["-1/tempo"] == 112  # as "First light" has it
+    assert told.values["band/tempo"] == 112  # as "First light" has it
     assert {"tempo", "key", "scale", "temperature"} <= {knob.id for knob in told.knobs}
     assert "First light" in told.patches
     assert told.patch == "First light"
@@ -86,7 +86,7 @@ def test_a_knob_is_answered_shown_and_obeyed(engine):
     engine.client.ask(Play())
     engine.client.ask(SetKnob("high", 50))
     engine.client.ask(SetKnob("drums", 0))
-    engine.until(lambda: engine.description.values["-1/high"] == 50)
+    engine.until(lambda: engine.description.values["band/high"] == 50)
     assert engine.description.patch_changed
     engine.reports.clear()
     engine.hear(8)
@@ -99,7 +99,7 @@ def test_a_turned_knob_sends_itself_and_no_description(engine):
     def turn(high):
         def is_told():
             reports.extend(r for r in engine.client.poll() if isinstance(r, Description | Values))
-            return reports and reports[-1].values.get("-1/high") == high
+            return reports and reports[-1].values.get("band/high") == high
 
         engine.client.ask(SetKnob("high", high))
         wait_for(is_told, 10, f"a highest pitch of {high}")
@@ -160,7 +160,7 @@ def test_there_is_one_engine_and_it_takes_several_clients(engine):
     other = EngineClient.connect()
     assert other.process is None
     other.ask(SetKnob("tempo", 90))
-    engine.until(lambda: engine.description.values["-1/tempo"] == 90)
+    engine.until(lambda: engine.description.values["band/tempo"] == 90)
     with pytest.raises(HocketError, match="already running"):
         instance.lock(state_dir())
     other.close()
@@ -168,7 +168,7 @@ def test_there_is_one_engine_and_it_takes_several_clients(engine):
 
 def test_typed_chords_become_the_plan(engine):
     engine.client.ask(SetProgression("Dm9 | G13"))
-    engine.until(lambda: engine.description.values["-1/plan"] == "typed")
+    engine.until(lambda: engine.description.values["band/plan"] == "typed")
     with pytest.raises(HocketError, match="'Hm9' is no chord"):
         engine.client.ask(SetProgression("Hm9"))
 
@@ -213,12 +213,12 @@ def test_a_patch_comes_back_after_a_restart(start_engine):
     assert autosaved().knobs["tempo"] == 77
     again = start_engine(patch="")
     again.until(lambda: again.description)
-    assert again.description.values["-1/tempo"] == 77
+    assert again.description.values["band/tempo"] == 77
     assert again.description.values["0/temperature"] == 0.5
     assert again.description.patch == "Mine"
     assert again.description.patch_changed
     again.client.ask(LoadPatch("Mine"))
-    again.until(lambda: again.description.values["-1/tempo"] == 300)
+    again.until(lambda: again.description.values["band/tempo"] == 300)
 
 
 def test_a_take_of_a_live_performance_renders_to_the_same_notes(engine, tmp_path):

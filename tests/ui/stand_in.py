@@ -25,6 +25,7 @@ from instrument.engine.ipc.messages import (
     NoteReport,
     Panic,
     Play,
+    Press,
     Quit,
     Record,
     RemoveAnchor,
@@ -255,7 +256,7 @@ class EngineStandIn:
         committed = tuple(note for note in self._music if before <= note.tick < self._committed_to)
         self._music = [note for note in self._music if note.tick >= self._committed_to]
         return Telemetry(
-            self._started is not None, tick, float(self.values["-1/tempo"]),
+            self._started is not None, tick, float(self.values["band/tempo"]),
             int(tick) // BAR + 1, int(tick) % BAR // 24 + 1, committed,
             tuple(note for note in self._music if note.tick < self._committed_to + PLANNED),
             self.levels if self._started is not None else SILENT,
@@ -270,7 +271,7 @@ class EngineStandIn:
         """Where the music is."""
         if self._started is None:
             return 0.0
-        return (self._clock() - self._started) * float(self.values["-1/tempo"]) * 24 / 60
+        return (self._clock() - self._started) * float(self.values["band/tempo"]) * 24 / 60
 
     def _compose(self, until: int) -> None:
         while self._next_bar * BAR < until:
@@ -306,7 +307,7 @@ class EngineStandIn:
             case AddAnchor() | ChangeAnchor() | RemoveAnchor():
                 self.anchors = self._changed_anchors(command)
                 self.describe()
-            case Panic() | Quit() | Describe() | Learn():
+            case Panic() | Press() | Quit() | Describe() | Learn():
                 pass
 
     def _changed_anchors(self, command: AnyCommand) -> tuple[Anchor, ...]:

@@ -14,6 +14,7 @@ from instrument.engine.ipc.messages import (
     LoadPatch,
     Panic,
     Play,
+    Press,
     Quit,
     Record,
     SavePatch,
@@ -24,7 +25,7 @@ from instrument.ui import theme
 from instrument.ui.knobs.controls import Choice, NumberBox
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.link import RESTARTS, LinkState
-from instrument.ui.transport import Tapper, recording_path
+from instrument.ui.transport import recording_path
 from instrument.ui.window import Window
 from tests.ui.labels import with_text
 from tests.ui.stand_in import EngineStandIn
@@ -183,13 +184,9 @@ def test_tempo_is_typed_and_tapped(qtbot: QtBot, window: Window, engine: EngineS
     qtbot.keyClicks(tempo, "87.5")
     qtbot.keyClick(tempo, Qt.Key.Key_Return)
     assert engine.commands(SetKnob) == [SetKnob("tempo", 87.5, -1)]
-    times = iter((0.0, 0.5, 1.01, 1.5, 9.0, 9.25))
-    tapper = Tapper(lambda: next(times))
-    taps = [tapper.tap() for _ in range(6)]
-    assert taps[0] is None
-    assert taps[3] == pytest.approx(120)
-    assert taps[4] is None, "after a pause it begins anew"
-    assert taps[5] == pytest.approx(240)
+    window.transport.tap.click()
+    qtbot.keyClick(window, Qt.Key.Key_T)
+    assert engine.commands(Press) == [Press("transport/tap"), Press("transport/tap")]
 
 
 def test_patches(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:

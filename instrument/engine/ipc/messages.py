@@ -56,6 +56,13 @@ class SetKnob(Command, frozen=True):
     player: int = 0
 
 
+class Press(Command, frozen=True):
+    """Press a button of `engine.surface.buttons` ("transport/tap"), or a knob, by its name: a switch changes, a choice
+    takes its next value, a number returns to its default."""
+
+    name: Annotated[str, Meta(max_length=100)]
+
+
 class SetProgression(Command, frozen=True):
     """Play typed chords ("Dm9 | G13 | % | Am7 D7") as the plan, from the next bar on. Refused where they cannot be
     read."""
@@ -158,6 +165,7 @@ AnyCommand = (
     | Stop
     | Panic
     | SetKnob
+    | Press
     | SetProgression
     | LoadModel
     | RemovePlayer
@@ -234,7 +242,7 @@ class Description(Report, frozen=True):
 
     models: tuple[ModelInfo, ...]
     knobs: tuple[KnobInfo, ...]
-    values: dict[str, Value]  # "player/knob" -> value, player -1 = the instrument's
+    values: dict[str, Value]  # by name ("band/tempo", "0/density")
     players: tuple[str, ...]  # slug a player
     patches: tuple[str, ...]
     patch: str
@@ -243,7 +251,7 @@ class Description(Report, frozen=True):
     midi_ports: tuple[str, ...]
     offset_ms: float = 0.0  # of the MIDI port
     midi_inputs: tuple[str, ...] = ()
-    controllers: dict[int, str] = {}  # number of a MIDI controller -> "player/knob"
+    controllers: dict[int, str] = {}  # number of a MIDI controller -> name of the knob
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
 

@@ -11,6 +11,7 @@ import numpy as np
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.offline.render import Rendering
 from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages
+from instrument.engine.performance.knobs import INSTRUMENT, split_name
 from instrument.engine.performance.performance import Played
 from instrument.engine.performance.sound_seats import SoundModels, scenes
 from instrument.engine.performance.takes import Input, Take, Turn
@@ -75,7 +76,7 @@ def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float)
     rows = np.array(sorted(notes.values(), key=lambda note: note.order), np.int32).reshape(-1, len(Note._fields))
     tempos = {0: float(take.header.patch.knobs["tempo"])}
     for entry in take.entries:
-        if isinstance(entry, Turn) and entry.knob == "tempo" and entry.tick < end:
+        if isinstance(entry, Turn) and split_name(entry.knob) == (INSTRUMENT, "tempo") and entry.tick < end:
             tempos[round(entry.tick)] = float(entry.value)
     kept = tuple(metre for metre in metres.metres if metre.tick < end)
     return Piece(rows, kept, tuple(tempos.items()))

@@ -190,7 +190,7 @@ def tempo_map(take: Take) -> TempoMap:
     """The tempo map of a take: ticks to nanoseconds, from 0."""
     tempo = TempoMap.start(float(take.header.patch.knobs["tempo"]))
     for entry in take.entries:
-        if isinstance(entry, Turn) and entry.knob == "tempo":
+        if isinstance(entry, Turn) and split_name(entry.knob) == (INSTRUMENT, "tempo"):
             tempo = tempo.changed(entry.tick, float(entry.value))
     return tempo
 

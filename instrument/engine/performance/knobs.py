@@ -24,6 +24,7 @@ PART_CHOICES = (OFF, AUTO, ON)
 # A part was a switch in version 0.1.
 _SWITCHES = {"0": OFF, "0.0": OFF, "false": OFF, "1": AUTO, "1.0": AUTO, "true": AUTO}
 INSTRUMENT = -1  # the player number of the instrument's own knobs
+BAND = "band"  # stands for that number in their names
 
 
 def _part(part: Part) -> KnobInfo:
@@ -78,20 +79,26 @@ SWITCHED = {"0": 0.0, "0.0": 0.0, "off": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0
 
 
 def knob_name(player: int, knob: str) -> str:
-    """The full name of a knob: "-1/tempo", "0/temperature"."""
-    return f"{player}/{knob}"
+    """The full name of a knob: "band/tempo", "0/temperature"."""
+    return f"{BAND if player == INSTRUMENT else player}/{knob}"
 
 
 def split_name(name: str) -> tuple[int, str]:
-    """(player, knob) of a full name; without a player it is the instrument's."""
+    """(player, knob) of a full name; without a player it is the instrument's. HocketError if it names no knob."""
     player, slash, knob = name.rpartition("/")
-    return int(player) if slash else INSTRUMENT, knob
+    if not slash or player in (BAND, str(INSTRUMENT)):  # takes of version 0.1 have the number of the instrument
+        return INSTRUMENT, knob
+    if not player.isdecimal() or len(player) > 2:
+        raise HocketError(f"{name!r} names no knob: write {BAND}/KNOB or PLAYER/KNOB, as in {BAND}/tempo or 0/density")
+    return int(player), knob
 
 
 def moved_up(name: str, player: int) -> str:
-    """The full name of a knob after a player left and the numbers behind it went down; empty for its own knobs."""
-    owner, knob = split_name(name)
-    return "" if owner == player else knob_name(owner - (owner > player), knob)
+    """The name of a knob or button after a player left and the numbers behind it went down; empty for its own knobs."""
+    owner, _, knob = name.partition("/")
+    if not owner.isdecimal():
+        return name
+    return "" if int(owner) == player else knob_name(int(owner) - (int(owner) > player), knob)
 
 
 def _knob_info(knob: Knob, player: int) -> KnobInfo:
@@ -114,7 +121,10 @@ class KnobTable:
             self._of.setdefault(info.player, []).append(info)
 
     def find(self, knob: str, player: int = 0) -> KnobInfo:
-        """The knob of `player`, else the instrument's of that name. HocketError lists the knobs that exist."""
+        """The knob of `player`, else the instrument's of that name; or that of a full name ("band/tempo"). HocketError
+        lists the knobs that exist."""
+        if "/" in knob:
+            player, knob = split_name(knob)
         info = self.infos.get(knob_name(player, knob)) or self.infos.get(knob_name(INSTRUMENT, knob))
         if info is None:
             known = sorted({info.id for info in (*self.of(player), *INSTRUMENT_KNOBS)})
@@ -192,13 +202,13 @@ def parts_on(instrument: Mapping[str, Value]) -> frozenset[int]:
 
 
 def parse_setting(text: str) -> tuple[int, str, str]:
-    """(player, knob, value) of "KNOB=VALUE" or "PLAYER/KNOB=VALUE"; without a player it is player 0,
+    """(player, knob, value) of "KNOB=VALUE", "PLAYER/KNOB=VALUE" or "band/KNOB=VALUE"; without a player it is player 0,
     or the instrument. HocketError on anything else."""
     name, equals, value = text.partition("=")
-    player, slash, knob = name.rpartition("/")
-    if not equals or not knob.strip() or not value.strip() or (slash and not player.strip().isdecimal()):
+    if not equals or not name.strip(" /") or not value.strip():
         raise HocketError(f"{text!r} sets no knob: write KNOB=VALUE, as in temperature=0.9")
-    return int(player) if slash else 0, knob.strip(), value.strip()
+    player, knob = split_name(name.strip()) if "/" in name else (0, name)
+    return player, knob.strip(), value.strip()
 
 
 def parse_timed_setting(text: str) -> tuple[float, int, str, str]:

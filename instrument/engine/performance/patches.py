@@ -28,7 +28,17 @@ def with_part_choices(fields: Fields) -> Fields:
     return {**fields, "knobs": {**knobs, **choices}}
 
 
-FORMAT = Format(version=2, migrations={1: with_part_choices})  # 2: plans, and parts that are off, auto or on
+def _from_version_1(fields: Fields) -> Fields:
+    """Fields of a patch of version 1, in which the knobs of the instrument were those of player -1."""
+    fields = with_part_choices(fields)
+    routing = fields.get("routing")
+    if not isinstance(routing, dict) or not isinstance(routing.get("controllers"), dict):
+        return fields
+    named = {number: str(name).replace("-1/", "band/") for number, name in routing["controllers"].items()}
+    return {**fields, "routing": {**routing, "controllers": named}}
+
+
+FORMAT = Format(version=2, migrations={1: _from_version_1})  # 2: plans, and parts that are off, auto or on
 DEFAULT = "First light"  # the patch of the first start
 SUFFIX = ".json"
 MAX_OFFSET_MS = 500  # of the MIDI port, earlier or later

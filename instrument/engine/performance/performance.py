@@ -194,7 +194,7 @@ class Performance:
         affected = [line.number for line in self.lines if of_all or line.number == info.player]
         if not affected or (of_all and info.id in NO_NOTES):
             at = float(self._floor if tick is None else tick)
-            self.take.entries.append(Turn(at, info.id if of_all else knob_name(info.player, info.id), value))
+            self.take.entries.append(Turn(at, knob_name(info.player, info.id), value))
             if of_all and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), ceil(at))
         else:

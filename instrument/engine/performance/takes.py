@@ -84,8 +84,8 @@ class Released(msgspec.Struct, frozen=True, tag="released"):
 
 
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
-    """A turned knob that changes tempo or sound but no note, and the tick from which it holds. knob: of the instrument
-    ("tempo", "level") or of a sound player ("1/level")."""
+    """A turned knob that changes tempo or sound but no note, and the tick from which it holds. knob: its
+    name, of the instrument ("band/tempo", in older takes "tempo") or of a sound player ("1/level")."""
 
     tick: Position
     knob: str

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QWidget
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.knobs.chip import Chip
@@ -17,7 +18,6 @@ from instrument.ui.knobs.controls import Choice, Control, Field, SeedBox, Select
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.latent_pad.pad import LatentPad
 
-INSTRUMENT = -1
 NOTES, SOUNDS = ("notes",), ("voice", "stream")  # kinds of models of note players and of sound players
 _PITCHES = frozenset(("low", "high"))  # knobs of the instrument that are MIDI pitches, shown by name
 _AXIS_NAMES = ("left and right", "down and up")  # of a pad's axes
@@ -29,7 +29,7 @@ class Board(QObject):
 
     Signals: `turned` carries player, knob and the value set by the user; `learned` says that a knob is to learn the
     next MIDI controller (True), or to forget its controller (False).
-    controllers: "player/knob" -> number of the MIDI controller that turns it.
+    controllers: name of a knob -> number of the MIDI controller that turns it.
     """
 
     turned = Signal(int, str, object)
@@ -72,7 +72,7 @@ class Board(QObject):
         """Add the entries about MIDI learn to a control's context menu. what: appended to the text."""
         menu.addSeparator()
         menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
-        number = self.controllers.get(f"{info.player}/{info.id}")
+        number = self.controllers.get(knob_name(info.player, info.id))
         if number is not None:
             forget = f"Forget MIDI controller {number}"
             menu.addAction(forget, lambda: self.learned.emit(info.player, info.id, False))
@@ -83,14 +83,14 @@ class Board(QObject):
         self.controls = {name: self.controls[name] for name in keep if name in self.controls}
 
     def show_values(self, values: Mapping[str, Value], pending: Callable[[int, str], bool]) -> None:
-        """Show values ("player/knob" -> value), except of controls being moved or with a value not confirmed yet."""
+        """Show values by the names of their knobs, except of controls being moved or with a value not confirmed yet."""
         for (player, id), control in self.controls.items():
-            value = values.get(f"{player}/{id}")
+            value = values.get(knob_name(player, id))
             if value is not None and not control.held and not pending(player, id):
                 control.show_value(value)  # type: ignore[arg-type]
         for player, pad in self.pads.items():
             for axis in AXES:
-                if (value := values.get(f"{player}/{axis}")) is not None and not pending(player, axis):
+                if (value := values.get(knob_name(player, axis))) is not None and not pending(player, axis):
                     pad.show_value(axis, float(value))
 
     def make(self, info: KnobInfo) -> Control | KnobDial:

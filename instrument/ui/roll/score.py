@@ -48,15 +48,15 @@ class Score:
             self._playhead.halt(self.position if self.notes.committed else report.tick)
 
     def show_values(self, values: Mapping[str, Value]) -> None:
-        """Take key, scale and metre from "player/knob" -> value."""
-        key, scale = str(values.get("-1/key", "C")), str(values.get("-1/scale", "chromatic"))
+        """Take key, scale and metre from the values of the knobs by name."""
+        key, scale = str(values.get("band/key", "C")), str(values.get("band/scale", "chromatic"))
         locked = scale in SCALES and scale != "chromatic" and key in KEYS
         self.root = KEYS.index(key) if locked else 0
         if (key, scale) != self._scale:
             self._scale = (key, scale)
             self._in_scale = scale_mask(self.root, scale if locked else "major")
             self.scale_version += 1
-        self.bars.metre = str(values.get("-1/metre", self.bars.metre))
+        self.bars.metre = str(values.get("band/metre", self.bars.metre))
         if not self.playing and not self.notes.committed:
             self.bars.restart()
 

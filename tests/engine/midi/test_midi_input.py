@@ -159,9 +159,9 @@ def test_two_controllers_learn_two_knobs_and_turn_them(stage):
     assert not notes.midi_learn.learning, "it does not wait for ever"
     notes.call(lambda: notes.midi_learn.learn("tempo", -1, True)).result(5)
     move((74, 127))
-    wait_for(lambda: values()["-1/tempo"] == 400, 5)
+    wait_for(lambda: values()["band/tempo"] == 400, 5)
     notes.call(lambda: notes.midi_learn.learn("genre", 0, False)).result(5)
-    assert notes.view.snapshot.patch.routing.controllers == {74: "-1/tempo"}
+    assert notes.view.snapshot.patch.routing.controllers == {74: "band/tempo"}
     move((1, 0))
     assert values()["0/genre"] == "march"
     notes.close()

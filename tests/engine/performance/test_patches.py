@@ -168,6 +168,6 @@ def test_a_damaged_autosave_is_an_error_not_a_surprise():
 
 
 def test_learned_controllers_are_kept(tmp_path):
-    learned = Patch(players=MINE.players, routing=Routing(controllers={1: "0/temperature", 74: "-1/tempo"}))
+    learned = Patch(players=MINE.players, routing=Routing(controllers={1: "0/temperature", 74: "band/tempo"}))
     save_patch(learned, str(tmp_path / "learned"))
     assert load_patch(str(tmp_path / "learned.json")).routing == learned.routing

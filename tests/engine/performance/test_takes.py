@@ -171,9 +171,9 @@ def test_time_is_in_the_take():
     performance.set("tempo", 200, tick=300)
     performance.stop(400.5)
     assert performance.take.entries[-4:] == [
-        Turn(101.0, "tempo", 50.0),
-        Turn(101.0, "level", -6.0),
-        Turn(300.0, "tempo", 200.0),
+        Turn(101.0, "band/tempo", 50.0),
+        Turn(101.0, "band/level", -6.0),
+        Turn(300.0, "band/tempo", 200.0),
         Stopped(400.5),
     ]
     tempo = tempo_map(performance.take)

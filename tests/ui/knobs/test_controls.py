@@ -180,7 +180,7 @@ def test_the_board_shows_values_but_for_those_pending() -> None:
     board.make(TEMPO)
     turned: list[tuple[int, str, object]] = []
     board.turned.connect(lambda *turn: turned.append(turn))
-    values = {"0/genre": "jazz", "-1/tempo": 90.0, "5/unknown": 3.0}
+    values = {"0/genre": "jazz", "band/tempo": 90.0, "5/unknown": 3.0}
     board.show_values(values, lambda player, knob: knob == "tempo")
     genre, tempo = board.controls[0, "genre"], board.controls[-1, "tempo"]
     assert isinstance(genre, Choice)

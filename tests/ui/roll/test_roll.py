@@ -157,7 +157,7 @@ def test_after_stop_the_last_picture_stays_until_there_is_another() -> None:
 def test_rows_are_dark_outside_the_scale() -> None:
     score = Score()
     assert [score.is_dark(p) for p in (60, 61, 62)] == [False, True, False]  # like the keys
-    score.show_values({"-1/key": "D", "-1/scale": "major"})
+    score.show_values({"band/key": "D", "band/scale": "major"})
     assert [score.is_dark(p) for p in (60, 61, 62)] == [True, False, False]
     assert score.root == 2
 

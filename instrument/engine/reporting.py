@@ -1,0 +1,85 @@
+"""Reports to clients some 30 times a second: the state of the transport, the sound and the devices."""
+
+from __future__ import annotations
+
+import time
+
+from instrument.engine.devices import Devices, audio_text, midi_text
+from instrument.engine.ipc.messages import NoteReport, Telemetry
+from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.note_thread import NoteThread
+from instrument.engine.performance.knobs import knob_name
+from instrument.engine.sound.mix_thread import MixThread
+from instrument.engine.state_view import drained
+
+TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
+LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
+
+
+class Reporter:
+    """Makes the telemetry. For the control thread."""
+
+    def __init__(self, notes: NoteThread, scheduler: Scheduler, sound: MixThread, devices: Devices) -> None:
+        self._notes = notes
+        self._scheduler = scheduler
+        self._sound = sound
+        self._devices = devices
+        self._shown: tuple[NoteReport, ...] | None = None
+
+    def show_all(self) -> None:
+        """Send all planned notes with the next telemetry, as a client is new."""
+        self._shown = None
+
+    def telemetry(self, recording: str, problems: tuple[str, ...]) -> Telemetry:
+        """The state now. recording: the file that is recorded; problems: what the person playing should know."""
+        notes, sound = self._notes, self._sound
+        transport = notes.transport
+        tick = transport.position(time.perf_counter_ns())
+        bar, beat = transport.bar_and_beat(tick)
+        audio, midi = sound.audio.status(), self._scheduler.port.status()
+        plan, shown = notes.view.plan, self._shown
+        players = len(notes.view.snapshot.kinds)
+        player_levels, voices_level = sound.peaks(players)
+        self._shown = plan
+        return Telemetry(
+            playing=transport.playing,
+            tick=tick,
+            bpm=transport.bpm_at(tick),
+            bar=bar,
+            beat=beat,
+            committed=tuple(drained(notes.view.committed)),
+            plan=None if plan is shown else plan,
+            levels=sound.levels(),
+            load=sound.load,
+            starved=audio.starved,
+            xruns=audio.xruns,
+            latency_ms=sound.lead_ns() / 1e6,
+            late_notes=self._scheduler.late,
+            sounding=self._scheduler.agenda.sounding,
+            ms_per_note=notes.ms_per_note,
+            audio=audio_text(audio),
+            midi=midi_text(midi),
+            recording=recording,
+            banners=(*problems, *filter(None, [self._learning()])),
+            midi_in=self._devices.midi_in,
+            player_levels=player_levels,
+            voices_level=voices_level,
+            underruns=sound.players.underruns(players),
+            spectrum=sound.spectrum(),
+        )
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with devices, players and sound; empty where nothing is."""
+        return (
+            *self._devices.banners,
+            self._notes.problem,
+            TOO_SLOW if self._notes.performance.thinned else "",
+            self._sound.problem,
+        )
+
+    def _learning(self) -> str:
+        learning = self._notes.midi_learn.learning
+        if not learning:
+            return ""
+        labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
+        return LEARNING.format(labels.get(learning, learning))

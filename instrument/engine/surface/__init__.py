@@ -1,0 +1,1 @@
+"""What can be turned or pressed, and how controllers, OSC and programs reach it."""

@@ -1,0 +1,66 @@
+"""Buttons: what is pressed and acts once. The table of their names, and what each does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from instrument.engine.ipc.messages import KnobInfo, Value
+from instrument.errors import HocketError
+
+Action = Callable[[int], object]  # gets the time of the press (ns)
+
+
+class Button(NamedTuple):
+    """A row of the table. name: "group/what", unique among buttons and knobs; label and help: for the window."""
+
+    name: str
+    label: str
+    help: str
+
+
+BUTTONS: tuple[Button, ...] = (
+    Button("transport/play", "Play", "Start the music"),
+    Button("transport/stop", "Stop", "Stop the music; the next start begins with bar 1"),
+    Button("transport/toggle", "Play or stop", "Start the music, or stop it while it plays"),
+    Button("transport/panic", "Panic", "End all notes on all outputs; the music goes on"),
+    Button("transport/tap", "Tap", "Set the tempo to that of the last presses"),
+    Button("patch/next", "Next patch", "Load the patch after the present one, by name"),
+    Button("patch/previous", "Previous patch", "Load the patch before the present one, by name"),
+)
+
+
+class Buttons:
+    """What the buttons do. Actions are added as the parts of the engine are built; for the notes thread."""
+
+    def __init__(self) -> None:
+        self._actions: dict[str, Action] = {}
+
+    @property
+    def without_action(self) -> list[str]:
+        """Names of the table for which no action was added."""
+        return [button.name for button in BUTTONS if button.name not in self._actions]
+
+    def on(self, name: str, action: Action) -> None:
+        """Set what the button does. It must not wait. KeyError for a name that is not in the table."""
+        if name not in {button.name for button in BUTTONS}:
+            raise KeyError(name)
+        self._actions[name] = action
+
+    def press(self, name: str, ns: int) -> None:
+        """Do what the button does; ns: when it was pressed. HocketError for an unknown name."""
+        action = self._actions.get(name)
+        if action is None:
+            known = ", ".join(button.name for button in BUTTONS)
+            raise HocketError(f"there is no button {name!r}: press a knob or one of {known}")
+        action(ns)
+
+
+def value_after_press(info: KnobInfo, value: Value) -> Value:
+    """What a knob becomes where it is pressed like a button: a switch changes, a choice takes the next value, a number
+    returns to its default."""
+    if info.kind == "switch":
+        return float(not value)
+    if info.kind == "choice":
+        return info.choices[(info.choices.index(str(value)) + 1) % len(info.choices)]
+    return info.default
