@@ -9,6 +9,7 @@ from instrument.engine.devices import AUDIO, MIDI, MIDI_IN
 from instrument.engine.ipc.messages import Anchor, Description, Values, encode
 from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
+from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
@@ -34,7 +35,7 @@ class Rig:
         """As a client does."""
         info = self.notes.performance.table.find(knob, player)
         self.notes.turn(info, value)
-        self.describer.turned(f"{info.player}/{info.id}")
+        self.describer.turned(knob_name(info.player, info.id))
 
     def news(self):
         """What is said. Taken together, it is the whole at any time."""
