@@ -1,6 +1,7 @@
 # make play   installs what is missing and opens the instrument   (ARGS="--headless" and the like are passed on)
 # make test   installs what is missing and runs every check
-# make trials runs the long measurements that are no tests of correctness, such as how evenly a model plays
+# make trials runs what takes long: a soak, faults, damaged input, evenness of models; it writes docs/reliability.md
+#             (ARGS="--soak-minutes 5 --mutation-share 0.1" for shorter ones)
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -23,6 +23,12 @@ __all__ = [
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long trials take (`make trials`)."""
+    parser.addoption("--soak-minutes", type=float, default=20.0, help="length of the soak")
+    parser.addoption("--mutation-share", type=float, default=1.0, help="share of the damaged files that are used")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
     """Children can be interrupted, although a shell starts what runs in its background with SIGINT ignored, and

@@ -103,13 +103,14 @@ class MidiOutput(Protocol):
     """A MIDI output."""
 
     def send(self, message: bytes, ns: int) -> None:
-        """Send a short message so that it is heard at `ns` (`perf_counter_ns`). A backend with stamps (JACK)
-        takes it early and places it on its frame; the others send it at once. `ns` 0: as soon as possible."""
+        """Send a short message so that it is heard at `ns` (`perf_counter_ns`). JACK
+        takes it early and places it on its frame; the other backends send it at once. `ns` 0: as soon as possible."""
         ...
 
     @property
-    def stamps(self) -> bool:
-        """Whether the backend places messages on their frames: send them about 40 ms early."""
+    def early_ns(self) -> int:
+        """How long before they are heard messages have to be sent, as the backend places them on their frames; 0: it
+        sends them at once."""
         ...
 
     def poll(self) -> bool:

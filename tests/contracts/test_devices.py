@@ -12,7 +12,7 @@ from instrument.errors import HocketError
 from instrument.io.audio.output import DeviceAudio, NullAudio
 from instrument.io.clocks import ManualClock, SystemClock
 from instrument.io.midi.input import NullMidiInput, RtMidiInput
-from instrument.io.midi.jack_port import JackMidiInput, JackMidiOutput
+from instrument.io.midi.jack_port import EARLY_NS, JackMidiInput, JackMidiOutput
 from instrument.io.midi.output import NullMidi, RtMidiOutput
 from instrument.io.ports import AudioOutput, Clock, MidiInput, MidiOutput
 from tests.support.feeding import coded
@@ -101,11 +101,11 @@ def test_a_frame_written_now_is_heard_after_the_lead(audio: tuple[AudioOutput, P
     assert abs(np.median(ahead)) < 15e6  # a block more or less, and what a busy machine adds
 
 
-@pytest.fixture(params=["null", "null with stamps", "rtmidi", "jack"])
+@pytest.fixture(params=["null", "null that takes them early", "rtmidi", "jack"])
 def port(request: pytest.FixtureRequest) -> Iterator[MidiOutput]:
     output: MidiOutput
     if request.param.startswith("null"):
-        output = NullMidi(stamps="stamps" in request.param)
+        output = NullMidi(early_ns=EARLY_NS if "early" in request.param else 0)
     else:
         request.getfixturevalue("jack")
         output = RtMidiOutput(backend="jack") if request.param == "rtmidi" else JackMidiOutput("Hocket")
@@ -114,7 +114,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[MidiOutput]:
 
 
 def test_midi_outputs(port: MidiOutput) -> None:
-    assert isinstance(port.stamps, bool)
+    assert port.early_ns >= 0
     assert port.status().state == "open"
     now = time.perf_counter_ns()
     port.send(bytes((0x90, 60, 100)), now + 100_000_000)

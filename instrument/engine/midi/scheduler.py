@@ -19,7 +19,6 @@ from instrument.music.notes import Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap
 
 LATE_NS = 3_000_000  # later note-ons are counted as late
-EARLY_NS = 40_000_000  # how early messages are sent to a port that timestamps them
 _SPIN_NS = 2_000_000  # this close to a deadline the clock waits, and no change wakes the thread
 _REST_S = 0.2  # longest wait of the thread, so that it ends soon after `close`
 
@@ -217,10 +216,10 @@ class Scheduler:
 
     def _early(self) -> int:
         """How long (ns) before it is heard a note is sent; negative: after."""
-        return (EARLY_NS if self.port.stamps else 0) - self._offset
+        return self.port.early_ns - self._offset
 
     def _send(self, message: bytes, ns: int) -> None:
-        """Send a message, never before an earlier one in a timestamping port: the offset may have become smaller."""
+        """Send a message, never before an earlier one that the port holds: the offset may have become smaller."""
         ns = self._latest = max(self._latest, ns)
         self.port.send(message, ns)
         if midi_spec.parse(message).starts:
@@ -229,7 +228,7 @@ class Scheduler:
             self.late += lateness > LATE_NS
 
     def _send_now(self, messages: Iterable[bytes]) -> None:
-        """Send messages after all that a timestamping port holds, else a note-on could follow its note-off."""
+        """Send messages after all that a port holds that takes them early, else a note-on could follow its note-off."""
         ns = max(self._clock.now(), self._latest)
         for message in messages:
             self.port.send(message, ns)

@@ -96,7 +96,7 @@ class JackTime:
         return min(readings)[1]
 
     def latency(self, port: Any) -> int:
-        """Playback latency of `port` in frames, through its connections."""
+        """Playback latency of `port` in frames."""
         span = _LatencyRange()
         pointer = ctypes.c_void_p(int(self._cast("uintptr_t", port._ptr)))
         self._lib.jack_port_get_latency_range(pointer, _PLAYBACK, ctypes.byref(span))
@@ -153,14 +153,19 @@ class PortClient:
 
     def _keep_up(self) -> None:
         """What is not done in the callback: state, latency, connections."""
-        ring = self.ring
-        if ring.get("cycles"):
-            ring.put("state", RUNNING)
-        latency = self.time.latency(self.port) * 1_000_000 // ring.get("rate")
-        self.latency_us = latency
-        ring.put("latency_ns", latency * 1000)
         with suppress(_jack().JackError):  # a port closed meanwhile: the next try is soon
+            self._measure()
             self._reconnect()
+        if self.ring.get("cycles"):
+            self.ring.put("state", RUNNING)
+
+    def _measure(self) -> None:
+        """How long sound takes from JACK to the ear: as the audio device counts it, by the first port of the card. The
+        latency of our own port would depend on what it is connected to."""
+        cards = self.client.get_ports(is_audio=True, is_input=True, is_physical=True)
+        frames = self.time.latency(cards[0]) if cards else 0
+        self.latency_us = frames * 1_000_000 // self.ring.get("rate")
+        self.ring.put("latency_ns", self.latency_us * 1000)
 
     def _reconnect(self) -> None:
         there = {p.name for p in self.client.get_ports(is_midi=True)} if self._wanted else set()

@@ -13,6 +13,7 @@ from instrument.io.midi.ring import MidiRing, pack, unpack
 from instrument.io.ports import MidiStatus
 
 JACK_PROCESS = "jack-midi"
+EARLY_NS = 40_000_000  # from sending a message until its frame, at least
 
 _SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
 
@@ -103,18 +104,21 @@ class _JackPort:
 
 
 class JackMidiOutput(_JackPort):
-    """A `MidiOutput` whose messages are placed on their frames. Send them 40 ms early.
+    """A `MidiOutput` whose messages are placed on the frames on which the sound of their time leaves for the card.
 
     Messages sent while there is no server are dropped, since they would be late.
     """
-
-    stamps = True
 
     def __init__(self, name: str, connect: str = "") -> None:
         """name: of the JACK client; connect: the full name of a port to connect to, now or when it appears.
         Raises HocketError when there is no server."""
         self._before = (0, 0)  # sent and late of ports that ended
         super().__init__("out", name, connect)
+
+    @property
+    def early_ns(self) -> int:
+        """As `MidiOutput.early_ns`."""
+        return EARLY_NS + self._ring.get("latency_ns")
 
     def send(self, message: bytes, ns: int) -> None:
         """As `MidiOutput.send`."""

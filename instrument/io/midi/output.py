@@ -52,21 +52,16 @@ _NO_VIRTUAL_PORTS = "Windows has no virtual MIDI ports: install loopMIDI, make a
 class NullMidi:
     """Records messages without a port: the stand-in of every port, and the engine's fallback.
 
-    messages: the last pairs (ns, message), in the order of sending. stamps: take messages early, as a port that places
-    them on their frames.
+    messages: the last pairs (ns, message), in the order of sending. early_ns: as `MidiOutput.early_ns`, 0: it sends at
+    once.
     """
 
-    def __init__(self, clock: Clock | None = None, *, stamps: bool = False) -> None:
+    def __init__(self, clock: Clock | None = None, *, early_ns: int = 0) -> None:
         self._clock = clock or SystemClock()
-        self._stamps = stamps
+        self.early_ns = early_ns
         self._sent = self._late = 0
         self._state = "open"
         self.messages: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
-
-    @property
-    def stamps(self) -> bool:
-        """As `MidiOutput.stamps`."""
-        return self._stamps
 
     def send(self, message: bytes, ns: int) -> None:
         """As `MidiOutput.send`."""
@@ -94,7 +89,7 @@ class NullMidi:
 class RtMidiOutput:
     """A port of the system's own MIDI: ALSA, CoreMIDI or WinMM. Messages are sent at once."""
 
-    stamps = False
+    early_ns = 0
 
     def __init__(self, port: str = "", name: str = NAME, backend: str = "") -> None:
         """port: the name, or a part of it, of an existing port; empty: a virtual port called `name`.

@@ -30,7 +30,7 @@ class MidiRing(SharedFile):
     """Messages to or from a JACK port, and what the port reports.
 
     rate, block: of the server; cycles: process callbacks so far; sent, late: as in `MidiStatus`;
-    latency_ns: from a frame of the port to its being heard. port: its full name; connections: names of the
+    latency_ns: from a frame of JACK to its being heard. port: its full name; connections: names of the
     ports it is connected to, a line each. `pairs`: (ns, packed message).
     """
 

@@ -2,10 +2,11 @@ import threading
 
 import pytest
 
-from instrument.engine.midi.scheduler import EARLY_NS, LATE_NS, Agenda, Scheduler, Strike
+from instrument.engine.midi.scheduler import LATE_NS, Agenda, Scheduler, Strike
 from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
 from instrument.engine.performance.performance import Performance
 from instrument.io.clocks import ManualClock, SystemClock
+from instrument.io.midi.jack_port import EARLY_NS
 from instrument.io.midi.output import NullMidi
 from instrument.music.timebase import TempoMap
 from tests.support.players import open_scale
@@ -67,9 +68,9 @@ def test_messages_leave_at_their_deadline(stage):
     assert scheduler.late == 0
 
 
-def test_a_port_with_stamps_gets_them_early_and_with_their_time():
+def test_a_port_that_takes_messages_early_gets_them_with_their_time():
     clock = ManualClock(0)
-    port = NullMidi(clock, stamps=True)
+    port = NullMidi(clock, early_ns=EARLY_NS)
     scheduler = scheduler_on(clock, port, BEAT)
     scheduler.agenda.add([strike(0)])
     assert scheduler.send_due() == BEAT - EARLY_NS
@@ -85,10 +86,10 @@ def with_offset(ms):
 
 
 @pytest.mark.parametrize("offset", [-120, 30])
-@pytest.mark.parametrize("stamps", [False, True])
-def test_the_offset_of_the_port_is_added_to_its_deadlines(offset, stamps):
+@pytest.mark.parametrize("early_ns", [0, EARLY_NS])
+def test_the_offset_of_the_port_is_added_to_its_deadlines(offset, early_ns):
     clock = ManualClock(0)
-    port = NullMidi(clock, stamps=stamps)
+    port = NullMidi(clock, early_ns=early_ns)
     scheduler = scheduler_on(clock, port, BEAT)
     reach = scheduler.lead_ns()
     scheduler.arrange(with_offset(offset))
@@ -105,7 +106,7 @@ def test_the_offset_of_the_port_is_added_to_its_deadlines(offset, stamps):
 
 def test_a_smaller_offset_lets_no_note_end_before_it_starts():
     clock = ManualClock(0)
-    port = NullMidi(clock, stamps=True)
+    port = NullMidi(clock, early_ns=EARLY_NS)
     scheduler = scheduler_on(clock, port, BEAT)
     scheduler.arrange(with_offset(300))
     scheduler.agenda.add([strike(0, duration=1)])
@@ -117,9 +118,9 @@ def test_a_smaller_offset_lets_no_note_end_before_it_starts():
     assert not sounding(port.messages)
 
 
-def test_silence_comes_after_what_a_port_with_stamps_already_holds():
+def test_silence_comes_after_what_a_port_already_holds():
     clock = ManualClock(0)
-    port = NullMidi(clock, stamps=True)
+    port = NullMidi(clock, early_ns=EARLY_NS)
     scheduler = scheduler_on(clock, port, EARLY_NS // 2)
     scheduler.agenda.add([strike(0)])
     scheduler.send_due()

@@ -1,0 +1,71 @@
+"""What trials observed, and the page `docs/reliability.md` that is written from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from instrument import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "artifacts" / "reliability"  # a file for each row; rows of earlier runs stay
+PAGE = ROOT / "docs" / "reliability.md"
+INTRODUCTION = f"""# Reliability
+
+Written by `make trials`, which does to a running Hocket what must not end an evening, and prints what came of it here.
+Version {__version__}; {{machine}}. Each row is of the last run of its trial.
+Starved blocks are those that the audio device needed and did not get. The control is a process that only feeds silence
+to a device of the same server at the same time: what it misses, the machine took.
+"""
+SECTIONS = {
+    "faults": (
+        "Faults",
+        "While a patch plays on a JACK server with the dummy driver, the named thing happens once. *Well again*: from"
+        " then (where something returns, from its return) until notes come from the MIDI port and every device works."
+        " *Stuck*: notes that were never released.",
+    ),
+    "soak": (
+        "Soak",
+        "Random commands with random and impossible values, many a second, to an engine with shipped models.",
+    ),
+    "mutation": (
+        "Damaged input",
+        "Files and messages damaged at random, with knowledge of their structure, each read and played. *Found*: cases"
+        " that raised anything but one clear line, took over 5 s or 1 GB, or opened a file outside.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a section; columns by heading, in order."""
+
+    section: str
+    name: str
+    columns: dict[str, str]
+
+
+def record(row: Row) -> None:
+    """Keep a row for the page."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{row.section}-{''.join(c if c.isalnum() else '-' for c in row.name)}.json"
+    path.write_text(json.dumps(asdict(row)))
+
+
+def write_page() -> None:
+    """Write the page from all rows."""
+    rows = [Row(**json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))]
+    text = INTRODUCTION.format(machine=_machine())
+    for section, (title, explanation) in SECTIONS.items():
+        if found := [row for row in rows if row.section == section]:
+            headings = ["", *found[0].columns]
+            lines = [headings, ["---"] * len(headings), *([row.name, *row.columns.values()] for row in found)]
+            text += f"\n## {title}\n\n{explanation}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    PAGE.write_text(text)
+
+
+def _machine() -> str:
+    return f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
