@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from instrument.engine.offline.bounce import write_notes
+from instrument.engine.offline.midi_file import write_notes
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import SUFFIX, TakeRecorder
 from instrument.errors import HocketError

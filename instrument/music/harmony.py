@@ -36,3 +36,29 @@ def scale_mask(key: int, scale: str) -> NDArray[np.bool_]:
     mask = np.zeros(12, bool)
     mask[(np.array(SCALES[scale]) + key) % 12] = True
     return mask
+
+
+# The key signature of a scale: semitones from the root to the tonic of the key, and whether that is minor. Other scales
+# have none.
+_SIGNATURES = {
+    "major": (0, False),
+    "minor": (0, True),
+    "harmonic minor": (0, True),
+    "melodic minor": (0, True),
+    "dorian": (10, False),
+    "phrygian": (8, False),
+    "lydian": (7, False),
+    "mixolydian": (5, False),
+    "major pentatonic": (0, False),
+    "minor pentatonic": (0, True),
+    "blues": (0, True),
+}
+_MINOR_KEYS = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
+
+
+def key_signature(key: int, scale: str) -> str | None:
+    """The key signature of `scale` on root `key` (C = 0), as "Bb" or "F#m"; None for a scale without one."""
+    if scale not in _SIGNATURES:
+        return None
+    distance, minor = _SIGNATURES[scale]
+    return (_MINOR_KEYS if minor else KEYS)[(key + distance) % 12]

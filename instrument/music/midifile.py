@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import mido
 import numpy as np
@@ -53,21 +54,46 @@ def read_midi(
     return piece
 
 
+class MidiTrack(NamedTuple):
+    """A track to be written. channel: 0..15; notes: rows of `Note`; messages: (tick, short MIDI message) such as
+    programs, controllers and bends, whose channel becomes that of the track."""
+
+    name: str
+    channel: int
+    notes: NDArray[np.int32]
+    messages: Sequence[tuple[int, bytes]] = ()
+
+
 def write_midi(piece: Piece, path: Path | str, setup: Iterable[tuple[int, bytes]] = ()) -> None:
-    """Write a Standard MIDI File: 192 ticks a quarter note, so that microtiming is exact, one track a part.
+    """Write a piece as a Standard MIDI File, one track a part on the channel of `CHANNELS`.
 
     setup: (tick, short MIDI message), programs and controllers of the parts' channels, the sustain pedal among them:
-    `read_midi` lets the notes that end while it is down sound until it is up. A note that is struck again while it
-    sounds ends there; one that would start before the file does starts with it. Raises HocketError if it cannot.
+    `read_midi` lets the notes that end while it is down sound until it is up. HocketError as `write_tracks`.
     """
-    path, setup = Path(path), list(setup)
+    setup = list(setup)
+    tracks = [
+        MidiTrack(part.name.capitalize(), channel, rows, [(tick, m) for tick, m in setup if m[0] & 0x0F == channel])
+        for part, channel in CHANNELS.items()
+        if len(rows := piece.notes[piece.notes[:, 5] == part])
+    ]
+    write_tracks(tracks, path, piece)
+
+
+def write_tracks(
+    tracks: Sequence[MidiTrack], path: Path | str, piece: Piece, keys: Sequence[tuple[int, str]] = ()
+) -> None:
+    """Write a Standard MIDI File: 192 ticks a quarter note, so that microtiming is exact.
+
+    piece: its tempos, metres and markers are written; keys: (tick, key signature such as "Bb" or "F#m"). A note that is
+    struck again on its channel while it sounds ends there; of notes that are struck at once the longest is kept; one
+    that would start before the file does starts with it. Raises HocketError if it cannot.
+    """
+    path = Path(path)
     try:
         file = mido.MidiFile(type=1, ticks_per_beat=STEPS_PER_BEAT, charset="utf-8")
-        file.tracks.append(_conductor(piece))
-        for part in CHANNELS:
-            rows = piece.notes[piece.notes[:, 5] == part]
-            if len(rows):
-                file.tracks.append(_part_track(rows, part, setup))
+        file.tracks.append(_conductor(piece, keys))
+        for track, notes in zip(tracks, _note_events(tracks), strict=True):
+            file.tracks.append(_track(track.name, _in_order([*notes, *_messages(track)])))
         data = io.BytesIO()
         file.save(file=data)
     except ValueError as error:  # mido checks every value's range
@@ -96,39 +122,61 @@ def _contents(source: Path | str | bytes) -> bytes:
     return source
 
 
-def _conductor(piece: Piece) -> mido.MidiTrack:
-    timed: list[tuple[int, mido.MetaMessage]] = []
+Timed = tuple[int, mido.Message | mido.MetaMessage]
+
+
+def _conductor(piece: Piece, keys: Iterable[tuple[int, str]]) -> mido.MidiTrack:
+    timed: list[Timed] = []
     for tick, bpm in piece.tempos:
         timed.append((tick, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))))
     for m in piece.metres:
         message = mido.MetaMessage("time_signature", numerator=m.numerator, denominator=m.denominator)
         timed.append((m.tick, message))
+    timed += [(tick, mido.MetaMessage("key_signature", key=key)) for tick, key in keys]
     timed += [(m.tick, mido.MetaMessage("marker", text=m.text)) for m in piece.markers]
+    timed.sort(key=lambda item: item[0])
     return _track("Hocket", [(tick * MICRO_STEPS, message) for tick, message in timed])
 
 
-def _part_track(rows: NDArray[np.int32], part: Part, setup: list[tuple[int, bytes]]) -> mido.MidiTrack:
-    channel = CHANNELS[part]
-    starts = np.maximum(rows[:, 0].astype(np.int64) * MICRO_STEPS + rows[:, 1], 0)
-    ends = starts + rows[:, 3].astype(np.int64) * MICRO_STEPS
-    timed: list[tuple[int, mido.Message]] = []
-    following: dict[int, int] = {}
-    for i in np.argsort(starts, kind="stable")[::-1].tolist():
-        pitch, start = int(rows[i, 2]), int(starts[i])
-        end = min(int(ends[i]), following.get(pitch, int(ends[i])))
-        following[pitch] = start
-        timed.append((start, mido.Message("note_on", channel=channel, note=pitch, velocity=int(rows[i, 4]))))
-        timed.append((end, mido.Message("note_off", channel=channel, note=pitch)))
-    timed += [(tick * MICRO_STEPS, mido.Message.from_bytes(m)) for tick, m in setup if m[0] & 0x0F == channel]
-    ranks = {"note_off": 0, "note_on": 2}  # a pedal that is pressed on a tick holds what begins there, not what ends
-    timed.sort(key=lambda item: (item[0], ranks.get(item[1].type, 1)))
-    return _track(part.name.capitalize(), timed)
+def _note_events(tracks: Sequence[MidiTrack]) -> list[list[Timed]]:
+    """The note-ons and note-offs of each track. The tracks of a channel share its keys."""
+    found: list[list[Timed]] = [[] for _ in tracks]
+    notes = []
+    for i, track in enumerate(tracks):
+        starts = np.maximum(track.notes[:, 0].astype(np.int64) * MICRO_STEPS + track.notes[:, 1], 0)
+        ends = starts + track.notes[:, 3].astype(np.int64) * MICRO_STEPS
+        rows = zip(starts.tolist(), ends.tolist(), track.notes[:, 2].tolist(), track.notes[:, 4].tolist(), strict=True)
+        notes += [(start, end, pitch, velocity, i) for start, end, pitch, velocity in rows]
+    following: dict[tuple[int, int], tuple[int, int]] = {}  # when each key of a channel is struck next, by which track
+    for start, end, pitch, velocity, i in sorted(notes, key=lambda note: note[:2], reverse=True):
+        channel = tracks[i].channel
+        again, other = following.get((channel, pitch), (end + 1, i))
+        end = min(end, again - (other != i))  # of one tick, no player knows which track comes first
+        if end <= start:
+            continue
+        following[channel, pitch] = start, i
+        found[i].append((start, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+        found[i].append((end, mido.Message("note_off", channel=channel, note=pitch)))
+    return found
 
 
-def _track(name: str, timed: list[tuple[int, mido.Message]]) -> mido.MidiTrack:
+def _messages(track: MidiTrack) -> list[Timed]:
+    return [
+        (tick * MICRO_STEPS, mido.Message.from_bytes(bytes((message[0] & 0xF0 | track.channel, *message[1:]))))
+        for tick, message in track.messages
+    ]
+
+
+def _in_order(timed: Iterable[Timed]) -> list[Timed]:
+    """By time. A pedal that is pressed on a tick holds what begins there, not what ends."""
+    ranks = {"note_off": 0, "note_on": 2}
+    return sorted(timed, key=lambda item: (item[0], ranks.get(item[1].type, 1)))
+
+
+def _track(name: str, timed: Iterable[Timed]) -> mido.MidiTrack:
     track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
     now = 0
-    for tick, message in sorted(timed, key=lambda item: item[0]):  # stable
+    for tick, message in timed:
         track.append(message.copy(time=tick - now))
         now = tick
     return track

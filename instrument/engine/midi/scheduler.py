@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from instrument import midi_spec
 from instrument.engine.midi.ledger import MAX_DURATION, Ledger
+from instrument.engine.performance.arrangement import patch_channels
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
@@ -155,8 +156,7 @@ class Scheduler:
 
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`."""
-        chosen = {Part[name.upper()]: channel - 1 for name, channel in performance.patch.routing.channels.items()}
-        self.channels = {**CHANNELS, **chosen}
+        self.channels = patch_channels(performance.patch)
         self._offset = round(performance.patch.routing.offset_ms * 1e6)
         self.agenda.poke()
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from instrument.engine.midi.scheduler import Agenda, strikes
+from instrument.engine.offline.midi_file import write_notes
 from instrument.engine.offline.render import Rendering
-from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages
-from instrument.engine.performance.knobs import INSTRUMENT, split_name
+from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.performance import Played
-from instrument.engine.performance.sound_seats import SoundModels, scenes
-from instrument.engine.performance.takes import Input, Take, Turn
+from instrument.engine.performance.sound_seats import scenes
+from instrument.engine.performance.takes import Input
 from instrument.engine.sound.mixer import BLOCK, Mixer
 from instrument.engine.sound.sound_players import SoundPlayers
 from instrument.engine.sound.wavfile import WavFile
 from instrument.engine.voices.opening import open_voice
-from instrument.engine.voices.programs import PartProgram
 from instrument.errors import HocketError
 from instrument.models.sound.base import VoiceModel
-from instrument.music.midifile import CHANNELS, write_midi
-from instrument.music.notes import Note, Part, Piece
-from instrument.music.timebase import MICRO_STEPS, MetreMap
+from instrument.music.midifile import CHANNELS
+from instrument.music.notes import Part
 
 FORMATS = (".mid", ".wav")
 RATE = 48_000
@@ -49,48 +46,6 @@ def bounce(rendering: Rendering, path: Path | str) -> None:
         write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path)
     else:
         _write_wav(rendering, path)
-
-
-def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path) -> None:
-    """Write the notes played before the tick `end` to a .mid file, with the programs of the band. HocketError if it
-    cannot be written."""
-    setup = [
-        (at, message)
-        for at, arranged in arrangements(take)
-        if at < end or not at
-        for message in arrangement_messages(arranged)
-    ]
-    write_midi(piece_of(played, take, metres, end), path, setup)
-
-
-def piece_of(played: Iterable[Played], take: Take, metres: MetreMap, end: float) -> Piece:
-    """The notes played before the tick `end`, as a piece. Longer notes end there; of equal notes of several players at
-    one tick, the longest is kept."""
-    notes: dict[tuple[int, int, int], Note] = {}
-    for _, note in played:
-        if note.tick + note.micro / MICRO_STEPS < end:
-            note = note._replace(duration=max(1, min(note.duration, int(end - note.tick))))
-            same = notes.setdefault((note.tick, note.pitch, note.part), note)
-            if note.duration > same.duration:
-                notes[note.tick, note.pitch, note.part] = note
-    rows = np.array(sorted(notes.values(), key=lambda note: note.order), np.int32).reshape(-1, len(Note._fields))
-    tempos = {0: float(take.header.patch.knobs["tempo"])}
-    for entry in take.entries:
-        if isinstance(entry, Turn) and split_name(entry.knob) == (INSTRUMENT, "tempo") and entry.tick < end:
-            tempos[round(entry.tick)] = float(entry.value)
-    kept = tuple(metre for metre in metres.metres if metre.tick < end)
-    return Piece(rows, kept, tuple(tempos.items()))
-
-
-def arrangements(take: Take) -> list[tuple[int, dict[Part, PartProgram]]]:
-    """(tick, program of each part from there on), at the start and at each change of genre."""
-    arranged: dict[int, dict[Part, PartProgram]] = {}
-    genre = None
-    for tick, scene in scenes(take, SoundModels({}, [])):
-        if scene.genre != genre:
-            genre = scene.genre
-            arranged[int(tick)] = arrange(genre, scene.voices)
-    return list(arranged.items())
 
 
 def _write_wav(rendering: Rendering, path: Path) -> None:

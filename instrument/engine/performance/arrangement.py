@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import asdict, replace
 
-from instrument.engine.performance.patches import PartName, VoicePatch
+from instrument.engine.performance.patches import PartName, Patch, VoicePatch
 from instrument.engine.voices.programs import PartProgram, band_programs, part_messages
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
@@ -21,6 +21,11 @@ def arrange(genre: str, voices: Mapping[PartName, VoicePatch]) -> dict[Part, Par
     for name, own in voices.items():
         band[name] = replace(band[name], **{key: value for key, value in asdict(own).items() if value is not None})
     return {part: band[part.name.lower()] for part in Part}
+
+
+def patch_channels(patch: Patch) -> dict[Part, int]:
+    """The MIDI channel 0..15 on which each part goes out."""
+    return {**CHANNELS, **{Part[name.upper()]: channel - 1 for name, channel in patch.routing.channels.items()}}
 
 
 def arrangement_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:

@@ -23,6 +23,7 @@ FEWEST = 8  # notes; with fewer the name decides
 SINGLE = 0.1  # share of onsets with several notes up to which a track counts as a single line
 BASS_PROGRAMS = range(32, 40)
 OWN_NAMES = {part.name.capitalize(): part for part in Part}  # as `write_midi` names its tracks
+PLAYER = ": "  # between such a name and that of the player
 
 # Patterns of track names -> part; the first match decides. The soprano has the melody of a chorale.
 NAME_RULES: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
@@ -89,14 +90,15 @@ class Label(NamedTuple):
 def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
     """The labels of the tracks of a piece, all with notes. resolution: ticks per beat.
 
-    If all names are in `OWN_NAMES`, as in a file that Hocket wrote, the names decide. Else a name, or the program of a
-    bass, decides unless the notes clearly contradict it. Without either the likeliest part is taken, or OTHER if none
-    is likely.
+    If all names begin with one of `OWN_NAMES`, as in a file that Hocket wrote, these decide. Else a name, or the
+    program of a bass, decides unless the notes clearly contradict it. Without either the likeliest part is taken, or
+    OTHER if none is likely.
     """
     names = named_parts(tracks)
     pitched = [i for i, track in enumerate(tracks) if not track.is_drum]
     odds = dict(zip(pitched, probabilities([tracks[i] for i in pitched], resolution), strict=True))
-    own = all(track.name in OWN_NAMES for track in tracks)
+    own_names = [track.name.partition(PLAYER)[0] for track in tracks]
+    own = all(name in OWN_NAMES for name in own_names)
     found = []
     for i, (track, named) in enumerate(zip(tracks, names, strict=True)):
         if i not in odds:
@@ -105,7 +107,7 @@ def label_tracks(tracks: Sequence[Track], resolution: int) -> list[Label]:
         best = LABELS[int(odds[i].argmax())]
         hint = Part.BASS if named is None and track.program in BASS_PROGRAMS else named
         if own:
-            part = OWN_NAMES[track.name]
+            part = OWN_NAMES[own_names[i]]
         elif hint is not None and (odds[i].max() < CLEAR or len(track.starts) < FEWEST):
             part = hint
         else:

@@ -3,34 +3,15 @@ import pytest
 import soundfile
 from mido import MidiFile
 
-from instrument.engine.offline.bounce import RATE, arrangements, bounce, check_out, piece_of
+from instrument.engine.offline.bounce import RATE, bounce, check_out
 from instrument.engine.offline.render import Options, Rendering, render
-from instrument.engine.performance.arrangement import arrangement_messages
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
-from instrument.music.notes import Note
-from instrument.music.timebase import Metre, MetreMap
 from tests.support.players import open_scale
 
 
 def rendered(**options) -> Rendering:
     return render(Options("scale", **options), open_scale)
-
-
-def test_a_rendering_becomes_a_piece_on_its_own_time():
-    what = rendered(bars=4, ats=["4:tempo=60"], sets=["metre=3/4"])
-    piece = piece_of(what.played, what.take, what.metres, what.end)
-    assert piece.tempos == ((0, 120.0), (96, 60.0))
-    assert piece.metres == (Metre(0, 3, 4),)
-    assert len(piece) == len(what.played)
-    assert (piece.notes[:, 0] + piece.notes[:, 3]).max() <= what.end
-
-
-def test_what_two_players_strike_together_is_one_note_of_each_part():
-    take = rendered(bars=1).take
-    together = [(0, Note(0, 0, 60, 6, 80, 0)), (1, Note(0, 2, 60, 24, 90, 0)), (1, Note(0, 0, 60, 12, 90, 2))]
-    piece = piece_of(together, take, MetreMap(), 96)
-    assert piece.as_notes() == [Note(0, 2, 60, 24, 90, 0), Note(0, 0, 60, 12, 90, 2)]
 
 
 def test_a_midi_file_has_the_notes_and_is_the_same_each_time(tmp_path):
@@ -43,21 +24,6 @@ def test_a_midi_file_has_the_notes_and_is_the_same_each_time(tmp_path):
     assert len(piece) == len(what.played)
     starts = sorted(max(0, note.tick * 8 + note.micro) for _, note in what.played)
     assert sorted((piece.notes[:, 0] * 8 + piece.notes[:, 1]).tolist()) == starts
-
-
-def test_a_midi_file_sounds_with_the_band_also_when_the_genre_changes(tmp_path):
-    what = rendered(bars=4, sets=["genre=march"], ats=["8:genre=waltz"])
-    bounce(what, tmp_path / "band.mid")
-    told = set()
-    for track in MidiFile(tmp_path / "band.mid").tracks:
-        ticks = np.cumsum([message.time for message in track])
-        told |= {(tick // 8, bytes(message.bytes())) for tick, message in zip(ticks, track, strict=True)
-                 if message.type in ("program_change", "control_change")}  # fmt: skip
-    parts = {note.part for _, note in what.played}
-    (zero, first), (turned, second) = arrangements(what.take)
-    assert (zero, turned) == (0, 8 * 24)
-    assert told == {(at, message) for at, seats in ((zero, first), (turned, second))
-                    for message in arrangement_messages({part: seats[part] for part in parts})}  # fmt: skip
 
 
 def test_a_wav_file_lasts_as_asked_sounds_and_is_the_same_each_time(tmp_path):
