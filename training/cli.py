@@ -12,8 +12,6 @@ import typer
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as of a shell
-
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -56,6 +54,31 @@ def prepare_plans(
 
 
 @app.command()
+def grooves(
+    data: Annotated[Path, typer.Argument(help="what `prepare` made")],
+    out: Annotated[Path, typer.Option(help="file to write")] = Path("assets/grooves.toml"),
+) -> None:
+    """Measure tempo, swing, accents and microtiming of each genre on what people played."""
+    from training.data.notes.grooves import write_grooves
+
+    print(f"{out}: {', '.join(write_grooves(data, out))}")
+
+
+@app.command()
+def levels(
+    seconds: Annotated[float, typer.Option(min=5, max=600, help="length of a render")] = 45.0,
+    adjust: Annotated[
+        bool, typer.Option("--adjust", help="set the level of patches that are too loud or quiet")
+    ] = False,
+) -> None:
+    """Measure how loud (LUFS) and how wide (decibels of sides below middle) the factory patches are."""
+    from training.evaluation import levels as measured
+
+    for level in measured.levels(seconds, adjust):
+        print(f"{level.name:<20} {level.loudness:6.1f} LUFS {level.width:6.1f} dB", flush=True)
+
+
+@app.command()
 def prepare_audio(
     sources: Annotated[list[Path], typer.Argument(help="folders of sound, notes, MIDI, `prepare`'s; sound fonts")],
     out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/stream"),
@@ -83,11 +106,7 @@ def fit(
     recipe: Annotated[Path | None, typer.Option(help="a file of training/recipes, or your own")] = None,
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0, help="of training in all: so many batches are planned [the recipe's]"),
-    ] = None,
-    batches: Annotated[int | None, typer.Option(min=1, help="in all, instead of --minutes")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="stop after so much training in all")] = None,
     start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to start from")] = None,
     slug: Annotated[str | None, typer.Option(help="of the new model, if there is no recipe")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
@@ -109,8 +128,7 @@ def fit(
         raise HocketError("give a --recipe; or --from, --slug and --data, to train a model further on your own music")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
-    if not Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes, batches):
-        raise typer.Exit(INTERRUPTED)
+    Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)
 
 
 @app.command()

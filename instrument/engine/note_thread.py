@@ -163,9 +163,10 @@ class NoteThread:
     def turn(self, info: KnobInfo, value: object) -> int:
         """Turn a knob. Returns the time (ns) from which all notes that start were made with the new value. HocketError
         for a value out of range."""
-        value = self.performance.turn(info, value)
-        if info.player == INSTRUMENT and info.id == "tempo":
-            self.transport = self.transport.with_tempo(float(value), self.performance.floor)
+        self.performance.turn(info, value)
+        bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])  # a genre may bring its own
+        if bpm != self.transport.bpm:
+            self.transport = self.transport.with_tempo(bpm, self.performance.floor)
             self._retime()
         self.transport = self.transport.with_metres(self.performance.metres)
         self._state_changed()

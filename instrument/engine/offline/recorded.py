@@ -15,7 +15,7 @@ from instrument.engine.performance.roster import Opened, OpenPlayer, same_bundle
 from instrument.engine.performance.takes import BundleRef, Entry, Input, Joined, Take, Turn
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
-from instrument.models.notes.player import Ask
+from instrument.models.notes.player import AsHeard, Ask
 from instrument.models.sound.base import Knobs
 from instrument.music.notes import Note
 from instrument.music.timebase import MetreMap
@@ -32,7 +32,7 @@ class RecordedBundle:
     parts: tuple[int, ...] = ()
 
 
-class RecordedPlayer:
+class RecordedPlayer(AsHeard):
     """A `NotePlayer` that proposes the notes of a take and ignores its `Ask`."""
 
     def __init__(self, notes: Sequence[Note], position: Callable[[], int]) -> None:

@@ -15,6 +15,7 @@ from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import Ask
+from instrument.music.grooves import MOST_SWING, STRAIGHT
 from instrument.music.harmony import KEYS, SCALES
 from instrument.music.notes import Part
 from instrument.music.timebase import TEMPO_RANGE
@@ -65,6 +66,11 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _choice("plan", "Plan", SOURCES, FREE, "Which chords the band plays: free, typed, or a progression by name"),
     _number("harmony", "Harmony", 0.0, 1.0, 0.5, "How closely the players keep to the chords of the plan"),
     _number("vary", "Vary", 0.0, 1.0, 0.3, "How much a section changes when it returns"),
+    _number(
+        "swing", "Swing", STRAIGHT, MOST_SWING, STRAIGHT, "Where off-beat eighths fall in the beat: 0.67 is triplets"
+    ),
+    _number("feel", "Feel", 0.0, 1.0, 0.0, "How far accents and timing of the genre's drummers are added"),
+    _number("dynamics", "Dynamics", 0.0, 1.0, 0.0, "How far phrases and sections swell and fade"),
     _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
 )

@@ -29,8 +29,10 @@ def with_part_choices(fields: Fields) -> Fields:
 
 
 def _from_version_1(fields: Fields) -> Fields:
-    """Fields of a patch of version 1, in which the knobs of the instrument were those of player -1."""
-    fields = with_part_choices(fields)
+    """Fields of a patch of version 1, in which the knobs of the instrument were those of player -1, and tempo and
+    expression not those of the genre."""
+    knobs = fields.get("knobs", {})
+    fields = with_part_choices({**fields, "knobs": {**AS_PLAYED, **knobs}} if isinstance(knobs, dict) else fields)
     routing = fields.get("routing")
     if not isinstance(routing, dict) or not isinstance(routing.get("controllers"), dict):
         return fields
@@ -38,7 +40,9 @@ def _from_version_1(fields: Fields) -> Fields:
     return {**fields, "routing": {**routing, "controllers": named}}
 
 
-FORMAT = Format(version=2, migrations={1: _from_version_1})  # 2: plans, and parts that are off, auto or on
+AS_PLAYED = {"tempo": 120.0, "swing": 0.5, "feel": 0.0, "dynamics": 0.0}
+# 2: plans, parts that are off, auto or on, and expression
+FORMAT = Format(version=2, migrations={1: _from_version_1})
 DEFAULT = "First light"  # the patch of the first start
 SUFFIX = ".json"
 MAX_OFFSET_MS = 500  # of the MIDI port, earlier or later

@@ -8,22 +8,20 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
-from msgspec.structs import replace
-
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
-from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.arrangement import GENRE
-from instrument.engine.performance.harmony.plan_in_force import PlanInForce, check_text
-from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, KnobTable, checked, knob_name
+from instrument.engine.performance.band import Band
+from instrument.engine.performance.expression.grooves import genre_values
+from instrument.engine.performance.harmony.plan_in_force import check_text
+from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes
-from instrument.engine.performance.patches import MAX_PLAYERS, Patch, parts_of
-from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
+from instrument.engine.performance.patches import MAX_PLAYERS, Patch
+from instrument.engine.performance.player_state import PlayerState
 from instrument.engine.performance.roster import BundleInfo, Opened, OpenPlayer, bundle_ref, check_input, expect_bundle
-from instrument.engine.performance.sound_seats import Scene, SoundModels, SoundSeat, with_strip
+from instrument.engine.performance.sound_seats import SoundModels
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
-from instrument.engine.performance.transport import bar_line, changed_metres, metre_map
-from instrument.engine.voices.programs import NONE
+from instrument.engine.performance.transport import bar_line, changed_metres
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
@@ -36,14 +34,14 @@ EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
 Played = tuple[int, Note]  # the number of a player, and its note
 
 
-class Performance:
+class Performance(Band):
     """Everything from one Play to the next Stop, in ticks from 0.
 
     The loop of the engine: `extend` while there is time, `advance` as the transport moves and play what it returns,
     `set` and `load` on changes, also before the first `advance`. For one thread; others may read `take`, `table` and
     the properties.
 
-    players: by number; table: all knobs; metres: the bars; held: live notes; sound_models: of the sound players.
+    held: live notes; sound_models: of the sound players.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -51,78 +49,12 @@ class Performance:
 
         HocketError for an unknown slug or a value out of range; knobs that no model has are ignored.
         """
-        self.patch = patch
-        self._open = open_player
+        super().__init__(patch, open_player)
         self._floor = 0
         self._due: list[Played] = []
         self.held = HeldNotes()
-        self._progression = patch.progression
-
-        opened = [open_player(seat.model) for seat in patch.players]
-        self.players: list[PlayerState] = [
-            PlayerState(bundle, model if isinstance(model, SoundModel) else None) for bundle, model in opened
-        ]
-        self._list_knobs()
-        self._instrument = first_values(self.table.of(INSTRUMENT), patch.knobs)
-        for number, player in enumerate(self.players):
-            player.values = first_values(self.table.of(number), patch.players[number].knobs)
-            player.parts = parts_of(patch.players[number].parts)
-        self.metres = metre_map(str(self._instrument["metre"]))
-        for number, (player, (_, model)) in enumerate(zip(self.players, opened, strict=True)):
-            if isinstance(model, SoundModel):
-                continue
-            player.anchors = fitting(model, patch.players[number].anchors)
-            ask = player.ask(model, self._instrument, 0)
-            player.plan = PlanInForce(self._instrument, patch.progression, self.metres)
-            player.line = Line(model, self.seed, number, self.metres, ask, player.plan.until)
-            player.resting = player.is_muted(self._instrument)
         self.sound_models = SoundModels(self._sounds, [])
         self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
-
-    @property
-    def values(self) -> dict[str, Value]:
-        """A copy of the values of all knobs, by name ("0/temperature")."""
-        numbered = ((INSTRUMENT, self._instrument), *((i, player.values) for i, player in enumerate(self.players)))
-        return {knob_name(number, knob): value for number, values in numbered for knob, value in values.items()}
-
-    @property
-    def lines(self) -> list[Line]:
-        """The lines of the note players, in the order of the players."""
-        return [player.line for player in self.players if player.line]
-
-    @property
-    def bundles(self) -> Sequence[BundleInfo]:
-        """The present bundles of the players."""
-        return [player.bundle for player in self.players]
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kind of each player: "notes", "stream" or "voice"."""
-        return tuple(player.kind for player in self.players)
-
-    @property
-    def scene(self) -> Scene:
-        """Everything that the sound now depends on, apart from the notes."""
-        seats = [SoundSeat(i, model, dict(self.players[i].values)) for i, model in self._sounds.items()]
-        genre = str(self.players[0].values.get(GENRE, NONE)) if self.players else NONE
-        return Scene.of(seats, self._instrument, genre, self.patch.voices)
-
-    @property
-    def pads(self) -> tuple[tuple[Anchor, ...] | None, ...]:
-        """The anchors of each player, None for one without a latent space."""
-        return tuple(player.anchors if player.pad else None for player in self.players)
-
-    def pad(self, number: int = 0) -> Pad:
-        """The latent pad of a player. HocketError for one without a latent space."""
-        pad = self.players[number].pad if 0 <= number < len(self.players) else None
-        if pad is None:
-            raise HocketError(f"player {number} has no latent pad: give it a model with one")
-        return pad
-
-    @property
-    def seed(self) -> int:
-        """The seed of all draws."""
-        return int(self._instrument["seed"])
 
     @property
     def floor(self) -> int:
@@ -130,19 +62,14 @@ class Performance:
         return self._floor
 
     @property
-    def thinned(self) -> bool:
-        """Whether a player plays fewer notes because its model is too slow."""
-        return any(player.overload.spacing for player in self.players)
-
-    def current_patch(self) -> Patch:
-        """The patch with the present knobs and models."""
-        played = tuple(player.as_patch() for player in self.players)
-        return replace(self.patch, knobs=dict(self._instrument), players=played, progression=self._progression)
-
-    @property
     def plan(self) -> Plan | None:
         """The plan, written well beyond the commit horizon; None while the players are free."""
         return next((player.plan.until(self._floor) for player in self.players if player.plan), None)
+
+    @property
+    def thinned(self) -> bool:
+        """Whether a player plays fewer notes because its model is too slow."""
+        return any(player.overload.spacing for player in self.players)
 
     def extend(self, until: float) -> Played | None:
         """Plan one more note, for the player that is planned the least far. None if all are planned up to the tick
@@ -186,6 +113,8 @@ class Performance:
         tempo map at the same tick. HocketError for a value out of range.
         """
         value = checked(info, value)
+        if info.player == INSTRUMENT:
+            self._of_genre.discard(info.id)
         values = self._values(info.player)
         if values[info.id] == value:
             return value
@@ -200,6 +129,8 @@ class Performance:
         else:
             for number in affected:
                 self._input(number, self._floor, knobs={info.id: value})
+        if info.id == GENRE and info.player == 0 and not self.take.heard_count:
+            self._follow_genre()
         return value
 
     def set_progression(self, text: str) -> None:
@@ -308,8 +239,7 @@ class Performance:
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
         self._progression = self._progression if event.progression is None else event.progression
-        player.change_plan(self._instrument, event.progression, self.metres, event.floor)
-        player.resting = player.is_muted(self._instrument)
+        player.follow(self._instrument, event.progression, self.metres, event.floor)
         if event.anchors is not None:
             player.anchors = event.anchors
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)
@@ -317,7 +247,7 @@ class Performance:
             line.restart(replacement, self.seed, self.metres)
         if event.prompt:
             line.append(event.prompt)
-            self._play(line, event.prompt)
+            self._give_notes(event.player, event.prompt)
         if event.live:
             line.insert_live(event.live)
             for note in event.live:
@@ -327,21 +257,6 @@ class Performance:
         """Plan and commit until a player has committed `count` notes, to replay a take."""
         if line := self.line(player):
             self._play(line, line.take(max(0, count - line.count)))
-
-    def line(self, player: int) -> Line | None:
-        """The line of a player, None for a sound player."""
-        return self.players[player].line if 0 <= player < len(self.players) else None
-
-    def player(self, number: int) -> PlayerState:
-        """The record of a player. HocketError if there is none of that number."""
-        if not 0 <= number < len(self.players):
-            raise HocketError(f"there is no player {number}: give 0 to {len(self.players) - 1}")
-        return self.players[number]
-
-    @property
-    def _sounds(self) -> dict[int, SoundModel]:
-        """The models of the sound players, by player."""
-        return {number: player.sound for number, player in enumerate(self.players) if player.sound}
 
     def _input(self, number: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
         """Commit the notes before `floor`, then apply a change there."""
@@ -361,9 +276,7 @@ class Performance:
         player.given = event.count_after
         for note in event.live:
             self.take.add_note(event.player, note)
-        for note in event.prompt:
-            self.take.add_note(event.player, note)
-            self._due.append((event.player, note))
+        self._give_notes(event.player, event.prompt)
 
     def _join(self, number: int, bundle: BundleInfo, model: SoundModel, tick: float) -> None:
         """Add a sound player after the last, or give one another model."""
@@ -380,21 +293,17 @@ class Performance:
         self.take.entries.append(Joined(number, tick, bundle_ref(bundle), dict(player.values)))
 
     def _play(self, line: Line, notes: Iterable[Note]) -> None:
+        player = self.players[line.number]
+        self._give_notes(line.number, (player.heard(note, self.metres) for note in notes))
+
+    def _give_notes(self, player: int, notes: Iterable[Note]) -> None:
+        """Record notes in the take and have `advance` return them."""
         for note in notes:
-            self.take.add_note(line.number, note)
-            self._due.append((line.number, note))
+            self.take.add_note(player, note)
+            self._due.append((player, note))
 
-    def _values(self, player: int) -> dict[str, Value]:
-        """The knobs of a player or of the `INSTRUMENT`, by id."""
-        return self._instrument if player == INSTRUMENT else self.players[player].values
-
-    def _list_knobs(self) -> None:
-        self.table = KnobTable([with_strip(player.bundle.knobs, player.kind) for player in self.players])
-
-    def _seat(self, number: int, bundle: BundleInfo) -> None:
-        """Set another bundle of a player. Its knobs keep the values that are allowed, its pad becomes empty."""
-        player = self.players[number]
-        player.bundle = bundle
-        player.anchors = ()
-        self._list_knobs()
-        player.values = kept_values(self.table.of(number), player.values)
+    def _follow_genre(self) -> None:
+        """Before the first note, set tempo, swing and dynamics to the genre's, where nobody has set them."""
+        for knob in sorted(self._of_genre):
+            self.turn(self.table.find(knob, INSTRUMENT), genre_values(self.genre)[knob])
+            self._of_genre.add(knob)

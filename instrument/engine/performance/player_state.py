@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
-from instrument.engine.performance.anchors import on_pad
+from instrument.engine.performance.anchors import fitting, on_pad
+from instrument.engine.performance.arrangement import GENRE
+from instrument.engine.performance.expression.expression import Expression
 from instrument.engine.performance.harmony.plan_in_force import PlanInForce
 from instrument.engine.performance.knobs import ask_from, checked, parts_on
 from instrument.engine.performance.line import Line
@@ -15,10 +17,11 @@ from instrument.engine.performance.overload import Overload
 from instrument.engine.performance.patches import PlayerPatch, part_name
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.sound_seats import NOTES, kind
+from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
-from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer
+from instrument.models.notes.player import AsHeard, Ask, LatentPlayer, NotePlayer
 from instrument.models.sound.base import SoundModel
-from instrument.music.notes import Part
+from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 
 
@@ -33,7 +36,8 @@ class Pad(NamedTuple):
 class PlayerState:
     """One player: a note player has a `line`, a sound player has a `sound` model.
 
-    plan: of a player with a line; each has its own, as a change reaches one after another; parts: those that it plays;
+    plan, expression: of a player with a line; each has its own, as a change reaches one after another; parts: those
+    that it plays;
     values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so
     nothing is planned; given: number of prompted or live notes of a player without a line.
     """
@@ -45,6 +49,7 @@ class PlayerState:
     values: dict[str, Value] = field(default_factory=dict)
     anchors: tuple[Anchor, ...] = ()
     plan: PlanInForce | None = None
+    expression: Expression | None = None
     overload: Overload = field(default_factory=Overload)
     resting: bool = False
     given: int = 0
@@ -60,14 +65,41 @@ class PlayerState:
         model = self.line.player if self.line else None
         return Pad(model, self.anchors) if isinstance(model, LatentPlayer) else None
 
+    @property
+    def genre(self) -> str:
+        """The genre that it plays, "none" where it has no such knob."""
+        return str(self.values.get(GENRE, NONE))
+
+    def begin(
+        self, model: NotePlayer, number: int, seat: PlayerPatch, instrument: Mapping[str, Value], text: str,
+        metres: MetreMap,
+    ) -> None:  # fmt: skip
+        """Give a note player its line. number: of the player; seat: in the patch; instrument: the instrument's knobs,
+        by id; text: the typed progression. HocketError if that cannot be read."""
+        self.anchors = fitting(model, seat.anchors)
+        self.plan, self.expression = PlanInForce(instrument, text, metres), Expression(number)
+        self.line = Line(
+            model, int(instrument["seed"]), number, metres, self.ask(model, instrument, 0), self.plan.until
+        )
+        self.follow(instrument, text, metres, 0)
+
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
         return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
 
-    def change_plan(self, instrument: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
-        """Let its plan follow other knobs, another typed progression or other bars: see `PlanInForce.change`."""
-        if self.plan:
+    def follow(self, instrument: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
+        """Let plan, expression and rests follow other knobs, another typed progression (None: the same) or other bars
+        from the tick `floor` on: see `PlanInForce.change`."""
+        if self.plan and self.expression:
             self.plan.change(instrument, text, metres, floor)
+            self.expression.change(instrument, self.genre)
+        self.resting = self.is_muted(instrument)
+
+    def heard(self, note: Note, metres: MetreMap) -> Note:
+        """Its next note as it is to be heard, with swing, accents and dynamics."""
+        if self.expression is None or self.line is None or isinstance(self.line.player, AsHeard):
+            return note
+        return self.expression.shaped(note, metres, self.plan.until(note.tick) if self.plan else None)
 
     def is_muted(self, instrument: Mapping[str, Value]) -> bool:
         """Whether all parts that it can play are switched off."""

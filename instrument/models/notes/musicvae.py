@@ -15,7 +15,7 @@ import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.models.manifest import Manifest
 from instrument.models.notes.key_sense import inside, pitch_folding
 from instrument.models.notes.pacing import PathCache, pace
+from instrument.models.notes.phrase_decoder import PhraseDecoder
+from instrument.models.notes.plan_guidance import PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.sampling import FLOOR, choose, noise
 from instrument.music import phrases
@@ -82,65 +84,19 @@ class PlayedTokens:
             self.tokens[self.stop] = OFF
 
 
-class PhraseDecoder:
-    """The decoder on one phrase of the point z. Logits are computed on demand and cached until a token before them
-    changes."""
-
-    def __init__(self, bundle: Bundle, z: Point, places: Sequence[int], segment: int, unknown: int) -> None:
-        self._step = bundle.session("step")
-        contexts, hidden, cell = bundle.session("conductor").run({"z": z[None]})
-        self._contexts, self._first = contexts, (hidden, cell)
-        self._places, self._segment, self._unknown = places, segment, unknown
-        self._tokens: list[int] = []
-        self._found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = {}
-
-    def force(self, tokens: list[int]) -> None:
-        """Force the first tokens."""
-        if self._tokens[: len(tokens)] != tokens:
-            for at, token in enumerate(tokens):
-                self.put(at, token)
-
-    def put(self, at: int, token: int) -> None:
-        """Set token number `at`; those before it must be set."""
-        if at < len(self._tokens):
-            if self._tokens[at] == token:
-                return
-            for i in range(at + 1, len(self._tokens) + 1):
-                self._found.pop(i, None)
-            del self._tokens[at:]
-        self._tokens.append(token)
-
-    def logits(self, at: int) -> NDArray[np.float32]:
-        """Logits (vocabulary,) of token number `at`; those before it must be set."""
-        if at not in self._found:
-            begin = at
-            while begin and begin - 1 not in self._found and not self._starts(begin):
-                begin -= 1
-            for i in range(begin, at + 1):
-                number, place = divmod(self._places[i], self._segment)
-                if self._starts(i):
-                    hidden, cell = (s[:, number] for s in self._first)
-                else:
-                    _, hidden, cell = self._found[i - 1]
-                feeds: dict[str, NDArray[Any]] = {
-                    "token": np.array([self._tokens[i - 1] if i else self._unknown]),
-                    "place": np.array([place]),
-                    "context": self._contexts[:, number],
-                    "hidden": hidden,
-                    "cell": cell,
-                }
-                found = self._step.run(feeds)
-                self._found[i] = found[0][0], found[1], found[2]
-        return self._found[at][0]
-
-    def _starts(self, at: int) -> bool:
-        """Whether a segment starts at this step; it may start late where a shorter bar leaves steps out."""
-        return at == 0 or self._places[at] // self._segment != self._places[at - 1] // self._segment
-
-
 def shape_of(manifest: Manifest) -> Shape:
     """The shape of the phrases of a bundle of this family."""
     return Shape("drums" if manifest.codec.get("drums") else "melody", manifest.codec.get("bars", 0))
+
+
+def towards_chord(scores: NDArray[np.float32], guide: PlanGuidance, tick: int, part: int) -> None:
+    """Raise the tones of the plan's chord among the scores of tokens, by as much as in players of events. That a note
+    begins becomes no likelier."""
+    bias = guide.pitch_bias(tick, part, -1)
+    if bias is not None:
+        before = np.logaddexp.reduce(scores[:OFF])
+        scores[:OFF] += bias[:OFF]
+        scores[:OFF] += before - np.logaddexp.reduce(scores[:OFF])
 
 
 class MusicVaePlayer:
@@ -305,10 +261,21 @@ class MusicVaePlayer:
             if found is None and token < OFF:
                 found = step, token
             elif found is not None and token != HOLD:
-                return self._note(*found, step.tick)
+                return self._ending(ask, *found, step.tick)
             sounding = token < OFF or (sounding and token == HOLD)
             decoder.put(at, token)
-        return self._note(*found, grid[-1].tick + STEP_TICKS) if found else None
+        return self._ending(ask, *found, grid[-1].tick + STEP_TICKS) if found else None
+
+    def _ending(self, ask: Ask, step: Step, pitch: int, end: int) -> Note:
+        """A note that ends at the tick `end`, or with its chord if it is no tone of the next one."""
+        guide = self._guidance(ask)
+        length = end - step.tick
+        return self._note(
+            step, pitch, step.tick + (guide.duration(step.tick, self.part, pitch, length) if guide else length)
+        )
+
+    def _guidance(self, ask: Ask) -> PlanGuidance | None:
+        return PlanGuidance(ask.plan, ask.harmony) if ask.plan else None
 
     def _pitch_token(
         self, ask: Ask, step: Step, logits: NDArray[np.float32], sounding: bool, ending: bool, waiting: bool
@@ -322,6 +289,8 @@ class MusicVaePlayer:
             scores[:OFF][~inside(ask.key, ask.scale) & pitches] -= OUT_OF_SCALE_LOGIT * (1 - ask.chromatic)
         if not pitches.all():  # the probability of a pitch that may not sound goes to the one that replaces it
             np.logaddexp.at(scores, to[~pitches], scores[:OFF][~pitches])
+        if (guide := self._guidance(ask)) is not None:
+            towards_chord(scores, guide, step.tick, self.part)
         allowed, after = np.ones(len(scores), bool), np.ones(len(scores), bool)
         allowed[:OFF] = pitches
         allowed[OFF] = sounding

@@ -79,6 +79,10 @@ class NotePlayer(Protocol):
         ...
 
 
+class AsHeard:
+    """Base of note players that repeat notes as they were heard: nothing is to be added to those."""
+
+
 @runtime_checkable
 class Prefilling(Protocol):
     """A `NotePlayer` that can take many notes at once, faster than one by one."""

@@ -17,6 +17,7 @@ from instrument.models.sampling import normal
 from instrument.music.harmony import scale_mask
 from instrument.music.notes import Note, Part
 from instrument.music.phrases import HOLD, OFF, STEP_TICKS, tokens
+from instrument.music.progressions import parse_progression
 from instrument.music.timebase import Metre, MetreMap
 from tests.support.phrases import TorchBundle, small_network
 
@@ -184,6 +185,27 @@ def test_key_and_range_are_kept(melody, key, scale, low, high):
     assert inside[np.array(on_beats) % 12].all()
     odd = play(melody, Ask(low=61, high=61, scale="major"), 20)
     assert all(n.pitch in (60, 62) for n in odd)
+
+
+def test_the_chords_of_a_plan_are_kept_to_as_harmony_says(melody):
+    plan = parse_progression("C | F#", key=(0, "major")).repeated(64)
+    shares = []
+    for harmony in (0.0, 1.0):
+        notes = play(melody, Ask(harmony=harmony, plan=plan), 100)
+        strong = [note for note in notes if note.tick % 24 == 0]
+        assert len(strong) >= 20
+        shares.append(np.mean([note.pitch % 12 in plan.chord_at(note.tick).tones for note in strong]))
+    assert shares[1] > shares[0] + 0.1
+    for note in notes:
+        change = plan.next_change(note.tick)
+        assert note.duration <= change.ticks or note.pitch % 12 in change.chord.tones
+
+
+def test_under_a_plan_notes_asked_for_again_are_the_same(melody):
+    ask = Ask(plan=parse_progression("Dm7 | G7", key=(0, "major")).repeated(64))
+    notes = play(melody, ask, 40)
+    melody.rewind(15)
+    assert more(melody, ask, 25) == notes[15:]
 
 
 def test_what_may_not_sound_goes_to_the_same_tone_in_another_octave():
