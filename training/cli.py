@@ -12,6 +12,8 @@ import typer
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 
+INTERRUPTED = 130  # exit status after Ctrl-C, as of a shell
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -106,7 +108,11 @@ def fit(
     recipe: Annotated[Path | None, typer.Option(help="a file of training/recipes, or your own")] = None,
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="stop after so much training in all")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="of training in all: so many batches are planned [the recipe's]"),
+    ] = None,
+    batches: Annotated[int | None, typer.Option(min=1, help="in all, instead of --minutes")] = None,
     start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to start from")] = None,
     slug: Annotated[str | None, typer.Option(help="of the new model, if there is no recipe")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
@@ -128,7 +134,8 @@ def fit(
         raise HocketError("give a --recipe; or --from, --slug and --data, to train a model further on your own music")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
-    Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes)
+    if not Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes, batches):
+        raise typer.Exit(INTERRUPTED)
 
 
 @app.command()

@@ -2,13 +2,19 @@
 
 A run is a folder: `last.safetensors` (all that resuming needs), `best.safetensors` (the averaged weights
 that validated best), `log.jsonl` and TensorBoard's files.
+
+Its length is planned before the first batch and stored: minutes are converted to batches by the speed measured over
+some batches that are then undone. So the learning rate of a batch depends on its number alone.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,8 +25,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
 from training.core import checkpoint, renames
+from training.core.interrupts import Interrupts
 from training.core.muon import Muon
 from training.core.recipe import Recipe
+from training.core.schedule import Schedule
+from training.core.standing import Standing
 from training.families.notes import network as note_family
 from training.families.table import FAMILIES
 from training.families.task import Score, Task
@@ -28,6 +37,8 @@ from training.recipe import recipe_from, recipe_table
 from training.weights import copy_shared_parameters, starting_weights, teacher_of
 
 PRINT_SECONDS = 30.0
+MEASURED_BATCHES = 4  # to plan a run by
+MOST_BAD_BATCHES = 3  # in a row, of which a loss or gradient is no number
 
 
 class Run:
@@ -59,7 +70,10 @@ class Run:
         )
         self.batch = 0
         self.seconds = 0.0
-        self.best = math.inf
+        self.schedule = Schedule.of(recipe.train.batches)
+        self.asked: list[float | int | None] | None = None  # minutes and batches that the schedule was planned for
+        self.standing = Standing()
+        self.bad_batches = 0  # in a row
         self.ancestry: list[dict[str, Any]] = []
         if (folder / "last.safetensors").exists():
             self._resume(folder / "last.safetensors")
@@ -68,39 +82,108 @@ class Run:
 
     # --- the loop
 
-    def fit(self, minutes: float | None = None) -> None:
-        """Train until the recipe's batches are done or `minutes` of training have passed in all."""
+    def fit(self, minutes: float | None = None, batches: int | None = None) -> bool:
+        """Train for so many minutes or batches in all; by default as planned before, or as the recipe says. Whether it
+        came to its end: Ctrl-C stops it after the batch in hand, and it is saved. Raises HocketError if the folder
+        cannot be written or the loss stays no number."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            log = SummaryWriter(str(self.folder))
+            with Interrupts() as interrupts:
+                self._plan(minutes, batches)
+                done = self._train(log, lambda: interrupts.asked)
+            log.close()
+        except OSError as error:
+            raise HocketError(f"{self.folder} cannot be written: {error}") from error
+        return done
+
+    def _train(self, log: SummaryWriter, interrupted: Callable[[], bool]) -> bool:
         train = self.recipe.train
-        limit = math.inf if minutes is None else minutes * 60
-        log = SummaryWriter(str(self.folder))
-        saved = printed = validated = time.perf_counter()
+        saved = printed = time.perf_counter()
         means: dict[str, float] = {}
-        while self.batch < train.batches and self.seconds < limit:
+        while True:
+            if interrupted():
+                self.save()
+                print(f"stopped at batch {self.batch}, saved in {self.folder}: the same command goes on", flush=True)
+                return False
+            if self.standing.is_due(self.batch, self.recipe.train.valid_batches, self.schedule.end):
+                self.save()
+                self.validate(log)
+                self.save()
+                saved = time.perf_counter()
+            if reason := self._reason_to_end():
+                print(reason, self.standing.result(self.folder / "best.safetensors"), flush=True)
+                return True
             begin = time.perf_counter()
-            progress = max(self.batch / train.batches, self.seconds / limit)
+            progress = self.schedule.progress(self.batch)
             losses = self.step(progress)
             now = time.perf_counter()
             self.seconds += min(now - begin, 20.0)  # pauses do not count
             for name, value in losses.items():
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
-            if now - printed > PRINT_SECONDS or self.batch == train.batches:
+            if now - printed > PRINT_SECONDS or self.batch == self.schedule.end:
                 printed = now
                 self._print(means, progress)
                 for name, value in means.items():
                     log.add_scalar(f"train/{name}", value, self.batch)
-            if now - validated > train.valid_minutes * 60:
-                self.validate(log)
-                self.save()
-                validated = saved = time.perf_counter()
-            elif now - saved > train.save_seconds:
+            if now - saved > train.save_seconds:
                 self.save()
                 saved = time.perf_counter()
-        self.validate(log)
-        self.save()
-        log.close()
+
+    def _reason_to_end(self) -> str:
+        """A sentence; "" if the run is to go on."""
+        patience, worse = self.recipe.train.patience, self.standing.not_better
+        if self.batch >= self.schedule.end:
+            return f"All {self.schedule.end} batches are done."
+        if patience and worse >= patience:
+            return f"Stopped at batch {self.batch}: {worse} validations in a row were no better (patience)."
+        return ""
+
+    def _plan(self, minutes: float | None, batches: int | None) -> None:
+        """Decide the number of batches, and how many lie between validations."""
+        train, asked = self.recipe.train, [minutes, batches]
+        as_before = asked in ([None, None], self.asked)
+        by_minutes = minutes is not None and batches is None
+        speed = self.seconds / self.batch if self.batch else 0.0
+        if not self.batch and (not train.valid_batches or (by_minutes and not as_before)):
+            speed = self.measured_speed()
+        if not train.valid_batches:
+            every = max(1, round(train.valid_minutes * 60 / max(speed, 1e-9)))
+            self.recipe = dataclasses.replace(self.recipe, train=dataclasses.replace(train, valid_batches=every))
+        if as_before:
+            return
+        self.asked = asked
+        if self.batch and self.schedule.progress(self.batch) >= 1:
+            print(
+                "the schedule had ended and goes on at its last rate; for a new one, start --from its best checkpoint"
+            )
+        end = batches or self.batch + round(max(0.0, (minutes or 0.0) * 60 - self.seconds) / max(speed, 1e-9))
+        self.schedule = self.schedule.until(end, self.batch) if self.batch else Schedule.of(max(1, end))
+        if by_minutes:
+            print(
+                f"planned: {self.schedule.end} batches for {minutes:g} minutes, at {speed:.3f} s a batch. "
+                f"To repeat it exactly: --batches {self.schedule.end}",
+                flush=True,
+            )
+
+    def measured_speed(self) -> float:
+        """Seconds a batch, measured over some that are then undone."""
+        kept = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
+        place, batch, speed = copy.deepcopy(self.task.place), self.batch, 0.0
+        for begin, share in self.recipe.train.phases():
+            times = []
+            for _ in range(1 + MEASURED_BATCHES):  # the first takes longer
+                started = time.perf_counter()
+                self.step(begin)
+                times.append(time.perf_counter() - started)
+            speed += share * float(np.median(times[1:]))
+        self._restore(kept, place)
+        self.batch, self.bad_batches = batch, 0
+        return speed
 
     def step(self, progress: float) -> dict[str, float]:
-        """One batch; returns its losses by name, "total" first."""
+        """One batch; returns its losses by name, "total" first. A batch whose loss or gradient is no number changes
+        nothing and is named; HocketError if several in a row are."""
         train = self.recipe.train
         for group in self.optimiser.param_groups:
             group["lr"] = train.rate_at(self.batch, progress)
@@ -108,19 +191,39 @@ class Run:
         rng = np.random.default_rng((self.recipe.seed, 1 << 20, self.batch))
         torch.manual_seed(int(rng.integers(1 << 31)))
         self.network.train()
+        memory = self.task.memory
         mixed = torch.autocast("cuda", torch.bfloat16) if self.device == "cuda" else nullcontext()
         with mixed:
             losses = self.task.losses(self.network, rng, progress)
         self.optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.gradient_clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.gradient_clip)
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        if not (math.isfinite(values["total"]) and torch.isfinite(norm)):
+            self.task.restore(self.task.place, memory)
+            self._skip("loss" if not math.isfinite(values["total"]) else "gradient")
+            return {name: value for name, value in values.items() if math.isfinite(value)}
         self.optimiser.step()
         keep_share = min(train.ema_decay, (self.batch + 1) / (self.batch + 10))
         with torch.no_grad():
             for name, parameter in self.network.named_parameters():
                 self.average[name].lerp_(parameter, 1 - keep_share)
         self.batch += 1
-        return {name: float(value.detach()) for name, value in losses.items()}
+        self.bad_batches = 0
+        return values
+
+    def _skip(self, what: str) -> None:
+        """Leave out the batch."""
+        self.batch += 1
+        self.bad_batches += 1
+        print(f"batch {self.batch} is left out: its {what} is no finite number", flush=True)
+        if self.bad_batches < MOST_BAD_BATCHES:
+            return
+        self.save()
+        raise HocketError(
+            f"{self.bad_batches} batches in a row had a {what} that is no finite number: the last finite state is in "
+            f"{self.folder}. Continue with a lower learning_rate or gradient_clip"
+        )
 
     def validate(self, log: SummaryWriter | None = None) -> Score:
         """The task's validation of the averaged weights; keeps the best."""
@@ -132,8 +235,7 @@ class Run:
             file.write(json.dumps(line) + "\n")
         if log is not None:
             log.add_scalar("valid/total", score.total, self.batch)
-        if score.total < self.best:
-            self.best = score.total
+        if self.standing.take(score.total, score.mean_by_field(), self.batch):
             weights = {f"weights.{n}": p for n, p in network.state_dict().items()}
             checkpoint.save(self.folder / "best.safetensors", weights, self.facts())
         return score
@@ -163,18 +265,30 @@ class Run:
             "data_hash": self.task.data_hash,
             "batch": self.batch,
             "seconds": self.seconds,
-            "best": self.best,
+            "schedule": self.schedule.knots,
+            "asked": self.asked,
             "stream": self.task.place,
             "ancestry": self.ancestry,
-        }
+        } | self.standing.facts()
 
     def save(self) -> None:
-        """Write last.safetensors."""
+        """Write last.safetensors; not if a weight is no number, so that what is there stays."""
+        kept = self._tensors()
+        if all(bool(torch.isfinite(tensor).all()) for tensor in kept.values()):
+            checkpoint.save(self.folder / "last.safetensors", kept, self.facts())
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
         kept = {f"weights.{n}": p for n, p in self.network.named_parameters()}
         kept |= {f"average.{n}": p for n, p in self.average.items()}
         kept |= {f"state.{i}": s for i, s in enumerate(self.task.memory)}
-        kept |= checkpoint.optimiser_tensors(self.optimiser, self.network)
-        checkpoint.save(self.folder / "last.safetensors", kept, self.facts())
+        return kept | checkpoint.optimiser_tensors(self.optimiser, self.network)
+
+    def _restore(self, kept: dict[str, torch.Tensor], place: Any) -> None:
+        self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
+        self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}
+        memory = checkpoint.prefixed(kept, "state")
+        checkpoint.restore_optimiser(self.optimiser, self.network, kept)
+        self.task.restore(place, tuple(memory[str(i)] for i in range(len(memory))))
 
     def _resume(self, path: Path) -> None:
         kept, facts = checkpoint.load(path)
@@ -183,13 +297,16 @@ class Run:
         was, now = renames.settings(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
         if was["model"] != now["model"] or was["train"]["batch_size"] != now["train"]["batch_size"]:
             raise HocketError(f"{path} was made by another recipe: give another --run folder, or the same recipe")
-        self.network.load_state_dict(checkpoint.prefixed(kept, "weights"))
-        self.average = {n: t.to(self.device) for n, t in checkpoint.prefixed(kept, "average").items()}
-        memory = checkpoint.prefixed(kept, "state")
-        checkpoint.restore_optimiser(self.optimiser, self.network, kept)
-        self.task.restore(facts["stream"], tuple(memory[str(i)] for i in range(len(memory))))
-        self.batch, self.seconds, self.best = facts["batch"], facts["seconds"], facts["best"]
+        self._restore(kept, facts["stream"])
+        self.standing.restore(facts)
+        self.batch, self.seconds = facts["batch"], facts["seconds"]
         self.ancestry = facts.get("ancestry", [])
+        if "schedule" in facts:
+            self.schedule = Schedule(tuple((int(batch), float(progress)) for batch, progress in facts["schedule"]))
+            every = self.recipe.train.valid_batches or facts["recipe"]["train"]["valid_batches"]
+            train = dataclasses.replace(self.recipe.train, valid_batches=every)
+            self.recipe = dataclasses.replace(self.recipe, train=train)
+            self.asked = facts["asked"]
 
     def _start_from(self, start: str) -> None:
         """Begin with the weights of another run or of a bundle."""
@@ -203,6 +320,7 @@ class Run:
         self.average = {n: p.detach().clone() for n, p in self.network.named_parameters()}
         names = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
         self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in names if name in facts}]
+        self.standing.expect_parent()
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:

@@ -6,10 +6,11 @@ import dataclasses
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from instrument.errors import HocketError
 from training.core import renames
+from training.core.ranges import checked
 from training.core.recipe import Data, Recipe
 from training.families.table import find_family
 
@@ -21,19 +22,24 @@ FINE_TUNING = {
     "warmup_batches": 50,
     "ema_decay": 0.99,
     "valid_minutes": 1.0,
+    "valid_batches": 0,
+    "patience": 8,
 }
 
 
 def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
-    known = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    kinds = get_type_hints(cls, include_extras=True)
+    values = {}
     for key, value in table.items():
-        if key not in known:
-            raise HocketError(f"{where}: unknown setting {key!r}; choose one of {', '.join(known)}")
-        if isinstance(value, list):
-            table = {**table, key: tuple(value)}
+        if key not in kinds:
+            raise HocketError(f"{where}: unknown setting {key!r}; choose one of {', '.join(kinds)}")
+        try:
+            values[key] = value if kinds[key] is Any or dataclasses.is_dataclass(value) else checked(value, kinds[key])
+        except ValueError as error:
+            raise HocketError(f"{where}: {key} = {error}") from error
     try:
-        return cls(**table)
-    except TypeError as error:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
         raise HocketError(f"{where}: {error}") from error
 
 
@@ -53,7 +59,9 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
     task = family.task
     parts = {"data": Data, "sampling": task.Sampling, "model": family.network.Config, "train": task.Train}
     for key, cls in parts.items():
-        table[key] = _fill(cls, dict(table.get(key, {})), f"{where} [{key}]")
+        if not isinstance(section := table.get(key, {}), dict):
+            raise HocketError(f"{where}: {key} = {section!r} is not allowed: write a section [{key}]")
+        table[key] = _fill(cls, section, f"{where} [{key}]")
     return _fill(Recipe, table, where)
 
 

@@ -88,11 +88,12 @@ def search(
         name = hashlib.sha256(json.dumps(recipe_table(variant), sort_keys=True).encode()).hexdigest()[:12]
         run = Run(variant, folder / name, device)
         print(f"{settings}: {folder / name}", flush=True)
-        run.fit(minutes)
+        if not run.fit(minutes):
+            break  # it was interrupted
         rows.append(
             {
                 "settings": settings,
-                "best": round(run.best, 4),
+                "best": round(run.standing.best, 4),
                 "batches": run.batch,
                 "parameters": sum(p.numel() for p in run.network.parameters()),
             }

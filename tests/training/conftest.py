@@ -54,7 +54,11 @@ def data(corpus) -> Path:
 def recipe(data) -> Recipe:
     """The smoke recipe on this collection."""
     chosen = read_recipe(RECIPES / "lstm-smoke.toml")
-    return dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
+    return dataclasses.replace(
+        chosen,
+        data=dataclasses.replace(chosen.data, folder=str(data)),
+        train=dataclasses.replace(chosen.train, valid_batches=60),
+    )
 
 
 @pytest.fixture(scope="session")

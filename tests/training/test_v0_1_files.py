@@ -87,7 +87,7 @@ def test_a_run_goes_on_where_it_was(tmp_path):
     recipe = recipe_from(facts["recipe"])
     data = replace(recipe.data, folder=str(SAVED / "data" / "mine"))
     run = Run(replace(recipe, data=data), tmp_path / "run")
-    assert (run.batch, run.best) == (84, pytest.approx(17.1169))
+    assert (run.batch, run.standing.best) == (84, pytest.approx(17.1169))
     assert run.ancestry[0]["recipe"]["slug"] == "small-lstm"
     for name, parameter in run.network.named_parameters():
         assert (parameter == kept[f"weights.{name}"]).all(), name

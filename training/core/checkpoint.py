@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -16,12 +17,20 @@ from instrument.errors import HocketError
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write atomically, so that an interrupted write leaves the previous checkpoint intact."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write atomically, so that an interrupted write leaves the previous checkpoint intact. HocketError if it cannot be
+    written."""
     temporary = path.with_suffix(".tmp")
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    save_file(contiguous, temporary, {"facts": json.dumps(facts)})
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(contiguous, temporary, {"facts": json.dumps(facts)})
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise HocketError(
+            f"{path} cannot be written ({error}): make room or give another --run; the one before is kept"
+        ) from error
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from training.core.ranges import Seed
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """folder: made by `prepare`; ship_only: leave out pieces that may not train a bundle that ships;
-    exclude: data sets to leave out."""
+    """folder: made by `prepare`; ship_only: leave out pieces that may not train a bundle that ships, which is then
+    under CC BY-SA 4.0; else the bundle is the user's own; exclude: data sets to leave out."""
 
     folder: str = "data/midi"
-    ship_only: bool = True
+    ship_only: bool = False
     exclude: tuple[str, ...] = ()
 
 
@@ -24,7 +26,7 @@ class Recipe:
     slug: str
     name: str
     family: str
-    seed: int = 1
+    seed: Seed = 1
     data: Data = field(default_factory=Data)
     sampling: Any = None
     model: Any = None

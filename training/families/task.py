@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from torch import Tensor, nn
 
+from training.core.ranges import BelowOne, Count, NotNegative, Positive, Whole
 from training.core.recipe import Recipe
 
 
@@ -23,26 +24,34 @@ class Train:
     batches: length of the run; batch_size: excerpts in a batch; learning_rate: the peak, warmed up over
     `warmup_batches`, then down a cosine to a fiftieth; weight_decay: decoupled, as in AdamW; gradient_clip: largest
     norm of the gradient; ema_decay: of the exponential moving average of the weights, which is validated and exported;
-    valid_minutes: between validations; save_seconds: between checkpoints; betas: of Adam; muon_factor: matrices of a
+    valid_batches: between validations, 0 for as many as take `valid_minutes` at the speed measured at the start;
+    patience: validations in a row that may be no better before the run ends, 0 for any number; save_seconds: between
+    checkpoints; betas: of Adam; muon_factor: matrices of a
     network's `layers` are optimised by Muon at this multiple of the learning rate; 0: by AdamW, like all else.
     """
 
-    batches: int = 6000
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    warmup_batches: int = 150
-    weight_decay: float = 0.01
-    gradient_clip: float = 1.0
-    ema_decay: float = 0.998
-    valid_minutes: float = 4.0
-    save_seconds: float = 120.0
-    betas: tuple[float, float] = (0.9, 0.98)
-    muon_factor: float = 0.0
+    batches: Count = 6000
+    batch_size: Count = 32
+    learning_rate: Positive = 2e-3
+    warmup_batches: Count = 150
+    weight_decay: NotNegative = 0.01
+    gradient_clip: Positive = 1.0
+    ema_decay: BelowOne = 0.998
+    valid_minutes: Positive = 4.0
+    valid_batches: Whole = 0
+    patience: Whole = 0
+    save_seconds: NotNegative = 120.0
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.98)
+    muon_factor: NotNegative = 0.0
 
     def rate_at(self, batch: int, progress: float) -> float:
         """The learning rate of a batch, `progress` (0..1) into the run."""
         down = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
         return self.learning_rate * min(1.0, (batch + 1) / self.warmup_batches) * down
+
+    def phases(self) -> tuple[tuple[float, float], ...]:
+        """Where phases of different speed begin, 0..1 of the run, and the share of the run that each takes."""
+        return ((0.0, 1.0),)
 
 
 class Score(Protocol):

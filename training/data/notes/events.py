@@ -19,6 +19,7 @@ from instrument.models.notes.conditions import (
 )
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
+from training.core.ranges import AtLeastTwo, Count, NotNegative, Semitones, Share
 from training.data.notes.shards import PieceInfo, Shards
 
 ECHOES = len(codec.ECHO_BARS)
@@ -150,12 +151,12 @@ class Sampling:
     of drums alone.
     """
 
-    balance: float = 0.0
-    full_weight_notes: int = 100_000
-    max_notes: int = 1024
-    transpose: int = 6
-    realised: float = 0.0
-    drums_only: float = 0.0
+    balance: Share = 0.0
+    full_weight_notes: Count = 100_000
+    max_notes: AtLeastTwo = 1024
+    transpose: Semitones = 6
+    realised: NotNegative = 0.0
+    drums_only: NotNegative = 0.0
 
 
 class NoteStream:

@@ -19,6 +19,7 @@ from instrument.models.latent import ATTRIBUTES
 from instrument.music import phrases
 from instrument.music.notes import Part
 from instrument.music.phrases import HOLD, KIND_OF, KINDS, OFF, STEP_TICKS, STEPS_A_BAR, Shape
+from training.core.ranges import BelowOne, Count, NotNegative, Semitones, Share
 from training.data.notes.shards import INDEX_VERSION, Index, PieceInfo, Shards
 
 BAR_TICKS = STEP_TICKS * STEPS_A_BAR
@@ -52,12 +53,12 @@ class Sampling:
     realised: whether machine-made parts count.
     """
 
-    hop: int = 1
-    transpose: int = 6
-    drum_dropout: float = 0.1
-    min_onsets: float = 1.5
-    max_rest: int = 16
-    min_on_grid: float = 0.8
+    hop: Count = 1
+    transpose: Semitones = 6
+    drum_dropout: BelowOne = 0.1
+    min_onsets: NotNegative = 1.5
+    max_rest: Count = 16
+    min_on_grid: Share = 0.8
     realised: bool = False
 
 

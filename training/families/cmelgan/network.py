@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from instrument.models.manifest import Port, State
 from training.core.graphs import Graph
+from training.core.ranges import BelowOne, Count
 from training.families.cmelgan.coder import Coder
 
 KERNEL = 3
@@ -26,16 +27,16 @@ class Config:
     codebooks: codes of a latent frame; codebook_size: values of a code; style: size of the style latent; units: of the
     prior; head: hidden width of its heads; dropout: of the prior's inputs and outputs while training."""
 
-    mels: int = 96
-    widths: tuple[int, ...] = (128, 96, 80, 64)
-    dilations: tuple[int, ...] = (1, 3)
-    components: int = 64
-    codebooks: int = 6
-    codebook_size: int = 128
-    style: int = 16
-    units: int = 192
-    head: int = 96
-    dropout: float = 0.1
+    mels: Count = 96
+    widths: tuple[Count, ...] = (128, 96, 80, 64)
+    dilations: tuple[Count, ...] = (1, 3)
+    components: Count = 64
+    codebooks: Count = 6
+    codebook_size: Count = 128
+    style: Count = 16
+    units: Count = 192
+    head: Count = 96
+    dropout: BelowOne = 0.1
 
     @property
     def stride(self) -> int:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from instrument.errors import HocketError
 from instrument.models.sound.spectral import MelFormat
+from training.core.ranges import AtLeastTwo, Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.data.sound.mels import Mels
@@ -46,20 +47,24 @@ class Train(tasks.Train):
     1 = by their number of clips; genre_minutes: training sound of each genre, at most; valid_clips: for validation.
     """
 
-    prior_share: float = 0.55
-    critic_learning_rate: float = 3e-4
-    mel_weight: float = 4.0
-    feature_matching_weight: float = 2.0
-    free_bits: float = 16.0
-    balance: float = 0.3
-    genre_minutes: float = 60.0
-    valid_clips: int = 48
+    prior_share: Share = 0.55
+    critic_learning_rate: Positive = 3e-4
+    mel_weight: NotNegative = 4.0
+    feature_matching_weight: NotNegative = 2.0
+    free_bits: NotNegative = 16.0
+    balance: Share = 0.3
+    genre_minutes: Positive = 60.0
+    valid_clips: Count = 48
 
     def phase(self, progress: float) -> tuple[int, float]:
         """Which phase `progress` (0..1 of the run) is in, and how far into it."""
         if progress < self.prior_share:
             return PRIOR, progress / self.prior_share
         return CRITIC, min(1.0, (progress - self.prior_share) / max(1 - self.prior_share, 1e-9))
+
+    def phases(self) -> tuple[tuple[float, float], ...]:
+        """The prior's, and the critic's."""
+        return (0.0, self.prior_share), (self.prior_share, 1 - self.prior_share)
 
     def rate_at(self, batch: int, progress: float) -> float:
         """A step schedule that starts again in each phase."""
@@ -78,11 +83,11 @@ class Sampling:
     way; code_noise: share of the previous codes that are replaced at random (the prior will make mistakes itself);
     primer_length: latent frames given to the prior, and generated_length: those that it adds, for the critic."""
 
-    sequence_length: int = 128
-    splice: float = 0.3
-    code_noise: float = 0.05
-    primer_length: int = 8
-    generated_length: int = 16
+    sequence_length: Count = 128
+    splice: Share = 0.3
+    code_noise: Share = 0.05
+    primer_length: Count = 8
+    generated_length: AtLeastTwo = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +270,7 @@ class StreamTask:
                 parameter.copy_(kept)
         names = ("exp_avg", "exp_avg_sq", "step")
         states = memory[len(parameters) :]
+        self.optimiser.state.clear()
         for i, parameter in enumerate(parameters if states else []):
             kept = states[len(names) * i : len(names) * (i + 1)]
             self.optimiser.state[parameter] = {n: t.clone() for n, t in zip(names, kept, strict=True)}

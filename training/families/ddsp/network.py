@@ -13,6 +13,7 @@ from instrument.models.manifest import State as StatePair
 from instrument.models.sound.additive import FLOOR, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import AGE, NOTE
 from training.core.graphs import Graph
+from training.core.ranges import Count
 from training.families.ddsp.task import SUMMARY
 
 
@@ -21,10 +22,10 @@ class Config:
     """latent: size of z; embedding: of an instrument; note_width: of the network that runs once a note; frame_width:
     of the one that runs once a frame."""
 
-    latent: int = 8
-    embedding: int = 32
-    note_width: int = 448
-    frame_width: int = 192
+    latent: Count = 8
+    embedding: Count = 32
+    note_width: Count = 448
+    frame_width: Count = 192
 
 
 class Block(nn.Module):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from instrument.errors import HocketError
 from instrument.models.sound.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import age_features, note_features
+from training.core.ranges import AtLeastTwo, Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
 from training.data.notes.shards import licence_allows_shipping
 from training.data.sound.corpus import Corpus
@@ -44,15 +45,15 @@ class Train(tasks.Train):
     so that pitches without a recording sound like their neighbours.
     """
 
-    batch_size: int = 96
-    frames: int = 16
-    beta: float = 0.002
-    latent_dropout: float = 0.5
-    instrument_dropout: float = 0.4
-    quiet_weight: float = 0.15
-    quiet_db: float = 65.0
-    loudness_weight: float = 0.3
-    pitch_jitter: float = 0.5
+    batch_size: Count = 96
+    frames: AtLeastTwo = 16
+    beta: NotNegative = 0.002
+    latent_dropout: Share = 0.5
+    instrument_dropout: Share = 0.4
+    quiet_weight: Share = 0.15
+    quiet_db: Positive = 65.0
+    loudness_weight: NotNegative = 0.3
+    pitch_jitter: NotNegative = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from instrument.models.manifest import Port
 from instrument.models.sound.note_spectra import BANDS, MAX_HERTZ, PARTIALS, QUIET
 from instrument.music.pitch import A4, A4_HZ
 from training.core.graphs import Graph
+from training.core.ranges import Count
 from training.families.gansynth.notes import SUMMARY
 
 LOWEST, HIGHEST, EVERY = 18, 111, 3  # MIDI pitches that a network knows, in steps between which it interpolates
@@ -29,13 +30,13 @@ class Config:
     """frames: of a note; latent: size of z; embedding: of an instrument; positions: basis functions for the position in
     a note; width, layers: of the network; encoder: its width."""
 
-    frames: int = 128
-    latent: int = 8
-    embedding: int = 24
-    positions: int = 48
-    width: int = 192
-    layers: int = 3
-    encoder: int = 128
+    frames: Count = 128
+    latent: Count = 8
+    embedding: Count = 24
+    positions: Count = 48
+    width: Count = 192
+    layers: Count = 3
+    encoder: Count = 128
 
 
 class Network(nn.Module):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.models.sound import note_spectra as ns
+from training.core.ranges import Count, NotNegative, Positive, Share, Whole
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Corpus
 from training.families import task as tasks
@@ -37,8 +38,8 @@ LOUD = 3.0  # weight of what is audible
 class Sampling:
     """balance: 0 = instruments evenly, 1 = by their number of notes; frames: of a note, in a batch."""
 
-    balance: float = 0.3
-    frames: int = 12
+    balance: Share = 0.3
+    frames: Count = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,19 @@ class Train(tasks.Train):
     learning_rate_halvings: how often the generator's learning rate is halved, 0 for a cosine.
     """
 
-    frequency_weight: float = 0.3
-    kl_weight: float = 0.004
-    pitch_jitter: float = 0.0
-    adversarial_weight: float = 0.0
-    critic_learning_rate: float = 4e-4
-    critic_channels: int = 16
-    critic_batch_size: int = 6
-    critic_frames: int = 32
-    pitch_weight: float = 1.0
-    r1_weight: float = 2.0
-    r1_every: int = 8
-    critic_warmup_batches: int = 100
-    learning_rate_halvings: int = 0
+    frequency_weight: NotNegative = 0.3
+    kl_weight: NotNegative = 0.004
+    pitch_jitter: NotNegative = 0.0
+    adversarial_weight: NotNegative = 0.0
+    critic_learning_rate: Positive = 4e-4
+    critic_channels: Count = 16
+    critic_batch_size: Count = 6
+    critic_frames: Count = 32
+    pitch_weight: NotNegative = 1.0
+    r1_weight: NotNegative = 2.0
+    r1_every: Count = 8
+    critic_warmup_batches: Whole = 100
+    learning_rate_halvings: Whole = 0
 
     def rate_at(self, batch: int, progress: float) -> float:
         """Halved `learning_rate_halvings` times on the way, or down a cosine."""

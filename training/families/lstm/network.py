@@ -11,6 +11,7 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
 from training.core.graphs import Graph
+from training.core.ranges import BelowOne, Count
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
 
 State = tuple[Tensor, Tensor]
@@ -21,11 +22,11 @@ class Config:
     """layers, units: of the LSTM; inputs: width of its input; head: hidden width of a head; dropout: of
     inputs and outputs while training."""
 
-    layers: int = 2
-    units: int = 448
-    inputs: int = 256
-    head: int = 160
-    dropout: float = 0.1
+    layers: Count = 2
+    units: Count = 448
+    inputs: Count = 256
+    head: Count = 160
+    dropout: BelowOne = 0.1
 
 
 class Network(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.music.phrases import KINDS, SETS, Shape
 from training.core.graphs import Graph
+from training.core.ranges import Count, Whole
 
 State = tuple[Tensor, Tensor]
 OTHER_SEGMENTS = 0.1  # what other segments' shares of z count at first
@@ -26,19 +28,24 @@ class Config:
     conductor's output for a segment; separate_segments: reset the encoder at every segment; segment_view: width
     of a linear projection of z that the conductor gets for each segment, 0 for none."""
 
-    kind: str = "melody"
-    bars: int = 2
-    latent: int = 128
-    embedding: int = 64
-    encoder: int = 128
-    segment_features: int = 96
-    decoder: int = 256
-    layers: int = 1
-    segment: int = 16
-    conductor: int = 256
-    context: int = 128
+    kind: Literal["melody", "drums"] = "melody"
+    bars: Count = 2
+    latent: Count = 128
+    embedding: Count = 64
+    encoder: Count = 128
+    segment_features: Count = 96
+    decoder: Count = 256
+    layers: Count = 1
+    segment: Count = 16
+    conductor: Whole = 256
+    context: Count = 128
     separate_segments: bool = False
-    segment_view: int = 0
+    segment_view: Whole = 0
+
+    def __post_init__(self) -> None:
+        """ValueError if the sizes do not fit together."""
+        if self.shape.steps % self.segment:
+            raise ValueError(f"segment = {self.segment} must divide the {self.shape.steps} steps of {self.bars} bars")
 
     @property
     def shape(self) -> Shape:

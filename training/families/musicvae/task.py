@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.errors import HocketError
+from training.core.ranges import Count, NotNegative, Share
 from training.core.recipe import Recipe
 from training.data.notes import phrases
 from training.data.notes.shards import Shards, training_pieces
@@ -36,12 +37,12 @@ class Train(tasks.Train):
     0 = genres evenly, 1 = by their number of phrases; valid_phrases: for validation.
     """
 
-    beta: float = 0.1
-    beta_warmup: float = 0.3
-    free_bits: float = 48.0
-    token_dropout: float = 0.4
-    balance: float = 0.8
-    valid_phrases: int = 512
+    beta: NotNegative = 0.1
+    beta_warmup: Share = 0.3
+    free_bits: NotNegative = 48.0
+    token_dropout: Share = 0.4
+    balance: Share = 0.8
+    valid_phrases: Count = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.core.ranges import Count, Share
 from training.core.recipe import Recipe
 from training.data.notes import events
 from training.data.notes.shards import PieceInfo, Shards, training_pieces
@@ -29,15 +30,15 @@ class Train(tasks.Train):
     validation.
     """
 
-    sequence_length: int = 128
-    keep_genre: float = 0.9
-    keep_density: float = 0.5
-    keep_register: float = 0.5
-    keep_parts: float = 0.7
-    state_reset: float = 0.03
+    sequence_length: Count = 128
+    keep_genre: Share = 0.9
+    keep_density: Share = 0.5
+    keep_register: Share = 0.5
+    keep_parts: Share = 0.7
+    state_reset: Share = 0.03
     teacher: str = ""
-    valid_pieces: int = 8
-    valid_notes: int = 384
+    valid_pieces: Count = 8
+    valid_notes: Count = 384
 
 
 class NoteTask:

@@ -20,6 +20,7 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.plan import form, slots
 from training.core.graphs import Graph
+from training.core.ranges import BelowOne, Count
 
 IMPOSSIBLE = -1e9
 SMALLEST = 1e-6  # added to all probabilities, so that none is 0
@@ -46,13 +47,13 @@ class Config:
     """units: of each GRU layer of the chords; mix: of the layer above; echo, run: width of the embeddings of an echo
     and of its run; dropout: in training; form: units of the sections' GRU; form_dropout: of theirs."""
 
-    units: int = 256
-    mix: int = 256
-    echo: int = 24
-    run: int = 4
-    dropout: float = 0.3
-    form: int = 96
-    form_dropout: float = 0.3
+    units: Count = 256
+    mix: Count = 256
+    echo: Count = 24
+    run: Count = 4
+    dropout: BelowOne = 0.3
+    form: Count = 96
+    form_dropout: BelowOne = 0.3
 
 
 class Network(nn.Module):

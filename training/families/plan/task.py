@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from instrument.errors import HocketError
 from instrument.models.plan.form import OTHER_FORMS, form_features
 from instrument.models.plan.slots import GENRES, WIDTH, without_sections
+from training.core.ranges import Count, Share
 from training.core.recipe import Recipe
 from training.data.plans import PlanPiece, Plans, open_plans
 from training.families import task as tasks
@@ -32,12 +33,12 @@ class Train(tasks.Train):
     whose sections are hidden; forms: pieces of a batch whose sections are learnt; form_balance: as `balance`, for
     these by their number; valid_pieces: of each genre."""
 
-    steps: int = 64
-    balance: float = 0.6
-    hidden: float = 0.35
-    forms: int = 96
-    form_balance: float = 0.4
-    valid_pieces: int = 24
+    steps: Count = 64
+    balance: Share = 0.6
+    hidden: Share = 0.35
+    forms: Count = 96
+    form_balance: Share = 0.4
+    valid_pieces: Count = 24
 
 
 @dataclass(frozen=True, slots=True)

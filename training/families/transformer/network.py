@@ -14,6 +14,7 @@ from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
 from instrument.music import codec
 from training.core.graphs import Graph
+from training.core.ranges import BelowOne, Count
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
 
 State = tuple[()] | tuple[Tensor, Tensor]
@@ -31,14 +32,21 @@ class Config:
     notes, one in ticks); feedforward: hidden width between attentions; context: notes that a step attends to, itself
     included; head: hidden width of an output head; dropout: of the input and output of every layer while training."""
 
-    layers: int = 4
-    width: int = 256
-    query_heads: int = 8
-    key_heads: int = 2
-    feedforward: int = 1024
-    context: int = 512
-    head: int = 160
-    dropout: float = 0.1
+    layers: Count = 4
+    width: Count = 256
+    query_heads: Count = 8
+    key_heads: Count = 2
+    feedforward: Count = 1024
+    context: Count = 512
+    head: Count = 160
+    dropout: BelowOne = 0.1
+
+    def __post_init__(self) -> None:
+        """ValueError if the sizes do not fit together."""
+        if self.width % (4 * self.query_heads):  # both halves of a head are turned in pairs
+            raise ValueError(f"width = {self.width} must be a multiple of 4 * query_heads, {4 * self.query_heads}")
+        if self.query_heads % self.key_heads:
+            raise ValueError(f"query_heads = {self.query_heads} must be a multiple of key_heads, {self.key_heads}")
 
 
 class Layer(nn.Module):

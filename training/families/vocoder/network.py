@@ -13,6 +13,7 @@ from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.sound.spectral import CENTRE, SPREAD, MelFormat, hertz_of, mel_matrix, mel_of
 from training.core.graphs import Graph
+from training.core.ranges import Count
 
 State = tuple[Tensor, ...]
 FORMAT = MelFormat()
@@ -26,14 +27,19 @@ class Config:
     lowest bins, whose phases are accumulated; fine_bins: the lowest bins, with a level each; high_bands: bands of
     levels above these; noise_bands: bands, over all bins, of the share of noise."""
 
-    width: int = 128
-    layers: int = 5
-    hidden: int = 192
-    kernel: int = 7
-    tonal_bins: int = 256
-    fine_bins: int = 512
-    high_bands: int = 32
-    noise_bands: int = 48
+    width: Count = 128
+    layers: Count = 5
+    hidden: Count = 192
+    kernel: Count = 7
+    tonal_bins: Count = 256
+    fine_bins: Count = 512
+    high_bands: Count = 32
+    noise_bands: Count = 48
+
+    def __post_init__(self) -> None:
+        """ValueError if the sizes do not fit together."""
+        if max(self.tonal_bins, self.fine_bins + 1) > FORMAT.bins:
+            raise ValueError(f"tonal_bins and fine_bins must be below the {FORMAT.bins} bins that there are")
 
 
 class Block(nn.Module):

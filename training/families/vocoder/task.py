@@ -37,6 +37,7 @@ from instrument.models.sound.spectral import (
     mel_of_spectra,
 )
 from instrument.models.sound.vocoder import MIN_STRENGTH, PRIMING_FRAMES, Synthesis
+from training.core.ranges import Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
 from training.families import task as tasks
@@ -60,17 +61,17 @@ class Train(tasks.Train):
     loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
     """
 
-    frames: int = 64
-    context: int = 20
-    energy_distance_weight: float = 0.7
-    log_magnitude_weight: float = 0.3
-    phase_weight: float = 1.0
-    synthetic_share: float = 0.2
-    notes_share: float = 0.2
+    frames: Count = 64
+    context: Count = 20
+    energy_distance_weight: NotNegative = 0.7
+    log_magnitude_weight: NotNegative = 0.3
+    phase_weight: NotNegative = 1.0
+    synthetic_share: Share = 0.2
+    notes_share: Share = 0.2
     notes_folder: str = "data/notes-full"
     loudness_db: tuple[float, float] = (-32.0, -14.0)
-    valid_clips: int = 8
-    valid_seconds: float = 2.5
+    valid_clips: Count = 8
+    valid_seconds: Positive = 2.5
 
 
 @dataclass(frozen=True, slots=True)
