@@ -32,7 +32,7 @@ from instrument.engine.ipc.messages import (
     Values,
     encode,
 )
-from instrument.engine.offline.bounce import arrangements
+from instrument.engine.offline.midi_file import arrangements
 from instrument.engine.offline.render import differences
 from instrument.engine.performance.patches import autosaved
 from instrument.engine.performance.takes import load_take

@@ -1,4 +1,4 @@
-from instrument.engine.offline.bounce import arrangements
+from instrument.engine.offline.midi_file import arrangements
 from instrument.engine.performance.arrangement import arrange, arrangement_messages
 from instrument.engine.performance.patches import Patch, PlayerPatch, VoicePatch
 from instrument.engine.performance.performance import Performance
