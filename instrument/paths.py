@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -29,17 +31,32 @@ def models_dirs() -> list[Path]:
     return [*shipped, _home("data") / "models"]
 
 
-def patches_dir() -> Path:
-    """The user's patches, created when missing. Raises HocketError where that cannot be."""
-    return _made(_home("data") / "patches")
+def patches_dir(make: bool = True) -> Path:
+    """The user's patches, created when missing if `make`. Raises HocketError where that cannot be."""
+    folder = _home("data") / "patches"
+    return _made(folder) if make else folder
 
 
 def state_dir() -> Path:
-    """Autosave, takes, logs and the engine's socket; private to the user, created when missing.
+    """Autosave, takes, logs and the engine's socket; private to the user, created when missing. In a home that cannot
+    be written, a folder of the user's among the temporary ones.
 
     Raises HocketError where it cannot be created.
     """
-    return _made(_home("state"))
+    folder = _home("state")
+    if os.environ.get("HOCKET_HOME"):
+        return _made(folder)
+    with suppress(HocketError):
+        if os.access(_made(folder), os.W_OK):
+            return folder
+    return _temporary()
+
+
+def read_only_home() -> str:
+    """What a user should know whose home cannot be written, in one line; empty if it can."""
+    if os.environ.get("HOCKET_HOME") or state_dir() != _temporary_path():
+        return ""
+    return f"your home cannot be written: until the system starts again, all is kept in {_temporary_path()}"
 
 
 def _candidates(name: str) -> list[Path]:
@@ -105,6 +122,18 @@ def _move(old: Path, new: Path) -> None:
     except OSError as error:
         if not new.exists():  # else another process has moved it
             raise HocketError(f"cannot move {old} to {new} ({error.strerror or error}): move it by hand") from error
+
+
+def _temporary_path() -> Path:
+    user = os.getuid() if sys.platform != "win32" else ""  # on Windows the folder above is the user's
+    return Path(tempfile.gettempdir()) / f"hocket-home-{user}"
+
+
+def _temporary() -> Path:
+    folder = _made(_temporary_path())
+    if sys.platform != "win32" and (folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077):
+        raise HocketError(f"{folder} is not private to you: remove it, or set HOCKET_HOME to a folder that is")
+    return folder
 
 
 def _made(folder: Path) -> Path:

@@ -85,3 +85,29 @@ def test_what_cannot_be_moved_is_named(home, monkeypatch):
     monkeypatch.setattr(paths, "_folders", lambda: {"data": new, "state": new / "state"})
     with pytest.raises(HocketError, match=r"cannot move .*/old to .*/file/new \(.*\): move it by hand"):
         paths.models_dirs()
+
+
+def test_a_home_that_cannot_be_written_has_a_private_folder_elsewhere(home, monkeypatch):
+    (home / "file").write_text("")
+    (home / "temporary").mkdir()
+    monkeypatch.setenv("HOME", str(home / "file"))  # nothing can be made within, not even by root
+    monkeypatch.setattr(paths.tempfile, "tempdir", str(home / "temporary"))
+    state = paths.state_dir()
+    assert state.parent == home / "temporary"
+    assert str(state) in paths.read_only_home()
+    assert state.stat().st_mode & 0o077 == 0 or sys.platform == "win32"
+    assert not paths.patches_dir(make=False).exists()
+    with pytest.raises(HocketError, match="cannot create the folder"):
+        paths.patches_dir()
+    state.chmod(0o755)
+    if sys.platform != "win32":
+        with pytest.raises(HocketError, match="is not private to you"):
+            paths.state_dir()
+
+
+def test_a_state_that_was_there_before_the_home_became_read_only_is_left(home, monkeypatch):
+    usual = paths.state_dir()
+    assert paths.read_only_home() == ""
+    monkeypatch.setattr(paths.tempfile, "tempdir", str(home))
+    monkeypatch.setattr(paths.os, "access", lambda path, mode: Path(path) != usual)
+    assert paths.state_dir() != usual

@@ -49,7 +49,7 @@ from instrument.errors import HocketError
 from instrument.io import priority
 from instrument.io.clocks import SystemClock
 from instrument.models.catalog import list_models
-from instrument.paths import state_dir
+from instrument.paths import read_only_home, state_dir
 
 logger = logging.getLogger("instrument.engine.process")  # __name__ is "__main__" here
 
@@ -142,7 +142,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         if missing:
             devices.add_missing(kind, wanted, missing)
     control = Control(server, notes, scheduler, sound, devices, options.linger)
-    control.banners = [text for text in (patch_banner, models_banner) if text]
+    control.banners = [text for text in (read_only_home(), patch_banner, models_banner) if text]
     if options.record:
         control.record(options.record)
     _end_on_signals_and_errors(control)

@@ -170,7 +170,7 @@ def _is_path(name: str) -> bool:
 
 def _places() -> dict[str, Path]:
     """Name -> file. A saved patch replaces one that ships with the same name."""
-    folders = (assets_dir() / "patches", patches_dir())
+    folders = (assets_dir() / "patches", patches_dir(make=False))
     return {path.stem: path for folder in folders for path in folder.glob(f"[!.]*{SUFFIX}")}
 
 
