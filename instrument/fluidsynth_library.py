@@ -26,6 +26,8 @@ _FUNCTIONS: dict[str, tuple[str, Any, tuple[Any, ...]]] = {
     "get_font": ("fluid_synth_get_sfont", _POINTER, (_POINTER, _NUMBER)),
     "add_font": ("fluid_synth_add_sfont", _NUMBER, (_POINTER, _POINTER)),
     "remove_font": ("fluid_synth_remove_sfont", _NUMBER, (_POINTER, _POINTER)),
+    "bend_range": ("fluid_synth_pitch_wheel_sens", _NUMBER, (_POINTER, _NUMBER, _NUMBER)),
+    "pressure": ("fluid_synth_channel_pressure", _NUMBER, (_POINTER, _NUMBER, _NUMBER)),
     "pin_preset": ("fluid_synth_pin_preset", _NUMBER, (_POINTER, _NUMBER, _NUMBER, _NUMBER)),
 }
 
@@ -40,6 +42,8 @@ class Calls:
     add_font: Any
     remove_font: Any
     pin_preset: Any
+    bend_range: Any
+    pressure: Any
 
     def __init__(self, library: Any) -> None:
         for name, (symbol, result, arguments) in _FUNCTIONS.items():

@@ -12,9 +12,13 @@ DRUM_CHANNEL = 9  # counted from 0
 BEND_CENTRE = 8192
 
 # Controller numbers. From FIRST_MODE_MESSAGE on they are commands to a channel, not controls.
-BANK_MSB, MODULATION, VOLUME, PAN, EXPRESSION, SUSTAIN, REVERB = 0, 1, 7, 10, 11, 64, 91
-SOUND_OFF, RESET_CONTROLLERS, NOTES_OFF = 120, 121, 123
+BANK_MSB, MODULATION, VOLUME, PAN, EXPRESSION = 0, 1, 7, 10, 11
+SUSTAIN, SOSTENUTO, SOFT, REVERB, CHORUS = 64, 66, 67, 91, 93
+SOUND_OFF, RESET_CONTROLLERS, LOCAL_CONTROL, NOTES_OFF = 120, 121, 122, 123
 FIRST_MODE_MESSAGE = 120
+# Parameters of a channel: the number of one (registered or not), then its value.
+DATA, DATA_FINE, NRPN_FINE, NRPN, RPN_FINE, RPN = 6, 38, 98, 99, 100, 101
+BEND_RANGE, MPE_ZONE = 0, 6  # registered parameters (RP-053 has the second)
 PEDAL_DOWN = 64  # a sustain value from here on holds the notes
 
 
@@ -67,6 +71,18 @@ def control(channel: int, number: int, value: int) -> bytes:
 def program(channel: int, number: int) -> bytes:
     """A program change, number 0..127."""
     return bytes((PROGRAM | channel, number))
+
+
+def bend(channel: int, value: int) -> bytes:
+    """A pitch bend, value -8192..8191."""
+    value += BEND_CENTRE
+    return bytes((BEND | channel, value & 127, value >> 7))
+
+
+def parameter(channel: int, number: int, coarse: int, fine: int = 0) -> list[bytes]:
+    """A registered parameter of a channel: it is selected, set, and no longer selected."""
+    values = ((RPN, 0), (RPN_FINE, number), (DATA, coarse), (DATA_FINE, fine), (RPN, 127), (RPN_FINE, 127))
+    return [control(channel, of, value) for of, value in values]
 
 
 def all_notes_off() -> list[bytes]:

@@ -82,6 +82,11 @@ class Devices:
         """The MIDI input, as the window shows it."""
         return midi_text(self._listener.port.status())
 
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """MIDI pitches of the keys that are down."""
+        return self._listener.held
+
     def add_missing(self, kind: str, name: str, problem: str) -> None:
         """A chosen device is missing and another is used: open it when it appears."""
         self._missing[kind] = MissingDevice(name, problem)

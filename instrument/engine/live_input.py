@@ -1,4 +1,4 @@
-"""Turns the keys that a person plays into notes of the performance."""
+"""Turns what a person plays into notes of the performance, and records it message by message."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from instrument import midi_spec
 from instrument.engine.midi_learn import MidiLearn
-from instrument.engine.performance.live_notes import Key
+from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import Keyboard
 from instrument.engine.performance.transport import Transport
 from instrument.engine.state_view import StateView
-from instrument.music.notes import Note
-from instrument.music.timebase import MICRO_STEPS, TempoMap
+from instrument.engine.voices.live_channels import LiveChannels
+from instrument.midi_spec import DRUM_CHANNEL, NOTES_OFF, SOUND_OFF
+from instrument.music.notes import Note, Part
+from instrument.music.timebase import MICRO_STEPS
 
 STRUCK = 12  # assumed duration (ticks) of a live note until its key is released
+
+Arrived = tuple[int, bytes]  # when (`perf_counter_ns`), and a short MIDI message
 
 
 class LiveInputHost(Protocol):
@@ -37,40 +43,64 @@ class LiveInputHost(Protocol):
 
 
 class LiveInput:
-    """Puts pressed keys on their ticks and gives them to the first player as context. For the notes thread."""
+    """Puts pressed keys on their ticks and gives them to the first player as context, and writes all that is played
+    into the take. For the notes thread."""
 
     def __init__(self, notes: LiveInputHost) -> None:
         self._notes = notes
+        self._channels = LiveChannels()  # what pedals, wheels and controllers are set to
 
-    def listen(self, keys: Iterable[Key]) -> None:
-        """Take keys that a person pressed and released, in order of time. Ignored while the transport is stopped."""
+    def begin(self) -> None:
+        """The transport starts: the take begins with what the keyboards have set."""
+        for message in self._channels.setup():
+            self._record(0.0, message)
+
+    def listen(self, arrived: Iterable[Arrived]) -> None:
+        """Take messages of a person, in order of time. While the transport is stopped, only what they set is kept."""
         tempo = self._notes.transport.tempo
-        if tempo is None or not self._notes.performance.players:
-            return
-        struck: list[Note] = []  # keys pressed together are passed on together
-        for key in keys:
-            if key.velocity:
-                struck.append(_struck(key, tempo))
+        struck: list[LiveNote] = []  # keys pressed together are passed on together
+        for ns, message in arrived:
+            self._channels.take(message)
+            if tempo is None:
+                continue
+            at = max(0.0, tempo.tick(ns))
+            self._record(at, message)
+            parsed = midi_spec.parse(message)
+            if parsed.starts:
+                struck.append(LiveNote(parsed.channel, _struck(parsed, at)))
                 continue
             self._hear(struck)
             struck = []
-            at = max(0.0, tempo.tick(key.ns))
-            if note := self._notes.performance.release(key.pitch, key.part, at):
-                self._notes.view.add_live(note)
+            self._release(parsed, at)
         self._hear(struck)
 
-    def _hear(self, notes: list[Note]) -> None:
-        if notes:
-            self._notes.performance.listen(notes)
-        for note in notes:
-            self._notes.view.add_live(note._replace(duration=1))  # the full duration is added at its release
+    def _record(self, tick: float, message: bytes) -> None:
+        self._notes.performance.take.entries.append(Keyboard(tick, tuple(message)))
+
+    def _hear(self, struck: list[LiveNote]) -> None:
+        if struck and self._notes.performance.players:
+            self._notes.performance.listen(struck)
+            for _, note in struck:
+                self._notes.view.add_live(note._replace(duration=1))  # the full duration is added at its release
+
+    def _release(self, parsed: midi_spec.ShortMessage, at: float) -> None:
+        """End the notes that a message ends: one, or those of its channel."""
+        performance = self._notes.performance
+        ended: list[tuple[int, int]] = []
+        if parsed.ends:
+            ended = [(parsed.channel, parsed.first)]
+        elif parsed.kind == midi_spec.CONTROL and (parsed.first == SOUND_OFF or parsed.first >= NOTES_OFF):
+            zone = self._channels.zone(parsed.channel)
+            ended = [key for key in performance.held.keys if key[0] in zone]
+        for channel, pitch in ended:
+            if note := performance.release(channel, pitch, at):
+                self._notes.view.add_live(note)
 
 
-def _struck(key: Key, tempo: TempoMap) -> Note:
-    at = max(0.0, tempo.tick(key.ns))
+def _struck(key: midi_spec.ShortMessage, at: float) -> Note:
     tick = round(at)
     micro = min(MICRO_STEPS // 2 - 1, round((at - tick) * MICRO_STEPS))
-    return Note(tick, micro, key.pitch, STRUCK, key.velocity, key.part)
+    return Note(tick, micro, key.first, STRUCK, key.second, Part.DRUMS if key.channel == DRUM_CHANNEL else Part.MELODY)
 
 
 class NotesThread(Protocol):
@@ -97,7 +127,7 @@ class NotesThread(Protocol):
 
 
 class KeyboardReceiver:
-    """Passes keys and controllers on to the notes thread. Any thread may call it; it does not wait."""
+    """Passes messages and controllers on to the notes thread. Any thread may call it; it does not wait."""
 
     def __init__(self, notes: NotesThread) -> None:
         self._notes = notes
@@ -111,6 +141,6 @@ class KeyboardReceiver:
         """Controllers were moved: number -> value 0..127."""
         self._notes.call(lambda: self._notes.midi_learn.control(moved))
 
-    def listen(self, keys: Sequence[Key]) -> None:
-        """Keys were pressed or released, in order of time."""
-        self._notes.call(lambda: self._notes.live_input.listen(keys))
+    def listen(self, arrived: Sequence[Arrived]) -> None:
+        """A person played messages, in order of time."""
+        self._notes.call(lambda: self._notes.live_input.listen(arrived))

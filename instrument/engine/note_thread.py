@@ -147,6 +147,7 @@ class NoteThread:
         self._plan(24)
         now = self._last_turn_ns = self._clock.now()
         self.transport = self.transport.started(now + self.lead_ns() + START_NS)
+        self.live_input.begin()
         self._retime()
 
     def stop(self) -> None:

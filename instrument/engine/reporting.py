@@ -66,6 +66,7 @@ class Reporter:
             voices_level=voices_level,
             underruns=sound.players.underruns(players),
             spectrum=sound.spectrum(),
+            keys=self._devices.keys,
         )
 
     def problems(self) -> tuple[str, ...]:

@@ -158,9 +158,23 @@ def test_a_voice_is_in_tune_bends_and_is_heard(voice, pitch):
     assert 0.005 < np.abs(sound).max() < 0.8
     assert abs(cents_off(sound[RATE // 5 :], RATE, pitch)) < 50
     bent = started(voice)
-    bent.bend(1.0)
     bent.strike(0, pitch, 100)
+    bent.bend(0, 1.0)
+    bent.bend(7, 2.0)  # no such tone
     assert abs(cents_off(played(bent, 1.2)[RATE // 5 :], RATE, pitch + 1)) < 50
+
+
+def test_a_bend_of_one_tone_leaves_the_others_in_tune(voice):
+    tones = started(voice)
+    tones.strike(0, 60, 100)
+    tones.strike(1, 67, 1)
+    tones.bend(1, 2.0)
+    played(tones, 0.2)
+    tones.cut(1)
+    played(tones, 0.1)
+    sound = played(tones, 1.0)
+    assert np.abs(sound).max() > 0.001
+    assert abs(cents_off(sound, RATE, 60)) < 50
 
 
 def test_a_voice_is_louder_when_struck_harder(voice):
@@ -175,7 +189,7 @@ def test_a_voice_is_louder_when_struck_harder(voice):
 def act(tones: Tones, knobs, pieces: list[int]) -> np.ndarray:
     """The same play, cut otherwise: what is done is done after multiples of 3000 frames."""
     doings = [
-        lambda: tones.strike(1, 60, 100), lambda: tones.strike(2, 67, 60), lambda: tones.bend(0.5),
+        lambda: tones.strike(1, 60, 100), lambda: tones.strike(2, 67, 60), lambda: tones.bend(1, 0.5),
         lambda: tones.turn(anywhere(knobs, random.Random(3))), lambda: tones.release(1), lambda: tones.cut(2),
         lambda: tones.strike(3, 50, 127),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from instrument.engine.performance.knobs import PART_CHOICES
+from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance, Played
 from instrument.music.notes import Note, Part
 
@@ -41,10 +42,10 @@ def play_along(performance: Performance, kind: str, first: float, second: float)
     if kind == "listen":
         tick = max(0, performance.floor - round(20 * first))
         pitches = (60 + int(12 * second), 75) if second > 0.5 else (60 + int(12 * second),)
-        performance.listen([Note(tick, 0, pitch, 12, 90, Part.MELODY) for pitch in pitches])
+        performance.listen([LiveNote(0, Note(tick, 0, pitch, 12, 90, Part.MELODY)) for pitch in pitches])
     else:
-        for pitch, part in performance.held.keys[:1]:
-            performance.release(pitch, part, performance.floor + 50 * first)
+        for channel, pitch in performance.held.keys[:1]:
+            performance.release(channel, pitch, performance.floor + 50 * first)
 
 
 def perform(performance: Performance, what: Sequence[Action], models: Sequence[str] = ()) -> list[list[Played]]:

@@ -289,8 +289,8 @@ class Telemetry(Report, frozen=True):
     levels: peak of left and right since the last, dBFS; load: share of the mixing deadline used, 0..1;
     banners: states to show ("no audio device: playing to the null device"); player_levels: as levels, of each sound
     player (others: -120); voices_level: of the built-in voices; underruns: how often the stream of a player ran
-    dry; spectrum: peaks of the output in `sound.spectrum.BANDS` bands from low to high, a byte each
-    from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence.
+    dry; keys: MIDI pitches that a person holds down; spectrum: peaks of the output in `sound.spectrum.BANDS` bands from
+    low to high, a byte each from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence.
     """
 
     playing: bool
@@ -317,6 +317,7 @@ class Telemetry(Report, frozen=True):
     voices_level: tuple[float, float] = (-120.0, -120.0)
     underruns: tuple[int, ...] = ()
     spectrum: bytes = b""
+    keys: tuple[int, ...] = ()
 
 
 class Bye(Report, frozen=True):

@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from instrument import midi_spec
-from instrument.engine.performance.arrangement import LIVE_CHANNEL
-from instrument.engine.performance.live_notes import Key
+from instrument.engine.voices.live_channels import PARAMETERS, PLAYED
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.ports import MidiInput
-from instrument.midi_spec import BEND, CONTROL, DRUM_CHANNEL, FIRST_MODE_MESSAGE, MODULATION, SUSTAIN
-from instrument.music.notes import Part
+from instrument.midi_spec import CONTROL, FIRST_MODE_MESSAGE, NOTES_OFF, RESET_CONTROLLERS, SOUND_OFF, SUSTAIN
 
+# What is played. Programs and clocks are not, nor are controllers without effect on the sound.
+_KINDS = frozenset((midi_spec.NOTE_ON, midi_spec.NOTE_OFF, midi_spec.POLY_PRESSURE, midi_spec.PRESSURE, midi_spec.BEND))
+_CONTROLLERS = PLAYED | PARAMETERS | {SOUND_OFF, RESET_CONTROLLERS, *range(NOTES_OFF, 128)}
 TURN_S = 0.03  # least time between two changes of knobs by controllers
 
 
 class Receiver(Protocol):
-    """Receives keys and controllers. Its methods are called by the input's thread and must not wait."""
+    """Receives what is played, and controllers. Its methods are called by the input's thread and must not wait."""
 
     def binds(self, controller: int) -> bool:
         """Whether a controller turns a knob, or is about to be bound to one."""
@@ -29,25 +30,32 @@ class Receiver(Protocol):
         """Controllers were moved: number -> value 0..127."""
         ...
 
-    def listen(self, keys: Sequence[Key]) -> None:
-        """Keys were pressed or released, in order of time."""
+    def listen(self, arrived: Sequence[tuple[int, bytes]]) -> None:
+        """(ns, short MIDI message) of what was played, in order of time."""
         ...
 
 
 class Listener:
-    """Reads a MIDI input in a thread of its own. Channel 10 is drums, all others are one melody instrument."""
+    """Reads a MIDI input in a thread of its own. Channel 10 is drums; the others play one instrument, each with its own
+    pedal, bend and controllers."""
 
     def __init__(self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver) -> None:
         """play: plays a short MIDI message at once; any thread may call it."""
         self.port = port
         self._play = play
         self._receiver = receiver
-        self._held: set[tuple[int, int]] = set()  # (channel, pitch)
+        self._held: set[tuple[int, int]] = set()  # (channel, key)
+        self._pedals: set[int] = set()  # channels whose pedal is down
         self._moved: dict[int, int] = {}  # controller -> value, not passed on yet
         self._turned = 0.0
         self._reading = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The keys that are down, from low to high."""
+        return tuple(sorted({key for _, key in tuple(self._held)}))
 
     def start(self) -> None:
         """Start the thread."""
@@ -56,7 +64,7 @@ class Listener:
     def poll(self) -> None:
         """Keep the port alive. Keys that were held when it was lost are released."""
         self.port.poll()
-        if self._held and self.port.status().state != "open":
+        if (self._held or self._pedals) and self.port.status().state != "open":
             self._release_held()
 
     def use(self, open_port: Callable[[], MidiInput]) -> None:
@@ -95,26 +103,34 @@ class Listener:
         return free and self._receiver.binds(controller)
 
     def _release_held(self) -> None:
+        """End what a keyboard that is gone was playing: its keys, its pedals, its bends."""
         now = time.perf_counter_ns()
-        self._take([(now, midi_spec.note_off(channel, pitch)) for channel, pitch in list(self._held)])
-        self._take([(now, midi_spec.control(0, SUSTAIN, 0))])
+        channels = {channel for channel, _ in self._held} | self._pedals
+        self._take([(now, midi_spec.note_off(channel, key)) for channel, key in list(self._held)])
+        self._take([(now, midi_spec.control(channel, RESET_CONTROLLERS, 0)) for channel in channels])
 
     def _take(self, arrived: list[tuple[int, bytes]]) -> None:
-        keys = []
+        played = []
         for ns, message in arrived:
-            parsed = midi_spec.parse(message)
-            kind, first, second = parsed.kind, parsed.first, parsed.second
-            drums = parsed.channel == DRUM_CHANNEL
-            channel = DRUM_CHANNEL if drums else LIVE_CHANNEL
-            if parsed.starts or parsed.ends:
-                velocity = second if parsed.starts else 0
-                (self._held.add if velocity else self._held.discard)((channel, first))
-                keys.append(Key(ns, first, velocity, Part.DRUMS if drums else Part.MELODY))
-            elif kind == CONTROL and self._is_bound(first):
+            kind, channel, first, second = midi_spec.parse(message)
+            if kind == CONTROL and self._is_bound(first):
                 self._moved[first] = second
-                continue
-            elif kind != BEND and not (kind == CONTROL and first in (SUSTAIN, MODULATION)):
-                continue
-            self._play(bytes((kind | channel, first, second)))
-        if keys:
-            self._receiver.listen(keys)
+            elif kind in _KINDS or (kind == CONTROL and first in _CONTROLLERS):
+                self._note(kind, channel, first, second)
+                self._play(message)
+                played.append((ns, message))
+        if played:
+            self._receiver.listen(played)
+
+    def _note(self, kind: int, channel: int, first: int, second: int) -> None:
+        """Keep count of keys and pedals."""
+        if kind == midi_spec.NOTE_ON:
+            self._held.add((channel, first))
+        elif kind == midi_spec.NOTE_OFF:
+            self._held.discard((channel, first))
+        elif kind == CONTROL and first == SUSTAIN:
+            (self._pedals.add if second >= midi_spec.PEDAL_DOWN else self._pedals.discard)(channel)
+        elif kind == CONTROL and first == RESET_CONTROLLERS:
+            self._pedals.discard(channel)
+        elif kind == CONTROL and first >= FIRST_MODE_MESSAGE:
+            self._held = {key for key in self._held if key[0] != channel}

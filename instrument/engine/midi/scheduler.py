@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instrument import midi_spec
-from instrument.engine.midi.ledger import MAX_DURATION, Ledger
+from instrument.engine.midi.ledger import Ledger
 from instrument.engine.performance.arrangement import patch_channels
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
@@ -76,14 +76,6 @@ class Agenda:
                     strike = heapq.heappop(self._heap)[2]
                     taken += ((tick, message) for message in self._ledger.on(*strike))
         return taken
-
-    def live(self, tick: float, message: bytes) -> list[bytes]:
-        """Enter a short MIDI message from a person. Returns the messages to play now."""
-        parsed = midi_spec.parse(message)
-        with self._changed:
-            if parsed.starts:
-                return self._ledger.on(tick, parsed.channel, parsed.first, parsed.second, MAX_DURATION)
-            return self._ledger.off(parsed.channel, parsed.first) if parsed.ends else [message]
 
     def next(self) -> float | None:
         """The tick of the next start or end."""
@@ -165,9 +157,12 @@ class Scheduler:
         return max(0, self._early())
 
     def silence(self) -> None:
-        """As `Output.silence`."""
+        """As `Output.silence`. CC 123 on the channels in use ends notes whose note-off was lost on its way."""
         with self._sending:
-            self._send_now(self.agenda.silence())
+            used = sorted(set(self.channels.values()))
+            self._send_now(
+                [*self.agenda.silence(), *(midi_spec.control(each, midi_spec.NOTES_OFF, 0) for each in used)]
+            )
 
     def panic(self) -> None:
         """End all notes, and send all-notes-off on every channel."""

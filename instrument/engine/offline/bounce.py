@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,20 @@ import numpy as np
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.offline.midi_file import write_notes
 from instrument.engine.offline.render import Rendering
-from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.performance import Played
 from instrument.engine.performance.sound_seats import scenes
 from instrument.engine.performance.takes import Input
 from instrument.engine.sound.mixer import BLOCK, Mixer
 from instrument.engine.sound.sound_players import SoundPlayers
 from instrument.engine.sound.wavfile import WavFile
+from instrument.engine.voices.live_channels import LiveChannels
 from instrument.engine.voices.opening import open_voice
 from instrument.errors import HocketError
 from instrument.models.sound.base import VoiceModel
-from instrument.music.midifile import CHANNELS
-from instrument.music.notes import Part
 
 FORMATS = (".mid", ".wav")
 RATE = 48_000
+Timed = tuple[float, bytes]  # tick, short MIDI message
 FADE_S = 0.020  # fade-out at the end of a sound file
 
 
@@ -50,10 +50,12 @@ def bounce(rendering: Rendering, path: Path | str) -> None:
 
 def _write_wav(rendering: Rendering, path: Path) -> None:
     voice = open_voice(RATE)
+    band, keyboard = _divided(rendering)
+    keys = open_voice(RATE) if keyboard else None
     file = WavFile(path, RATE)
     try:
-        mixer = Mixer(RATE, voice)
-        playback = _Playback(rendering, mixer)
+        mixer = Mixer(RATE, voice, keys=keys)
+        playback = _Playback(rendering, mixer, band, keyboard)
         left = round(rendering.seconds * RATE)
         while left > 0:
             playback.post_next()
@@ -63,22 +65,23 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
             file.write(block * np.minimum(fade, 1.0).astype(np.float32)[:, None])
     finally:
         file.close()
-        voice.close()
+        for each in filter(None, (voice, keys)):
+            each.close()
 
 
 class _Playback:
     """Posts the scenes and the notes of a rendering to a mixer block by block, as the mix thread does live."""
 
-    def __init__(self, rendering: Rendering, mixer: Mixer) -> None:
+    def __init__(self, rendering: Rendering, mixer: Mixer, band: Sequence[Played], keyboard: Iterable[Timed]) -> None:
+        """band, keyboard: as `_divided` gives them."""
         self._tempo, self._mixer, self._end = rendering.tempo, mixer, rendering.end
         self._players = SoundPlayers(mixer, lambda frame: self._tempo.tick(frame / mixer.rate * 1e9), live=False)
-        by_hand = _by_hand(rendering)
-        band = [played for played in rendering.played if played not in by_hand]
         self._players.chords.add_notes(note for _, note in band)
         self._scenes = deque(scenes(rendering.take, rendering.sound_models))
         self._agenda = Agenda()
         self._agenda.add(strikes(band))
-        self._agenda.add(strikes(by_hand, {**CHANNELS, Part.MELODY: LIVE_CHANNEL}))
+        self._keyboard = deque(keyboard)
+        self._live = LiveChannels()
 
     def post_next(self) -> None:
         """Post all that takes effect in the next block."""
@@ -93,18 +96,33 @@ class _Playback:
         until = self._tempo.tick(due / self._mixer.rate * 1e9)
         for tick, message in self._agenda.take(min(until, self._end)):
             self._mixer.post(self._frame(tick), message)
+        while self._keyboard and self._keyboard[0][0] < min(until, self._end):
+            tick, message = self._keyboard.popleft()
+            for each in self._live.take(message):
+                self._mixer.post(self._frame(tick), each)
 
     def _frame(self, tick: float) -> int:
         return round(self._tempo.ns(tick) / 1e9 * self._mixer.rate)
 
 
-def _by_hand(rendering: Rendering) -> list[Played]:
-    """The live notes, if a sound player may play the keyboard. Otherwise they sound like the melody in any case."""
-    if not any(
-        isinstance(model, VoiceModel)
-        for model in (*rendering.sound_models.first.values(), *rendering.sound_models.joined)
-    ):
-        return []
+def _divided(rendering: Rendering) -> tuple[list[Played], list[Timed]]:
+    """The notes of the band, and what a person played.
+
+    Takes of version 2 have live notes but no messages. There the band's voice plays them, as it did, unless a sound
+    player may play the keyboard.
+    """
+    keyboard = rendering.take.keyboard
+    models = (*rendering.sound_models.first.values(), *rendering.sound_models.joined)
+    if not keyboard and not any(isinstance(model, VoiceModel) for model in models):
+        return list(rendering.played), []
     inputs = [entry for entry in rendering.take.entries if isinstance(entry, Input)]
-    live = {(entry.player, note.order) for entry in inputs for note in entry.live}
-    return [(player, note) for player, note in rendering.played if (player, note.order) in live]
+    live = Counter((entry.player, note.order) for entry in inputs for note in entry.live)
+    band: list[Played] = []
+    by_hand = Agenda()
+    for player, note in rendering.played:
+        if live[player, note.order]:
+            live[player, note.order] -= 1
+            by_hand.add(strikes([(player, note)]))
+        else:
+            band.append((player, note))
+    return band, keyboard or by_hand.take(float("inf"))

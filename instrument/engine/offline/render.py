@@ -25,7 +25,18 @@ from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, l
 from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.roster import OpenPlayer, expect_bundle
 from instrument.engine.performance.sound_seats import VOICE, SoundModels
-from instrument.engine.performance.takes import Entry, Input, Joined, Left, Released, Stopped, Take, Turn, load_take
+from instrument.engine.performance.takes import (
+    Entry,
+    Input,
+    Joined,
+    Keyboard,
+    Left,
+    Released,
+    Stopped,
+    Take,
+    Turn,
+    load_take,
+)
 from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
@@ -159,7 +170,7 @@ def _go_on(performance: Performance, take: Take) -> None:
                 if line and isinstance(line.player, RecordedPlayer):
                     entry = msgspec.structs.replace(entry, anchors=None)  # a stand-in has no pad
                 performance.apply(entry)
-            case Released():
+            case Released() | Keyboard():
                 performance.take.entries.append(entry)
             case Turn():
                 player, knob = split_name(entry.knob)

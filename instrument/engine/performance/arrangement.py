@@ -8,10 +8,12 @@ from msgspec.structs import asdict, replace
 
 from instrument.engine.performance.patches import PartName, Patch, VoicePatch
 from instrument.engine.voices.programs import PartProgram, band_programs, part_messages
+from instrument.midi_spec import CHANNELS as CHANNELS_OF_MIDI
+from instrument.midi_spec import DRUM_CHANNEL
 from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
-LIVE_CHANNEL = 4  # of what a person plays, with the program of the melody
+LIVE_CHANNEL = CHANNELS_OF_MIDI  # from here on, behind the band's channels, sound players have those of the keyboard
 GENRE = "genre"  # id of the knob; the first player's sets the programs
 
 
@@ -36,5 +38,9 @@ def arrangement_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
 
 
 def live_messages(arranged: Mapping[Part, PartProgram]) -> list[bytes]:
-    """The same for the channel of what a person plays."""
-    return part_messages(LIVE_CHANNEL, arranged[Part.MELODY])
+    """The messages for the synthesiser that a person plays: the melody's program, and the drums' on channel 10."""
+    return [
+        message
+        for channel in range(CHANNELS_OF_MIDI)
+        for message in part_messages(channel, arranged[Part.DRUMS if channel == DRUM_CHANNEL else Part.MELODY])
+    ]

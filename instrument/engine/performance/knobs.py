@@ -73,10 +73,11 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("dynamics", "Dynamics", 0.0, 1.0, 0.0, "How far phrases and sections swell and fade"),
     _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
+    _number("keys_level", "Keys level", -60.0, 18.0, 9.0, "Loudness of the keyboard with the built-in voice", "dB"),
 )
 
 # Knobs that change the timing or the level of notes, not which notes come.
-NO_NOTES = frozenset(("tempo", "level"))
+NO_NOTES = frozenset(("tempo", "level", "keys_level"))
 # Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
 

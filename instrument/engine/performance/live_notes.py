@@ -1,40 +1,38 @@
-"""Live notes: the keys that a person presses, and the notes held until their release."""
+"""Live notes: what a person has begun to play, and what is held until its release."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from instrument.music.notes import Note, Part
+from instrument.music.notes import Note
 
 
-class Key(NamedTuple):
-    """A key that a person pressed or released. ns: when (`perf_counter_ns`); velocity 0: released."""
+class LiveNote(NamedTuple):
+    """A note that a person began to play, and the MIDI channel 0..15 of its key."""
 
-    ns: int
-    pitch: int
-    velocity: int
-    part: Part
+    channel: int
+    note: Note
 
 
 class HeldNotes:
-    """Live notes that have begun and not ended, at most one for each pitch and part: the latest."""
+    """Live notes that have begun and not ended, at most one for each channel and pitch: the latest."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[int, int], tuple[int, Note]] = {}  # (pitch, part) -> (player, note)
+        self._held: dict[tuple[int, int], tuple[int, Note]] = {}  # (channel, pitch) -> (player, note)
 
     @property
     def keys(self) -> list[tuple[int, int]]:
-        """(pitch, part) of each, the oldest first."""
+        """(channel, pitch) of each, the oldest first."""
         return list(self._held)
 
-    def strike(self, player: int, notes: Iterable[Note]) -> None:
+    def strike(self, player: int, struck: Iterable[LiveNote]) -> None:
         """Add notes of a player that are held from now on."""
-        self._held |= {(note.pitch, note.part): (player, note) for note in notes}
+        self._held |= {(channel, note.pitch): (player, note) for channel, note in struck}
 
-    def release(self, pitch: int, part: int, tick: float) -> tuple[int, Note] | None:
+    def release(self, channel: int, pitch: int, tick: float) -> tuple[int, Note] | None:
         """End a note. Returns (player, note) with its true duration, None if no such note is held."""
-        if (pitch, part) not in self._held:
+        if (channel, pitch) not in self._held:
             return None
-        player, note = self._held.pop((pitch, part))
+        player, note = self._held.pop((channel, pitch))
         return player, note._replace(duration=max(1, round(tick - note.tick)))

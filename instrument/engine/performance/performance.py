@@ -15,7 +15,7 @@ from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.harmony.plan_in_force import check_text
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
-from instrument.engine.performance.live_notes import HeldNotes
+from instrument.engine.performance.live_notes import HeldNotes, LiveNote
 from instrument.engine.performance.patches import MAX_PLAYERS, Patch
 from instrument.engine.performance.player_state import PlayerState
 from instrument.engine.performance.roster import BundleInfo, Opened, OpenPlayer, bundle_ref, check_input, expect_bundle
@@ -177,25 +177,25 @@ class Performance(Band):
         for number in sorted({player, *(line.number for line in self.lines)}):
             self._input(number, floor, prompt=tuple(notes) if number == player else ())
 
-    def listen(self, notes: Sequence[Note], player: int = 0) -> None:
+    def listen(self, struck: Sequence[LiveNote], player: int = 0) -> None:
         """Add live notes as context of a player, which then plans again. They sound already, so `advance` does not
         return them, but they are in the take."""
         self.player(player)
-        self._input(player, self._floor, live=tuple(notes))
-        self.held.strike(player, notes)
+        self._input(player, self._floor, live=tuple(note for _, note in struck))
+        self.held.strike(player, struck)
 
-    def release(self, pitch: int, part: int, tick: float) -> Note | None:
+    def release(self, channel: int, pitch: int, tick: float) -> Note | None:
         """End a live note. Returns it with its true duration, None if it was not held."""
-        if (released := self.held.release(pitch, part, tick)) is None:
+        if (released := self.held.release(channel, pitch, tick)) is None:
             return None
         player, note = released
-        self.take.entries.append(Released(player, note.tick, pitch, Part(part), note.duration))
+        self.take.entries.append(Released(player, note.tick, pitch, Part(note.part), note.duration))
         return note
 
     def stop(self, tick: float) -> None:
         """Complete the take, as the transport stopped at `tick`."""
-        for pitch, part in self.held.keys:
-            self.release(pitch, part, tick)
+        for channel, pitch in self.held.keys:
+            self.release(channel, pitch, tick)
         self.take.entries.append(Stopped(float(tick)))
 
     def planned(self, until: float) -> list[Played]:

@@ -83,7 +83,8 @@ class SoundSeat(NamedTuple):
 
 class Scene(NamedTuple):
     """Everything that the sound depends on apart from the notes. seats: the sound players; seed; tones: pitch classes
-    of the key; genre: of the band; voices: those that the patch sets; level: master level in decibels."""
+    of the key; genre: of the band; voices: those that the patch sets; level, keys_level: of everything, and of the
+    built-in voice that plays the keyboard, in decibels."""
 
     seats: tuple[SoundSeat, ...] = ()
     seed: int = 0
@@ -91,6 +92,7 @@ class Scene(NamedTuple):
     genre: str = NONE
     voices: Mapping[PartName, VoicePatch] = {}
     level: float = 0.0
+    keys_level: float = 0.0
 
     @staticmethod
     def of(
@@ -102,7 +104,8 @@ class Scene(NamedTuple):
         """values: the instrument's knobs, by id."""
         mask = scale_mask(KEYS.index(str(values["key"])), str(values["scale"]))
         tones = tuple(i for i in range(12) if mask[i])
-        return Scene(tuple(seats), int(values["seed"]), tones, genre, voices or {}, float(values["level"]))
+        levels = float(values["level"]), float(values["keys_level"])
+        return Scene(tuple(seats), int(values["seed"]), tones, genre, voices or {}, *levels)
 
 
 class SoundModels(NamedTuple):

@@ -22,13 +22,27 @@ from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Note, Part
 from instrument.saved import Fields, Format, read_bytes
 
+
+def _from_version_2(fields: Fields) -> Fields:
+    """Fields of a header or entry of version 2, in which the keyboard had the level of the band."""
+    patch = fields.get("patch")
+    if not isinstance(patch, dict) or not isinstance(patch.get("knobs", {}), dict):
+        return fields
+    return {**fields, "patch": {**patch, "knobs": {"keys_level": 0.0, **patch.get("knobs", {})}}}
+
+
 # Migrations change entries, too: every line but those of notes has a "type".
-FORMAT = Format(version=2, migrations={1: patches.with_part_choices}, inside={"patch": patches.FORMAT})
+FORMAT = Format(
+    version=3,  # 3: what a person played, message by message, and its level
+    migrations={1: patches.with_part_choices, 2: _from_version_2},
+    inside={"patch": patches.FORMAT},
+)
 SUFFIX = ".take.json"
 
 Count = Annotated[int, Meta(ge=0, le=1 << 30)]
 Tick = Annotated[int, Meta(ge=0, le=1 << 30)]
 Spacing = Annotated[int, Meta(ge=0, le=1000)]
+Byte = Annotated[int, Meta(ge=0, le=255)]
 Position = Annotated[float, Meta(ge=0, le=1 << 30)]
 
 
@@ -83,6 +97,14 @@ class Released(msgspec.Struct, frozen=True, tag="released"):
     duration: Annotated[int, Meta(ge=1, le=1 << 30)]
 
 
+class Keyboard(msgspec.Struct, frozen=True, tag="keyboard"):
+    """A short MIDI message of a person (key, pedal, bend, pressure, controller), as it was heard, and its tick. What
+    the keyboard had set before the performance comes at tick 0."""
+
+    tick: Position
+    message: Annotated[tuple[Byte, ...], Meta(min_length=2, max_length=3)]
+
+
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
     """A turned knob that changes tempo or sound but no note, and the tick from which it holds. knob: its
     name, of the instrument ("band/tempo", in older takes "tempo") or of a sound player ("1/level")."""
@@ -114,7 +136,7 @@ class Left(msgspec.Struct, frozen=True, tag="left"):
     tick: Position
 
 
-Entry = Input | Released | Turn | Stopped | Joined | Left
+Entry = Input | Keyboard | Released | Turn | Stopped | Joined | Left
 _WIDTH = 1 + len(COLUMNS)  # numbers of a committed note: player, then the columns of `Note`
 _heard_lines = msgspec.json.Decoder(tuple[int, int, int, int, int, int, int])
 _entry_lines = msgspec.json.Decoder(Entry)
@@ -150,6 +172,11 @@ class Take:
         for i in range(start, self.heard_count if stop is None else stop):
             player, *note = self._heard[i * _WIDTH : (i + 1) * _WIDTH]
             yield player, Note(*note)
+
+    @property
+    def keyboard(self) -> list[tuple[float, bytes]]:
+        """(tick, short MIDI message) of all that a person played, in order; empty for takes up to version 2."""
+        return [(entry.tick, bytes(entry.message)) for entry in self.entries if isinstance(entry, Keyboard)]
 
     def sounded(self) -> Iterator[tuple[int, Note]]:
         """As `heard`, but live notes have their true durations."""

@@ -13,11 +13,12 @@ import numpy as np
 from instrument import midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.performance.performance import Performance, Played
-from instrument.engine.sound.mixer import BLOCK, VOICES, Event, Mixer
+from instrument.engine.sound.mixer import BLOCK, KEYS, VOICES, Event, Mixer
 from instrument.engine.sound.sound_players import SILENT, SoundPlayers
 from instrument.engine.sound.spectrum import SIZE, spectrum
 from instrument.engine.sound.wavfile import WavRecorder
 from instrument.engine.voices.gain import Frames
+from instrument.engine.voices.live_channels import LiveChannels
 from instrument.engine.voices.opening import Voice, open_voice
 from instrument.io.ports import AudioOutput
 from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
@@ -61,6 +62,7 @@ class MixThread:
         self._starved: int | None = None  # blocks, when they were last counted
         self._recent: deque[Frames] = deque(maxlen=SIZE // BLOCK)  # blocks
         self._players: SoundPlayers | None = None
+        self._live = LiveChannels()
         self._posting = threading.Lock()
         self._latest = 0  # frame of the last event posted
         self._mixed = 0  # frames of this mixer
@@ -110,11 +112,8 @@ class MixThread:
 
     def play(self, message: bytes) -> None:
         """Play a short MIDI message from a person as soon as possible. Any thread."""
-        tempo = self._tempo
-        tick = tempo.tick(time.perf_counter_ns()) if tempo else 0.0
         with self._posting:
-            self._latest = max(self._latest, self._mixed)
-            for each in self.agenda.live(tick, message):
+            for each in self._live.take(message):
                 self._mixer.post(self._mixed, each)
 
     def poll(self) -> None:
@@ -140,7 +139,11 @@ class MixThread:
     def peaks(self, players: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, float]]:
         """Peaks (left, right) since the last call in dBFS: of each sound player, and of the built-in voices."""
         peaks = self._mixer.peaks()
-        return tuple(peaks.get(strip, SILENT) for strip in self.players.strips(players)), peaks.get(VOICES, SILENT)
+        built_in = [peaks.get(strip, SILENT) for strip in (VOICES, KEYS)]
+        return (
+            tuple(peaks.get(strip, SILENT) for strip in self.players.strips(players)),
+            (max(left for left, _ in built_in), max(right for _, right in built_in)),
+        )
 
     def spectrum(self) -> bytes:
         """The spectrum of the last blocks: see `engine.sound.spectrum`."""
@@ -171,13 +174,14 @@ class MixThread:
 
     def _build(self, audio: AudioOutput) -> None:
         """Make a mixer at the sample rate of a device. The next frame of the device is frame 0 of the mixer."""
-        voice = open_voice(audio.rate)
-        _warm_up(voice)
+        voice, keys = open_voice(audio.rate), open_voice(audio.rate)
+        for each in (voice, keys):
+            _warm_up(each)
         self._problem = voice.name if voice.name.startswith("plain") else ""
         with self._posting:
             self._device = audio
             self._latest = 0
-            self._mixer = Mixer(audio.rate, voice)
+            self._mixer = Mixer(audio.rate, voice, keys=keys)
             self._settings.appendleft((0, self._players.settings if self._players else ()))
             self._mixed = 0
             self._base = audio.status().written
@@ -189,8 +193,10 @@ class MixThread:
     def _continue_on(self, audio: AudioOutput) -> None:
         """Change to another device. What sounds goes on there, unless the sample rate differs."""
         if audio.rate != self._mixer.rate:
-            self._mixer.voice.close()
+            last = self._mixer
             self._build(audio)
+            for voice in filter(None, (last.voice, last.keys)):
+                voice.close()
         else:
             self._device = audio
             self._base = audio.status().written - self._mixed

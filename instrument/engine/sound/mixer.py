@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument import midi_spec
+from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.sound.limiter import Limiter
 from instrument.engine.voices.base import FADE_S, Voice, perform
 from instrument.engine.voices.gain import Frames, Ramp, to_db, to_gain
+from instrument.engine.voices.live_channels import LiveMessage
 from instrument.music.midifile import CHANNELS
 
 BLOCK = 256  # frames
 CUT_S = 0.010  # fade-out of a panic
 
-VOICES, MASTER = "voices", "master"
+VOICES, KEYS, MASTER = "voices", "keys", "master"
 PARTS = {part.name.lower(): channel for part, channel in CHANNELS.items()}
 
 
@@ -53,7 +55,7 @@ class PlayerVoice(Voice, Protocol):
 
 
 class Fader(NamedTuple):
-    """An event: move a strip ("master", "voices", a source, or a part: "melody", "drums", ...) to a level in
+    """An event: move a strip ("master", "voices", "keys", a source, or a part: "melody", "drums", ...) to a level in
     decibels, at most 0 for a part; -120 and less is silence."""
 
     strip: str
@@ -68,13 +70,19 @@ class KnobUpdate(NamedTuple):
 
 
 class Routes(NamedTuple):
-    """An event: the sound players that play a MIDI channel (0..15) in place of the built-in voice, which plays all
-    other channels. It is applied before the notes of its frame."""
+    """An event: the sound players that play a MIDI channel (0..15, or the `LIVE_CHANNEL` for the keyboard) in place of
+    the built-in voice, which plays all other channels. It is applied before the notes of its frame."""
 
     strips: Mapping[int, tuple[str, ...]]
 
 
-Event = bytes | Fader | KnobUpdate | Routes
+class KeysSetup(NamedTuple):
+    """An event: a program or controller of the built-in voice that plays the keyboard."""
+
+    message: bytes
+
+
+Event = bytes | Fader | KnobUpdate | Routes | LiveMessage | KeysSetup
 
 
 class Meter(NamedTuple):
@@ -96,12 +104,17 @@ class Mixer:
     on how it is cut into calls, so a performance rendered to a file is the live one.
     """
 
-    def __init__(self, rate: int, voice: Voice, sources: Mapping[str, Source] | None = None) -> None:
+    def __init__(
+        self, rate: int, voice: Voice, sources: Mapping[str, Source] | None = None, keys: Voice | None = None
+    ) -> None:
+        """voice: plays the band; keys: plays what a person plays, of its own so that no band note shares a channel with
+        it, None: only sound players do."""
         self.rate = rate
         self.voice = voice
+        self.keys = keys
         self.horizon = 0
         self._limiter = Limiter(rate)
-        self._sources: dict[str, Source] = {VOICES: voice, **(sources or {})}
+        self._sources: dict[str, Source] = {VOICES: voice, **({KEYS: keys} if keys else {}), **(sources or {})}
         self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
         self._player_sources: dict[str, PlayerSource] = {}
         self._player_voices: dict[str, PlayerVoice] = {}  # those sources that play MIDI
@@ -146,7 +159,8 @@ class Mixer:
         return {strip: (to_db(peak[0]), to_db(peak[1])) for strip, peak in peaks.items()}
 
     def post(self, frame: int, event: Event) -> None:
-        """Enter an event at a frame: a short MIDI message for the voices, a fader, knobs or routes. Any thread."""
+        """Enter an event at a frame: a short MIDI message of the band or of a person, a fader, knobs or routes. Any
+        thread."""
         with self._lock:
             self._posted += 1
             heapq.heappush(self._queue, (frame, not isinstance(event, Routes), self._posted, event))
@@ -229,22 +243,30 @@ class Mixer:
             self._gate.move(0.0, round(CUT_S * self.rate))
             self._silence_at = self.horizon + round(CUT_S * self.rate)
         elif self._silence_at == self.horizon:
-            for each in (self.voice, *list(self._player_sources.values())):
+            for each in (self.voice, *filter(None, [self.keys]), *list(self._player_sources.values())):
                 each.all_off()
             self._gate.move(1.0, round(CUT_S * self.rate))
             self._silence_at = None
         for event in due:
-            match event:
-                case Fader():
-                    self._move(event)
-                case KnobUpdate():
-                    if event.strip in self._player_voices:
-                        self._player_voices[event.strip].turn(event.knobs)
-                case Routes():
-                    self._routes = event.strips
-                case bytes():
-                    self._perform(event)
+            self._apply(event)
         return following if self._silence_at is None else min(following, self._silence_at)
+
+    def _apply(self, event: Event) -> None:
+        match event:
+            case Fader():
+                self._move(event)
+            case KnobUpdate():
+                if event.strip in self._player_voices:
+                    self._player_voices[event.strip].turn(event.knobs)
+            case Routes():
+                self._routes = event.strips
+            case LiveMessage():
+                self._perform_live(event)
+            case KeysSetup():
+                if self.keys:
+                    perform(self.keys, event.message)
+            case bytes():
+                self._perform(event)
 
     def _perform(self, message: bytes) -> None:
         """Send a note-on to where its channel is routed, and a note-off everywhere, as routes may have changed."""
@@ -259,6 +281,19 @@ class Mixer:
             perform(self.voice, message)
         for player in routed if starts or parsed.kind == midi_spec.BEND else list(self._player_voices.values()):
             perform(player, message)
+
+    def _perform_live(self, live: LiveMessage) -> None:
+        """As `_perform`, for what a person plays; the built-in voice plays its drums in any case."""
+        parsed = midi_spec.parse(live.message)
+        strips = () if parsed.channel == midi_spec.DRUM_CHANNEL else self._routes.get(LIVE_CHANNEL, ())
+        routed = [self._player_voices[strip] for strip in strips if strip in self._player_voices]
+        others = routed if parsed.starts else list(self._player_voices.values())
+        keys = [(self.keys, 0)] if self.keys and not (routed and parsed.starts) else []
+        for voice, first_channel in (*keys, *((player, LIVE_CHANNEL) for player in others)):
+            if parsed.kind == midi_spec.BEND:
+                voice.bend(parsed.channel + first_channel, live.semitones)
+            else:
+                perform(voice, live.message, first_channel)
 
     def _placed(self, frame: int) -> int:
         """The nearest frame at which the voice can apply an event."""

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from instrument.engine.performance.arrangement import LIVE_CHANNEL, arrange, arrangement_messages, live_messages
 from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.performance.sound_seats import PARTS, Scene, SoundSeat
-from instrument.engine.sound.mixer import MASTER, Event, Fader, KnobUpdate, Mixer, PlayerSource, Routes
+from instrument.engine.sound.mixer import (
+    KEYS,
+    MASTER,
+    Event,
+    Fader,
+    KeysSetup,
+    KnobUpdate,
+    Mixer,
+    PlayerSource,
+    Routes,
+)
 from instrument.engine.sound.streams import LiveStream, StreamSettings, StreamSource, TunedStream
 from instrument.engine.voices.neural import NeuralVoice
 from instrument.models.sound.base import SoundModel, VoiceModel
@@ -182,6 +192,10 @@ class SoundPlayers:
 
 
 def _band_events(scene: Scene) -> tuple[Event, ...]:
-    """Programs, pans and levels of the built-in voices, and the master level."""
+    """Programs, pans and levels of the built-in voices, for band and keyboard, and the master level."""
     arranged = arrange(scene.genre, scene.voices)
-    return (*arrangement_messages(arranged), *live_messages(arranged), Fader(MASTER, scene.level))
+    keys: tuple[Event, ...] = (
+        *(KeysSetup(message) for message in live_messages(arranged)),
+        Fader(KEYS, scene.keys_level),
+    )
+    return (*arrangement_messages(arranged), *keys, Fader(MASTER, scene.level))

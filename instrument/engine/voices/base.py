@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from instrument import midi_spec
 
+BEND_SEMITONES = 2.0  # of a bend in a MIDI message
 FADE_S = 0.020  # duration of fader movements, so that none clicks
 
 
@@ -35,12 +36,17 @@ class Voice(Protocol):
         ...
 
     def control(self, channel: int, number: int, value: int) -> None:
-        """A MIDI controller, value 0..127: volume (7), pan (10), sustain pedal (64), reverb send (91), all notes
-        off (123, with their release) and all sound off (120, at once); others may be ignored."""
+        """A MIDI controller, value 0..127: volume (7), pan (10), expression (11), sustain pedal (64), reverb send (91),
+        all notes off (123: released, or held by the pedal), all sound off (120, at once) and reset (121: the pedal up,
+        expression full, bend and pressure 0); others may be ignored."""
         ...
 
-    def bend(self, channel: int, value: int) -> None:
-        """Pitch bend -8192..8191, two semitones up or down."""
+    def bend(self, channel: int, semitones: float) -> None:
+        """Bend a channel by so many semitones, -96..96."""
+        ...
+
+    def pressure(self, channel: int, value: int) -> None:
+        """Pressure (aftertouch) of a channel, 0..127: vibrato, where the voice has one."""
         ...
 
     def fade(self, channel: int, gain: float) -> None:
@@ -60,11 +66,15 @@ class Voice(Protocol):
         ...
 
 
-def perform(voice: Voice, message: bytes) -> None:
-    """Pass a short MIDI message to a voice. Other kinds of message are ignored."""
+def perform(voice: Voice, message: bytes, first_channel: int = 0) -> None:
+    """Pass a short MIDI message to a voice, a bend over two semitones up or down. Other kinds are ignored.
+
+    first_channel: what the voice calls MIDI channel 0.
+    """
     if len(message) < 2:
         return
     kind, channel, first, second = midi_spec.parse(message)
+    channel += first_channel
     match kind:
         case midi_spec.NOTE_ON:
             voice.note_on(channel, first, second)
@@ -75,4 +85,6 @@ def perform(voice: Voice, message: bytes) -> None:
         case midi_spec.PROGRAM:
             voice.program(channel, first)
         case midi_spec.BEND:
-            voice.bend(channel, (first | second << 7) - midi_spec.BEND_CENTRE)
+            voice.bend(channel, BEND_SEMITONES * ((first | second << 7) / midi_spec.BEND_CENTRE - 1))
+        case midi_spec.PRESSURE:
+            voice.pressure(channel, first)

@@ -10,10 +10,12 @@ import numpy as np
 from instrument import fluidsynth_library
 from instrument.engine.voices.base import FADE_S
 from instrument.engine.voices.gain import Frames, Ramp
+from instrument.engine.voices.live_channels import RESET
 from instrument.errors import HocketError
-from instrument.midi_spec import CHANNELS, NOTES_OFF, SOUND_OFF, SUSTAIN
+from instrument.midi_spec import BEND_CENTRE, CHANNELS, FIRST_MODE_MESSAGE, RESET_CONTROLLERS, SOSTENUTO, SUSTAIN
 
 RATES = range(8000, 96001)  # hertz; at other rates it plays out of tune
+_BEND_RANGES = (2, 12, 48, 96)  # semitones: the smallest that has room, as bends have 14 bits
 _ATTENUATION = 48  # SoundFont generator initialAttenuation, in centibels
 
 
@@ -50,6 +52,7 @@ class FluidVoice:
         self._library = library
         self._synth = library.new_fluid_synth(self._settings)
         self._write, self._set_gen = calls.write, calls.set_generator
+        self._bend_range, self._press = calls.bend_range, calls.pressure
         self._faders = {channel: Ramp() for channel in range(CHANNELS)}
         self._moving: set[int] = set()
         self._chosen: dict[tuple[str, int, int], int] = {}  # programs and controllers, to set them again after a reset
@@ -73,13 +76,25 @@ class FluidVoice:
 
     def control(self, channel: int, number: int, value: int) -> None:
         """As `Voice.control`."""
-        if number not in (SUSTAIN, SOUND_OFF, NOTES_OFF):
+        if number != SUSTAIN and number < FIRST_MODE_MESSAGE:
             self._chosen["control", channel, number] = value
+        elif number == RESET_CONTROLLERS:
+            for pedal in (SUSTAIN, SOSTENUTO):  # else it keeps what they hold
+                self._library.fluid_synth_cc(self._synth, channel, pedal, 0)
+            for reset in RESET:
+                self._chosen.pop(("control", channel, reset), None)
         self._library.fluid_synth_cc(self._synth, channel, number, value)
 
-    def bend(self, channel: int, value: int) -> None:
+    def bend(self, channel: int, semitones: float) -> None:
         """As `Voice.bend`."""
-        self._library.fluid_synth_pitch_bend(self._synth, channel, value + 8192)
+        span = next(span for span in _BEND_RANGES if abs(semitones) <= span)
+        value = min(round(BEND_CENTRE * (1 + semitones / span)), 2 * BEND_CENTRE - 1)
+        self._bend_range(self._synth, channel, span)
+        self._library.fluid_synth_pitch_bend(self._synth, channel, value)
+
+    def pressure(self, channel: int, value: int) -> None:
+        """As `Voice.pressure`."""
+        self._press(self._synth, channel, value)
 
     def fade(self, channel: int, gain: float) -> None:
         """As `Voice.fade`."""

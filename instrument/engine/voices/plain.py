@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -187,6 +187,7 @@ class PlainVoice:
         self._curves: dict[int, Wave] = {}
         self._programs = [0] * CHANNELS
         self._volumes = [100] * CHANNELS
+        self._expressions = [127] * CHANNELS
         self._pans = [64] * CHANNELS
         self._faders = [1.0] * CHANNELS
         self._bends = [1.0] * CHANNELS
@@ -212,13 +213,7 @@ class PlainVoice:
 
     def note_off(self, channel: int, key: int) -> None:
         """As `Voice.note_off`."""
-        if channel == DRUM_CHANNEL:
-            return
-        for tone in self._tones:
-            if tone.channel == channel and tone.key == key and not tone.ends:
-                tone.held = True
-        if not self._pedals[channel]:
-            self._end(lambda tone: tone.channel == channel and tone.held)
+        self._release(channel, (key,))
 
     def program(self, channel: int, number: int) -> None:
         """As `Voice.program`."""
@@ -230,26 +225,36 @@ class PlainVoice:
             case midi_spec.VOLUME:
                 self._volumes[channel] = value
                 self._move(channel)
+            case midi_spec.EXPRESSION:
+                self._expressions[channel] = value
+                self._move(channel)
             case midi_spec.PAN:
                 self._pans[channel] = value
                 self._move(channel)
             case midi_spec.SUSTAIN:
-                self._pedals[channel] = value >= 64
-                if not self._pedals[channel]:
-                    self._end(lambda tone: tone.channel == channel and tone.held)
+                self._pedals[channel] = value >= midi_spec.PEDAL_DOWN
+                self._end_released(channel)
             case midi_spec.NOTES_OFF:
-                self._end(lambda tone: tone.channel == channel != DRUM_CHANNEL)
+                self._release(channel, range(128))
+            case midi_spec.RESET_CONTROLLERS:
+                self._expressions[channel], self._pedals[channel] = 127, False
+                self._move(channel)
+                self._end_released(channel)
+                self.bend(channel, 0.0)
             case midi_spec.SOUND_OFF:
                 self._end(lambda tone: tone.channel == channel, STEAL_S)
 
-    def bend(self, channel: int, value: int) -> None:
+    def bend(self, channel: int, semitones: float) -> None:
         """As `Voice.bend`."""
-        bend = 2 ** (value / midi_spec.BEND_CENTRE * 2 / 12)
+        bend = 2 ** (semitones / 12)
         for tone in self._tones:
             if tone.channel == channel:
                 tone.phase, tone.turned = tone.turn(), tone.age
                 tone.step = round(tone.step * bend / self._bends[channel])
         self._bends[channel] = bend
+
+    def pressure(self, channel: int, value: int) -> None:
+        """Ignored: it has no vibrato."""
 
     def fade(self, channel: int, gain: float) -> None:
         """As `Voice.fade`."""
@@ -285,6 +290,18 @@ class PlainVoice:
             oldest.ends += [(oldest.age, max(1, round(STEAL_S * self.rate)))] * 2
         del self._tones[: max(0, len(self._tones) - 2 * POLYPHONY)]
 
+    def _release(self, channel: int, keys: Container[int]) -> None:
+        """The keys go up; a pedal that is down holds their tones. A drum rings to its end."""
+        for tone in self._tones:
+            if tone.channel == channel != DRUM_CHANNEL and tone.key in keys and not tone.ends:
+                tone.held = True
+        self._end_released(channel)
+
+    def _end_released(self, channel: int) -> None:
+        """End the tones that only the pedal held, unless it is down."""
+        if not self._pedals[channel]:
+            self._end(lambda tone: tone.channel == channel and tone.held)
+
     def _end(self, which: Callable[[PlainTone], bool], seconds: float | None = None) -> None:
         """Fade the selected tones out, over `seconds` or by default the release time of their timbre."""
         for tone in self._tones:
@@ -309,7 +326,7 @@ class PlainVoice:
 
     def _balance(self, channel: int) -> tuple[float, float]:
         """Left and right amplitude of a channel, by the constant-power pan law."""
-        loud = self._faders[channel] * (self._volumes[channel] / 127) ** 2
+        loud = self._faders[channel] * (self._volumes[channel] * self._expressions[channel] / 127**2) ** 2
         angle = self._pans[channel] / 127 * np.pi / 2
         return loud * float(np.cos(angle)), loud * float(np.sin(angle))
 

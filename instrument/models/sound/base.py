@@ -61,8 +61,8 @@ class Tones(Protocol):
         """Fade a tone out within 5 ms, as for voice stealing and panic. Nothing happens if it does not sound."""
         ...
 
-    def bend(self, semitones: float) -> None:
-        """Bend all tones, also later ones, by so many semitones, smoothly."""
+    def bend(self, tone: int, semitones: float) -> None:
+        """Bend a tone by so many semitones: smoothly if it is heard already. Nothing happens if it does not sound."""
         ...
 
     def turn(self, knobs: Knobs) -> None:

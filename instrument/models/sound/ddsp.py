@@ -135,7 +135,7 @@ class DdspTones:
         self.sound = np.zeros((SLOTS, self.hop), np.float32)  # of that frame
         self.tail = np.zeros((SLOTS, self.hop), np.float32)  # of noise, for the next
         self.at = self.hop  # frames of it that were rendered
-        self.bend_now = self.bend_to = 0.0
+        self.bend_now, self.bend_to = np.zeros(SLOTS), np.zeros(SLOTS)  # semitones
         self.knob, self.knob_to = dict(GLIDING_KNOBS), dict(GLIDING_KNOBS)
         self.pair = [0, 0]
 
@@ -155,7 +155,7 @@ class DdspTones:
         self.pitch[slot], self.velocity[slot] = pitch, max(1, velocity)
         self.age[slot], self.since_release[slot], self.left[slot] = 0.0, -1.0, -1
         self.serial[slot] = self.count = self.count + 1
-        self.phase[slot] = 0
+        self.phase[slot] = self.bend_now[slot] = self.bend_to[slot] = 0
         self.tail[slot] = self.sound[slot] = 0
         self.stale[slot] = True
 
@@ -174,11 +174,13 @@ class DdspTones:
             elif self.left[slot] < 0:
                 self.left[slot] = int(CUT_SECONDS * self.rate)
 
-    def bend(self, semitones: float) -> None:
+    def bend(self, tone: int, semitones: float) -> None:
         """As `Tones.bend`."""
-        self.bend_to = float(semitones)
-        if not self.active.any():
-            self._settle()
+        if tone in self.tone:
+            slot = self.tone.index(tone)
+            self.bend_to[slot] = semitones
+            if self.fresh[slot]:
+                self.bend_now[slot] = semitones
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
         """As `Tones.turn`. HocketError for an unknown instrument."""
@@ -340,7 +342,7 @@ class DdspTones:
         levels = levels + (gain[:, None] - loss * (age - seen)[:, None])
         depth = self.knob["vibrato"] * VIBRATO_CENTS * np.clip((age - VIBRATO_FROM) / VIBRATO_RISE, 0, 1)
         cents_off = drift + depth * np.sin(2 * np.pi * VIBRATO_HZ * age)
-        hertz = to_hertz(self.pitch[slots] + self.bend_now + cents_off / 100)
+        hertz = to_hertz(self.pitch[slots] + self.bend_now[slots] + cents_off / 100)
         if self.knob["brightness"]:
             levels = levels + self._tilt(hertz)
         return np.maximum(levels, FLOOR).astype(np.float32), ratios(tuning) * hertz[:, None].astype(np.float32)
@@ -352,17 +354,18 @@ class DdspTones:
     # --- knobs
 
     def _glide(self) -> None:
-        """Move knobs and bend towards their targets."""
+        """Move knobs and bends towards their targets."""
         before = self.knob["x"], self.knob["y"]
         for name, to in self.knob_to.items():
             self.knob[name] = _nearer(self.knob[name], to)
-        self.bend_now = _nearer(self.bend_now, self.bend_to)
+        left = self.bend_to - self.bend_now
+        self.bend_now += np.where(np.abs(left) < 1e-3, 1, GLIDE) * left
         if before != (self.knob["x"], self.knob["y"]):
             self.stale[:] = True
 
     def _settle(self) -> None:
-        """Set knobs and bend to their targets, as nothing sounds."""
-        self.knob, self.bend_now = dict(self.knob_to), self.bend_to
+        """Set the knobs to their targets, as nothing sounds."""
+        self.knob = dict(self.knob_to)
 
     def _instrument(self, name: str) -> int:
         if name not in self.voice.instruments:

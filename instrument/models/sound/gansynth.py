@@ -151,6 +151,7 @@ class GanTone:
     ready: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     released: int = -1
     cutting: int = -1
+    bend: float = 0.0  # semitones
 
 
 class GanTones:
@@ -160,7 +161,6 @@ class GanTones:
         self.voice, self.rate, self.grid = voice, rate, grid(rate)
         self.tones: list[GanTone] = []
         self.count = 0
-        self.bend_now = 0.0
         self.timbre = voice.timbre({k.id: k.default for k in voice.manifest.knobs})
         self.knobs: dict[str, float | str] = {}
         assert self.grid.noise is not None  # made now, not at the first strike
@@ -190,9 +190,11 @@ class GanTones:
                 there.cutting = 0
         self.tones = [t for t in self.tones if t.cutting != 0 or t.at >= 0]  # struck, and nothing rendered yet
 
-    def bend(self, semitones: float) -> None:
+    def bend(self, tone: int, semitones: float) -> None:
         """As `Tones.bend`, from the next frame on."""
-        self.bend_now = semitones
+        for there in self.tones:
+            if there.number == tone:
+                there.bend = semitones
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
         """As `Tones.turn`: for later tones and those that are held for long."""
@@ -243,7 +245,8 @@ class GanTones:
         level, deviation, noise = (
             np.stack([block[i][row] for block, row in zip(blocks, rows, strict=True)]) for i in range(3)
         )
-        frequency = np.stack([t.comb for t in tones]) * (1 + deviation) * np.float32(2 ** (self.bend_now / 12))
+        bent = np.array([[2 ** (t.bend / 12)] for t in tones], np.float32)
+        frequency = np.stack([t.comb for t in tones]) * (1 + deviation) * bent
         phase = np.empty((len(tones), PARTIALS))
         for i, tone in enumerate(tones):
             if tone.frequency is not None:

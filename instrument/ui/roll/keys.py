@@ -45,7 +45,7 @@ class RollView(Protocol):
 
 
 class Keys(QWidget):
-    """The keyboard at the left, and the names of the drum lanes. Sounding notes are highlighted."""
+    """The keyboard at the left, and the names of the drum lanes. Sounding notes and held keys are highlighted."""
 
     def __init__(self, roll: RollView) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Keys(QWidget):
         self._lit = {
             (True, drum_lane(note.pitch)) if note.part == Part.DRUMS else (False, note.pitch): note.part
             for note in roll.score.sounding
-        }
+        } | {(False, key): Part.MELODY for key in roll.score.keys}
         shown = (
             tuple(self._lit.items()),
             roll.lane.viewRange()[1],

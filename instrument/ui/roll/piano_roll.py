@@ -42,7 +42,7 @@ class PianoRoll(QWidget):
         self.row_px = 9
         self._clock = clock
         self._centre = 60.0
-        self._shown: tuple[float, ...] = ()
+        self._shown: tuple[object, ...] = ()
         self.setAccessibleName("Piano roll")
         self.setAccessibleDescription("Notes played, and planned notes drawn faintly. Plus and minus zoom in time.")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -99,7 +99,7 @@ class PianoRoll(QWidget):
         rows = height / self.row_px
         bottom = round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
         notes = self.score.notes
-        shown: tuple[float, ...] = (
+        shown: tuple[object, ...] = (
             left,
             tick,
             bottom,
@@ -108,7 +108,7 @@ class PianoRoll(QWidget):
             notes.count,
             notes.planned_version,
         )
-        shown += (self.score.playing, self.score.scale_version, len(self.score.sounding))
+        shown += (self.score.playing, self.score.scale_version, len(self.score.sounding), self.score.keys)
         if shown == self._shown:
             return
         if self.drum_lane.isVisible() != self.score.notes.drums:

@@ -13,7 +13,8 @@ from instrument.ui.roll.notes import Bars, Playhead, RollNotes
 class Score:
     """Notes, bar lines, playhead and scale of the performance that is shown.
 
-    position: the tick of the music at the last `advance`; sounding: the notes that sound there.
+    position: the tick of the music at the last `advance`; sounding: the notes that sound there; keys: MIDI pitches that
+    a person holds down.
     root: pitch class marked by a line; scale_version: incremented when the scale changes.
     """
 
@@ -21,6 +22,7 @@ class Score:
         self.notes, self.bars = RollNotes(), Bars()
         self.position = 0.0
         self.sounding: list[NoteReport] = []
+        self.keys: tuple[int, ...] = ()
         self.scale_version = 0
         self.playing = False
         self.root = 0
@@ -37,7 +39,7 @@ class Score:
             self.notes.begin()
             self.bars.restart()
             self._playhead.halt(report.tick)
-        self.playing = report.playing
+        self.playing, self.keys = report.playing, report.keys
         if report.plan is not None:
             self.notes.set_planned(report.plan)
         self.notes.commit(report.committed)

@@ -11,8 +11,6 @@ from instrument.engine.midi_learn import LEARN_NS
 from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import Options, differences, render
-from instrument.engine.performance.arrangement import LIVE_CHANNEL
-from instrument.engine.performance.live_notes import Key
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Input, Released, load_take
 from instrument.engine.sound.mix_thread import MixThread
@@ -38,6 +36,10 @@ def on(key, velocity=100, channel=0):
 
 def off(key, channel=0):
     return bytes((0x80 | channel, key, 0))
+
+
+def controller(number, value, channel=0):
+    return bytes((0xB0 | channel, number, value))
 
 
 class Stage:
@@ -67,9 +69,9 @@ def stage():
 def test_a_key_sounds_while_it_is_held_also_when_time_stands(stage):
     stage.port.messages.append((1, on(60)))
     wait_for(lambda: max(stage.sound.levels()) > -40, 5, "the note")
-    assert stage.sound.agenda.sounding == 1
+    assert stage.listener.held == (60,)
     stage.port.messages.append((2, off(60)))
-    wait_for(lambda: stage.sound.agenda.sounding == 0)
+    wait_for(lambda: not stage.listener.held)
     wait_for(lambda: max(stage.sound.levels()) < -60, 5, "its end")
 
 
@@ -78,31 +80,49 @@ def test_what_is_held_when_its_port_is_lost_or_changed_is_released(stage):
         def status(self):
             return MidiStatus("keys", "alsa", "lost", 0, 0)
 
+    played = []
+    stage.listener._play = lambda message: (played.append(message), stage.sound.play(message))
     stage.port.messages.append((1, on(60)))
-    wait_for(lambda: stage.sound.agenda.sounding == 1)
+    wait_for(lambda: stage.listener.held == (60,))
     stage.listener.use(NullMidiInput)
-    assert stage.sound.agenda.sounding == 0
+    assert stage.listener.held == ()
     stage.listener.use(Unplugged)
-    stage.listener.port.messages.extend([(1, on(60)), (1, on(64))])
-    wait_for(lambda: stage.sound.agenda.sounding == 2)
+    stage.listener.port.messages.extend([(1, on(60)), (1, on(64, channel=2)), (1, controller(64, 127, channel=5))])
+    wait_for(lambda: stage.listener.held == (60, 64) and stage.listener._pedals)
+    played.clear()
     stage.listener.poll()
-    assert stage.sound.agenda.sounding == 0
+    assert stage.listener.held == ()
+    assert set(played) == {off(60), off(64, channel=2), *(controller(121, 0, channel) for channel in (0, 2, 5))}
 
 
 def test_drums_and_controllers_go_where_they_belong(stage):
     wait_for(lambda: not stage.sound._settings, what="the mixer to have its settings")
     posted = []
     stage.sound._mixer.post = lambda frame, event: posted.append(event)
-    sent = [on(36, channel=9), bytes((0xB2, 64, 127)), bytes((0xB0, 7, 0)), bytes((0xC0, 5)), bytes((0xE1, 0, 96))]
-    stage.port.messages.extend((1, message) for message in sent)
-    wait_for(lambda: len(posted) == 3)
-    live = LIVE_CHANNEL
-    assert posted == [on(36, channel=9), bytes((0xB0 | live, 64, 127)), bytes((0xE0 | live, 0, 96))]
+    ignored = [bytes((0xC0, 5)), bytes((0xF8,)), controller(20, 64), controller(122, 0)]
+    played = [on(36, channel=9), controller(64, 127, channel=2), controller(7, 90), bytes((0xD3, 70))]
+    stage.port.messages.extend((1, message) for message in (*ignored, *played, bytes((0xE1, 0, 96))))
+    wait_for(lambda: len(posted) == 5)
+    assert posted == [*((message, 0.0) for message in played), (bytes((0xE1, 0, 96)), 1.0)]
+
+
+def test_all_notes_off_releases_the_channel_and_reset_lifts_its_pedal(stage):
+    """Some keyboards send controller 123 at each last key-up."""
+    stage.port.messages.extend((1, message) for message in (on(60), on(64, channel=1), controller(64, 127, channel=1)))
+    wait_for(lambda: stage.listener.held == (60, 64) and stage.listener._pedals == {1})
+    stage.port.messages.append((1, controller(123, 0, channel=1)))
+    wait_for(lambda: stage.listener.held == (60,))
+    assert stage.listener._pedals == {1}
+    stage.port.messages.append((1, controller(121, 0, channel=1)))
+    wait_for(lambda: not stage.listener._pedals)
+    assert stage.listener.held == (60,)
+    stage.port.messages.append((1, controller(120, 0)))
+    wait_for(lambda: not stage.listener.held)
 
 
 def test_the_player_hears_it_where_it_was_played(stage):
     notes, clock = stage.notes, stage.clock
-    notes.live_input.listen([Key(5, 60, 90, Part.MELODY)])
+    notes.live_input.listen([(5, controller(64, 127)), (5, on(60, 90))])
     assert notes.performance.take.heard_count == 0, "time stands"
     notes.play()
     start = notes.transport.tempo.ns(0)
@@ -111,8 +131,8 @@ def test_the_player_hears_it_where_it_was_played(stage):
         notes._plan(300)
         notes._commit_due()
     struck = round(start + 3.51 * BEAT)
-    notes.live_input.listen([Key(struck, 60, 90, Part.MELODY), Key(struck + 2 * MS, 64, 80, Part.MELODY)])
-    notes.live_input.listen([Key(struck + BEAT, 60, 0, Part.MELODY)])
+    notes.live_input.listen([(struck, on(60, 90)), (struck + 2 * MS, on(64, 80))])
+    notes.live_input.listen([(struck + BEAT, off(60))])
     take = notes.performance.take
     (event,) = [entry for entry in take.entries if isinstance(entry, Input)]
     assert [(note.tick, note.micro, note.pitch, note.velocity) for note in event.live] == [
@@ -121,18 +141,18 @@ def test_the_player_hears_it_where_it_was_played(stage):
     assert event.floor == notes.performance.floor
     (released,) = [entry for entry in take.entries if isinstance(entry, Released)]
     assert (released.pitch, released.duration) == (60, 24)
-    notes.live_input.listen([Key(struck, 67, 90, Part.MELODY), Key(struck + MS, 67, 0, Part.MELODY)])
+    notes.live_input.listen([(struck, on(67, 90)), (struck + MS, off(67))])
     assert take.entries[-1] == Released(0, 84, 67, Part.MELODY, 1), "struck and released at once"
     notes.stop()
     (_, _, second) = [entry for entry in take.entries if isinstance(entry, Released)]
     assert second.pitch == 64, "what is still held ends with the take"
     assert differences(take, open_scale) == []
+    assert take.keyboard == [
+        (0.0, controller(64, 127)), (pytest.approx(84.24), on(60, 90)), (pytest.approx(84.336), on(64, 80)),
+        (pytest.approx(108.24), off(60)), (pytest.approx(84.24), on(67, 90)), (pytest.approx(84.288), off(67)),
+    ], "all that was played, and what was set before"  # fmt: skip
     shown = [note for note in notes.view.committed if note.pitch == 60 and note.tick == 84]
     assert [note.duration for note in shown] == [1, 24]
-
-
-def controller(number, value):
-    return bytes((0xB0, number, value))
 
 
 def test_two_controllers_learn_two_knobs_and_turn_them(stage):
@@ -188,6 +208,9 @@ def test_a_performance_with_live_notes_is_rendered_to_the_same_notes(probe, star
             keys.send(on(key), 0)
             engine.until(lambda key=key: key in [note.pitch for note in engine.committed], what=f"key {key}")
             keys.send(off(key), 0)
+        pedal, bend = controller(64, 127, channel=3), bytes((0xE3, 0, 96))
+        for message in (pedal, bend):
+            keys.send(message, 0)
         engine.hear(4)
         engine.client.ask(Stop())
     finally:
@@ -196,6 +219,9 @@ def test_a_performance_with_live_notes_is_rendered_to_the_same_notes(probe, star
     live = [note.pitch for entry in played.entries if isinstance(entry, Input) for note in entry.live]
     assert live == [61, 66, 68, 73]
     assert sum(isinstance(entry, Released) for entry in played.entries) == 4
+    assert [message for _, message in played.keyboard] == [
+        *(message for key in live for message in (on(key), off(key))), pedal, bend,
+    ]  # fmt: skip
     assert differences(played, open_scale) == []
     rendered = [note.pitch for _, note in render(Options(take=str(take)), open_scale).played]
     assert {61, 66, 68, 73} <= set(rendered)

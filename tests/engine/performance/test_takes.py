@@ -204,8 +204,8 @@ def test_older_takes_are_brought_up_to_date_line_by_line_with_the_patch_in_them(
     [
         (lambda lines: lines[:0], "is empty"),
         (
-            lambda lines: [lines[0].replace(b'"version":2}', b'"version":7}'), *lines[1:]],
-            "take .* has version 7, this Hocket reads up to version 2: update Hocket",
+            lambda lines: [lines[0].replace(b'"version":3}', b'"version":7}'), *lines[1:]],
+            "take .* has version 7, this Hocket reads up to version 3: update Hocket",
         ),
         (lambda lines: [b"{}", *lines[1:]], "version None"),
         (
@@ -218,6 +218,7 @@ def test_older_takes_are_brought_up_to_date_line_by_line_with_the_patch_in_them(
             lambda lines: [lines[0], b'{"type":"input","player":0,"count":0,"floor":9999999999}'],
             "damaged in line 2",
         ),
+        (lambda lines: [lines[0], b'{"type":"keyboard","tick":1,"message":[300,60,1]}'], "damaged in line 2"),
         (lambda lines: [lines[0], b"[7,0,0,60,1,90,0]"], "there is no player 7"),
         (lambda lines: [lines[0], b"[0,0,0,128,1,90,0]"], "is not possible"),
         (lambda lines: [lines[0], b"[0,0,0,60,1,90]"], "damaged in line 2"),

@@ -7,7 +7,6 @@ import threading
 import numpy as np
 import pytest
 
-from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.sound import mix_thread
@@ -16,6 +15,7 @@ from instrument.engine.sound.mixer import BLOCK
 from instrument.engine.sound.spectrum import BANDS, HIGH_HZ, LOW_HZ, spectrum
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
+from instrument.midi_spec import note_off, note_on
 from instrument.music.timebase import TempoMap
 from tests.support.feeding import let_play
 from tests.support.jack import wait_for
@@ -83,12 +83,12 @@ def test_a_stream_begins_fades_and_follows_its_strip(stage):
 
 def test_keys_of_a_person_go_to_the_voice(stage):
     stage.heard(2000)
-    stage.sound.play(bytes((0x90 | LIVE_CHANNEL, 72, 127)))
+    stage.sound.play(note_on(5, 72, 127))
     struck = stage.heard(14_000)
     assert np.abs(struck[:1000]).max() > 0.9 * AMPLITUDE, "at once"
     assert abs(cents_off(struck[2000:], 48_000, 72)) < 3
     stage.set("part", "melody", 1)
-    stage.sound.play(bytes((0x80 | LIVE_CHANNEL, 72, 0)))  # it ends where it sounds
+    stage.sound.play(note_off(5, 72))  # it ends where it sounds
     stage.heard(4000)
     assert level_db(stage.heard(1000)) < -90
 
@@ -122,7 +122,7 @@ def test_another_rate_takes_all_along(stage):
     stage.sound.retime(None)
     stage.heard(4000)
     assert level_db(stage.heard(1000)) < -90
-    stage.sound.play(bytes((0x90 | LIVE_CHANNEL, 72, 127)))
+    stage.sound.play(note_on(5, 72, 127))
     assert level_db(stage.heard(4000)[1000:]) > -20
 
 

@@ -11,7 +11,17 @@ import pytest
 
 from instrument.engine.voices.opening import FluidVoice, Voice, open_voice, perform
 from instrument.engine.voices.plain import POLYPHONY, PlainVoice
-from instrument.midi_spec import DRUM_CHANNEL, PAN, REVERB, SUSTAIN, VOLUME
+from instrument.midi_spec import (
+    DRUM_CHANNEL,
+    EXPRESSION,
+    NOTES_OFF,
+    PAN,
+    RESET_CONTROLLERS,
+    REVERB,
+    SOUND_OFF,
+    SUSTAIN,
+    VOLUME,
+)
 from tests.support.sound.analysis import SILENT, cents_off, level_db, onset, peak_db, roughness
 
 RATE = 48000
@@ -55,10 +65,10 @@ def test_pitch(voice: Voice, program: int) -> None:
         assert abs(cents_off(note(voice, key)[4800:], RATE, key)) <= 20, key
 
 
-def test_bend_is_two_semitones(voice: Voice) -> None:
+def test_bends_are_exact(voice: Voice) -> None:
     voice.program(0, 80)
-    for value, key in ((8191, 62), (-8192, 58), (4096, 61)):
-        voice.bend(0, value)
+    for semitones, key in ((2.0, 62), (-2.0, 58), (1.0, 61), (7.0, 67), (-12.0, 48)):
+        voice.bend(0, semitones)
         assert abs(cents_off(note(voice, 60)[4800:], RATE, key)) <= 20
 
 
@@ -66,7 +76,7 @@ def test_bend_reaches_sounding_notes(voice: Voice) -> None:
     voice.program(0, 80)
     voice.note_on(0, 60, 90)
     voice.render(4096)
-    voice.bend(0, 8191)
+    voice.bend(0, 2.0)
     assert abs(cents_off(voice.render(RATE // 2)[4800:], RATE, 62)) <= 20
 
 
@@ -101,6 +111,56 @@ def test_sustain_pedal(voice: Voice) -> None:
     voice.control(0, SUSTAIN, 0)
     voice.render(2 * RATE)
     assert peak_db(voice.render(4800)) < SILENT
+
+
+def test_all_notes_off_is_soft_and_the_pedal_holds(voice: Voice) -> None:
+    """Some keyboards send it at each last key-up: it is a release, and the pedal holds what it holds."""
+    voice.program(0, 16)
+    voice.control(0, SUSTAIN, 127)
+    for key in (60, 64):
+        voice.note_on(0, key, 90)
+    voice.render(RATE // 4)
+    voice.control(0, NOTES_OFF, 0)
+    voice.render(RATE)
+    assert level_db(voice.render(4800)) > -60
+    voice.control(0, RESET_CONTROLLERS, 0)  # the pedal is up
+    assert peak_db(voice.render(480)) > -60, "a release, not a cut"
+    voice.render(2 * RATE)
+    assert peak_db(voice.render(4800)) < SILENT
+    for key in (60, 64):
+        voice.note_on(0, key, 90)
+    voice.render(RATE // 4)
+    voice.control(0, SOUND_OFF, 0)
+    voice.render(RATE // 50)
+    assert peak_db(voice.render(4800)) < -30, "at once, but for the reverberation"
+
+
+def test_reset_centres_the_bend_and_opens_the_expression(voice: Voice) -> None:
+    voice.program(0, 80)
+    before = level_db(note(voice, 60))
+    voice.bend(0, 2.0)
+    voice.control(0, EXPRESSION, 40)
+    voice.render(4096)
+    assert before - level_db(note(voice, 60)) == pytest.approx(20.1, abs=2.5)
+    voice.bend(0, 2.0)
+    voice.control(0, RESET_CONTROLLERS, 0)
+    voice.render(4096)
+    sound = note(voice, 60)
+    assert abs(cents_off(sound[4800:], RATE, 60)) <= 20
+    assert level_db(sound) == pytest.approx(before, abs=0.5)
+
+
+def test_pressure_is_vibrato(fluid: FluidVoice) -> None:
+    fluid.all_off()
+    fluid.program(0, 80)
+
+    def wobble(value: int) -> float:
+        fluid.pressure(0, value)
+        sound = note(fluid, 60, seconds=1.5)[RATE // 2 :]
+        return float(np.std([cents_off(part, RATE, 60) for part in np.array_split(sound, 40)]))
+
+    assert wobble(127) > wobble(0) + 5
+    fluid.control(0, RESET_CONTROLLERS, 0)
 
 
 def test_every_note_released_leaves_silence(voice: Voice) -> None:
@@ -216,17 +276,17 @@ def test_messages_reach_the_voice() -> None:
             self.calls: list[tuple[object, ...]] = []
 
         def __getattribute__(self, name: str) -> object:
-            if name in {"note_on", "note_off", "program", "control", "bend"}:
+            if name in {"note_on", "note_off", "program", "control", "bend", "pressure"}:
                 return lambda *values: self.calls.append((name, *values))
             return super().__getattribute__(name)
 
     voice = Recording()
-    messages = ("903c64", "903c00", "803c40", "c205", "b90740", "e10040", "e17f7f", "f8")
+    messages = ("903c64", "903c00", "803c40", "c205", "b90740", "e10040", "e17f7f", "d35a", "f8")
     for message in messages:
         perform(voice, bytes.fromhex(message))
     assert voice.calls == [
         ("note_on", 0, 60, 100), ("note_off", 0, 60), ("note_off", 0, 60), ("program", 2, 5),
-        ("control", 9, 7, 64), ("bend", 1, 0), ("bend", 1, 8191),
+        ("control", 9, 7, 64), ("bend", 1, 0.0), ("bend", 1, pytest.approx(2.0, abs=1e-3)), ("pressure", 3, 90),
     ]  # fmt: skip
 
 

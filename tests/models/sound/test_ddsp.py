@@ -50,7 +50,7 @@ def test_notes_are_in_tune_at_every_rate(voice, pitch, rate):
     assert sound.shape == (rate, 2)
     assert sound.dtype == np.float32
     assert abs(cents_off(sound[rate // 10 :], rate, pitch)) < 15
-    tones.bend(2.0)
+    tones.bend(0, 2.0)
     tones.render(rate // 10)
     assert abs(cents_off(tones.render(rate), rate, pitch + 2)) < 15
 
@@ -111,7 +111,7 @@ def test_the_sound_does_not_depend_on_how_it_is_cut_into_calls(voice):
             parts += [tones.render(n) for n in sizes]
             tones.strike(tone, pitch, 80)
             tones.turn({"morph": 0.2 * tone, "x": 0.3})
-        tones.bend(1.0)
+        tones.bend(2, 1.0)
         tones.release(1)
         tones.cut(0)
         parts += [tones.render(n) for n in sizes]
@@ -182,7 +182,7 @@ def test_sixteen_voices_stolen_and_released_at_random_leave_silence(voice):
         if rng.random() < 0.5:
             tones.release(held.pop(int(rng.integers(len(held)))))
         tones.turn({"morph": float(rng.random()), "x": float(rng.uniform(-1, 1))})
-        tones.bend(float(rng.uniform(-2, 2)))
+        tones.bend(number, float(rng.uniform(-2, 2)))
         worst = max(worst, float(np.abs(tones.render(int(rng.integers(1, 900)))).max()))
         assert len(tones.sounding) <= 40
     assert 0.01 < worst < 16 * 0.3

@@ -88,7 +88,7 @@ class SineTones:
 
     cut = release
 
-    def bend(self, semitones):
+    def bend(self, tone, semitones):
         """Not these."""
 
     def render(self, frames):

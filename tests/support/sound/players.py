@@ -94,12 +94,14 @@ class SineTones:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._tones: dict[int, list[float]] = {}  # pitch, gain, gain now, step of the gain, phase
-        self._shift = self._target = self._bend = self._bent = 0.0
+        self._tones: dict[
+            int, list[float]
+        ] = {}  # pitch, gain, gain now, step of the gain, phase, bend now, and to come
+        self._shift = self._target = 0.0
 
     def strike(self, tone: int, pitch: int, velocity: int) -> None:
         assert tone not in self._tones
-        self._tones[tone] = [pitch, AMPLITUDE * velocity / 127, 0.0, 1 / self.ATTACK_S, 0.0]
+        self._tones[tone] = [pitch, AMPLITUDE * velocity / 127, 0.0, 1 / self.ATTACK_S, 0.0, 0.0, 0.0]
 
     def release(self, tone: int) -> None:
         self._end(tone, self.RELEASE_S)
@@ -107,8 +109,10 @@ class SineTones:
     def cut(self, tone: int) -> None:
         self._end(tone, self.CUT_S)
 
-    def bend(self, semitones: float) -> None:
-        self._bent = semitones
+    def bend(self, tone: int, semitones: float) -> None:
+        if tone in self._tones:
+            fresh = self._tones[tone][2] == 0
+            self._tones[tone][5:] = [semitones if fresh else self._tones[tone][5], semitones]
 
     def turn(self, knobs: Mapping[str, float | str]) -> None:
         self._target = 12 * float(knobs["octave"])
@@ -116,16 +120,16 @@ class SineTones:
     def render(self, frames: int) -> NDArray[np.float32]:
         out = np.zeros(frames)
         t = np.arange(1, frames + 1) / self._rate
-        moved = self._glide(self._shift, self._target, t) + self._glide(self._bend, self._bent, t)
-        for tone, (pitch, top, gain, slope, phase) in list(self._tones.items()):
+        moved = self._glide(self._shift, self._target, t)
+        for tone, (pitch, top, gain, slope, phase, bend, bent) in list(self._tones.items()):
             gains = np.clip(gain + slope * t, 0, 1)
-            cycles = phase + np.cumsum(440 * 2 ** ((pitch - 69 + moved) / 12) / self._rate)
+            bends = self._glide(bend, bent, t)
+            cycles = phase + np.cumsum(440 * 2 ** ((pitch - 69 + moved + bends) / 12) / self._rate)
             out += top * gains * np.sin(2 * np.pi * cycles)
-            self._tones[tone][2:] = [float(gains[-1]), slope, float(cycles[-1] % 1)]
+            self._tones[tone][2:] = [float(gains[-1]), slope, float(cycles[-1] % 1), float(bends[-1]), bent]
             if slope < 0 and gains[-1] == 0:
                 del self._tones[tone]
         self._shift = float(self._glide(self._shift, self._target, t)[-1])
-        self._bend = float(self._glide(self._bend, self._bent, t)[-1])
         return np.repeat(out[:, None], 2, axis=1).astype(np.float32)
 
     def _glide(self, now: float, target: float, t: NDArray[np.float64]) -> NDArray[np.float64]:

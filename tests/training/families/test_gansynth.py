@@ -203,7 +203,8 @@ def test_sound_does_not_depend_on_how_it_is_cut(voice):
                 tones.strike(i, 48 + 7 * i, 60 + 10 * i)
             if i == 6:
                 tones.release(1)
-                tones.bend(0.7)
+                for tone in range(4):
+                    tones.bend(tone, 0.7)
                 tones.turn({"instrument": "reed", "instrument_b": "flute", "morph": 0.3})
             out += [tones.render(n) for n in cuts]
         return np.concatenate(out)
@@ -247,10 +248,10 @@ def test_the_next_note_has_the_new_timbre(voice):
     assert np.abs(turned - reed).max() < 1e-4
 
 
-def test_bends_are_heard_in_all_tones(voice):
+def test_a_bend_is_heard(voice):
     tones = voice.start(RATE)
-    tones.bend(2.0)
     tones.strike(0, 60, 100)
+    tones.bend(0, 2.0)
     sound = tones.render(RATE)[:, 0]
     assert abs(1200 * np.log2(frequency_of(sound[4800:], RATE, to_hertz(62)) / to_hertz(62))) < 25
 
@@ -268,7 +269,7 @@ def test_tones_stolen_and_released_at_random_leave_silence(voice):
         held.append(number)
         if rng.random() < 0.4:
             tones.release(held.pop(int(rng.integers(len(held)))))
-        tones.bend(float(rng.uniform(-2, 2)))
+        tones.bend(number, float(rng.uniform(-2, 2)))
         sound = tones.render(int(rng.integers(1, 900)))
         assert np.isfinite(sound).all()
         peak = max(peak, peak_db(sound))
