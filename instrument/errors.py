@@ -13,3 +13,9 @@ class HocketError(Exception):
         if len(text) > LONGEST:
             text = f"{text[: LONGEST - _END - 3]} … {text[-_END:]}"
         super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
+
+
+def one_line(error: BaseException) -> str:
+    """An error that is not a `HocketError` in one line of at most 200 characters: its kind and its text."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

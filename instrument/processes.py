@@ -21,7 +21,7 @@ PROCESSES = {
     "midi-file": "instrument.engine.midi_reading",
     "audio-device": "instrument.io.audio.device",
     "jack-midi": "instrument.io.midi.jack_child",
-    "bundle-probe": "instrument.models.bundle",
+    "bundle-probe": "instrument.models.probe",
     "bench-window": "instrument.bench.window",
     "bench-control": "instrument.bench.controls",
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from instrument import last_resort
 from instrument.engine.anchoring import make_anchor, without_anchor
 from instrument.engine.describing import Describer
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices
@@ -69,6 +70,7 @@ COUNT_S = 5.0  # between two log lines about starved blocks, xruns and late note
 DESCRIBE_S = 0.2  # least time between two descriptions
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
 NO_CLIENT_S = 1.0  # how long an engine without clients stays when it is not playing
+THREAD = "the control thread"
 CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
 NO_ANSWER = f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again"
 
@@ -166,7 +168,10 @@ class Control:
             for i, (period, duty) in enumerate(self._periodic):
                 if now >= due[i]:
                     due[i] = max(due[i] + period, now)
-                    duty()
+                    try:
+                        duty()
+                    except Exception as error:  # noqa: BLE001
+                        last_resort.report(THREAD, error)
         reason, status = self._end
         logger.log(logging.ERROR if status else logging.INFO, "ending: %s", reason)
         self._recordings.close()
@@ -194,9 +199,8 @@ class Control:
     def _handle(self, peer: Peer, envelope: Envelope) -> None:
         try:
             future = self._handlers[type(envelope.command)](peer, envelope.command)
-        except HocketError as error:
-            _log_refusal(envelope, error)
-            peer.reply(envelope.number, str(error))
+        except Exception as error:  # noqa: BLE001
+            peer.reply(envelope.number, _reason(envelope, error))
             return
         if future is None:
             peer.reply(envelope.number)
@@ -210,12 +214,7 @@ class Control:
             self._describer.expire()
         if isinstance(error, TimeoutError):
             error = HocketError(NO_ANSWER)
-        if error and not isinstance(error, HocketError):
-            logger.critical("%s failed", envelope.command, exc_info=error)
-            self.end(f"internal error: {error!r}", 1)
-        elif error:
-            _log_refusal(envelope, error)
-        peer.reply(envelope.number, str(error) if error else "")
+        peer.reply(envelope.number, _reason(envelope, error) if error else "")
         if turned:  # after the reply, until which the client shows the value that it asked for
             self._describer.turned(future.result())
 
@@ -371,5 +370,9 @@ class Control:
         return tuple(filter(None, found))
 
 
-def _log_refusal(envelope: Envelope, error: BaseException) -> None:
+def _reason(envelope: Envelope, error: BaseException) -> str:
+    """Why a command was not carried out, as its client is told; it is logged."""
+    if not isinstance(error, HocketError):
+        return last_resort.report(f"{type(envelope.command).__name__}", error)
     logger.warning("refused %s: %s", envelope.command, error)
+    return str(error)

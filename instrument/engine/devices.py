@@ -115,7 +115,8 @@ class Devices:
         if self._attempt:
             if not self._attempt.done():
                 return
-            self._attempt.result()
+            attempt, self._attempt = self._attempt, None
+            attempt.result()
         now, snapshot = self._clock(), device_snapshot()
         changed, self._snapshot = snapshot != self._snapshot, snapshot
         missing_now = list(self._missing.items())

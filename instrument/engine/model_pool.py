@@ -7,6 +7,7 @@ import threading
 import time
 
 from instrument.engine.performance.roster import Opened, OpenPlayer
+from instrument.engine.performance.silent import SilentBundle, SilentPlayer
 from instrument.engine.performance.sound_seats import kind
 from instrument.engine.sound.tuning import prepare
 from instrument.models.sound.base import StreamModel
@@ -15,12 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 class ModelPool:
-    """Opens models and keeps those of the last performance. Any thread may call it."""
+    """Opens models and keeps those of the last performance. In the place of those that are left out it gives silent
+    players. Any thread may call it."""
 
     def __init__(self, open_player: OpenPlayer) -> None:
         self._open = open_player
         self._lock = threading.Lock()
         self._idle: list[Opened] = []
+        self._left_out: dict[str, str] = {}  # slug -> why
 
     def load(self, slug: str) -> None:
         """Open a model and keep it, so that `give` is quick. HocketError if it cannot be opened."""
@@ -30,11 +33,30 @@ class ModelPool:
             prepare(opened[1].rate, opened[1].chunk)
         logger.info("opened the model %s in %.2f s", slug, time.monotonic() - began)
         with self._lock:
+            self._left_out.pop(slug, None)
             self._idle.append(opened)
+
+    def leave_out(self, slug: str, why: str) -> None:
+        """Give silent players in the place of this model, until it is loaded. why: what they say."""
+        logger.warning("the model %s is left out: %s", slug, why)
+        with self._lock:
+            self._left_out[slug] = why
+            self._idle = [opened for opened in self._idle if opened[0].slug != slug]
+
+    def is_left_out(self, slug: str) -> bool:
+        """Whether silent players are given in the place of a model."""
+        return slug in self._left_out
+
+    def forget(self) -> None:
+        """Close all models that are not in use."""
+        with self._lock:
+            self._idle = []
 
     def give(self, slug: str) -> Opened:
         """A model of this slug that is not in use, opened now if there is none. HocketError if that fails."""
         with self._lock:
+            if why := self._left_out.get(slug):
+                return SilentBundle(slug), SilentPlayer(why)
             ready = next((opened for opened in self._idle if opened[0].slug == slug), None)
             if ready:
                 self._idle.remove(ready)

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from instrument import last_resort
 from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
 from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.model_pool import ModelPool
+from instrument.engine.note_worker.client import ProcessEnded
 from instrument.engine.performance.harmony.plan_in_force import TYPED
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.overload import RECOVERED
@@ -26,6 +28,7 @@ from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
+from instrument.engine.revival import Revival
 from instrument.engine.state_view import StateView
 from instrument.engine.surface.buttons import Buttons, value_after_press
 from instrument.engine.surface.tapping import Tapper
@@ -42,6 +45,8 @@ START_NS = 20_000_000  # from Play to the first tick, in addition to the lead of
 SUSPEND_NS = 500_000_000  # if the loop stood still for longer, the machine slept, and the music is moved
 LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may delay a note
 AHEAD_NS = 2_000_000_000  # least time planned ahead; at least two bars, too
+MOST_FAILED_TURNS = 20  # in a row
+THREAD = "the notes thread"
 _TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
 
@@ -84,8 +89,8 @@ class Staged(NamedTuple):
 class NoteThread:
     """Plans notes, commits them and passes them to its outputs. Other threads use it through `call`.
 
-    For other threads to read: transport, view, ms_per_note, timings (ns of the last notes planned), problem (why
-    nothing is generated, if so), previous (the performance before this one, once it has been played).
+    For other threads to read: transport, view, ms_per_note, timings (ns of the last notes planned), problems, previous
+    (the performance before this one, once it has been played).
     ended: called with a performance that has stopped.
     """
 
@@ -101,9 +106,10 @@ class NoteThread:
         self.buttons = Buttons()
         self._tapper = Tapper()
         self._set_buttons()
+        self._revival = Revival(self)
         self.ms_per_note = 0.0
         self.timings: deque[int] = deque(maxlen=20_000)
-        self.problem = ""
+        self._failed_turns = 0
         self.ended: Callable[[Performance], None] = lambda performance: None
         self._clock = clock
         self._outputs = outputs
@@ -134,9 +140,20 @@ class NoteThread:
                 future.set_result(do())
             except HocketError as error:
                 future.set_exception(error)
+            except Exception as error:  # noqa: BLE001
+                future.set_exception(HocketError(last_resort.report(THREAD, error)))
 
         self._calls.put(run)
         return future
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Which players are silent as their models failed, and why, in one line each."""
+        return tuple(
+            f"player {number} ({player.bundle.slug}) is silent: {player.problem}"
+            for number, player in enumerate(self.performance.players)
+            if player.problem
+        )
 
     # What follows is for the notes thread, through `call`.
 
@@ -187,6 +204,9 @@ class NoteThread:
         cannot change while playing begins a new performance. HocketError for an impossible player number."""
         kinds, players = self.performance.kinds, self.view.snapshot.patch.players
         kind = self.models.kind(slug)
+        if player < len(players) and self.performance.players[player].kept and players[player].model == slug:
+            self.use(self.view.snapshot.patch)  # its settings were kept
+            return
         if not 0 <= player <= len(kinds):
             raise HocketError(f"there is no player {player}: give 0 to {len(kinds)}")
         for_sound = player == len(kinds) or kinds[player] != NOTES
@@ -196,6 +216,16 @@ class NoteThread:
         else:
             seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
             self.use(replace(self.view.snapshot.patch, players=seated))
+
+    def seat_again(self, players: list[int]) -> None:
+        """Give these note players their models anew, from the floor on, as those they had are lost."""
+        for number in players:
+            player = self.performance.player(number)
+            anchors = player.anchors
+            self.performance.load(player.bundle.slug, number)
+            if not player.kept:
+                self.performance.anchor(anchors, number)
+        self._state_changed()
 
     def remove(self, player: int) -> None:
         """Remove a player; the numbers of those behind it go down by one, in MIDI learn too. Removing a note player, or
@@ -279,8 +309,8 @@ class NoteThread:
 
     def _state_changed(self) -> None:
         """Something other than the notes changed: update the view and the outputs, and retry after a failure."""
+        self.performance.retry()
         self.view.update(self.performance)
-        self.problem = ""
         for output in self._outputs:
             output.arrange(self.performance)
 
@@ -293,11 +323,19 @@ class NoteThread:
         self._closed = True
 
     def _run(self) -> None:
-        while not self._closed:
-            self._commit_due()
-            worked = self._plan_one()
-            self.view.show_plan(self.performance)
-            self._run_calls(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+        last_resort.keep_going(THREAD, self._turn, lambda: self._closed)
+
+    def _turn(self) -> None:
+        """A turn of the loop. After several that failed, a new performance begins, without what made them fail."""
+        self._failed_turns += 1
+        if self._failed_turns > MOST_FAILED_TURNS:
+            self._failed_turns = 0
+            self.use(self.view.snapshot.patch)
+        self._commit_due()
+        worked = self._plan_one()
+        self.view.show_plan(self.performance)
+        self._run_calls(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+        self._failed_turns = 0
 
     def _run_calls(self, timeout_s: float) -> None:
         """Run the waiting calls; wait for the first one for up to `timeout_s`."""
@@ -338,16 +376,17 @@ class NoteThread:
 
     def _plan(self, until: float, most: int = 100) -> bool:
         """Plan up to `most` notes before the tick `until`. Returns False if there are none to plan."""
-        if self.problem:
-            return False
         for _ in range(most):
             began = time.perf_counter_ns()
             try:
                 if self.performance.extend(until) is None:
                     return False
-            except HocketError as error:
-                self.problem = f"nothing is generated: {error}"
+            except ProcessEnded as error:
+                failed = [i for i, player in enumerate(self.performance.players) if player.problem == str(error)]
+                self._revival.lost(failed[-1])
                 return False
+            except HocketError:
+                continue  # that player is silent, the others go on
             took = time.perf_counter_ns() - began
             self.timings.append(took)
             self.ms_per_note += 0.1 * (took / 1e6 - self.ms_per_note)

@@ -17,15 +17,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
 from msgspec.structs import replace
 
-from instrument import __version__, log
+from instrument import __version__, last_resort, log
 from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
+from instrument.engine.in_use import InUse
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
@@ -33,7 +35,7 @@ from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.model_pool import ModelPool
-from instrument.engine.note_thread import NoteThread
+from instrument.engine.note_thread import NoteThread, Output
 from instrument.engine.note_worker.client import NotesProcess
 from instrument.engine.performance.patches import (
     DEFAULT,
@@ -41,18 +43,19 @@ from instrument.engine.performance.patches import (
     PlayerPatch,
     autosaved,
     check_offset,
+    keep_autosave,
     load_patch,
 )
-from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.sound.mix_thread import MixThread
-from instrument.errors import HocketError
+from instrument.errors import HocketError, one_line
 from instrument.io import priority
 from instrument.io.clocks import SystemClock
-from instrument.models.catalog import list_models
 from instrument.paths import read_only_home, state_dir
 
 logger = logging.getLogger("instrument.engine.process")  # __name__ is "__main__" here
 
+CRASHED = "the engine ended while it was used: choose another model, or this one again to try it"
+BEGINS_WITH_DEFAULT = "begins with the default patch"
 QUIT_S = 10  # if ending takes longer, the process exits at once
 SWITCH_S = 0.0001  # how long a thread may hold the interpreter lock while another waits
 
@@ -102,6 +105,10 @@ def main(arguments: list[str]) -> int:
     except HocketError as error:
         print(error, file=sys.stderr)
         return 1
+    except Exception as error:
+        logger.critical("internal error", exc_info=error)
+        print(f"internal error: {one_line(error)}; the lines above say where", file=sys.stderr)
+        return 1
 
 
 def run(options: argparse.Namespace, state: Path) -> int:
@@ -112,27 +119,32 @@ def run(options: argparse.Namespace, state: Path) -> int:
     sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
     server = Server(state)  # clients may connect now; they are answered once all is ready
-    note_worker = NotesProcess(options.players)  # it starts in parallel
+    in_use = InUse(state)
+    note_worker = NotesProcess(options.players, in_use.add)  # it starts in parallel
     models = ModelPool(note_worker.open)
-    patch, patch_banner = first_patch(options)
+    for slug in in_use.suspects:
+        models.leave_out(slug, CRASHED)
+    patch, *banners = first_patch(options)
     audio, midi = options.audio or patch.routing.audio, options.midi or patch.routing.midi
     midi_in = options.midi_in or patch.routing.midi_in
     with ThreadPoolExecutor(4, "opening") as opening:
         hearing = opening.submit(open_sound, audio)
         sending = opening.submit(best_midi, midi)
         listening = opening.submit(best_input, midi_in)
-        loading = opening.submit(load_models, patch, models, bool(options.model or options.patch))
+        loading = opening.submit(load_models, patch, models, asked_for(options, patch))
     sound, audio_banner = hearing.result()
     port, midi_banner = sending.result()
     keyboard, input_banner = listening.result()
     scheduler = Scheduler(clock, port)
     try:
-        patch, models_banner = loading.result()
-        notes = NoteThread(clock, models, patch, (scheduler, sound))
-    except HocketError:
+        loading.result()
+        notes, refused = open_notes(clock, models, patch, (scheduler, sound), bool(options.patch))
+    except Exception:
         scheduler.close()
         sound.close()
         keyboard.close()
+        note_worker.close()
+        in_use.close()
         raise
     listener = Listener(keyboard, sound.play, KeyboardReceiver(notes))
     devices = Devices(sound, scheduler, listener)
@@ -142,7 +154,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         if missing:
             devices.add_missing(kind, wanted, missing)
     control = Control(server, notes, scheduler, sound, devices, options.linger)
-    control.banners = [text for text in (read_only_home(), patch_banner, models_banner) if text]
+    control.banners = [text for text in (read_only_home(), *banners, refused) if text]
     if options.record:
         control.record(options.record)
     _end_on_signals_and_errors(control)
@@ -155,7 +167,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         part.start()
     for kind in KINDS:
         logger.info("%s: %s", kind, devices.in_use(kind))
-    logger.info("ready after %.2f s, with the patch %r", time.monotonic() - began, patch.name)
+    logger.info("ready after %.2f s, with the patch %r", time.monotonic() - began, notes.performance.patch.name)
     try:
         status = control.run()
     finally:
@@ -170,6 +182,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
         sound.close()
         server.close()
         note_worker.close()
+        in_use.close()
     logger.info("ended with status %d", status)
     return status
 
@@ -188,7 +201,7 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
     except HocketError as error:
         if options.patch:
             raise
-        patch, banner = load_patch(DEFAULT), f"begins with the default patch: {error}"
+        patch, banner = load_patch(DEFAULT), f"{BEGINS_WITH_DEFAULT}: {error}; {keep_autosave()}"
     if options.model:
         first = next((player for player in patch.players if player.model == options.model), None)
         others = patch.players[1:] if first or options.patch else ()  # another model plays alone, if no patch is wanted
@@ -199,20 +212,39 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
     return patch, banner
 
 
-def load_models(patch: Patch, models: ModelPool, asked_for: bool) -> tuple[Patch, str]:
-    """Open the models of a patch. Returns the patch to play and a banner.
+def asked_for(options: argparse.Namespace, patch: Patch) -> frozenset[str]:
+    """The models without which an engine does not start, as the options ask for them."""
+    return frozenset(filter(None, [options.model, *(player.model for player in patch.players if options.patch)]))
 
-    If a model is missing: HocketError if `asked_for`; otherwise the first note model that is installed plays alone.
-    """
+
+def load_models(patch: Patch, models: ModelPool, asked_for: frozenset[str]) -> None:
+    """Open the models of a patch. Those that cannot be opened are left out: their players are silent and say why.
+    HocketError for those that were asked for."""
+    for slug in dict.fromkeys(player.model for player in patch.players):
+        if models.is_left_out(slug) and slug not in asked_for:
+            continue  # its player says why
+        try:
+            models.load(slug)
+        except HocketError as error:
+            if slug in asked_for:
+                raise
+            models.leave_out(slug, str(error))
+
+
+def open_notes(
+    clock: SystemClock, models: ModelPool, patch: Patch, outputs: Sequence[Output], asked_for: bool
+) -> tuple[NoteThread, str]:
+    """The notes thread with a patch, and a banner. A patch that cannot be played is kept in another file, and the
+    default one plays. asked_for: it is the patch of the options, and HocketError instead."""
     try:
-        for player in patch.players:
-            models.load(player.model)
+        return NoteThread(clock, models, patch, outputs), ""
     except HocketError as error:
         if asked_for:
             raise
-        there = [entry.slug for entry in list_models() if entry.kind == NOTES]
-        return replace(patch, players=tuple(PlayerPatch(slug) for slug in there[:1])), str(error)
-    return patch, ""
+        banner = f"{BEGINS_WITH_DEFAULT}: {error}; {keep_autosave()}"
+        default = load_patch(DEFAULT)
+        load_models(default, models, frozenset())
+        return NoteThread(clock, models, default, outputs), banner
 
 
 def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: MixThread, control: Control) -> None:
@@ -241,9 +273,7 @@ def _end_on_signals_and_errors(control: Control) -> None:
 
     def on_error(failure: threading.ExceptHookArgs) -> None:
         name = failure.thread.name if failure.thread else "a"
-        details = (failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback)
-        logger.critical("the %s thread failed", name, exc_info=details)
-        control.end(f"the {name} thread failed: {failure.exc_value}", status=1)
+        last_resort.report(f"the {name} thread", failure.exc_value or failure.exc_type())
 
     threading.excepthook = on_error
 

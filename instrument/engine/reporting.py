@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from instrument import last_resort
 from instrument.engine.devices import Devices, audio_text, midi_text
 from instrument.engine.ipc.messages import NoteReport, Telemetry
 from instrument.engine.midi.scheduler import Scheduler
@@ -73,9 +74,10 @@ class Reporter:
         """What is wrong with devices, players and sound; empty where nothing is."""
         return (
             *self._devices.banners,
-            self._notes.problem,
+            *self._notes.problems,
             TOO_SLOW if self._notes.performance.thinned else "",
             self._sound.problem,
+            *last_resort.problems(),
         )
 
     def _learning(self) -> str:

@@ -1,18 +1,15 @@
 """A bundle: a folder with manifest.json, graphs, a golden file and a card.
 
 A bundle from a stranger is data: sizes are bounded before parsing, hashes show damage, only the operators of its family
-are allowed, and no path leaves the folder. A bundle that is not known yet is first loaded in a child process with
-limits on time and memory.
+are allowed, states are those of the graphs, and no path leaves the folder. A bundle that is not known yet is first
+played in a child process with limits on time and memory (`models.probed`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import os
-import subprocess
-import sys
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.models import probed
 from instrument.models.families import FAMILIES
-from instrument.models.manifest import Graph, Manifest, read_manifest
+from instrument.models.manifest import Graph, Manifest, State, read_manifest
 from instrument.models.onnxfile import MAX_BYTES, check_graph
 from instrument.models.runtime import ONNX_TYPES, Session
-from instrument.processes import command
 
-PROBE_SECONDS = 60
-PROBE_MEMORY = 4 << 30
-MAX_ARRAYS = 16 << 20
+MAX_ARRAYS = 16 << 20  # bytes of a file of arrays
+MAX_STATE = 16 << 20  # numbers in one lane of all states
 
 
 class Bundle:
@@ -64,17 +60,48 @@ class Bundle:
     def _arrays(self, file: str, sha256: str) -> dict[str, NDArray[Any]]:
         data = _read(self.folder, file, sha256, MAX_ARRAYS)
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                if sum(info.file_size for info in archive.infolist()) > 4 * MAX_ARRAYS:
-                    raise HocketError(f"{self.folder / file} unpacks to over {4 * MAX_ARRAYS >> 20} MiB: it is refused")
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            return read_arrays(data)
+        except (
+            ValueError,
+            OSError,
+            EOFError,
+            KeyError,
+            NotImplementedError,
+            RuntimeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise HocketError(f"{self.folder / file} holds no arrays ({error}): install the bundle again") from error
 
 
+def read_arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays in the bytes of an .npz file. ValueError for anything but numbers, for numbers that are not finite,
+    and before anything is allocated where sizes are too large or not those of the content."""
+    arrays: dict[str, NDArray[Any]] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(info.file_size for info in archive.infolist()) > 4 * MAX_ARRAYS:
+            raise ValueError(f"it unpacks to over {4 * MAX_ARRAYS >> 20} MiB")
+        for info in archive.infolist():
+            arrays[info.filename.removesuffix(".npy")] = _read_array(archive.read(info), info.filename)
+    return arrays
+
+
+def _read_array(data: bytes, name: str) -> NDArray[Any]:
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    size, there = math.prod(shape) * dtype.itemsize, len(data) - file.tell()
+    if size != there or dtype.hasobject:
+        raise ValueError(f"{name} says that it has {size} bytes of {dtype}, there are {there}")
+    file.seek(0)
+    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} has numbers that are not finite")
+    return array
+
+
 def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
-    """Check and load the bundle in `folder`. trusted: shipped with Hocket, so not probed in a child first.
+    """Check and load the bundle in `folder`. trusted: shipped with Hocket, so not played in a child first.
 
     Raises HocketError where anything is missing, damaged or not allowed.
     """
@@ -82,7 +109,7 @@ def open_bundle(folder: Path, trusted: bool = False) -> Bundle:
     manifest = read_manifest(folder)
     contents = check_graphs(folder, manifest)
     if not trusted:
-        _probe(folder, manifest)
+        probed.admit(folder)
     family = FAMILIES[manifest.family]
     sessions = {g.id: _load(folder, g, contents[g.id], family.unpacked) for g in manifest.graphs}
     return Bundle(folder, manifest, sessions)
@@ -99,7 +126,33 @@ def check_graphs(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     if len(manifest.needs) != family.needs:
         needed = ", ".join(manifest.needs) or "no bundle"
         raise HocketError(f"bundle {manifest.slug!r} needs {needed}, a {manifest.family} needs {family.needs}")
+    _check_states(manifest)
     return {graph.id: _check_file(folder, graph, family.operators) for graph in manifest.graphs}
+
+
+def _check_states(manifest: Manifest) -> None:
+    for state in manifest.states:
+        if not any(_takes(graph, state) for graph in manifest.graphs):
+            raise HocketError(
+                f"bundle {manifest.slug!r}: no graph has the state {state.input!r} of shape {list(state.shape)} as an "
+                f"input and {state.output!r} as an output: install the bundle again"
+            )
+    if sum(state.size for state in manifest.states) > MAX_STATE:
+        raise HocketError(f"bundle {manifest.slug!r}: its states have over {MAX_STATE} numbers: it is refused")
+
+
+def _takes(graph: Graph, state: State) -> bool:
+    """Whether a state enters and leaves a graph, with a shape that fits: as it is, or for each of the lanes."""
+    ports = [port for port in graph.inputs if port.name == state.input]
+    ports += [port for port in graph.outputs if port.name == state.output]
+    return len(ports) == 2 and all(
+        any(
+            len(port.shape) == len(shape)
+            and all(a in (-1, b) or b == -1 for a, b in zip(port.shape, shape, strict=True))
+            for shape in (state.shape, (-1, *state.shape))
+        )
+        for port in ports
+    )
 
 
 def _check_file(folder: Path, graph: Graph, allowed: frozenset[str]) -> bytes:
@@ -139,54 +192,3 @@ def _load(folder: Path, graph: Graph, data: bytes, unpacked: bool) -> Session:
             differs = sorted(set(declared.items()) ^ set(there.items()))[:1]
             raise HocketError(f"{folder / graph.file}: {kind}s are not those of the manifest, see {differs}")
     return session
-
-
-# --- A stranger's bundle is loaded in a child first
-
-
-def _probe(folder: Path, manifest: Manifest) -> None:
-    from instrument.paths import state_dir
-
-    known_file = state_dir() / "probed.json"
-    try:
-        known = set(json.loads(known_file.read_text()))
-    except (OSError, ValueError, TypeError):
-        known = set()
-    if manifest.bundle_hash in known:
-        return
-    try:
-        probe = command("bundle-probe", str(folder.resolve()))
-        done = subprocess.run(probe, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise HocketError(f"bundle in {folder} took over {PROBE_SECONDS} s to load: it is refused") from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"its loading ended with status {done.returncode}"])[-1]
-        raise HocketError(f"bundle in {folder} is refused: {reason}")
-    temporary = known_file.with_suffix(f".{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(sorted(known | {manifest.bundle_hash})))
-        os.replace(temporary, known_file)
-    except OSError:
-        pass  # it is probed again next time
-
-
-def main(arguments: list[str]) -> int:
-    """The child that loads the bundle in a folder, the one argument, under limits on time and memory; an error is one
-    line on standard error and status 1."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (PROBE_MEMORY, PROBE_MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (PROBE_SECONDS, PROBE_SECONDS))
-    except (ImportError, ValueError, OSError):
-        pass  # Windows has no such limits; the parent's time limit applies everywhere
-    try:
-        open_bundle(Path(arguments[0]), trusted=True)
-    except (HocketError, MemoryError) as error:
-        print(error or "it needs too much memory", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

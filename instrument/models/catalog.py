@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from instrument.errors import HocketError
+from instrument.errors import HocketError, one_line
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.families import FAMILIES, PlayerKind, plays_notes
 from instrument.models.manifest import Manifest, read_manifest
@@ -84,7 +84,7 @@ def find_model(slug: str) -> Entry:
 def open_player(slug: str) -> tuple[Manifest, NotePlayer | SoundModel]:
     """Open the model of a slug as a player of notes or of sound. HocketError if it is not installed or not usable."""
     bundle = open_model(slug)
-    return bundle.manifest, _model(bundle)
+    return bundle.manifest, open_bundle_as_player(bundle)
 
 
 def open_note_player(slug: str) -> tuple[Manifest, NotePlayer]:
@@ -102,7 +102,7 @@ def open_note_bundle(bundle: Bundle) -> tuple[Manifest, NotePlayer]:
     manifest = bundle.manifest
     if not plays_notes(manifest.family):
         raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it does not play notes")
-    return manifest, cast(NotePlayer, _model(bundle))
+    return manifest, cast(NotePlayer, open_bundle_as_player(bundle))
 
 
 def open_sound_bundle(bundle: Bundle) -> tuple[Manifest, SoundModel]:
@@ -110,17 +110,23 @@ def open_sound_bundle(bundle: Bundle) -> tuple[Manifest, SoundModel]:
     manifest = bundle.manifest
     if plays_notes(manifest.family):
         raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it makes no sound by itself")
-    return manifest, cast(SoundModel, _model(bundle))
+    return manifest, cast(SoundModel, open_bundle_as_player(bundle))
 
 
-def _model(bundle: Bundle) -> NotePlayer | SoundModel:
-    """What the family's opener makes of a bundle and those it needs. HocketError where that is no player."""
+def open_bundle_as_player(bundle: Bundle) -> NotePlayer | SoundModel:
+    """What the family's opener makes of a bundle and those it needs. HocketError where that is no player, or fails."""
     manifest = bundle.manifest
     module, _, name = FAMILIES[manifest.family].opener.partition(":")
     if not module:
         raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it is no player by itself")
     opener = getattr(importlib.import_module(module), name)
-    model: NotePlayer | SoundModel = opener(bundle, *map(open_model, manifest.needs))
+    needed = [open_model(slug) for slug in manifest.needs]
+    try:
+        model: NotePlayer | SoundModel = opener(bundle, *needed)
+    except HocketError:
+        raise
+    except Exception as error:
+        raise HocketError(f"model {manifest.slug!r} cannot be opened: {one_line(error)}") from error
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,6 +36,9 @@ UNHASHED_KNOB_FIELDS = frozenset(["label", "unit", "help", "zero"])
 
 PlainName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]  # of a port
+Dim = Annotated[int, Meta(ge=-1, le=1 << 24)]
+Shape = Annotated[tuple[Dim, ...], Meta(max_length=8)]
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
 Role = Literal["event", "state", "latent", "condition", "audio", "hidden", "logits", "context"]
 
@@ -42,9 +46,9 @@ Role = Literal["event", "state", "latent", "condition", "audio", "hidden", "logi
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An input or output of a graph. shape: -1 = any number of lanes."""
 
-    name: str
+    name: Name
     role: Role
-    shape: tuple[int, ...]
+    shape: Shape
     type: Literal["float32", "int64"] = "float32"
 
 
@@ -61,10 +65,15 @@ class Graph(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recurrent state: the ports by which it enters and leaves a graph at each step, and its first value."""
 
-    input: str
-    output: str
-    shape: tuple[int, ...]
-    initial: float = 0.0
+    input: Name
+    output: Name
+    shape: Shape
+    initial: Annotated[float, Meta(ge=-1e6, le=1e6)] = 0.0
+
+    @property
+    def size(self) -> int:
+        """Numbers in one lane of it."""
+        return math.prod(1 if n < 0 else n for n in self.shape)
 
 
 class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,13 +164,13 @@ class Manifest(msgspec.Struct, frozen=True):
     licence: str
     graphs: Annotated[tuple[Graph, ...], Meta(min_length=1, max_length=16)]
     golden: Golden
-    states: tuple[State, ...] = ()
-    codec: dict[str, int] = {}
+    states: Annotated[tuple[State, ...], Meta(max_length=256)] = ()
+    codec: dict[str, Annotated[int, Meta(ge=-(1 << 24), le=1 << 24)]] = {}
     condition_genres: tuple[str, ...] = ()
     genres: tuple[str, ...] = ()
     parts: tuple[int, ...] = ()
     traits: dict[str, Traits] = {}
-    latent: int = 0
+    latent: Annotated[int, Meta(ge=0, le=1 << 16)] = 0
     latents: Arrays | None = None
     primers: Arrays | None = None
     knobs: tuple[Knob, ...] = ()

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 
+LARGEST = 1e9  # an output beyond it is no result of a whole network
+
 
 @functools.cache
 def _onnxruntime():  # type: ignore[no-untyped-def]
@@ -36,15 +38,28 @@ class Session:
         try:
             self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own and plain RuntimeErrors alike
-            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise HocketError(f"{name} does not load: {line[:200]}") from error
+            raise HocketError(f"{name} does not load: {_line(error)}") from error
         self.inputs = {i.name: (tuple(_dim(d) for d in i.shape), i.type) for i in self._session.get_inputs()}
         self.outputs = {o.name: (tuple(_dim(d) for d in o.shape), o.type) for o in self._session.get_outputs()}
         self._names = [o.name for o in self._session.get_outputs()]
+        self._name = name
 
     def run(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """All outputs, in the graph's order."""
-        return self._session.run(self._names, feeds)  # type: ignore[no-any-return]
+        """All outputs, in the graph's order. HocketError if the graph fails, or gives NaN or numbers over `LARGEST`."""
+        try:
+            found: list[NDArray[Any]] = self._session.run(self._names, feeds)
+        except Exception as error:
+            raise HocketError(f"{self._name} failed: {_line(error)}") from error
+        for name, output in zip(self._names, found, strict=True):
+            # Comparisons with NaN are false, and minimum and maximum keep it.
+            if output.size and not (output.max() <= LARGEST and output.min() >= -LARGEST):
+                raise HocketError(f"{self._name} gives no usable numbers in {name!r}: install its bundle again")
+        return found
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error, cut to a readable length."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _dim(value: int | str | None) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.errors import HocketError
+
 FLOOR = np.float32(-1e30)
 _WORD = (1 << 64) - 1
 
@@ -51,6 +53,13 @@ def choose(
         scores = np.where(after, scores, FLOOR)
     best = int(np.argmax(scores))
     return best if scores[best] > FLOOR / 2 else -1
+
+
+def drawn(value: int) -> int:
+    """A value that `choose` drew. HocketError if none was left."""
+    if value < 0:
+        raise HocketError("no note may sound: widen the range, or let more parts play")
+    return value
 
 
 def normal(seed: int, player: int, counters: tuple[int, int, int], size: int) -> NDArray[np.float32]:

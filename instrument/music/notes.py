@@ -28,6 +28,10 @@ class Part(IntEnum):
     OTHER = 4
 
 
+LAST_TICK = 1 << 30  # of a note, and its longest duration
+_PARTS = frozenset(Part)
+
+
 class Note(NamedTuple):
     """One note.
 
@@ -47,6 +51,18 @@ class Note(NamedTuple):
     def order(self) -> int:
         """Sort key: by tick, then pitch, drums above every pitch."""
         return self.tick * 256 + self.pitch + (128 if self.part == Part.DRUMS else 0)
+
+    @property
+    def possible(self) -> bool:
+        """Whether every value is within its range."""
+        return (
+            0 <= self.tick <= LAST_TICK
+            and -4 <= self.micro <= 3
+            and 0 <= self.pitch <= 127
+            and 1 <= self.duration <= LAST_TICK
+            and 1 <= self.velocity <= 127
+            and self.part in _PARTS
+        )
 
 
 @dataclass(frozen=True, slots=True)

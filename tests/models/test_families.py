@@ -24,7 +24,7 @@ def test_a_toy_family_is_a_module_and_a_row(hocket_home, monkeypatch):
     (folder / "manifest.json").write_text(json.dumps(table))
     (before,) = (entry for entry in list_models() if entry.slug == "toy")
     assert "family 'toy' is not one of lstm, " in before.problem
-    monkeypatch.setattr("instrument.models.bundle._probe", lambda folder, manifest: None)  # its child has no such row
+    monkeypatch.setattr("instrument.models.probed.admit", lambda folder: None)  # its child has no such row
     operators = FAMILIES["lstm"].operators
     monkeypatch.setitem(FAMILIES, "toy", Family("notes", "tests.support.toy_player:ToyPlayer", ("step",), operators))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from instrument import midi_spec
+from instrument import last_resort, midi_spec
 from instrument.engine.voices.live_channels import PARAMETERS, PLAYED
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.ports import MidiInput
@@ -84,13 +84,15 @@ class Listener:
         self.port.close()
 
     def _run(self) -> None:
-        while not self._closed.wait(self.port.pace_s):
-            with self._reading:
-                arrived = self.port.read()
-            if arrived:
-                self._take(arrived)
-            if self._moved and time.monotonic() - self._turned > TURN_S:
-                self._turn()
+        last_resort.keep_going("the MIDI input thread", self._read, lambda: self._closed.wait(self.port.pace_s))
+
+    def _read(self) -> None:
+        with self._reading:
+            arrived = self.port.read()
+        if arrived:
+            self._take(arrived)
+        if self._moved and time.monotonic() - self._turned > TURN_S:
+            self._turn()
 
     def _turn(self) -> None:
         moved, self._moved = self._moved, {}

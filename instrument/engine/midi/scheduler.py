@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from instrument import midi_spec
+from instrument import last_resort, midi_spec
 from instrument.engine.midi.ledger import Ledger
 from instrument.engine.performance.arrangement import patch_channels
 from instrument.engine.performance.performance import Performance, Played
@@ -230,12 +230,14 @@ class Scheduler:
 
     def _run(self) -> None:
         set_realtime_priority(DEADLINE_PRIORITY)
-        while not self._closed:
-            version = self.agenda.version
-            due = self.send_due()
-            ahead = None if due is None else due - self._clock.now()
-            if due is not None and ahead is not None and ahead < _SPIN_NS:
-                self._clock.sleep_until(due)
-            else:
-                rest = _REST_S if ahead is None else (ahead - _SPIN_NS / 2) / 1e9
-                self.agenda.wait(version, min(_REST_S, rest))
+        last_resort.keep_going("the scheduler thread", self._turn, lambda: self._closed)
+
+    def _turn(self) -> None:
+        version = self.agenda.version
+        due = self.send_due()
+        ahead = None if due is None else due - self._clock.now()
+        if due is not None and ahead is not None and ahead < _SPIN_NS:
+            self._clock.sleep_until(due)
+        else:
+            rest = _REST_S if ahead is None else (ahead - _SPIN_NS / 2) / 1e9
+            self.agenda.wait(version, min(_REST_S, rest))

@@ -2,7 +2,8 @@
 the interpreter lock that the mixer needs. `engine.note_worker.messages` has the messages.
 
 A `RemotePlayer` collects its orders and sends them with the next request, so a note costs one request. There are two
-connections, so that opening a model or encoding a phrase delays no note.
+connections, so that opening a model or encoding a phrase delays no note. The process may end, by a crash of a model's
+libraries or by its limit on memory: its players then raise `ProcessEnded`, and models opened later get a new process.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import AuthenticationError
@@ -65,6 +67,9 @@ logger = logging.getLogger(__name__)
 PROCESS = "note-worker"
 READY = b"ready"
 END_S = 2.0  # how long the process may take to end
+STARTS, STARTS_WITHIN_S = 6, 60.0  # most starts of the process within a time
+MEMORY = 2 << 30  # bytes that it may take
+OUT_OF_MEMORY = 77  # its exit status when it took more
 ENDED = "the process of the note models has ended"
 
 
@@ -78,26 +83,32 @@ def lazy_opener(name: str) -> OpenPlayer:
     return cast(OpenPlayer, open_player)
 
 
+class ProcessEnded(HocketError):
+    """The notes process has ended. The next model that is opened starts another."""
+
+
 class Channel:
     """Sends requests and waits for the responses, one at a time. Any thread may call it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ended: Callable[[], ProcessEnded]) -> None:
+        """ended: makes the error for a process that has ended."""
         self._connection = connection
+        self._ended = ended
         self._asking = threading.Lock()
 
     def ask(self, request: AnyRequest) -> AnyResponse:
-        """The response. HocketError if the request was refused; RuntimeError if it failed or the process has ended."""
+        """The response. HocketError if the request was refused or failed, `ProcessEnded` if the process has ended."""
         data = encode(request)
         with self._asking:
             try:
                 self._connection.send_bytes(data)
                 reply = decode_response(self._connection.recv_bytes(MAX_MESSAGE_BYTES))
             except (OSError, EOFError) as error:
-                raise RuntimeError(ENDED) from error
+                raise self._ended() from error
         if isinstance(reply, Refused):
             raise HocketError(reply.reason)
         if isinstance(reply, Failed):
-            raise RuntimeError(reply.traceback)
+            raise HocketError(f"its model failed: {reply.error}")
         return reply
 
     def close(self) -> None:
@@ -105,37 +116,31 @@ class Channel:
         self._connection.close()
 
 
-class NotesProcess:
-    """The notes process, started by the constructor."""
+class Worker:
+    """One notes process, started by the constructor."""
 
     def __init__(self, players: str) -> None:
-        """players: "module:name" of the function that opens models, in that process and in this one."""
-        self._open_here = lazy_opener(players)
+        """players: "module:name" of the function that opens models."""
         self._folder = tempfile.mkdtemp(prefix="hocket-")
         pipe = rf"\\.\pipe\{Path(self._folder).name}"
         self._address = pipe if sys.platform == "win32" else str(Path(self._folder) / "notes")
         self._key = secrets.token_bytes(32)
-        self._process = spawn(PROCESS, self._address, players, output=subprocess.PIPE, errors=subprocess.PIPE)
-        copy_stderr(self._process, logger)
-        logger.info("started the process of the note models: %d", self._process.pid)
+        self.process = spawn(PROCESS, self._address, players, output=subprocess.PIPE, errors=subprocess.PIPE)
+        copy_stderr(self.process, logger)
+        logger.info("started the process of the note models: %d", self.process.pid)
+        self.began = time.monotonic()
         self._connecting = threading.Lock()
         self._channels: tuple[Channel, Channel] | None = None
-        self._unused: deque[int] = deque()  # players that have been garbage collected
+        self.unused: deque[int] = deque()  # players that have been garbage collected
 
-    def open(self, slug: str) -> Opened:
-        """As `catalog.open_player`. Note models are opened in the process, sound models here."""
-        kind = next((entry.kind for entry in list_models() if entry.slug == slug), NOTES)
-        reply = self.slow.ask(messages.Open(slug)) if kind == NOTES else None
-        if not isinstance(reply, messages.Opened):
-            return self._open_here(slug)
-        latent = reply.latent
-        player = RemoteLatentPlayer(self, reply.player, latent) if latent else RemotePlayer(self, reply.player)
-        weakref.finalize(player, self._unused.append, reply.player)
-        return reply.bundle, player
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
 
     def propose(self, player: int, orders: Sequence[AnyOrder], ask: Ask | None, floor: int, latest: int | None) -> Note:
         """Carry out a player's orders and return its next note. ask: None if only its ticks have changed."""
-        unused = tuple(self._unused.popleft() for _ in range(len(self._unused)))
+        unused = tuple(self.unused.popleft() for _ in range(len(self.unused)))
         reply = self._connected()[0].ask(Propose(player, tuple(orders), ask, floor, latest, unused))
         assert isinstance(reply, Proposed)
         return reply.note
@@ -149,19 +154,19 @@ class NotesProcess:
         """End the process."""
         for channel in self._channels or ():
             channel.close()
-        if self._process.stdin:
+        if self.process.stdin:
             with suppress(OSError):
-                self._process.stdin.close()
+                self.process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_S)
-        self._process.kill()
+            self.process.wait(END_S)
+        self.process.kill()
         logger.info("the process of the note models has ended")
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _connected(self) -> tuple[Channel, Channel]:
         with self._connecting:
             if self._channels is None:
-                stdin, stdout = self._process.stdin, self._process.stdout
+                stdin, stdout = self.process.stdin, self.process.stdout
                 assert stdin is not None
                 assert stdout is not None
                 try:
@@ -171,19 +176,76 @@ class NotesProcess:
                         raise EOFError
                     self._channels = (self._dial(), self._dial())
                 except (OSError, EOFError, AuthenticationError) as error:
-                    raise HocketError("the process of the note models did not start: see engine.log") from error
+                    raise ProcessEnded("the process of the note models did not start: see engine.log") from error
                 shutil.rmtree(self._folder, ignore_errors=True)
             return self._channels
 
     def _dial(self) -> Channel:
-        return Channel(Client(self._address, authkey=self._key))
+        return Channel(Client(self._address, authkey=self._key), self._why_ended)
+
+    def _why_ended(self) -> ProcessEnded:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_S)
+        if self.process.poll() == OUT_OF_MEMORY:
+            return ProcessEnded(f"{ENDED}: it took over {MEMORY >> 20} MB of memory")
+        return ProcessEnded(ENDED)
+
+
+class NotesProcess:
+    """The notes process, started by the constructor, and again when a model is opened after it has ended."""
+
+    def __init__(self, players: str, opening: Callable[[str], None] = lambda slug: None) -> None:
+        """players: "module:name" of the function that opens models, in that process and in this one; opening: called
+        with the slug of each model before it is opened in this process."""
+        self._players = players
+        self._opening = opening
+        self._open_here = lazy_opener(players)
+        self._starting = threading.Lock()
+        self._starts: deque[float] = deque(maxlen=STARTS)
+        self._worker = self._start()
+
+    def open(self, slug: str) -> Opened:
+        """As `catalog.open_player`. Note models are opened in the process, sound models here."""
+        kind = next((entry.kind for entry in list_models() if entry.slug == slug), NOTES)
+        if kind != NOTES:
+            self._opening(slug)
+            return self._open_here(slug)
+        worker = self.worker()
+        reply = worker.slow.ask(messages.Open(slug))
+        if not isinstance(reply, messages.Opened):
+            self._opening(slug)
+            return self._open_here(slug)
+        latent = reply.latent
+        player = RemoteLatentPlayer(worker, reply.player, latent) if latent else RemotePlayer(worker, reply.player)
+        weakref.finalize(player, worker.unused.append, reply.player)
+        return reply.bundle, player
+
+    def worker(self) -> Worker:
+        """The present process, started again if it has ended. HocketError if it ends too often."""
+        with self._starting:
+            if self._worker.ended:
+                if len(self._starts) == STARTS and time.monotonic() - self._starts[0] < STARTS_WITHIN_S:
+                    raise HocketError(
+                        f"the process of the note models ended {STARTS} times within a minute: see engine.log"
+                    )
+                self._worker.close()
+                self._worker = self._start()
+            return self._worker
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+    def _start(self) -> Worker:
+        self._starts.append(time.monotonic())
+        return Worker(self._players)
 
 
 class RemotePlayer:
     """A `NotePlayer` in the notes process. Errors of its orders are raised by the next `propose`."""
 
-    def __init__(self, process: NotesProcess, number: int) -> None:
-        self._process = process
+    def __init__(self, worker: Worker, number: int) -> None:
+        self._worker = worker
         self._number = number
         self._count = 0
         self._orders: list[AnyOrder] = []
@@ -206,7 +268,7 @@ class RemotePlayer:
         if changed is not None:
             self._sent = replace(base, knobs=dict(base.knobs))
         orders, self._orders = self._orders, []
-        return self._process.propose(self._number, orders, changed, ask.floor, ask.latest)
+        return self._worker.propose(self._number, orders, changed, ask.floor, ask.latest)
 
     def feed(self, note: Note) -> None:
         """As `NotePlayer.feed`."""
@@ -233,14 +295,14 @@ class RemotePlayer:
 class RemoteLatentPlayer(RemotePlayer):
     """A `LatentPlayer` in the notes process."""
 
-    def __init__(self, process: NotesProcess, number: int, latent: Latent) -> None:
-        super().__init__(process, number)
+    def __init__(self, worker: Worker, number: int, latent: Latent) -> None:
+        super().__init__(worker, number)
         self.space, self.shape, self.part = latent.space, latent.shape, latent.part
         self._paces = PathCache(self._measured)
 
     def encode(self, notes: Sequence[Note], metres: MetreMap) -> Point:
         """As `LatentPlayer.encode`."""
-        reply = self._process.slow.ask(Encode(self._number, tuple(notes), metres))
+        reply = self._worker.slow.ask(Encode(self._number, tuple(notes), metres))
         assert isinstance(reply, Encoded)
         return reply.point
 
@@ -249,6 +311,6 @@ class RemoteLatentPlayer(RemotePlayer):
         return self._paces.between(a, b)
 
     def _measured(self, a: Point, b: Point) -> LatentPath:
-        reply = self._process.slow.ask(Pace(self._number, a, b))
+        reply = self._worker.slow.ask(Pace(self._number, a, b))
         assert isinstance(reply, Paced)
         return reply.way

@@ -177,9 +177,9 @@ class Refused(Response, frozen=True):
 
 
 class Failed(Response, frozen=True):
-    """Any other exception with its traceback."""
+    """Any other exception in one line; the process has logged its traceback."""
 
-    traceback: str
+    error: str
 
 
 AnyResponse = Opened | NoNotes | Proposed | Encoded | Paced | Refused | Failed

@@ -16,14 +16,13 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
-from instrument import log
-from instrument.engine.note_worker.client import READY, lazy_opener
+from instrument import log, memory
+from instrument.engine.note_worker.client import MEMORY, OUT_OF_MEMORY, READY, lazy_opener
 from instrument.engine.note_worker.messages import (
     MAX_MESSAGE_BYTES,
     AnyOrder,
@@ -51,7 +50,7 @@ from instrument.engine.note_worker.messages import (
     encode,
 )
 from instrument.engine.performance.roster import OpenPlayer
-from instrument.errors import HocketError
+from instrument.errors import HocketError, one_line
 from instrument.io import priority
 from instrument.io.child import when_parent_ends
 from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, feed_all
@@ -83,6 +82,9 @@ class LoadedPlayer:
                 self._carry_out(order)
             except HocketError as error:
                 self.problem = str(error)
+            except Exception as error:
+                logger.exception("an order failed")
+                self.problem = f"its model failed: {one_line(error)}"
         if self.problem:
             raise HocketError(self.problem)
 
@@ -180,15 +182,24 @@ def _reply(data: bytes, handlers: Handlers) -> bytes:
         return encode(handlers[type(request)](request))
     except HocketError as error:
         return encode(Refused(str(error)))
-    except Exception:
-        logger.exception("a request failed")  # the engine ends with it and shows it
-        return encode(Failed(traceback.format_exc()))
+    except Exception as error:
+        logger.exception("a request failed")
+        return encode(Failed(one_line(error)))
+
+
+def end_for_memory(held: int) -> None:
+    """End the process, as it holds too much memory."""
+    logger.critical("the note models hold %d MB of memory, more than the limit of %d", held >> 20, MEMORY >> 20)
+    sys.stderr.flush()
+    os._exit(OUT_OF_MEMORY)
 
 
 def main(arguments: list[str]) -> int:
     """Run the process; see the module."""
     log.to_stderr("info")
     faulthandler.enable()
+    memory.limit_growth(MEMORY)
+    memory.watch(MEMORY, end_for_memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the engine
     sys.setswitchinterval(SWITCH_S)
     address, players = arguments

@@ -10,7 +10,7 @@ from instrument.engine.ipc.messages import Anchor, Value
 from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.knobs import INSTRUMENT, KnobTable, knob_name
 from instrument.engine.performance.line import Line
-from instrument.engine.performance.patches import Patch, parts_of
+from instrument.engine.performance.patches import Patch
 from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
 from instrument.engine.performance.roster import BundleInfo, OpenPlayer
 from instrument.engine.performance.sound_seats import Scene, SoundSeat, with_strip
@@ -33,13 +33,10 @@ class Band:
         self._progression = patch.progression
 
         opened = [open_player(seat.model) for seat in patch.players]
-        self.players: list[PlayerState] = [
-            PlayerState(bundle, model if isinstance(model, SoundModel) else None) for bundle, model in opened
-        ]
+        self.players = [PlayerState.of(seat, *each) for seat, each in zip(patch.players, opened, strict=True)]
         self._list_knobs()
         for number, player in enumerate(self.players):
             player.values = first_values(self.table.of(number), patch.players[number].knobs)
-            player.parts = parts_of(patch.players[number].parts)
         self._of_genre = set(genre_values(NONE)) - patch.knobs.keys()
         self._instrument = first_values(self.table.of(INSTRUMENT), genre_values(self.genre) | patch.knobs)
         self.metres = metre_map(str(self._instrument["metre"]))
@@ -127,7 +124,6 @@ class Band:
     def _seat(self, number: int, bundle: BundleInfo) -> None:
         """Set another bundle of a player. Its knobs keep the values that are allowed, its pad becomes empty."""
         player = self.players[number]
-        player.bundle = bundle
-        player.anchors = ()
+        player.seat(bundle)
         self._list_knobs()
         player.values = kept_values(self.table.of(number), player.values)

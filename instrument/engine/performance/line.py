@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from instrument.errors import HocketError
-from instrument.models.notes.player import Ask, NotePlayer, feed_all
+from instrument.models.notes.player import Ask, NotePlayer, checked_note, feed_all
 from instrument.music.notes import Note
 from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
@@ -63,11 +63,11 @@ class Line:
         return self._recent[-1].tick + self.spacing if self._recent else 0
 
     def extend(self) -> Note:
-        """Plan one more note. Takes as long as one step of the model."""
+        """Plan one more note. Takes as long as one step of the model. HocketError for an impossible one."""
         ask = self.ask
         if self.spacing and self.known > ask.floor:
             ask = ask.at(self.known)
-        note = self._player.propose(replace(ask, plan=self._plan_until(self.known)))
+        note = checked_note(self._player.propose(replace(ask, plan=self._plan_until(self.known))))
         self._player.feed(note)
         self.plan.append(note)
         return note

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
@@ -158,6 +160,17 @@ def autosaved() -> Patch | None:
     """The state that was saved last, None if there is none. HocketError if it is damaged."""
     path = _autosave_path()
     return _read(path) if path.exists() else None
+
+
+def keep_autosave() -> str:
+    """Move the saved state aside, so that it is not overwritten. Returns a phrase that says where it is."""
+    path = _autosave_path()
+    kept = path.with_name(f"{path.stem}-{time.strftime('%Y-%m-%d-%H%M%S')}{SUFFIX}")
+    try:
+        os.replace(path, kept)
+    except OSError as error:
+        return f"the saved state could not be moved aside ({error.strerror or error})"
+    return f"the saved state is kept as {kept}"
 
 
 def _autosave_path() -> Path:

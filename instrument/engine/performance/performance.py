@@ -73,10 +73,16 @@ class Performance(Band):
 
     def extend(self, until: float) -> Played | None:
         """Plan one more note, for the player that is planned the least far. None if all are planned up to the tick
-        `until`. Takes as long as one step of the model. HocketError if the model fails."""
-        awake = (player.line for player in self.players if player.line and not player.resting)
-        line = min((line for line in awake if line.known < until), key=lambda line: line.known, default=None)
-        return (line.number, line.extend()) if line else None
+        `until`. Takes as long as one step of the model. HocketError if its model fails; then call it for the others."""
+        lines = [player.line for player in self.players if player.line and player.awake and player.line.known < until]
+        return self.players[min(lines, key=lambda line: line.known).number].extend() if lines else None
+
+    def retry(self) -> None:
+        """Let players whose model failed try again, from the floor on."""
+        for number, player in enumerate(self.players):
+            if player.problem:
+                player.problem = ""
+                self._input(number, self._floor)
 
     def advance(self, horizon: float, overdue: float | None = None) -> list[Played]:
         """Commit all complete onset ticks that may sound before `horizon` and return their notes, sorted by onset.
@@ -90,8 +96,8 @@ class Performance(Band):
         for number, player in enumerate(self.players):
             if player.line is None:
                 continue
-            self._play(player.line, player.line.commit(self._floor))
-            if player.resting:
+            self._play(player.line, player.line.commit(self._floor, whole=bool(player.problem)))
+            if not player.awake:
                 continue
             changes_at = player.overload.update(player.line.known, late, self._floor)
             if changes_at is not None:

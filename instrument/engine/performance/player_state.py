@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,15 +15,18 @@ from instrument.engine.performance.harmony.plan_in_force import PlanInForce
 from instrument.engine.performance.knobs import ask_from, checked, parts_on
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.overload import Overload
-from instrument.engine.performance.patches import PlayerPatch, part_name
+from instrument.engine.performance.patches import PlayerPatch, part_name, parts_of
 from instrument.engine.performance.roster import BundleInfo
+from instrument.engine.performance.silent import SilentBundle
 from instrument.engine.performance.sound_seats import NOTES, kind
 from instrument.engine.voices.programs import NONE
-from instrument.errors import HocketError
+from instrument.errors import HocketError, one_line
 from instrument.models.notes.player import AsHeard, Ask, LatentPlayer, NotePlayer
 from instrument.models.sound.base import SoundModel
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
+
+logger = logging.getLogger(__name__)
 
 
 class Pad(NamedTuple):
@@ -39,7 +43,8 @@ class PlayerState:
     plan, expression: of a player with a line; each has its own, as a change reaches one after another; parts: those
     that it plays;
     values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so
-    nothing is planned; given: number of prompted or live notes of a player without a line.
+    nothing is planned; problem: why nothing is planned as its model failed, else empty; given: number of prompted or
+    live notes of a player without a line; kept: its settings in the patch while its model cannot be used.
     """
 
     bundle: BundleInfo
@@ -52,7 +57,38 @@ class PlayerState:
     expression: Expression | None = None
     overload: Overload = field(default_factory=Overload)
     resting: bool = False
+    problem: str = ""
     given: int = 0
+    kept: PlayerPatch | None = None
+
+    @classmethod
+    def of(cls, patch: PlayerPatch, bundle: BundleInfo, model: NotePlayer | SoundModel) -> PlayerState:
+        """A player of a patch, whose knobs and line are not set yet."""
+        kept = patch if isinstance(bundle, SilentBundle) else None
+        return cls(bundle, model if isinstance(model, SoundModel) else None, parts=parts_of(patch.parts), kept=kept)
+
+    def seat(self, bundle: BundleInfo) -> None:
+        """Give it another bundle. Its pad becomes empty."""
+        self.kept = self.as_patch() if isinstance(bundle, SilentBundle) else None
+        self.bundle, self.anchors, self.problem = bundle, (), ""
+
+    @property
+    def awake(self) -> bool:
+        """Whether notes are planned for it."""
+        return self.line is not None and not self.resting and not self.problem
+
+    def extend(self) -> tuple[int, Note]:
+        """Plan one more note. After a HocketError the others play on; this player rests while it has its `problem`."""
+        assert self.line is not None
+        try:
+            return self.line.number, self.line.extend()
+        except HocketError as error:
+            self.problem = str(error)
+            raise
+        except Exception as error:
+            logger.exception("player %d (%s) failed", self.line.number, self.bundle.slug)
+            self.problem = f"its model failed: {one_line(error)}"
+            raise HocketError(self.problem) from error
 
     @property
     def kind(self) -> str:
@@ -107,6 +143,8 @@ class PlayerState:
 
     def as_patch(self) -> PlayerPatch:
         """The player as stored in a patch."""
+        if self.kept:
+            return self.kept
         parts = () if self.parts == frozenset(Part) else tuple(part_name(part) for part in sorted(self.parts))
         return PlayerPatch(self.bundle.slug, dict(self.values), self.anchors, parts)
 

@@ -287,14 +287,6 @@ def _read_entry(line: bytes, version: int) -> Entry:
 
 def _possible(note: Note) -> Note:
     """The note itself, or ValueError if a value is out of range."""
-    tick, micro, pitch, duration, velocity, part = note
-    if not (
-        0 <= tick <= 1 << 30
-        and -4 <= micro <= 3
-        and 0 <= pitch <= 127
-        and 1 <= duration <= 1 << 30
-        and 1 <= velocity <= 127
-        and part in tuple(Part)
-    ):
+    if not note.possible:
         raise ValueError(f"{note} is not possible")
     return note

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from instrument import midi_spec
+from instrument import last_resort, midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.sound.mixer import BLOCK, KEYS, VOICES, Event, Mixer
@@ -203,20 +203,22 @@ class MixThread:
 
     def _run(self) -> None:
         set_realtime_priority(DEADLINE_PRIORITY)
-        while not self._closed:
-            audio = self.audio
-            if audio is not self._device or audio.rate != self._mixer.rate:
-                self._continue_on(audio)
-            began = time.perf_counter()
-            lead = int(self._lead_s(audio) * audio.rate)
-            free, count = audio.free(lead), 0
-            while free >= BLOCK and not (lead - free > MIN_READY_S * audio.rate and self.players.is_short(BLOCK)):
-                self._mix(audio)
-                free, count = free - BLOCK, count + 1
-            if count:
-                share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
-                self.load += _SMOOTH * (min(1.0, share) - self.load)
-            time.sleep(max(0.001, (BLOCK - free) / audio.rate))
+        last_resort.keep_going("the mix thread", self._turn, lambda: self._closed)
+
+    def _turn(self) -> None:
+        audio = self.audio
+        if audio is not self._device or audio.rate != self._mixer.rate:
+            self._continue_on(audio)
+        began = time.perf_counter()
+        lead = int(self._lead_s(audio) * audio.rate)
+        free, count = audio.free(lead), 0
+        while free >= BLOCK and not (lead - free > MIN_READY_S * audio.rate and self.players.is_short(BLOCK)):
+            self._mix(audio)
+            free, count = free - BLOCK, count + 1
+        if count:
+            share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
+            self.load += _SMOOTH * (min(1.0, share) - self.load)
+        time.sleep(max(0.001, (BLOCK - free) / audio.rate))
 
     def _lead_s(self, audio: AudioOutput) -> float:
         """How much sound (s) should be ready for the device."""

@@ -20,8 +20,8 @@ from instrument.engine.sound.mixer import (
     Routes,
 )
 from instrument.engine.sound.streams import LiveStream, StreamSettings, StreamSource, TunedStream
-from instrument.engine.voices.neural import NeuralVoice
-from instrument.models.sound.base import SoundModel, VoiceModel
+from instrument.engine.voices.neural import FailedTones, NeuralVoice
+from instrument.models.sound.base import SoundModel, Tones, VoiceModel
 
 SILENT = (-120.0, -120.0)
 
@@ -160,10 +160,10 @@ class SoundPlayers:
         mixer, model = self._mixer, seat.model
         source: PlayerSource
         if isinstance(model, VoiceModel):
-            tones = model.start(mixer.rate, self._live)
-            tones.turn(seat.model_knobs)
             name = f"player {seat.player}"
+            tones = started(model, mixer.rate, self._live)
             source = NeuralVoice(tones, mixer.rate, name, lambda why: self._failed.__setitem__(strip, why))
+            source.turn(seat.model_knobs)
         else:
             tuned = TunedStream(model, mixer.rate, self._tick_at, self.chords)
             tuned.update(tick, self._stream_settings(seat))
@@ -189,6 +189,14 @@ class SoundPlayers:
                 for channel in PARTS[str(seat.values["part"])]:
                     routes.setdefault(channel, []).append(strip)
         return (*events, Routes({channel: tuple(strips) for channel, strips in routes.items()}))
+
+
+def started(model: VoiceModel, rate: int, live: bool) -> Tones:
+    """The tones of a voice; if its model fails, tones that raise its error as they are first used."""
+    try:
+        return model.start(rate, live)
+    except Exception as error:  # noqa: BLE001
+        return FailedTones(error)
 
 
 def _band_events(scene: Scene) -> tuple[Event, ...]:

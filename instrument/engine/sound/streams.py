@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -12,14 +13,17 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from instrument import last_resort
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.harmony.band_chords import Chords
 from instrument.engine.sound.tuning import Tuner, ducking
 from instrument.engine.voices.base import FADE_S
 from instrument.engine.voices.gain import Frames, Ramp
-from instrument.errors import HocketError
-from instrument.models.sound.base import StreamModel
+from instrument.errors import HocketError, one_line
+from instrument.models.sound.base import StreamModel, checked_sound
 from instrument.music.harmony import PitchClasses
+
+logger = logging.getLogger(__name__)
 
 LEAD_S = 0.016  # the next chunk is begun when less than this is ready beyond what is mixed
 MAX_LEAD_S = 0.2  # maximum of the same, on a slow machine
@@ -118,10 +122,7 @@ class TunedStream:
         return faded
 
     def _chunk(self, settings: StreamSettings) -> Mono:
-        chunk = self._model.render(settings.knobs)
-        if not np.isfinite(chunk).all():
-            raise HocketError("it produced NaN: install its bundle again")
-        return chunk
+        return checked_sound(self._model.render(settings.knobs))
 
 
 class Run:
@@ -295,6 +296,10 @@ class StreamSource:
         except HocketError as error:
             self.problem = f"a stream is silent: {error}"
             run.ended = True
+        except Exception as error:
+            logger.exception("a stream failed")
+            self.problem = f"a stream is silent: its model failed: {one_line(error)}"
+            run.ended = True
 
 
 class LiveStream(StreamSource):
@@ -341,12 +346,14 @@ class LiveStream(StreamSource):
             self._wanted.set()
 
     def _work(self) -> None:
-        while not self._closed:
-            run = self._run
-            if run is None or run.ended or run.ready >= self._lead:
-                self._wanted.wait(IDLE_WAIT_S)
-                self._wanted.clear()
-                continue
-            began = time.perf_counter()
-            self._write(run)
-            self._took.append(time.perf_counter() - began)
+        last_resort.keep_going("the thread of a stream", self._turn, lambda: self._closed)
+
+    def _turn(self) -> None:
+        run = self._run
+        if run is None or run.ended or run.ready >= self._lead:
+            self._wanted.wait(IDLE_WAIT_S)
+            self._wanted.clear()
+            return
+        began = time.perf_counter()
+        self._write(run)
+        self._took.append(time.perf_counter() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -13,7 +14,9 @@ import soxr
 
 from instrument.engine.sound.mixer import BLOCK
 from instrument.engine.voices.gain import Frames
-from instrument.errors import HocketError
+from instrument.errors import HocketError, one_line
+
+logger = logging.getLogger(__name__)
 
 SUBTYPE, FRAME_BYTES = "PCM_24", 6
 MAX_BYTES = 4 * 10**9  # a .wav file stores its length in 32 bits
@@ -114,6 +117,9 @@ class WavRecorder:
             self._file.close()
         except HocketError as error:
             self._problem = error
+        except Exception as error:
+            logger.exception("recording to %s failed", self.path)
+            self._problem = HocketError(f"recording to {self.path} failed ({one_line(error)}): its beginning is kept")
 
     def _append(self, frames: Frames) -> None:
         if self._problem is None and len(frames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -9,14 +10,16 @@ import numpy as np
 from instrument import midi_spec
 from instrument.engine.voices.base import FADE_S
 from instrument.engine.voices.gain import Frames, Ramp
-from instrument.errors import HocketError
+from instrument.errors import HocketError, one_line
 from instrument.midi_spec import (
     CHANNELS,
     EXPRESSION,
     PEDAL_DOWN,
     VOLUME,
 )
-from instrument.models.sound.base import Tones
+from instrument.models.sound.base import Tones, checked_sound
+
+logger = logging.getLogger(__name__)
 
 POLYPHONY = 16  # tones at once; a new one replaces the oldest, released ones first
 USUAL_VOLUME = 100  # of a MIDI channel that nobody has set
@@ -116,11 +119,10 @@ class NeuralVoice:
             return np.zeros((frames, 2), np.float32)
         try:
             sound, sounding = self._tones.render(frames), self._tones.sounding
+            checked_sound(sound)
             sound = (sound * self._gain.take(frames)).astype(np.float32, copy=False)
-            if not np.isfinite(sound).all():
-                raise HocketError("it produced NaN: install its bundle again")
-        except HocketError as error:
-            self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001  whatever a model raises ends its own sound only
+            self._give_up(error)
             return np.zeros((frames, 2), np.float32)
         self._ringing = [tone for tone in self._ringing if tone in sounding]
         for tone in [tone for tone in self._keys if tone not in sounding]:  # it has decayed while it is held
@@ -178,9 +180,29 @@ class NeuralVoice:
             return
         try:
             act()
-        except HocketError as error:
-            self._give_up(str(error))
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, error: Exception) -> None:
         self._silent = True
+        why = str(error) if isinstance(error, HocketError) else f"its model failed: {one_line(error)}"
+        logger.error("%s is silent", self.name, exc_info=error)  # once, so that the mixer may wait for the log
         self._failed(f"{self.name} is silent: {why}")
+
+
+class FailedTones:
+    """The `Tones` of a model that could not be started: they raise its error."""
+
+    sounding: frozenset[int] = frozenset()
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def _fail(self, *_: object) -> None:
+        raise self._error
+
+    strike = release = cut = bend = turn = _fail
+
+    def render(self, frames: int) -> Frames:
+        """Raises the error."""
+        raise self._error

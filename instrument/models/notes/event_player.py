@@ -28,7 +28,7 @@ from instrument.models.notes.plan_guidance import COPIED, EXACT, Expected, PlanG
 from instrument.models.notes.player import Ask
 from instrument.models.notes.priming import Primers
 from instrument.models.notes.steering import History, Steering
-from instrument.models.sampling import choose, noise
+from instrument.models.sampling import choose, drawn, noise
 from instrument.music import codec
 from instrument.music.codec import DRUM_ROW, FLAT, ROWS
 from instrument.music.notes import Note, Part
@@ -236,7 +236,7 @@ class EventPlayer:
         logits = logits + self._steer.part_bias(draw.history, tick)
         if draw.expected:
             logits[self._notes[draw.expected.source].part] += draw.expected.rhythm
-        return choose(logits, draw.draws[1], draw.temperature, 1.0, allowed)
+        return drawn(choose(logits, draw.draws[1], draw.temperature, 1.0, allowed))
 
     def _draw_row(self, draw: _Draw, part: int) -> int:
         drums = part == Part.DRUMS
@@ -254,7 +254,7 @@ class EventPlayer:
             logits = logits + self._steer.pitch_bias(draw.history)
         if draw.guide and (bias := draw.guide.pitch_bias(draw.tick, part, draw.history.last[Part.BASS])) is not None:
             logits = logits + bias
-        return choose(logits, draw.draws[2], draw.temperature, draw.top_p, draw.rows)
+        return drawn(choose(logits, draw.draws[2], draw.temperature, draw.top_p, draw.rows))
 
     def _draw_rest(self, draw: _Draw, part: int, row: int) -> Note:
         """Duration, velocity and microtiming."""

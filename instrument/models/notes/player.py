@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
+from instrument.errors import HocketError
 from instrument.models.latent import LatentPath, LatentSpace, Point
 from instrument.music.notes import Note, Part
 from instrument.music.phrases import Shape
@@ -119,6 +120,13 @@ class LatentPlayer(NotePlayer, Protocol):
     def pace(self, a: Point, b: Point) -> LatentPath:
         """The path from a to b, paced by audible change; see `pacing.pace`. The first call for two points is slow."""
         ...
+
+
+def checked_note(note: Note) -> Note:
+    """A note that a model proposed. HocketError if a value is out of range, as a broken or hostile bundle gives."""
+    if not note.possible:
+        raise HocketError(f"its model proposes an impossible note ({tuple(note)}): install its bundle again")
+    return note
 
 
 def feed_all(player: NotePlayer, notes: Sequence[Note]) -> None:

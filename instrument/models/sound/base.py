@@ -19,7 +19,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.errors import HocketError
+
 Knobs = Mapping[str, float | str]  # knob id -> value
+LOUDEST = 32.0  # times full scale
 
 
 @runtime_checkable
@@ -95,6 +98,13 @@ class VoiceModel(Protocol):
 
 
 SoundModel = StreamModel | VoiceModel
+
+
+def checked_sound(sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a model made. HocketError for NaN and for what is louder than `LOUDEST`."""
+    if sound.size and not (sound.max() <= LOUDEST and sound.min() >= -LOUDEST):  # comparisons with NaN are false
+        raise HocketError(f"it produced NaN, or sound over {LOUDEST:g} times full scale: install its bundle again")
+    return sound
 
 
 def warm_up(voice: VoiceModel) -> None:

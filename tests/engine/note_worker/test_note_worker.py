@@ -9,15 +9,17 @@ import signal
 import numpy as np
 import pytest
 
-from instrument.engine.ipc.messages import LoadModel, Play
-from instrument.engine.note_worker.client import ENDED, NotesProcess, RemotePlayer
+from instrument.engine.ipc.messages import LoadModel, Play, Record
+from instrument.engine.note_worker.client import ENDED, STARTS, NotesProcess, ProcessEnded, RemotePlayer
+from instrument.engine.offline.render import differences
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import load_take
 from instrument.errors import HocketError
 from instrument.models.notes.player import Ask, LatentPlayer
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
-from tests.support.engine import children, command_line, end, start_engine, there
+from tests.support.engine import children, command_line, start_engine
 from tests.support.live import perform, random_actions
 from tests.support.phrases import open_vae
 from tests.support.players import open_scale
@@ -102,36 +104,58 @@ def test_players_that_nobody_has_any_more_are_let_go(process):
     del gone, player
     gc.collect()
     kept.propose(Ask())
-    with pytest.raises(RuntimeError, match="KeyError"):
-        process.propose(number, (), Ask(), 0, None)
+    with pytest.raises(HocketError, match="KeyError"):
+        process.worker().propose(number, (), Ask(), 0, None)
     assert kept.propose(Ask()).duration > 0, "a failure there is told, and ends nothing"
 
 
-def test_it_ends_with_whoever_started_it_and_is_missed_when_it_is_gone():
+def test_when_it_has_ended_its_players_say_so_and_the_next_model_starts_another():
     process = NotesProcess("tests.support.players:open_scale")
-    _, player = process.open("scale")
-    pid = process._process.pid
-    os.kill(pid, signal.SIGKILL)
-    player.reset(1, 0, MetreMap())
-    with pytest.raises(RuntimeError, match=ENDED):
-        player.propose(Ask())
-    process.close()
-    stillborn = NotesProcess("tests.support.players:open_scale")
-    stillborn._process.kill()
-    with pytest.raises(HocketError, match="did not start"):
-        stillborn.open("scale")
-    stillborn.close()
+    try:
+        _, player = process.open("scale")
+        player.reset(1, 0, MetreMap())
+        os.kill(process.worker().process.pid, signal.SIGKILL)
+        with pytest.raises(ProcessEnded, match=ENDED):
+            player.propose(Ask())
+        _, again = process.open("scale")
+        again.reset(1, 0, MetreMap())
+        assert again.propose(Ask()).duration > 0
+        for _ in range(STARTS - 1):
+            worker = process.worker()
+            worker.process.kill()
+            worker.process.wait(10)
+        with pytest.raises(HocketError, match="ended 6 times within a minute"):
+            process.open("scale")
+    finally:
+        process.close()
 
 
-def test_an_engine_without_its_notes_process_ends_and_says_why(start_engine):
+def notes_process(engine):
+    """Its number, 0 while there is none."""
+    found = [pid for pid in children(engine.client.process.pid) if "note_worker" in command_line(pid)]
+    return found[0] if found else 0
+
+
+def test_an_engine_gets_another_notes_process_and_plays_on(start_engine, tmp_path):
+    """What is heard around it is in the take, and renders to the same notes. A model that ends it twice is left out."""
     engine = start_engine()
+    take = tmp_path / "a.take.json"
+    engine.client.ask(Record(str(take)))
     engine.client.ask(Play())
     engine.hear(2)
-    family = children(engine.client.process.pid)
-    (notes,) = [pid for pid in family if "note_worker" in command_line(pid)]
-    os.kill(notes, signal.SIGKILL)
-    assert end(engine.client.process) == 1
-    assert not any(map(there, family))
+    first = notes_process(engine)
+    os.kill(first, signal.SIGKILL)
+    engine.until(lambda: notes_process(engine) not in (0, first), 20, "another process")
+    ticks = max(note.tick for note in engine.committed)
+    engine.until(lambda: engine.committed[-1].tick > ticks + 600, 30, "notes of another process")
+    engine.client.ask(Record(""))
+    assert differences(load_take(take), open_scale) == []
+    os.kill(notes_process(engine), signal.SIGKILL)
+    engine.until(lambda: any("ended twice while scale was used" in b for b in engine.telemetry.banners), 30)
+    assert engine.telemetry.playing
+    engine.client.ask(LoadModel("scale"), 30)
+    engine.until(lambda: not any("ended twice" in b for b in engine.telemetry.banners), 20)
+    engine.hear(2)
 
 
 def test_a_model_is_loaded_while_another_plays(start_engine):

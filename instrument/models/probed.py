@@ -1,0 +1,87 @@
+"""Bundles that did not come with Hocket: each is played once in a child process, with limits on time and memory
+(`models.probe`), before it is opened here. What is remembered is keyed by every byte of its folder and by the versions
+of onnxruntime and Hocket."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from instrument import __version__
+from instrument.errors import HocketError
+from instrument.paths import state_dir
+from instrument.processes import command
+
+SECONDS = 60.0
+MAX_FOLDER = 1 << 30  # bytes of a bundle
+MAX_REMEMBERED = 1000
+
+
+def admit(folder: Path) -> None:
+    """HocketError unless the bundle in `folder` has been played in a child, now or before."""
+    key, known = fingerprint(folder), _known()
+    if key in known:
+        return
+    try:
+        done = subprocess.run(
+            command("bundle-probe", str(folder.resolve())),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise HocketError(
+            f"the bundle in {folder} played for over {SECONDS:g} s without an end: it is refused"
+        ) from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"playing it ended with status {done.returncode}"])[-1]
+        raise HocketError(f"the bundle in {folder} is refused: {reason}")
+    _remember([*known, key])
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 (hex) of the names and bytes of all files in a folder, and of the versions that play them. HocketError
+    where it cannot be read or is too large."""
+    found = hashlib.sha256(f"{__version__} {_onnxruntime()}\n".encode())
+    left = MAX_FOLDER
+    try:
+        for path in sorted(folder.iterdir()):
+            if not path.is_file():
+                continue
+            left -= path.stat().st_size
+            if left < 0:
+                raise HocketError(f"the bundle in {folder} has over {MAX_FOLDER >> 20} MiB: it is refused")
+            with path.open("rb") as file:
+                found.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    except OSError as error:
+        raise HocketError(f"the bundle in {folder} cannot be read ({error.strerror}): install it again") from error
+    return found.hexdigest()
+
+
+def _onnxruntime() -> str:
+    """The version of onnxruntime. Its two distributions are one package."""
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return ""
+
+
+def _file() -> Path:
+    return state_dir() / "probed.json"
+
+
+def _known() -> list[str]:
+    try:
+        return [str(key) for key in json.loads(_file().read_text("ascii"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _remember(keys: list[str]) -> None:
+    temporary = _file().with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # else it is played again next time
+        temporary.write_text(json.dumps(keys[-MAX_REMEMBERED:]), "ascii")
+        os.replace(temporary, _file())
