@@ -95,7 +95,7 @@ def _play_voice(voice: VoiceModel, settings: list[Knobs]) -> None:
     for number, pitch in enumerate((24, 60, 96, 127)):
         tones.turn(settings[number % len(settings)])
         tones.strike(number, pitch, 30 * number + 20)
-        tones.bend(number)
+        tones.bend(number, number)
         for _ in range(CHUNKS):
             checked_sound(tones.render(BLOCK))
         tones.release(number)
