@@ -217,16 +217,6 @@ class NoteThread:
             seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
             self.use(replace(self.view.snapshot.patch, players=seated))
 
-    def seat_again(self, players: list[int]) -> None:
-        """Give these note players their models anew, from the floor on, as those they had are lost."""
-        for number in players:
-            player = self.performance.player(number)
-            anchors = player.anchors
-            self.performance.load(player.bundle.slug, number)
-            if not player.kept:
-                self.performance.anchor(anchors, number)
-        self._state_changed()
-
     def remove(self, player: int) -> None:
         """Remove a player; the numbers of those behind it go down by one, in MIDI learn too. Removing a note player, or
         one before a note player, begins a new performance. HocketError if there is no such player."""

@@ -36,8 +36,8 @@ class RevivalHost(Protocol):
         """Run a function in the notes thread, between two notes."""
         ...
 
-    def seat_again(self, players: list[int]) -> None:
-        """Give these players their models anew. For the notes thread."""
+    def set_fields(self, **fields: Any) -> None:
+        """Set fields of the patch, of which there may be none, and tell all what the performance now is."""
         ...
 
 
@@ -73,11 +73,22 @@ class Revival:
             for slug in wanted.values():
                 if not models.is_left_out(slug):
                     self._open(slug)
-            self._host.call(lambda: self._host.seat_again(list(wanted))).result(WAIT_S)
+            self._host.call(lambda: self._seat(list(wanted))).result(WAIT_S)
         except Exception as error:  # noqa: BLE001
             last_resort.report("bringing back the note players", error)
         finally:
             self._running = False
+
+    def _seat(self, players: list[int]) -> None:
+        """In the notes thread: give these players their models anew, from the floor on."""
+        performance = self._host.performance
+        for number in players:
+            player = performance.player(number)
+            anchors = player.anchors
+            performance.load(player.bundle.slug, number)
+            if not player.kept:
+                performance.anchor(anchors, number)
+        self._host.set_fields()
 
     def _open(self, slug: str) -> None:
         try:
