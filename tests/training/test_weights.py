@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.models.notes.conditions import condition_size
+from instrument.music.notes import Piece
+from instrument.music.timebase import Metre
 from training.cli import app
 from training.core import checkpoint
 from training.core.recipe import Recipe
+from training.data.notes.events import features
+from training.families.lstm import network as lstm
 from training.families.notes import network as note_family
 from training.fit import Run, load_network
 from training.recipe import recipe_table, tuned
@@ -65,6 +70,29 @@ def test_conditions_that_the_parent_did_not_know_are_unheard():
     found = note_family.adopted(dict.fromkeys(note_family.CONDITIONED, old), shapes, ("a",), ("a",))
     assert found["inputs.weight"][:, -12:].abs().sum() == 0
     assert found["inputs.weight"][:, :-12].min() == 1
+
+
+def test_a_parent_that_knew_no_plan_predicts_as_before():
+    """Its child follows a plan, but starts with weights of 0 for it."""
+    config = lstm.Config(layers=1, units=8, inputs=6, head=5, dropout=0.0)
+    parent = lstm.Network(config, 2).eval()
+    child = lstm.Network(dataclasses.replace(config, plan=True), 2).eval()
+    shapes = child.state_dict()
+    child.load_state_dict(note_family.adopted(parent.state_dict(), shapes, ("a", "b"), ("a", "b")))
+    song = Piece(np.array([[t, 0, 60 + t // 24, 12, 80, 0] for t in range(0, 480, 24)], np.int32), (Metre(0, 4, 4),))
+    told = features(song, changes=np.array([[0, 0, 0, 0], [96, 7, 2, 7]], np.int32))
+    rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.ones((1, len(told)), np.int32)}
+    batch, keep = note_family.tensors(rows), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        before, after = (
+            net(batch, note_family.conditions(batch, 2, keep, plan=net.follows_plan), net.initial(1))[0]
+            for net in (parent, child)
+        )
+    for name, logits in before.items():
+        torch.testing.assert_close(after[name], logits)
+    hidden = note_family.without_plan(batch, torch.ones(1, dtype=torch.bool))
+    assert not hidden["chord"].any()
+    assert hidden["plan"][0, :, 0].all()
 
 
 def test_another_model_is_not_taken_up(recipe, bundle_folder, tmp_path):

@@ -1,19 +1,23 @@
-"""The condition vector of a note model: genre, density, register and parts, each with a setting "none", and a
-histogram of pitch classes.
+"""The condition vector of a note model: genre, density, register and parts, each with a setting "none", a histogram of
+pitch classes, and for models that have learnt to follow a plan its chords.
 
-It is [none, genre...] + [none, 8 densities] + [none, 8 registers] + [none, 5 parts] + [12 pitch classes]. A value
-between two anchors is shared between them, so every knob is continuous and genres can be blended. The histogram counts
-the pitch classes before the note to come, decayed exponentially.
+It is [none, genre...] + [none, 8 densities] + [none, 8 registers] + [none, 5 parts] + [12 pitch classes] + [plan]. A
+value between two anchors is shared between them, so every knob is continuous and genres can be blended. The histogram
+counts the pitch classes before the note to come, decayed exponentially. The plan is [none, 12 tones, 12 basses] of the
+chord at the last note, the same of the next chord, and [none, 7 distances] to the change.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.music.chords.names import KIND, KINDS, Chord
 from instrument.music.notes import Part
+from instrument.music.plan import Plan
 from instrument.music.timebase import TICKS_PER_BEAT
 
 DENSITIES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 7.0, 11.0)  # notes a beat
@@ -23,6 +27,11 @@ PARTS = 1 + len(Part)
 PITCH_CLASSES = 12
 HISTOGRAM_HALF_LIFE = 32  # in pitched notes
 HISTOGRAM_BLOCK = 1024
+DISTANCES = (6, 12, 24, 48, 96, 192, 384)  # ticks to the next change of chord
+FARTHEST_CHANGE = 768  # ticks; a plan is always written farther ahead
+CHORD_ROW = 1 + 2 * PITCH_CLASSES
+PLAN_SIZE = 2 * CHORD_ROW + 1 + len(DISTANCES)
+CHORD_NUMBERS = 1 + 12 * len(KINDS)  # of `chord_number`
 
 
 def density_of(notes: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -71,9 +80,47 @@ def density_knob(density: float) -> float:
     return float(np.interp(density, DENSITIES, np.arange(1, 1 + len(DENSITIES))))
 
 
-def condition_size(genres: int) -> int:
-    """Length of a condition vector."""
-    return 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS) + PARTS + PITCH_CLASSES
+def condition_size(genres: int, plan: bool = False) -> int:
+    """Length of a condition vector. plan: whether it ends with that of a plan."""
+    size = 1 + genres + 1 + len(DENSITIES) + 1 + len(REGISTERS) + PARTS + PITCH_CLASSES
+    return size + PLAN_SIZE * plan
+
+
+def chord_number(chord: Chord | None) -> int:
+    """The root and kind of a chord as one number, 0 for none."""
+    if chord is None or chord.root is None:
+        return 0
+    return 1 + chord.root * len(KINDS) + KINDS.index(KIND[chord.quality])
+
+
+@functools.lru_cache(maxsize=8192)
+def chord_row(chord: Chord | None) -> NDArray[np.float32]:
+    """(25,) of a chord: none, its tones, its bass. Read only."""
+    row = np.zeros(CHORD_ROW, np.float32)
+    if chord is None or chord.bass is None:
+        row[0] = 1
+    else:
+        row[[1 + tone for tone in chord.tones]] = 1
+        row[1 + PITCH_CLASSES + chord.bass] = 1
+    row.flags.writeable = False
+    return row
+
+
+def distance_shares(ticks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(..., 8): distances to the next change, shared between the nearest of `DISTANCES` by their logarithm; nan (no
+    change, or a far one) gives [1, 0, ...]."""
+    near = np.where(ticks > FARTHEST_CHANGE, np.nan, ticks)
+    return share(np.log2(np.maximum(near, 1)).astype(np.float32), tuple(np.log2(DISTANCES)))
+
+
+def plan_row(plan: Plan | None, tick: int) -> NDArray[np.float32]:
+    """(58,) of what a plan says at a tick, the onset of the last note. None: nothing."""
+    now = plan.chord_at(tick) if plan else None
+    change = plan.next_change(tick) if plan else None
+    if change is not None and change.ticks > FARTHEST_CHANGE:
+        change = None
+    ticks = np.array(change.ticks if change else np.nan, np.float32)
+    return np.concatenate([chord_row(now), chord_row(change.chord if change else None), distance_shares(ticks)])
 
 
 def parts_share(parts: Iterable[int]) -> NDArray[np.float32]:

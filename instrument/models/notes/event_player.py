@@ -13,8 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +21,10 @@ from numpy.typing import NDArray
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.notes.backbone import Backbone
-from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.conditions import chord_number, condition_size, plan_row
+from instrument.models.notes.draw import Draw, StepResult
 from instrument.models.notes.key_sense import inside
-from instrument.models.notes.plan_guidance import COPIED, EXACT, Expected, PlanGuidance
+from instrument.models.notes.plan_guidance import COPIED, EXACT, PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.notes.priming import Primers
 from instrument.models.notes.steering import History, Steering
@@ -32,6 +32,7 @@ from instrument.models.sampling import choose, drawn, noise
 from instrument.music import codec
 from instrument.music.codec import DRUM_ROW, FLAT, ROWS
 from instrument.music.notes import Note, Part
+from instrument.music.plan import Plan
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
 HIGHEST_BASS = 60  # MIDI pitch; under a plan the bass stays below
@@ -48,40 +49,6 @@ STYLED_FIELDS = (0, 1, 2, 3)  # fields with guidance: all but velocity and micro
 DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 
 
-class _StepResult(NamedTuple):
-    """The inputs and outputs of the last step."""
-
-    steer: Steering
-    context: int
-    conditions: NDArray[np.float32]
-    style: float
-    shares: list[NDArray[np.float32]]
-
-
-@dataclass(slots=True)
-class _Draw:
-    """A note that is being drawn: what it depends on, and what has been decided of it.
-
-    draws: noise by field; expected: the note that a recalled bar has next; context: gap, position in the bar and metre,
-    as the heads take them; echoes: indices of the notes that are repeated (-1: none); rows: those that may sound.
-    """
-
-    ask: Ask
-    shares: list[NDArray[np.float32]]
-    history: History
-    last: Note | None
-    draws: list[NDArray[np.float32]]
-    temperature: float
-    top_p: float
-    guide: PlanGuidance | None
-    expected: Expected | None
-    tick: int = 0
-    context: list[int] = field(default_factory=list)
-    echoes: list[int] = field(default_factory=list)
-    echo_rows: list[int] = field(default_factory=list)
-    rows: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(ROWS, bool))
-
-
 class EventPlayer:
     """A `NotePlayer` of a bundle whose graphs decide event by event. HocketError where the bundle does not fit."""
 
@@ -92,7 +59,8 @@ class EventPlayer:
         self.primers = Primers.of(bundle)
         self._heads = [bundle.session(field) for field in codec.FIELDS]
         expected = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
-        if expected != condition_size(len(self.genres)):
+        self.follows_plan = expected == condition_size(len(self.genres), plan=True)
+        if not self.follows_plan and expected != condition_size(len(self.genres)):
             raise HocketError(
                 f"bundle {manifest.slug!r} expects a condition vector of {expected} values, this Hocket gives "
                 f"{condition_size(len(self.genres))}: install the bundle again, or train it again"
@@ -112,7 +80,7 @@ class EventPlayer:
         self._keys: list[int] = []
         self._seen: list[tuple[int, ...]] = [self._start(0)]
         self._histories = [History()]  # _histories[i]: after i notes
-        self._step: _StepResult | None = None
+        self._step: StepResult | None = None
         self._asked = Ask()
         self._guide: PlanGuidance | None = None
         self._steer = Steering(self.bundle.manifest, self._asked)
@@ -167,13 +135,13 @@ class EventPlayer:
 
     # --- the fields of a note, one after another
 
-    def _begin_draw(self, ask: Ask) -> _Draw:
+    def _begin_draw(self, ask: Ask) -> Draw:
         shares = self._ensure_step(ask)
         steer, history = self._steer, self._history()
         last = self._notes[-1] if self._notes else None
         last_tick = last.tick if last else 0
         guide = self._guidance(ask)
-        return _Draw(
+        return Draw(
             ask,
             shares,
             history,
@@ -185,7 +153,7 @@ class EventPlayer:
             guide.expected(self._keys, last.order if last else -1) if guide else None,
         )
 
-    def _draw_time(self, draw: _Draw) -> None:
+    def _draw_time(self, draw: Draw) -> None:
         """Decide the tick, and with it where the note is in its bar, its echoes, and the rows that may sound."""
         ask, last, expected = draw.ask, draw.last, draw.expected
         last_tick = last.tick if last else 0
@@ -222,7 +190,7 @@ class EventPlayer:
             draw.echoes = codec.echo_notes(self._keys, tick, bar, draw.history.start)
             draw.echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in draw.echoes]
 
-    def _draw_part(self, draw: _Draw) -> int:
+    def _draw_part(self, draw: Draw) -> int:
         rows, tick = draw.rows, draw.tick
         allowed = np.array(
             [
@@ -238,14 +206,16 @@ class EventPlayer:
             logits[self._notes[draw.expected.source].part] += draw.expected.rhythm
         return drawn(choose(logits, draw.draws[1], draw.temperature, 1.0, allowed))
 
-    def _draw_row(self, draw: _Draw, part: int) -> int:
+    def _draw_row(self, draw: Draw, part: int) -> int:
         drums = part == Part.DRUMS
         draw.rows[: DRUM_ROW if drums else 0] = False
         if not drums:
             draw.rows[DRUM_ROW:] = False
         if draw.guide and part == Part.BASS and draw.rows[: HIGHEST_BASS + 1].any():
             draw.rows[HIGHEST_BASS + 1 :] = False
-        logits = self._logits(2, draw.shares, [*draw.context, part, *draw.echo_rows])
+        plan = self._followed(draw.ask)
+        chord = [chord_number(plan.chord_at(draw.tick) if plan else None)] * self.follows_plan
+        logits = self._logits(2, draw.shares, [*draw.context, part, *chord, *draw.echo_rows])
         if draw.expected:
             logits[draw.expected.row] += draw.expected.pitch
         else:
@@ -256,7 +226,7 @@ class EventPlayer:
             logits = logits + bias
         return drawn(choose(logits, draw.draws[2], draw.temperature, draw.top_p, draw.rows))
 
-    def _draw_rest(self, draw: _Draw, part: int, row: int) -> Note:
+    def _draw_rest(self, draw: Draw, part: int, row: int) -> Note:
         """Duration, velocity and microtiming."""
         expected = draw.expected if draw.expected and row == draw.expected.row else None
         copied = self._seen[expected.source + 1] if expected and expected.closeness >= EXACT else None
@@ -300,7 +270,8 @@ class EventPlayer:
         After a switch of genre, the context is a primer of the new genre, or without one the start of a piece.
         """
         steer = self._steering(ask)
-        if self._step is not None and self._step.steer is steer:
+        plan = self._followed(ask)
+        if self._step is not None and self._step.steer is steer and self._step.plan is plan:
             return self._step.shares
         if self._primed and self._primed[-1][0] == self.count and self._histories[-1].genre != steer.genre:
             self.rewind(self.count)  # take back the primer of a genre that was left before a note was played
@@ -308,8 +279,10 @@ class EventPlayer:
         if self._notes and history.start == len(self._notes) and self.primers.has(steer.genre):
             history = self._prime(ask, history)
         step = self._step
-        style = steer.style(history, self._notes[-1].tick if self._notes else 0)
-        conditions, context = steer.conditions(history, style), len(self._notes) - history.start
+        last_tick = self._notes[-1].tick if self._notes else 0
+        style = steer.style(history, last_tick)
+        conditions = self._with_plan(steer.conditions(history, style), plan, last_tick)
+        context = len(self._notes) - history.start
         if step is not None and step.context == context and np.array_equal(step.conditions, conditions):
             shares = step.shares
         else:
@@ -317,7 +290,7 @@ class EventPlayer:
             if self._notes and not context:
                 seen = self._start(self._notes[-1].tick)
             shares = self._backbone.step(seen, conditions, context)
-        self._step = _StepResult(steer, context, conditions, style, shares)
+        self._step = StepResult(steer, plan, context, conditions, style, shares)
         return shares
 
     def _prime(self, ask: Ask, history: History) -> History:
@@ -338,7 +311,7 @@ class EventPlayer:
             history = self._history()
             at_start = self._notes and history.start == len(self._notes)
             seen.append(self._start(note.tick) if at_start else self._seen[-1])
-            conditions.append(self._steer.condition(history))
+            conditions.append(self._with_plan(self._steer.condition(history)[None], None, 0)[0])
             self._append(note)
         self._backbone.prefill(seen, conditions, context)
 
@@ -369,6 +342,17 @@ class EventPlayer:
             self._steer = Steering(self.bundle.manifest, ask)
         self._asked = ask
         return self._steer
+
+    def _followed(self, ask: Ask) -> Plan | None:
+        """The plan that the network is conditioned on; None where there is none, or it has not learnt to follow one."""
+        return ask.plan if self.follows_plan and ask.harmony > 0 else None
+
+    def _with_plan(self, conditions: NDArray[np.float32], plan: Plan | None, tick: int) -> NDArray[np.float32]:
+        """Conditions (lanes, size), followed by those of the plan where the network has learnt to follow one."""
+        if not self.follows_plan:
+            return conditions
+        row = plan_row(plan, tick)
+        return np.concatenate([conditions, np.tile(row, (len(conditions), 1))], 1)
 
     def _guidance(self, ask: Ask) -> PlanGuidance | None:
         """How the plan guides the next note; None where there is no plan."""

@@ -28,7 +28,7 @@ class Network(nn.Module):
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
-        self.config, self.genres = config, genres
+        self.config, self.genres, self.follows_plan = config, genres, False
         condition = condition_size(genres)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition + config.units, config.units)
         self.heads = Heads(config.units, HEAD, condition)

@@ -8,11 +8,16 @@ import pytest
 
 from instrument.models.bundle import open_bundle
 from instrument.models.catalog import open_note_bundle
+from instrument.models.notes.conditions import chord_number, plan_row
 from instrument.models.notes.player import Ask
 from instrument.music import codec
-from instrument.music.notes import Piece, tidy
+from instrument.music.chords.changes import ChordChange
+from instrument.music.chords.names import parse_chord
+from instrument.music.notes import Part, Piece, tidy
+from instrument.music.plan import Plan, PlanBar, PlannedChord
 from instrument.music.timebase import Metre, MetreMap
-from training.data.notes.events import NoteStream, Sampling, features
+from training.data.notes.events import NoteStream, Sampling, features, vary
+from training.data.notes.harmony import as_rows, chords_of
 from training.data.notes.shards import PieceInfo
 
 BUNDLE = Path(__file__).parents[3] / "models_onnx" / "lstm-band"
@@ -113,3 +118,52 @@ def test_weights_above_one_leave_the_genres_as_they_were():
     np.testing.assert_allclose(even, [2 / 3, 1 / 3])
     less = drawn({"band": 1.0, "plain": 0.0}, full=2000).shares
     np.testing.assert_allclose(less, [1 / 2, 1 / 2])
+
+
+def test_a_plan_reads_the_same_in_training_and_while_playing():
+    """The chords of a piece, as features and as the plan that a player gets."""
+    played = piece((Metre(0, 4, 4),))
+    names = [("Dm9", 0), ("G7", 96), ("C/E", 144), ("N.C.", 480), ("F", 560), ("Bb", 8 * 96)]
+    changes = as_rows([ChordChange(tick, parse_chord(name)) for name, tick in names])
+    bars = [PlanBar() for _ in range(12)]
+    for name, tick in names:
+        bar = bars[tick // 96]
+        first = bar.chords or ((PlannedChord(0, bars_chord(names, tick)),) if tick % 96 else ())
+        bars[tick // 96] = bar._replace(chords=(*first, PlannedChord(tick % 96, parse_chord(name))))
+    plan = Plan(tuple(held(bars)))
+    told = features(played, changes=changes)
+    ticks = np.concatenate([[0], codec.to_grid(played.notes)[:, 0]])
+    for i in range(len(told)):
+        np.testing.assert_array_equal(told.plan[i], plan_row(plan, int(ticks[i])))
+        assert told.chord[i] == chord_number(plan.chord_at(int(ticks[i + 1])))
+    assert (told.plan[:, 0] == 0).mean() > 0.8  # nearly everywhere there is a chord
+    unknown = features(played)
+    assert not unknown.chord.any()
+    np.testing.assert_array_equal(unknown.plan, np.tile(plan_row(None, 0), (len(unknown), 1)))
+
+
+def bars_chord(names, tick):
+    """The chord in force before a tick."""
+    return parse_chord(next(name for name, at in reversed(names) if at < tick))
+
+
+def held(bars):
+    """The bars, with the chord of the bar before where none is written."""
+    last = ()
+    for bar in bars:
+        chords = bar.chords or last
+        last = (PlannedChord(0, chords[-1].chord),) if chords else ()
+        yield bar._replace(chords=chords)
+
+
+def test_chords_are_moved_with_their_piece():
+    played = piece((Metre(0, 4, 4),))
+    changes = as_rows([ChordChange(0, parse_chord("Dm9")), ChordChange(96, parse_chord("C/E"))])
+    moved, chords = vary(played, np.random.default_rng(2), changes=changes)
+    shift = int((moved.notes[:, 2] - played.notes[:, 2])[played.notes[:, 5] != Part.DRUMS][0])
+    assert shift
+    assert [chord.root for chord in chords_of(chords)] == [(2 + shift) % 12, shift % 12]
+    assert chords_of(chords)[1].bass == (4 + shift) % 12
+    assert chords_of(chords)[0].quality == "min9"
+    unmetered, chords = vary(piece(()), np.random.default_rng(1), 0, changes)
+    assert abs(chords[1, 0] - 96 * unmetered.notes[-1, 0] / played.notes[-1, 0]) < 2

@@ -6,12 +6,17 @@ The same features as `instrument.models` builds note by note while playing (`ins
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instrument.models.notes.conditions import (
+    FARTHEST_CHANGE,
+    chord_number,
+    chord_row,
     density_of,
+    distance_shares,
     histogram_condition,
     parts_share,
     pitch_class_histograms,
@@ -20,6 +25,7 @@ from instrument.models.notes.conditions import (
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.core.ranges import AtLeastTwo, Count, NotNegative, Semitones, Share
+from training.data.notes.harmony import NO_CHANGES, Changes, PieceChords, chords_of, transposed
 from training.data.notes.shards import PieceInfo, Shards
 
 ECHOES = len(codec.ECHO_BARS)
@@ -37,7 +43,8 @@ class Features:
     `codec.FIELDS` but with pitch 0..255 and velocity 0..32; flat: bool (n,) whether the velocity may
     still be FLAT; mute: bool (n,) whether the velocity is random, and not to be learnt;
     local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
-    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `histogram_condition` of what was before.
+    (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `histogram_condition` of what was before; plan:
+    float32 (n, 58) `plan_row` at the note seen; chord: int32 (n,) `chord_number` at the note predicted.
     """
 
     seen: NDArray[np.int32]
@@ -51,14 +58,16 @@ class Features:
     local: NDArray[np.float32]
     parts: NDArray[np.float32]
     tones: NDArray[np.float32]
+    plan: NDArray[np.float32]
+    chord: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.target)
 
 
-def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Features:
+def features(piece: Piece, dynamic: bool = False, mute: bool = False, changes: Changes = NO_CHANGES) -> Features:
     """The features of a piece with at least one note. dynamic: its velocities are known to vary, as while
-    playing, so none is FLAT. mute: they are random."""
+    playing, so none is FLAT. mute: they are random. changes: its chords, as a plan would have them."""
     notes = codec.to_grid(piece.notes)
     n = len(notes)
     first = int(notes[0, 0])
@@ -110,7 +119,21 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False) -> Feature
         local,
         parts,
         histogram_condition(pitch_class_histograms(notes)),
+        *plan_features(changes, np.concatenate([[start], notes[:, 0]])),
     )
+
+
+def plan_features(changes: Changes, ticks: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """`plan_row` at each tick but the last, (n, 58), and `chord_number` at each but the first, (n,)."""
+    chords = [None, *chords_of(changes), None]  # before the first change, and after the last
+    begins = changes[:, 0]
+    at = np.searchsorted(begins, ticks, "right")
+    distance = np.append(begins, np.iinfo(np.int32).max)[at] - ticks
+    following = np.where(distance > FARTHEST_CHANGE, len(chords) - 1, at + 1)
+    rows = np.stack([chord_row(chord) for chord in chords])
+    shares = distance_shares(np.where(distance > FARTHEST_CHANGE, np.nan, distance).astype(np.float32))
+    plan = np.concatenate([rows[at], rows[following], shares], 1)[:-1]
+    return plan, np.array([chord_number(chord) for chord in chords], np.int32)[at[1:]]
 
 
 def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
@@ -124,21 +147,26 @@ def with_random_velocities(piece: Piece, rng: np.random.Generator) -> Piece:
     return Piece(notes, piece.metres)
 
 
-def vary(piece: Piece, rng: np.random.Generator, transpose: int = 6) -> Piece:
-    """A transposed copy (by -transpose .. transpose - 1 semitones, drums as they are); what has no beat
-    grid is stretched in time by up to 10 % too. Metered music is in ticks, which do not depend on tempo."""
+def vary(
+    piece: Piece, rng: np.random.Generator, transpose: int = 6, changes: Changes = NO_CHANGES
+) -> tuple[Piece, Changes]:
+    """A transposed copy of a piece and its chords (by -transpose .. transpose - 1 semitones, drums as they are); what
+    has no beat grid is stretched in time by up to 10 % too. Metered music is in ticks, which do not depend on tempo."""
     notes = np.array(piece.notes)
     pitched = notes[:, 5] != Part.DRUMS
     if transpose and pitched.any():
         low, high = notes[pitched, 2].min(), notes[pitched, 2].max()
         shift = int(np.clip(rng.integers(-transpose, transpose), -low, 127 - high))
         notes[pitched, 2] += shift
+        changes = transposed(changes, shift)
     if not piece.metres:
         stretch = rng.uniform(0.9, 1.1)
+        changes = changes.copy()
+        changes[:, 0] = np.rint((changes[:, 0] - notes[0, 0]) * stretch)
         notes[:, 0] = np.rint((notes[:, 0] - notes[0, 0]) * stretch)
         notes[:, 3] = np.maximum(1, np.rint(notes[:, 3] * stretch))
         notes = tidy(notes)
-    return Piece(notes, piece.metres)
+    return Piece(notes, piece.metres), changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +243,15 @@ class NoteStream:
         if len(piece) > longest:
             begin = int(rng.integers(0, len(piece) - longest // 2)) if rng.random() < 0.6 else 0
             piece = Piece(piece.notes[begin : begin + longest], piece.metres)
-        piece = vary(piece, rng, self.sampling.transpose)
+        piece, changes = vary(piece, rng, self.sampling.transpose, self.chords.of(info))
         dynamic = bool(rng.random() < 0.5)
         mute = dynamic and info.velocity_constant
-        return features(with_random_velocities(piece, rng) if mute else piece, dynamic, mute), genre
+        return features(with_random_velocities(piece, rng) if mute else piece, dynamic, mute, changes), genre
+
+    @cached_property
+    def chords(self) -> PieceChords:
+        """The chords of the pieces."""
+        return PieceChords(self.shards)
 
     @property
     def state(self) -> dict[str, list[int]]:

@@ -20,13 +20,14 @@ State = tuple[Tensor, Tensor]
 @dataclass(frozen=True, slots=True)
 class Config:
     """layers, units: of the LSTM; inputs: width of its input; head: hidden width of a head; dropout: of
-    inputs and outputs while training."""
+    inputs and outputs while training; plan: whether it learns to follow the chords of a plan."""
 
     layers: Count = 2
     units: Count = 448
     inputs: Count = 256
     head: Count = 160
     dropout: BelowOne = 0.1
+    plan: bool = False
 
 
 class Network(nn.Module):
@@ -34,12 +35,12 @@ class Network(nn.Module):
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
-        self.config, self.genres = config, genres
-        condition = condition_size(genres)
+        self.config, self.genres, self.follows_plan = config, genres, config.plan
+        condition = condition_size(genres, config.plan)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition, config.inputs)
         self.lstm = nn.LSTM(config.inputs, config.units, config.layers, batch_first=True, dropout=config.dropout)
         self.dropout = nn.Dropout(config.dropout)
-        self.heads = Heads(config.units, config.head, condition)
+        self.heads = Heads(config.units, config.head, condition, config.plan)
         for name, weight in self.lstm.named_parameters():
             if "weight_hh" in name:
                 for gate in weight.data.chunk(4):
@@ -65,7 +66,7 @@ class Network(nn.Module):
         """Logits of every field, (batch, steps, classes), and the states after the last step."""
         output, state = self.lstm(self.dropout(self.embed(batch["seen"], condition)), state)
         shares = self.heads.shares(self.dropout(output), condition)
-        context = contexts(batch)
+        context = contexts(batch, self.follows_plan)
         logits = {
             name: self.heads.logits(name, share, context[name]) for name, share in zip(context, shares, strict=True)
         }
@@ -110,7 +111,7 @@ class Step(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, size = network.config, condition_size(network.genres)
+    config, size = network.config, condition_size(network.genres, network.follows_plan)
     batch_size = 2
     names = [f"{kind}_{i}" for i in range(config.layers) for kind in ("hidden", "cell")]
     seen = torch.zeros(batch_size, 1, len(SEEN) + ECHOES, dtype=torch.int64)

@@ -15,6 +15,7 @@ from instrument.music import codec
 from instrument.music.notes import Part
 from training.core.recipe import Recipe
 from training.data.notes.events import features, vary
+from training.data.notes.harmony import PieceChords
 from training.data.notes.shards import PieceInfo, licences, training_pieces
 from training.data.notes.traits import traits
 from training.families.knobs import FOCUS, genre_knob, temperature_knob
@@ -81,7 +82,8 @@ class NoteBundling:
             logits, state = predictor(one, condition[:, i : i + 1], state)
             steps.append(logits)
         arrays = {"seen": example["seen"].numpy(), "condition": condition.numpy()}
-        arrays |= {f"context_{n}": c.numpy() for n, c in note_family.contexts(example).items()}
+        contexts = note_family.contexts(example, self.network.follows_plan)
+        arrays |= {f"context_{n}": c.numpy() for n, c in contexts.items()}
         return arrays | {f"logits_{n}": torch.cat([s[n] for s in steps], 1).numpy() for n in steps[0]}
 
     def licences(self) -> dict[str, str]:
@@ -114,12 +116,14 @@ class NoteBundling:
     def _example(self) -> tuple[dict[str, Tensor], Tensor]:
         """A batch of one real excerpt, and its condition."""
         info = self.compared[0]
-        piece = vary(self.shards.piece(info), np.random.default_rng(0), 0)
-        example = features(piece, dynamic=True)
+        chords = PieceChords(self.shards).of(info)
+        piece, changes = vary(self.shards.piece(info), np.random.default_rng(0), 0, chords)
+        example = features(piece, dynamic=True, changes=changes)
         rows = {n: getattr(example, n)[None, :GOLDEN_STEPS] for n in example.__slots__}
         rows["genre"] = np.full((1, rows["target"].shape[1]), max(0, self.genres.index(info.genre)), np.int32)
         batch = note_family.tensors(rows)
-        return batch, note_family.conditions(batch, len(self.genres), torch.ones(1, 4, dtype=torch.bool))
+        keep = torch.ones(1, 4, dtype=torch.bool)
+        return batch, note_family.conditions(batch, len(self.genres), keep, plan=self.network.follows_plan)
 
 
 def knobs(genres: tuple[str, ...], coarse: int = 1) -> tuple[Knob, ...]:

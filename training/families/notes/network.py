@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.models.manifest import Port
-from instrument.models.notes.conditions import DENSITIES, REGISTERS, condition_size, parts_share, share
+from instrument.models.notes.conditions import (
+    CHORD_NUMBERS,
+    DENSITIES,
+    REGISTERS,
+    condition_size,
+    parts_share,
+    plan_row,
+    share,
+)
 from instrument.music import codec
 from training.core.graphs import Graph
 
@@ -27,6 +35,7 @@ TABLES = {
     "position": (codec.POSITIONS, 24),
     "metre": (len(codec.METRES), 8),
     "gap": (codec.NO_GAP + 1, 12),
+    "chord": (CHORD_NUMBERS, 24),
 }
 ECHOES = len(codec.ECHO_BARS)
 SEEN = ("pitch", "time", "duration", "velocity", "part", "micro", "position", "metre")
@@ -39,15 +48,19 @@ HEADS: dict[str, tuple[str, ...]] = {
     "velocity": ("time", "position", "metre", "part", "pitch", "duration"),
     "micro": ("time", "position", "part", "pitch", "velocity"),
 }
+# The same of a model that follows a plan: the chord at the onset is known when the pitch is decided.
+PLAN_HEADS = HEADS | {"pitch": ("time", "position", "metre", "part", "chord") + ("pitch",) * ECHOES}
 COPYING = ("time", "pitch", "duration")  # heads with gates for echoed values
 
 
 class Embeddings(nn.Module):
-    """The tables of `TABLES`; the backbone and every head share them."""
+    """The tables of `TABLES`; the backbone and every head share them. That of chords is for models that follow a
+    plan."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: bool) -> None:
         super().__init__()
-        self.tables = nn.ModuleDict({name: nn.Embedding(*size) for name, size in TABLES.items()})
+        names = [name for name in TABLES if plan or name != "chord"]
+        self.tables = nn.ModuleDict({name: nn.Embedding(*TABLES[name]) for name in names})
         for table in self.tables.values():
             nn.init.normal_(table.weight, std=0.3)
 
@@ -62,12 +75,11 @@ def width(names: tuple[str, ...]) -> int:
 
 
 class Head(nn.Module):
-    """Logits of one field from the backbone's share (..., hidden) and embedded context."""
+    """Logits of one field from the backbone's share (..., hidden) and embedded context, `names`."""
 
-    def __init__(self, name: str, hidden: int) -> None:
+    def __init__(self, name: str, names: tuple[str, ...], hidden: int) -> None:
         super().__init__()
-        self.name = name
-        self.names = HEADS[name]
+        self.name, self.names = name, names
         self.context = nn.Linear(width(self.names), hidden, bias=False)
         self.out = nn.Linear(hidden, CLASSES[name] + (ECHOES if name in COPYING else 0))
         nn.init.normal_(self.out.weight, std=0.02)
@@ -85,21 +97,22 @@ class Head(nn.Module):
 
 
 class Heads(nn.Module):
-    """All heads in sequence over a backbone's output and the condition."""
+    """All heads in sequence over a backbone's output and the condition. plan: whether they follow a plan."""
 
-    def __init__(self, backbone: int, hidden: int, condition: int) -> None:
+    def __init__(self, backbone: int, hidden: int, condition: int, plan: bool = False) -> None:
         super().__init__()
-        self.embeddings = Embeddings()
+        self.embeddings = Embeddings(plan)
         self.hidden = hidden
         self.share = nn.Linear(backbone + condition, hidden * len(HEADS))
-        self.heads = nn.ModuleDict({name: Head(name, hidden) for name in HEADS})
+        names = PLAN_HEADS if plan else HEADS
+        self.heads = nn.ModuleDict({name: Head(name, names[name], hidden) for name in names})
 
     def shares(self, output: Tensor, condition: Tensor) -> tuple[Tensor, ...]:
         """Each head's share (..., hidden) of the backbone's output (..., backbone)."""
         return self.share(torch.cat([output, condition], -1)).split(self.hidden, -1)
 
     def logits(self, name: str, share: Tensor, context: Tensor) -> Tensor:
-        """Logits of head `name`; context (..., len(HEADS[name])): integers as `HEADS` lists them."""
+        """Logits of head `name`; context (..., columns): integers as `HEADS` or `PLAN_HEADS` lists them."""
         head = self.heads[name]
         echoed = None
         if name in COPYING:
@@ -126,7 +139,7 @@ def head_graphs(network: nn.Module) -> dict[str, Graph]:
     heads: Heads = network.heads
     found: dict[str, Graph] = {}
     for i, field in enumerate(FIELDS):
-        columns = len(HEADS[field])
+        columns = len(heads.heads[field].names)
         share, context = torch.zeros(2, 1, heads.hidden), torch.zeros(2, 1, columns, dtype=torch.int64)
         found[field] = (
             HeadGraph(heads, field),
@@ -142,12 +155,12 @@ def head_graphs(network: nn.Module) -> dict[str, Graph]:
 
 def tensors(batch: dict[str, NDArray]) -> dict[str, Tensor]:
     """A batch of `Features` as tensors of the types a network takes."""
-    kinds = {"flat": torch.bool, "mute": torch.bool} | dict.fromkeys(("local", "parts", "tones"), torch.float32)
+    kinds = {"flat": torch.bool, "mute": torch.bool} | dict.fromkeys(("local", "parts", "tones", "plan"), torch.float32)
     return {name: torch.from_numpy(a).to(kinds.get(name, torch.int64)) for name, a in batch.items()}
 
 
-def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What each head sees when the true values are fed to it (teacher forcing)."""
+def contexts(batch: dict[str, Tensor], plan: bool = False) -> dict[str, Tensor]:
+    """What each head sees when the true values are fed to it (teacher forcing). plan: for a model that follows one."""
     target = batch["target"]
     time, part, pitch, duration, velocity, _ = target.unbind(-1)
     position, metre = batch["place"].unbind(-1)
@@ -160,7 +173,7 @@ def contexts(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         "time": batch["gaps"],
         "part": torch.cat([where, echo_pitch], -1),
-        "pitch": torch.cat([where, stack(part), echo_pitch], -1),
+        "pitch": torch.cat([where, stack(part, batch["chord"]) if plan else stack(part), echo_pitch], -1),
         "duration": torch.cat([where, stack(part, pitch), echo_pitch, echo_duration], -1),
         "velocity": torch.cat([where, stack(part, pitch, duration)], -1),
         "micro": stack(time, position, part, pitch, velocity),
@@ -210,14 +223,16 @@ def divergences(logits: dict[str, Tensor], guesses: dict[str, Tensor], batch: di
     return found | {"velocity": found["velocity"] * ~batch["mute"]}
 
 
-def conditions(batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu") -> Tensor:
+def conditions(
+    batch: dict[str, Tensor], genres: int, keep: Tensor, device: torch.device | str = "cpu", plan: bool = False
+) -> Tensor:
     """Condition vectors (batch, steps, size). keep: bool (batch, 4), whether genre, density, register and
-    parts are kept for that excerpt or replaced by "none"."""
+    parts are kept for that excerpt or replaced by "none". plan: for a model that follows one."""
     genre = torch.where(keep[:, None, 0], batch["genre"] + 1, 0)
     local = batch["local"].clone()
     local[~keep[:, 1], :, 0] = torch.nan
     local[~keep[:, 2], :, 1] = torch.nan
-    parts = torch.where(keep[:, None, 3:], batch["parts"], torch.from_numpy(parts_share(())))
+    parts = torch.where(keep[:, None, 3:4], batch["parts"], torch.from_numpy(parts_share(())))
     out = torch.cat(
         [
             F.one_hot(genre.long(), genres + 1).float(),
@@ -225,14 +240,22 @@ def conditions(batch: dict[str, Tensor], genres: int, keep: Tensor, device: torc
             torch.from_numpy(share(local[..., 1].numpy(), REGISTERS)),
             parts,
             batch["tones"],
+            *([batch["plan"]] if plan else []),
         ],
         -1,
     )
-    assert out.shape[-1] == condition_size(genres)
+    assert out.shape[-1] == condition_size(genres, plan)
     return out.to(device)
 
 
+def without_plan(batch: dict[str, Tensor], without: Tensor) -> dict[str, Tensor]:
+    """The batch with an unknown plan in these excerpts, bool (batch,)."""
+    plan = torch.where(without[:, None, None], torch.from_numpy(plan_row(None, 0)), batch["plan"])
+    return batch | {"plan": plan, "chord": torch.where(without[:, None], 0, batch["chord"])}
+
+
 CONDITIONED = ("inputs.weight", "heads.share.weight")  # parameters whose last columns multiply the condition
+CHORD_TABLE, CHORD_INPUT = "heads.embeddings.tables.chord.weight", "heads.heads.pitch.context.weight"
 
 
 def adopted(
@@ -240,13 +263,19 @@ def adopted(
 ) -> dict[str, Tensor]:
     """The weights of a network with the genres `theirs`, for one with the genres `mine` and parameters like `shapes`: a
     genre that it does not know starts as "none". Conditions that it did not know, which come last, start with weights
-    of 0."""
+    of 0, and so does the chord that a head sees."""
     if "heads.share.weight" not in weights:
         return weights
     columns = [theirs.index(genre) + 1 if genre in theirs else 0 for genre in mine]
     out = dict(weights)
+    plan = CHORD_TABLE in shapes
+    if plan and CHORD_TABLE not in weights:
+        out[CHORD_TABLE] = shapes[CHORD_TABLE]
+        at = width(PLAN_HEADS["pitch"][: PLAN_HEADS["pitch"].index("chord")])
+        before, after = weights[CHORD_INPUT].tensor_split([at], 1)
+        out[CHORD_INPUT] = torch.cat([before, before.new_zeros(len(before), TABLES["chord"][1]), after], 1)
     for name in CONDITIONED:
-        inputs = shapes[name].shape[1] - condition_size(len(mine))
+        inputs = shapes[name].shape[1] - condition_size(len(mine), plan)
         before, condition = weights[name][:, :inputs], weights[name][:, inputs:]
         rest = condition[:, 1 + len(theirs) :]
         missing = shapes[name].shape[1] - inputs - 1 - len(mine) - rest.shape[1]

@@ -22,12 +22,12 @@ from training.families.notes.yardstick import Score, score_pieces
 class Train(tasks.Train):
     """Settings of the models of notes, in addition to those of every family.
 
-    sequence_length: notes of an excerpt in a batch; keep_genre, keep_density, keep_register, keep_parts: probability
-    that this part of the condition is kept and not replaced by "none" (condition dropout); state_reset: probability
-    that the recurrent state of an excerpt is set to zero; teacher: bundle or checkpoint of a model of notes to distil
-    from (Hinton et al., 2015), "" for none: the weight of its predictions goes from 1 to 0, and parameters of the same
-    name and shape (embeddings, heads) start as the teacher's; valid_pieces, valid_notes: of each genre, for
-    validation.
+    sequence_length: notes of an excerpt in a batch; keep_genre, keep_density, keep_register, keep_parts, keep_plan:
+    probability that this part of the condition is kept and not replaced by "none" (condition dropout);
+    state_reset: probability that the recurrent state of an excerpt is set to zero; teacher: bundle or checkpoint of a
+    model of notes to distil from (Hinton et al., 2015), "" for none: the weight of its predictions goes from 1 to 0,
+    and parameters of the same name and shape (embeddings, heads) start as the teacher's; valid_pieces, valid_notes: of
+    each genre, for validation.
     """
 
     sequence_length: Count = 128
@@ -35,6 +35,7 @@ class Train(tasks.Train):
     keep_density: Share = 0.5
     keep_register: Share = 0.5
     keep_parts: Share = 0.7
+    keep_plan: Share = 0.7
     state_reset: Share = 0.03
     teacher: str = ""
     valid_pieces: Count = 8
@@ -66,12 +67,15 @@ class NoteTask:
         """Nats a note, in all and by field."""
         train = self.train
         keep = torch.from_numpy(
-            rng.random((train.batch_size, 4))
-            < (train.keep_genre, train.keep_density, train.keep_register, train.keep_parts)
+            rng.random((train.batch_size, 5))
+            < (train.keep_genre, train.keep_density, train.keep_register, train.keep_parts, train.keep_plan)
         )
         stay = torch.from_numpy(rng.random(train.batch_size) >= train.state_reset).to(self.device)
         batch = note_family.tensors(self.stream.next(train.sequence_length))
-        condition = note_family.conditions(batch, len(self.genres), keep, self.device)
+        batch = note_family.without_plan(batch, ~keep[:, 4])
+        condition = note_family.conditions(batch, len(self.genres), keep, self.device, network.follows_plan)
+        if self.teacher is not None:
+            known = note_family.conditions(batch, len(self.genres), keep, self.device, self.teacher.follows_plan)
         batch = {name: value.to(self.device) for name, value in batch.items()}
         before = self.memory or network.initial(train.batch_size)
         state = tuple(s * stay.view(1, -1, *[1] * (s.dim() - 2)) for s in before)
@@ -82,7 +86,7 @@ class NoteTask:
         if self.teacher is not None:
             share = 1 - progress**2
             with torch.no_grad():
-                guesses, _ = self.teacher(batch, condition, self.teacher.initial(train.batch_size))
+                guesses, _ = self.teacher(batch, known, self.teacher.initial(train.batch_size))
             apart = note_family.divergences(logits, guesses, batch)
             total = (1 - share) * total + share * sum(value.mean() for value in apart.values())
         return {"total": total} | nats

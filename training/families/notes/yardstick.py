@@ -35,6 +35,7 @@ class Predictor(Protocol):
     """A network, or a bundle that answers like one."""
 
     genres: int
+    follows_plan: bool
 
     def initial(self, batch_size: int) -> Any:
         """States before the start."""
@@ -120,14 +121,14 @@ def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, P
 def predictions(
     predictor: Predictor, group: Sequence[tuple[str, Piece]], genres: tuple[str, ...]
 ) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
-    """Predictions for the notes of some pieces in a batch, conditioned on the genre alone: the number of the
-    window's first note, the batch, which of its steps (batch, steps) are scored, and the logits."""
+    """Predictions for the notes of some pieces in a batch, conditioned on the genre alone, without a plan: the number
+    of the window's first note, the batch, which of its steps (batch, steps) are scored, and the logits."""
     pieces_features = [features(piece) for _, piece in group]
     numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
     keep = torch.from_numpy((numbers >= 0)[:, None] & (np.arange(4) == 0))
     state = predictor.initial(len(group))
     for at, batch, valid in _windows(pieces_features, np.maximum(numbers, 0)):
-        condition = note_family.conditions(batch, len(genres), keep)
+        condition = note_family.conditions(batch, len(genres), keep, plan=predictor.follows_plan)
         logits, state = predictor(batch, condition, state)
         yield at, batch, valid, logits
 

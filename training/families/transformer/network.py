@@ -30,7 +30,8 @@ MASKED = -1e9  # added to the score of what may not be attended to
 class Config:
     """layers, width: of the residual stream; query_heads; key_heads: heads of keys and values (2: one measures in
     notes, one in ticks); feedforward: hidden width between attentions; context: notes that a step attends to, itself
-    included; head: hidden width of an output head; dropout: of the input and output of every layer while training."""
+    included; head: hidden width of an output head; dropout: of the input and output of every layer while training;
+    plan: whether it learns to follow the chords of a plan."""
 
     layers: Count = 4
     width: Count = 256
@@ -47,6 +48,8 @@ class Config:
             raise ValueError(f"width = {self.width} must be a multiple of 4 * query_heads, {4 * self.query_heads}")
         if self.query_heads % self.key_heads:
             raise ValueError(f"query_heads = {self.query_heads} must be a multiple of key_heads, {self.key_heads}")
+
+    plan: bool = False
 
 
 class Layer(nn.Module):
@@ -132,12 +135,12 @@ class Network(nn.Module):
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
-        self.config, self.genres = config, genres
-        condition = condition_size(genres)
+        self.config, self.genres, self.follows_plan = config, genres, config.plan
+        condition = condition_size(genres, config.plan)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.heads = Heads(config.width, config.head, condition)
+        self.heads = Heads(config.width, config.head, condition, config.plan)
         pairs = config.width // config.query_heads // 2
         first, last = NOTE_PERIODS
         notes = [POSITION_PERIOD / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
@@ -191,7 +194,7 @@ class Network(nn.Module):
         position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % POSITION_PERIOD
         output, new = self.trunk(seen, condition, position, mask, tuple(past) if gone else ())
         shares = self.heads.shares(self.dropout(output), condition)
-        context = contexts(batch)
+        context = contexts(batch, self.follows_plan)
         logits = {
             name: self.heads.logits(name, share, context[name]) for name, share in zip(context, shares, strict=True)
         }
@@ -223,7 +226,7 @@ class Step(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, size = network.config, condition_size(network.genres)
+    config, size = network.config, condition_size(network.genres, network.follows_plan)
     batch_size, steps, gone = 2, 3, 5
     remembered = 2 * config.key_heads * (config.width // config.query_heads)
     seen = torch.zeros(batch_size, steps, len(SEEN) + ECHOES, dtype=torch.int64)

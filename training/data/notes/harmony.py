@@ -1,0 +1,117 @@
+"""The chord changes of prepared pieces, kept beside their shards, for players that learn to follow a plan.
+
+`chords.npz` of a prepared folder holds `starts` (pieces + 1,) and `changes` (m, 4) int32: tick, root (-1: no chord),
+index in `QUALITIES`, bass. The changes of piece i of the index are rows starts[i] .. starts[i + 1].
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instrument.errors import HocketError
+from instrument.music.chords.analysis import recognise
+from instrument.music.chords.changes import ChordChange, block_chords, marked_chords
+from instrument.music.chords.names import QUALITIES, Chord
+from instrument.music.notes import Part, Piece
+from training.data.notes.chords import written_chords
+from training.data.notes.shards import PieceInfo, Shards
+
+NAME = "chords.npz"
+BATCH_PIECES = 200
+INDEX = {quality: i for i, quality in enumerate(QUALITIES)}
+Changes = NDArray[np.int32]
+NO_CHANGES: Changes = np.zeros((0, 4), np.int32)
+
+
+class PieceChords:
+    """The chord changes of all pieces of a prepared folder; without the file, of none."""
+
+    def __init__(self, shards: Shards) -> None:
+        """HocketError if the file does not belong to these shards."""
+        path = shards.folder / NAME
+        self._starts: NDArray[np.int64] = np.zeros(len(shards.pieces) + 1, np.int64)
+        self._changes = NO_CHANGES
+        if path.exists():
+            with np.load(path, allow_pickle=False) as kept:
+                starts, self._changes = kept["starts"], kept["changes"]
+            if len(starts) != len(self._starts) or starts[-1] != len(self._changes):
+                raise HocketError(f"{path} belongs to other pieces: delete it and prepare the folder again")
+            self._starts = starts
+        self._numbers = {(p.shard, p.start): i for i, p in enumerate(shards.pieces)}
+
+    def of(self, info: PieceInfo) -> Changes:
+        """The changes (n, 4) of a piece, in order."""
+        number = self._numbers[info.shard, info.start]
+        return self._changes[self._starts[number] : self._starts[number + 1]]
+
+
+def write(shards: Shards, jobs: int = 0) -> None:
+    """Find the chords of all pieces of a folder, and write them beside its shards. jobs: processes, 0 = one a
+    processor."""
+    count = len(shards.pieces)
+    groups = [range(i, min(i + BATCH_PIECES, count)) for i in range(0, count, BATCH_PIECES)]
+    with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        found = [rows for group in pool.map(_of_batch, [shards.folder] * len(groups), groups) for rows in group]
+    starts = np.cumsum([0, *map(len, found)])
+    changes = np.concatenate(found) if found else NO_CHANGES
+    partial = shards.folder / f"{NAME}.partial.npz"
+    np.savez_compressed(partial, starts=starts, changes=changes)
+    partial.replace(shards.folder / NAME)
+
+
+def _of_batch(folder: Path, numbers: Sequence[int]) -> list[Changes]:
+    shards = Shards.open(folder)
+    sources = {info.path: info for info in shards.pieces if not info.realised}
+    return [as_rows(changes_of(shards, shards.pieces[number], sources)) for number in numbers]
+
+
+def changes_of(shards: Shards, info: PieceInfo, sources: dict[str, PieceInfo]) -> list[ChordChange]:
+    """The chords written in a piece, or recognised. Those of a full band made by rule are its source's, by which it
+    was made. Without pitched notes there are none."""
+    source = sources.get(info.path.rpartition(" [")[0]) if info.realised else None
+    if source is not None:
+        piece = shards.piece(source)
+        if written := marked_chords(piece) or block_chords(piece):
+            return written
+    piece = shards.piece(info)
+    if not (piece.notes[:, 5] != Part.DRUMS).any():
+        return []
+    if (written := written_chords(piece, info.dataset)) is not None:
+        return written
+    beats, chords = recognise(Piece(np.asarray(piece.notes), piece.metres), None)
+    return [ChordChange(int(tick), chord) for tick, chord in zip(beats.edges, chords, strict=False)]
+
+
+def as_rows(changes: Sequence[ChordChange]) -> Changes:
+    """Rows (n, 4) of changes, without repeats of the same chord."""
+    rows: list[tuple[int, int, int, int]] = []
+    last: Chord | None = None
+    for tick, chord in sorted({change.tick: change for change in changes}.values()):
+        if chord != last:
+            root, bass = (-1, -1) if chord.root is None or chord.bass is None else (chord.root, chord.bass)
+            rows.append((tick, root, INDEX[chord.quality], bass))
+            last = chord
+    return np.array(rows, np.int32).reshape(-1, 4)
+
+
+def chords_of(changes: Changes) -> list[Chord]:
+    """The chords of changes (n, 4)."""
+    qualities = list(QUALITIES)
+    return [
+        Chord(None, qualities[quality], None) if root < 0 else Chord(root, qualities[quality], bass)
+        for _, root, quality, bass in changes.tolist()
+    ]
+
+
+def transposed(changes: Changes, semitones: int) -> Changes:
+    """The same changes, higher by this many semitones."""
+    out = changes.copy()
+    for column in (1, 3):
+        out[:, column] = np.where(out[:, column] < 0, -1, (out[:, column] + semitones) % 12)
+    return out
