@@ -24,7 +24,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
-from training.core import checkpoint, renames
+from training.core import checkpoint
 from training.core.interrupts import Interrupts
 from training.core.muon import Muon
 from training.core.recipe import Recipe
@@ -294,8 +294,8 @@ class Run:
         kept, facts = checkpoint.load(path)
         if facts["data_hash"] != self.task.data_hash or tuple(facts["genres"]) != self.genres:
             raise HocketError(f"{path} was trained on other data: give another --run folder, or the same data")
-        was, now = renames.settings(facts["recipe"]), json.loads(json.dumps(recipe_table(self.recipe)))
-        if was["model"] != now["model"] or was["train"]["batch_size"] != now["train"]["batch_size"]:
+        was = recipe_from(facts["recipe"], str(path))
+        if was.model != self.recipe.model or was.train.batch_size != self.recipe.train.batch_size:
             raise HocketError(f"{path} was made by another recipe: give another --run folder, or the same recipe")
         self._restore(kept, facts["stream"])
         self.standing.restore(facts)

@@ -42,7 +42,8 @@ def test_a_recipe(name, slug, family, batches, batch_size, learning_rate):
     train = recipe.train
     assert (recipe.slug, recipe.family) == (slug, family)
     assert (train.batches, train.batch_size, train.learning_rate) == (batches, batch_size, learning_rate)
-    assert recipe.data.ship_only is True
+    shipped = not name.endswith("-smoke")  # all but these say so themselves; others train on one's own music
+    assert recipe.data.ship_only is shipped
 
 
 def test_settings_of_recipes():

@@ -61,6 +61,20 @@ SWITCHES = (
     "on; after a switch to it in mid-play from each other genre; and before. Heard: bars 1-2 reach 80 % of the rate on "
     "real pieces. Primers, where a bundle has them, were chosen with the same classifier, in other switches."
 )
+PLAN = (
+    "Progressions of the genre, each figure with the plan / played without it, the knob Harmony at .5. Strong beats "
+    "are the first and the middle one of a bar: share of the notes that are tones of the chord. Bass: root or fifth at "
+    "the changes. Root heard: by the analyser, at each beat. Clash: share of the time with a semitone or minor ninth. "
+    "Entropy of the melody's pitches in bits."
+)
+PLAN_COLUMNS = {
+    "melody": "melody, strong beats",
+    "chords": "chords, strong beats",
+    "bass": "bass at changes",
+    "heard": "root heard",
+    "clash": "clash",
+    "entropy": "melody entropy",
+}
 COPYING = (
     "Longest run of notes that the long runs of a genre have in common with one training piece, in any key: the same "
     "intervals and the same rhythm in the top line of a part. Next to it, the same of as many notes of held-out pieces "
@@ -213,6 +227,17 @@ def knob_summary(figures: dict[str, Any]) -> str:
     )
 
 
+def plan_rows(figures: dict[str, Any]) -> Rows:
+    """With the plan / without, by genre."""
+    return {
+        genre: {
+            title: f"{_share(found['plan'][name])} / {_share(found['none'][name])}"
+            for name, title in PLAN_COLUMNS.items()
+        }
+        for genre, found in figures["plan"].items()
+    }
+
+
 def switch_rows(figures: dict[str, Any]) -> Rows:
     """Switches by the genre switched to."""
     numbers = ("real", "bars 1-2", "bars 3-4", "unswitched", "share")
@@ -253,6 +278,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
             {},
         ),
         Section("Density and register", f"{KNOBS}{knob_summary(figures)}.", knob_rows(figures)),
+        *([Section("Chords of a plan", PLAN, plan_rows(figures))] if "plan" in figures else []),
         Section("Switches of genre", SWITCHES, switch_rows(figures)),
         Section("Metre", METRE, metre_rows(figures)),
         Section(

@@ -19,7 +19,7 @@ from instrument.errors import HocketError
 from instrument.music.midifile import read_midi, write_midi
 from instrument.music.notes import Part, Piece, tidy
 from training.data import sources
-from training.data.notes import midi, prepare, writing
+from training.data.notes import harmony, midi, prepare, writing
 from training.data.notes.prepare import _read_batch
 from training.data.notes.shards import INDEX_NAME, Shards, licence_allows_shipping, shard_name
 
@@ -153,6 +153,22 @@ def test_selection_and_licences(collection, tmp_path):
     assert paths(drums_only=False, realised=False) == ["lead/copy.mid"]
     assert not licence_allows_shipping("LMMS repository licence GPL-2.0")
     assert licence_allows_shipping("Creative Commons Attribution-ShareAlike 4.0")
+
+
+def test_the_chords_of_every_piece_are_kept(collection, tmp_path):
+    shards = prepare.prepare(collection, tmp_path / "out", jobs=1)
+    chords = harmony.PieceChords(shards)
+    for info in shards.pieces:
+        changes = chords.of(info)
+        assert (len(changes) > 0) == (not info.drums_only)
+        assert (np.diff(changes[:, 0]) > 0).all()
+    before = (tmp_path / "out" / harmony.NAME).read_bytes()
+    (tmp_path / "out" / harmony.NAME).unlink()
+    prepare.prepare(collection, tmp_path / "out", jobs=1)  # complete but for the chords
+    assert (tmp_path / "out" / harmony.NAME).read_bytes() == before
+    np.savez(tmp_path / "out" / harmony.NAME, starts=np.zeros(1, np.int64), changes=harmony.NO_CHANGES)
+    with pytest.raises(HocketError, match="belongs to other pieces"):
+        harmony.PieceChords(shards)
 
 
 def test_pieces_can_be_weighed_and_left_out(collection, tmp_path):

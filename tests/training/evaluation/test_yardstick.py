@@ -25,6 +25,7 @@ class Uniform:
     """Finds everything equally likely."""
 
     genres = 1
+    follows_plan = False
 
     def initial(self, batch_size: int) -> None:
         return None

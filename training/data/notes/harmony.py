@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,12 @@ def write(shards: Shards, jobs: int = 0) -> None:
     processor."""
     count = len(shards.pieces)
     groups = [range(i, min(i + BATCH_PIECES, count)) for i in range(0, count, BATCH_PIECES)]
-    with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        found = [rows for group in pool.map(_of_batch, [shards.folder] * len(groups), groups) for rows in group]
+    folders = [shards.folder] * len(groups)
+    if jobs == 1 or len(groups) < 2:
+        found = [rows for group in map(_of_batch, folders, groups) for rows in group]
+    else:
+        with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+            found = [rows for group in pool.map(_of_batch, folders, groups) for rows in group]
     starts = np.cumsum([0, *map(len, found)])
     changes = np.concatenate(found) if found else NO_CHANGES
     partial = shards.folder / f"{NAME}.partial.npz"
@@ -72,18 +77,20 @@ def _of_batch(folder: Path, numbers: Sequence[int]) -> list[Changes]:
 
 
 def changes_of(shards: Shards, info: PieceInfo, sources: dict[str, PieceInfo]) -> list[ChordChange]:
-    """The chords written in a piece, or recognised. Those of a full band made by rule are its source's, by which it
-    was made. Without pitched notes there are none."""
-    source = sources.get(info.path.rpartition(" [")[0]) if info.realised else None
-    if source is not None:
-        piece = shards.piece(source)
-        if written := marked_chords(piece) or block_chords(piece):
-            return written
+    """The chords written in a piece, or recognised where none can be read. Those of a full band made by rule are its
+    source's, by which it was made. Without pitched notes there are none."""
     piece = shards.piece(info)
     if not (piece.notes[:, 5] != Part.DRUMS).any():
         return []
-    if (written := written_chords(piece, info.dataset)) is not None:
-        return written
+    source = sources.get(info.path.rpartition(" [")[0]) if info.realised else None
+    with suppress(HocketError):
+        if source is not None:
+            lead_sheet = shards.piece(source)
+            written = marked_chords(lead_sheet) or block_chords(lead_sheet)
+        else:
+            written = written_chords(piece, info.dataset) or []
+        if written:
+            return written
     beats, chords = recognise(Piece(np.asarray(piece.notes), piece.metres), None)
     return [ChordChange(int(tick), chord) for tick, chord in zip(beats.edges, chords, strict=False)]
 

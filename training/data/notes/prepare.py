@@ -29,7 +29,7 @@ from instrument.music.notes import Part, Piece
 from instrument.music.reading import RULES_VERSION
 from training.data import sources
 from training.data.batches import CANNOT_WRITE, work_through
-from training.data.notes import midi
+from training.data.notes import harmony, midi
 from training.data.notes.full_bands import FullBands
 from training.data.notes.label_report import TrackLabel, report, track_labels
 from training.data.notes.shards import INDEX_NAME, INDEX_VERSION, Index, PieceInfo, Shards, shard_name
@@ -122,6 +122,7 @@ def prepare(
     source_hash = _digest(msgspec.json.encode(options))
     if (done := _finished(out, source_hash)) is not None:
         console.print(f"{out} is complete: {len(done.pieces)} pieces, data {done.data_hash[:12]}")
+        _find_chords(done, jobs, console)
         return done
     started = time.monotonic()
     try:
@@ -129,8 +130,10 @@ def prepare(
         cache.mkdir(parents=True, exist_ok=True)
         batches = [found[i : i + BATCH_FILES] for i in range(0, len(found), BATCH_FILES)]
         keys = _read_all(source, batches, cache, jobs or os.cpu_count() or 1, console)
+        (out / harmony.NAME).unlink(missing_ok=True)
         shards = _merge(keys, cache, out, weights, bands, source_hash, console)
         shutil.rmtree(cache)
+        _find_chords(shards, jobs, console)
     except OSError as error:
         raise HocketError(f"{out} cannot be written: {error}") from error
     notes = sum(p.count for p in shards.pieces)
@@ -139,6 +142,12 @@ def prepare(
     if (out / WARNINGS_NAME).exists():
         console.print(f"some files are damaged, and the rest of them was read: see {out / WARNINGS_NAME}")
     return shards
+
+
+def _find_chords(shards: Shards, jobs: int, console: Console) -> None:
+    if not (shards.folder / harmony.NAME).exists():
+        console.print("finding the chords of the pieces")
+        harmony.write(shards, jobs)
 
 
 def _finished(out: Path, source_hash: str) -> Shards | None:

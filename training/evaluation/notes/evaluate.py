@@ -15,6 +15,7 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, bundle_bytes, open_bundle
 from instrument.models.catalog import find_model, open_note_bundle
 from instrument.models.manifest import Manifest
+from instrument.models.notes.event_player import EventPlayer
 from instrument.models.notes.musicvae import MusicVaePlayer
 from instrument.models.notes.player import NotePlayer
 from instrument.music.notes import Part, Piece
@@ -34,6 +35,7 @@ from training.evaluation.notes.key_lock import key_lock
 from training.evaluation.notes.likelihood import field_nats
 from training.evaluation.notes.long_run import judged, long_runs
 from training.evaluation.notes.obedience import obedience
+from training.evaluation.notes.plan_following import plan_following
 from training.evaluation.notes.reconstruction import reconstruction
 from training.evaluation.notes.survey import analyses, forms, key_estimator, metres, real_pieces
 from training.evaluation.notes.switching import switching
@@ -181,6 +183,9 @@ def evaluate(
         done.figures["key_lock"] = [] if _drums(manifest) else key_lock(player, manifest)
     with stage("obedience", "density and register"):
         done.figures["obedience"] = obedience(player, manifest)
+    if isinstance(player, EventPlayer):
+        with stage("plan", "chords of a plan"):
+            done.figures["plan"] = plan_following(player, manifest)
     with stage("switching", "switches of genre"):
         done.figures["switching"] = _switching(player, manifest, held)
     with stage("long_runs", "long runs"):
