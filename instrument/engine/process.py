@@ -24,7 +24,7 @@ from types import FrameType
 
 from msgspec.structs import replace
 
-from instrument import __version__, last_resort, log
+from instrument import __version__, last_resort, log, memory
 from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
 from instrument.engine.in_use import InUse
@@ -56,6 +56,7 @@ logger = logging.getLogger("instrument.engine.process")  # __name__ is "__main__
 
 CRASHED = "the engine ended while it was used: choose another model, or this one again to try it"
 BEGINS_WITH_DEFAULT = "begins with the default patch"
+MEMORY = 4 << 30  # bytes that the engine may hold; the models' share is limited in `models.runtime`
 QUIT_S = 10  # if ending takes longer, the process exits at once
 SWITCH_S = 0.0001  # how long a thread may hold the interpreter lock while another waits
 
@@ -158,6 +159,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     if options.record:
         control.record(options.record)
     _end_on_signals_and_errors(control)
+    memory.watch(MEMORY, _end_for_memory)
     gc.collect()
     gc.freeze()  # the collector skips what is loaded, so later collections are short
     priority.set_realtime_priority_of_process(
@@ -262,6 +264,12 @@ def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: MixT
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }
     path.write_text(json.dumps(table), "utf-8")
+
+
+def _end_for_memory(held: int) -> None:
+    """End the process at once; its client starts another, without the sound models that may be the cause."""
+    logger.critical("the engine holds %d MB of memory, more than the limit of %d", held >> 20, MEMORY >> 20)
+    os._exit(1)
 
 
 def _end_on_signals_and_errors(control: Control) -> None:

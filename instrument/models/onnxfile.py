@@ -12,15 +12,19 @@ from instrument.errors import HocketError
 
 MAX_BYTES = 64 << 20
 MAX_OPSET = 23
+MAX_IR = 11  # of the oldest onnxruntime that Hocket runs with
 MAX_NODES = 5000
 # Field numbers of onnx.proto.
-MODEL_GRAPH, MODEL_OPSET, MODEL_FUNCTIONS = 7, 8, 25
+MODEL_IR, MODEL_GRAPH, MODEL_OPSET, MODEL_FUNCTIONS = 1, 7, 8, 25
 OPSET_DOMAIN, OPSET_VERSION = 1, 2
-GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
-NODE_ATTRIBUTE, NODE_OP, NODE_DOMAIN = 5, 4, 7
+GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_SPARSE = 1, 5, 11, 15
+NODE_INPUT, NODE_OUTPUT, NODE_ATTRIBUTE, NODE_OP, NODE_DOMAIN = 1, 2, 5, 4, 7
+VALUE_NAME = 1
 ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS = 5, 6, 10, 11
-TENSOR_DIMS, TENSOR_EXTERNAL, TENSOR_LOCATION = 1, 13, 14
+TENSOR_DIMS, TENSOR_NAME, TENSOR_EXTERNAL, TENSOR_LOCATION = 1, 8, 13, 14
 MAX_ELEMENTS = 64 << 20
+# Operator -> which of its inputs set the size of its output by their values.
+SIZES = {"ConstantOfShape": (0,), "Expand": (1,), "Pad": (1,), "Range": (0, 1, 2), "Reshape": (1,), "Tile": (1,)}
 
 
 def check_graph(data: bytes, allowed: frozenset[str], name: str) -> None:
@@ -88,6 +92,9 @@ def _check_model(data: memoryview, allowed: frozenset[str]) -> None:
         if number == MODEL_GRAPH:
             graphs += 1
             _check_graph(_message(value), allowed)
+        elif number == MODEL_IR:
+            if not isinstance(value, int) or not 1 <= value <= MAX_IR:
+                raise _Refused(f"its IR version is {value}, at most {MAX_IR} is read")
         elif number == MODEL_FUNCTIONS:
             raise _Refused("it defines functions of its own")
         elif number == MODEL_OPSET:
@@ -105,10 +112,13 @@ def _check_model(data: memoryview, allowed: frozenset[str]) -> None:
 
 def _check_graph(data: memoryview, allowed: frozenset[str]) -> None:
     nodes = elements = 0
+    weights = {_name_in(_message(v), TENSOR_NAME) for number, v in _fields(data) if number == GRAPH_INITIALIZER}
+    inputs = {_name_in(_message(v), VALUE_NAME) for number, v in _fields(data) if number == GRAPH_INPUT}
+    given = inputs - weights  # names whose values depend on what the graph is fed
     for number, value in _fields(data):
         if number == GRAPH_NODE:
             nodes += 1
-            _check_node(_message(value), allowed)
+            _check_node(_message(value), allowed, given)
         elif number == GRAPH_INITIALIZER:
             elements += _check_tensor(_message(value))
         elif number == GRAPH_SPARSE:
@@ -119,22 +129,35 @@ def _check_graph(data: memoryview, allowed: frozenset[str]) -> None:
         raise _Refused(f"its weights have {elements} elements, at most {MAX_ELEMENTS} are read")
 
 
-def _check_node(data: memoryview, allowed: frozenset[str]) -> None:
-    op = domain = ""
-    for number, value in _fields(data):
-        if number == NODE_OP:
-            op = _text(value)
-        elif number == NODE_DOMAIN:
-            domain = _text(value)
-        elif number == NODE_ATTRIBUTE:
-            for inner, what in _fields(_message(value)):
-                if inner in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
-                    raise _Refused("an operator holds a graph of its own")
-                if inner in (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS):
-                    _check_tensor(_message(what))
+def _name_in(data: memoryview, field: int) -> str:
+    """The name in a message, empty where it has none."""
+    return next((_text(value) for number, value in _fields(data) if number == field), "")
+
+
+def _check_node(data: memoryview, allowed: frozenset[str], given: set[str]) -> None:
+    """given: names whose values depend on what the graph is fed; those of this node's outputs are added. Nodes come in
+    the order in which they run."""
+    fields = list(_fields(data))
+    op, domain = (_name_in(data, field) for field in (NODE_OP, NODE_DOMAIN))
     called = op if domain in ("", "ai.onnx") else f"{domain}:{op}"
     if called not in allowed:
         raise _Refused(f"operator {called!r} is not among those of its family")
+    inputs = [_text(value) for number, value in fields if number == NODE_INPUT]
+    if any(inputs[at] in given for at in SIZES.get(op, ()) if at < len(inputs)):
+        raise _Refused(f"the size of what {op} gives depends on the values that the graph is fed")
+    if op != "Shape" and given.intersection(inputs):  # a shape depends on no value
+        given.update(_text(value) for number, value in fields if number == NODE_OUTPUT)
+    for number, value in fields:
+        if number == NODE_ATTRIBUTE:
+            _check_attribute(_message(value))
+
+
+def _check_attribute(data: memoryview) -> None:
+    for number, value in _fields(data):
+        if number in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
+            raise _Refused("an operator holds a graph of its own")
+        if number in (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS):
+            _check_tensor(_message(value))
 
 
 def _check_tensor(data: memoryview) -> int:

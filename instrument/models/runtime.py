@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 
+MEMORY = 2 << 30  # bytes that all graphs of a process may take; more is an error of the graph that asks for it
 LARGEST = 1e9  # an output beyond it is no result of a whole network
 
 
@@ -19,6 +20,10 @@ def _onnxruntime():  # type: ignore[no-untyped-def]
     except ImportError as error:
         raise HocketError(f"onnxruntime cannot be loaded ({error}): pip install onnxruntime") from error
     onnxruntime.set_default_logger_severity(4)
+    device = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(device, onnxruntime.OrtArenaCfg(MEMORY, -1, -1, -1))
     return onnxruntime
 
 
@@ -32,6 +37,8 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.use_env_allocators", "1")  # with the limit on memory
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")  # they would take many times longer
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.disable_quant_qdq", str(int(unpacked)))
         options.log_severity_level = 4

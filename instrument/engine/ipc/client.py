@@ -9,7 +9,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Client, Connection, answer_challenge, deliver_challenge
 from pathlib import Path
 
 from instrument.engine.ipc import instance
@@ -29,6 +29,7 @@ from instrument.processes import command
 
 _LONGEST_REPORT = 1 << 24  # bytes
 ANOTHER_RUNS = 3  # exit status of an engine whose state folder is in use by another
+_SILENT_S = 3.0  # how long an engine may take to answer a new connection
 _BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest are dropped
 
 
@@ -159,7 +160,11 @@ def _dial(state: Path) -> Connection | None:
     """A connection, None if no engine listens."""
     family, address = instance.address(state)
     try:
-        return Client(address, family, authkey=instance.authkey(state))
+        connection = Client(address, family)
+        with instance.patience(connection, _SILENT_S):  # an engine that hangs
+            answer_challenge(connection, instance.authkey(state))
+            deliver_challenge(connection, instance.authkey(state))
+        return connection
     except (OSError, EOFError):
         return None
     except AuthenticationError as error:

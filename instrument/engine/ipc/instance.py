@@ -8,7 +8,9 @@ import secrets
 import socket
 import sys
 import tempfile
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
@@ -73,6 +75,18 @@ def address(state: Path) -> tuple[str, str]:
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise HocketError(f"{folder} is not private to you: remove it, or set HOCKET_HOME to a shorter path")
     return "AF_UNIX", str(folder / "engine.sock")
+
+
+@contextmanager
+def patience(connection: Connection, seconds: float) -> Iterator[None]:
+    """Hang up if what is done inside takes longer, as the other end is silent. OSError or EOFError then comes of it."""
+    timer = threading.Timer(seconds, hang_up, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def hang_up(connection: Connection) -> None:

@@ -341,9 +341,13 @@ def encode(message: Envelope | AnyReport) -> bytes:
 def decode_command(data: bytes) -> Envelope:
     """Decode a command. Raises HocketError for anything else."""
     try:
-        return _commands.decode(data)
+        envelope = _commands.decode(data)
     except msgspec.DecodeError as error:
         raise HocketError(f"not a command of this version: {error}") from error
+    for name, value in msgspec.structs.asdict(envelope.command).items():
+        if isinstance(value, str) and "\0" in value:  # it would end names of files and ports early
+            raise HocketError(f"{name} of {type(envelope.command).__name__} contains the character NUL: leave it out")
+    return envelope
 
 
 def decode_report(data: bytes) -> AnyReport:

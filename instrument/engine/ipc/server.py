@@ -17,6 +17,7 @@ from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 
+from instrument import last_resort
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.messages import AnyReport, Envelope, Reply, Telemetry, decode_command, encode
 from instrument.errors import HocketError
@@ -24,6 +25,7 @@ from instrument.errors import HocketError
 logger = logging.getLogger(__name__)
 
 _LONGEST_COMMAND = 1 << 20  # bytes
+SILENT_S = 10.0  # how long a new client may take to show its key and send its first command
 _TELEMETRY_BACKLOG = 8  # with more waiting reports, telemetry is dropped
 _REPLY_BACKLOG = 1000  # with more waiting reports, the client is dropped
 
@@ -110,16 +112,27 @@ class Server:
         threading.Thread(target=body, name=name, daemon=True).start()
 
     def _accept(self) -> None:
-        while not self._closed:
-            with suppress(OSError):
-                self._start(partial(self._serve, self._listener.accept()), "client")
+        last_resort.keep_going("the thread that accepts clients", self._accept_one, lambda: self._closed)
+
+    def _accept_one(self) -> None:
+        with suppress(OSError):
+            self._start(partial(self._serve, self._listener.accept()), "client")
+
+    def _take(self, peer: Peer, data: bytes) -> None:
+        try:
+            self.inbox.put((peer, decode_command(data)))
+        except HocketError as error:
+            logger.warning("an invalid command: %s", error)
+            peer.reply(0, str(error))
 
     def _serve(self, connection: Connection) -> None:
         try:
-            deliver_challenge(connection, self._key)
-            answer_challenge(connection, self._key)
+            with instance.patience(connection, SILENT_S):
+                deliver_challenge(connection, self._key)
+                answer_challenge(connection, self._key)
+                data = connection.recv_bytes(_LONGEST_COMMAND)
         except (AuthenticationError, OSError, EOFError) as error:
-            logger.warning("a client without the right key was refused: %r", error)
+            logger.warning("a client that was silent or has another key was refused: %r", error)
             connection.close()
             return
         logger.info("a client has connected")
@@ -128,14 +141,12 @@ class Server:
         self._start(peer.write_all, f"write-{id(peer)}")
         try:
             while True:
+                self._take(peer, data)
                 data = connection.recv_bytes(_LONGEST_COMMAND)
-                try:
-                    self.inbox.put((peer, decode_command(data)))
-                except HocketError as error:
-                    logger.warning("an invalid command: %s", error)
-                    peer.reply(0, str(error))
         except (OSError, EOFError):
             pass
+        except Exception as error:  # noqa: BLE001
+            last_resort.report("the thread of a client", error)
         logger.info("a client has disconnected")
         peer.drop()
         self.peers.remove(peer)
