@@ -65,7 +65,9 @@ class Session:
 
 
 def _line(error: Exception) -> str:
-    """The first line of an error, cut to a readable length."""
+    """The first line of an error, cut to a readable length; of one of its arena, that memory is short."""
+    if "BFCArena" in str(error):
+        return f"it takes more memory than the {MEMORY >> 20} MB that all models may take"
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 

@@ -139,6 +139,7 @@ def test_hostile_graphs_are_refused_before_anything_runs_them(bundle, tmp_path):
             [helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)]
         ),
         "'evil:Op' is not among": model([helper.make_node("Op", ["x"], ["y"], domain="evil")]),
+        "IR version is 99, at most 11 is read": model([add], ir_version=99),
         "opset is 99": model([add], opset_imports=[helper.make_opsetid("", 99)]),
         "elements": model([add], [TensorProto(name="w", dims=[1 << 40], data_type=TensorProto.FLOAT)]),
         "holds no graph": b"",

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from instrument.errors import HocketError
 from instrument.models import probed
 from instrument.models.bundle import open_bundle, read_arrays
 from instrument.models.catalog import find_model, list_models, open_player
+from instrument.models.onnxfile import check_graph
 from instrument.models.probe import play
 from instrument.models.runtime import Session
 
@@ -149,3 +152,70 @@ def test_a_graph_that_fails_or_gives_nan_is_a_named_error():
 @pytest.mark.parametrize("entry", [e for e in list_models() if e.shipped], ids=lambda entry: entry.slug)
 def test_what_ships_has_been_played(entry):
     play(open_bundle(entry.path, trusted=True))
+
+
+def graph_of(nodes, weights=(), inputs=("x", "k")) -> bytes:
+    """A graph with a float input x and an integer input k, both of one dimension."""
+    kinds = {"x": onnx.TensorProto.FLOAT, "k": onnx.TensorProto.INT64, "y": onnx.TensorProto.FLOAT}
+    ports = {name: onnx.helper.make_tensor_value_info(name, kind, ["n"]) for name, kind in kinds.items()}
+    graph = onnx.helper.make_graph(nodes, "g", [ports[name] for name in inputs], [ports["y"]], list(weights))
+    return onnx.helper.make_model(
+        graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 18)]
+    ).SerializeToString()
+
+
+def test_a_size_that_depends_on_what_the_graph_is_fed_is_refused():
+    node = onnx.helper.make_node
+    allowed = frozenset(["Expand", "Reshape", "Pad", "Cast", "Mul", "Shape", "Concat", "Relu"])
+    long = numpy_helper.from_array(np.array([3], np.int64), "long")
+    refused = {
+        "Expand": [node("Expand", ["x", "k"], ["y"])],
+        "Reshape": [node("Cast", ["x"], ["size"], to=7), node("Reshape", ["x", "size"], ["y"])],
+        "Pad": [node("Mul", ["k", "long"], ["size"]), node("Relu", ["x"], ["z"]), node("Pad", ["z", "size"], ["y"])],
+    }
+    for op, nodes in refused.items():
+        with pytest.raises(HocketError, match=f"the size of what {op} gives depends on the values"):
+            check_graph(graph_of(nodes, [long]), allowed, "it")
+    of_shapes = [
+        node("Shape", ["x"], ["shape"]), node("Mul", ["shape", "long"], ["size"]), node("Expand", ["x", "size"], ["y"]),
+    ]  # fmt: skip
+    check_graph(graph_of(of_shapes, [long]), allowed, "it")
+
+
+def in_a_child(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_all_graphs_of_a_process_share_a_limit_on_memory(tmp_path):
+    """Checked in a child, as the limit is set once for each process."""
+    size = numpy_helper.from_array(np.array([300_000_000], np.int64), "size")
+    nodes = [onnx.helper.make_node("Expand", ["x", "size"], ["y"])]
+    (tmp_path / "large.onnx").write_bytes(graph_of(nodes, [size], ["x"]))
+    done = in_a_child(
+        "import numpy, pathlib; from instrument.models import runtime; runtime.MEMORY = 256 << 20\n"
+        f"session = runtime.Session(pathlib.Path({str(tmp_path / 'large.onnx')!r}).read_bytes(), 'large')\n"
+        "from instrument.errors import HocketError\n"
+        "try: session.run({'x': numpy.ones(1, numpy.float32)})\n"
+        "except HocketError as error: print(error)\n"
+    )
+    assert done.stdout.strip() == "large failed: it takes more memory than the 256 MB that all models may take", done
+
+
+def test_a_process_is_told_when_it_holds_too_much_memory():
+    done = in_a_child(
+        "import os, time; from instrument import memory\n"
+        "memory.watch(200 << 20, lambda held: os._exit(7 if held > 200 << 20 else 8))\n"
+        "kept = []\n"
+        "for _ in range(200): kept.append(b'x' * (10 << 20)); time.sleep(0.01)\n"
+    )
+    assert done.returncode == 7, done
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems keep to no such limit")
+def test_an_allocation_over_the_limit_fails():
+    done = in_a_child(
+        "from instrument import memory; memory.limit_growth(100 << 20); kept = bytearray(50 << 20)\n"
+        "try: bytearray(200 << 20)\n"
+        "except MemoryError: print('refused')\n"
+    )
+    assert done.stdout.strip() == "refused", done
