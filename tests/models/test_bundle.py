@@ -123,7 +123,7 @@ def model(nodes, initializers=(), **options) -> bytes:
     """A small ONNX file."""
     x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in "xy")
     graph = helper.make_graph(nodes, "g", [x], [y], list(initializers))
-    return helper.make_model(graph, **options).SerializeToString()
+    return helper.make_model(graph, **{"ir_version": 10, **options}).SerializeToString()
 
 
 def test_hostile_graphs_are_refused_before_anything_runs_them(bundle, tmp_path):
