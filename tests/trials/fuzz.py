@@ -191,14 +191,14 @@ def fuzz(name: str, count: int, seed: int, start: int, found: Path, home: Path) 
     allowed = [ROOT, home, Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_paths()["stdlib"]), found]
     for original in originals:  # loads what is loaded once, from wherever that is
         with suppress(HocketError):
-            kind.use(_placed(kind, original, original.read_bytes(), home))
+            kind.use(placed(kind, original, original.read_bytes(), home))
     outside: list[str] = []
     watch_files(allowed, outside)
     for number in range(start, start + count):
         rng = random.Random(f"{name} {seed} {number}")
         original = rng.choice(originals)
         data = kind.mutate(original.read_bytes(), rng)
-        path = _placed(kind, original, data, home)
+        path = placed(kind, original, data, home)
         (home / "current").write_text(str(number))
         problem = play_case(kind, path, tally, outside)
         if problem:
@@ -207,7 +207,7 @@ def fuzz(name: str, count: int, seed: int, start: int, found: Path, home: Path) 
     return tally
 
 
-def _placed(kind: Kind, original: Path, data: bytes, home: Path) -> Path:
+def placed(kind: Kind, original: Path, data: bytes, home: Path) -> Path:
     """A case as a file, in a folder of its own; beside a manifest are the other files of its bundle."""
     folder = home / "case"
     shutil.rmtree(folder, ignore_errors=True)

@@ -48,8 +48,14 @@ from tests.trials.mutate import damaged, mutated
 __all__ = ["start_engine"]
 
 FOUND = ROOT / "artifacts" / "fuzz"
-COUNTS = {"midi": 10_000, "patches": 5_000, "takes": 5_000, "manifests": 5_000}
-TITLES = {"midi": "MIDI files", "patches": "patches", "takes": "takes", "manifests": "manifests"}
+COUNTS = {"midi": 10_000, "patches": 5_000, "takes": 5_000, "manifests": 5_000, "graphs": 500}
+TITLES = {
+    "midi": "MIDI files",
+    "patches": "patches",
+    "takes": "takes",
+    "manifests": "manifests",
+    "graphs": "graphs, played in the probe",
+}
 WHOLE = 0.4  # share of the messages without damage, so that much happens
 COMMANDS: tuple[AnyCommand, ...] = (
     Hello(), Play(), Stop(), Panic(), Describe(),
@@ -64,9 +70,10 @@ COMMANDS: tuple[AnyCommand, ...] = (
 
 def run_part(kind: str, count: int, start: int, home: Path, seed: int) -> tuple[dict[str, object] | None, int, str]:
     """A process that uses some cases: what it tells at its end, its status, and the last lines of its errors."""
+    program = ["tests.trials.graphs"] if kind == "graphs" else ["tests.trials.fuzz", kind]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.trials.fuzz", kind, "--count", str(count), "--start", str(start),
-         "--seed", str(seed), "--found", str(FOUND), "--home", str(home)],
+        [sys.executable, "-m", *program, "--count", str(count), "--start", str(start), "--seed", str(seed),
+         "--found", str(FOUND), "--home", str(home)],
         capture_output=True, text=True, cwd=home, timeout=count * LONGEST_S + 60,
         env={**os.environ, "PYTHONPATH": str(ROOT), "HOCKET_HOME": str(home)},
         preexec_fn=lambda: os.nice(10),
