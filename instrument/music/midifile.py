@@ -61,7 +61,7 @@ class MidiTrack(NamedTuple):
     name: str
     channel: int
     notes: NDArray[np.int32]
-    messages: Sequence[tuple[int, bytes]] = ()
+    messages: Sequence[tuple[float, bytes]] = ()
 
 
 def write_midi(piece: Piece, path: Path | str, setup: Iterable[tuple[int, bytes]] = ()) -> None:
@@ -162,7 +162,7 @@ def _note_events(tracks: Sequence[MidiTrack]) -> list[list[Timed]]:
 
 def _messages(track: MidiTrack) -> list[Timed]:
     return [
-        (tick * MICRO_STEPS, mido.Message.from_bytes(bytes((message[0] & 0xF0 | track.channel, *message[1:]))))
+        (round(tick * MICRO_STEPS), mido.Message.from_bytes(bytes((message[0] & 0xF0 | track.channel, *message[1:]))))
         for tick, message in track.messages
     ]
 

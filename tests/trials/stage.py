@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from instrument.bench.tools import CONTROL, finish, first_line
+from instrument.bench.tools import CONTROL as CONTROL_PROCESS
+from instrument.bench.tools import finish, first_line
 from instrument.engine.ipc.messages import Play, Quit, Stop
 from instrument.io.child import spawn
-from tests.engine.test_recovery import left_on, listen, note_ons
+from instrument.midi_spec import CONTROL, NOTES_OFF, SOUND_OFF, parse
+from tests.engine.test_recovery import listen, note_ons
 from tests.support.engine import StartEngine, Watcher, children, command_line, end
 from tests.support.jack import JackProbe, JackServer, wait_for
 
 WELL_S = 30.0  # the longest that anything may take to be well again
 RELEASE_S = 4.0  # after which a note that sounds on after a stop is stuck
+
+
+def sounding(events: Iterable[tuple[float, bytes]]) -> set[tuple[int, int]]:
+    """(channel, key) of the notes that sound after (ns, message) in order, for a receiver that heeds all-notes-off."""
+    held: set[tuple[int, int]] = set()
+    for _, message in events:
+        parsed = parse(message)
+        if parsed.starts:
+            held.add((parsed.channel, parsed.first))
+        elif parsed.ends:
+            held.discard((parsed.channel, parsed.first))
+        elif parsed.kind == CONTROL and parsed.first in (SOUND_OFF, NOTES_OFF):
+            held = {note for note in held if note[0] != parsed.channel}
+    return held
 
 
 class Stage:
@@ -87,7 +103,7 @@ class Stage:
         """Stop. Returns how many notes sound on."""
         self.engine.client.ask(Stop())
         ends = time.monotonic() + RELEASE_S
-        while (held := left_on(self.probe.events())) and time.monotonic() < ends:
+        while (held := sounding(self.probe.events())) and time.monotonic() < ends:
             time.sleep(0.05)
         return len(held)
 
@@ -104,7 +120,7 @@ class Stage:
 def control() -> Iterator[Callable[[], int | None]]:
     """A process that feeds silence to the server's device meanwhile; call what is given, at the end, for how many
     blocks it missed (None: it did not live to tell)."""
-    process = spawn(CONTROL, "stream", output=subprocess.PIPE)
+    process = spawn(CONTROL_PROCESS, "stream", output=subprocess.PIPE)
     first_line(process)
     told: list[int | None] = []
 

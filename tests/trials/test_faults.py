@@ -18,9 +18,9 @@ import pytest
 from instrument.engine.ipc.messages import Play, Record, Stop
 from instrument.errors import HocketError
 from tests.support.engine import ROOT, StartEngine, end, kill, start_engine
-from tests.support.jack import JackServer
+from tests.support.jack import JackServer, wait_for
 from tests.trials.conftest import Keep
-from tests.trials.stage import Stage, control
+from tests.trials.stage import WELL_S, Stage, control
 
 __all__ = ["start_engine"]
 
@@ -45,8 +45,10 @@ def killed(module: str) -> Fault:
     """A process of the engine is killed."""
 
     def fault(stage: Stage, _: Path) -> float:
-        kill(stage.pid(module))
-        return stage.well_again(time.perf_counter())
+        pid, began = stage.pid(module), time.perf_counter()
+        kill(pid)
+        wait_for(lambda: stage.pid(module) != pid, WELL_S, "another process in its place")
+        return stage.well_again(began)
 
     return fault
 
@@ -93,15 +95,22 @@ def window_killed(stage: Stage, _: Path) -> float:
 
 
 def disk_full(stage: Stage, folder: Path) -> float:
-    """Recordings of every kind to a full disk."""
-    for suffix in (".take.json", ".wav", ".mid"):
+    """Recordings to a full disk: a take, which begins to write at once, and sound, which is refused as it grows."""
+    engine, told = stage.engine, []
+    for suffix in (".take.json", ".wav"):
         full = folder / f"full{suffix}"
         full.symlink_to("/dev/full")
-        with suppress(HocketError):
-            stage.engine.client.ask(Record(str(full)))
+        try:
+            engine.client.ask(Record(str(full)))
+        except HocketError as error:
+            told.append(str(error))
     began = time.perf_counter()
-    engine = stage.engine
-    engine.until(lambda: any("space" in banner for banner in engine.telemetry.banners), what="a line about the disk")
+    engine.until(
+        lambda: all(
+            any(name in text for text in (*told, *engine.telemetry.banners)) for name in ("full.take", "full.wav")
+        ),
+        what="a line about each file",
+    )
     with suppress(HocketError):
         engine.client.ask(Record(""))
     return stage.well_again(began)
@@ -153,7 +162,7 @@ FAULTS: dict[str, Fault] = {
     "engine killed, another started by its client": engine_killed,
     "notes process killed": notes_process_killed,
     "window killed": window_killed,
-    "disk full while three files are recorded": disk_full,
+    "disk full while take and sound are recorded": disk_full,
     "engine suspended for 5 s": suspended,
     "all cores stolen for 10 s": cores_stolen,
     "20 times played and stopped": started_and_stopped,

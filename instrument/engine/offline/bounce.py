@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from instrument.engine.midi.scheduler import Agenda, strikes
-from instrument.engine.offline.midi_file import write_notes
+from instrument.engine.offline.midi_file import Timed, divided, write_notes
 from instrument.engine.offline.render import Rendering
 from instrument.engine.performance.performance import Played
 from instrument.engine.performance.sound_seats import scenes
-from instrument.engine.performance.takes import Input
 from instrument.engine.sound.mixer import BLOCK, Mixer
 from instrument.engine.sound.sound_players import SoundPlayers
 from instrument.engine.sound.wavfile import WavFile
@@ -24,7 +23,6 @@ from instrument.models.sound.base import VoiceModel
 
 FORMATS = (".mid", ".wav")
 RATE = 48_000
-Timed = tuple[float, bytes]  # tick, short MIDI message
 FADE_S = 0.020  # fade-out at the end of a sound file
 
 
@@ -115,14 +113,7 @@ def _divided(rendering: Rendering) -> tuple[list[Played], list[Timed]]:
     models = (*rendering.sound_models.first.values(), *rendering.sound_models.joined)
     if not keyboard and not any(isinstance(model, VoiceModel) for model in models):
         return list(rendering.played), []
-    inputs = [entry for entry in rendering.take.entries if isinstance(entry, Input)]
-    live = Counter((entry.player, note.order) for entry in inputs for note in entry.live)
-    band: list[Played] = []
-    by_hand = Agenda()
-    for player, note in rendering.played:
-        if live[player, note.order]:
-            live[player, note.order] -= 1
-            by_hand.add(strikes([(player, note)]))
-        else:
-            band.append((player, note))
-    return band, keyboard or by_hand.take(float("inf"))
+    band, by_hand = divided(rendering.played, rendering.take)
+    agenda = Agenda()
+    agenda.add(strikes(by_hand))
+    return band, keyboard or agenda.take(float("inf"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from instrument.engine.performance.arrangement import arrange, patch_channels
 from instrument.engine.performance.knobs import INSTRUMENT, split_name
@@ -13,35 +15,104 @@ from instrument.engine.performance.performance import Played
 from instrument.engine.performance.sound_seats import SoundModels, scenes
 from instrument.engine.performance.takes import Input, Joined, Take, Turn
 from instrument.engine.voices.programs import PartProgram, part_messages
+from instrument.midi_spec import CHANNELS, DRUM_CHANNEL, parse
 from instrument.music.harmony import KEYS, key_signature
 from instrument.music.midifile import MidiTrack, write_tracks
-from instrument.music.notes import COLUMNS, Part, Piece
+from instrument.music.notes import COLUMNS, Note, Part, Piece
 from instrument.music.parts.labels import PLAYER
 from instrument.music.timebase import MICRO_STEPS, MetreMap
+
+KEYBOARD = "keyboard"  # the player in the name of a track that a person played
+Timed = tuple[float, bytes]  # tick, short MIDI message
 
 
 def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path) -> None:
     """Write the notes played before the tick `end` to a .mid file. Its tracks have the channels of the patch and the
     programs of the band. HocketError if it cannot be written."""
-    notes = kept(played, end)
+    band, by_hand = divided(played, take)
+    keyboard = take.keyboard  # takes up to version 2 have only the notes of it
+    notes = kept(band if keyboard else [*band, *by_hand], end)
     channels, arranged, names = patch_channels(take.header.patch), arrangements(take), _models(take)
     tracks = []
     for player, part in sorted({(player, note.part) for player, note in notes}, key=lambda each: (each[1], each[0])):
         rows = [note for number, note in notes if (number, note.part) == (player, part)]
-        programs = [
-            (at, message)
-            for at, seats in arranged
-            if at < end or not at
-            for message in part_messages(channels[Part(part)], seats[Part(part)])
-        ]
-        name = f"{Part(part).name.capitalize()}{PLAYER}{names.get(player, 'keyboard')}"
+        programs = _programs(arranged, channels[Part(part)], Part(part), end)
+        name = f"{Part(part).name.capitalize()}{PLAYER}{names.get(player, KEYBOARD)}"
         tracks.append(MidiTrack(name, channels[Part(part)], np.array(rows, np.int32), programs))
+    for part, channel, messages in _by_channel(keyboard, channels, end):
+        struck, others = _keyboard_notes(messages, part, end)
+        programs = _programs(arranged, channel, part, end)
+        name = f"{part.name.capitalize()}{PLAYER}{KEYBOARD}"
+        tracks.append(MidiTrack(name, channel, struck, [*programs, *others]))
     whole = Piece(
         np.zeros((0, len(COLUMNS)), np.int32),
         tuple(metre for metre in metres.metres if metre.tick < end),
         tuple(tempos(take, end).items()),
     )
     write_tracks(tracks, path, whole, key_signatures(take, end))
+
+
+def divided(played: Iterable[Played], take: Take) -> tuple[list[Played], list[Played]]:
+    """The notes of the band, and those of a person."""
+    inputs = [entry for entry in take.entries if isinstance(entry, Input)]
+    live = Counter((entry.player, note.order) for entry in inputs for note in entry.live)
+    band: list[Played] = []
+    by_hand: list[Played] = []
+    for player, note in played:
+        theirs = live[player, note.order] > 0
+        live[player, note.order] -= theirs
+        (by_hand if theirs else band).append((player, note))
+    return band, by_hand
+
+
+def _by_channel(
+    keyboard: Iterable[Timed], channels: Mapping[Part, int], end: float
+) -> Iterator[tuple[Part, int, list[Timed]]]:
+    """(part, channel of the file, messages) of each channel of a keyboard, so that bends and pedals are its own. Drums
+    join those of the band."""
+    found: dict[int, list[Timed]] = {}
+    for tick, message in keyboard:
+        if tick < end:
+            found.setdefault(message[0] & 0x0F, []).append((tick, message))
+    free = [channel for channel in range(CHANNELS) if channel not in {*channels.values(), DRUM_CHANNEL}]
+    for number, channel in enumerate(sorted(found.keys() - {DRUM_CHANNEL})):
+        yield Part.MELODY, free[min(number, len(free) - 1)], found[channel]
+    if DRUM_CHANNEL in found:
+        yield Part.DRUMS, channels[Part.DRUMS], found[DRUM_CHANNEL]
+
+
+def _keyboard_notes(messages: Iterable[Timed], part: Part, end: float) -> tuple[NDArray[np.int32], list[Timed]]:
+    """Rows of the notes of a keyboard, which last while the key is down, and its other messages."""
+    held: dict[int, tuple[float, int]] = {}
+    rows: list[Note] = []
+    others: list[Timed] = []
+
+    def release(pitch: int, tick: float) -> None:
+        if pitch in held:
+            start, velocity = held.pop(pitch)
+            steps = round(start * MICRO_STEPS)
+            at = (steps + MICRO_STEPS // 2) // MICRO_STEPS
+            rows.append(Note(at, steps - at * MICRO_STEPS, pitch, max(1, round(tick - start)), velocity, part))
+
+    for tick, message in messages:
+        parsed = parse(message)
+        if parsed.starts or parsed.ends:
+            release(parsed.first, tick)
+            held |= {parsed.first: (tick, parsed.second)} if parsed.starts else {}
+        else:
+            others.append((tick, message))
+    for pitch in list(held):
+        release(pitch, end)
+    return np.array(rows, np.int32).reshape(-1, len(COLUMNS)), others
+
+
+def _programs(
+    arranged: Iterable[tuple[int, dict[Part, PartProgram]]], channel: int, part: Part, end: float
+) -> list[Timed]:
+    """The programs of a part from each change of genre on."""
+    return [
+        (at, message) for at, seats in arranged if at < end or not at for message in part_messages(channel, seats[part])
+    ]
 
 
 def kept(played: Iterable[Played], end: float) -> list[Played]:

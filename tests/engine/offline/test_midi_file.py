@@ -14,6 +14,7 @@ from instrument.engine.offline.render import Options, Rendering, _rendering, ren
 from instrument.engine.performance.arrangement import arrangement_messages
 from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
 from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import Keyboard
 from instrument.music.harmony import SCALES, key_signature
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
@@ -53,6 +54,34 @@ def test_a_track_names_player_and_part_and_has_the_channel_of_the_patch(tmp_path
     }
     read = read_midi(tmp_path / "a.mid", aligned=False).notes
     assert read[:, 5].tolist() == [note.part for _, note in kept(what.played, what.end)]
+
+
+def test_what_a_person_played_has_tracks_of_its_own_with_pedal_and_bend(tmp_path: Path) -> None:
+    """A channel for each of the keyboard's, so that a bend of one bends its notes only, and none of the band's."""
+    what = played_by_two(Routing())
+    on, off, pedal, bend = 0x90, 0x80, (0xB0, 64, 127), (0xE3, 0, 96)
+    what.take.entries += [
+        Keyboard(tick, message)
+        for tick, message in (
+            (24.125, (on, 60, 90)), (24.5, pedal), (30.0, (off, 60, 0)), (31.0, (on | 3, 61, 80)), (32.25, bend),
+            (36.0, (off | 3, 61, 0)), (50.0, (0xB0, 64, 0)), (60.0, (on, 62, 70)), (500.0, (off, 62, 0)),
+        )
+    ]  # fmt: skip
+    bounce(what, tmp_path / "a.mid")
+    tracks = [track for track in MidiFile(tmp_path / "a.mid").tracks if track.name == "Melody: keyboard"]
+    told = []
+    for track in tracks:
+        ticks = np.cumsum([message.time for message in track]).tolist()
+        told.append([
+            (tick, message.bytes()) for tick, message in zip(ticks, track, strict=True)
+            if message.type in ("note_on", "note_off", "pitchwheel") or message.is_cc(64)
+        ])  # fmt: skip
+    assert told == [
+        [(193, [0x94, 60, 90]), (196, [0xB4, 64, 127]), (241, [0x84, 60, 64]), (400, [0xB4, 64, 0]),
+         (480, [0x94, 62, 70]), (480 + 8 * 132, [0x84, 62, 64])],
+        [(248, [0x95, 61, 80]), (258, [0xE5, 0, 96]), (288, [0x85, 61, 64])],
+    ]  # fmt: skip
+    assert all(any(message.type == "program_change" for message in track) for track in tracks)
 
 
 def test_it_has_tempo_bars_and_key(tmp_path: Path) -> None:
