@@ -1,5 +1,6 @@
 # make play   installs what is missing and opens the instrument   (ARGS="--headless" and the like are passed on)
 # make test   installs what is missing and runs every check
+# make package builds the frozen program and the .deb under build/, tests them and prints their sizes
 # make trials runs what takes long: a soak, faults, damaged input, evenness of models; it writes docs/reliability.md
 #             (ARGS="--soak-minutes 5 --mutation-share 0.1" for shorter ones)
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 SMOKE := artifacts/smoke
 ARITHMETIC := tests/music tests/models tests/training tests/contracts/test_note_models.py tests/contracts/test_sound_models.py
 
-.PHONY: play test check trials lint format bench train-smoke ready-play ready-test
+.PHONY: play test check trials lint format bench train-smoke package ready-play ready-test
 
 play: ready-play
 	@$(BIN)/hocket play $(ARGS)
@@ -44,6 +45,9 @@ train-smoke: ready-test
 	$(BIN)/python -m training prepare tests/fixtures/midi --out $(SMOKE)/data
 	$(BIN)/python -m training fit --recipe tests/fixtures/recipes/smoke.toml --run $(SMOKE)/run
 	$(BIN)/python -m training export --checkpoint $(SMOKE)/run/best.safetensors --out $(SMOKE)/models
+
+package: ready-test
+	@$(BIN)/python packaging/package.py
 
 ready-play:
 	@$(PYTHON) packaging/install.py play

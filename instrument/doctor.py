@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from instrument import fluidsynth_library, paths, system
 from instrument.errors import HocketError
+from instrument.processes import command, frozen
 
 TIMEOUT_S = 4.0
 """A child process that runs longer than this many seconds is killed, and its check fails."""
@@ -39,7 +40,9 @@ LOG_BYTES = 2**16
 ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 """Two distributions of one package, of which only one may be installed. The second runs without a GPU too."""
 
-REINSTALL = "make play (in a checkout), or pip install --force-reinstall hocket"
+REINSTALL = (
+    "install the package again" if frozen() else "make play (in a checkout), or pip install --force-reinstall hocket"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,12 @@ def check(name: str) -> Check:
     return Check(name, not fix, detail, fix)
 
 
-def run_child(code: str) -> tuple[bool, str]:
-    """Run Python code in a child process. Returns whether it succeeded in time, and the last line of its output."""
+def run_child(probe: str) -> tuple[bool, str]:
+    """Run a probe of `instrument.probes`. Returns whether it succeeded in time, and the last line of its output."""
     environment = {**os.environ, "JACK_NO_START_SERVER": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-c", code]
+    line = command("doctor-probe", probe)
     try:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S
-        )
+        done = subprocess.run(line, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return False, f"no answer within {TIMEOUT_S:g} s"
     output = (done.stderr if done.returncode else done.stdout).decode(errors="replace").strip()
@@ -112,10 +113,7 @@ def _onnxruntime() -> tuple[str, str]:
         pip = f"{sys.executable} -m pip"
         fix = f"{pip} uninstall --yes {' '.join(installed)}, then {pip} install {_needed_onnxruntime()}"
         return f"{names} are both installed and overwrite each other's files", fix
-    ok, output = run_child(
-        "import onnxruntime as o; print(o.__version__, *(p.removesuffix('ExecutionProvider')"
-        " for p in o.get_available_providers()))"
-    )
+    ok, output = run_child("onnxruntime")
     return output, "" if ok else REINSTALL
 
 
@@ -160,11 +158,7 @@ def _sound_font() -> tuple[str, str]:
 
 
 def _audio() -> tuple[str, str]:
-    ok, output = run_child(
-        "import sounddevice as s; outs = [d for d in s.query_devices() if d['max_output_channels'] > 1]\n"
-        "d = s.query_devices(kind='output') if outs else exit('no output device')\n"
-        "print(d['name'], f\"at {d['default_samplerate']:.0f} Hz,\", len(outs), 'in all')"
-    )
+    ok, output = run_child("audio")
     if ok:
         return output, ""
     return f"{output}; Hocket plays in time, but without sound", by_platform(
@@ -178,7 +172,7 @@ def _midi() -> tuple[str, str]:
     if sys.platform == "darwin":
         return "CoreMIDI: a port named Hocket appears while playing", ""
     if sys.platform == "win32":
-        ok, output = run_child("import rtmidi; print(*rtmidi.MidiOut().get_ports() or exit('no port'), sep=', ')")
+        ok, output = run_child("midi")
         return output, "" if ok else "install loopMIDI and add a port in it, then choose that port in Hocket"
     if os.access("/dev/snd/seq", os.R_OK | os.W_OK):
         return "ALSA: a port named Hocket appears while playing", ""
@@ -191,10 +185,7 @@ def _midi() -> tuple[str, str]:
 
 
 def _jack_runs() -> tuple[bool, str]:
-    return run_child(
-        "import jack; c = jack.Client('hocket-doctor', no_start_server=True)\n"
-        "print('running at', c.samplerate, 'Hz,', c.blocksize, 'frames a period')"
-    )
+    return run_child("jack")
 
 
 def _jack() -> tuple[str, str]:
@@ -214,10 +205,7 @@ def _window() -> tuple[str, str]:
             return detail, fix
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return "no display (neither DISPLAY nor WAYLAND_DISPLAY is set)", "hocket play --headless"
-    ok, output = run_child(
-        "from PySide6.QtGui import QGuiApplication as A; a = A([]); s = a.primaryScreen()\n"
-        "print(a.platformName(), s.size().width(), 'x', s.size().height())"
-    )
+    ok, output = run_child("window")
     return (output, "") if ok else (f"Qt cannot open one: {output}", "hocket play --headless")
 
 

@@ -24,12 +24,19 @@ PROCESSES = {
     "bundle-probe": "instrument.models.probe",
     "bench-window": "instrument.bench.window",
     "bench-control": "instrument.bench.controls",
+    "bench-start": "instrument.cli.timed_start",
+    "doctor-probe": "instrument.probes",
 }
+
+
+def frozen() -> bool:
+    """Whether this is the program of `packaging/`, in which no Python interpreter can be started."""
+    return bool(getattr(sys, "frozen", False))
 
 
 def command(name: str, *arguments: str) -> list[str]:
     """The command line that starts the process `name` of the table with these arguments."""
-    if getattr(sys, "frozen", False):
+    if frozen():
         return [sys.executable, FLAG, name, *arguments]
     return [sys.executable, "-m", PROCESSES[name], *arguments]
 

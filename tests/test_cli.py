@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -279,6 +280,22 @@ def test_the_engine_of_a_killed_headless_player_ends_too(start):
     assert family
     playing.kill()
     wait_for(lambda: not any(map(there, family)), 15, "the end of the engine")
+
+
+def test_a_service_manager_is_told_of_readiness_and_life(start, monkeypatch, tmp_path):
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        playing = start("play", "--headless", "--seconds", 3, *NULL)
+        told = []
+        while not told or told[-1] != "STOPPING=1":
+            told.append(manager.recv(100).decode())
+        playing.communicate(timeout=20)
+    assert told[:2] == ["WATCHDOG=1", "READY=1"] or told[0] == "READY=1"
+    assert told.count("READY=1") == 1
+    assert 2 <= told.count("WATCHDOG=1") <= 6
 
 
 def test_an_engine_that_dies_is_started_again(start):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from instrument import doctor, paths, system
+from instrument import doctor, paths, probes, system
 from instrument.errors import HocketError
 
 
@@ -46,15 +46,32 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no_such_module" in found.detail
 
 
+def run_code(monkeypatch: pytest.MonkeyPatch, code: str) -> tuple[bool, str]:
+    """What the doctor makes of a probe that runs this code."""
+    monkeypatch.setattr(doctor, "command", lambda *_: [sys.executable, "-c", code])
+    return doctor.run_child("jack")
+
+
 def test_a_hanging_child_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "TIMEOUT_S", 0.2)
-    assert doctor.run_child("import time; time.sleep(60)") == (False, "no answer within 0.2 s")
+    assert run_code(monkeypatch, "import time; time.sleep(60)") == (False, "no answer within 0.2 s")
 
 
-def test_a_child_gives_its_last_line_of_output() -> None:
-    assert doctor.run_child("print('one'); print('two')") == (True, "two")
-    assert doctor.run_child("raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
-    assert doctor.run_child("import os; os.abort()") == (False, "ended with status -6")
+def test_a_child_gives_its_last_line_of_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_code(monkeypatch, "print('one'); print('two')") == (True, "two")
+    assert run_code(monkeypatch, "raise RuntimeError('no such device')") == (False, "RuntimeError: no such device")
+    assert run_code(monkeypatch, "import os; os.abort()") == (False, "ended with status -6")
+
+
+def test_a_probe_that_finds_nothing_says_why_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing() -> str:
+        raise LookupError("no output device")
+
+    monkeypatch.setitem(probes.PROBES, "audio", nothing)
+    assert probes.main(["audio"]) == 1
+    assert capsys.readouterr() == ("", "no output device\n")
 
 
 def test_a_check_that_raises_is_a_failed_one(monkeypatch: pytest.MonkeyPatch) -> None:

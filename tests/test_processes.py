@@ -23,8 +23,8 @@ def test_every_process_has_a_module_with_a_main(name):
     assert "main(sys.argv[1:])" in text
 
 
-def test_nothing_else_starts_a_module():
-    starters = [path for path in SOURCES.rglob("*.py") if re.search(r"""["']-m["']""", path.read_text("utf-8"))]
+def test_nothing_else_starts_a_module_or_runs_python_code():
+    starters = [path for path in SOURCES.rglob("*.py") if re.search(r"""["']-[mc]["']""", path.read_text("utf-8"))]
     assert starters == [SOURCES / "processes.py"]
 
 

@@ -110,12 +110,9 @@ def time_start(home: Path) -> Figures:
     answered = time.perf_counter_ns()
     quit_engine(client)
     trace = home / "start.json"
-    program = (
-        "import instrument.cli; from instrument.cli.playing import play_headless; "
-        f"play_headless({{'trace': {str(trace)!r}}}, seconds=1.0)"
-    )
     spawned = time.perf_counter_ns()
-    subprocess.run([sys.executable, "-c", program], stderr=subprocess.DEVNULL, timeout=TIMEOUT_S, check=True)
+    play = command("bench-start", str(trace))
+    subprocess.run(play, stderr=subprocess.DEVNULL, timeout=TIMEOUT_S, check=True)
     sends = json.loads(trace.read_text("utf-8"))["sends"]
     heard = max(sends[0][0], sends[0][0] + sends[0][1]) if sends else None  # a timestamping port gets it early
     return {

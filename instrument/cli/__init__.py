@@ -77,6 +77,9 @@ def _common(
 
 @app.command()
 def play(
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="Patch, or take whose patch is loaded.")
+    ] = None,
     model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
     patch: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="Patch to begin with; by default the last state.")
@@ -97,6 +100,9 @@ def play(
     """Play live."""
     from instrument.cli.playing import play_headless, play_in_window
 
+    if file and patch:
+        raise typer.BadParameter(f"the patch {patch!r} is given too: give one of the two", param_hint="FILE")
+    patch = str(file.absolute()) if file else patch
     given = {"model": model, "patch": patch, "audio": audio, "midi": midi, "record": _absolute(record)}
     given["midi-in"] = midi_in
     options = {name: value for name, value in given.items() if value}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from instrument.cli.service import ALIVE, READY, STOPPING, notify
 from instrument.engine.ipc.client import EngineClient
 from instrument.engine.ipc.messages import (
     AnyCommand,
@@ -28,14 +29,16 @@ from instrument.errors import HocketError
 
 LINGER_S = 3  # seconds that the engine plays on after this process was killed
 END_S = 12.0  # timeout for the engine to end
+SIGN_S = 1.0  # between two signs of life to a service manager
 RESTARTS = 3  # most restarts of an engine that dies
 # Options of the first engine only: one that is started again finds newer values in its autosave.
 ONLY_AT_FIRST_START = ("model", "patch", "record", "midi-offset")
 
 
 def play_in_window(options: Mapping[str, str], keep: bool, seconds: float | None) -> bool:
-    """Open the window and return True after it is closed. Returns False, with the reason on standard error, if no
-    window can be opened. Raises HocketError if the engine cannot be started."""
+    """Open the window and return True after it is closed, or after another one that is open has come to the front.
+    Returns False, with the reason on standard error, if no window can be opened. Raises
+    HocketError if the engine cannot be started."""
     if problem := _no_window():
         _print(f"{problem}; playing headless")
         return False
@@ -71,6 +74,7 @@ class _Headless:
         self._client = EngineClient.connect(keep=keep, options=self._options)
         self._ours = self._client.process is not None
         self._playing = False
+        self._next_sign = 0.0
         if not self._ours:
             _apply(self._client, options)
         self._client.ask(Play())
@@ -104,13 +108,14 @@ class _Headless:
         """Stop the music unless it is to be kept, and the engine if it was started here."""
         client = self._client
         process = client.process
+        ends = self._ours and not self._keep
+        notify(STOPPING)
         if client.alive and not self._keep:
             _try(client, Stop())
             _try(client, Record(""))
-            if self._ours:
-                _try(client, Quit())
+            ends = ends and _try(client, Quit(alone=True))
         client.close()
-        if process and self._ours and not self._keep:
+        if process and ends:
             try:
                 process.wait(END_S)
             except subprocess.TimeoutExpired:
@@ -118,8 +123,12 @@ class _Headless:
                 process.wait()
 
     def _show(self, telemetry: Telemetry) -> None:
+        if time.monotonic() >= self._next_sign:
+            self._next_sign = time.monotonic() + SIGN_S
+            notify(ALIVE)
         if telemetry.playing and not self._playing:
             self._playing = True
+            notify(READY)
             _print(f"playing at {telemetry.bpm:g} bpm; sound: {telemetry.audio}; MIDI: {telemetry.midi}")
         for banner in telemetry.banners:
             if banner not in self._shown_banners:
@@ -144,12 +153,15 @@ def _apply(client: EngineClient, options: Mapping[str, str]) -> None:
         client.ask(command, 30)
 
 
-def _try(client: EngineClient, command: AnyCommand) -> None:
+def _try(client: EngineClient, command: AnyCommand) -> bool:
+    """Whether the command was carried out, or the engine has ended."""
     try:
         client.ask(command)
     except HocketError as error:
         if client.alive:
             _print(str(error))
+            return False
+    return True
 
 
 def _no_window() -> str:

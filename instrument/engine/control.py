@@ -47,14 +47,8 @@ from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance import pad
 from instrument.engine.performance.knobs import knob_name
-from instrument.engine.performance.patches import (
-    Patch,
-    autosave,
-    check_offset,
-    list_patches,
-    load_patch,
-    save_patch,
-)
+from instrument.engine.performance.patches import Patch, autosave, check_offset, list_patches, save_patch
+from instrument.engine.performance.takes import patch_of
 from instrument.engine.recording import Recordings
 from instrument.engine.reporting import Reporter
 from instrument.engine.sound.mix_thread import MixThread
@@ -136,7 +130,7 @@ class Control:
             ),
             RemoveAnchor: self._remove_anchor,
             Describe: self._refresh,
-            Quit: lambda _, __: self.end("asked to quit"),
+            Quit: self._quit,
         }
         self._periodic: list[tuple[float, Callable[[], None]]] = [
             (FRAME_S, self._send_telemetry),
@@ -218,6 +212,11 @@ class Control:
         if turned:  # after the reply, until which the client shows the value that it asked for
             self._describer.turned(future.result())
 
+    def _quit(self, _: Peer, command: Quit) -> None:
+        if command.alone and len(self._server.peers) > 1:
+            raise HocketError("the engine plays on for its other client")
+        self.end("asked to quit")
+
     def _hello(self, peer: Peer, hello: Hello) -> None:
         self._keep = self._keep or hello.keep
         self._no_client_since = time.monotonic()
@@ -265,7 +264,7 @@ class Control:
 
     def _use_patch(self, name: str) -> None:
         """Load a patch. Slow: run it in the worker."""
-        patch = load_patch(name)
+        patch = patch_of(name)
         for player in patch.players:
             self._notes.models.load(player.model)
         now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices

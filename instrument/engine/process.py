@@ -46,6 +46,7 @@ from instrument.engine.performance.patches import (
     keep_autosave,
     load_patch,
 )
+from instrument.engine.performance.takes import patch_of
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError, one_line
 from instrument.io import priority
@@ -199,7 +200,7 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
     """The patch to begin with, and a banner. HocketError if the patch in the options does not exist."""
     banner = ""
     try:
-        patch = load_patch(options.patch) if options.patch else autosaved() or load_patch(DEFAULT)
+        patch = patch_of(options.patch) if options.patch else autosaved() or load_patch(DEFAULT)
     except HocketError as error:
         if options.patch:
             raise

@@ -22,7 +22,8 @@ _PROBE_S = 3.0  # timeout of a connection to the display
 
 
 def run_window(options: Mapping[str, str] | None = None, keep: bool = False, seconds: float = 0) -> int:
-    """Open the window, start or find the engine, and return 0 after the window is closed.
+    """Open the window, start or find the engine, and return 0 after the window is closed. Where a window is open
+    already, it comes to the front instead.
 
     options: for an engine that is started here, as `EngineClient.connect` takes them.
     keep: closing the window leaves the engine playing.
@@ -32,8 +33,12 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     check_display()
     from instrument.engine.ipc.client import EngineClient
     from instrument.paths import state_dir
+    from instrument.ui.one_window import claim, come_forward
 
     state, given, began = state_dir(), dict(options or {}), time.time()
+    if (only := claim(state)) is None:
+        print("hocket: a window is open already; it comes to the front", file=sys.stderr)
+        return 0
     first_client: Future[EngineClient] = Future()
 
     def connect(first: bool) -> EngineClient:
@@ -70,6 +75,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     settings, notice = open_settings(state / "window.ini")
     theme.apply(app, _zoom(settings))
     window = Window(connect, settings, keep, str(state / "engine.log"))
+    only.called.connect(lambda token: come_forward(window, token))
     if notice:
         window.banner.notify(notice)
     if seconds > 0:
@@ -80,6 +86,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     window.show()
     window.start()
     app.exec()
+    only.close()
     if window.error:
         raise HocketError(window.error)
     return 0

@@ -229,5 +229,5 @@ class EngineLink(QObject):
 
 def _leave(client: Client, quit: bool) -> None:
     if quit and client.alive:
-        client.send(Quit())
+        client.send(Quit(alone=True))
     client.close()

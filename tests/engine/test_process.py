@@ -287,6 +287,15 @@ def test_it_ends_by_itself_when_no_client_is_left(start_engine):
     assert end(engine.client.process) == 0
 
 
+def test_a_client_that_leaves_does_not_end_it_for_another(engine):
+    other = EngineClient.connect(spawn=False)
+    with pytest.raises(HocketError, match="plays on for its other client"):
+        other.ask(Quit(alone=True))
+    other.close()
+    engine.client.ask(Play())
+    engine.hear(1)
+
+
 def test_it_stays_where_it_was_asked_to(start_engine):
     engine = start_engine(keep=True)
     engine.client.ask(Play())

@@ -229,7 +229,7 @@ def test_answers_and_refusals_are_told_apart(bench: Bench) -> None:
 @pytest.mark.parametrize("quits", [True, False])
 def test_closing_quits_the_engine_or_leaves_it(bench: Bench, quits: bool) -> None:
     bench.run().link.close(quit=quits)
-    assert (Quit() in bench.engine.sent) == quits
+    assert (Quit(alone=True) in bench.engine.sent) == quits
     assert bench.engine.closed
     bench.link.poll()
     assert bench.link.state == LinkState.RUNNING  # a closed link restarts nothing
@@ -241,7 +241,7 @@ def test_an_engine_that_comes_after_closing_is_sent_away(qtbot: QtBot) -> None:
     bench.link.close(quit=True)
     bench.link._open(first=True)
     qtbot.waitUntil(lambda: bool(bench.engines) and bench.engine.closed, timeout=5000)
-    assert bench.engine.sent == [Quit()]
+    assert bench.engine.sent == [Quit(alone=True)]
 
 
 def test_the_stand_in_takes_what_the_client_takes() -> None:

@@ -378,5 +378,5 @@ def test_closing_ends_the_engine_unless_it_is_to_stay(
 ) -> None:
     window.keep = keep
     window.close()
-    assert (engine.sent == [Quit()]) != keep
+    assert (engine.sent == [Quit(alone=True)]) != keep
     assert engine.closed

@@ -62,19 +62,19 @@ def authkey(state: Path) -> bytes:
     return path.read_bytes()
 
 
-def address(state: Path) -> tuple[str, str]:
-    """(family, address) of the engine's socket, the same in every process."""
+def address(state: Path, owner: str = "engine") -> tuple[str, str]:
+    """(family, address) of the socket of the engine or of the window, the same in every process."""
     name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:16]
     if sys.platform == "win32":
-        return "AF_PIPE", rf"\\.\pipe\hocket-{name}"
-    path = state.resolve() / "engine.sock"
+        return "AF_PIPE", rf"\\.\pipe\hocket-{name}" + ("" if owner == "engine" else f"-{owner}")
+    path = state.resolve() / f"{owner}.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return "AF_UNIX", str(path)
     folder = Path(tempfile.gettempdir()) / f"hocket-{os.getuid()}-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise HocketError(f"{folder} is not private to you: remove it, or set HOCKET_HOME to a shorter path")
-    return "AF_UNIX", str(folder / "engine.sock")
+    return "AF_UNIX", str(folder / f"{owner}.sock")
 
 
 @contextmanager

@@ -156,7 +156,9 @@ class Describe(Command, frozen=True):
 
 
 class Quit(Command, frozen=True):
-    """End the engine: everything released, autosaved, no process left."""
+    """End the engine: everything released, autosaved, no process left. alone: refused while other clients are there."""
+
+    alone: bool = False
 
 
 AnyCommand = (

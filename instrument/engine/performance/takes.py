@@ -263,6 +263,14 @@ def load_take(path: Path | str) -> Take:
     return take
 
 
+def patch_of(name: str) -> Patch:
+    """The patch with a name or at a path, or that with which a take (a path that ends in .take.json) began.
+
+    HocketError as `load_patch` and `load_take`.
+    """
+    return load_take(Path(name).expanduser()).header.patch if name.endswith(SUFFIX) else patches.load_patch(name)
+
+
 def _read_line(take: Take, line: bytes, version: int) -> None:
     if line.startswith(b"["):
         player, *row = _heard_lines.decode(line)
