@@ -76,6 +76,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     theme.apply(app, _zoom(settings))
     window = Window(connect, settings, keep, str(state / "engine.log"))
     only.called.connect(lambda token: come_forward(window, token))
+    only.listen()
     if notice:
         window.banner.notify(notice)
     if seconds > 0:

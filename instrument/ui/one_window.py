@@ -24,14 +24,17 @@ class OneWindow(QObject):
     called = Signal(str)
 
     def __init__(self, lock: QLockFile, name: str) -> None:
-        """lock: held; name: address at which other starts may ask. Starts to listen."""
+        """lock: held; name: address at which other starts may ask."""
         super().__init__()
-        self._lock = lock
+        self._lock, self._name = lock, name
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._answer)
-        QLocalServer.removeServer(name)  # of a window that was killed; the lock shows that there is no other
-        self._server.listen(name)
+
+    def listen(self) -> None:
+        """Answer other starts from now on. Needs the application, whose event loop does it."""
+        QLocalServer.removeServer(self._name)  # of a window that was killed; the lock shows that there is no other
+        self._server.listen(self._name)
 
     def close(self) -> None:
         """Give up the claim."""

@@ -37,6 +37,7 @@ def start(state: Path) -> subprocess.Popen[str]:
 def test_a_second_start_calls_the_first_window(qtbot: QtBot, tmp_path: Path) -> None:
     first = claim(tmp_path)
     assert first is not None
+    first.listen()
     with qtbot.waitSignal(first.called, timeout=30_000) as called:
         second = start(tmp_path)
     assert called.args == ["a token"]
@@ -55,6 +56,7 @@ def test_a_window_that_was_killed_has_no_claim(qtbot: QtBot, tmp_path: Path) -> 
     killed.communicate(timeout=30)
     after = claim(tmp_path)
     assert after is not None
+    after.listen()
     with qtbot.waitSignal(after.called, timeout=30_000):
         second = start(tmp_path)
     assert second.communicate(timeout=30)[0] == "handed over\n"
