@@ -39,7 +39,7 @@ def test_a_frozen_program_starts_itself(monkeypatch):
 def test_the_command_line_becomes_the_process_that_it_names(monkeypatch):
     given = []
     ended = []
-    monkeypatch.setattr("instrument.models.bundle.main", lambda arguments: given.append(arguments) or 3)
+    monkeypatch.setattr("instrument.models.probe.main", lambda arguments: given.append(arguments) or 3)
     monkeypatch.setattr(sys, "argv", ["hocket", "--process", "bundle-probe", "some folder"])
 
     def leave(status):
