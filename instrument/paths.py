@@ -37,6 +37,11 @@ def patches_dir(make: bool = True) -> Path:
     return _made(folder) if make else folder
 
 
+def clips_dir() -> Path:
+    """The clips that were kept, created when missing. Raises HocketError where that cannot be."""
+    return _made(_home("data") / "clips")
+
+
 def state_dir() -> Path:
     """Autosave, takes, logs and the engine's socket; private to the user, created when missing. In a home that cannot
     be written, a folder of the user's among the temporary ones.

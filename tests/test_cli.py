@@ -18,8 +18,10 @@ from instrument.engine.ipc.messages import SetKnob, Telemetry
 from instrument.engine.performance.takes import load_take
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
-from tests.support.engine import ROOT, children, command_line, there
+from tests.support.engine import ROOT, children, command_line, start_engine, there
 from tests.support.jack import wait_for
+
+__all__ = ["start_engine"]
 
 MODEL = "lstm-band"
 NULL = ("--audio", "null", "--midi", "null")
@@ -282,18 +284,18 @@ def test_the_engine_of_a_killed_headless_player_ends_too(start):
     wait_for(lambda: not any(map(there, family)), 15, "the end of the engine")
 
 
-def test_a_service_manager_is_told_of_readiness_and_life(start, monkeypatch, tmp_path):
+def test_a_service_manager_is_told_of_readiness_and_life(start_engine, start, monkeypatch, tmp_path):
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
-        manager.settimeout(30)
+        manager.settimeout(60)
+        start_engine()
         monkeypatch.setenv("NOTIFY_SOCKET", address)
-        playing = start("play", "--headless", "--seconds", 3, *NULL)
+        playing = start("play", "--headless", "--seconds", 3)
         told = []
         while not told or told[-1] != "STOPPING=1":
             told.append(manager.recv(100).decode())
         playing.communicate(timeout=20)
-    assert told[:2] == ["WATCHDOG=1", "READY=1"] or told[0] == "READY=1"
     assert told.count("READY=1") == 1
     assert 2 <= told.count("WATCHDOG=1") <= 6
 

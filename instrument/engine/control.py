@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from instrument import last_resort
 from instrument.engine.anchoring import make_anchor, without_anchor
+from instrument.engine.clips import Clips
 from instrument.engine.describing import Describer
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import (
@@ -52,7 +53,9 @@ from instrument.engine.performance.takes import patch_of
 from instrument.engine.recording import Recordings
 from instrument.engine.reporting import Reporter
 from instrument.engine.sound.mix_thread import MixThread
+from instrument.engine.surface.buttons import CLIP_BARS
 from instrument.errors import HocketError
+from instrument.io.clocks import SystemClock
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +98,7 @@ class Control:
         self._keep = False  # a client has asked the engine to stay
         self._linger_s = linger_s
         self._recordings = Recordings(sound.record)
+        self._clips = Clips(notes, sound, SystemClock())
         self._worker = ThreadPoolExecutor(1, "work")
         self._end: tuple[str, int] | None = None
         self._no_client_since = time.monotonic() + FIRST_CLIENT_S
@@ -108,6 +112,8 @@ class Control:
         notes.ended = self._recordings.finish
         notes.buttons.on("patch/next", lambda _: self._step_patch(1))
         notes.buttons.on("patch/previous", lambda _: self._step_patch(-1))
+        for bars in CLIP_BARS:
+            notes.buttons.on(f"clip/{bars}", partial(self._keep_clip, bars))
         devices.on_change = self._describer.expire
         self._handlers: dict[type[AnyCommand], Handler] = {
             Hello: self._hello,
@@ -136,6 +142,7 @@ class Control:
             (FRAME_S, self._send_telemetry),
             (POLL_S, devices.poll),
             (RECORD_S, self._recordings.update),
+            (POLL_S, self._clips.update),
             (AUTOSAVE_S, self.save),
             (DESCRIBE_S, self._send_changes),
             (POLL_S, self._end_without_clients),
@@ -282,7 +289,10 @@ class Control:
 
         self._worker.submit(step)
 
-    def _try(self, do: Callable[[], None]) -> None:
+    def _keep_clip(self, bars: int, _: int) -> None:
+        self._worker.submit(self._try, lambda: self._clips.keep(bars))
+
+    def _try(self, do: Callable[[], object]) -> None:
         """Do what a press asks for; what fails is shown until something else is asked for."""
         try:
             do()

@@ -39,8 +39,10 @@ from instrument.engine.ipc.messages import (
 )
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.music.notes import Part
+from instrument.paths import clips_dir
 from instrument.ui import theme
 from instrument.ui.banner import Banner
+from instrument.ui.clips.tray import ClipTray
 from instrument.ui.footer import Footer
 from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.chip import PartChip
@@ -66,7 +68,7 @@ _STOPPED = {
     "recording": "",
     "banners": (),
 }
-_LOWEST = 600  # least height of the window in pixels, without sound players
+_LOWEST = 640  # least height of the window in pixels, without sound players
 _PART_IDS = tuple(part.name.lower() for part in Part)
 
 
@@ -134,6 +136,9 @@ class Window(QMainWindow):
         self.add_sound = AddSound()
         self.add_sound.picked.connect(self._add_sound)
         self.spectrogram = Spectrogram()
+        self.clips = ClipTray(clips_dir())
+        self.clips.kept.connect(lambda name: self.link.send(Press(name)))
+        self.clips.failed.connect(self.banner.notify)
 
         stage = QFrame()
         stage.setObjectName("stage")
@@ -166,6 +171,7 @@ class Window(QMainWindow):
         middle.setSpacing(theme.px(10))
         middle.addWidget(self.banner)
         middle.addWidget(stage, 1)
+        middle.addWidget(self.clips)
         middle.addWidget(self.players.panel_row)
         middle.addWidget(self.players.strip_row)
         whole = QWidget()
@@ -286,6 +292,7 @@ class Window(QMainWindow):
         self.roll.show_values(description.values)
         self.transport.show_description(description)
         self.footer.show_description(description)
+        self.clips.show_description(description)
         name = description.patch or "Untitled"
         self.setWindowTitle(f"{name}{'*' if description.patch_changed else ''} \u2013 Hocket")
 
@@ -298,6 +305,7 @@ class Window(QMainWindow):
         self.players.show_telemetry(report)
         self.spectrogram.show_spectrum(report.spectrum)
         self.footer.show_telemetry(report)
+        self.clips.show_telemetry(report)
         self.banner.show_states(report.banners)
 
     def _make_controls(self, description: Description) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +17,22 @@ from instrument.engine.performance.performance import Played
 from instrument.engine.performance.sound_seats import SoundModels, scenes
 from instrument.engine.performance.takes import Input, Joined, Take, Turn
 from instrument.engine.voices.programs import PartProgram, part_messages
-from instrument.midi_spec import CHANNELS, DRUM_CHANNEL, parse
+from instrument.midi_spec import CHANNELS, CONTROL, DRUM_CHANNEL, parse
 from instrument.music.harmony import KEYS, key_signature
 from instrument.music.midifile import MidiTrack, write_tracks
 from instrument.music.notes import COLUMNS, Note, Part, Piece
 from instrument.music.parts.labels import PLAYER
 from instrument.music.timebase import MICRO_STEPS, MetreMap
 
+Value = TypeVar("Value")
+
 KEYBOARD = "keyboard"  # the player in the name of a track that a person played
 Timed = tuple[float, bytes]  # tick, short MIDI message
 
 
-def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path) -> None:
-    """Write the notes played before the tick `end` to a .mid file. Its tracks have the channels of the patch and the
-    programs of the band. HocketError if it cannot be written."""
+def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path, start: int = 0) -> None:
+    """Write the notes played from the tick `start` (the file's tick 0) until the tick `end` to a .mid file. Its tracks
+    have the channels of the patch and the programs of the band. HocketError if it cannot be written."""
     band, by_hand = divided(played, take)
     keyboard = take.keyboard  # takes up to version 2 have only the notes of it
     notes = kept(band if keyboard else [*band, *by_hand], end)
@@ -46,10 +50,37 @@ def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: flo
         tracks.append(MidiTrack(name, channel, struck, [*programs, *others]))
     whole = Piece(
         np.zeros((0, len(COLUMNS)), np.int32),
-        tuple(metre for metre in metres.metres if metre.tick < end),
-        tuple(tempos(take, end).items()),
+        tuple(replace(metre, tick=at) for at, metre in _since(start, [(m.tick, m) for m in metres.metres], end)),
+        tuple(_since(start, tempos(take, end).items(), end)),
     )
-    write_tracks(tracks, path, whole, key_signatures(take, end))
+    if start:
+        tracks = [cut for cut in (_cut(track, start) for track in tracks) if len(cut.notes)]
+    write_tracks(tracks, path, whole, _since(start, key_signatures(take, end), end))
+
+
+def _since(start: int, timed: Iterable[tuple[int, Value]], end: float) -> list[tuple[int, Value]]:
+    """(tick, value from there on) of a file that begins at `start`: what holds there, then what changes until `end`."""
+    return list({max(0, tick - start): value for tick, value in sorted(timed, key=_tick) if tick < end}.items())
+
+
+def _cut(track: MidiTrack, start: int) -> MidiTrack:
+    """The track from a tick on, with the programs and controllers that hold there."""
+    notes = track.notes[track.notes[:, 0] >= start].copy()
+    notes[:, 0] -= start
+    holding: dict[bytes, bytes] = {}
+    later = []
+    for tick, message in sorted(track.messages, key=_tick):
+        if tick > start:
+            later.append((tick - start, message))
+        else:
+            kind = message[:2] if message[0] & 0xF0 == CONTROL else message[:1]
+            holding.pop(kind, None)
+            holding[kind] = message  # the last of each kind, in their order
+    return track._replace(notes=notes, messages=[*((0, message) for message in holding.values()), *later])
+
+
+def _tick(timed: tuple[float, object]) -> float:
+    return timed[0]
 
 
 def divided(played: Iterable[Played], take: Take) -> tuple[list[Played], list[Played]]:

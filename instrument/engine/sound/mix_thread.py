@@ -13,6 +13,7 @@ import numpy as np
 from instrument import last_resort, midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.sound.memory import SoundMemory
 from instrument.engine.sound.mixer import BLOCK, KEYS, VOICES, Event, Mixer
 from instrument.engine.sound.sound_players import SILENT, SoundPlayers
 from instrument.engine.sound.spectrum import SIZE, spectrum
@@ -42,6 +43,7 @@ class MixThread:
     """An `Output` of the notes thread that plays notes with the built-in voices, from a thread of its own.
 
     load: time spent on mixing as a share of real time, 0..1; begun: frame of the mixer at which streams last began;
+    memory: the last minutes of the output, begun anew where the sample rate changes;
     recorded: first frame of the last recording, counted by the mixer, and when (ns) that frame is heard.
     """
 
@@ -182,6 +184,7 @@ class MixThread:
             self._device = audio
             self._latest = 0
             self._mixer = Mixer(audio.rate, voice, keys=keys)
+            self.memory = SoundMemory(audio.rate)
             self._settings.appendleft((0, self._players.settings if self._players else ()))
             self._mixed = 0
             self._base = audio.status().written
@@ -237,6 +240,7 @@ class MixThread:
         block = self._mixer.render(BLOCK)
         self._mixed += BLOCK
         self._recent.append(block)
+        self.memory.add(block, audio.heard_ns(self._base + self._mixed - BLOCK))
         audio.write(block)
         for recorder in self._recorders:
             if not recorder.begun:

@@ -19,6 +19,9 @@ class Button(NamedTuple):
     help: str
 
 
+CLIP_BARS = (1, 2, 4, 8)
+"""Lengths of clips."""
+
 BUTTONS: tuple[Button, ...] = (
     Button("transport/play", "Play", "Start the music"),
     Button("transport/stop", "Stop", "Stop the music; the next start begins with bar 1"),
@@ -27,6 +30,10 @@ BUTTONS: tuple[Button, ...] = (
     Button("transport/tap", "Tap", "Set the tempo to that of the last presses"),
     Button("patch/next", "Next patch", "Load the patch after the present one, by name"),
     Button("patch/previous", "Previous patch", "Load the patch before the present one, by name"),
+    *(
+        Button(f"clip/{bars}", f"{bars}", f"Keep the last whole bars that were heard, up to {bars}, as a clip")
+        for bars in CLIP_BARS
+    ),
 )
 
 
