@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
+from instrument.models.denormals import run_as_zero
 
 MEMORY = 2 << 30  # bytes that all graphs of a process may take; more is an error of the graph that asks for it
 LARGEST = 1e9  # an output beyond it is no result of a whole network
@@ -38,7 +39,6 @@ class Session:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.use_env_allocators", "1")  # with the limit on memory
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")  # they would take many times longer
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.disable_quant_qdq", str(int(unpacked)))
         options.log_severity_level = 4
@@ -54,7 +54,7 @@ class Session:
     def run(self, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """All outputs, in the graph's order. HocketError if the graph fails, or gives NaN or numbers over `LARGEST`."""
         try:
-            found: list[NDArray[Any]] = self._session.run(self._names, feeds)
+            found: list[NDArray[Any]] = run_as_zero(lambda: self._session.run(self._names, feeds))
         except Exception as error:
             raise HocketError(f"{self._name} failed: {_line(error)}") from error
         for name, output in zip(self._names, found, strict=True):
