@@ -85,6 +85,11 @@ def parameter(channel: int, number: int, coarse: int, fine: int = 0) -> list[byt
     return [control(channel, of, value) for of, value in values]
 
 
+def released(channel: int) -> list[bytes]:
+    """All notes off and reset of controllers: what ends the notes of a keyboard that is gone."""
+    return [control(channel, number, 0) for number in (NOTES_OFF, RESET_CONTROLLERS)]
+
+
 def all_notes_off() -> list[bytes]:
     """All sound off (CC 120) and all notes off (CC 123), on the sixteen channels."""
     return [control(channel, number, 0) for channel in range(CHANNELS) for number in (SOUND_OFF, NOTES_OFF)]

@@ -19,7 +19,7 @@ import time
 import numpy as np
 
 from instrument.engine.devices import best_audio
-from instrument.engine.sound.mix_thread import LEAD_S
+from instrument.engine.sound.lead import LEAD_S
 from instrument.engine.sound.mixer import BLOCK
 from instrument.io.clocks import SystemClock
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from instrument import midi_spec
-from instrument.bench.sounds import time_stream, time_together, time_voice
+from instrument.bench.sounds import time_keys, time_stream, time_together, time_voice
 from instrument.bench.tools import (
     CONTROL,
     TIMEOUT_S,
@@ -57,10 +57,12 @@ def run_bench(seconds: float) -> dict[str, Any]:
         live = Live(home).measure(seconds)
         streams = {slug: time_stream(slug, home) for slug in _slugs("stream")}
         voices = {slug: time_voice(slug, home) for slug in _slugs("voice")}
+        keys = time_keys(home)
         together = time_together([*list(models)[:1], *list(streams)[:1]], list(voices)[:1], home, seconds)
     startup["window_s"] = live.pop("window_s")
     return {
-        "note_models": models, **live, "startup": startup, "streams": streams, "voices": voices, "together": together,
+        "note_models": models, **live, "startup": startup, "streams": streams, "voices": voices, "keys": keys,
+        "together": together,
     }  # fmt: skip
 
 

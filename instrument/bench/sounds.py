@@ -148,11 +148,30 @@ def time_voice(slug: str, home: Path, players: str = PLAYERS) -> dict[str, Any]:
         if _render_ms(model, knobs, pitches, 0.5) > 500:
             break
         at_once = count
-    late = _retried(lambda: _keys_heard(slug, home, players))
+    late = _retried(lambda: _keys_heard(home, players, PlayerPatch(slug, {"part": "keys"})))
     return {
         "render_ms": percentiles(took, 50, 99),
         "voices_at_once": at_once,
         "key_to_sound_ms": percentiles(late, 50, 95),
+    }
+
+
+def time_keys(home: Path, players: str = PLAYERS) -> Figures:
+    """ms from a key to the sound of the built-in voice, and the starved blocks meanwhile, with those of a control
+    process that only feeds silence to a device. HocketError if the engine does not start."""
+    control = spawn(CONTROL, "stream", output=subprocess.PIPE)
+    starved: list[int] = []
+    try:
+        first_line(control)
+        late = _retried(lambda: _keys_heard(home, players, starved=starved))
+    finally:
+        control_starved = finish(control)
+    heard = percentiles(late, 50, 95)
+    return {
+        "key_to_sound_p50_ms": heard["p50"],
+        "key_to_sound_p95_ms": heard["p95"],
+        "starved_blocks": sum(starved),
+        "control_starved_blocks": control_starved,
     }
 
 
@@ -219,14 +238,15 @@ def _render_ms(model: VoiceModel, knobs: dict[str, Value], pitches: Sequence[int
     return (time.perf_counter_ns() - began) / 1e6
 
 
-def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
-    """ms from sending a key to a MIDI port to its first sound. Empty if there are no ports."""
+def _keys_heard(home: Path, players: str, *seats: PlayerPatch, starved: list[int] | None = None) -> list[float]:
+    """ms from sending a key to a MIDI port to its first sound, of the built-in voice or of the seats. Empty if there
+    are no ports. starved: gets the number of blocks that starved."""
     struck = []
-    seat = PlayerPatch(slug, {"part": "keys"})
     with _keyboard() as keys:
         if keys is None:
             return []
-        with bench_session(home, players, seat, midi_in=KEYBOARD) as playing:
+        with bench_session(home, players, *seats, midi_in=KEYBOARD) as playing:
+            before = telemetry_of(playing.client)
             playing.client.ask(Record(str(playing.wav)))
             playing.listen(1.0)
             for i in range(KEYS):
@@ -237,6 +257,8 @@ def _keys_heard(slug: str, home: Path, players: str) -> list[float]:
                 keys.send(note_off(0, pitch), 0)
                 playing.client.ask(Panic())
                 playing.listen(KEY_S + 0.001 * (i * 7 % 11))  # so that keys fall on any place of a block
+            if starved is not None:
+                starved.append(telemetry_of(playing.client).starved - before.starved)
             recorded = playing.end()
     late, span = [], int(2 * KEY_S * recorded.rate)
     for at in map(recorded.frame_at, struck):

@@ -26,6 +26,7 @@ Result = TypeVar("Result")
 AUDIO, MIDI, MIDI_IN = KINDS = ("audio", "midi", "midi_in")
 _LISTS = {AUDIO: list_devices, MIDI: list_ports, MIDI_IN: list_inputs}
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # waits between attempts to open a missing device; the last is repeated
+LOOP = "a MIDI loop: what is sent to {} comes back at {}; disconnect one of the two"
 FOUND_BANNER_S = 10.0  # how long the banner about a found device is shown
 
 
@@ -74,6 +75,7 @@ class Devices:
             audio_banner(self._sound.audio.status()),
             midi_banner(self._scheduler.port.status()),
             midi_banner(self._listener.port.status()),
+            LOOP.format(self._scheduler.port.status().port, self.midi_in) if self._listener.loop else "",
             *(text for text, until in list(self._found.values()) if now < until),
         )
 
@@ -102,8 +104,8 @@ class Devices:
         elif kind == MIDI:
             self._use_port(name or VIRTUAL)
         else:
-            check_input(name or VIRTUAL)
-            self._listener.use(lambda: open_midi_in(name or VIRTUAL))
+            check_input(name)
+            self._listener.use(lambda: open_midi_in(name))
         self._missing.pop(kind, None)
         logger.info("%s: %s", kind, self.in_use(kind))
 
@@ -218,10 +220,10 @@ def best_midi(wanted: str) -> tuple[MidiOutput, str]:
 
 
 def best_input(wanted: str) -> tuple[MidiInput, str | None]:
-    """An open MIDI input, and None if it is the `wanted` one (a name, "" = the virtual one, or "null"), else a banner,
+    """An open MIDI input, and None if it is the `wanted` one (a name, "" = all keyboards, or "null"), else a banner,
     which is empty if no name was given."""
     try:
-        return open_midi_in(wanted or VIRTUAL), None
+        return open_midi_in(wanted), None
     except HocketError as error:
         return NullMidiInput(), f"{error}; not listening to any port until it appears" if wanted else ""
 

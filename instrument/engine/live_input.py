@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from instrument import midi_spec
+from instrument.engine.midi.keys import KeySettings
 from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance
@@ -131,6 +132,11 @@ class KeyboardReceiver:
 
     def __init__(self, notes: NotesThread) -> None:
         self._notes = notes
+
+    @property
+    def settings(self) -> KeySettings:
+        """The settings of the keyboard, by the knobs."""
+        return KeySettings.of(self._notes.view.snapshot.values)
 
     def binds(self, controller: int) -> bool:
         """Whether a controller turns a knob, or is about to be bound to one."""

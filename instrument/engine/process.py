@@ -148,7 +148,12 @@ def run(options: argparse.Namespace, state: Path) -> int:
         note_worker.close()
         in_use.close()
         raise
-    listener = Listener(keyboard, sound.play, KeyboardReceiver(notes))
+
+    def play(message: bytes) -> None:
+        sound.play(message)
+        scheduler.play(message)
+
+    listener = Listener(keyboard, play, KeyboardReceiver(notes), scheduler.loops)
     devices = Devices(sound, scheduler, listener)
     if input_banner is not None:
         devices.add_missing(MIDI_IN, midi_in, input_banner)

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from instrument.errors import HocketError
+
+_NUMBERS = re.compile(r" \d+:\d+$")  # ALSA's client and port, which change when a device is connected again
+_OWN = frozenset(("Hocket", "Hocket in", "Hocket list", "Hocket in list"))
+
+
+def plain(name: str) -> str:
+    """The name of a MIDI port without the numbers that ALSA adds."""
+    return _NUMBERS.sub("", name)
+
+
+def plain_names(names: Sequence[str]) -> list[str]:
+    """The names without ALSA's numbers; a name that comes again is counted: "Synth:MIDI 1", "Synth:MIDI 1 #2"."""
+    found: list[str] = []
+    for name in map(plain, names):
+        count = sum(each == name or each.startswith(f"{name} #") for each in found)
+        found.append(f"{name} #{count + 1}" if count else name)
+    return found
+
+
+def is_own(port: str) -> bool:
+    """Whether a MIDI port is one of Hocket's own, which are not offered."""
+    return port.partition(":")[0] in _OWN
 
 
 def pick(wanted: str, names: Sequence[str], kind: str, otherwise: str) -> int:

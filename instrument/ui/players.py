@@ -18,6 +18,7 @@ from instrument.ui.meters import SILENCE
 from instrument.ui.sounds import STRIP_HEIGHT, SoundStrip
 
 _PANEL_HEIGHT = 158
+_KEYBOARD = "keys_"  # how the ids of the knobs of the keyboard begin
 
 
 class Players(QObject):
@@ -68,7 +69,10 @@ class Players(QObject):
             else:
                 title = f"Player {player + 1}" if many else "Player"
                 self.panel_row.contents.addWidget(player_panel(self._board, title, selector, knobs), 1)
-        self.panel_row.contents.addWidget(instrument_panel(self._board, instrument))
+        instrument = list(instrument)
+        keys = [info for info in instrument if info.id.startswith(_KEYBOARD)]
+        self.panel_row.contents.addWidget(instrument_panel(self._board, (i for i in instrument if i not in keys)))
+        self.panel_row.contents.addWidget(instrument_panel(self._board, keys, "Keyboard"))
         self.strip_row.contents.addStretch(1)
         self.strip_row.setVisible(bool(self.strips))
 

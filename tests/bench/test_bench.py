@@ -31,6 +31,7 @@ SHAPE = {
     "note_models": {entry.slug: {"ms_per_note": ("p50", "p99")} for entry in MODELS if entry.kind == "notes"},
     "streams": {entry.slug: STREAM for entry in MODELS if entry.kind == "stream"} or (),
     "voices": {entry.slug: VOICE for entry in MODELS if entry.kind == "voice"} or (),
+    "keys": ("key_to_sound_p50_ms", "key_to_sound_p95_ms", "starved_blocks", "control_starved_blocks"),
     "together": TOGETHER,
     "dispatch_jitter_ms": {"loaded": ("p50", "p99", "max"), "control": ("p50", "p99", "max")},
     "knob_to_note_ms": ("p50", "p95"),

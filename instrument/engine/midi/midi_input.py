@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from instrument import last_resort, midi_spec
+from instrument.engine.midi.keys import Keys, KeySettings
+from instrument.engine.midi.loops import LoopWatch
 from instrument.engine.voices.live_channels import PARAMETERS, PLAYED
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.ports import MidiInput
@@ -26,6 +28,11 @@ class Receiver(Protocol):
         """Whether a controller turns a knob, or is about to be bound to one."""
         ...
 
+    @property
+    def settings(self) -> KeySettings:
+        """The settings of the keyboard."""
+        ...
+
     def control(self, moved: Mapping[int, int]) -> None:
         """Controllers were moved: number -> value 0..127."""
         ...
@@ -39,13 +46,15 @@ class Listener:
     """Reads a MIDI input in a thread of its own. Channel 10 is drums; the others play one instrument, each with its own
     pedal, bend and controllers."""
 
-    def __init__(self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver) -> None:
-        """play: plays a short MIDI message at once; any thread may call it."""
+    def __init__(
+        self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver, loops: LoopWatch | None = None
+    ) -> None:
+        """play: plays a short MIDI message at once; any thread may call it. loops: knows what Hocket sends."""
         self.port = port
         self._play = play
         self._receiver = receiver
-        self._held: set[tuple[int, int]] = set()  # (channel, key)
-        self._pedals: set[int] = set()  # channels whose pedal is down
+        self._loops = loops or LoopWatch()
+        self._keys = Keys()
         self._moved: dict[int, int] = {}  # controller -> value, not passed on yet
         self._turned = 0.0
         self._reading = threading.Lock()
@@ -55,7 +64,12 @@ class Listener:
     @property
     def held(self) -> tuple[int, ...]:
         """The keys that are down, from low to high."""
-        return tuple(sorted({key for _, key in tuple(self._held)}))
+        return self._keys.held
+
+    @property
+    def loop(self) -> bool:
+        """Whether what arrives now is what Hocket itself sends."""
+        return self._loops.is_loop(time.perf_counter_ns())
 
     def start(self) -> None:
         """Start the thread."""
@@ -64,7 +78,7 @@ class Listener:
     def poll(self) -> None:
         """Keep the port alive. Keys that were held when it was lost are released."""
         self.port.poll()
-        if (self._held or self._pedals) and self.port.status().state != "open":
+        if not self._keys.is_idle and self.port.status().state != "open":
             self._release_held()
 
     def use(self, open_port: Callable[[], MidiInput]) -> None:
@@ -105,34 +119,25 @@ class Listener:
         return free and self._receiver.binds(controller)
 
     def _release_held(self) -> None:
-        """End what a keyboard that is gone was playing: its keys, its pedals, its bends."""
+        """End what a keyboard that is gone was playing."""
         now = time.perf_counter_ns()
-        channels = {channel for channel, _ in self._held} | self._pedals
-        self._take([(now, midi_spec.note_off(channel, key)) for channel, key in list(self._held)])
-        self._take([(now, midi_spec.control(channel, RESET_CONTROLLERS, 0)) for channel in channels])
+        self._pass_on([(now, message) for message in self._keys.release()])
 
     def _take(self, arrived: list[tuple[int, bytes]]) -> None:
         played = []
+        settings = self._receiver.settings
         for ns, message in arrived:
-            kind, channel, first, second = midi_spec.parse(message)
+            kind, _, first, second = midi_spec.parse(message)
+            if kind == midi_spec.NOTE_ON and self._loops.is_echo(ns, first, second):
+                continue
             if kind == CONTROL and self._is_bound(first):
                 self._moved[first] = second
             elif kind in _KINDS or (kind == CONTROL and first in _CONTROLLERS):
-                self._note(kind, channel, first, second)
-                self._play(message)
-                played.append((ns, message))
+                played.append((ns, self._keys.take(message, settings)))
+        self._pass_on([(ns, message) for ns, message in played if message])
+
+    def _pass_on(self, played: list[tuple[int, bytes]]) -> None:
+        for _, message in played:
+            self._play(message)
         if played:
             self._receiver.listen(played)
-
-    def _note(self, kind: int, channel: int, first: int, second: int) -> None:
-        """Keep count of keys and pedals."""
-        if kind == midi_spec.NOTE_ON:
-            self._held.add((channel, first))
-        elif kind == midi_spec.NOTE_OFF:
-            self._held.discard((channel, first))
-        elif kind == CONTROL and first == SUSTAIN:
-            (self._pedals.add if second >= midi_spec.PEDAL_DOWN else self._pedals.discard)(channel)
-        elif kind == CONTROL and first == RESET_CONTROLLERS:
-            self._pedals.discard(channel)
-        elif kind == CONTROL and first >= FIRST_MODE_MESSAGE:
-            self._held = {key for key in self._held if key[0] != channel}

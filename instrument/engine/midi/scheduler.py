@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instrument import last_resort, midi_spec
+from instrument.engine.midi.keys import Through
 from instrument.engine.midi.ledger import Ledger
+from instrument.engine.midi.loops import LoopWatch
 from instrument.engine.performance.arrangement import patch_channels
+from instrument.engine.performance.knobs import AS_PLAYED, INSTRUMENT, OFF, knob_name
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
@@ -126,6 +129,8 @@ class Scheduler:
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
+        self.loops = LoopWatch()
+        self._through = Through()
         self._offset = 0  # ns by which the port sends after the note is heard
         self._tempo: TempoMap | None = None
         self._sending = threading.Lock()
@@ -150,6 +155,10 @@ class Scheduler:
         """As `Output.arrange`."""
         self.channels = patch_channels(performance.patch)
         self._offset = round(performance.patch.routing.offset_ms * 1e6)
+        out = performance.values[knob_name(INSTRUMENT, "keys_out")]
+        with self._sending:
+            self._through.sends = out != OFF
+            self._through.channel = None if out in (OFF, AS_PLAYED) else int(out) - 1
         self.agenda.poke()
 
     def lead_ns(self) -> int:
@@ -163,6 +172,13 @@ class Scheduler:
             self._send_now(
                 [*self.agenda.silence(), *(midi_spec.control(each, midi_spec.NOTES_OFF, 0) for each in used)]
             )
+
+    def play(self, message: bytes) -> None:
+        """Send a short MIDI message of a person at once, if the patch says so. Any thread."""
+        with self._sending:
+            for each in self._through.take(message):
+                self.port.send(each, 0)
+                self._watch(each, self._clock.now())
 
     def panic(self) -> None:
         """End all notes, and send all-notes-off on every channel."""
@@ -183,7 +199,7 @@ class Scheduler:
 
     def _change(self, port: MidiOutput) -> None:
         with self._sending:
-            last, messages = self.port, self.agenda.release()
+            last, messages = self.port, [*self.agenda.release(), *self._through.release()]
             self._send_now(messages)
             self.port = port
         last.close()
@@ -217,10 +233,16 @@ class Scheduler:
         """Send a message, never before an earlier one that the port holds: the offset may have become smaller."""
         ns = self._latest = max(self._latest, ns)
         self.port.send(message, ns)
+        self._watch(message, ns)
         if midi_spec.parse(message).starts:
             lateness = self._clock.now() - ns
             self.lateness.append((ns, lateness))
             self.late += lateness > LATE_NS
+
+    def _watch(self, message: bytes, ns: int) -> None:
+        parsed = midi_spec.parse(message)
+        if parsed.starts:
+            self.loops.sent(ns, parsed.first, parsed.second)
 
     def _send_now(self, messages: Iterable[bytes]) -> None:
         """Send messages after all that a port holds that takes them early, else a note-on could follow its note-off."""

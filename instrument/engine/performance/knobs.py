@@ -13,6 +13,7 @@ from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
 from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
+from instrument.midi_spec import CHANNELS
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import Ask
 from instrument.music.grooves import MOST_SWING, STRAIGHT
@@ -24,6 +25,9 @@ OFF, AUTO, ON = "off", "auto", "on"  # values of a part's knob
 PART_CHOICES = (OFF, AUTO, ON)
 # A part was a switch in version 0.1.
 _SWITCHES = {"0": OFF, "0.0": OFF, "false": OFF, "1": AUTO, "1.0": AUTO, "true": AUTO}
+ALL_CHANNELS, AS_PLAYED = "all", "as played"
+KEY_CHANNELS = (ALL_CHANNELS, *(str(channel + 1) for channel in range(CHANNELS)))
+KEYS_OUT = (OFF, AS_PLAYED, *(str(channel + 1) for channel in range(CHANNELS)))
 INSTRUMENT = -1  # the player number of the instrument's own knobs
 BAND = "band"  # stands for that number in their names
 
@@ -74,10 +78,16 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
     _number("keys_level", "Keys level", -60.0, 18.0, 9.0, "Loudness of the keyboard with the built-in voice", "dB"),
+    _number("keys_transpose", "Transpose", -36, 36, 0, "Semitones by which the keyboard is transposed", step=1),
+    _number(
+        "keys_velocity", "Touch", -1.0, 1.0, 0.0, "How hard keys are struck: above 0 harder than played, below softer"
+    ),
+    _choice("keys_channel", "Listen to", KEY_CHANNELS, ALL_CHANNELS, "The MIDI channel that is heard"),
+    _choice("keys_out", "Send keys", KEYS_OUT, OFF, "Whether the MIDI output gets the keyboard, and on which channel"),
 )
 
 # Knobs that change the timing or the level of notes, not which notes come.
-NO_NOTES = frozenset(("tempo", "level", "keys_level"))
+NO_NOTES = frozenset(("tempo", "level", "keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"))
 # Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.sound.mixer import BLOCK
+from instrument.engine.sound.mixer import SHORT_BLOCK
 from instrument.engine.voices.gain import Frames
 
 SECONDS = 300
@@ -20,18 +20,22 @@ class SoundMemory:
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
-        self._blocks = SECONDS * rate // BLOCK
-        self._sound = np.zeros((self._blocks * BLOCK, 2), np.int16)
+        self._blocks = SECONDS * rate // SHORT_BLOCK
+        self._sound = np.zeros((self._blocks * SHORT_BLOCK, 2), np.int16)
         self._heard = np.zeros(self._blocks)  # when (ns) each block is heard
         self._count = 0  # blocks ever added
-        self._scratch = np.zeros((BLOCK, 2), np.float32)
+        self._scratch = np.zeros((SHORT_BLOCK, 2), np.float32)
 
-    def add(self, block: Frames, heard_ns: float) -> None:
-        """Add a `BLOCK` of frames (n, 2), and when its first frame is heard."""
+    def add(self, frames: Frames, heard_ns: float) -> None:
+        """Add frames (n, 2), a multiple of `SHORT_BLOCK`, and when the first is heard."""
+        for start in range(0, len(frames), SHORT_BLOCK):
+            self._add(frames[start : start + SHORT_BLOCK], heard_ns + start * 1e9 / self.rate)
+
+    def _add(self, block: Frames, heard_ns: float) -> None:
         at = self._count % self._blocks
         np.multiply(block, _FULL, out=self._scratch)
         np.clip(self._scratch, -_FULL, _FULL, out=self._scratch)
-        self._sound[at * BLOCK : (at + 1) * BLOCK] = self._scratch
+        self._sound[at * SHORT_BLOCK : (at + 1) * SHORT_BLOCK] = self._scratch
         self._heard[at] = heard_ns
         self._count += 1
 
@@ -44,11 +48,11 @@ class SoundMemory:
             return frames
         heard = self._heard[kept % self._blocks]
         first = round(self._frame(start_ns, kept, heard))
-        there = np.arange(max(first, int(kept[0]) * BLOCK), min(first + len(frames), count * BLOCK))
+        there = np.arange(max(first, int(kept[0]) * SHORT_BLOCK), min(first + len(frames), count * SHORT_BLOCK))
         frames[there - first] = self._sound[there % len(self._sound)] / np.float32(_FULL)
         return frames
 
     def _frame(self, ns: float, kept: NDArray[np.int64], heard: NDArray[np.float64]) -> float:
         """The frame, counted from the first ever added, that is heard at `ns`."""
         i = int(np.clip(np.searchsorted(heard, ns) - 1, 0, len(kept) - 1))
-        return float(kept[i] * BLOCK + (ns - heard[i]) * self.rate / 1e9)
+        return float(kept[i] * SHORT_BLOCK + (ns - heard[i]) * self.rate / 1e9)

@@ -13,8 +13,9 @@ import numpy as np
 from instrument import last_resort, midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.sound.lead import LEAD_S, MAX_LEAD_S, Lead
 from instrument.engine.sound.memory import SoundMemory
-from instrument.engine.sound.mixer import BLOCK, KEYS, VOICES, Event, Mixer
+from instrument.engine.sound.mixer import BLOCK, KEYS, SHORT_BLOCK, VOICES, Event, Mixer
 from instrument.engine.sound.sound_players import SILENT, SoundPlayers
 from instrument.engine.sound.spectrum import SIZE, spectrum
 from instrument.engine.sound.wavfile import WavRecorder
@@ -26,11 +27,6 @@ from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.music.midifile import CHANNELS
 from instrument.music.timebase import TempoMap
 
-LEAD_S = 0.030  # sound mixed ahead of the device
-# While a person plays a voice that is a sound model: the lead to begin with, what is added to it each time the device
-# starved (up to LEAD_S), and the maximum when mixing is expensive.
-KEYED_LEAD_S, LEAD_STEP_S, MAX_LEAD_S = 0.0135, 0.006, 0.040
-BUSY_LOAD, BUSY_LEAD_S = 0.25, 0.05  # load above BUSY_LOAD adds BUSY_LEAD_S times the excess
 MIN_READY_S = 0.012  # at least this much is ready while the mixer waits for a stream
 LOOKAHEAD = 128  # frames by which the mixer renders ahead of what it returns, and the grain of a voice
 STALE_S = 0.1  # a note-on later than this is dropped
@@ -60,9 +56,8 @@ class MixThread:
         self._place = (0, 0.0, 1.0)  # a frame of the mixer, when (ns) it is heard, and how long a frame lasts
         self._settings: deque[tuple[int, Setting]] = deque()  # settings to come, each with the tick from which it holds
         self._recorders: tuple[SoundRecorder, ...] = ()
-        self._keyed_lead_s = KEYED_LEAD_S
-        self._starved: int | None = None  # blocks, when they were last counted
-        self._recent: deque[Frames] = deque(maxlen=SIZE // BLOCK)  # blocks
+        self._lead = Lead()
+        self._recent: deque[Frames] = deque(maxlen=SIZE // SHORT_BLOCK)  # blocks
         self._players: SoundPlayers | None = None
         self._live = LiveChannels()
         self._posting = threading.Lock()
@@ -114,6 +109,7 @@ class MixThread:
 
     def play(self, message: bytes) -> None:
         """Play a short MIDI message from a person as soon as possible. Any thread."""
+        self._lead.played = time.monotonic()
         with self._posting:
             for each in self._live.take(message):
                 self._mixer.post(self._mixed, each)
@@ -213,43 +209,35 @@ class MixThread:
         if audio is not self._device or audio.rate != self._mixer.rate:
             self._continue_on(audio)
         began = time.perf_counter()
-        lead = int(self._lead_s(audio) * audio.rate)
-        free, count = audio.free(lead), 0
-        while free >= BLOCK and not (lead - free > MIN_READY_S * audio.rate and self.players.is_short(BLOCK)):
-            self._mix(audio)
-            free, count = free - BLOCK, count + 1
-        if count:
-            share = (time.perf_counter() - began) * audio.rate / (count * BLOCK)
+        starved, keyed = audio.status().starved, self.players.keyed
+        lead_s = self._lead.seconds(time.monotonic(), starved, keyed, self.load)
+        lead, block = int(lead_s * audio.rate), BLOCK if lead_s >= LEAD_S else SHORT_BLOCK
+        free, mixed = audio.free(lead), 0
+        while free >= block and not (lead - free > MIN_READY_S * audio.rate and self.players.is_short(block)):
+            self._mix(audio, block)
+            free, mixed = free - block, mixed + block
+        if mixed:
+            share = (time.perf_counter() - began) * audio.rate / mixed
             self.load += _SMOOTH * (min(1.0, share) - self.load)
-        time.sleep(max(0.001, (BLOCK - free) / audio.rate))
+        time.sleep(max(0.001, (block - free) / audio.rate))
 
-    def _lead_s(self, audio: AudioOutput) -> float:
-        """How much sound (s) should be ready for the device."""
-        if not self.players.keyed:
-            return LEAD_S
-        starved, before = audio.status().starved, self._starved
-        self._starved = starved
-        if before is not None and starved > before:
-            self._keyed_lead_s = min(LEAD_S, self._keyed_lead_s + LEAD_STEP_S)
-        return min(MAX_LEAD_S, self._keyed_lead_s + BUSY_LEAD_S * max(0.0, self.load - BUSY_LOAD))
-
-    def _mix(self, audio: AudioOutput) -> None:
-        """Render one more block for the device."""
+    def _mix(self, audio: AudioOutput, frames: int) -> None:
+        """Render so many more frames for the device."""
         with self._posting:
-            self._post(audio)
-        block = self._mixer.render(BLOCK)
-        self._mixed += BLOCK
+            self._post(audio, frames)
+        block = self._mixer.render(frames)
+        self._mixed += frames
         self._recent.append(block)
-        self.memory.add(block, audio.heard_ns(self._base + self._mixed - BLOCK))
+        self.memory.add(block, audio.heard_ns(self._base + self._mixed - frames))
         audio.write(block)
         for recorder in self._recorders:
             if not recorder.begun:
                 recorder.begun = True
-                self.recorded = self._mixed - BLOCK, audio.heard_ns(self._base + self._mixed - BLOCK)
+                self.recorded = self._mixed - frames, audio.heard_ns(self._base + self._mixed - frames)
             recorder.write(block, self._mixer.rate)
 
-    def _post(self, audio: AudioOutput) -> None:
-        """Post to the mixer all events that are heard in the next block."""
+    def _post(self, audio: AudioOutput, frames: int) -> None:
+        """Post to the mixer all events that are heard in the next frames."""
         tempo = self._tempo
         if tempo is None:
             self._set_until(float("inf"))
@@ -261,7 +249,7 @@ class MixThread:
             self._begins = False
             self.begun = max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns))
             self.players.begin(self.begun)
-        until = tempo.tick(start + (BLOCK + LOOKAHEAD) * frame_ns)
+        until = tempo.tick(start + (frames + LOOKAHEAD) * frame_ns)
         self._set_until(until)
         for tick, message in self.agenda.take(until):
             frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)

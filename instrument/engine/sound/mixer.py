@@ -19,6 +19,7 @@ from instrument.engine.voices.live_channels import LiveMessage
 from instrument.music.midifile import CHANNELS
 
 BLOCK = 256  # frames
+SHORT_BLOCK = 128  # frames mixed at once while a person plays
 CUT_S = 0.010  # fade-out of a panic
 
 VOICES, KEYS, MASTER = "voices", "keys", "master"

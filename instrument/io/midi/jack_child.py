@@ -23,9 +23,12 @@ from typing import Any
 from instrument import midi_spec
 from instrument.errors import HocketError
 from instrument.io.child import exit_after, serve
+from instrument.io.midi.jack_port import KEYBOARDS
 from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
 from instrument.io.shared import RUNNING
 
+THROUGH = "Midi Through"  # ALSA's port that returns what it gets: no keyboard
+SYSTEM = 0xF0  # status bytes from here on have no channel
 _LATE_US = 1000
 _MOST = 256  # messages read in one cycle
 _SHARE = 0.25  # of a cycle for writing: JACK drops a cycle's messages if it overruns
@@ -73,16 +76,13 @@ class JackTime:
         self._period = ctypes.c_float()
         self._out = [ctypes.byref(x) for x in (self._frame, self._start, self._end, self._period)]
         self._cast = jack._ffi.cast
-        self._nominal = client.blocksize * 1e6 / client.samplerate
+        self.us_per_frame = 1e6 / client.samplerate
 
-    def cycle(self) -> tuple[float, float]:
-        """The start of the current cycle in microseconds of `perf_counter_ns`, and its length. For the process
-        callback."""
+    def cycle(self) -> float:
+        """The start of the current cycle in microseconds of `perf_counter_ns`. For the process callback. Its length is
+        that of its frames: JACK's own figure is wrong after an xrun, and after a change of the buffer size."""
         self._lib.jack_get_cycle_times(self._pointer, *self._out)
-        length: float = self._end.value - self._start.value
-        if not self._nominal / 2 < length < self._nominal * 2:  # cycle times are unreliable after an xrun
-            length = self._nominal
-        return self._start.value - self._offset_us(), length
+        return self._start.value - self._offset_us()
 
     def _offset_us(self) -> float:
         """What to add to `perf_counter_ns` / 1000 for JACK's microseconds: from the fastest of a few readings. The two
@@ -113,6 +113,7 @@ class PortClient:
         self.latency_us = 0
         self.ended = threading.Event()
         self._wanted = wanted
+        self._keyboards: set[str] = set()  # those that are there
         self.port = self.register()
         self._at = {name: ring.index(name) for name in (*ring.numbers, "heartbeat_ns", "closing")}
         ring.put("rate", self.client.samplerate)
@@ -152,7 +153,10 @@ class PortClient:
         os._exit(1)
 
     def _keep_up(self) -> None:
-        """What is not done in the callback: state, latency, connections."""
+        """What is not done in the callback: state, rate and buffer size, which may change, latency, connections."""
+        self.time.us_per_frame = 1e6 / self.client.samplerate
+        self.ring.put("rate", self.client.samplerate)
+        self.ring.put("block", self.client.blocksize)
         with suppress(_jack().JackError):  # a port closed meanwhile: the next try is soon
             self._measure()
             self._reconnect()
@@ -168,6 +172,8 @@ class PortClient:
         self.ring.put("latency_ns", self.latency_us * 1000)
 
     def _reconnect(self) -> None:
+        if KEYBOARDS in self._wanted:
+            self._join_keyboards()
         there = {p.name for p in self.client.get_ports(is_midi=True)} if self._wanted else set()
         for name in there.intersection(self._wanted):
             self._wanted.remove(name)
@@ -176,6 +182,21 @@ class PortClient:
                 with suppress(_jack().JackError):  # closed meanwhile
                     self.client.connect(*ends)
         self.ring.put_text("connections", "\n".join([p.name for p in self.port.connections] + self._wanted))
+
+    def _join_keyboards(self) -> None:
+        """Connect the keyboards that have come. Who disconnects one again has his way."""
+        sources = self.client.get_ports(is_midi=True, is_output=True, is_physical=True)
+        there = {port.name for port in sources if THROUGH not in port.name}
+        for name in there - self._keyboards:
+            if not self.port.is_connected_to(name):
+                with suppress(_jack().JackError):  # closed meanwhile
+                    self.client.connect(name, self.port)
+        if self._keyboards - there:
+            self.keyboard_gone()
+        self._keyboards = there
+
+    def keyboard_gone(self) -> None:
+        """A keyboard was disconnected from the machine."""
 
 
 class OutPort(PortClient):
@@ -211,13 +232,13 @@ class OutPort(PortClient):
 
     def _write(self, frames: int) -> None:
         words, at = self.ring.words, self._at
-        start, length = self.time.cycle()
+        start, us_per_frame = self.time.cycle(), self.time.us_per_frame
         last = 0
-        enough = time.perf_counter() + length * _SHARE / 1e6
+        enough = time.perf_counter() + frames * us_per_frame * _SHARE / 1e6
         while self._waiting and time.perf_counter() < enough:
             ns, _, message = self._waiting[0]
             due = ns / 1000 - self.latency_us
-            last = max(last, round((due - start) * frames / length) if ns > 0 else 0)
+            last = max(last, round((due - start) / us_per_frame) if ns > 0 else 0)
             if last >= frames or self.port.max_event_size < len(message):
                 return  # its time, or space in JACK's buffer, comes in a later cycle
             self.port.write_midi_event(last, message)
@@ -253,14 +274,27 @@ class InPort(PortClient):
         """An input."""
         return self.client.midi_inports.register("in")
 
+    def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
+        super().__init__(ring, name, wanted)
+        self._used: set[int] = set()  # channels that have been played
+        self._gone = threading.Event()
+
+    def keyboard_gone(self) -> None:
+        """Have the next cycle end what it may have been playing."""
+        self._gone.set()
+
     def process(self, frames: int) -> None:
         """Read this cycle's messages."""
         arrived = [(frame, bytes(event)) for frame, event in self.port.incoming_midi_events()]
+        if self._gone.is_set():
+            self._gone.clear()
+            arrived = [*((0, each) for channel in sorted(self._used) for each in midi_spec.released(channel)), *arrived]
+        self._used.update(message[0] & 0x0F for _, message in arrived if message and message[0] < SYSTEM)
         if arrived:
-            start, length = self.time.cycle()
+            start, us_per_frame = self.time.cycle(), self.time.us_per_frame
             for frame, message in arrived:
                 if len(message) <= LONGEST:
-                    self.ring.pairs.push(round((start + frame * length / frames) * 1000), pack(message))
+                    self.ring.pairs.push(round((start + frame * us_per_frame) * 1000), pack(message))
         if self.ring.words[self._at["closing"]]:
             self.ended.set()
 

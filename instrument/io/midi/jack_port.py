@@ -13,6 +13,7 @@ from instrument.io.midi.ring import MidiRing, pack, unpack
 from instrument.io.ports import MidiStatus
 
 JACK_PROCESS = "jack-midi"
+KEYBOARDS = "*"  # in place of the name of a port: all keyboards of this machine
 EARLY_NS = 40_000_000  # from sending a message until its frame, at least
 
 _SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
@@ -145,10 +146,10 @@ class JackMidiOutput(_JackPort):
 class JackMidiInput(_JackPort):
     """A `MidiInput`: messages that arrive at a JACK port, with the time of the frame on which they came."""
 
-    pace_s = 0.003
+    pace_s = 0.002
 
     def __init__(self, name: str, connect: str = "") -> None:
-        """As `JackMidiOutput`."""
+        """As `JackMidiOutput`; connect may be `KEYBOARDS`."""
         self._taken = 0
         super().__init__("in", name, connect)
 

@@ -14,7 +14,7 @@ from instrument.errors import HocketError
 from instrument.io.child import ask
 from instrument.io.clocks import SystemClock
 from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiOutput, jack_is_running
-from instrument.io.names import pick
+from instrument.io.names import is_own, pick, plain, plain_names
 from instrument.io.ports import Clock, MidiOutput, MidiStatus
 from instrument.midi_spec import all_notes_off
 
@@ -43,7 +43,7 @@ BACKENDS = {
 }
 
 _LATE_NS = 1_000_000
-_RETRY_NS = 1_000_000_000
+_RETRY_NS = 500_000_000
 _REMEMBERED = 100_000
 _SEQUENCER = "/dev/snd/seq"
 _NO_VIRTUAL_PORTS = "Windows has no virtual MIDI ports: install loopMIDI, make a port in it and choose it with --midi"
@@ -119,12 +119,16 @@ class RtMidiOutput:
             self._late += late
 
     def poll(self) -> bool:
-        """As `MidiOutput.poll`."""
+        """As `MidiOutput.poll`. Sending to a synthesizer that was unplugged raises nothing; its name is gone then."""
         now = time.perf_counter_ns()
-        if self._state != "lost" or now < self._next_try:
+        if self._state == "closed" or now < self._next_try:
             return False
-        self._next_try = now + _RETRY_NS
         with self._lock:
+            if self._state == "open" and self._is_there():
+                return False
+            self._next_try = now + _RETRY_NS
+            if self._state == "open":
+                self._state, self._detail = "lost", f"{self._port} is not there: connect it again"
             self._release()
             try:
                 self._out, self._port = self._open()
@@ -146,9 +150,13 @@ class RtMidiOutput:
             self._release()
             self._state = "closed"
 
+    def _is_there(self) -> bool:
+        return not self._wanted or self._full in self._out.get_ports()
+
     def _open(self) -> tuple[Any, str]:
         out = open_rtmidi("MidiOut", self._backend, self._name)
-        return out, connect(out, self._wanted, self._name, "one MIDI port", _otherwise())
+        self._full = connect(out, self._wanted, self._name, "one MIDI port", _otherwise())
+        return out, plain(self._full)
 
     def _release(self) -> None:
         if self._out:
@@ -158,14 +166,14 @@ class RtMidiOutput:
 
 
 def connect(client: Any, wanted: str, name: str, what: str, otherwise: str) -> str:
-    """Open the wanted port on an rtmidi client, or if none is wanted, a virtual one called `name`. Returns its name.
-    Raises HocketError, and releases the client, where there is no such port."""
+    """Open the wanted port on an rtmidi client, or if none is wanted, a virtual one called `name`. Returns its name as
+    rtmidi has it, with ALSA's numbers. Raises HocketError, and releases the client, where there is no such port."""
     if not wanted:
         client.open_virtual_port(name)
         return name
     names = client.get_ports()
     try:
-        number = pick(wanted, names, what, otherwise)
+        number = names.index(wanted) if wanted in names else pick(plain(wanted), plain_names(names), what, otherwise)
     except HocketError:
         client.delete()
         raise
@@ -193,8 +201,10 @@ _enumerator = _Enumerator()
 def list_ports() -> list[str]:
     """The names of the MIDI ports that are there now to send to. Raises HocketError when there is no MIDI."""
     if jack_is_running():
-        return list(json.loads(ask(JACK_PROCESS, "--list", "out", seconds=5.0)))
-    return _enumerator.ports()
+        names = list(json.loads(ask(JACK_PROCESS, "--list", "out", seconds=5.0)))
+    else:
+        names = plain_names(_enumerator.ports())
+    return [name for name in names if not is_own(name)]
 
 
 def check_port(port: str) -> None:

@@ -143,13 +143,13 @@ def stack(grid: QGridLayout, fields: Iterable[tuple[str, QWidget, float]], colum
     return column + (place + 1) // 2
 
 
-def instrument_panel(board: Board, knobs: Iterable[KnobInfo]) -> Panel:
-    """The panel of what belongs to all players: key, scale, range, seed, level."""
+def instrument_panel(board: Board, knobs: Iterable[KnobInfo], title: str = "Instrument") -> Panel:
+    """A panel of what belongs to no single player: key, scale, range, seed, level; or the keyboard."""
     made = [(info, board.make(info)) for info in knobs]
     lists = [(info.label, control, 132) for info, control in made if isinstance(control, Choice)]
     dials = [control for _, control in made if isinstance(control, KnobDial)]
     boxes = [(info.label, control, 118) for info, control in made if isinstance(control, SeedBox | Chip)]
-    return Panel("Instrument", lists, dials, boxes)
+    return Panel(title, lists, dials, boxes)
 
 
 def player_panel(board: Board, title: str, models: Selector, knobs: Iterable[KnobInfo]) -> Panel:

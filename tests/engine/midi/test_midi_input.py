@@ -81,14 +81,14 @@ def test_what_is_held_when_its_port_is_lost_or_changed_is_released(stage):
             return MidiStatus("keys", "alsa", "lost", 0, 0)
 
     played = []
-    stage.listener._play = lambda message: (played.append(message), stage.sound.play(message))
+    stage.listener._play = played.append
     stage.port.messages.append((1, on(60)))
     wait_for(lambda: stage.listener.held == (60,))
     stage.listener.use(NullMidiInput)
     assert stage.listener.held == ()
     stage.listener.use(Unplugged)
     stage.listener.port.messages.extend([(1, on(60)), (1, on(64, channel=2)), (1, controller(64, 127, channel=5))])
-    wait_for(lambda: stage.listener.held == (60, 64) and stage.listener._pedals)
+    wait_for(lambda: stage.listener.held == (60, 64) and controller(64, 127, channel=5) in played)
     played.clear()
     stage.listener.poll()
     assert stage.listener.held == ()
@@ -106,18 +106,38 @@ def test_drums_and_controllers_go_where_they_belong(stage):
     assert posted == [*((message, 0.0) for message in played), (bytes((0xE1, 0, 96)), 1.0)]
 
 
-def test_all_notes_off_releases_the_channel_and_reset_lifts_its_pedal(stage):
+def test_all_notes_off_releases_the_channel(stage):
     """Some keyboards send controller 123 at each last key-up."""
-    stage.port.messages.extend((1, message) for message in (on(60), on(64, channel=1), controller(64, 127, channel=1)))
-    wait_for(lambda: stage.listener.held == (60, 64) and stage.listener._pedals == {1})
+    stage.port.messages.extend((1, message) for message in (on(60), on(64, channel=1)))
+    wait_for(lambda: stage.listener.held == (60, 64))
     stage.port.messages.append((1, controller(123, 0, channel=1)))
     wait_for(lambda: stage.listener.held == (60,))
-    assert stage.listener._pedals == {1}
-    stage.port.messages.append((1, controller(121, 0, channel=1)))
-    wait_for(lambda: not stage.listener._pedals)
-    assert stage.listener.held == (60,)
     stage.port.messages.append((1, controller(120, 0)))
     wait_for(lambda: not stage.listener.held)
+
+
+def test_notes_that_come_back_are_left_out_and_said(stage):
+    loops = stage.listener._loops
+    played = []
+    stage.listener._play = played.append
+    for i in range(6):
+        now = time.perf_counter_ns()
+        loops.sent(now, 60 + i, 100)
+        stage.port.messages.extend([(now + 5 * MS, on(60 + i)), (now + 6 * MS, off(60 + i))])
+        wait_for(lambda: not stage.port.messages)
+    wait_for(lambda: stage.listener.loop)
+    stage.port.messages.append((time.perf_counter_ns(), on(40)))
+    wait_for(lambda: on(40) in played)
+    assert [message for message in played if message[0] == 0x90] == [on(60), on(61), on(40)]
+    assert stage.listener.held == (40,)
+
+
+def test_settings_of_the_keyboard_are_knobs(stage):
+    for knob, value in (("keys_transpose", 7), ("keys_velocity", 1.0), ("keys_channel", "2")):
+        stage.notes.performance.set(knob, value)
+    stage.notes.view.update(stage.notes.performance)
+    stage.port.messages.extend([(1, on(60)), (1, on(60, 64, channel=1))])
+    wait_for(lambda: stage.listener.held == (67,), what="the key that is heard")
 
 
 def test_the_player_hears_it_where_it_was_played(stage):

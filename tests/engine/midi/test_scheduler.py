@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from instrument import midi_spec
 from instrument.engine.midi.scheduler import LATE_NS, Agenda, Scheduler, Strike
 from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
 from instrument.engine.performance.performance import Performance
@@ -217,3 +218,19 @@ def test_the_thread_keeps_deadlines_and_ends_clean():
     early = [ns - (start + i * 2 / 24 * BEAT) for i, (ns, _) in enumerate(ons(port.messages)[:8])]
     assert min(early) > -1 * MS
     assert "scheduler" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_keys_of_a_person_are_sent_where_the_patch_says_so(stage):
+    scheduler, _, port = stage
+    performance = Performance(Patch(knobs={"keys_out": "6"}), lambda slug: None)
+    scheduler.arrange(performance)
+    scheduler.play(midi_spec.note_on(0, 60, 90))
+    assert [m for _, m in port.messages] == [midi_spec.note_on(5, 60, 90)]
+    assert [scheduler.loops.is_echo(10 * MS, 60, 90) for _ in range(3)] == [False, False, True]
+    other = NullMidi()
+    scheduler.use(lambda: other)
+    assert midi_spec.note_off(5, 60) in [m for _, m in port.messages], "its end, before the port is closed"
+    performance.set("keys_out", "off")
+    scheduler.arrange(performance)
+    scheduler.play(midi_spec.note_on(0, 60, 90))
+    assert not other.messages
