@@ -183,7 +183,7 @@ def make_case(original: Path, folder: Path, rng: random.Random) -> bool:
         model = onnx.load_model_from_string(path.read_bytes())
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             change = rng.choice(DAMAGES)
-            with suppress(IndexError):  # nothing of the kind is there
+            with suppress(IndexError, ValueError):  # nothing of the kind is there, or it was damaged before
                 change(model, rng)
                 foreign |= change is outside
         path.write_bytes(model.SerializeToString())
