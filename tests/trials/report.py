@@ -29,7 +29,7 @@ SECTIONS = {
     ),
     "soak": (
         "Soak",
-        "Random commands with random and impossible values, many a second, to an engine with shipped models.",
+        "Random commands with random and impossible values, one after the other, to an engine with shipped models.",
     ),
     "mutation": (
         "Damaged input",
@@ -68,4 +68,7 @@ def write_page() -> None:
 
 
 def _machine() -> str:
-    return f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    load = f", load average {os.getloadavg()[1]:.0f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores{load}, Python {platform.python_version()}"
+    )

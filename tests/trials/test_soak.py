@@ -1,4 +1,4 @@
-"""Random commands, many a second, for as long as asked (`--soak-minutes`), to an engine with shipped models."""
+"""Random commands, one after the other, for as long as asked (`--soak-minutes`), to an engine with shipped models."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.trials.stage import Stage, control
 
 __all__ = ["start_engine"]
 
-PAUSE_S = 0.29  # between two commands: some 200 a minute
+PAUSE_S = 0.29  # between two commands
 WARM = 0.3  # share of the time after which nothing should grow any more
 MOST_GROWTH = 1.25  # of memory, from then to the end
 REPLY_S = 30.0
