@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from instrument import fluidsynth_library, paths, system
 from instrument.errors import HocketError
@@ -210,20 +211,23 @@ def _window() -> tuple[str, str]:
 
 
 def _models() -> tuple[str, str]:
+    """Check files and graphs, and that their golden values are computed here."""
     # Imported here so that without a working onnxruntime only this check fails.
     from instrument.models.bundle import check_graphs
     from instrument.models.manifest import read_manifest
+    from instrument.models.probed import compared
 
     folders = paths.models_dirs()
-    whole: list[str] = []
+    whole: dict[str, Path] = {}
     broken: list[str] = []
     for candidate in (path.parent for folder in folders for path in sorted(folder.glob("*/manifest.json"))):
         try:
             manifest = read_manifest(candidate)
             check_graphs(candidate, manifest)
-            whole.append(manifest.slug)
+            whole[manifest.slug] = candidate
         except HocketError as error:
             broken.append(str(error))
+    broken += filter(None, compared(list(whole.values())).values())
     if broken:
         return "; ".join(broken), "install these bundles again, or remove their folders"
     if not whole:

@@ -22,6 +22,7 @@ PROCESSES = {
     "audio-device": "instrument.io.audio.device",
     "jack-midi": "instrument.io.midi.jack_child",
     "bundle-probe": "instrument.models.probe",
+    "bundle-golden": "instrument.models.golden",
     "bench-window": "instrument.bench.window",
     "bench-control": "instrument.bench.controls",
     "bench-start": "instrument.cli.timed_start",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,7 +25,10 @@ Saved = TypeVar("Saved")
 def read_bytes(path: Path, what: str) -> bytes:
     """The content of a file. what: how errors call it ("the patch"). HocketError if it cannot be read."""
     try:
-        if path.stat().st_size > LARGEST:
+        there = path.stat()
+        if not stat.S_ISREG(there.st_mode):  # a FIFO or a device might never end
+            raise HocketError(f"{what} {path} is no plain file: give another file")
+        if there.st_size > LARGEST:
             raise HocketError(f"{what} {path} is larger than {LARGEST >> 20} MiB: it is not one of Hocket's")
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no file can have that name

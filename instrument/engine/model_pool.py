@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from instrument.engine.performance.roster import Opened, OpenPlayer
 from instrument.engine.performance.silent import SilentBundle, SilentPlayer
@@ -19,8 +20,10 @@ class ModelPool:
     """Opens models and keeps those of the last performance. In the place of those that are left out it gives silent
     players. Any thread may call it."""
 
-    def __init__(self, open_player: OpenPlayer) -> None:
+    def __init__(self, open_player: OpenPlayer, loaded: Callable[[str], None] = lambda slug: None) -> None:
+        """loaded: called with the slug of each model that has been loaded."""
         self._open = open_player
+        self._loaded = loaded
         self._lock = threading.Lock()
         self._idle: list[Opened] = []
         self._left_out: dict[str, str] = {}  # slug -> why
@@ -35,6 +38,7 @@ class ModelPool:
         with self._lock:
             self._left_out.pop(slug, None)
             self._idle.append(opened)
+        self._loaded(slug)
 
     def leave_out(self, slug: str, why: str) -> None:
         """Give silent players in the place of this model, until it is loaded. why: what they say."""

@@ -25,6 +25,7 @@ from types import FrameType
 from msgspec.structs import replace
 
 from instrument import __version__, last_resort, log, memory
+from instrument.engine.comparing import Comparing
 from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
 from instrument.engine.in_use import InUse
@@ -123,7 +124,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
     server = Server(state)  # clients may connect now; they are answered once all is ready
     in_use = InUse(state)
     note_worker = NotesProcess(options.players, in_use.add)  # it starts in parallel
-    models = ModelPool(note_worker.open)
+    told: list[str] = []
+    models = ModelPool(note_worker.open, Comparing(told.append))
     for slug in in_use.suspects:
         models.leave_out(slug, CRASHED)
     patch, *banners = first_patch(options)
@@ -161,7 +163,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
         if missing:
             devices.add_missing(kind, wanted, missing)
     control = Control(server, notes, scheduler, sound, devices, options.linger)
-    control.banners = [text for text in (read_only_home(), *banners, refused) if text]
+    control.banners = told
+    told += [text for text in (read_only_home(), *banners, refused) if text]
     if options.record:
         control.record(options.record)
     _end_on_signals_and_errors(control)

@@ -231,6 +231,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest in `folder`, of this version or an older one. Raises HocketError on anything else."""
     path = folder / "manifest.json"
     try:
+        if path.exists() and not path.is_file():  # a FIFO or a device might never end
+            raise HocketError(f"{path} is no plain file: install the bundle again")
         if path.stat().st_size > MAX_MANIFEST:
             raise HocketError(f"{path} is larger than {MAX_MANIFEST} bytes: not a manifest")
         data = path.read_bytes()

@@ -17,6 +17,7 @@ import numpy as np
 
 from instrument import memory
 from instrument.errors import HocketError, one_line
+from instrument.models import golden
 from instrument.models.bundle import Bundle, open_bundle
 from instrument.models.catalog import open_bundle_as_player
 from instrument.models.families import FAMILIES
@@ -116,7 +117,9 @@ def main(arguments: list[str]) -> int:
 
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     try:
-        play(open_bundle(Path(arguments[0]), trusted=True))
+        bundle = open_bundle(Path(arguments[0]), trusted=True)
+        play(bundle)
+        golden.check(bundle)
     except (MemoryError, HocketError) as error:
         print(str(error) or f"playing it takes over {MEMORY >> 20} MB of memory", file=sys.stderr)
         return 1
