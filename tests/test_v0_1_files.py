@@ -12,7 +12,6 @@ import pytest
 import soundfile
 
 from instrument.engine.ipc.messages import Anchor
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.bounce import bounce
 from instrument.engine.offline.render import Options, differences, render
@@ -27,6 +26,7 @@ from instrument.engine.performance.patches import (
 )
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Input, Joined, Left, Released, Take, Turn, load_take
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.bundle import open_bundle

@@ -18,7 +18,6 @@ from instrument import last_resort
 from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
 from instrument.engine.midi_learn import MidiLearn
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_worker.client import ProcessEnded
 from instrument.engine.performance.harmony.plan_in_force import TYPED
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
@@ -28,7 +27,8 @@ from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
-from instrument.engine.revival import Revival
+from instrument.engine.pool.model_pool import ModelPool
+from instrument.engine.pool.revival import Revival
 from instrument.engine.state_view import StateView
 from instrument.engine.surface.buttons import Buttons, value_after_press
 from instrument.engine.surface.tapping import Tapper

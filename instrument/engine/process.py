@@ -25,17 +25,14 @@ from types import FrameType
 from msgspec.structs import replace
 
 from instrument import __version__, last_resort, log, memory
-from instrument.engine.comparing import Comparing
 from instrument.engine.control import Control
 from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best_audio, best_input, best_midi
-from instrument.engine.in_use import InUse
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
 from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread, Output
 from instrument.engine.note_worker.client import NotesProcess
 from instrument.engine.performance.patches import (
@@ -48,6 +45,9 @@ from instrument.engine.performance.patches import (
     load_patch,
 )
 from instrument.engine.performance.takes import patch_of
+from instrument.engine.pool.comparing import Comparing
+from instrument.engine.pool.in_use import InUse
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError, one_line
 from instrument.io import priority

@@ -7,10 +7,10 @@ import pytest
 from instrument.engine.describing import Describer
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN
 from instrument.engine.ipc.messages import Anchor, Description, Values, encode
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.latent import to_text

@@ -11,9 +11,9 @@ from instrument.engine.ipc.messages import Play, Stop
 from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.patches import Patch, PlayerPatch
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from instrument.engine.in_use import FILE, InUse
 from instrument.engine.ipc.messages import LoadModel, Play, Quit
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.offline.render import differences
 from instrument.engine.performance.patches import Patch, PlayerPatch, autosave, autosaved
 from instrument.engine.performance.performance import Performance
+from instrument.engine.pool.in_use import FILE, InUse
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.voices.neural import FailedTones, NeuralVoice
 from instrument.errors import HocketError
 from instrument.models.notes.player import Ask

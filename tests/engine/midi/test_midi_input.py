@@ -8,11 +8,11 @@ from instrument.engine.ipc.messages import Play, Record, Stop
 from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi_learn import LEARN_NS
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import Options, differences, render
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Input, Released, load_take
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock

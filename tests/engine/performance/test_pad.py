@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from instrument.engine.anchoring import just_played, make_anchor
 from instrument.engine.ipc.messages import AddAnchor, Anchor
 from instrument.engine.midi_reading import read_beginning
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import differences
 from instrument.engine.performance import pad
@@ -21,6 +20,7 @@ from instrument.engine.performance.anchors import latent_at, on_pad, sphere_mean
 from instrument.engine.performance.patches import Patch, PlayerPatch, load_patch, save_patch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import TakeRecorder, load_take
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.models.latent import LatentPath, from_text, slerp, to_text

@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from instrument import last_resort
-from instrument.engine.model_pool import ModelPool
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.silent import SilentBundle
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The models in use: opened once, compared, brought back, left out."""
