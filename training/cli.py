@@ -35,12 +35,18 @@ def prepare(
     full_bands: Annotated[
         bool, typer.Option("--full-bands", help="add lead sheets and solos realised for a band, of weight --realised")
     ] = False,
+    layout: Annotated[str, typer.Option(help="of a known data set: maestro, lakh, lpd")] = "",
+    genre: Annotated[str, typer.Option(help="of all files, instead of their folders' names")] = "",
+    group_by: Annotated[
+        str, typer.Option(help="what versions of a piece share: folder, or a regular expression for their paths")
+    ] = "",
 ) -> None:
     """Read MIDI files into shards to train on. If it is stopped, the same command resumes."""
     from training.data.notes.prepare import prepare as prepare_shards
 
     datasets = dict(_weight(text) for text in weigh or ())
-    prepare_shards(source, out, jobs, drums_only, realised, licence, licence_weight, datasets, full_bands)
+    weights = (drums_only, realised, licence, licence_weight, datasets)
+    prepare_shards(source, out, jobs, *weights, full_bands, layout, genre, group_by)
 
 
 @app.command()
@@ -84,7 +90,8 @@ def levels(
 def prepare_audio(
     sources: Annotated[list[Path], typer.Argument(help="folders of sound, notes, MIDI, `prepare`'s; sound fonts")],
     out: Annotated[Path, typer.Option(help="folder to write")] = Path("data/stream"),
-    rate: Annotated[int, typer.Option(help="hertz")] = 44100,
+    recipe: Annotated[Path | None, typer.Option(help="the recipe that it is for, which gives the rate")] = None,
+    rate: Annotated[int | None, typer.Option(help="hertz [the recipe's, or 44100]")] = None,
     seconds: Annotated[float, typer.Option(help="length of the windows that music is cut into")] = 10.0,
     minutes: Annotated[float, typer.Option(help="training sound of each genre, 0 = all")] = 0.0,
     genre: Annotated[list[str] | None, typer.Option(help="this genre alone (repeat it for more)")] = None,
@@ -99,13 +106,14 @@ def prepare_audio(
     """Make a corpus of sound to train on. If it is stopped, the same command resumes."""
     from training.data.sound import prepare as audio
 
+    rate = rate or (_rate_of(recipe) if recipe else 44100)
     chosen = (rate, seconds, minutes, tuple(genre or ()), tuple(font or ()), notes, hold, licence, all_licences, seed)
     audio.prepare_audio(sources, out, audio.Options(*chosen), jobs)
 
 
 @app.command()
 def fit(
-    recipe: Annotated[Path | None, typer.Option(help="a file of training/recipes, or your own")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="one that comes with Hocket, by name, or a file")] = None,
     run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     minutes: Annotated[
@@ -114,7 +122,7 @@ def fit(
     ] = None,
     batches: Annotated[int | None, typer.Option(min=1, help="in all, instead of --minutes")] = None,
     start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to start from")] = None,
-    slug: Annotated[str | None, typer.Option(help="of the new model, if there is no recipe")] = None,
+    slug: Annotated[str | None, typer.Option(help="of the new model, which is then yours")] = None,
     threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
 ) -> None:
@@ -122,12 +130,12 @@ def fit(
     import dataclasses
 
     from training.fit import Run
-    from training.recipe import read_recipe, tuned
+    from training.recipe import owned, read_recipe, tuned
     from training.weights import starting_weights
 
     _use(threads, device)
     if recipe is not None:
-        chosen = read_recipe(recipe)
+        chosen = owned(read_recipe(recipe), slug) if slug else read_recipe(recipe)
     elif start is not None and slug is not None and data is not None:
         chosen = tuned(starting_weights(start)[1]["recipe"], slug)
     else:
@@ -164,12 +172,16 @@ def export(
     checkpoint: Annotated[Path, typer.Option(help="best.safetensors of a run")] = Path(
         "runs/lstm-band/best.safetensors"
     ),
-    out: Annotated[Path, typer.Option(help="folder in which the bundle's folder is made")] = Path("models_onnx"),
+    out: Annotated[
+        Path | None, typer.Option(help="folder in which the bundle's folder is made [that of your own models]")
+    ] = None,
+    slug: Annotated[str, typer.Option(help="of the bundle, instead of the recipe's")] = "",
+    force: Annotated[bool, typer.Option("--force", help="replace a bundle of this name")] = False,
 ) -> None:
     """Turn a checkpoint into a bundle that the instrument plays."""
     from training.export import export as export_bundle
 
-    folder = export_bundle(checkpoint, out)
+    folder = export_bundle(checkpoint, out, slug, force)
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{folder}: {size / 2**20:.2f} MiB")
 
@@ -338,6 +350,17 @@ def _evaluate_bands(
     print((folder / command.RESULTS).read_text(encoding="utf-8") if as_json else page)
     for path in written:
         print(path, file=sys.stderr)
+
+
+def _rate_of(recipe: Path) -> int:
+    """HocketError if it is not a recipe of sound."""
+    from training.families.table import find_family
+    from training.recipe import read_recipe
+
+    family = read_recipe(recipe).family
+    if not (rate := getattr(find_family(family).task, "rate", 0)):
+        raise HocketError(f"{recipe} is a recipe of {family}, which does not learn from sound: use `prepare`")
+    return rate
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -12,22 +12,35 @@ import numpy as np
 
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle, open_bundle
+from instrument.models.catalog import list_models
 from instrument.models.manifest import VERSION, Arrays, Golden, Graph, Manifest, Provenance, write_manifest
+from instrument.paths import models_dirs
 from training.core import graphs
+from training.core.recipe import Recipe
+from training.data.licences import OWN, SHIPPED
 from training.evaluation.card import write_card
 from training.families.bundling import Bundling
 from training.families.table import FAMILIES
 from training.fit import load_network
+from training.recipe import renamed
 
 PARITY = 1e-4
 GOLDEN_TOLERANCE = 5e-3
 SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
 
 
-def export(checkpoint: Path, out: Path) -> Path:
-    """Write the bundle of `checkpoint` to out/SLUG and return that folder. Raises HocketError if the
-    outputs of the graphs differ from the network's."""
+def export(checkpoint: Path, out: Path | None = None, slug: str = "", force: bool = False) -> Path:
+    """Write the bundle of `checkpoint` to out/SLUG and return that folder.
+
+    out: by default the folder of bundles that ship if the recipe makes one, else the user's own; slug: instead of the
+    recipe's; force: replace a bundle that is there. HocketError if there is one already, for the slug of a bundle that
+    ships, and if the outputs of the graphs differ from the network's.
+    """
     network, recipe, facts = load_network(checkpoint)
+    if slug:
+        recipe = renamed(recipe, slug)
+    out = out or models_dirs()[0 if recipe.data.ship_only else -1]
+    _check_place(recipe, out / recipe.slug, force)
     family = FAMILIES[recipe.family]
     own: Bundling = family.bundling(network, recipe, tuple(facts["genres"]))
     if own.data_hash != facts["data_hash"]:
@@ -60,7 +73,7 @@ def export(checkpoint: Path, out: Path) -> Path:
             name=recipe.name,
             family=recipe.family,  # type: ignore[arg-type]
             version="1.0.0",
-            licence="CC BY-SA 4.0" if recipe.data.ship_only else "as the data it was trained on",
+            licence=SHIPPED if recipe.data.ship_only else OWN,
             graphs=tuple(
                 Graph(id, f"{id}.onnx", _sha256(building / f"{id}.onnx"), tuple(graph[2]), tuple(graph[3]))
                 for id, graph in modules.items()
@@ -105,10 +118,23 @@ def export(checkpoint: Path, out: Path) -> Path:
     return folder
 
 
+def _check_place(recipe: Recipe, folder: Path, force: bool) -> None:
+    """HocketError if a bundle of this slug is not to be written there."""
+    shipped = next((entry.path for entry in list_models() if entry.shipped and entry.slug == recipe.slug), None)
+    if shipped and not recipe.data.ship_only:
+        raise HocketError(f"{recipe.slug} is a model that ships with Hocket: give yours another name with --slug")
+    if folder.exists() and not force:
+        raise HocketError(f"{folder} is there already: give another --slug or --out, or replace it with --force")
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    """Of this checkout; "" without git or a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -30,6 +30,7 @@ from training.core.muon import Muon
 from training.core.recipe import Recipe
 from training.core.schedule import Schedule
 from training.core.standing import Standing
+from training.data.licences import left_out
 from training.families.notes import network as note_family
 from training.families.table import FAMILIES
 from training.families.task import Score, Task
@@ -38,6 +39,7 @@ from training.weights import copy_shared_parameters, starting_weights, teacher_o
 
 PRINT_SECONDS = 30.0
 MEASURED_BATCHES = 4  # to plan a run by
+SHORT_RUN = 20  # batches up to which it is not worth measuring
 MOST_BAD_BATCHES = 3  # in a row, of which a loss or gradient is no number
 
 
@@ -52,7 +54,11 @@ class Run:
         self.genres = self.task.genres
         teacher = None
         if name := getattr(recipe.train, "teacher", ""):  # models of notes alone have one
-            teacher = self.task.teacher = teacher_of(name, self.genres).to(device)
+            teacher = self.task.teacher = teacher_of(name, self.genres)
+            if teacher is None:
+                print(f"without its teacher: {name} knows other genres than {', '.join(self.genres)}", flush=True)
+            else:
+                teacher.to(device)
         torch.manual_seed(recipe.seed)
         self.network = self.family.network.Network(recipe.model, len(self.genres)).to(device)
         if teacher is not None:
@@ -79,6 +85,7 @@ class Run:
             self._resume(folder / "last.safetensors")
         elif start is not None:
             self._start_from(start)
+        self.task.continued = self.standing.parent is not None
 
     # --- the loop
 
@@ -88,6 +95,8 @@ class Run:
         cannot be written or the loss stays no number."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if line := left_out(self.recipe.data):
+                print(line, flush=True)
             log = SummaryWriter(str(self.folder))
             with Interrupts() as interrupts:
                 self._plan(minutes, batches)
@@ -145,10 +154,11 @@ class Run:
         as_before = asked in ([None, None], self.asked)
         by_minutes = minutes is not None and batches is None
         speed = self.seconds / self.batch if self.batch else 0.0
-        if not self.batch and (not train.valid_batches or (by_minutes and not as_before)):
+        short = (batches or math.inf) <= SHORT_RUN
+        if not self.batch and not short and (not train.valid_batches or (by_minutes and not as_before)):
             speed = self.measured_speed()
         if not train.valid_batches:
-            every = max(1, round(train.valid_minutes * 60 / max(speed, 1e-9)))
+            every = SHORT_RUN if short else max(1, round(train.valid_minutes * 60 / max(speed, 1e-9)))
             self.recipe = dataclasses.replace(self.recipe, train=dataclasses.replace(train, valid_batches=every))
         if as_before:
             return

@@ -15,7 +15,9 @@ from training.core.recipe import Data, Recipe
 from training.families.table import find_family
 
 T = TypeVar("T")
+RECIPES = Path(__file__).parent / "recipes"
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
+OTHER_DATA = (("train", "notes_folder"), ("sampling", "full_rate_folder"))  # corpora besides the one given
 FINE_TUNING = {
     "batches": 1000,
     "learning_rate": 2e-4,
@@ -44,7 +46,13 @@ def _fill(cls: type[T], table: dict[str, Any], where: str) -> T:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file. Raises HocketError on anything that does not fit."""
+    """The recipe in a TOML file, or of a name of those that come with the package. Raises HocketError on anything that
+    does not fit."""
+    if not path.suffix and not path.exists():
+        if not (found := RECIPES / f"{path}.toml").is_file():
+            there = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
+            raise HocketError(f"there is no recipe {str(path)!r}: choose one of {there}, or give a file")
+        path = found
     try:
         table = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -65,17 +73,31 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
     return _fill(Recipe, table, where)
 
 
-def tuned(parent: dict[str, Any], slug: str) -> Recipe:
-    """The recipe for fine-tuning a model on one's own music: its parent's, with a shorter and slower schedule."""
+def owned(recipe: Recipe, slug: str) -> Recipe:
+    """A recipe for the user's own data under a slug of their own: nothing of the data is left out for its licence, and
+    no corpus is used besides. HocketError for a slug that manifests do not allow."""
+    table = recipe_table(renamed(recipe, slug))
+    for section, name in OTHER_DATA:
+        if name in table[section]:
+            table[section] = {**table[section], name: ""}
+    data = {**table["data"], "ship_only": False, "exclude": ()}
+    return recipe_from({**table, "data": data}, f"the recipe of {slug}")
+
+
+def renamed(recipe: Recipe, slug: str) -> Recipe:
+    """The recipe with another slug, and a name after it. HocketError for a slug that manifests do not allow."""
     if not re.fullmatch(SLUG, slug):
         raise HocketError(f"a slug cannot be {slug!r}: give small letters, digits and dashes")
+    return dataclasses.replace(recipe, slug=slug, name=slug.replace("-", " ").capitalize())
+
+
+def tuned(parent: dict[str, Any], slug: str) -> Recipe:
+    """The recipe for fine-tuning a model on one's own music: its parent's, with a shorter and slower schedule."""
     parent = renames.settings(parent)
     train = {**parent["train"], **FINE_TUNING}
-    if "teacher" in train:  # it knows other genres
+    if "teacher" in train:  # the parent is one already
         train["teacher"] = ""
-    data = {**parent["data"], "ship_only": False, "exclude": ()}
-    name = slug.replace("-", " ").capitalize()
-    return recipe_from({**parent, "slug": slug, "name": name, "data": data, "train": train}, f"the recipe of {slug}")
+    return owned(recipe_from({**parent, "train": train}, f"the recipe of {slug}"), slug)
 
 
 def recipe_table(recipe: Recipe) -> dict[str, Any]:

@@ -101,14 +101,16 @@ def copy_shared_parameters(network: torch.nn.Module, teacher: torch.nn.Module) -
     network.load_state_dict(shared, strict=False)
 
 
-def teacher_of(start: str, genres: tuple[str, ...]) -> torch.nn.Module:
-    """The network of a bundle or checkpoint of notes, to learn from its predictions. HocketError if it knows other
-    genres."""
+def teacher_of(start: str, genres: tuple[str, ...]) -> torch.nn.Module | None:
+    """The network of a bundle or checkpoint of notes, to learn from its predictions; None if it knows other genres, so
+    that it can teach nothing of them."""
     weights, facts = starting_weights(start)
     recipe = recipe_from(facts["recipe"], start)
     family = FAMILIES[recipe.family]
-    if tuple(facts["genres"]) != genres or not issubclass(family.task, NoteTask):
-        raise HocketError(f"{start} cannot teach these genres: give a model of notes that was trained on this data")
+    if not issubclass(family.task, NoteTask):
+        raise HocketError(f"{start} is a {recipe.family} and cannot teach: give a model of notes")
+    if tuple(facts["genres"]) != genres:
+        return None
     network = family.network.Network(recipe.model, len(genres))
     network.load_state_dict({name: weights[name] for name in network.state_dict()})
     return network.eval().requires_grad_(False)

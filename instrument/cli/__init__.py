@@ -117,7 +117,9 @@ def play(
 @app.command()
 def render(
     out: Annotated[Path | None, typer.Option(metavar="FILE.mid|FILE.wav", help="File to write.")] = None,
-    model: Annotated[str, typer.Option(metavar="SLUG", help="Model of the first player.")] = "",
+    model: Annotated[
+        str, typer.Option(metavar="SLUG", help="Model of the first player; or a voice, a stream, a vocoder.")
+    ] = "",
     seconds: Annotated[float | None, typer.Option(help="Length in seconds.")] = None,
     bars: Annotated[int | None, typer.Option(help="Length in bars; the shorter of the two counts.")] = None,
     tempo: Annotated[float | None, typer.Option(metavar="BPM", help="Beats a minute.")] = None,
@@ -130,6 +132,9 @@ def render(
         list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",
+    source: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.wav", help="Sound that a vocoder renders from its mels.")
+    ] = None,
     progression: Annotated[
         str, typer.Option(metavar="CHORDS", help="Chords that the band plays, as in 'Dm9 | G13 | % | Am7 D7'.")
     ] = "",
@@ -147,6 +152,13 @@ def render(
     from instrument.engine.performance.takes import load_take
     from instrument.models.catalog import open_player
 
+    if source is not None:
+        from instrument.engine.offline.vocoding import pass_through
+
+        lasts = pass_through(model, source, check_out(out or ""))
+        if as_json:
+            _print_json({"out": str(out), "notes": 0, "seconds": round(lasts, 6)})
+        return
     report: dict[str, Any] = {}
     if verify:
         found = differences(load_take(take), open_player)
@@ -159,7 +171,8 @@ def render(
         rendering = rendered(options, open_player, lambda line: typer.echo(line, err=True))
         for notice in rendering.notices:
             typer.echo(notice, err=True)
-        bounce(rendering, out)
+        if not bounce(rendering, out) and not take:
+            raise HocketError(f"{out} is silent: {'no notes were' if out.suffix == '.mid' else 'nothing was'} played")
         report |= {"out": str(out), "notes": len(rendering.played), "seconds": round(rendering.seconds, 6)}
     if as_json:
         _print_json(report)

@@ -43,7 +43,9 @@ from instrument.engine.performance.patches import (
     check_offset,
     keep_autosave,
     load_patch,
+    with_voice,
 )
+from instrument.engine.performance.sound_seats import VOICE
 from instrument.engine.performance.takes import patch_of
 from instrument.engine.pool.comparing import Comparing
 from instrument.engine.pool.in_use import InUse
@@ -52,6 +54,7 @@ from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError, one_line
 from instrument.io import priority
 from instrument.io.clocks import SystemClock
+from instrument.models.catalog import list_models
 from instrument.paths import read_only_home, state_dir
 
 logger = logging.getLogger("instrument.engine.process")  # __name__ is "__main__" here
@@ -213,7 +216,9 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
         if options.patch:
             raise
         patch, banner = load_patch(DEFAULT), f"{BEGINS_WITH_DEFAULT}: {error}; {keep_autosave()}"
-    if options.model:
+    if options.model and _is_voice(options.model):
+        patch = with_voice(patch if options.patch else load_patch(DEFAULT), options.model)
+    elif options.model:
         first = next((player for player in patch.players if player.model == options.model), None)
         others = patch.players[1:] if first or options.patch else ()  # another model plays alone, if no patch is wanted
         patch = replace(patch, players=(first or PlayerPatch(options.model), *others))
@@ -221,6 +226,10 @@ def first_patch(options: argparse.Namespace) -> tuple[Patch, str]:
         check_offset(options.midi_offset)
         patch = replace(patch, routing=replace(patch.routing, offset_ms=options.midi_offset))
     return patch, banner
+
+
+def _is_voice(model: str) -> bool:
+    return any(entry.slug == model and entry.kind == VOICE for entry in list_models())
 
 
 def asked_for(options: argparse.Namespace, patch: Patch) -> frozenset[str]:

@@ -118,7 +118,11 @@ def open_bundle_as_player(bundle: Bundle) -> NotePlayer | SoundModel:
     manifest = bundle.manifest
     module, _, name = FAMILIES[manifest.family].opener.partition(":")
     if not module:
-        raise HocketError(f"model {manifest.slug!r} is a {manifest.family}: it is no player by itself")
+        hint = f"; hear it with `hocket render --model {manifest.slug} --input FILE.wav --out FILE.wav`"
+        raise HocketError(
+            f"model {manifest.slug!r} is a {manifest.family}: it is no player by itself"
+            f"{hint if manifest.family == 'vocoder' else ''}"
+        )
     opener = getattr(importlib.import_module(module), name)
     needed = [open_model(slug) for slug in manifest.needs]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,9 +182,20 @@ def test_a_network_begins_as_its_teacher_and_learns_from_its_guesses_at_first(re
     assert all(torch.equal(value, theirs[name]) for name, value in taught.task.teacher.state_dict().items())
 
 
-def test_a_teacher_knows_the_same_genres(run):
-    with pytest.raises(HocketError, match="cannot teach these genres"):
-        teacher_of(str(run / "best.safetensors"), ("polka",))
+def test_a_teacher_of_other_genres_is_left_out_with_a_line(recipe, run, tmp_path, corpus, capsys):
+    other = dict(zip(("march", "waltz"), ("polka", "waltz"), strict=True))
+    for genre, name in other.items():
+        shutil.copytree(corpus / genre, tmp_path / "mid" / name)
+    prepare(tmp_path / "mid", tmp_path / "data", jobs=1)
+    teacher = str(run / "best.safetensors")
+    taught = dataclasses.replace(
+        recipe,
+        data=dataclasses.replace(recipe.data, folder=str(tmp_path / "data")),
+        train=dataclasses.replace(recipe.train, teacher=teacher),
+    )
+    assert Run(taught, tmp_path / "run").task.teacher is None
+    assert f"without its teacher: {teacher} knows other genres than polka, waltz" in capsys.readouterr().out
+    assert teacher_of(teacher, ("polka",)) is None
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from instrument.models.plan.slots import (
 )
 from instrument.music.chords.names import chord
 from training.core.recipe import Data
-from training.data.notes.shards import licence_allows_shipping
+from training.data.licences import licence_allows_shipping
 
 VERSION = 1
 FILE = "plans.json"

@@ -83,7 +83,8 @@ class FieldScore:
 
 class Task(Protocol):
     """See the module. unit: what `size`, the amount in a batch, counts; data_hash: names what it learns from;
-    genres: those (or instruments) of the condition, in order."""
+    genres: those (or instruments) of the condition, in order; continued: set by a run that starts from a trained
+    model."""
 
     Train: ClassVar[type[Train]]
     Sampling: ClassVar[type]
@@ -91,6 +92,7 @@ class Task(Protocol):
     size: int
     data_hash: str
     genres: tuple[str, ...]
+    continued: bool
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None: ...
 

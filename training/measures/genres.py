@@ -34,6 +34,7 @@ BARS = 2
 GRID = TICKS_PER_BEAT // 4
 FEWEST = 4  # pitched notes in two bars, with fewer of which a genre is not classified
 LEAST_PIECES = 8  # of a genre, without which it cannot be learnt
+LEAST_HELD = 4  # of a genre, to try it on
 TRAINED, HELD = 3000, 800  # windows of a genre, about, that are learnt from, and tried
 PER_PIECE = 24
 HIDDEN, EPOCHS, BATCH, DROPOUT, DECAY, RATE = 96, 15, 256, 0.3, 1e-3, 3e-3
@@ -197,10 +198,13 @@ def genre_classifier(
         return _load(path, drums)
     empty = GenreClassifier((), (), {}, {}, drums)
     collected = {split: _collect(shards, genres, split == "train", empty.features) for split in ("train", "held")}
-    known = tuple(g for g in genres if all(len(collected[s][g]) >= LEAST_PIECES for s in collected))
+    least = {"train": LEAST_PIECES, "held": LEAST_HELD}
+    known = tuple(g for g in genres if all(len(collected[s][g]) >= least[s] for s in collected))
     if len(known) < 2:
+        there = ", ".join(f"{g} has {len(collected['train'][g])} and {len(collected['held'][g])}" for g in genres)
         raise HocketError(
-            f"{shards.folder} has too few pieces in four beats for a genre classifier: each genre needs {LEAST_PIECES}"
+            f"{shards.folder} has too few pieces in four beats to tell genres apart: two genres need {LEAST_PIECES} to "
+            f"learn from and {LEAST_HELD} held out each ({there}); twenty pieces a genre are enough"
         )
     classifier = GenreClassifier(known, _train([collected["train"][g] for g in known]), {}, {}, drums)
     for number, genre in enumerate(known):

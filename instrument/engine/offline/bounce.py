@@ -24,6 +24,7 @@ from instrument.models.sound.base import VoiceModel
 FORMATS = (".mid", ".wav")
 RATE = 48_000
 FADE_S = 0.020  # fade-out at the end of a sound file
+SILENT_PEAK = 1e-4
 
 
 def check_out(path: Path | str) -> Path:
@@ -36,17 +37,19 @@ def check_out(path: Path | str) -> Path:
     return path
 
 
-def bounce(rendering: Rendering, path: Path | str) -> None:
-    """Write a rendering to a .mid or .wav file of the same length. HocketError as `check_out`, and if the file cannot
-    be written."""
+def bounce(rendering: Rendering, path: Path | str) -> bool:
+    """Write a rendering to a .mid or .wav file of the same length; returns whether anything is to be heard in it.
+    HocketError as `check_out`, and if the file cannot be written."""
     path = check_out(path)
     if path.suffix.lower() == ".mid":
         write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path)
-    else:
-        _write_wav(rendering, path)
+        return bool(rendering.played)
+    return _write_wav(rendering, path) >= SILENT_PEAK
 
 
-def _write_wav(rendering: Rendering, path: Path) -> None:
+def _write_wav(rendering: Rendering, path: Path) -> float:
+    """Returns the peak."""
+    peak = 0.0
     voice = open_voice(RATE)
     band, keyboard = _divided(rendering)
     keys = open_voice(RATE) if keyboard else None
@@ -60,11 +63,14 @@ def _write_wav(rendering: Rendering, path: Path) -> None:
             block = mixer.render(min(BLOCK, left))
             left -= len(block)
             fade = np.arange(left + len(block), left, -1) / (FADE_S * RATE)
-            file.write(block * np.minimum(fade, 1.0).astype(np.float32)[:, None])
+            frames = block * np.minimum(fade, 1.0).astype(np.float32)[:, None]
+            peak = max(peak, float(np.abs(frames).max(initial=0.0)))
+            file.write(frames)
     finally:
         file.close()
         for each in filter(None, (voice, keys)):
             each.close()
+    return peak
 
 
 class _Playback:

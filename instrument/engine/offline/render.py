@@ -21,10 +21,10 @@ from instrument.engine.performance.knobs import (
     parse_timed_setting,
     split_name,
 )
-from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, load_patch
+from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, load_patch, with_voice
 from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.roster import OpenPlayer, expect_bundle
-from instrument.engine.performance.sound_seats import VOICE, SoundModels
+from instrument.engine.performance.sound_seats import VOICE, SoundModels, kind
 from instrument.engine.performance.takes import (
     Entry,
     Input,
@@ -54,10 +54,10 @@ MAX_PROMPT_S = 4 * 3600.0
 class Options:
     """What to render, as the command line has it.
 
-    model: slug of the first player's model, empty = the patch's; seconds, bars: length of what the models play,
-    the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats: "BEAT:KNOB=VALUE";
-    prompt: a MIDI file to begin with and to continue; progression: typed chords for the plan; take: a take to replay,
-    in place of all but the length.
+    model: slug of the first player's model, or of a voice for the band, empty = the patch's; seconds, bars: length of
+    what the models play, the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats:
+    "BEAT:KNOB=VALUE"; prompt: a MIDI file to begin with and to continue; progression: typed chords for the plan; take:
+    a take to replay, in place of all but the length.
     """
 
     model: str = ""
@@ -104,7 +104,7 @@ def render(options: Options, open_player: OpenPlayer, say: Callable[[str], objec
     if options.take:
         performance, notices = play_again(load_take(options.take), open_player)
         return _rendering(performance, _end(performance, options, 0), notices)
-    performance = Performance(_patch(options), open_player)
+    performance = Performance(_patch(options, open_player), open_player)
     start = _prepare(performance, options, say)
     for tick, player, knob, value in _timed(performance, options.ats):
         if tick >= _end(performance, options, start):
@@ -226,15 +226,18 @@ def _check(options: Options) -> None:
             raise HocketError(f"{name} cannot be given with --take, which already sets it: leave it out")
 
 
-def _patch(options: Options) -> Patch:
-    patch = _patch_of_model(options)
+def _patch(options: Options, open_player: OpenPlayer) -> Patch:
+    patch = _patch_of_model(options, open_player)
     if options.progression:
         check_text(options.progression)
         patch = replace(patch, progression=options.progression, knobs=patch.knobs | {"plan": TYPED})
     return patch
 
 
-def _patch_of_model(options: Options) -> Patch:
+def _patch_of_model(options: Options, open_player: OpenPlayer) -> Patch:
+    """A voice has no notes of its own: it plays those of a prompt, or of the band of the patch."""
+    if options.model and not options.prompt and kind(open_player(options.model)[1]) == VOICE:
+        return with_voice(load_patch(options.patch or DEFAULT), options.model)
     if options.model and not options.patch:
         return Patch(players=(PlayerPatch(options.model),))
     patch = load_patch(options.patch or DEFAULT)

@@ -109,6 +109,13 @@ def parts_of(names: tuple[PartName, ...]) -> frozenset[int]:
     return frozenset(int(Part[name.upper()]) for name in names) or frozenset(Part)
 
 
+def with_voice(patch: Patch, model: str) -> Patch:
+    """The patch with a voice that plays all parts but drums, unless the model is one of its players already."""
+    if any(player.model == model for player in patch.players):
+        return patch
+    return msgspec.structs.replace(patch, players=(*patch.players, PlayerPatch(model, {"part": "all"})))
+
+
 def check_offset(ms: float) -> None:
     """HocketError for an offset of the MIDI port that is out of range."""
     if not -MAX_OFFSET_MS <= ms <= MAX_OFFSET_MS:  # also refuses nan

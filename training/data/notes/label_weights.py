@@ -20,8 +20,8 @@ from instrument.errors import HocketError
 from instrument.music.parts.features import FEATURES, features
 from instrument.music.parts.labels import FEWEST, LABELS, named_parts
 from training.data import sources
+from training.data.licences import licence_allows_shipping
 from training.data.notes import midi
-from training.data.notes.shards import licence_allows_shipping
 
 PIECES = 300  # of a data set, at most
 DECAY = 3e-4

@@ -12,15 +12,18 @@ from instrument.music.notes import Part, Piece
 from instrument.music.parts.labels import Label
 from instrument.music.reading import RawMidi
 from instrument.music.timebase import TICKS_PER_BEAT
+from training.data.notes import pianorolls
 
 MAX_BYTES = 32 << 20
+ZIP = b"PK\x03\x04"  # which .npz files are
 
 
 def parse(data: bytes) -> RawMidi:
-    """The contents of one MIDI file; raises HocketError with the reason if it is unreadable."""
+    """The contents of one MIDI file, or of a file of piano rolls; raises HocketError with the reason if it is
+    unreadable."""
     if len(data) > MAX_BYTES:
         raise HocketError(f"it has {len(data)} bytes: at most {MAX_BYTES} are read")
-    return raw_midi(data)
+    return pianorolls.parse(data) if data.startswith(ZIP) else raw_midi(data)
 
 
 class Labelled(NamedTuple):

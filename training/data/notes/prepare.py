@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,16 +30,16 @@ from instrument.music.notes import Part, Piece
 from instrument.music.reading import RULES_VERSION
 from training.data import sources
 from training.data.batches import CANNOT_WRITE, work_through
-from training.data.notes import harmony, midi
+from training.data.notes import harmony, midi, splits
 from training.data.notes.full_bands import FullBands
 from training.data.notes.label_report import TrackLabel, report, track_labels
 from training.data.notes.shards import INDEX_NAME, INDEX_VERSION, Index, PieceInfo, Shards, shard_name
 from training.data.notes.writing import ShardWriter, write_whole
 from training.data.sources import Source
+from training.data.tree import others
 
 BATCH_FILES = 128
 BATCH_SECONDS = 120.0  # a batch takes a second or two; what takes this long hangs
-TEST_SHARE = VALID_SHARE = 0.05
 CACHE_NAME = ".cache"
 SKIPPED_NAME = "skipped.csv"
 WARNINGS_NAME = "warnings.csv"  # of files that are damaged and of which the rest was read
@@ -88,17 +89,21 @@ def prepare(
     licence_weight: float = 0.0,
     datasets: Mapping[str, float] | None = None,
     full_bands: bool = False,
+    layout: str = "",
+    genre: str = "",
+    group_by: str = "",
 ) -> Shards:
     """Read every MIDI file of a folder into shards, and return them.
 
     source: a folder with manifest.csv (and one zip a dataset in the same folder), or any folder of .mid files,
-    whose genre is then the subfolder and whose split a hash of the notes.
+    whose genre is then the subfolder and whose split is decided by the notes (see `splits`).
     out: the folder to write; a run that was interrupted goes on there, a finished one returns at once.
     jobs: processes at a time, 0 = one a processor.
     drums_only, realised: weight of drum performances and of machine-made accompaniments; 0 leaves them out.
     licence, licence_weight: weight of the pieces whose licence this regular expression finds.
     datasets: weight of the pieces of a data set, by its name.
     full_bands: add versions of lead sheets and solos for a whole band, marked as realised (see `full_bands`).
+    layout, genre, group_by: see `sources.find`.
 
     Raises HocketError for bad input; files that cannot be read are listed in skipped.csv and left out.
     """
@@ -114,7 +119,7 @@ def prepare(
         Path(out),
         Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
     )
-    found = sources.find(source)
+    found = sources.find(source, layout, genre, group_by)
     if unknown := set(weights.datasets) - {s.dataset for s in found}:
         raise HocketError(f"{source} has no data set {', '.join(sorted(unknown))}: weigh one that it has")
     bands = FullBands() if full_bands else None
@@ -138,6 +143,8 @@ def prepare(
         raise HocketError(f"{out} cannot be written: {error}") from error
     notes = sum(p.count for p in shards.pieces)
     seconds = time.monotonic() - started
+    for suffix, count in sorted(others(source, (*sources.SUFFIXES, ".zip", ".csv")).items()):
+        console.print(f"not read: {count} files {suffix or 'without a suffix'}")
     console.print(f"{out}: {len(shards.pieces)} pieces, {notes} notes, data {shards.data_hash[:12]}, {seconds:.0f} s")
     if (out / WARNINGS_NAME).exists():
         console.print(f"some files are damaged, and the rest of them was read: see {out / WARNINGS_NAME}")
@@ -186,7 +193,7 @@ def _read_batch(folder: Path, batch: list[Source], cache: Path) -> None:
             warnings: list[str] = []
             try:
                 piece, phase, tracks = midi.read_labelled(contents(source), warnings.append)
-            except (HocketError, OSError, KeyError, zipfile.BadZipFile) as error:
+            except (HocketError, OSError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
                 read.append(Read(source, str(error)))
                 continue
             digest = _note_hash(piece)
@@ -265,6 +272,8 @@ def _merge(
     skipped: list[tuple[str, str]] = []
     damaged: list[tuple[str, str]] = []
     labels: list[tuple[TrackLabel, ...]] = []
+    groups: list[str] = []
+    outlines: list[splits.Outline] = []
     for result, notes in _results(keys, cache):
         info = result.info
         if info is None:
@@ -277,21 +286,26 @@ def _merge(
             damaged += [(info.path, warning) for warning in result.warnings]
             seen[result.note_hash] = info.path
             labels.append(result.labels)
+            groups.append(result.source.group)
+            outlines.append(splits.outline(notes, info))
             writer.add(msgspec.structs.replace(info, weight=weight), notes)
             if bands is not None:
                 bands.see(len(labels) - 1, info, notes)
     if not labels:
         raise HocketError(f"no piece is left of {len(skipped)} files; the first: {': '.join(skipped[0])}")
-    pieces = _split(writer.pieces, list(seen))
-    for line in report([(info.split, each) for info, each in zip(pieces, labels, strict=True)]):
+    pieces, lines = splits.assign(writer.pieces, list(seen), groups, outlines)
+    whole = {(info.shard, info.start): info for info in pieces}
+    numbered = [whole[info.shard, info.start] for info in writer.pieces]
+    for line in (*lines, *report([(info.split, each) for info, each in zip(numbered, labels, strict=True)])):
         console.print(line)
     console.print(f"{len(skipped)} files left out: see {out / SKIPPED_NAME}")
     if bands is not None:
-        for info, notes in bands.realised(pieces):
-            if weight := weights.of(info):
+        cut = {info.path for info, before in zip(numbered, writer.pieces, strict=True) if info.count < before.count}
+        for info, notes in bands.realised(numbered):
+            if info.path.rpartition(" [")[0] not in cut and (weight := weights.of(info)):
                 writer.add(msgspec.structs.replace(info, weight=weight), notes)
-        pieces += writer.pieces[len(pieces) :]
-        console.print(f"{len(pieces) - len(labels)} pieces realised for a full band")
+        pieces += writer.pieces[len(labels) :]
+        console.print(f"{len(writer.pieces) - len(labels)} pieces realised for a full band")
     _write_table(out / SKIPPED_NAME, [("path", "reason"), *skipped])
     (out / WARNINGS_NAME).unlink(missing_ok=True)
     if damaged:
@@ -308,19 +322,6 @@ def _results(keys: list[str], cache: Path) -> Iterator[tuple[Read, NDArray[np.in
             count = result.info.count if result.info else 0
             yield result, notes[start : start + count]
             start += count
-
-
-def _split(pieces: list[PieceInfo], hashes: list[str]) -> list[PieceInfo]:
-    """Give pieces without a split one by their notes' hash, and never none to test and valid where there
-    are three or more."""
-    place = {i: int(hashes[i][:12], 16) / 16**12 for i, p in enumerate(pieces) if not p.split}
-    ranked = sorted(place, key=place.__getitem__)
-    splits = {
-        i: "test" if place[i] < TEST_SHARE else "valid" if place[i] >= 1 - VALID_SHARE else "train" for i in ranked
-    }
-    if len(ranked) >= 3:
-        splits[ranked[0]], splits[ranked[-1]] = "test", "valid"
-    return [msgspec.structs.replace(p, split=p.split or splits[i]) for i, p in enumerate(pieces)]
 
 
 def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:

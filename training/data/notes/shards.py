@@ -5,7 +5,6 @@ A folder holds `notes-00000.npy`, ... (int32, (n, 6), the columns of `Note`) and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +17,7 @@ from instrument.errors import HocketError
 from instrument.music.notes import COLUMNS, Marker, Piece
 from instrument.music.timebase import Metre
 from training.core.recipe import Data
+from training.data.licences import licence_allows_shipping
 
 INDEX_VERSION = 1
 INDEX_NAME = "index.json"
@@ -60,11 +60,6 @@ class Index(msgspec.Struct, frozen=True):
     pieces: list[PieceInfo]
     data_hash: str
     source_hash: str = ""
-
-
-def licence_allows_shipping(licence: str) -> bool:
-    """Whether pieces under this licence may train a bundle that ships: all but the GPL's."""
-    return re.search(r"GPL|General Public", licence, re.IGNORECASE) is None
 
 
 def shard_name(number: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instrument.errors import HocketError
-from training.data.notes.shards import licence_allows_shipping
+from training.data.licences import licence_allows_shipping
 
 INDEX_VERSION = 1
 INDEX_NAME = "index.json"

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from instrument.errors import HocketError
-from training.data.notes.shards import licence_allows_shipping
+from training.data.licences import licence_allows_shipping
 from training.data.sound.sources import Item
 
 SHORTEST_S = 3.0  # of windows

@@ -87,6 +87,8 @@ def prepare_audio(
         found = [_find(Path(source), out / MIDI_NAME / str(i), options, jobs) for i, source in enumerate(sources)]
         items, rejected = plan([i for f in found for i in f.items], options)
         rejected = [r for f in found for r in f.rejected] + rejected
+        for path, warning in [w for f in found for w in f.warnings]:
+            console.print(f"{path}: {warning}")
         fonts = [str(font) for font in find_fonts(options.fonts)] if any(i.kind == "piece" for i in items) else []
         source_hash = _digest([RULES_VERSION, options, fonts, items])
         if (done := _finished(out, source_hash)) is not None:

@@ -7,18 +7,20 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
 
 from instrument.errors import HocketError
-from training.data.notes.shards import INDEX_NAME, Shards, licence_allows_shipping, shard_name
+from training.data.licences import licence_allows_shipping
+from training.data.notes.shards import INDEX_NAME, Shards, shard_name
 from training.data.sound.ensembles import INSTRUMENTS, VELOCITIES
 from training.data.sound.files import SUFFIXES, header
 from training.data.sound.rendering import FONT_SUFFIXES
 from training.data.sources import MANIFEST_NAME, SPLITS, is_inside
 from training.data.sources import SUFFIXES as MIDI_SUFFIXES
+from training.data.tree import files, is_text, others, shown
 
 NSYNTH_NAME, NOTES_NAME, CLIPS_NAME = "examples.json", "notes.csv", "clips.csv"
 NSYNTH_HOLD_S = 3.0
@@ -60,10 +62,11 @@ class Item(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Found:
-    """The items of a source, and those that cannot be used: path and reason."""
+    """The items of a source, those that cannot be used: path and reason; and what is wrong with some that can."""
 
     items: list[Item] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
 
 
 def kind_of(source: Path) -> str:
@@ -83,7 +86,7 @@ def kind_of(source: Path) -> str:
     ):
         if (source / name).is_file():
             return kind
-    suffixes = {path.suffix.lower() for path in source.rglob("*")}
+    suffixes = {Path(path).suffix.lower() for path in files(source)}
     if suffixes & set(SUFFIXES):
         return "files"
     if suffixes & set(MIDI_SUFFIXES):
@@ -95,18 +98,30 @@ def find_files(folder: Path) -> Found:
     """Recordings in a folder; the genre is the subfolder, and files that share a folder within it are of one
     track. Copies are left out."""
     found, seen = Found(), dict[tuple[int, str], str]()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    for name in files(folder):
+        within = PurePosixPath(name)
+        if within.suffix.lower() not in SUFFIXES:
             continue
-        within = path.relative_to(folder)
+        if not is_text(name):
+            found.rejected.append((shown(name), "its name is not UTF-8: rename it"))
+            continue
         genre = within.parts[0] if len(within.parts) > 1 else "none"
         group = within.parent if len(within.parts) > 2 else within
-        copy_of = seen.setdefault(_fingerprint(path), within.as_posix())
+        copy_of = seen.setdefault(_fingerprint(folder / name), within.as_posix())
         if copy_of != within.as_posix():
             found.rejected.append((within.as_posix(), f"it is a copy of {copy_of}"))
             continue
         facts = {"dataset": folder.name, "genre": genre, "group": group.as_posix()}
         _add_recording(found, folder, within.as_posix(), facts)
+    left = others(folder, (*SUFFIXES, ".csv", ".json", ".txt"))
+    midi = sum(left.pop(suffix, 0) for suffix in MIDI_SUFFIXES)
+    found.rejected += [
+        (f"*{suffix}", f"{count} files {suffix or 'without a suffix'} are not read as sound")
+        for suffix, count in left.items()
+    ]
+    if midi:
+        reason = f"{midi} MIDI files beside sound are not rendered: put them into a folder of their own"
+        found.rejected.append((folder.name, reason))
     return found
 
 
@@ -214,10 +229,12 @@ def find_tones(font: Path, notes: Path | None, hold: float) -> Found:
 
 def _add_recording(found: Found, folder: Path, path: str, facts: dict[str, Any]) -> None:
     try:
-        rate, frames = header(folder / path)
+        rate, frames, warning = header(folder / path)
     except HocketError as error:
         found.rejected.append((path, str(error)))
         return
+    if warning:
+        found.warnings.append((path, warning))
     item = Item("recording", str(folder), path, stamp=_stamp(folder / path), source_rate=rate, **facts)
     found.items.append(msgspec.structs.replace(item, seconds=frames / rate))
 
@@ -235,10 +252,12 @@ def _add_note(found: Found, folder: Path, path: str, instrument: str, family: st
             found.items.append(Item("tone", str(folder), path, stamp=_stamp(folder), instrument=instrument, **facts))
             return
         try:
-            rate = header(folder / path).rate
+            rate, _, warning = header(folder / path)
         except HocketError as error:
             found.rejected.append((path, str(error)))
             return
+        if warning:
+            found.warnings.append((path, warning))
         note = Item("note", str(folder), path, stamp=_stamp(folder / path), instrument=instrument, **facts)
         found.items.append(msgspec.structs.replace(note, source_rate=rate))
 

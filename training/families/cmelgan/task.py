@@ -103,7 +103,7 @@ class Score(tasks.FieldScore):
 
     @property
     def total(self) -> float:
-        """The distance; the later phase counts first."""
+        """The distance; the later phase counts first, as the generator is trained in it."""
         return self.distance + 100.0 * (CRITIC - self.phase)
 
     def line(self) -> str:
@@ -116,7 +116,9 @@ class StreamTask:
 
     Train = Train
     Sampling = Sampling
+    rate = MelFormat().rate
     unit = "frames"
+    continued = False
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         """HocketError if the recipe's data is not there, or holds nothing to learn from."""
@@ -245,7 +247,7 @@ class StreamTask:
         skipped = length // 4 * stride  # it starts without context; the continuation is compared
         apart = distance(network.draw(generate, moving)[0][:, skipped:], mels[:, skipped:], self.valid_genre)
         style = kl_from_standard_normal(mean, deviation).mean() / BITS
-        return Score(float(near), float(bits), float(style), apart, self.phase)
+        return Score(float(near), float(bits), float(style), apart, CRITIC if self.continued else self.phase)
 
     # --- keeping
 

@@ -9,6 +9,7 @@ instrument. Labels nearly determine a note: without that, z would carry no infor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from instrument.models.sound.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import age_features, note_features
 from training.core.ranges import AtLeastTwo, Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
-from training.data.notes.shards import licence_allows_shipping
-from training.data.sound.corpus import Corpus
+from training.data.licences import licence_allows_shipping
+from training.data.sound.corpus import INDEX_NAME, Corpus
 from training.data.sound.tones import SPAN, Tones, open_tones
 from training.families import task as tasks
 from training.families.losses import kl_from_standard_normal
@@ -91,6 +92,7 @@ class ToneTask:
 
     Train = Train
     Sampling = Sampling
+    rate = 44100  # a lower one has no highest bands
     unit = "notes"
     place: Any = None
     memory: tuple[Tensor, ...] = ()
@@ -202,7 +204,12 @@ def tones_of(recipe: Recipe) -> tuple[Tones, tuple[str, ...], str]:
     """The notes that a recipe is about, their instruments, and the hash of the data. HocketError if there are none to
     train on."""
     corpus = Corpus.open(recipe.data.folder)
-    full = Corpus.open(recipe.sampling.full_rate_folder) if recipe.sampling.full_rate_folder else None
+    full = None
+    if folder := recipe.sampling.full_rate_folder:
+        if (Path(folder) / INDEX_NAME).exists():
+            full = Corpus.open(folder)
+        else:
+            print(f"without {folder}, which is not there: the rate of {corpus.folder} limits the bands", flush=True)
     train = corpus.select("train", ship_only=recipe.data.ship_only)
     instruments = tuple(sorted({c.instrument for c in train if c.instrument and c.pitch >= 0}))
     if not instruments:

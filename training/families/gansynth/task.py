@@ -104,6 +104,7 @@ class NoteSpectraTask:
 
     Train = Train
     Sampling = Sampling
+    rate = ns.RATE
     unit = "frames"
     place: Any = None
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from instrument.errors import HocketError
 from training.core.ranges import Count, Share
 from training.core.recipe import Recipe
 from training.data.notes import events
@@ -60,6 +61,8 @@ class NoteTask:
         self.size = self.train.batch_size * self.train.sequence_length
         self.stream = events.NoteStream(shards, pieces, genres, self.train.batch_size, recipe.seed, recipe.sampling)
         self.valid = valid_pieces(shards, recipe)
+        if not self.valid:
+            raise HocketError(f"{recipe.data.folder} has no pieces to validate on: prepare more, or longer ones")
         self.memory: tuple[Tensor, ...] = ()
         self.teacher: nn.Module | None = None  # given by the run
 
@@ -107,9 +110,11 @@ class NoteTask:
 
 
 def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:
-    """Up to `valid_pieces` pieces of each genre, without drum-only and realised ones."""
+    """Up to `valid_pieces` pieces of each genre, without realised ones, and without drums alone unless there is nothing
+    else."""
     chosen: list[PieceInfo] = []
-    pieces = shards.select(split=split, drums_only=False, realised=False)
+    pieces = [p for p in shards.select(split=split, realised=False) if p.count > 1]
+    pieces = [p for p in pieces if not p.drums_only] or pieces
     for genre in sorted({p.genre for p in pieces}):
         chosen += [p for p in pieces if p.genre == genre][: recipe.train.valid_pieces]
     return chosen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from instrument.models.sound.spectral import MelFormat, Sound, log_mel
 from instrument.models.sound.vocoder import Vocoder
 from training.core.recipe import Recipe
 from training.data.notes.shards import licences
-from training.families.vocoder.task import held_out, rendered, sounds
+from training.families.vocoder.task import held_out, notes_of, rendered, sounds
 from training.measures.distances import multi_resolution
 
 EXAMPLE_FRAMES = 48
@@ -57,8 +56,7 @@ class VocoderBundling:
     def licences(self) -> dict[str, str]:
         """Of the clips that it learnt from."""
         chosen = self.corpus.select("train", self.recipe.data.ship_only)
-        if self.recipe.train.notes_share and Path(self.recipe.train.notes_folder).exists():
-            notes = sounds(self.recipe.train.notes_folder, self.format)
+        if notes := notes_of(self.recipe, self.format):
             chosen = chosen + notes.select("train", self.recipe.data.ship_only)
         return licences(chosen)
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from instrument.models.sound.spectral import (
 from instrument.models.sound.vocoder import MIN_STRENGTH, PRIMING_FRAMES, Synthesis
 from training.core.ranges import Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
-from training.data.sound.corpus import Clip, Corpus
+from training.data.sound.corpus import INDEX_NAME, Clip, Corpus
 from training.families import task as tasks
 from training.families.vocoder.tone_synth import mixture
 from training.measures.distances import multi_resolution
@@ -57,8 +58,8 @@ class Train(tasks.Train):
 
     frames: of an excerpt in the loss, after `context` frames without loss; energy_distance_weight: of the
     distance between two renderings, see the module; log_magnitude_weight, phase_weight: of the other losses;
-    synthetic_share: share of the excerpts that are synthetic tones; notes_share: share from `notes_folder`;
-    loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
+    synthetic_share: share of the excerpts that are synthetic tones; notes_share: share from `notes_folder`, "" for
+    none; loudness_db: range of levels (RMS) that excerpts are brought to; valid_clips, valid_seconds: for validation.
     """
 
     frames: Count = 64
@@ -68,7 +69,7 @@ class Train(tasks.Train):
     phase_weight: NotNegative = 1.0
     synthetic_share: Share = 0.2
     notes_share: Share = 0.2
-    notes_folder: str = "data/notes-full"
+    notes_folder: str = ""
     loudness_db: tuple[float, float] = (-32.0, -14.0)
     valid_clips: Count = 8
     valid_seconds: Positive = 2.5
@@ -101,6 +102,7 @@ class VocodingTask:
 
     Train = Train
     Sampling = Sampling
+    rate = MelFormat().rate
     unit = "frames"
     place: Any = None
     memory: tuple[Tensor, ...] = ()
@@ -111,7 +113,7 @@ class VocodingTask:
         self.train, self.device, self.format = recipe.train, device, MelFormat()
         self.size = self.train.batch_size * self.train.frames
         self.music = sounds(recipe.data.folder, self.format)
-        self.notes = sounds(self.train.notes_folder, self.format) if self.train.notes_share else None
+        self.notes = notes_of(recipe, self.format)
         self.data_hash = self.music.data_hash
         ship, folder = recipe.data.ship_only, recipe.data.folder
         self.pieces = self.music.select("train", ship)
@@ -198,6 +200,17 @@ def sounds(folder: str, format: MelFormat) -> Corpus:
     if corpus.rate != format.rate:
         raise HocketError(f"{folder} has {corpus.rate} Hz, the vocoder {format.rate}: prepare the audio at that rate")
     return corpus
+
+
+def notes_of(recipe: Recipe, format: MelFormat) -> Corpus | None:
+    """The corpus of single notes of a recipe, if there is one. HocketError if it is of another rate."""
+    train = recipe.train
+    if not train.notes_share or not train.notes_folder:
+        return None
+    if not (Path(train.notes_folder) / INDEX_NAME).exists():
+        print(f"without {train.notes_folder}, which is not there: no single notes are learnt from", flush=True)
+        return None
+    return sounds(train.notes_folder, format)
 
 
 def held_out(corpus: Corpus, split: str, most: int, seconds: float) -> list[Sound]:
