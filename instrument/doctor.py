@@ -19,6 +19,7 @@ from pathlib import Path
 
 from instrument import fluidsynth_library, paths, system
 from instrument.errors import HocketError
+from instrument.io.jack_servers import has_pipewire_library, jackd_is_running, library_path, pipewire_is_running
 from instrument.processes import command, frozen
 
 TIMEOUT_S = 4.0
@@ -73,7 +74,7 @@ def check(name: str) -> Check:
 
 def run_child(probe: str) -> tuple[bool, str]:
     """Run a probe of `instrument.probes`. Returns whether it succeeded in time, and the last line of its output."""
-    environment = {**os.environ, "JACK_NO_START_SERVER": "1", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "JACK_NO_START_SERVER": "1", "PYTHONWARNINGS": "ignore", **library_path()}
     line = command("doctor-probe", probe)
     try:
         done = subprocess.run(line, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
@@ -179,10 +180,17 @@ def _midi() -> tuple[str, str]:
         return "ALSA: a port named Hocket appears while playing", ""
     if _jack_runs()[0]:
         return "JACK: a port named Hocket appears while playing", ""
+    if pipewire_is_running() and not has_pipewire_library():
+        return _NO_PIPEWIRE_LIBRARY, system.install_line(["pipewire-jack"])
     return (
         "neither ALSA's sequencer (/dev/snd/seq) nor a JACK server is available",
         "sudo modprobe snd-seq, or start JACK",
     )
+
+
+_NO_PIPEWIRE_LIBRARY = (
+    "PipeWire runs, but its JACK library is missing: sound takes a longer way, and MIDI misses its frames"
+)
 
 
 def _jack_runs() -> tuple[bool, str]:
@@ -196,7 +204,11 @@ def _jack() -> tuple[str, str]:
     if fix:
         return detail, fix
     running, output = _jack_runs()
-    return output if running else "no server is running; none is needed", ""
+    if running:
+        return f"{'JACK' if jackd_is_running() else 'PipeWire'}: {output}", ""
+    if pipewire_is_running() and not has_pipewire_library():
+        return _NO_PIPEWIRE_LIBRARY, system.install_line(["pipewire-jack"])
+    return "no server is running; none is needed", ""
 
 
 def _window() -> tuple[str, str]:

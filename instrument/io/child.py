@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 import instrument
 from instrument.errors import HocketError
+from instrument.io.jack_servers import library_path
 from instrument.io.priority import DEVICE_PRIORITY, normal_priority, set_realtime_priority
 from instrument.io.shared import FAILED, RUNNING, SharedFile
 from instrument.processes import command
@@ -51,7 +52,7 @@ def spawn(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=errors,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "JACK_NO_START_SERVER": "1"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "JACK_NO_START_SERVER": "1", **library_path()},
         )
 
 

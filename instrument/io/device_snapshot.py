@@ -6,18 +6,18 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from instrument.io.midi.jack_port import jack_sockets
+from instrument.io.jack_servers import jack_sockets, pipewire_sockets
 
 _DEVICES = "/dev/snd"
 _SEQUENCER = Path("/proc/asound/seq/clients")
-_SOUND_SERVERS = ("pipewire-0", "pulse/native")  # in the user's runtime folder
+_PULSE = "pulse/native"  # in the user's runtime folder
 
 
 def device_snapshot() -> tuple[object, ...]:
     """A value that differs from the last one when devices may have come or gone. Fast, and wakes no driver; it does not
     see everything, and on macOS and Windows nothing."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or "/nowhere"
-    sockets = [*jack_sockets(), *(os.path.join(runtime, name) for name in _SOUND_SERVERS)]
+    sockets = [*jack_sockets(), *pipewire_sockets(), os.path.join(runtime, _PULSE)]
     return _entries(_DEVICES), _midi_clients(), tuple(map(_inode, sockets))
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock, SystemClock
+from instrument.io.jack_servers import jack_is_running
 from instrument.io.midi import output as midi
-from instrument.io.midi.jack_port import EARLY_NS, JackMidiInput, JackMidiOutput, jack_is_running
+from instrument.io.midi.jack_port import EARLY_NS, JackMidiInput, JackMidiOutput
 from instrument.io.midi.output import NullMidi, RtMidiOutput, list_ports, open_midi
 from instrument.io.ports import MidiOutput, MidiStatus
 from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority

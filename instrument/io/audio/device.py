@@ -39,6 +39,7 @@ JACK_NAME_LIST = b"Hocket audio list"  # another name, so that a player that sta
 
 _RAMP = 64  # frames of the fades to silence and back around a starved block, against clicks
 _WATCH_S = 0.02
+_IMPOSSIBLE_S = 1.0  # a latency of this or more is none: PipeWire gives negative ones, which have no sign here
 
 
 def _portaudio(name: bytes) -> Any:
@@ -124,7 +125,7 @@ class Player:
         words[at["starved"]] += missing
         self._smooth(out, n, missing)
         ahead = times.outputBufferDacTime - times.currentTime
-        ahead_ns = int((ahead if 0 < ahead < 1 else self.latency_s) * 1e9)
+        ahead_ns = int((ahead if 0 < ahead < _IMPOSSIBLE_S else self.latency_s) * 1e9)
         self._pairs.push(played + silent, now + ahead_ns)
         words[at["silent"]] = silent + frames - n
         words[at["played"]] = played + n
@@ -178,7 +179,7 @@ def play(ring: AudioRing, name: str) -> None:
             latency=HOSTS.get(info["host"], "high"),
             callback=player,
         )
-        player.latency_s = stream.latency
+        player.latency_s = stream.latency if 0 <= stream.latency < _IMPOSSIBLE_S else 0.0
         ring.put("rate", int(stream.samplerate))
         ring.put_text("device", info["name"])
         stream.start()

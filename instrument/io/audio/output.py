@@ -13,7 +13,7 @@ from instrument.io.audio.ring import CHANNELS, FRAMES, AudioRing
 from instrument.io.audio.timing import FrameClock
 from instrument.io.child import Child, Keeper, ask
 from instrument.io.clocks import SystemClock
-from instrument.io.midi.jack_port import jack_is_running
+from instrument.io.jack_servers import jack_is_running
 from instrument.io.ports import AudioOutput, AudioStatus, Clock
 
 DEVICE_PROCESS = "audio-device"

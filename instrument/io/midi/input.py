@@ -12,7 +12,8 @@ from typing import Any
 
 from instrument.errors import HocketError
 from instrument.io.child import ask
-from instrument.io.midi.jack_port import JACK_PROCESS, KEYBOARDS, JackMidiInput, jack_is_running
+from instrument.io.jack_servers import jack_is_running
+from instrument.io.midi.jack_port import JACK_PROCESS, KEYBOARDS, JackMidiInput
 from instrument.io.midi.output import NULL, VIRTUAL, connect, open_rtmidi, system_backend
 from instrument.io.names import is_own, pick, plain, plain_names
 from instrument.io.ports import MidiInput, MidiStatus

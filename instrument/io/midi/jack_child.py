@@ -100,7 +100,9 @@ class JackTime:
         span = _LatencyRange()
         pointer = ctypes.c_void_p(int(self._cast("uintptr_t", port._ptr)))
         self._lib.jack_port_get_latency_range(pointer, _PLAYBACK, ctypes.byref(span))
-        return int(span.max)
+        return (
+            int(span.max) if span.max < self._lib.jack_get_sample_rate(self._pointer) else 0
+        )  # as in the device process
 
 
 class PortClient:

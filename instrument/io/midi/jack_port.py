@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 import threading
 
 from instrument.errors import HocketError
 from instrument.io.child import Child, Keeper
+from instrument.io.jack_servers import jack_is_running
 from instrument.io.midi.ring import MidiRing, pack, unpack
 from instrument.io.ports import MidiStatus
 
 JACK_PROCESS = "jack-midi"
 KEYBOARDS = "*"  # in place of the name of a port: all keyboards of this machine
 EARLY_NS = 40_000_000  # from sending a message until its frame, at least
-
-_SOCKET_FOLDERS = ("/dev/shm", "/tmp")  # where jackd puts its socket, by how it was built
-
-
-def jack_sockets() -> list[str]:
-    """Paths where the JACK server's socket may be."""
-    if sys.platform == "win32":
-        return []
-    server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
-    return [f"{folder}/jack_{server}_{os.getuid()}_0" for folder in _SOCKET_FOLDERS]
-
-
-def jack_is_running() -> bool:
-    """Whether a JACK server accepts clients. Connects to its socket, since its library can hang."""
-    for path in jack_sockets():
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(0.1)
-            if client.connect_ex(path) == 0:
-                return True
-    return False
 
 
 class _JackPort:
@@ -90,7 +68,7 @@ class _JackPort:
 
     def _spawn(self) -> Child[MidiRing]:
         if not jack_is_running():
-            raise HocketError("no JACK server is running: start one (jackd, QjackCtl)")
+            raise HocketError("no JACK server is running: start one (jackd, QjackCtl), or PipeWire with pipewire-jack")
         return Child(JACK_PROCESS, MidiRing.create(), [self._direction, self._name, *self._connections])
 
     def _check(self) -> None:

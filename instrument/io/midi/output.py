@@ -13,7 +13,8 @@ from typing import Any
 from instrument.errors import HocketError
 from instrument.io.child import ask
 from instrument.io.clocks import SystemClock
-from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiOutput, jack_is_running
+from instrument.io.jack_servers import jack_is_running
+from instrument.io.midi.jack_port import JACK_PROCESS, JackMidiOutput
 from instrument.io.names import is_own, pick, plain, plain_names
 from instrument.io.ports import Clock, MidiOutput, MidiStatus
 from instrument.midi_spec import all_notes_off
