@@ -39,7 +39,7 @@ def patches_dir(make: bool = True) -> Path:
 
 def clips_dir() -> Path:
     """The clips that were kept, created when missing. Raises HocketError where that cannot be."""
-    return _made(_home("data") / "clips")
+    return _made(state_dir() / "clips")
 
 
 def state_dir() -> Path:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from instrument.engine.ipc.messages import LoadModel
 from instrument.ui import theme
+from instrument.ui.clips.dragging import FileButton
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn
 
@@ -46,6 +47,7 @@ def main(settings: str) -> None:
         if not told:
             told = 1
             places = {f"{player}/{id}": centre(made) for (player, id), made in window.board.controls.items()}
+            places |= {button.text(): centre(button) for button in window.findChildren(FileButton)}
             say({**places, "play": centre(window.transport.play), "pid": os.getpid()})
         for command in engine.sent[told - 1 :]:
             told += 1

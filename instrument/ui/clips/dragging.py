@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDrag, QGuiApplication, QMouseEvent
+from PySide6.QtGui import QDesktopServices, QDrag, QMouseEvent
 from PySide6.QtWidgets import QApplication
 
 from instrument.ui.knobs.controls import Button
@@ -15,14 +15,16 @@ MakeFile = Callable[[], Path | None]
 
 
 class FileButton(Button):
-    """Drag it to another program or a folder, which receives a copy of the file; press it to copy the file to the
-    clipboard. file: gives the path, None if there is nothing to give; called when a drag or a copy begins."""
+    """Drag it to another program or a folder, which receives the file; press it to open the folder with the file.
+
+    file: gives the path, None if there is nothing to give; called when a drag begins, or at a press.
+    """
 
     def __init__(self, text: str, help: str, file: MakeFile) -> None:
-        super().__init__(text, f"{help}. Drag it to a DAW or a folder; a click copies it")
+        super().__init__(text, f"{help}. Drag it to a DAW or a folder; a click opens its folder")
         self._file = file
         self._pressed: QPoint | None = None
-        self.clicked.connect(self._copy)
+        self.clicked.connect(self._show)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed = event.position().toPoint() if event.button() == Qt.MouseButton.LeftButton else None
@@ -35,20 +37,14 @@ class FileButton(Button):
             return
         self._pressed = None
         self.setDown(False)
-        if data := self._data():
+        if path := self._file():
+            data = QMimeData()
+            data.setUrls([QUrl.fromLocalFile(str(path))])
             drag = QDrag(self)
             drag.setMimeData(data)
             drag.setPixmap(self.grab())
             drag.exec(Qt.DropAction.CopyAction)
 
-    def _copy(self) -> None:
-        if data := self._data():
-            QGuiApplication.clipboard().setMimeData(data)
-
-    def _data(self) -> QMimeData | None:
-        path = self._file()
-        if path is None:
-            return None
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(path))])
-        return data
+    def _show(self) -> None:
+        if path := self._file():
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
