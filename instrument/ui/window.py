@@ -139,6 +139,7 @@ class Window(QMainWindow):
         self.clips = ClipTray(clips_dir())
         self.clips.kept.connect(lambda name: self.link.send(Press(name)))
         self.clips.failed.connect(self.banner.notify)
+        self.clips.changed.connect(self._order_tabs)
 
         stage = QFrame()
         stage.setObjectName("stage")
@@ -276,6 +277,7 @@ class Window(QMainWindow):
     def show_description(self, description: Description) -> None:
         """Show models, devices, patches and the values of the knobs."""
         self._description = description
+        self.clips.show_description(description)
         padded = tuple(pad is not None for pad in description.pads)
         wanted = (description.knobs, len(description.players), description.kinds, padded)
         if wanted != self._knobs_shown:
@@ -292,7 +294,6 @@ class Window(QMainWindow):
         self.roll.show_values(description.values)
         self.transport.show_description(description)
         self.footer.show_description(description)
-        self.clips.show_description(description)
         name = description.patch or "Untitled"
         self.setWindowTitle(f"{name}{'*' if description.patch_changed else ''} \u2013 Hocket")
 

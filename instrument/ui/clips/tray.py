@@ -27,9 +27,10 @@ NOTES = "notes"  # the kind of a player that plans notes
 
 
 class ClipTray(QWidget):
-    """Emits `kept` with the name of the button to be pressed, and `failed` with why a file could not be written."""
+    """Emits `kept` with the name of the button to be pressed, `failed` with why a file could not be written, and
+    `changed` when other clips are shown."""
 
-    kept, failed = Signal(str), Signal(str)
+    kept, failed, changed = Signal(str), Signal(str), Signal()
 
     def __init__(self, folder: Path) -> None:
         """folder: has the clips, and receives the plans that are dragged."""
@@ -70,6 +71,7 @@ class ClipTray(QWidget):
             label = path.stem.partition(" ")[2]  # without the day
             self._clips.contents.addWidget(FileButton(label, f"The clip {path.stem}", _given(path)))
         self._clips.contents.addStretch(1)
+        self.changed.emit()
 
     def show_description(self, description: Description) -> None:
         """Show a plan for each player that plans notes."""
