@@ -8,8 +8,11 @@ from contextlib import suppress
 
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
+from instrument.engine.performance.arrangement import GENRE
+from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.patches import Patch, list_patches, load_patch
 from instrument.engine.state_view import Snapshot, StateView, drained
+from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.catalog import Entry, list_models
 
@@ -73,6 +76,7 @@ class Describer:
             controllers=now.patch.routing.controllers,
             pads=now.pads,
             kinds=now.kinds,
+            about=now.patch.about,
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:
@@ -87,8 +91,13 @@ def _as_saved(patch: Patch) -> Patch:
 
 
 def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch differs audibly from the saved one, in which knobs at their defaults may be missing."""
-    given = [(patch.knobs, saved_patch.knobs)] + [
+    """Whether a patch differs audibly from the saved one, in which knobs at their defaults may be missing. A seed that is
+    drawn anew at every start makes no difference."""
+    genre = str(saved_patch.players[0].knobs.get(GENRE, NONE)) if saved_patch.players else NONE
+    saved = genre_values(genre) | saved_patch.knobs
+    if patch.knobs.get("new_seed"):
+        saved["seed"] = patch.knobs["seed"]
+    given = [(patch.knobs, saved)] + [
         (now.knobs, then.knobs) for now, then in zip(patch.players, saved_patch.players, strict=False)
     ]
     turned = any(

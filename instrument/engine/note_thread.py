@@ -4,6 +4,7 @@ the outputs are about to need."""
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -47,6 +48,7 @@ LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may delay a note
 AHEAD_NS = 2_000_000_000  # least time planned ahead; at least two bars, too
 MOST_FAILED_TURNS = 20  # in a row
 THREAD = "the notes thread"
+SEEDS = 1_000_000  # of which one is drawn where every start has another
 _TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
 
@@ -293,9 +295,16 @@ class NoteThread:
             self.ended(last)
             self.previous = last
         self.models.take_back(self._seated)
-        self.performance, self._seated = staged or self._stage(last.current_patch())
+        self.performance, self._seated = staged or self._stage(self._next_patch(last))
         self._set_time()
         self._state_changed()
+
+    def _next_patch(self, last: Performance) -> Patch:
+        """The patch of the next start: the same, with another seed if that is wanted."""
+        patch = last.current_patch()
+        if not patch.knobs["new_seed"]:
+            return patch
+        return replace(patch, knobs=patch.knobs | {"seed": float(secrets.randbelow(SEEDS))})
 
     def _state_changed(self) -> None:
         """Something other than the notes changed: update the view and the outputs, and retry after a failure."""

@@ -17,6 +17,9 @@ from instrument.ui.knobs.controls import Button, Choice, Field, NumberBox, Selec
 RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, name in the list
 
 
+PATCH_HELP = "Load a patch; an asterisk marks unsaved changes"
+
+
 class Position(QLabel):
     """Shows bar and beat."""
 
@@ -68,7 +71,7 @@ class TransportBar(QFrame):
         self.position = Position()
         self.tap = Button("Tap", "Tap the tempo (T)")
         self.tap.clicked.connect(self.tap_pressed)
-        self.patch = Selector("Patch", "Load a patch; an asterisk marks unsaved changes")
+        self.patch = Selector("Patch", PATCH_HELP)
         self.patch.picked.connect(self.patch_picked)
         self.save = Button("Save", "Save the patch (Ctrl+S)")
         self.save.clicked.connect(self.save_pressed)
@@ -122,6 +125,7 @@ class TransportBar(QFrame):
         names = description.patches if current in description.patches else (current, *description.patches)
         items = ((name, (name or "Untitled") + (star if name == current else ""), "") for name in names)
         self.patch.show_items(items, current)
+        self.patch.setToolTip(description.about or PATCH_HELP)
         self.save.setEnabled(description.patch_changed or not current)
 
     def show_telemetry(self, report: Telemetry) -> None:

@@ -256,6 +256,7 @@ class Description(Report, frozen=True):
     controllers: dict[int, str] = {}  # number of a MIDI controller -> name of the knob
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
+    about: str = ""  # one line on the patch
 
 
 class Values(Report, frozen=True):

@@ -76,6 +76,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("feel", "Feel", 0.0, 1.0, 0.0, "How far accents and timing of the genre's drummers are added"),
     _number("dynamics", "Dynamics", 0.0, 1.0, 0.0, "How far phrases and sections swell and fade"),
     _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
+    KnobInfo("new_seed", "New seed", "switch", step=1, player=INSTRUMENT, help="Whether every start has another seed"),
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
     _number("keys_level", "Keys level", -60.0, 18.0, 9.0, "Loudness of the keyboard with the built-in voice", "dB"),
     _number("keys_transpose", "Transpose", -36, 36, 0, "Semitones by which the keyboard is transposed", step=1),
@@ -87,7 +88,9 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 )
 
 # Knobs that change the timing or the level of notes, not which notes come.
-NO_NOTES = frozenset(("tempo", "level", "keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"))
+NO_NOTES = frozenset(
+    ("tempo", "level", "keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out", "new_seed")
+)
 # Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
 

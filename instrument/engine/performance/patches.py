@@ -87,8 +87,8 @@ class Routing(msgspec.Struct, frozen=True):
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """A patch. knobs: of the instrument (tempo, key, seed, ...); missing ones are at their defaults. progression: the
-    chords of the plan, where they are typed."""
+    """A patch. knobs: of the instrument (tempo, key, seed, ...); missing ones are at their defaults, tempo and
+    expression at those of the genre. progression: the chords of the plan, where they are typed; about: one line."""
 
     version: int = FORMAT.version
     name: str = ""
@@ -97,6 +97,7 @@ class Patch(msgspec.Struct, frozen=True):
     voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
     progression: Annotated[str, Meta(max_length=20_000)] = ""
+    about: Annotated[str, Meta(max_length=200)] = ""
 
 
 def part_name(part: int) -> PartName:
