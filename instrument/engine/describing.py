@@ -91,8 +91,8 @@ def _as_saved(patch: Patch) -> Patch:
 
 
 def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -> bool:
-    """Whether a patch differs audibly from the saved one, in which knobs at their defaults may be missing. A seed that is
-    drawn anew at every start makes no difference."""
+    """Whether a patch differs audibly from the saved one, in which knobs at their defaults may be missing. A seed
+    that is drawn anew at every start makes no difference."""
     genre = str(saved_patch.players[0].knobs.get(GENRE, NONE)) if saved_patch.players else NONE
     saved = genre_values(genre) | saved_patch.knobs
     if patch.knobs.get("new_seed"):

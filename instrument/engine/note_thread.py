@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -20,11 +21,12 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
 from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.note_worker.client import ProcessEnded
+from instrument.engine.performance.harmony.form import ACTIONS
 from instrument.engine.performance.harmony.plan_in_force import TYPED
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
@@ -269,6 +271,13 @@ class NoteThread:
         on("transport/toggle", lambda _: self.stop() if self.transport.playing else self.play())
         on("transport/panic", lambda _: self.panic())
         on("transport/tap", self._tap)
+        for action in ACTIONS:
+            on(f"form/{action}", partial(self._act, action))
+
+    def _act(self, action: str, _: int) -> None:
+        """Act on the form from the next bar on: one of `harmony.form.ACTIONS`."""
+        self.performance.act(action)
+        self._state_changed()
 
     def _tap(self, ns: int) -> None:
         bpm = self._tapper.tap(ns)
@@ -359,11 +368,15 @@ class NoteThread:
         if tempo is None:
             return
         overdue = now + self.lead_ns()
-        played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
+        ends = self.performance.ends
+        last = float("inf") if ends is None else ends - EARLIEST
+        played = self.performance.advance(min(last, tempo.tick(overdue + MARGIN_NS)), min(last, tempo.tick(overdue)))
         if played:
             for output in self._outputs:
                 output.strike(played)
             self.view.add(played)
+        if ends is not None and tempo.tick(now) >= ends:
+            self.stop()
 
     def _plan_one(self) -> bool:
         """Plan one note. Returns False if everything is planned."""

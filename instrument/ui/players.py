@@ -8,9 +8,10 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from instrument.engine.ipc.messages import Description, KnobInfo, RemovePlayer, Telemetry
+from instrument.engine.ipc.messages import Description, KnobInfo, Press, RemovePlayer, Telemetry
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
+from instrument.ui.form import FormPanel
 from instrument.ui.knobs.board import NOTES, SOUNDS, Board, instrument_panel, model_items, player_panel
 from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import ScrollRow, clear
@@ -33,6 +34,7 @@ class Players(QObject):
     def __init__(self, board: Board) -> None:
         super().__init__()
         self.models: list[Selector] = []  # by player
+        self.form = FormPanel()
         self.strips: dict[int, SoundStrip] = {}  # by player
         self.panel_row, self.strip_row = ScrollRow(_PANEL_HEIGHT), ScrollRow(STRIP_HEIGHT)
         self.strip_row.hide()
@@ -73,6 +75,9 @@ class Players(QObject):
         keys = [info for info in instrument if info.id.startswith(_KEYBOARD)]
         self.panel_row.contents.addWidget(instrument_panel(self._board, (i for i in instrument if i not in keys)))
         self.panel_row.contents.addWidget(instrument_panel(self._board, keys, "Keyboard"))
+        self.form = FormPanel()
+        self.form.pressed.connect(lambda name: self.asked.emit(Press(name)))
+        self.panel_row.contents.addWidget(self.form)
         self.strip_row.contents.addStretch(1)
         self.strip_row.setVisible(bool(self.strips))
 
@@ -92,7 +97,8 @@ class Players(QObject):
     def widgets(self) -> dict[object, QWidget]:
         """The widgets that `make` builds, apart from the board's controls, by names that stay the same."""
         removes = ((("remove", player), strip.remove) for player, strip in self.strips.items())
-        return {**dict(enumerate(self.models)), **dict(removes)}
+        form = ((("form", name), button) for name, button in self.form.buttons.items())
+        return {**dict(enumerate(self.models)), **dict(removes), **dict(form)}
 
     def _pick(self, player: int, slug: str) -> None:
         self.models[player].show_busy("Loading\u2026")

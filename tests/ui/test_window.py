@@ -176,6 +176,16 @@ def test_key_scale_and_metre_shade_the_roll(qtbot: QtBot, window: Window) -> Non
     qtbot.waitUntil(lambda: window.roll.score.bars.lines(0, 80).bars == [(0, 1), (72, 2)], timeout=5000)
 
 
+def test_the_form_has_plain_buttons(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
+    buttons = window.players.form.buttons
+    assert [button.text() for button in buttons.values()] == [
+        "Again", "Previous", "Pin", "New section", "Intro", "Fill", "Break", "Ending"
+    ]  # fmt: skip
+    for name, button in buttons.items():
+        button.click()
+        qtbot.waitUntil(lambda name=name: Press(name) in engine.commands(Press))
+
+
 def test_tempo_is_typed_and_tapped(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     tempo = window.transport.tempo
     assert tempo is not None

@@ -70,6 +70,8 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _choice("plan", "Plan", SOURCES, FREE, "Which chords the band plays: free, typed, or a progression by name"),
     _number("harmony", "Harmony", 0.0, 1.0, 0.5, "How closely the players keep to the chords of the plan"),
     _number("vary", "Vary", 0.0, 1.0, 0.3, "How much a section changes when it returns"),
+    _number("loop", "Loop", 0, 16, 0, "How many of the last bars are looped; 0 goes on", "bars", step=1),
+    KnobInfo("fills", "Fills", "switch", step=1, player=INSTRUMENT, help="Whether drums fill in before a new section"),
     _number(
         "swing", "Swing", STRAIGHT, MOST_SWING, STRAIGHT, "Where off-beat eighths fall in the beat: 0.67 is triplets"
     ),

@@ -12,6 +12,7 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
+from instrument.engine.performance.harmony.form import check_action
 from instrument.engine.performance.harmony.plan_in_force import check_text
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
@@ -146,6 +147,17 @@ class Performance(Band):
         for line in self.lines:
             self._input(line.number, self._floor, progression=text)
 
+    def act(self, action: str) -> None:
+        """Act on the form from the next bar on: one of `harmony.form.ACTIONS`. HocketError for another."""
+        check_action(action)
+        for line in self.lines:
+            self._input(line.number, self._floor, form=action)
+
+    @property
+    def ends(self) -> int | None:
+        """The tick at which the music ends, None if it goes on."""
+        return next((player.plan.ends for player in self.players if player.plan), None)
+
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
         their values. HocketError if the model is unknown or of another kind."""
@@ -245,7 +257,7 @@ class Performance(Band):
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
         self._progression = self._progression if event.progression is None else event.progression
-        player.follow(self._instrument, event.progression, self.metres, event.floor)
+        player.follow(self._instrument, event.progression, self.metres, event.floor, event.form)
         if event.anchors is not None:
             player.anchors = event.anchors
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)

@@ -123,11 +123,15 @@ class PlayerState:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
         return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
 
-    def follow(self, instrument: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
-        """Let plan, expression and rests follow other knobs, another typed progression (None: the same) or other bars
-        from the tick `floor` on: see `PlanInForce.change`."""
+    def follow(
+        self, instrument: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int, action: str = ""
+    ) -> None:
+        """Let plan, expression and rests follow other knobs, another typed progression (None: the same), other bars
+        or an action on the form from the tick `floor` on: see `PlanInForce`."""
         if self.plan and self.expression:
             self.plan.change(instrument, text, metres, floor)
+            if action:
+                self.plan.act(action, metres, floor)
             self.expression.change(instrument, self.genre)
         self.resting = self.is_muted(instrument)
 

@@ -67,7 +67,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     player: whose notes it changes; count: notes that the player had committed before; floor: no later onset of the
     player lies before this tick; spacing: least ticks between its onsets (thinning); knobs: turned ones, by id; bundle:
     a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
-    anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged.
+    anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
+    was done to the form, one of `harmony.form.ACTIONS`.
     """
 
     player: Count
@@ -80,6 +81,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     live: tuple[Note, ...] = ()
     anchors: tuple[Anchor, ...] | None = None
     progression: str | None = None
+    form: str = ""
 
     @property
     def count_after(self) -> int:

@@ -49,8 +49,8 @@ class Settings:
     """How to write a plan.
 
     genre: one of the band's; metre: of the bars to come; temperature: above 0, at most 10; vary: 0 (recall bars as they
-    were) .. 1 (freely); ending: write an ending now; endless: never end by itself, else the model draws the end. Raises
-    HocketError for an unknown genre and for values out of range.
+    were) .. 1 (freely); ending: write an ending now; new_section: begin a section now; endless: never end by itself,
+    else the model draws the end. Raises HocketError for an unknown genre and for values out of range.
     """
 
     genre: str = "pop"
@@ -59,6 +59,7 @@ class Settings:
     temperature: float = 1.0
     vary: float = 0.3
     ending: bool = False
+    new_section: bool = False
     endless: bool = True
 
     def __post_init__(self) -> None:
@@ -118,7 +119,7 @@ class PlanWriter:
         if settings.ending and not closing:
             section = Section(outline.id_of(ENDING_LABEL), ENDING_BARS, ENDING)
             return outline.with_section(section, ENDING_LABEL, len(plan))
-        if outline.sections:
+        if outline.sections and not settings.new_section:
             length = ENDING_BARS if closing else self._length(outline, settings)
             if outline.sections[-1].bars < length:
                 return outline.lasting(length)

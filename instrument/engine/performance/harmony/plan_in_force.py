@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.harmony import form as forms
+from instrument.engine.performance.harmony.form import FULLEST, FormEdits
 from instrument.engine.performance.transport import bar_line
 from instrument.errors import HocketError
 from instrument.models.catalog import open_model
 from instrument.models.plan.slots import GENRES
-from instrument.models.plan.writer import PlanWriter, Settings
+from instrument.models.plan.writer import ENDING_BARS, PlanWriter, Settings
 from instrument.music.harmony import KEYS
+from instrument.music.notes import Part
 from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
 from instrument.music.progressions import named_progression, parse_progression, progressions
 from instrument.music.timebase import Metre, MetreMap
@@ -21,17 +24,18 @@ FREE, TYPED = "free", "typed"
 MODEL = "plan-band"  # the bundle that writes plans
 MODELLED = {f"model {genre}": genre for genre in GENRES}
 SOURCES = (FREE, TYPED, *MODELLED, *progressions())  # values of the knob "plan"
-KNOBS = ("plan", "vary", "key", "scale", "metre", "seed")  # of the instrument, on which a plan depends
+KNOBS = ("plan", "vary", "key", "scale", "metre", "seed", "loop", "fills")  # of the instrument; a plan depends on them
 AHEAD = 16 * 96  # ticks; players look less far ahead
 STEP = 8  # bars that are added at a time
+FEWEST_BARS = 4  # of a section that ends with a fill
 
 
 class PlanInForce:
     """Writes a plan: a progression over and over, or what the plan model writes. It goes on when a knob or the text
-    changes.
+    changes, and when a person acts on the form.
 
-    A bar is a function of the knobs, the text and the tick from which they hold, never of how far ahead it was asked
-    for, so that a performance and its rendering have the same plan. text: the typed progression.
+    A bar is a function of the knobs, the text, the actions and the ticks from which they hold, never of how far ahead
+    it was asked for, so that a performance and its rendering have the same plan. text: the typed progression.
     """
 
     def __init__(self, values: Mapping[str, Value], text: str, metres: MetreMap) -> None:
@@ -43,7 +47,14 @@ class PlanInForce:
         self._first = 0  # the bar at which the form begins
         self._source = ("", "")
         self._writer: PlanWriter | None = None
+        self._edits = FormEdits()
         self.change(values, text, metres, 0)
+
+    @property
+    def ends(self) -> int | None:
+        """The tick at which the music ends, None if it goes on."""
+        ends = self._edits.ends
+        return None if ends is None else self._metres.start_of(ends)
 
     def change(self, values: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
         """Go on with other knobs, text (None: the same) or metres from the first bar line at or after the tick `floor`.
@@ -58,44 +69,144 @@ class PlanInForce:
         writer = plan_writer() if source[0] in MODELLED else None
         self.until(floor)  # what was to be until then stays
         self._state, self.text = state, text
-        self._writer = writer
+        self._writer, self._fills = writer, bool(values["fills"])
         self._settings = Settings(MODELLED.get(source[0], "pop"), seed=int(values["seed"]), vary=float(values["vary"]))
         bar = metres.locate(bar_line(metres, floor)).bar
-        if form is None and writer is None:
-            self._plan = None
-        else:
-            kept = self._plan.bars[:bar] if self._plan else ()
-            free = tuple(PlanBar(_metre(metres, number)) for number in range(len(kept), bar))
-            self._plan = Plan((*kept, *free), form.key if form else key)
         if source != self._source or len(form or ()) != len(self._form or ()):
             self._first = bar  # another form begins; in another key the same one goes on
+            self._edits = FormEdits(motif=self._edits.motif)
         self._source, self._form, self._metres = source, form, metres
-        self._closeness = 1.0 - float(values["vary"])
+        self._closeness, self._key = 1.0 - float(values["vary"]), form.key if form and form.key else key
+        self._loop(bar, int(values["loop"]))
+        self._rewrite(bar)
+
+    def act(self, action: str, metres: MetreMap, floor: int) -> None:
+        """Act on the form from the first bar line at or after the tick `floor` on, by one of `form.ACTIONS`.
+        HocketError for another."""
+        forms.check_action(action)
+        self._metres = metres
+        bar = metres.locate(bar_line(metres, floor)).bar
+        plan = self.until(floor) or self._free_plan(bar)
+        start = forms.section_start(plan, max(0, bar - 1))
+        edits = self._edits
+        if action == forms.AGAIN:
+            edits.insert(bar, forms.recalled(plan, start, bar, 1.0))
+        elif action == forms.PREVIOUS and start:
+            edits.insert(bar, forms.recalled(plan, forms.section_start(plan, start - 1), start, 1.0))
+        elif action == forms.PIN:
+            edits.motif = max(0, bar - forms.MOTIF_BARS)
+        elif action == forms.NEW:
+            edits.forget_from(bar)
+            edits.skipped[bar] = self._to_another_section(plan, bar)
+        elif action == forms.ENDING:
+            edits.forget_from(bar)
+            ending = self._ending(plan, bar)
+            edits.insert(bar, ending)
+            edits.ends = bar + len(ending)
+        elif action in forms.LENGTHS:
+            for number in range(bar, bar + forms.LENGTHS[action]):
+                edits.fullness[number] = dict(forms.FULLNESS[action])
+        self._rewrite(bar)
 
     def until(self, tick: int) -> Plan | None:
         """The plan, written at least `AHEAD` ticks beyond a tick; None while the players are free."""
         while self._plan is not None and self._plan.end <= tick + AHEAD:
-            bars = len(self._plan)
-            if self._writer:
-                settings = replace(self._settings, metre=_metre(self._metres, bars))
-                self._plan = self._plan.extended(self._writer.bars(self._plan, 1, settings))
-            else:
-                self._plan = self._plan.extended(self._bar(bar) for bar in range(bars, bars + STEP))
+            plan = self._plan
+            for _ in range(1 if self._writer else STEP):
+                plan = self._with_fill(plan.extended([self._next(plan)]))
+            self._plan = plan
         return self._plan
+
+    def _rewrite(self, bar: int) -> None:
+        """Write the plan anew from a bar on."""
+        edits = self._edits
+        if self._form is None and self._writer is None and edits == FormEdits(motif=edits.motif):
+            self._plan = None
+            return
+        kept = self._plan.bars[:bar] if self._plan else ()
+        self._plan = Plan((*kept, *self._free_plan(bar).bars[len(kept) :]), self._key)
+
+    def _free_plan(self, bars: int) -> Plan:
+        return Plan(tuple(PlanBar(_metre(self._metres, number)) for number in range(bars)), self._key)
+
+    def _next(self, plan: Plan) -> PlanBar:
+        """The bar after a plan."""
+        number, edits = len(plan), self._edits
+        metre = _metre(self._metres, number)
+        if number in edits.inserted:
+            bar = _fitted(edits.inserted[number], metre)
+        elif edits.loop and number >= edits.loop[0]:
+            since, count = number - edits.loop[0], edits.loop[1]
+            source = edits.loop[0] - count + since % count
+            bar = forms.recalled(plan, source, source + 1, 1.0)[0]._replace(begins=not since % count)
+        elif self._writer:
+            (bar,) = self._writer.bars(
+                plan, 1, replace(self._settings, metre=metre, new_section=number in edits.skipped)
+            )
+        elif self._form:
+            bar = self._bar(number)
+        else:
+            bar = PlanBar(metre)
+        return edits.shaped(number, bar, self._closeness)
 
     def _bar(self, number: int) -> PlanBar:
         """A bar of the form, played over and over."""
         assert self._form is not None
-        form, since = self._form.bars, number - self._first
+        form, since = self._form.bars, self._edits.position(number, self._first)
         bar = form[since % len(form)]
         recalled = since % len(form) if since >= len(form) else None
         if bar.recall is not None:
             recalled = bar.recall.bar
-        recall = (
-            Recall(self._first + recalled, self._closeness) if recalled is not None and self._closeness > 0 else None
-        )
-        begins = bar.begins or since % len(form) == 0
+        there = None if recalled is None else self._number_of(recalled, number)
+        recall = Recall(there, self._closeness) if there is not None and self._closeness > 0 else None
+        begins = bar.begins or since % len(form) == 0 or number in self._edits.skipped
         return _fitted(bar, _metre(self._metres, number))._replace(recall=recall, begins=begins)
+
+    def _number_of(self, position: int, before: int) -> int | None:
+        """The first bar, before another, in which a bar of the form was played; None if it was left out."""
+        edits, first = self._edits, self._first
+        return next(
+            (n for n in range(first, before) if n not in edits.inserted and edits.position(n, first) == position), None
+        )
+
+    def _with_fill(self, plan: Plan) -> Plan:
+        """The plan with a fill before its last bar, if fills are wanted and a section begins there."""
+        number = len(plan) - 1
+        if not self._fills or not plan.bars[number].begins or number < FEWEST_BARS:
+            return plan
+        if any(bar.begins for bar in plan.bars[number - FEWEST_BARS + 1 : number]):
+            return plan  # the section was a short one
+        before = plan.bars[number - 1]
+        if before.fullness[Part.DRUMS] is not None:
+            return plan
+        full = tuple(FULLEST if part == Part.DRUMS else before.fullness[part] for part in Part)
+        return plan.replaced(number - 1, (before._replace(fullness=full), plan.bars[number]))
+
+    def _loop(self, bar: int, count: int) -> None:
+        """Loop the last bars before `bar` from there on, or end the loop, after which the form goes on."""
+        edits, loop = self._edits, self._edits.loop
+        if count == (loop[1] if loop else 0):
+            return
+        if loop and self._plan:
+            edits.loop = None
+            edits.insert(loop[0], self._plan.bars[loop[0] : bar])
+        if count:
+            edits.loop = max(bar, count), count
+
+    def _to_another_section(self, plan: Plan, bar: int) -> int:
+        """How many bars of the form lie before its next section with another label than that before `bar`."""
+        if self._form is None:
+            return 0
+        form, at = self._form.bars, self._edits.position(bar, self._first)
+        label = plan.bars[bar - 1].section if bar else ""
+        ahead = ((count, form[(at + count) % len(form)]) for count in range(len(form)))
+        return next((count for count, each in ahead if each.begins and each.section != label), 0)
+
+    def _ending(self, plan: Plan, bar: int) -> tuple[PlanBar, ...]:
+        if self._writer:
+            settings = replace(self._settings, metre=_metre(self._metres, bar), ending=True)
+            return self._writer.bars(Plan(plan.bars[:bar], plan.key), ENDING_BARS, settings)
+        return tuple(forms.cadence(_metre(self._metres, bar), self._key))
 
 
 def _metre(metres: MetreMap, bar: int) -> tuple[int, int]:
