@@ -4,7 +4,6 @@ the outputs are about to need."""
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections import deque
@@ -23,10 +22,10 @@ from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.note_worker.client import ProcessEnded
 from instrument.engine.performance.harmony.form import ACTIONS
 from instrument.engine.performance.harmony.plan_in_force import TYPED
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name
+from instrument.engine.performance.knobs import INSTRUMENT
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import EARLIEST, Performance, Played
+from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
@@ -50,7 +49,6 @@ LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may delay a note
 AHEAD_NS = 2_000_000_000  # least time planned ahead; at least two bars, too
 MOST_FAILED_TURNS = 20  # in a row
 THREAD = "the notes thread"
-SEEDS = 1_000_000  # of which one is drawn where every start has another
 _TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
 
@@ -186,8 +184,7 @@ class NoteThread:
         """Turn a knob. Returns the time (ns) from which all notes that start were made with the new value. HocketError
         for a value out of range."""
         self.performance.turn(info, value)
-        bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])  # a genre may bring its own
-        if bpm != self.transport.bpm:
+        if (bpm := self.performance.bpm) != self.transport.bpm:  # a genre may bring its own
             self.transport = self.transport.with_tempo(bpm, self.performance.floor)
             self._retime()
         self.transport = self.transport.with_metres(self.performance.metres)
@@ -275,7 +272,6 @@ class NoteThread:
             on(f"form/{action}", partial(self._act, action))
 
     def _act(self, action: str, _: int) -> None:
-        """Act on the form from the next bar on: one of `harmony.form.ACTIONS`."""
         self.performance.act(action)
         self._state_changed()
 
@@ -304,16 +300,9 @@ class NoteThread:
             self.ended(last)
             self.previous = last
         self.models.take_back(self._seated)
-        self.performance, self._seated = staged or self._stage(self._next_patch(last))
+        self.performance, self._seated = staged or self._stage(last.next_patch())
         self._set_time()
         self._state_changed()
-
-    def _next_patch(self, last: Performance) -> Patch:
-        """The patch of the next start: the same, with another seed if that is wanted."""
-        patch = last.current_patch()
-        if not patch.knobs["new_seed"]:
-            return patch
-        return replace(patch, knobs=patch.knobs | {"seed": float(secrets.randbelow(SEEDS))})
 
     def _state_changed(self) -> None:
         """Something other than the notes changed: update the view and the outputs, and retry after a failure."""
@@ -324,8 +313,7 @@ class NoteThread:
 
     def _set_time(self) -> None:
         """Take tempo and metres from the performance."""
-        bpm = float(self.performance.values[knob_name(INSTRUMENT, "tempo")])
-        self.transport = self.transport.with_tempo(bpm, 0).with_metres(self.performance.metres)
+        self.transport = self.transport.with_tempo(self.performance.bpm, 0).with_metres(self.performance.metres)
 
     def _close(self) -> None:
         self._closed = True
@@ -368,14 +356,12 @@ class NoteThread:
         if tempo is None:
             return
         overdue = now + self.lead_ns()
-        ends = self.performance.ends
-        last = float("inf") if ends is None else ends - EARLIEST
-        played = self.performance.advance(min(last, tempo.tick(overdue + MARGIN_NS)), min(last, tempo.tick(overdue)))
+        played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
         if played:
             for output in self._outputs:
                 output.strike(played)
             self.view.add(played)
-        if ends is not None and tempo.tick(now) >= ends:
+        if (ends := self.performance.ends) is not None and tempo.tick(now) >= ends:
             self.stop()
 
     def _plan_one(self) -> bool:

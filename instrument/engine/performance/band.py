@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -18,6 +19,8 @@ from instrument.engine.performance.transport import metre_map
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
+
+SEEDS = 1_000_000
 
 
 class Band:
@@ -94,10 +97,22 @@ class Band:
         """The seed of all draws."""
         return int(self._instrument["seed"])
 
+    @property
+    def bpm(self) -> float:
+        """The tempo in beats a minute."""
+        return float(self._instrument["tempo"])
+
     def current_patch(self) -> Patch:
         """The patch with the present knobs and models."""
         played = tuple(player.as_patch() for player in self.players)
         return replace(self.patch, knobs=dict(self._instrument), players=played, progression=self._progression)
+
+    def next_patch(self) -> Patch:
+        """The patch of the next start: the present one, with another seed if that is wanted."""
+        patch = self.current_patch()
+        if not self._instrument["new_seed"]:
+            return patch
+        return replace(patch, knobs=patch.knobs | {"seed": float(secrets.randbelow(SEEDS))})
 
     def line(self, player: int) -> Line | None:
         """The line of a player, None for a sound player."""

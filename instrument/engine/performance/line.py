@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from instrument.engine.performance.harmony.fullness import next_note
 from instrument.errors import HocketError
-from instrument.models.notes.player import Ask, NotePlayer, checked_note, feed_all
+from instrument.models.notes.player import Ask, NotePlayer, feed_all
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
@@ -70,7 +70,7 @@ class Line:
             ask = ask.at(self.known)
         last = self.plan[-1] if self.plan else self._recent[-1] if self._recent else None
         drums = any(note.part == Part.DRUMS for note in (*self._recent, *self.plan))
-        note = checked_note(next_note(self._player, ask, self._plan_until(self.known), last, drums))
+        note = next_note(self._player, ask, self._plan_until(self.known), last, drums)
         self._player.feed(note)
         self.plan.append(note)
         return note

@@ -92,6 +92,8 @@ class Performance(Band):
         not finished waits until this tick (default: the horizon), the last at which a note can still be in time. Then
         it is committed as it is, and the player gets a later floor and plays fewer notes.
         """
+        if self.ends is not None:
+            horizon = min(horizon, self.ends - EARLIEST)
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
         for number, player in enumerate(self.players):

@@ -85,6 +85,8 @@ def test_the_ending_is_a_cadence_and_then_the_music_ends():
     assert [each.section for each in plan.bars[bar : bar + 4]] == ["ending"] * 4
     assert [each.chords[0].chord.root for each in plan.bars[bar : bar + 4]] == [7, 9, 2, 2]
     assert playing.ends == (bar + 4) * BAR
+    notes = play(playing, bar + 6)
+    assert max(note.tick for note in notes) < playing.ends
     playing.act("new")
     assert playing.ends is None, "another wish takes it back"
 
@@ -154,6 +156,13 @@ def test_every_action_is_possible_before_the_first_bar(plan):
         playing.act(action)
         assert (playing.ends is not None) == (action == "ending")
     assert play(playing, 6)
+
+
+def test_every_start_has_another_seed_where_that_is_wanted():
+    assert performance().next_patch().knobs["seed"] == 5
+    seeds = {performance(new_seed=1).next_patch().knobs["seed"] for _ in range(3)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 1_000_000 for seed in seeds)
 
 
 def test_other_actions_are_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from instrument.models.notes.player import AsHeard, Ask, NotePlayer
+from instrument.models.notes.player import AsHeard, Ask, NotePlayer, checked_note
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan
 
@@ -23,9 +23,10 @@ FILLS: tuple[tuple[tuple[int, int, int], ...], ...] = (
 def next_note(player: NotePlayer, ask: Ask, plan: Plan | None, last: Note | None, drums: bool) -> Note:
     """The next note of a player: its own, unless the part rests there or a fill of the drums comes first.
 
-    last: the note before; drums: whether the player has drummed, so that fills are its own.
+    last: the note before; drums: whether the player has drummed, so that fills are its own. HocketError for an
+    impossible note.
     """
-    note = player.propose(replace(ask, plan=plan))
+    note = checked_note(player.propose(replace(ask, plan=plan)))
     if plan is None or isinstance(player, AsHeard):
         return note
     for turn in range(TRIES + 1):
@@ -35,7 +36,7 @@ def next_note(player: NotePlayer, ask: Ask, plan: Plan | None, last: Note | None
         resting = {part for part in Part if _silent_until(plan, note._replace(part=part), drums) is not None}
         others = frozenset(ask.parts or Part) - resting
         only = replace(ask, parts=others) if others and turn < TRIES else ask.at(max(ask.floor, end))
-        note = player.propose(replace(only, plan=plan))
+        note = checked_note(player.propose(replace(only, plan=plan)))
     return _fill_before(plan, note, max(ask.floor, 0), last) if drums else note
 
 
