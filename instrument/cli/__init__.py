@@ -129,7 +129,12 @@ def render(
     verify: Annotated[bool, typer.Option("--verify", help="Generate the take again and compare.")] = False,
     sets: Annotated[list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Set a knob.")] = None,
     ats: Annotated[
-        list[str] | None, typer.Option("--at", metavar="BEAT:KNOB=VALUE", help="Turn a knob on a beat.")
+        list[str] | None,
+        typer.Option(
+            "--at",
+            metavar="BEAT:KNOB=VALUE",
+            help="Turn a knob on a beat; or lead with a chord (8:chord=Dm9), or act on the form (16:form/again).",
+        ),
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",
     source: Annotated[

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from instrument import midi_spec
 from instrument.engine.midi.keys import KeySettings
 from instrument.engine.midi_learn import MidiLearn
+from instrument.engine.performance.harmony.left_hand import HandSettings, LeftHand, is_left
 from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Keyboard
@@ -50,6 +51,7 @@ class LiveInput:
     def __init__(self, notes: LiveInputHost) -> None:
         self._notes = notes
         self._channels = LiveChannels()  # what pedals, wheels and controllers are set to
+        self._left = LeftHand()
 
     def begin(self) -> None:
         """The transport starts: the take begins with what the keyboards have set."""
@@ -60,6 +62,7 @@ class LiveInput:
         """Take messages of a person, in order of time. While the transport is stopped, only what they set is kept."""
         tempo = self._notes.transport.tempo
         struck: list[LiveNote] = []  # keys pressed together are passed on together
+        arrived = self._lead(arrived)
         for ns, message in arrived:
             self._channels.take(message)
             if tempo is None:
@@ -74,6 +77,17 @@ class LiveInput:
             struck = []
             self._release(parsed, at)
         self._hear(struck)
+
+    def _lead(self, arrived: Iterable[Arrived]) -> list[Arrived]:
+        """Let the band follow the keys of the left hand. Returns the messages that are not its own."""
+        performance, others = self._notes.performance, []
+        for ns, message in arrived:
+            if not self._left.take(message, performance.left_hand):
+                others.append((ns, message))
+        symbol = self._left.symbol(performance.left_hand)
+        if symbol is not None:
+            performance.lead(symbol)
+        return others
 
     def _record(self, tick: float, message: bytes) -> None:
         self._notes.performance.take.entries.append(Keyboard(tick, tuple(message)))
@@ -142,6 +156,10 @@ class KeyboardReceiver:
         """Whether a controller turns a knob, or is about to be bound to one."""
         bound = self._notes.view.snapshot.patch.routing.controllers
         return controller in bound or bool(self._notes.midi_learn.learning)
+
+    def leads(self, message: bytes) -> bool:
+        """Whether a message strikes a key of the left hand, which is silent."""
+        return is_left(message, HandSettings.of(self._notes.view.snapshot.patch.knobs))
 
     def control(self, moved: Mapping[int, int]) -> None:
         """Controllers were moved: number -> value 0..127."""

@@ -242,6 +242,15 @@ class NoteThread:
         self.performance.set("plan", TYPED, INSTRUMENT)
         self._state_changed()
 
+    def lead(self, symbol: str | None = None) -> None:
+        """Let the band follow a chord, "" for the plan's, None: stay on the present one. HocketError if it cannot be
+        read."""
+        if symbol is None:
+            self.performance.hold_chord()
+        else:
+            self.performance.lead(symbol)
+        self._state_changed()
+
     def set_fields(self, **fields: Any) -> None:
         """Set fields of the patch on which no note depends: name, routing, voices."""
         self.performance.patch = replace(self.performance.patch, **fields)
@@ -268,6 +277,8 @@ class NoteThread:
         on("transport/toggle", lambda _: self.stop() if self.transport.playing else self.play())
         on("transport/panic", lambda _: self.panic())
         on("transport/tap", self._tap)
+        on("chord/hold", lambda _: self.lead())
+        on("chord/release", lambda _: self.lead(""))
         for action in ACTIONS:
             on(f"form/{action}", partial(self._act, action))
 

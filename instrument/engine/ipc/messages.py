@@ -70,6 +70,13 @@ class SetProgression(Command, frozen=True):
     text: Annotated[str, Meta(max_length=20_000)]
 
 
+class Lead(Command, frozen=True):
+    """Let the band follow a chord ("Dm9") from the next place that the knob "turn" allows; "" goes back to the plan.
+    Refused where it cannot be read."""
+
+    chord: Annotated[str, Meta(max_length=40)]
+
+
 class LoadModel(Command, frozen=True):
     """Give a player another bundle, or add a player (with the number after the last one). An unknown slug is refused
     with the list of those that exist. Sound players change while the music plays; adding a note player, or changing
@@ -169,6 +176,7 @@ AnyCommand = (
     | SetKnob
     | Press
     | SetProgression
+    | Lead
     | LoadModel
     | RemovePlayer
     | LoadPatch

@@ -33,6 +33,10 @@ class Receiver(Protocol):
         """The settings of the keyboard."""
         ...
 
+    def leads(self, message: bytes) -> bool:
+        """Whether a message strikes a key of the left hand, which is silent."""
+        ...
+
     def control(self, moved: Mapping[int, int]) -> None:
         """Controllers were moved: number -> value 0..127."""
         ...
@@ -138,6 +142,7 @@ class Listener:
 
     def _pass_on(self, played: list[tuple[int, bytes]]) -> None:
         for _, message in played:
-            self._play(message)
+            if not self._receiver.leads(message):
+                self._play(message)
         if played:
             self._receiver.listen(played)

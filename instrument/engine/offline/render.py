@@ -6,19 +6,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from math import ceil
 
 import msgspec
 from msgspec.structs import replace
 
-from instrument.engine.ipc.messages import Value
 from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
+from instrument.engine.performance.harmony.form import check_action
+from instrument.engine.performance.harmony.leading import check_lead
 from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
     checked,
     parse_setting,
-    parse_timed_setting,
+    parse_timed,
     split_name,
 )
 from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, load_patch, with_voice
@@ -48,6 +50,7 @@ RINGING_S = 2.0  # rendered after the last note of a prompt that only voices pla
 MAX_SECONDS = 24 * 3600.0
 MAX_BARS = 50_000
 MAX_PROMPT_S = 4 * 3600.0
+CHORD, FORM = "chord=", "form/"  # how what happens on a beat begins, if it is no knob
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class Options:
 
     model: slug of the first player's model, or of a voice for the band, empty = the patch's; seconds, bars: length of
     what the models play, the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats:
-    "BEAT:KNOB=VALUE"; prompt: a MIDI file to begin with and to continue; progression: typed chords for the plan; take:
-    a take to replay, in place of all but the length.
+    "BEAT:KNOB=VALUE", "BEAT:chord=SYMBOL" or "BEAT:form/ACTION"; prompt: a MIDI file to begin with and to continue;
+    progression: typed chords for the plan; take: a take to replay, in place of all but the length.
     """
 
     model: str = ""
@@ -106,11 +109,11 @@ def render(options: Options, open_player: OpenPlayer, say: Callable[[str], objec
         return _rendering(performance, _end(performance, options, 0), notices)
     performance = Performance(_patch(options, open_player), open_player)
     start = _prepare(performance, options, say)
-    for tick, player, knob, value in _timed(performance, options.ats):
+    for tick, act in _timed(performance, options.ats):
         if tick >= _end(performance, options, start):
             break
         _play_to(performance, tick)
-        performance.set(knob, value, player)
+        act()
     end = _end(performance, options, start)
     if options.prompt:
         say(f"rendering {timedelta(seconds=round(tempo_map(performance.take).ns(end) / 1e9))}")
@@ -289,14 +292,25 @@ def _check_prompt(performance: Performance, piece: Piece, path: str, say: Callab
     say(f"{path} lasts {timedelta(seconds=round(seconds))}")
 
 
-def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, int, str, Value]]:
-    """(tick, player, knob, value) of every setting, in order of time, all checked."""
-    settings = []
+def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, Callable[[], object]]]:
+    """(tick, what happens there) of everything that is done while it plays, in order of time, all checked."""
+    events: list[tuple[int, Callable[[], object]]] = []
     for text in ats:
-        beat, player, knob, value = parse_timed_setting(text)
-        taken = checked(performance.table.find(knob, player), value)
-        settings.append((round(beat * TICKS_PER_BEAT), player, knob, taken))
-    return sorted(settings, key=lambda setting: setting[0])
+        beat, what = parse_timed(text)
+        if what.startswith(CHORD):
+            symbol = what.removeprefix(CHORD)
+            check_lead(symbol)
+            act: Callable[[], object] = partial(performance.lead, symbol)
+        elif what.startswith(FORM):
+            action = what.removeprefix(FORM)
+            check_action(action)
+            act = partial(performance.act, action)
+        else:
+            player, knob, value = parse_setting(what)
+            taken = checked(performance.table.find(knob, player), value)
+            act = partial(performance.set, knob, taken, player)
+        events.append((round(beat * TICKS_PER_BEAT), act))
+    return sorted(events, key=lambda event: event[0])
 
 
 def _end(performance: Performance, options: Options, start: int) -> float:

@@ -9,6 +9,7 @@ from math import nan
 from msgspec.structs import asdict, replace
 
 from instrument.engine.ipc.messages import KnobInfo, Value
+from instrument.engine.performance.harmony.leading import GRIDS, LEADING
 from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
 from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.transport import METRES
@@ -72,6 +73,9 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("vary", "Vary", 0.0, 1.0, 0.3, "How much a section changes when it returns"),
     _number("loop", "Loop", 0, 16, 0, "How many of the last bars are looped; 0 goes on", "bars", step=1),
     KnobInfo("fills", "Fills", "switch", step=1, player=INSTRUMENT, help="Whether drums fill in before a new section"),
+    _choice("lead", "Left hand", LEADING, OFF, "Whether keys below the split are the band's chord: held, or on hold"),
+    _number("split", "Split", 0, 127, 60, "The lowest key that is not of the left hand", step=1),
+    _choice("turn", "Turn", GRIDS, GRIDS[0], "When the band turns to another chord of the left hand"),
     _number(
         "swing", "Swing", STRAIGHT, MOST_SWING, STRAIGHT, "Where off-beat eighths fall in the beat: 0.67 is triplets"
     ),
@@ -91,7 +95,10 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 
 # Knobs that change the timing or the level of notes, not which notes come.
 NO_NOTES = frozenset(
-    ("tempo", "level", "keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out", "new_seed")
+    (
+        *("tempo", "level", "new_seed", "split", "turn"),
+        *("keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"),
+    )
 )
 # Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
@@ -233,16 +240,16 @@ def parse_setting(text: str) -> tuple[int, str, str]:
     return player, knob.strip(), value.strip()
 
 
-def parse_timed_setting(text: str) -> tuple[float, int, str, str]:
-    """(beat, player, knob, value) of "BEAT:KNOB=VALUE"; beats are quarter notes, counted from 0.
+def parse_timed(text: str) -> tuple[float, str]:
+    """(beat, what happens there) of "BEAT:KNOB=VALUE" and the like; beats are quarter notes, counted from 0.
 
-    HocketError on anything else.
+    HocketError without a beat.
     """
-    beat, _, setting = text.partition(":")
+    beat, _, what = text.partition(":")
     try:
         at = float(beat)
         if not 0 <= at < 1e6:
             raise ValueError
     except ValueError:
         raise HocketError(f"{text!r} has no beat: write BEAT:KNOB=VALUE, as in 16:temperature=0.9") from None
-    return at, *parse_setting(setting)
+    return at, what.strip()

@@ -13,6 +13,8 @@ from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.harmony.form import check_action
+from instrument.engine.performance.harmony.leading import check_lead
+from instrument.engine.performance.harmony.left_hand import HandSettings
 from instrument.engine.performance.harmony.plan_in_force import check_text
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
@@ -25,6 +27,7 @@ from instrument.engine.performance.takes import Header, Input, Joined, Left, Rel
 from instrument.engine.performance.transport import bar_line, changed_metres
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
+from instrument.music.chords.names import chord_name
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan
 
@@ -149,6 +152,24 @@ class Performance(Band):
         for line in self.lines:
             self._input(line.number, self._floor, progression=text)
 
+    @property
+    def left_hand(self) -> HandSettings:
+        """Which keys lead the band."""
+        return HandSettings.of(self._instrument)
+
+    def lead(self, symbol: str) -> None:
+        """Follow a chord ("Dm9") from the next place that the knob "turn" allows; "" goes back to the plan. HocketError
+        if it cannot be read."""
+        check_lead(symbol)
+        for line in self.lines:
+            self._input(line.number, self._floor, chord=symbol)
+
+    def hold_chord(self) -> None:
+        """Stay on the present chord of the plan, if there is one."""
+        chord = self.plan.chord_at(self._floor) if self.plan else None
+        if chord and chord.tones:
+            self.lead(chord_name(chord))
+
     def act(self, action: str) -> None:
         """Act on the form from the next bar on: one of `harmony.form.ACTIONS`. HocketError for another."""
         check_action(action)
@@ -259,7 +280,7 @@ class Performance(Band):
             if info.player == INSTRUMENT and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), event.floor)
         self._progression = self._progression if event.progression is None else event.progression
-        player.follow(self._instrument, event.progression, self.metres, event.floor, event.form)
+        player.follow(self._instrument, self.metres, event)
         if event.anchors is not None:
             player.anchors = event.anchors
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)

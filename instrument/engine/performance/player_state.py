@@ -11,6 +11,7 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting, on_pad
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.expression.expression import Expression
+from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.plan_in_force import PlanInForce
 from instrument.engine.performance.knobs import ask_from, checked, parts_on
 from instrument.engine.performance.line import Line
@@ -19,6 +20,7 @@ from instrument.engine.performance.patches import PlayerPatch, part_name, parts_
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.silent import SilentBundle
 from instrument.engine.performance.sound_seats import NOTES, kind
+from instrument.engine.performance.takes import Input
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError, one_line
 from instrument.models.notes.player import AsHeard, Ask, LatentPlayer, NotePlayer
@@ -117,21 +119,21 @@ class PlayerState:
         self.line = Line(
             model, int(instrument["seed"]), number, metres, self.ask(model, instrument, 0), self.plan.until
         )
-        self.follow(instrument, text, metres, 0)
+        self.follow(instrument, metres, Input(number, 0, 0, progression=text))
 
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
         return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
 
-    def follow(
-        self, instrument: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int, action: str = ""
-    ) -> None:
-        """Let plan, expression and rests follow other knobs, another typed progression (None: the same), other bars
-        or an action on the form from the tick `floor` on: see `PlanInForce`."""
+    def follow(self, instrument: Mapping[str, Value], metres: MetreMap, event: Input) -> None:
+        """Let plan, expression and rests follow other knobs, and the progression, chord and action on the form of an
+        input, from its floor on: see `PlanInForce`."""
         if self.plan and self.expression:
-            self.plan.change(instrument, text, metres, floor)
-            if action:
-                self.plan.act(action, metres, floor)
+            self.plan.change(instrument, event.progression, metres, event.floor)
+            if event.chord is not None:
+                self.plan.lead(read_lead(event.chord), instrument, metres, event.floor)
+            if event.form:
+                self.plan.act(event.form, metres, event.floor)
             self.expression.change(instrument, self.genre)
         self.resting = self.is_muted(instrument)
 

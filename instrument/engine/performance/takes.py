@@ -68,7 +68,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     player lies before this tick; spacing: least ticks between its onsets (thinning); knobs: turned ones, by id; bundle:
     a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
     anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
-    was done to the form, one of `harmony.form.ACTIONS`.
+    was done to the form, one of `harmony.form.ACTIONS`; chord: that a person leads with, "": the plan's again, None:
+    unchanged.
     """
 
     player: Count
@@ -82,6 +83,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     anchors: tuple[Anchor, ...] | None = None
     progression: str | None = None
     form: str = ""
+    chord: str | None = None
 
     @property
     def count_after(self) -> int:

@@ -36,6 +36,10 @@ BUTTONS: tuple[Button, ...] = (
     Button("form/fill", "Fill", "Let the drums fill in, in the next bar"),
     Button("form/break", "Break", "Let the melody play the next bar alone"),
     Button("form/ending", "Ending", "Play an ending, from the next bar on, and stop"),
+    Button("chord/hold", "Hold chord", "Stay on the present chord of the plan"),
+    Button(
+        "chord/release", "To the plan", "Leave the chord of the left hand or one that is held, and go back to the plan"
+    ),
     Button("patch/next", "Next patch", "Load the patch after the present one, by name"),
     Button("patch/previous", "Previous patch", "Load the patch before the present one, by name"),
     *(

@@ -11,7 +11,7 @@ from instrument.engine.performance.knobs import (
     ask_from,
     checked,
     parse_setting,
-    parse_timed_setting,
+    parse_timed,
     value_at,
 )
 from instrument.errors import HocketError
@@ -108,8 +108,8 @@ def test_what_is_asked_of_a_model():
 def test_settings_on_the_command_line():
     assert parse_setting("temperature=0.9") == (0, "temperature", "0.9")
     assert parse_setting(" 1/genre = jazz ") == (1, "genre", "jazz")
-    assert parse_timed_setting("16:tempo=90") == (16.0, 0, "tempo", "90")
-    assert parse_timed_setting("2.5:1/metre=6/8") == (2.5, 1, "metre", "6/8")
+    assert parse_timed("16:tempo=90") == (16.0, "tempo=90")
+    assert parse_timed("2.5:1/metre=6/8") == (2.5, "1/metre=6/8")
 
 
 @pytest.mark.parametrize("text", ["", "temperature", "=1", "tempo=", "x/tempo=1", "/tempo=1"])
@@ -121,11 +121,11 @@ def test_settings_that_set_nothing(text):
 @pytest.mark.parametrize("text", ["tempo=90", "x:tempo=90", "-1:tempo=90", "nan:tempo=90", ":tempo=90", "1e9:tempo=3"])
 def test_settings_without_a_beat(text):
     with pytest.raises(HocketError, match="BEAT:KNOB=VALUE"):
-        parse_timed_setting(text)
+        parse_timed(text)
 
 
 @settings(deadline=None)
-@given(st.text(max_size=30), st.sampled_from((parse_setting, parse_timed_setting)))
+@given(st.text(max_size=30), st.sampled_from((parse_setting, parse_timed)))
 def test_any_text_sets_a_knob_or_is_refused(text, parse):
     with suppress(HocketError):
         assert parse(text)

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.harmony import form as forms
+from instrument.engine.performance.harmony import leading
 from instrument.engine.performance.harmony.form import FULLEST, FormEdits
+from instrument.engine.performance.harmony.leading import Lead
 from instrument.engine.performance.transport import bar_line
 from instrument.errors import HocketError
 from instrument.models.catalog import open_model
 from instrument.models.plan.slots import GENRES
 from instrument.models.plan.writer import ENDING_BARS, PlanWriter, Settings
+from instrument.music.chords.names import Chord
 from instrument.music.harmony import KEYS
 from instrument.music.notes import Part
 from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
@@ -48,6 +51,9 @@ class PlanInForce:
         self._source = ("", "")
         self._writer: PlanWriter | None = None
         self._edits = FormEdits()
+        self._hand = leading.OFF  # the knob "lead"
+        self._leads: list[Lead] = []
+        self._led: tuple[Plan, Plan] | None = None  # a plan, and the same with the leads
         self.change(values, text, metres, 0)
 
     @property
@@ -59,6 +65,9 @@ class PlanInForce:
     def change(self, values: Mapping[str, Value], text: str | None, metres: MetreMap, floor: int) -> None:
         """Go on with other knobs, text (None: the same) or metres from the first bar line at or after the tick `floor`.
         Nothing happens where none of them is another. HocketError if the text cannot be read."""
+        hand, self._hand = self._hand, str(values["lead"])
+        if hand != self._hand == leading.OFF and self._leads:
+            self.lead(None, values, metres, floor)
         text = self.text if text is None else text
         state = (*(values[knob] for knob in KNOBS), text, metres.metres)
         if state == self._state:
@@ -79,6 +88,16 @@ class PlanInForce:
         self._closeness, self._key = 1.0 - float(values["vary"]), form.key if form and form.key else key
         self._loop(bar, int(values["loop"]))
         self._rewrite(bar)
+
+    def lead(self, chord: Chord | None, values: Mapping[str, Value], metres: MetreMap, floor: int) -> None:
+        """Follow a chord from the first place at or after the tick `floor` that the knob "turn" allows; None: go back
+        to the plan."""
+        tick = leading.on_grid(str(values["turn"]), metres, floor)
+        self.until(floor)
+        self._leads = [lead for lead in self._leads if lead.tick < tick] + [Lead(tick, chord)]
+        self._metres, self._led = metres, None
+        if self._plan is None:
+            self._rewrite(metres.locate(bar_line(metres, floor)).bar)
 
     def act(self, action: str, metres: MetreMap, floor: int) -> None:
         """Act on the form from the first bar line at or after the tick `floor` on, by one of `form.ACTIONS`.
@@ -115,12 +134,20 @@ class PlanInForce:
             for _ in range(1 if self._writer else STEP):
                 plan = self._with_fill(plan.extended([self._next(plan)]))
             self._plan = plan
-        return self._plan
+        return self._with_leads()
+
+    def _with_leads(self) -> Plan | None:
+        """The plan, with the chords that a person leads with."""
+        if self._plan is None or not self._leads:
+            return self._plan
+        if self._led is None or self._led[0] is not self._plan:
+            self._led = self._plan, leading.led(self._plan, self._leads)
+        return self._led[1]
 
     def _rewrite(self, bar: int) -> None:
         """Write the plan anew from a bar on."""
         edits = self._edits
-        if self._form is None and self._writer is None and edits == FormEdits(motif=edits.motif):
+        if self._form is None and self._writer is None and edits == FormEdits(motif=edits.motif) and not self._leads:
             self._plan = None
             return
         kept = self._plan.bars[:bar] if self._plan else ()

@@ -1,0 +1,83 @@
+"""Chords that a person leads with: from their tick on they take the place of the plan's.
+
+The left hand of an arranger keyboard: keys below the split name the chord, and the band turns to it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from instrument.engine.performance.transport import bar_line
+from instrument.errors import HocketError
+from instrument.music.chords.names import NO_CHORD, Chord, identify, parse_chord
+from instrument.music.plan import Plan, PlanBar, PlannedChord
+from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
+
+OFF, HELD, HOLD = LEADING = ("off", "held", "hold")  # values of the knob "lead"
+SIXTEENTH, BEAT, BAR = GRIDS = ("sixteenth", "beat", "bar")  # values of the knob "turn"
+_STEPS = {SIXTEENTH: TICKS_PER_BEAT // 4, BEAT: TICKS_PER_BEAT}
+FEWEST_KEYS = 3  # different pitch classes that name a chord
+FIFTH = 7
+
+
+class Lead(NamedTuple):
+    """A chord from a tick on; None goes back to the plan."""
+
+    tick: int
+    chord: Chord | None
+
+
+def read_lead(symbol: str) -> Chord | None:
+    """The chord of a symbol, None for an empty one: back to the plan. HocketError for one that cannot be read."""
+    return parse_chord(symbol) if symbol.strip() else None
+
+
+def on_grid(grid: str, metres: MetreMap, tick: int) -> int:
+    """The first place of the grid, one of `GRIDS`, at or after a tick."""
+    if grid not in _STEPS:
+        return bar_line(metres, tick)
+    start = metres.start_of(metres.locate(tick).bar)
+    step = _STEPS[grid]
+    return min(start - (start - tick) // step * step, bar_line(metres, tick))
+
+
+def hand_chord(keys: Iterable[int]) -> Chord | None:
+    """The chord that held keys (MIDI pitches) name: three different tones, or a root and its fifth. None for fewer."""
+    pitches = frozenset(keys)
+    tones = {pitch % 12 for pitch in pitches}
+    bass = min(pitches, default=0)
+    if len(tones) >= FEWEST_KEYS or tones == {bass % 12, (bass + FIFTH) % 12}:
+        return identify(pitches, bass)
+    return None
+
+
+def led(plan: Plan, leads: Sequence[Lead]) -> Plan:
+    """The plan with the chords of `leads`, which are in order of time."""
+    if not leads or leads[0].tick >= plan.end:
+        return plan
+    first = plan.bar_at(max(0, leads[0].tick)) or 0
+    return plan.replaced(first, [_led(plan.bars[bar], plan.starts[bar], leads) for bar in range(first, len(plan))])
+
+
+def _led(bar: PlanBar, start: int, leads: Sequence[Lead]) -> PlanBar:
+    ticks = [lead.tick for lead in leads]
+    begins = [tick - start for tick in ticks if start < tick < start + bar.ticks]
+    chords: list[PlannedChord] = []
+    for at in sorted({0, *begins, *(offset for offset, _ in bar.chords)}):
+        lead = bisect_right(ticks, start + at) - 1
+        chord = leads[lead].chord if lead >= 0 else None
+        if chord is None:
+            chord = next((own for offset, own in reversed(bar.chords) if offset <= at), NO_CHORD)
+        if not chords or chords[-1].chord != chord:
+            chords.append(PlannedChord(at, chord))
+    return bar._replace(chords=() if chords == [(0, NO_CHORD)] else tuple(chords))
+
+
+def check_lead(symbol: str) -> None:
+    """HocketError for a symbol that names no chord, in one line."""
+    try:
+        read_lead(symbol)
+    except HocketError as error:
+        raise HocketError(f"this chord cannot be used: {error}") from error

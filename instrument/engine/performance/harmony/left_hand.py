@@ -1,0 +1,68 @@
+"""The keys below the split: together they are the chord that the band follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from instrument import midi_spec
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.harmony.leading import HELD, OFF, hand_chord
+from instrument.midi_spec import DRUM_CHANNEL
+from instrument.music.chords.names import chord_name
+
+
+class HandSettings(NamedTuple):
+    """mode: the knob "lead"; split: the lowest key that is not of the left hand."""
+
+    mode: str
+    split: int
+
+    @classmethod
+    def of(cls, knobs: Mapping[str, Value]) -> HandSettings:
+        """Those of the instrument's knobs, by id."""
+        return cls(str(knobs["lead"]), int(knobs["split"]))
+
+
+def is_left(message: bytes, settings: HandSettings) -> bool:
+    """Whether a message strikes a key of the left hand."""
+    kind, channel, key, velocity = midi_spec.parse(message)
+    pressed = kind == midi_spec.NOTE_ON and velocity > 0
+    return pressed and settings.mode != OFF and channel != DRUM_CHANNEL and key < settings.split
+
+
+class LeftHand:
+    """Which keys the left hand holds, and the chord that follows from them. For one thread."""
+
+    def __init__(self) -> None:
+        self._held: set[tuple[int, int]] = set()  # (channel, key)
+        self._led = ""  # the chord that the band follows
+
+    def take(self, message: bytes, settings: HandSettings) -> bool:
+        """Take a message. Returns whether it was one of the left hand, and is not to be played."""
+        parsed = midi_spec.parse(message)
+        key = parsed.channel, parsed.first
+        if is_left(message, settings):
+            self._held.add(key)
+            return True
+        if parsed.ends and key in self._held:
+            self._held.discard(key)
+            return True
+        return False
+
+    def symbol(self, settings: HandSettings) -> str | None:
+        """The chord to follow from now on, "" for the plan's, None where nothing changes. Too few keys name none:
+        the last chord holds until there are none at all, and on hold until there is another."""
+        if settings.mode == OFF:
+            self._led = ""
+            return None
+        chord = hand_chord(key for _, key in self._held)
+        wanted = self._led
+        if chord is not None:
+            wanted = chord_name(chord)
+        elif not self._held and settings.mode == HELD:
+            wanted = ""
+        if wanted == self._led:
+            return None
+        self._led = wanted
+        return wanted
