@@ -123,8 +123,10 @@ class Control:
             Panic: lambda _, __: notes.call(notes.panic),
             SetKnob: self._set,
             Press: self._press,
-            Lead: lambda _, led: notes.call(lambda: notes.lead(led.chord)),
-            SetProgression: lambda _, typed: notes.call(lambda: notes.set_progression(typed.text)),
+            Lead: lambda _, led: notes.call(lambda: notes.act(lambda performance: performance.lead(led.chord))),
+            SetProgression: lambda _, typed: notes.call(
+                lambda: notes.act(lambda performance: performance.play_typed(typed.text))
+            ),
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
             LoadPatch: self._load_patch,

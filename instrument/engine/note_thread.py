@@ -20,12 +20,10 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
 from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.note_worker.client import ProcessEnded
-from instrument.engine.performance.harmony.form import ACTIONS
-from instrument.engine.performance.harmony.plan_in_force import TYPED
 from instrument.engine.performance.knobs import INSTRUMENT
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.performance.performance import BUTTON_ACTIONS, Performance, Played
 from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.transport import Transport
@@ -236,19 +234,9 @@ class NoteThread:
         self.performance.anchor(change(self.performance.pad(player).anchors), player)
         self._state_changed()
 
-    def set_progression(self, text: str) -> None:
-        """Play typed chords as the plan, from the next bar on. HocketError if they cannot be read."""
-        self.performance.set_progression(text)
-        self.performance.set("plan", TYPED, INSTRUMENT)
-        self._state_changed()
-
-    def lead(self, symbol: str | None = None) -> None:
-        """Let the band follow a chord, "" for the plan's, None: stay on the present one. HocketError if it cannot be
-        read."""
-        if symbol is None:
-            self.performance.hold_chord()
-        else:
-            self.performance.lead(symbol)
+    def act(self, act: Callable[[Performance], None]) -> None:
+        """Act on the performance."""
+        act(self.performance)
         self._state_changed()
 
     def set_fields(self, **fields: Any) -> None:
@@ -277,14 +265,11 @@ class NoteThread:
         on("transport/toggle", lambda _: self.stop() if self.transport.playing else self.play())
         on("transport/panic", lambda _: self.panic())
         on("transport/tap", self._tap)
-        on("chord/hold", lambda _: self.lead())
-        on("chord/release", lambda _: self.lead(""))
-        for action in ACTIONS:
-            on(f"form/{action}", partial(self._act, action))
+        for name, act in BUTTON_ACTIONS.items():
+            on(name, partial(self._press, act))
 
-    def _act(self, action: str, _: int) -> None:
-        self.performance.act(action)
-        self._state_changed()
+    def _press(self, act: Callable[[Performance], None], _: int) -> None:
+        self.act(act)
 
     def _tap(self, ns: int) -> None:
         bpm = self._tapper.tap(ns)

@@ -4,7 +4,8 @@ the same notes as the live performance."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -12,10 +13,10 @@ from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
-from instrument.engine.performance.harmony.form import check_action
+from instrument.engine.performance.harmony.form import ACTIONS, check_action
 from instrument.engine.performance.harmony.leading import check_lead
 from instrument.engine.performance.harmony.left_hand import HandSettings
-from instrument.engine.performance.harmony.plan_in_force import check_text
+from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes, LiveNote
@@ -151,6 +152,11 @@ class Performance(Band):
         check_text(text)
         for line in self.lines:
             self._input(line.number, self._floor, progression=text)
+
+    def play_typed(self, text: str) -> None:
+        """Play typed chords as the plan, from the next bar on. HocketError if they cannot be read."""
+        self.set_progression(text)
+        self.set("plan", TYPED, INSTRUMENT)
 
     @property
     def left_hand(self) -> HandSettings:
@@ -348,3 +354,11 @@ class Performance(Band):
         for knob in sorted(self._of_genre):
             self.turn(self.table.find(knob, INSTRUMENT), genre_values(self.genre)[knob])
             self._of_genre.add(knob)
+
+
+# What buttons do to a performance, by their name.
+BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
+    "chord/hold": Performance.hold_chord,
+    "chord/release": lambda performance: performance.lead(""),
+    **{f"form/{action}": partial(Performance.act, action=action) for action in ACTIONS},
+}
