@@ -54,9 +54,12 @@ class LiveInput:
         self._left = LeftHand()
 
     def begin(self) -> None:
-        """The transport starts: the take begins with what the keyboards have set."""
+        """The transport starts: the take begins with what the keyboards have set, and the band with the chord that the
+        left hand holds."""
         for message in self._channels.setup():
             self._record(0.0, message)
+        if self._left.led:
+            self._notes.performance.lead(self._left.led)
 
     def listen(self, arrived: Iterable[Arrived]) -> None:
         """Take messages of a person, in order of time. While the transport is stopped, only what they set is kept."""

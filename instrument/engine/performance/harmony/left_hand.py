@@ -32,11 +32,14 @@ def is_left(message: bytes, settings: HandSettings) -> bool:
 
 
 class LeftHand:
-    """Which keys the left hand holds, and the chord that follows from them. For one thread."""
+    """Which keys the left hand holds, and the chord that follows from them. For one thread.
+
+    led: the chord that the band follows, "" for the plan's.
+    """
 
     def __init__(self) -> None:
         self._held: set[tuple[int, int]] = set()  # (channel, key)
-        self._led = ""  # the chord that the band follows
+        self.led = ""
 
     def take(self, message: bytes, settings: HandSettings) -> bool:
         """Take a message. Returns whether it was one of the left hand, and is not to be played."""
@@ -54,15 +57,15 @@ class LeftHand:
         """The chord to follow from now on, "" for the plan's, None where nothing changes. Too few keys name none:
         the last chord holds until there are none at all, and on hold until there is another."""
         if settings.mode == OFF:
-            self._led = ""
+            self.led = ""
             return None
         chord = hand_chord(key for _, key in self._held)
-        wanted = self._led
+        wanted = self.led
         if chord is not None:
             wanted = chord_name(chord)
         elif not self._held and settings.mode == HELD:
             wanted = ""
-        if wanted == self._led:
+        if wanted == self.led:
             return None
-        self._led = wanted
+        self.led = wanted
         return wanted
