@@ -7,14 +7,20 @@ from typing import NamedTuple
 # The upper four bits of a status byte; the lower four are the channel.
 NOTE_OFF, NOTE_ON, POLY_PRESSURE, CONTROL, PROGRAM, PRESSURE, BEND = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0
 
+# System messages of the MIDI clock. A song position counts sixteenths, of 6 pulses each.
+SONG_POSITION, CLOCK, START, CONTINUE, STOP = 0xF2, 0xF8, 0xFA, 0xFB, 0xFC
+CLOCK_MESSAGES = frozenset((SONG_POSITION, CLOCK, START, CONTINUE, STOP))
+TICKS_PER_POSITION = 6
+
 CHANNELS = 16
 DRUM_CHANNEL = 9  # counted from 0
 BEND_CENTRE = 8192
 
 # Controller numbers. From FIRST_MODE_MESSAGE on they are commands to a channel, not controls.
-BANK_MSB, MODULATION, VOLUME, PAN, EXPRESSION = 0, 1, 7, 10, 11
+BANK_MSB, MODULATION, VOLUME, PAN, EXPRESSION, BANK_LSB = 0, 1, 7, 10, 11, 32
 SUSTAIN, SOSTENUTO, SOFT, REVERB, CHORUS = 64, 66, 67, 91, 93
 SOUND_OFF, RESET_CONTROLLERS, LOCAL_CONTROL, NOTES_OFF = 120, 121, 122, 123
+FINE = 32  # what the fine half of a 14-bit controller has more than the coarse one
 FIRST_MODE_MESSAGE = 120
 # Parameters of a channel: the number of one (registered or not), then its value.
 DATA, DATA_FINE, NRPN_FINE, NRPN, RPN_FINE, RPN = 6, 38, 98, 99, 100, 101
@@ -88,6 +94,12 @@ def parameter(channel: int, number: int, coarse: int, fine: int = 0) -> list[byt
 def released(channel: int) -> list[bytes]:
     """All notes off and reset of controllers: what ends the notes of a keyboard that is gone."""
     return [control(channel, number, 0) for number in (NOTES_OFF, RESET_CONTROLLERS)]
+
+
+def song_position(tick: int) -> bytes:
+    """A song position, at the sixteenth of `tick` (at most 16,383 sixteenths)."""
+    sixteenths = min(tick // TICKS_PER_POSITION, (1 << 14) - 1)
+    return bytes((SONG_POSITION, sixteenths & 0x7F, sixteenths >> 7))
 
 
 def all_notes_off() -> list[bytes]:

@@ -42,6 +42,11 @@ def clips_dir() -> Path:
     return _made(state_dir() / "clips")
 
 
+def midi_maps_dir() -> Path:
+    """The folder of the MIDI maps that the user saved. HocketError where it cannot be created."""
+    return _made(_home("data") / "midi-maps")
+
+
 def state_dir() -> Path:
     """Autosave, takes, logs and the engine's socket; private to the user, created when missing. In a home that cannot
     be written, a folder of the user's among the temporary ones.

@@ -21,6 +21,7 @@ PROCESSES = {
     "midi-file": "instrument.engine.midi_reading",
     "audio-device": "instrument.io.audio.device",
     "jack-midi": "instrument.io.midi.jack_child",
+    "osc": "instrument.osc.bridge",
     "bundle-probe": "instrument.models.probe",
     "bundle-golden": "instrument.models.golden",
     "bench-window": "instrument.bench.window",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import Anchor
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.bounce import bounce
@@ -84,7 +85,7 @@ def test_a_patch_with_voices_routing_and_controllers():
     assert saved.voices == {"melody": VoicePatch(73, -0.25, -6.0), "bass": VoicePatch(program=33)}
     assert saved.routing == Routing(
         audio="Built-in Audio", midi="Synth", midi_in="Keyboard", offset_ms=-7.5,
-        channels={"melody": 3, "drums": 10}, controllers={1: "0/temperature", 74: "band/tempo"},
+        channels={"melody": 3, "drums": 10}, bindings=(Binding("0/temperature", 1), Binding("band/tempo", 74)),
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_a_patch_with_a_voice_and_a_stream():
     assert (voice["part"], voice["level"], voice["morph"]) == ("keys", -6.0, 0.5)
     assert (stream["genre"], stream["blend"]) == ("plucked", 0.25)
     assert saved.routing.offset_ms == -12.5
-    assert saved.routing.controllers == {1: "0/temperature", 20: "1/morph"}
+    assert saved.routing.bindings == (Binding("0/temperature", 1), Binding("1/morph", 20))
 
 
 def test_a_patch_with_a_latent_pad():
@@ -134,7 +135,8 @@ def test_a_patch_plays_with_every_knob_as_saved_and_is_saved_the_same(name, kind
 
 def test_learned_controllers_turn_their_knobs():
     notes = NoteThread(ManualClock(0), ModelPool(open_saved), patch("Sound players"), ())
-    notes.midi_learn.control({1: 0, 20: 127})
+    moved = [(1, 127), (1, 0), (20, 0), (20, 127)]  # from end to end, as a knob has to be caught
+    notes.midi_learn.control([(0, bytes((0xB0, number, value))) for number, value in moved])
     values = notes.performance.values
     assert (values["0/temperature"], values["1/morph"]) == (0.1, 1.0)
 
@@ -146,7 +148,9 @@ def test_the_state_for_the_next_start():
     assert (saved.name, saved.knobs["tempo"], saved.routing.offset_ms) == ("Sound players", 97.0, -12.5)
     assert [player.model for player in saved.players] == ["small-tuned", "small-ddsp", "small-cmelgan"]
     assert saved.players[2].knobs["blend"] == 1.0
-    assert saved.routing.controllers == {1: "0/temperature", 74: "band/tempo", 21: "2/blend"}
+    assert {each.number: each.name for each in saved.routing.bindings} == {
+        1: "0/temperature", 74: "band/tempo", 21: "2/blend",
+    }  # fmt: skip
 
 
 def test_the_window_comes_back_in_its_size(qapp, qtbot, tmp_path):

@@ -95,9 +95,14 @@ def play(
     ] = None,
     record: Annotated[str, typer.Option(metavar="FILE", help="Record to a .mid, .wav or .take.json file.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the engine playing when this command ends.")] = False,
+    osc: Annotated[
+        str, typer.Option(metavar="[HOST:]PORT", help="Listen for OSC; on this machine only by default.")
+    ] = "",
+    osc_out: Annotated[str, typer.Option(metavar="[HOST:]PORT", help="Report changes by OSC (with --osc).")] = "",
     log_level: LogLevel = "",
 ) -> None:
     """Play live."""
+    from instrument.cli.osc import osc_bridge
     from instrument.cli.playing import play_headless, play_in_window
 
     if file and patch:
@@ -108,10 +113,11 @@ def play(
     options = {name: value for name, value in given.items() if value}
     if midi_offset is not None:
         options["midi-offset"] = f"{midi_offset:g}"
-    if not headless:
-        headless = not play_in_window(options, keep, seconds)
-    if headless:
-        play_headless(options, keep, seconds)
+    with osc_bridge(osc, osc_out):
+        if not headless:
+            headless = not play_in_window(options, keep, seconds)
+        if headless:
+            play_headless(options, keep, seconds)
 
 
 @app.command()

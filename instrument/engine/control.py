@@ -29,6 +29,7 @@ from instrument.engine.ipc.messages import (
     Hello,
     Lead,
     Learn,
+    LoadMidiMap,
     LoadModel,
     LoadPatch,
     Panic,
@@ -38,6 +39,7 @@ from instrument.engine.ipc.messages import (
     Record,
     RemoveAnchor,
     RemovePlayer,
+    SaveMidiMap,
     SavePatch,
     SetDevice,
     SetKnob,
@@ -47,14 +49,15 @@ from instrument.engine.ipc.messages import (
 from instrument.engine.ipc.server import Peer, Server
 from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.note_thread import NoteThread
+from instrument.engine.patch_loading import CALL_TIMEOUT_S, NO_ANSWER, PatchLoader
 from instrument.engine.performance import pad
 from instrument.engine.performance.knobs import knob_name
-from instrument.engine.performance.patches import Patch, autosave, check_offset, list_patches, save_patch
-from instrument.engine.performance.takes import patch_of
+from instrument.engine.performance.patches import Patch, autosave, check_offset, save_patch
 from instrument.engine.recording import Recordings
 from instrument.engine.reporting import Reporter
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.surface.buttons import CLIP_BARS
+from instrument.engine.surface.midi_maps import map_for, save_map
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
 
@@ -69,8 +72,6 @@ DESCRIBE_S = 0.2  # least time between two descriptions
 FIRST_CLIENT_S = 20.0  # how long an engine waits for the first client
 NO_CLIENT_S = 1.0  # how long an engine without clients stays when it is not playing
 THREAD = "the control thread"
-CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
-NO_ANSWER = f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again"
 
 Handler = Callable[[Peer, Any], Future[Any] | None]
 
@@ -107,12 +108,10 @@ class Control:
         self._reporter = Reporter(notes, scheduler, sound, devices)
         self._saved: Patch | None = None
         self._problem = ""
-        self._refused = ""  # why the last press of a button that takes time failed
         self._logged: tuple[str, ...] = ()  # problems, when they were logged last
         self._delays = (0, 0, 0)  # starved blocks, xruns and late notes, when they were logged last
         notes.ended = self._recordings.finish
-        notes.buttons.on("patch/next", lambda _: self._step_patch(1))
-        notes.buttons.on("patch/previous", lambda _: self._step_patch(-1))
+        self._patches = PatchLoader(notes, self._describer, self._worker)
         for bars in CLIP_BARS:
             notes.buttons.on(f"clip/{bars}", partial(self._keep_clip, bars))
         devices.on_change = self._describer.expire
@@ -133,7 +132,13 @@ class Control:
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
-            Learn: lambda _, learn: notes.call(lambda: notes.midi_learn.learn(learn.knob, learn.player, learn.on)),
+            Learn: lambda _, learn: notes.call(
+                lambda: notes.midi_learn.learn(learn.knob, learn.player, learn.on, learn.mode)
+            ),
+            LoadMidiMap: lambda _, wanted: self._worker.submit(self._patches.use_map, wanted.name),
+            SaveMidiMap: lambda _, wanted: self._worker.submit(
+                save_map, wanted.name, notes.view.snapshot.patch.routing.bindings, wanted.device
+            ),
             AddAnchor: self._add_anchor,
             ChangeAnchor: lambda _, to: notes.call(
                 lambda: notes.anchor(partial(pad.changed, name=to.name, to=to.to, x=to.x, y=to.y), to.player)
@@ -271,41 +276,10 @@ class Control:
         return self._worker.submit(remove)
 
     def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
-        return self._worker.submit(self._use_patch, command.name)
-
-    def _use_patch(self, name: str) -> None:
-        """Load a patch. Slow: run it in the worker."""
-        patch = patch_of(name)
-        for player in patch.players:
-            self._notes.models.load(player.model)
-        now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
-        here = replace(patch, routing=replace(now, channels=patch.routing.channels))
-        self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
-        self._describer.saved_patch = patch
-
-    def _step_patch(self, by: int) -> None:
-        """Load another patch of the list, at the press of a button. A failure is shown."""
-
-        def step() -> None:
-            names, now = list_patches(), self._notes.view.snapshot.patch.name
-            at = names.index(now) if now in names else -1 if by > 0 else 0
-            self._try(lambda: self._use_patch(names[(at + by) % len(names)]))
-
-        self._worker.submit(step)
+        return self._worker.submit(self._patches.use, command.name)
 
     def _keep_clip(self, bars: int, _: int) -> None:
-        self._worker.submit(self._try, lambda: self._clips.keep(bars))
-
-    def _try(self, do: Callable[[], object]) -> None:
-        """Do what a press asks for; what fails is shown until something else is asked for."""
-        try:
-            do()
-            self._refused = ""
-        except HocketError as error:
-            self._refused = str(error)
-        except TimeoutError:
-            self._refused = NO_ANSWER
-        self._describer.expire()
+        self._worker.submit(self._patches.attempt, lambda: self._clips.keep(bars))
 
     def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
         def save() -> None:
@@ -325,6 +299,9 @@ class Control:
             MIDI: command.midi,
             MIDI_IN: command.midi_in,
             "offset_ms": command.offset_ms,
+            "follow": command.follow,
+            "start": command.start,
+            "clock_out": command.clock_out,
         }
         chosen = {field: value for field, value in given.items() if value is not None}
         check_offset(command.offset_ms or 0.0)
@@ -335,6 +312,8 @@ class Control:
                     self._devices.use(kind, str(chosen[kind]))
             routing = replace(self._notes.view.snapshot.patch.routing, **chosen)
             self._notes.call(lambda: self._notes.set_fields(routing=routing)).result(CALL_TIMEOUT_S)
+            if command.midi_in and (found := map_for(command.midi_in)):
+                self._patches.use_map(found)
 
         return self._devices.call(change)
 
@@ -379,7 +358,13 @@ class Control:
 
     def _problems(self) -> tuple[str, ...]:
         """What the person playing should know, in one line each."""
-        found = (*self.banners, *self._reporter.problems(), self._recordings.problem, self._problem, self._refused)
+        found = (
+            *self.banners,
+            *self._reporter.problems(),
+            self._recordings.problem,
+            self._problem,
+            self._patches.problem,
+        )
         return tuple(filter(None, found))
 
 

@@ -12,6 +12,7 @@ from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.patches import Patch, list_patches, load_patch
 from instrument.engine.state_view import Snapshot, StateView, drained
+from instrument.engine.surface.midi_maps import list_maps
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.catalog import Entry, list_models
@@ -73,10 +74,14 @@ class Describer:
             midi_ports=self._devices.available[MIDI],
             offset_ms=now.patch.routing.offset_ms,
             midi_inputs=self._devices.available[MIDI_IN],
-            controllers=now.patch.routing.controllers,
+            bindings=now.patch.routing.bindings,
+            midi_maps=list_maps(),
             pads=now.pads,
             kinds=now.kinds,
             about=now.patch.about,
+            follow=now.patch.routing.follow,
+            start=now.patch.routing.start,
+            clock_out=now.patch.routing.clock_out,
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:

@@ -44,7 +44,8 @@ class Devices:
     """Keeps audio, MIDI output and MIDI input on the chosen devices. A missing one is opened when it appears.
 
     Devices are opened one after another in a thread of its own, so nothing that plays waits. available: names of the
-    available devices, by kind; on_change: called when `available` has changed.
+    available devices, by kind; on_change: called when `available` has changed;
+    watches_transport: whether JACK's transport is followed.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Devices:
     ) -> None:
         self.available: dict[str, tuple[str, ...]] = dict.fromkeys(KINDS, ())
         self.on_change: Callable[[], None] = lambda: None
+        self.watches_transport: Callable[[], bool] = lambda: False
         self._sound = sound
         self._scheduler = scheduler
         self._listener = listener
@@ -111,6 +113,7 @@ class Devices:
 
     def poll(self) -> None:
         """Keep the devices alive and look for missing ones. Call it a few times a second."""
+        self._listener.watches = self.watches_transport()
         self._scheduler.poll()
         self._sound.poll()
         self._listener.poll()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 from instrument import midi_spec
+from instrument.engine.midi.following import Following
 from instrument.engine.midi.keys import KeySettings
-from instrument.engine.midi_learn import MidiLearn
 from instrument.engine.performance.harmony.left_hand import HandSettings, LeftHand, is_left
 from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Keyboard
 from instrument.engine.performance.transport import Transport
 from instrument.engine.state_view import StateView
+from instrument.engine.surface.controllers import ControllerInput
+from instrument.engine.surface.midi_learn import MidiLearn
 from instrument.engine.voices.live_channels import LiveChannels
 from instrument.midi_spec import DRUM_CHANNEL, NOTES_OFF, SOUND_OFF
 from instrument.music.notes import Note, Part
@@ -135,6 +137,11 @@ class NotesThread(Protocol):
         ...
 
     @property
+    def following(self) -> Following:
+        """The time of others."""
+        ...
+
+    @property
     def view(self) -> StateView:
         """The state for other threads."""
         ...
@@ -149,24 +156,28 @@ class KeyboardReceiver:
 
     def __init__(self, notes: NotesThread) -> None:
         self._notes = notes
+        self._controllers = ControllerInput(
+            lambda: notes.view.snapshot.patch.routing.bindings,
+            lambda: bool(notes.midi_learn.learning),
+            lambda moved: notes.call(lambda: notes.midi_learn.control(moved)),
+        )
 
     @property
     def settings(self) -> KeySettings:
         """The settings of the keyboard, by the knobs."""
         return KeySettings.of(self._notes.view.snapshot.values)
 
-    def binds(self, controller: int) -> bool:
-        """Whether a controller turns a knob, or is about to be bound to one."""
-        bound = self._notes.view.snapshot.patch.routing.controllers
-        return controller in bound or bool(self._notes.midi_learn.learning)
+    def time(self, arrived: Sequence[tuple[int, bytes]]) -> None:
+        """Messages of a clock or a transport arrived: (ns, message), in order."""
+        self._notes.call(lambda: self._notes.following.feed(arrived))
 
     def leads(self, message: bytes) -> bool:
         """Whether a message strikes a key of the left hand, which is silent."""
         return is_left(message, HandSettings.of(self._notes.view.snapshot.patch.knobs))
 
-    def control(self, moved: Mapping[int, int]) -> None:
-        """Controllers were moved: number -> value 0..127."""
-        self._notes.call(lambda: self._notes.midi_learn.control(moved))
+    def sort(self, arrived: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """Take what turns knobs, presses buttons and chooses patches. Returns what is played. To be called often."""
+        return self._controllers.sort(arrived)
 
     def listen(self, arrived: Sequence[Arrived]) -> None:
         """A person played messages, in order of time."""

@@ -11,30 +11,33 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from instrument import last_resort
 from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
-from instrument.engine.midi_learn import MidiLearn
+from instrument.engine.midi.following import Following
+from instrument.engine.midi.output import Output
 from instrument.engine.note_worker.client import ProcessEnded
 from instrument.engine.performance.knobs import INSTRUMENT
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import BUTTON_ACTIONS, Performance, Played
+from instrument.engine.performance.performance import BUTTON_ACTIONS, Performance
 from instrument.engine.performance.roster import Opened
 from instrument.engine.performance.sound_seats import NOTES
+from instrument.engine.performance.takes import Input
 from instrument.engine.performance.transport import Transport
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.pool.revival import Revival
 from instrument.engine.state_view import StateView
 from instrument.engine.surface.buttons import Buttons, value_after_press
-from instrument.engine.surface.tapping import Tapper
+from instrument.engine.surface.midi_learn import MidiLearn
+from instrument.engine.surface.transport_buttons import connect_transport
 from instrument.errors import HocketError
 from instrument.io.ports import Clock
-from instrument.music.timebase import MICRO_STEPS, TempoMap, ns_per_tick
+from instrument.music.timebase import MICRO_STEPS, ns_per_tick
 
 logger = logging.getLogger(__name__)
 
@@ -49,34 +52,6 @@ MOST_FAILED_TURNS = 20  # in a row
 THREAD = "the notes thread"
 _TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
-
-
-class Output(Protocol):
-    """A destination of notes: the MIDI scheduler, the mix thread."""
-
-    def strike(self, played: Sequence[Played]) -> None:
-        """Take committed notes."""
-        ...
-
-    def silence(self) -> None:
-        """End all sounding notes and drop the coming ones."""
-        ...
-
-    def retime(self, tempo: TempoMap | None) -> None:
-        """Use this tempo map from now on; None: the transport is stopped."""
-        ...
-
-    def lead_ns(self) -> int:
-        """How long (ns) before it is heard the output takes a note."""
-        ...
-
-    def arrange(self, performance: Performance) -> None:
-        """A patch was loaded, or a knob or model changed. Called by the notes thread; must not block."""
-        ...
-
-    def panic(self) -> None:
-        """Silence everything, including notes that are not known to sound."""
-        ...
 
 
 class Staged(NamedTuple):
@@ -103,9 +78,11 @@ class NoteThread:
         self.view = StateView(self.performance, clock)
         self.midi_learn = MidiLearn(self, clock)
         self.live_input = LiveInput(self)
+        self.following = Following(self, clock)
         self.buttons = Buttons()
-        self._tapper = Tapper()
-        self._set_buttons()
+        connect_transport(self.buttons, self)
+        for name, act in BUTTON_ACTIONS.items():
+            self.buttons.on(name, partial(self._press, act))
         self._revival = Revival(self)
         self.ms_per_note = 0.0
         self.timings: deque[int] = deque(maxlen=20_000)
@@ -127,7 +104,7 @@ class NoteThread:
     def close(self) -> None:
         """Stop the music and end the thread."""
         if self._thread.is_alive():
-            self.call(self.stop)
+            self.call(self._end)
             self.call(self._close)
             self._thread.join(5)
 
@@ -159,19 +136,37 @@ class NoteThread:
 
     def play(self) -> None:
         """Start the transport. Tick 0 is heard as soon as the outputs can play it."""
-        if self.transport.playing:
+        if self.transport.playing or self.following.rolls():
             return
         self._plan(24)
-        now = self._last_turn_ns = self._clock.now()
-        self.transport = self.transport.started(now + self.lead_ns() + START_NS)
+        self.start_at(*self.following.first_tick(self._clock.now() + self.lead_ns() + START_NS))
+
+    def start_at(self, tick: int, ns: float) -> None:
+        """Start, or start again, so that `tick` of an outside transport is heard at `ns`. The performance begins in the
+        first bar, at the same place in it."""
+        self._end()
+        place = self.performance.metres.locate(tick)
+        if place.offset:
+            self._begin(None)
+            for line in self.performance.lines:  # they rest up to there
+                self.performance.apply(Input(line.number, line.count, place.offset))
+        self._plan(place.offset + 24)
+        self._last_turn_ns = self._clock.now()
+        self.transport = self.transport.started(ns, place.offset, place.bar)
         self.live_input.begin()
+        self._retime()
+        self.following.started(tick - place.offset, place.offset)
+
+    def steer(self, bpm: float, tick: float) -> None:
+        """Take another tempo from outside, from `tick` on."""
+        self.performance.set("tempo", bpm, INSTRUMENT, tick)
+        self.transport = self.transport.with_tempo(bpm, tick)
         self._retime()
 
     def stop(self) -> None:
         """Stop the transport, release all notes, and prepare a new performance from bar 0."""
-        if self.transport.playing:
-            self.performance.stop(self.transport.position(self._clock.now()))
-            self._begin(None)
+        self.following.stops()
+        self._end()
 
     def panic(self) -> None:
         """Silence everything; the transport goes on."""
@@ -181,8 +176,13 @@ class NoteThread:
     def turn(self, info: KnobInfo, value: object) -> int:
         """Turn a knob. Returns the time (ns) from which all notes that start were made with the new value. HocketError
         for a value out of range."""
+        if info.id == "tempo" and self.following.holds:
+            raise HocketError("the tempo is that of the clock outside: follow no clock to set another")
         self.performance.turn(info, value)
-        if (bpm := self.performance.bpm) != self.transport.bpm:  # a genre may bring its own
+        bpm = self.performance.bpm  # a genre may bring its own
+        if bpm != self.transport.bpm and self.following.holds:
+            self.performance.set("tempo", self.transport.bpm, INSTRUMENT)
+        elif bpm != self.transport.bpm:
             self.transport = self.transport.with_tempo(bpm, self.performance.floor)
             self._retime()
         self.transport = self.transport.with_metres(self.performance.metres)
@@ -222,12 +222,12 @@ class NoteThread:
         patch = self.view.snapshot.patch
         if not 0 <= player < len(patch.players):
             raise HocketError(f"there is no player {player}: give 0 to {len(patch.players) - 1}")
-        controllers = self.midi_learn.without(player)
+        bindings = self.midi_learn.without(player)
         try:
             self.performance.leave(player)
         except HocketError:
             self.use(replace(patch, players=(*patch.players[:player], *patch.players[player + 1 :])))
-        self.midi_learn.bind(controllers)
+        self.midi_learn.bind(bindings)
 
     def anchor(self, change: Callable[[Sequence[Anchor]], Sequence[Anchor]], player: int = 0) -> None:
         """Change the anchors of a player's latent pad. HocketError if it has no pad, or if `change` raises one."""
@@ -258,24 +258,8 @@ class NoteThread:
         """How long (ns) before it is heard a note is taken, the maximum of the outputs."""
         return max((output.lead_ns() for output in self._outputs), default=0)
 
-    def _set_buttons(self) -> None:
-        on = self.buttons.on
-        on("transport/play", lambda _: self.play())
-        on("transport/stop", lambda _: self.stop())
-        on("transport/toggle", lambda _: self.stop() if self.transport.playing else self.play())
-        on("transport/panic", lambda _: self.panic())
-        on("transport/tap", self._tap)
-        for name, act in BUTTON_ACTIONS.items():
-            on(name, partial(self._press, act))
-
     def _press(self, act: Callable[[Performance], None], _: int) -> None:
         self.act(act)
-
-    def _tap(self, ns: int) -> None:
-        bpm = self._tapper.tap(ns)
-        if bpm is not None:
-            info = self.performance.table.find("tempo", INSTRUMENT)
-            self.turn(info, min(max(bpm, info.low), info.high))
 
     def _stage(self, patch: Patch) -> Staged:
         given: list[Opened] = []
@@ -285,6 +269,11 @@ class NoteThread:
             return given[-1]
 
         return Staged(Performance(patch, give), given)
+
+    def _end(self) -> None:
+        if self.transport.playing:
+            self.performance.stop(self.transport.position(self._clock.now()))
+            self._begin(None)
 
     def _begin(self, staged: Staged | None) -> None:
         """Replace the performance, by default with a new one of the same patch."""

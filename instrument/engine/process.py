@@ -31,9 +31,11 @@ from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
 from instrument.engine.live_input import KeyboardReceiver
+from instrument.engine.midi.following import JACK
 from instrument.engine.midi.midi_input import Listener
+from instrument.engine.midi.output import Output
 from instrument.engine.midi.scheduler import Scheduler
-from instrument.engine.note_thread import NoteThread, Output
+from instrument.engine.note_thread import NoteThread
 from instrument.engine.note_worker.client import NotesProcess
 from instrument.engine.performance.patches import (
     DEFAULT,
@@ -160,6 +162,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
 
     listener = Listener(keyboard, play, KeyboardReceiver(notes), scheduler.loops)
     devices = Devices(sound, scheduler, listener)
+    devices.watches_transport = lambda: notes.following.source == JACK
+    notes.following.roll = listener.roll
     if input_banner is not None:
         devices.add_missing(MIDI_IN, midi_in, input_banner)
     for kind, wanted, missing in ((AUDIO, audio, audio_banner), (MIDI, midi, midi_banner)):

@@ -12,9 +12,10 @@ from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.state_view import drained
+from instrument.engine.surface.buttons import BUTTONS
 
 TOO_SLOW = "this machine is too slow for the model: it plays fewer notes"
-LEARNING = "move a knob or fader of your MIDI controller: it will turn {}"
+LEARNING = "move a knob or press a button of your MIDI controller: it will work {}"
 
 
 class Reporter:
@@ -68,6 +69,8 @@ class Reporter:
             underruns=sound.players.underruns(players),
             spectrum=sound.spectrum(),
             keys=self._devices.keys,
+            time=notes.following.text,
+            learning=notes.midi_learn.learning,
         )
 
     def problems(self) -> tuple[str, ...]:
@@ -78,11 +81,13 @@ class Reporter:
             TOO_SLOW if self._notes.performance.thinned else "",
             self._sound.problem,
             *last_resort.problems(),
+            self._notes.midi_learn.problem,
         )
 
     def _learning(self) -> str:
         learning = self._notes.midi_learn.learning
         if not learning:
             return ""
-        labels = {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
+        labels = {button.name: button.label for button in BUTTONS}
+        labels |= {knob_name(info.player, info.id): info.label for info in self._notes.view.snapshot.knobs}
         return LEARNING.format(labels.get(learning, learning))

@@ -96,6 +96,10 @@ class TempoMap:
         kept = tuple(s for s in self.segments if s[0] < tick)
         return TempoMap((*kept, (float(tick), self.ns(tick), ns_per_tick(bpm))))
 
+    def shortened(self, most: int) -> TempoMap:
+        """The map with the first segment and the last `most` ones. What lies between is forgotten."""
+        return self if len(self.segments) <= 2 * most else TempoMap((self.segments[0], *self.segments[-most:]))
+
     def ns(self, tick: float) -> float:
         """When `tick` falls, in nanoseconds."""
         start, ns, rate = self._segment(tick, 0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 
 from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
+from instrument.engine.surface.buttons import BUTTONS
 from instrument.ui import icons, theme
 from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.controls import Button, Choice, Field, NumberBox, Selector
@@ -104,6 +107,12 @@ class TransportBar(QFrame):
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBottom)
         if space:
             self._row.addSpacing(theme.px(space))
+
+    def add_learning(self, learn: Callable[[str], object]) -> None:
+        """Add a menu of all buttons, for each of which a MIDI key or controller can be learnt."""
+        menu = self.menu.addMenu("Learn a MIDI key or controller for")
+        for button in BUTTONS:
+            menu.addAction(button.label, partial(learn, button.name))
 
     def show_knobs(self, tempo: KnobInfo | None, metre: KnobInfo | None) -> None:
         """Build the controls of tempo and metre when their knobs are first known."""

@@ -121,6 +121,7 @@ class Window(QMainWindow):
         self.transport.patch_picked.connect(lambda name: self.link.send(LoadPatch(name)))
         self.transport.save_pressed.connect(self.save_patch)
         self.transport.menu.addActions([action for action in self._actions if action.text()])
+        self.transport.add_learning(lambda name: self.link.send(Learn(name)))
         self.banner = Banner()
         self.banner.offered.connect(self.link.retry)
         self.roll, self.level = PianoRoll(self._score), LevelMeter()
@@ -220,8 +221,9 @@ class Window(QMainWindow):
         self.link.send(Stop() if self.transport.playing else Play())
 
     def panic(self) -> None:
-        """Stop all notes."""
-        self.link.send(Panic())
+        """Stop all notes, or stop waiting for a MIDI controller."""
+        waits = self._telemetry is not None and self._telemetry.learning
+        self.link.send(Learn("") if waits else Panic())
 
     def save_patch(self) -> None:
         """Save the patch under its name, or ask for a name if it has none."""
@@ -290,7 +292,7 @@ class Window(QMainWindow):
         self.add_sound.show_models(description.models, len(description.players))
         self.board.show_values(description.values, self.link.pending)
         self.board.show_anchors(description.pads)
-        self.board.controllers = {name: number for number, name in description.controllers.items()}
+        self.board.show_bindings(description.bindings)
         self.roll.show_values(description.values)
         self.transport.show_description(description)
         self.footer.show_description(description)

@@ -92,9 +92,9 @@ def test_a_client_hears_the_value_as_it_was_taken_also_where_that_is_the_one_bef
 
 def test_what_a_midi_controller_turns_is_told_too(rig):
     rig.notes.midi_learn.learn("temperature", 0, True)
-    rig.notes.midi_learn.control({74: 0})
+    rig.notes.midi_learn.control([(0, bytes((0xB0, 74, 0)))])
     assert isinstance(rig.news(), Description), "another controller is bound"
-    rig.notes.midi_learn.control({74: 127})
+    rig.notes.midi_learn.control([(0, bytes((0xB0, 74, 127)))])
     assert rig.news() == Values({"0/temperature": 2.0}, patch_changed=True)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import (
     AddAnchor,
     Anchor,
@@ -157,7 +158,7 @@ class EngineStandIn:
         self.sent: list[AnyCommand] = []
         self.refusals: dict[type, str] = {}
         self.answers = True  # False: replies stay out
-        self.controllers: dict[int, str] = {}
+        self.bindings: tuple[Binding, ...] = ()
         self.offset, self.midi_in = 0.0, "Hocket in (alsa)"
         self.banners: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
@@ -242,7 +243,7 @@ class EngineStandIn:
             MODELS, self.knobs, dict(self.values), (self.slug, *self.sounds), self.patches, self.patch,
             self.patch_changed,
             ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
-            ("Keystation 49",), self.controllers, (self.anchors, *(None for _ in self.sounds)),
+            ("Keystation 49",), self.bindings, (), (self.anchors, *(None for _ in self.sounds)),
             ("notes", *(KINDS[slug] for slug in self.sounds)),
         ))  # fmt: skip
 

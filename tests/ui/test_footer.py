@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
+from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import Describe, Learn, SetDevice
 from instrument.ui.knobs.controls import NumberBox, Selector
 from instrument.ui.knobs.knob import KnobDial
@@ -62,7 +63,7 @@ def test_a_knob_learns_a_midi_controller_from_its_menu(qtbot: QtBot, window: Win
         return {action.text(): action for action in knob.menu().actions()}
 
     entries()["Learn a MIDI controller\u2026"].trigger()
-    engine.controllers = {74: "0/temperature"}
+    engine.bindings = (Binding("0/temperature", 74),)
     engine.describe()
     qtbot.waitUntil(lambda: "Forget MIDI controller 74" in entries(), timeout=5000)
     entries()["Forget MIDI controller 74"].trigger()

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from instrument.engine.ipc.bindings import Binding, Mode
 from instrument.errors import HocketError
 
 Value = float | str
@@ -113,21 +114,41 @@ class Record(Command, frozen=True):
 class SetDevice(Command, frozen=True):
     """Use another audio device, MIDI port or MIDI input; None leaves it as it is.
 
-    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier.
+    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; follow: whose time
+    holds, "own", "clock" (of the MIDI input) or "jack" (its transport, which Play and Stop drive, where the MIDI input is
+    on JACK); start: "now", or on the next "bar" of outside time; clock_out: send a MIDI clock.
     """
 
     audio: str | None = None
     midi: str | None = None
     offset_ms: float | None = None
     midi_in: str | None = None
+    follow: Literal["own", "clock", "jack"] | None = None
+    start: Literal["now", "bar"] | None = None
+    clock_out: bool | None = None
 
 
 class Learn(Command, frozen=True):
-    """Let the MIDI controller that is moved next turn a knob; on = False: no controller turns it any more."""
+    """Let the MIDI controller that is moved next turn a knob or press a button (a key may press, too); on = False: none
+    does any more; an empty name: stop waiting. mode: how the controller sends."""
 
     knob: str
     player: int = 0
     on: bool = True
+    mode: Mode = "absolute"
+
+
+class LoadMidiMap(Command, frozen=True):
+    """Use the bindings of a MIDI map, by its name; empty: none."""
+
+    name: str
+
+
+class SaveMidiMap(Command, frozen=True):
+    """Save the present bindings under a name. device: part of the name of the port that loads the map when chosen."""
+
+    name: str
+    device: str = ""
 
 
 class AddAnchor(Command, frozen=True):
@@ -184,6 +205,8 @@ AnyCommand = (
     | Record
     | SetDevice
     | Learn
+    | LoadMidiMap
+    | SaveMidiMap
     | AddAnchor
     | ChangeAnchor
     | RemoveAnchor
@@ -261,10 +284,14 @@ class Description(Report, frozen=True):
     midi_ports: tuple[str, ...]
     offset_ms: float = 0.0  # of the MIDI port
     midi_inputs: tuple[str, ...] = ()
-    controllers: dict[int, str] = {}  # number of a MIDI controller -> name of the knob
+    bindings: tuple[Binding, ...] = ()
+    midi_maps: tuple[str, ...] = ()
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
     about: str = ""  # one line on the patch
+    follow: str = "own"
+    start: str = "now"
+    clock_out: bool = False
 
 
 class Values(Report, frozen=True):
@@ -301,7 +328,8 @@ class Telemetry(Report, frozen=True):
     banners: states to show ("no audio device: playing to the null device"); player_levels: as levels, of each sound
     player (others: -120); voices_level: of the built-in voices; underruns: how often the stream of a player ran
     dry; keys: MIDI pitches that a person holds down; spectrum: peaks of the output in `sound.spectrum.BANDS` bands from
-    low to high, a byte each from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence.
+    low to high, a byte each from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence; time: the outside clock that is
+    followed, and its state; learning: the name of what waits for a MIDI controller.
     """
 
     playing: bool
@@ -329,6 +357,8 @@ class Telemetry(Report, frozen=True):
     underruns: tuple[int, ...] = ()
     spectrum: bytes = b""
     keys: tuple[int, ...] = ()
+    time: str = ""
+    learning: str = ""
 
 
 class Bye(Report, frozen=True):

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from instrument import last_resort, midi_spec
 from instrument.engine.midi.keys import Keys, KeySettings
 from instrument.engine.midi.loops import LoopWatch
 from instrument.engine.voices.live_channels import PARAMETERS, PLAYED
+from instrument.io.midi import transport
 from instrument.io.midi.input import NullMidiInput
+from instrument.io.midi.jack_port import JackMidiInput
 from instrument.io.ports import MidiInput
-from instrument.midi_spec import CONTROL, FIRST_MODE_MESSAGE, NOTES_OFF, RESET_CONTROLLERS, SOUND_OFF, SUSTAIN
+from instrument.midi_spec import CONTROL, NOTES_OFF, RESET_CONTROLLERS, SOUND_OFF
 
 # What is played. Programs and clocks are not, nor are controllers without effect on the sound.
 _KINDS = frozenset((midi_spec.NOTE_ON, midi_spec.NOTE_OFF, midi_spec.POLY_PRESSURE, midi_spec.PRESSURE, midi_spec.BEND))
 _CONTROLLERS = PLAYED | PARAMETERS | {SOUND_OFF, RESET_CONTROLLERS, *range(NOTES_OFF, 128)}
-TURN_S = 0.03  # least time between two changes of knobs by controllers
+_TIME = midi_spec.CLOCK_MESSAGES | transport.STATUS
 
 
 class Receiver(Protocol):
     """Receives what is played, and controllers. Its methods are called by the input's thread and must not wait."""
 
-    def binds(self, controller: int) -> bool:
-        """Whether a controller turns a knob, or is about to be bound to one."""
+    def time(self, arrived: Sequence[tuple[int, bytes]]) -> None:
+        """Messages of a clock or a transport arrived: (ns, message), in order."""
         ...
 
     @property
@@ -37,8 +39,8 @@ class Receiver(Protocol):
         """Whether a message strikes a key of the left hand, which is silent."""
         ...
 
-    def control(self, moved: Mapping[int, int]) -> None:
-        """Controllers were moved: number -> value 0..127."""
+    def sort(self, arrived: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """Take what turns knobs, presses buttons and chooses patches. Returns what is played. To be called often."""
         ...
 
     def listen(self, arrived: Sequence[tuple[int, bytes]]) -> None:
@@ -53,14 +55,14 @@ class Listener:
     def __init__(
         self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver, loops: LoopWatch | None = None
     ) -> None:
-        """play: plays a short MIDI message at once; any thread may call it. loops: knows what Hocket sends."""
+        """play: plays a short MIDI message at once; any thread may call it. loops: knows what Hocket sends.
+        watches: JACK's transport is read, too."""
         self.port = port
+        self.watches = False
         self._play = play
         self._receiver = receiver
         self._loops = loops or LoopWatch()
         self._keys = Keys()
-        self._moved: dict[int, int] = {}  # controller -> value, not passed on yet
-        self._turned = 0.0
         self._reading = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
@@ -82,8 +84,15 @@ class Listener:
     def poll(self) -> None:
         """Keep the port alive. Keys that were held when it was lost are released."""
         self.port.poll()
+        if isinstance(self.port, JackMidiInput):
+            self.port.watch_transport(self.watches)
         if not self._keys.is_idle and self.port.status().state != "open":
             self._release_held()
+
+    def roll(self, on: bool) -> None:
+        """Ask JACK's transport to roll or to stop, if the port is one of JACK."""
+        if isinstance(self.port, JackMidiInput):
+            self.port.roll(on)
 
     def use(self, open_port: Callable[[], MidiInput]) -> None:
         """Close the port and read another one from now on. HocketError if it does not open: then there is none."""
@@ -107,20 +116,11 @@ class Listener:
     def _read(self) -> None:
         with self._reading:
             arrived = self.port.read()
-        if arrived:
+        if timed := [each for each in arrived if each[1][0] in _TIME]:
+            self._receiver.time(timed)
+            arrived = [each for each in arrived if each[1][0] not in _TIME]
+        if arrived := self._receiver.sort(arrived):
             self._take(arrived)
-        if self._moved and time.monotonic() - self._turned > TURN_S:
-            self._turn()
-
-    def _turn(self) -> None:
-        moved, self._moved = self._moved, {}
-        self._turned = time.monotonic()
-        self._receiver.control(moved)
-
-    def _is_bound(self, controller: int) -> bool:
-        """Whether it turns a knob, or the next one that is moved will."""
-        free = controller != SUSTAIN and controller < FIRST_MODE_MESSAGE
-        return free and self._receiver.binds(controller)
 
     def _release_held(self) -> None:
         """End what a keyboard that is gone was playing."""
@@ -134,9 +134,7 @@ class Listener:
             kind, _, first, second = midi_spec.parse(message)
             if kind == midi_spec.NOTE_ON and self._loops.is_echo(ns, first, second):
                 continue
-            if kind == CONTROL and self._is_bound(first):
-                self._moved[first] = second
-            elif kind in _KINDS or (kind == CONTROL and first in _CONTROLLERS):
+            if kind in _KINDS or (kind == CONTROL and first in _CONTROLLERS):
                 played.append((ns, self._keys.take(message, settings)))
         self._pass_on([(ns, message) for ns, message in played if message])
 

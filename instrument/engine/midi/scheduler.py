@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instrument import last_resort, midi_spec
+from instrument.engine.midi.clock_out import ClockSender
 from instrument.engine.midi.keys import Through
 from instrument.engine.midi.ledger import Ledger
 from instrument.engine.midi.loops import LoopWatch
@@ -126,6 +127,7 @@ class Scheduler:
         self.agenda = Agenda()
         self.port = port
         self.channels: Mapping[Part, int] = CHANNELS
+        self.clock_out = ClockSender()
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
@@ -149,12 +151,15 @@ class Scheduler:
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
         self._tempo = tempo
+        with self._sending:
+            self._send_now(self.clock_out.retime(tempo))
         self.agenda.poke()
 
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`."""
         self.channels = patch_channels(performance.patch)
         self._offset = round(performance.patch.routing.offset_ms * 1e6)
+        self.clock_out.on = performance.patch.routing.clock_out
         out = performance.values[knob_name(INSTRUMENT, "keys_out")]
         with self._sending:
             self._through.sends = out != OFF
@@ -220,10 +225,12 @@ class Scheduler:
             return None
         early = self._early()
         with self._sending:
-            for tick, message in self.agenda.take(tempo.tick(self._clock.now() + early)):
+            until = tempo.tick(self._clock.now() + early)
+            due = heapq.merge(self.clock_out.take(until), self.agenda.take(until), key=lambda each: each[0])
+            for tick, message in due:
                 self._send(message, int(tempo.ns(tick)) + self._offset)
-        tick_next = self.agenda.next()
-        return None if tick_next is None else int(tempo.ns(tick_next)) - early
+        coming = [tick for tick in (self.agenda.next(), self.clock_out.next()) if tick is not None]
+        return int(tempo.ns(min(coming))) - early if coming else None
 
     def _early(self) -> int:
         """How long (ns) before it is heard a note is sent; negative: after."""

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, cast, get_args
 import msgspec
 from msgspec import Meta
 
+from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import Anchor, Value
 from instrument.engine.performance.pad import MAX_ANCHORS
 from instrument.errors import HocketError
@@ -18,6 +19,7 @@ from instrument.paths import assets_dir, patches_dir, state_dir
 from instrument.saved import Fields, Format, read_bytes, write_whole
 
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
+Follow = Literal["own", "clock", "jack"]
 PART_NAMES: tuple[PartName, ...] = get_args(PartName)
 
 
@@ -31,15 +33,16 @@ def with_part_choices(fields: Fields) -> Fields:
 
 
 def _from_version_1(fields: Fields) -> Fields:
-    """Fields of a patch of version 1, in which the knobs of the instrument were those of player -1, and tempo and
-    expression not those of the genre."""
+    """Fields of a patch of version 1, which had controllers by number, -1 for the instrument, and tempo and expression
+    that were not those of the genre."""
     knobs = fields.get("knobs", {})
     fields = with_part_choices({**fields, "knobs": {**AS_PLAYED, **knobs}} if isinstance(knobs, dict) else fields)
     routing = fields.get("routing")
     if not isinstance(routing, dict) or not isinstance(routing.get("controllers"), dict):
         return fields
-    named = {number: str(name).replace("-1/", "band/") for number, name in routing["controllers"].items()}
-    return {**fields, "routing": {**routing, "controllers": named}}
+    learnt = routing["controllers"].items()
+    bindings = [{"name": str(name).replace("-1/", "band/"), "number": int(number)} for number, name in learnt]
+    return {**fields, "routing": {**routing, "bindings": bindings}}
 
 
 AS_PLAYED = {"tempo": 120.0, "swing": 0.5, "feel": 0.0, "dynamics": 0.0}
@@ -75,15 +78,20 @@ class VoicePatch(msgspec.Struct, frozen=True):
 
 class Routing(msgspec.Struct, frozen=True):
     """Inputs and outputs. audio, midi, midi_in: names of devices, empty = any; channels: part -> MIDI channel, 1..16;
-    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; controllers: number of a
-    MIDI controller -> the knob that it turns ("0/temperature")."""
+    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; bindings: what MIDI
+    controllers turn and press; follow: whose time holds (own, the MIDI clock of the
+    MIDI input, JACK's transport); start: where outside time runs, begin now or on its next bar line; clock_out: send a
+    MIDI clock to the MIDI port."""
 
     audio: str = ""
     midi: str = ""
     midi_in: str = ""
     offset_ms: Annotated[float, Meta(ge=-MAX_OFFSET_MS, le=MAX_OFFSET_MS)] = 0.0
     channels: dict[PartName, Annotated[int, Meta(ge=1, le=16)]] = {}
-    controllers: dict[Annotated[int, Meta(ge=0, le=119)], str] = {}
+    bindings: Annotated[tuple[Binding, ...], Meta(max_length=2000)] = ()
+    follow: Follow = "own"
+    start: Literal["now", "bar"] = "now"
+    clock_out: bool = False
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -121,6 +129,17 @@ def check_offset(ms: float) -> None:
     """HocketError for an offset of the MIDI port that is out of range."""
     if not -MAX_OFFSET_MS <= ms <= MAX_OFFSET_MS:  # also refuses nan
         raise HocketError(f"a MIDI offset of {ms:g} ms is not possible: give {-MAX_OFFSET_MS} to {MAX_OFFSET_MS}")
+
+
+def patch_of_program(bank: int, program: int) -> str:
+    """The patch that a program change selects: bank 0 has those that ship, bank 1 the user's, in alphabetical order.
+    HocketError if there is none at that place."""
+    folders = (assets_dir() / "patches", patches_dir())
+    found = folders[bank].glob(f"[!.]*{SUFFIX}") if bank < len(folders) else ()
+    names = sorted((path.stem for path in found), key=str.casefold)
+    if program >= len(names):
+        raise HocketError(f"program {program + 1} of bank {bank} selects no patch: it has {len(names)}")
+    return names[program]
 
 
 def list_patches() -> tuple[str, ...]:

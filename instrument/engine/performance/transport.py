@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from instrument.errors import HocketError
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap, TempoMap, check_tempo
 
+KEPT = 256  # changes of tempo that the map of a transport keeps
 METRES = ("4/4", "3/4", "2/4", "5/4", "6/8", "12/8")
 
 
@@ -26,21 +27,22 @@ class Transport:
     """An immutable value that its one writer replaces, so that any thread may read it without a lock.
 
     bpm: beats a minute where the music is now or will start; tempo: ticks to nanoseconds
-    (`perf_counter_ns`, as heard), None while stopped.
+    (`perf_counter_ns`, as heard), None while stopped; bars_before: bars of an outside transport before tick 0.
     """
 
     bpm: float = 120.0
     metres: MetreMap = FOUR_FOUR
     tempo: TempoMap | None = None
+    bars_before: int = 0
 
     @property
     def playing(self) -> bool:
         """Whether the transport runs."""
         return self.tempo is not None
 
-    def started(self, ns: float) -> Transport:
-        """The transport started so that tick 0 is heard at `ns`."""
-        return replace(self, tempo=TempoMap.start(self.bpm, 0, ns))
+    def started(self, ns: float, tick: int = 0, bars_before: int = 0) -> Transport:
+        """The transport started so that `tick` is heard at `ns`."""
+        return replace(self, tempo=TempoMap.start(self.bpm, tick, ns), bars_before=bars_before)
 
     def resumed(self, ns: float, gap: float) -> Transport:
         """The transport continued after the machine stood still for the `gap` nanoseconds before `ns`."""
@@ -52,7 +54,8 @@ class Transport:
 
     def with_tempo(self, bpm: float, tick: float) -> Transport:
         """Another tempo from `tick` on (while stopped: from the start). HocketError outside 20..400."""
-        return replace(self, bpm=check_tempo(bpm), tempo=self.tempo and self.tempo.changed(tick, bpm))
+        tempo = self.tempo and self.tempo.changed(tick, bpm).shortened(KEPT)
+        return replace(self, bpm=check_tempo(bpm), tempo=tempo)
 
     def with_metres(self, metres: MetreMap) -> Transport:
         """The transport with other metres."""
@@ -70,7 +73,7 @@ class Transport:
         """Bar and beat, counted from 1; the beat is the metre's (eighths in 6/8)."""
         place = self.metres.locate(int(tick))
         beat = TICKS_PER_BEAT * 4 // place.metre.denominator if place.metre else TICKS_PER_BEAT
-        return place.bar + 1, place.offset // beat + 1
+        return place.bar + 1 + self.bars_before, place.offset // beat + 1
 
 
 def bar_line(metres: MetreMap, tick: int) -> int:

@@ -58,6 +58,28 @@ def player_rows(models: Iterable[Entry]) -> list[Row]:
     return sorted(found.values(), key=lambda row: row.name)
 
 
+_OSC = """`hocket play --osc 9000 --osc-out 9001` listens at UDP port 9000 of this machine and reports changes to
+port 9001. Give HOST:PORT for another machine. A choice is set by its text or its number, from 0."""
+OSC_TABLE: tuple[tuple[str, str, str], ...] = (
+    ("/hocket/NAME", "value", "Turn a knob; without a value, or for a button, press it (0: released)"),
+    ("/hocket/patch", "name", "Load a patch"),
+    ("/hocket/chords", "text", "Play typed chords as the plan"),
+    (
+        "/hocket/NAME?",
+        "",
+        "Ask for the value of a knob, or for playing, position, bpm, patch; the answer comes without ?",
+    ),
+    ("/hocket/?", "", "Ask for all values"),
+    ("/hocket/NAME", "value", "Sent: a knob has changed"),
+    (
+        "/hocket/playing, /hocket/position, /hocket/bpm, /hocket/patch",
+        "1 or 0; bar, beat; tempo; name",
+        "Sent: a change",
+    ),
+    ("/hocket/error", "text", "Sent to who asked: why a message was refused"),
+)
+
+
 def document(models: Sequence[Entry]) -> str:
     """The page `docs/control.md`, from the three tables; of the models only those that ship."""
     shipped = [entry for entry in models if entry.shipped]
@@ -66,8 +88,15 @@ def document(models: Sequence[Entry]) -> str:
         f"## Buttons\n\n{_BUTTONS}\n\n{_table(button_rows(), ('name', 'help'))}",
         f"## Knobs of the instrument\n\n{_table(instrument_rows(), ('name', 'values', 'default', 'help'))}",
         f"## Knobs of players\n\n{_PLAYERS}\n\n{_table(player_rows(shipped), ('name', 'values', 'help', 'models'))}",
+        f"## OSC\n\n{_OSC}\n\n{_osc_table()}",
     ]
     return "\n".join(parts)
+
+
+def _osc_table() -> str:
+    rows = ["| address | values | meaning |", "|---|---|---|"]
+    rows += [f"| `{address}` | {values} | {meaning} |" for address, values, meaning in OSC_TABLE]
+    return "\n".join(rows) + "\n"
 
 
 def _row(info: KnobInfo, name: str) -> Row:

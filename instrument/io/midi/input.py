@@ -106,6 +106,7 @@ class RtMidiInput:
 
     def _open(self) -> tuple[Any, str]:
         into = open_rtmidi("MidiIn", self._backend, self._name)
+        into.ignore_types(sysex=True, timing=False, active_sense=True)
         into.set_callback(lambda event, _: self._arrived.append((time.perf_counter_ns(), bytes(event[0]))))
         self._full = connect(into, self._wanted, self._name, "one MIDI input", NULL)
         return into, plain(self._full)

@@ -25,6 +25,7 @@ from instrument.errors import HocketError
 from instrument.io.child import exit_after, serve
 from instrument.io.midi.jack_port import KEYBOARDS
 from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
+from instrument.io.midi.transport import position_message, tempo_message
 from instrument.io.shared import RUNNING
 
 THROUGH = "Midi Through"  # ALSA's port that returns what it gets: no keyboard
@@ -35,6 +36,8 @@ _SHARE = 0.25  # of a cycle for writing: JACK drops a cycle's messages if it ove
 _WATCH_S = 0.1
 _LAST_CYCLES = 3  # cycles between all-notes-off and closing, so that receivers get it
 _PLAYBACK = 1  # JackPlaybackLatency
+_BBT = 0x10  # JackPositionBBT: bar, beat, tick and tempo of a position are valid
+_REPORT_US = 50_000  # between two reports of the transport
 _LOOKS = 5  # tries to list ports: the library fails where one closes meanwhile
 
 
@@ -270,16 +273,20 @@ class OutPort(PortClient):
 
 
 class InPort(PortClient):
-    """What arrives, with the time of its frame, to the ring."""
-
-    def register(self) -> Any:
-        """An input."""
-        return self.client.midi_inports.register("in")
+    """What arrives, with the time of its frame, to the ring; the transport, too, where the parent watches it."""
 
     def __init__(self, ring: MidiRing, name: str, wanted: list[str]) -> None:
         super().__init__(ring, name, wanted)
         self._used: set[int] = set()  # channels that have been played
         self._gone = threading.Event()
+        self._asked = 0
+        self._rolling = False
+        self._tempo = -1.0
+        self._reported = 0.0  # when (us of `perf_counter_ns`) the position was reported last
+
+    def register(self) -> Any:
+        """An input."""
+        return self.client.midi_inports.register("in")
 
     def keyboard_gone(self) -> None:
         """Have the next cycle end what it may have been playing."""
@@ -295,10 +302,45 @@ class InPort(PortClient):
         if arrived:
             start, us_per_frame = self.time.cycle(), self.time.us_per_frame
             for frame, message in arrived:
+                us = start + frame * us_per_frame
+                if message[0] in midi_spec.CLOCK_MESSAGES:  # the time of a clock is when what it starts is heard
+                    us += self.latency_us
                 if len(message) <= LONGEST:
-                    self.ring.pairs.push(round((start + frame * us_per_frame) * 1000), pack(message))
+                    self.ring.pairs.push(round(us * 1000), pack(message))
+        if self.ring.words[self._at["watch"]]:
+            self._report_transport()
         if self.ring.words[self._at["closing"]]:
             self.ended.set()
+
+    def _report_transport(self) -> None:
+        """Where the transport is at the start of this cycle: when it starts or stops, and a few times a second."""
+        state, place = self.client.transport_query_struct()
+        rolling = state == _jack().ROLLING
+        start = self.time.cycle()
+        timed = bool(place.valid & _BBT) and place.beats_per_minute > 0 and place.ticks_per_beat > 0
+        tempo = place.beats_per_minute if timed else 0.0
+        if rolling == self._rolling and tempo == self._tempo and start - self._reported < _REPORT_US:
+            return
+        ns = round((start + self.latency_us) * 1000)
+        position = place.frame * 1e6 / self.ring.get("rate")
+        if timed:
+            ticks = place.bar_start_tick + (place.beat - 1) * place.ticks_per_beat + place.tick
+            position = ticks * 24 / place.ticks_per_beat
+        self.ring.pairs.push(ns, pack(tempo_message(tempo)))
+        self.ring.pairs.push(ns, pack(position_message(rolling, timed, position)))
+        self._rolling, self._tempo, self._reported = rolling, tempo, start
+
+    def _keep_up(self) -> None:
+        super()._keep_up()
+        asked = self.ring.get("asked")
+        if asked == self._asked:
+            return
+        self._asked = asked
+        if asked & 1:
+            self.client.transport_start()
+        else:
+            self.client.transport_stop()
+            self.client.transport_locate(0)
 
 
 def ports(direction: str) -> list[str]:

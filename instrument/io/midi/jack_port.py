@@ -129,6 +129,7 @@ class JackMidiInput(_JackPort):
     def __init__(self, name: str, connect: str = "") -> None:
         """As `JackMidiOutput`; connect may be `KEYBOARDS`."""
         self._taken = 0
+        self._watching = False
         super().__init__("in", name, connect)
 
     @property
@@ -151,5 +152,17 @@ class JackMidiInput(_JackPort):
         pairs, self._taken = self._ring.pairs.pull(self._taken)
         return [(ns, unpack(word)) for ns, word in pairs]
 
+    def watch_transport(self, on: bool) -> None:
+        """Read JACK's transport among the messages, as `transport.py` has it, or not."""
+        with self._changing:
+            self._watching = on
+            self._ring.put("watch", int(on))
+
+    def roll(self, on: bool) -> None:
+        """Ask JACK's transport to roll, or to stop and go back to its beginning."""
+        with self._changing:
+            self._ring.put("asked", (self._ring.get("asked") // 2 + 1) * 2 + int(on))
+
     def _opened(self, ring: MidiRing) -> None:
         self._taken = 0
+        ring.put("watch", int(self._watching))

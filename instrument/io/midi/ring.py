@@ -30,11 +30,13 @@ class MidiRing(SharedFile):
     """Messages to or from a JACK port, and what the port reports.
 
     rate, block: of the server; cycles: process callbacks so far; sent, late: as in `MidiStatus`;
-    latency_ns: from a frame of JACK to its being heard. port: its full name; connections: names of the
-    ports it is connected to, a line each. `pairs`: (ns, packed message).
+    latency_ns: from a frame of JACK to its being heard; watch: an input reports JACK's transport, too
+    (`transport.py`); asked: number of requests to the transport, twice, plus 1 for one to roll.
+    port: its full name; connections: names of the ports it is connected to, a line each.
+    `pairs`: (ns, packed message).
     """
 
-    numbers = ("rate", "block", "cycles", "sent", "late", "latency_ns")
+    numbers = ("rate", "block", "cycles", "sent", "late", "latency_ns", "watch", "asked")
     texts = ("detail", "port", "connections")
 
     def __init__(self, path: Path, mapped: mmap.mmap) -> None:

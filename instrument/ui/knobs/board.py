@@ -9,6 +9,7 @@ import msgspec
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QWidget
 
+from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.pad import AXES
@@ -29,7 +30,7 @@ class Board(QObject):
 
     Signals: `turned` carries player, knob and the value set by the user; `learned` says that a knob is to learn the
     next MIDI controller (True), or to forget its controller (False).
-    controllers: name of a knob -> number of the MIDI controller that turns it.
+    controllers: name of a knob -> what turns it ("controller 74").
     """
 
     turned = Signal(int, str, object)
@@ -39,7 +40,7 @@ class Board(QObject):
         super().__init__()
         self.controls: dict[tuple[int, str], Control | KnobDial] = {}
         self.pads: dict[int, LatentPad] = {}
-        self.controllers: dict[str, int] = {}
+        self.controllers: dict[str, str] = {}
 
     def add(self, info: KnobInfo, control: Control | KnobDial) -> Control | KnobDial:
         """Register a control."""
@@ -72,10 +73,14 @@ class Board(QObject):
         """Add the entries about MIDI learn to a control's context menu. what: appended to the text."""
         menu.addSeparator()
         menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
-        number = self.controllers.get(knob_name(info.player, info.id))
-        if number is not None:
-            forget = f"Forget MIDI controller {number}"
-            menu.addAction(forget, lambda: self.learned.emit(info.player, info.id, False))
+        bound = self.controllers.get(knob_name(info.player, info.id))
+        if bound:
+            menu.addAction(f"Forget MIDI {bound}", lambda: self.learned.emit(info.player, info.id, False))
+
+    def show_bindings(self, bindings: Iterable[Binding]) -> None:
+        """Take what MIDI controllers turn and press."""
+        kinds = {"control": "controller", "note": "key"}
+        self.controllers = {each.name: f"{kinds[each.kind]} {each.number}" for each in bindings}
 
     def drop(self, keep: Iterable[tuple[int, str]]) -> None:
         """Forget all controls except `keep`, and all pads."""

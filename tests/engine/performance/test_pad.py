@@ -382,11 +382,11 @@ def test_two_midi_controllers_move_the_puck():
     notes = NoteThread(ManualClock(0), ModelPool(open_vae), patch, ())
     for number, axis in ((20, "x"), (21, "y")):
         notes.midi_learn.learn(axis, 0, True)
-        notes.midi_learn.control({number: 64})
-    notes.midi_learn.control({20: 127, 21: 0})
+        notes.midi_learn.control([(0, bytes((0xB0, number, 64)))])
+    notes.midi_learn.control([(0, bytes((0xB0, 20, 127))), (0, bytes((0xB0, 21, 0)))])
     assert (notes.view.snapshot.values["0/x"], notes.view.snapshot.values["0/y"]) == (1.0, -1.0)
     line = notes.performance.lines[0]
     assert line.ask.knobs["latent"] == latent_at(THREE, 1.0, -1.0, SIZE, line.player.pace)
-    assert notes.view.snapshot.patch.routing.controllers == {20: "0/x", 21: "0/y"}
+    assert {each.number: each.name for each in notes.view.snapshot.patch.routing.bindings} == {20: "0/x", 21: "0/y"}
     notes.anchor(lambda anchors: pad.removed(anchors, "a"))
     assert notes.view.snapshot.pads == (THREE[1:],)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instrument.engine.ipc.bindings import Binding
 from instrument.engine.performance import patches
 from instrument.engine.performance.knobs import INSTRUMENT_KNOBS, checked
 from instrument.engine.performance.patches import (
@@ -168,6 +169,9 @@ def test_a_damaged_autosave_is_an_error_not_a_surprise():
 
 
 def test_learned_controllers_are_kept(tmp_path):
-    learned = Patch(players=MINE.players, routing=Routing(controllers={1: "0/temperature", 74: "band/tempo"}))
+    learned = Patch(
+        players=MINE.players,
+        routing=Routing(bindings=(Binding("0/temperature", 1), Binding("band/tempo", 74, "note", 3))),
+    )
     save_patch(learned, str(tmp_path / "learned"))
     assert load_patch(str(tmp_path / "learned.json")).routing == learned.routing

@@ -9,7 +9,7 @@ from instrument.cli import app
 from instrument.engine.ipc.messages import Press, SavePatch, SetKnob
 from instrument.engine.performance.knobs import INSTRUMENT_KNOBS, moved_up, parse_setting, split_name
 from instrument.engine.surface.buttons import BUTTONS, Buttons, value_after_press
-from instrument.engine.surface.tapping import Tapper
+from instrument.engine.surface.transport_buttons import Tapper
 from instrument.errors import HocketError
 from tests.support.engine import start_engine
 

@@ -1,0 +1,72 @@
+"""Loads patches and MIDI maps while the music plays: by name, by the buttons of the list, by program changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from msgspec.structs import replace
+
+from instrument.engine.describing import Describer
+from instrument.engine.note_thread import NoteThread
+from instrument.engine.performance.patches import list_patches, patch_of_program
+from instrument.engine.performance.takes import patch_of
+from instrument.engine.surface.midi_maps import load_map
+from instrument.errors import HocketError
+
+CALL_TIMEOUT_S = 2.0  # how long the notes thread may take for a quick call
+NO_ANSWER = f"the players did not answer within {CALL_TIMEOUT_S:g} s: try again"
+
+
+class PatchLoader:
+    """problem: why the last patch that a button or a program change asked for was not loaded."""
+
+    def __init__(self, notes: NoteThread, describer: Describer, worker: ThreadPoolExecutor) -> None:
+        """worker: for what is slow."""
+        self.problem = ""
+        self._notes = notes
+        self._describer = describer
+        self._worker = worker
+        notes.midi_learn.choose_patch = self._choose
+        notes.buttons.on("patch/next", lambda _: self._step(1))
+        notes.buttons.on("patch/previous", lambda _: self._step(-1))
+
+    def use(self, name: str) -> None:
+        """Load a patch. Slow: for the worker. HocketError if it cannot be loaded; nothing has changed then."""
+        patch = patch_of(name)
+        for player in patch.players:
+            self._notes.models.load(player.model)
+        now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
+        here = replace(patch, routing=replace(now, channels=patch.routing.channels))
+        self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
+        self._describer.saved_patch = patch
+
+    def use_map(self, name: str) -> None:
+        """Use the bindings of a MIDI map; of none, if the name is empty. HocketError if there is no such map."""
+        bindings = load_map(name).bindings if name else ()
+        self._notes.call(lambda: self._notes.midi_learn.bind(bindings)).result(CALL_TIMEOUT_S)
+
+    def _choose(self, bank: int, program: int) -> None:
+        """Load the patch of a program change."""
+        self._worker.submit(self.attempt, lambda: self.use(patch_of_program(bank, program)))
+
+    def _step(self, by: int) -> None:
+        """Load another patch of the list."""
+
+        def step() -> None:
+            names, now = list_patches(), self._notes.view.snapshot.patch.name
+            at = names.index(now) if now in names else -1 if by > 0 else 0
+            self.use(names[(at + by) % len(names)])
+
+        self._worker.submit(self.attempt, step)
+
+    def attempt(self, do: Callable[[], object]) -> None:
+        """Do what a press asks for. What fails is shown until something else is asked for."""
+        try:
+            do()
+            self.problem = ""
+        except HocketError as error:
+            self.problem = str(error)
+        except TimeoutError:
+            self.problem = NO_ANSWER
+        self._describer.expire()
