@@ -115,8 +115,8 @@ class SetDevice(Command, frozen=True):
     """Use another audio device, MIDI port or MIDI input; None leaves it as it is.
 
     offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; follow: whose time
-    holds, "own", "clock" (of the MIDI input) or "jack" (its transport, which Play and Stop drive, where the MIDI input is
-    on JACK); start: "now", or on the next "bar" of outside time; clock_out: send a MIDI clock.
+    holds, "own", "clock" (of the MIDI input) or "jack" (its transport, which Play and Stop drive, where the input
+    is on JACK); start: "now", or on the next "bar" of outside time; clock_out: send a MIDI clock.
     """
 
     audio: str | None = None
