@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from instrument.engine.model_pool import ModelPool
 
 from instrument.engine.midi.clock_in import ClockFollower
 from instrument.engine.midi.clock_out import ClockSender
@@ -13,6 +12,7 @@ from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import differences, replay, tempo_map
 from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
 from instrument.engine.performance.takes import Stopped, Turn
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
 from instrument.io.midi.transport import position_message, tempo_message

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from instrument.engine.model_pool import ModelPool
 
 from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import KnobInfo
@@ -16,6 +15,7 @@ from instrument.engine.performance.patches import (
     patch_of_program,
     save_patch,
 )
+from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.surface.bindings import Grip, place_of
 from instrument.engine.surface.buttons import BUTTONS
 from instrument.engine.surface.controllers import ControllerInput
