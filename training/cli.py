@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,7 +116,11 @@ def prepare_audio(
 @app.command()
 def fit(
     recipe: Annotated[Path | None, typer.Option(help="one that comes with Hocket, by name, or a file")] = None,
-    run: Annotated[Path | None, typer.Option(help="folder of the run [runs/SLUG]")] = None,
+    run: Annotated[
+        Path | None,
+        # torchrun takes --run for the beginning of one of its own options
+        typer.Option("--run-folder", "--run", help="folder of the run [runs/SLUG]"),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     minutes: Annotated[
         float | None,
@@ -123,17 +129,17 @@ def fit(
     batches: Annotated[int | None, typer.Option(min=1, help="in all, instead of --minutes")] = None,
     start: Annotated[str | None, typer.Option("--from", help="bundle or checkpoint to start from")] = None,
     slug: Annotated[str | None, typer.Option(help="of the new model, which is then yours")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
-    device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
+    threads: Annotated[int, typer.Option(min=0, help="processor threads, 0 = one a core")] = 0,
+    device: Annotated[str, typer.Option(help="cpu; or cuda, cuda:1, ... for mixed precision on a GPU")] = "cpu",
 ) -> None:
-    """Train a model. If it is stopped, the same command resumes."""
+    """Train a model. If it is stopped, the same command resumes. With several processes: `torchrun --nproc-per-node N
+    -m training fit ...`; each takes its share of every batch."""
     import dataclasses
 
     from training.fit import Run
     from training.recipe import owned, read_recipe, tuned
     from training.weights import starting_weights
 
-    _use(threads, device)
     if recipe is not None:
         chosen = owned(read_recipe(recipe), slug) if slug else read_recipe(recipe)
     elif start is not None and slug is not None and data is not None:
@@ -142,8 +148,9 @@ def fit(
         raise HocketError("give a --recipe; or --from, --slug and --data, to train a model further on your own music")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
-    if not Run(chosen, run or Path("runs") / chosen.slug, device, start).fit(minutes, batches):
-        raise typer.Exit(INTERRUPTED)
+    with _computing_on(device, threads) as place:
+        if not Run(chosen, run or Path("runs") / chosen.slug, place, start).fit(minutes, batches):
+            raise typer.Exit(INTERRUPTED)
 
 
 @app.command()
@@ -153,8 +160,8 @@ def search(
     share: Annotated[float, typer.Option(min=0.01, max=1, help="of the training data that is used")] = 0.1,
     minutes: Annotated[float, typer.Option(min=0, help="of training a variant")] = 5.0,
     out: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs/search"),
-    threads: Annotated[int, typer.Option(min=1, help="processor threads")] = os.cpu_count() or 1,
-    device: Annotated[str, typer.Option(help="cpu, or cuda for mixed precision on a GPU")] = "cpu",
+    threads: Annotated[int, typer.Option(min=0, help="processor threads, 0 = one a core")] = 0,
+    device: Annotated[str, typer.Option(help="cpu; or cuda, cuda:1, ... for mixed precision on a GPU")] = "cpu",
 ) -> None:
     """Try settings of a recipe in short runs, and print a table. Short runs on two cores differ mostly by chance."""
     from training.evaluation.card import table
@@ -162,8 +169,9 @@ def search(
     from training.search import parse_choice
     from training.search import search as search_settings
 
-    _use(threads, device)
-    rows = search_settings(read_recipe(recipe), [parse_choice(text) for text in vary], share, minutes, out, device)
+    choices = [parse_choice(text) for text in vary]
+    with _computing_on(device, threads) as place:
+        rows = search_settings(read_recipe(recipe), choices, share, minutes, out, place)
     print("\n".join(table({row.pop("settings"): row for row in rows})))
 
 
@@ -372,13 +380,22 @@ def _weight(text: str) -> tuple[str, float]:
         raise HocketError(f"{text!r} is no weight of a data set: write it as NAME=2") from error
 
 
-def _use(threads: int, device: str) -> None:
-    """HocketError if the device is not available."""
+@contextmanager
+def _computing_on(device: str, threads: int) -> Iterator[str]:
+    """Within it this process computes with so many threads, with the others that `torchrun` started; gives the device
+    to use. HocketError if the device is not available."""
     import torch
 
-    torch.set_num_threads(threads)
-    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise HocketError(f"device {device!r} is not available: use cpu, or cuda on a machine with a GPU")
+    from training.core import ranks
+    from training.core.devices import check_device
+
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # processes that share this machine's cores
+    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // here))
+    device = ranks.join(check_device(device))
+    try:
+        yield device
+    finally:
+        ranks.leave()
 
 
 def _print_sections(sections: dict[str, list[Any]]) -> None:

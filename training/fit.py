@@ -15,26 +15,26 @@ import json
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from instrument.errors import HocketError
-from training.core import checkpoint
+from training.core import checkpoint, ranks
+from training.core.devices import mixed_precision
 from training.core.interrupts import Interrupts
 from training.core.muon import Muon
 from training.core.recipe import Recipe
+from training.core.run_log import RunLog, duration
 from training.core.schedule import Schedule
 from training.core.standing import Standing
 from training.data.licences import left_out
 from training.families.notes import network as note_family
 from training.families.table import FAMILIES
 from training.families.task import Score, Task
-from training.recipe import recipe_from, recipe_table
+from training.recipe import recipe_from, recipe_table, recipe_text
 from training.weights import copy_shared_parameters, starting_weights, teacher_of
 
 PRINT_SECONDS = 30.0
@@ -48,9 +48,10 @@ class Run:
     bundle's folder or its slug), or resumed."""
 
     def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu", start: str | None = None) -> None:
-        self.recipe, self.folder, self.device = recipe, folder, device
+        self.recipe, self.folder, self.device, self.log = recipe, folder, device, RunLog(folder)
         self.family = FAMILIES[recipe.family]
-        self.task: Task = self.family.task(recipe, device)
+        with ranks.first_rank_first():  # it may write files that the others read
+            self.task: Task = self.family.task(recipe, device)
         self.genres = self.task.genres
         teacher = None
         if name := getattr(recipe.train, "teacher", ""):  # models of notes alone have one
@@ -80,6 +81,7 @@ class Run:
         self.asked: list[float | int | None] | None = None  # minutes and batches that the schedule was planned for
         self.standing = Standing()
         self.bad_batches = 0  # in a row
+        self.gradient_norm = 0.0  # of the last batch, before it was clipped
         self.ancestry: list[dict[str, Any]] = []
         if (folder / "last.safetensors").exists():
             self._resume(folder / "last.safetensors")
@@ -95,49 +97,49 @@ class Run:
         cannot be written or the loss stays no number."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self.log.open_board()
             if line := left_out(self.recipe.data):
-                print(line, flush=True)
-            log = SummaryWriter(str(self.folder))
+                self.log.say(line)
             with Interrupts() as interrupts:
                 self._plan(minutes, batches)
-                done = self._train(log, lambda: interrupts.asked)
-            log.close()
+                if self.log.writes:
+                    (self.folder / "recipe.toml").write_text(recipe_text(self.recipe), encoding="utf-8")
+                done = self._train(lambda: ranks.any_rank(interrupts.asked))
+            self.log.close()
         except OSError as error:
             raise HocketError(f"{self.folder} cannot be written: {error}") from error
         return done
 
-    def _train(self, log: SummaryWriter, interrupted: Callable[[], bool]) -> bool:
+    def _train(self, interrupted: Callable[[], bool]) -> bool:
         train = self.recipe.train
-        saved = printed = time.perf_counter()
+        saved = printed = _now()
         means: dict[str, float] = {}
         while True:
             if interrupted():
                 self.save()
-                print(f"stopped at batch {self.batch}, saved in {self.folder}: the same command goes on", flush=True)
+                self.log.say(f"stopped at batch {self.batch}, saved in {self.folder}: the same command goes on")
                 return False
             if self.standing.is_due(self.batch, self.recipe.train.valid_batches, self.schedule.end):
                 self.save()
-                self.validate(log)
+                self.validate()
                 self.save()
-                saved = time.perf_counter()
+                saved = _now()
             if reason := self._reason_to_end():
-                print(reason, self.standing.result(self.folder / "best.safetensors"), flush=True)
+                self.log.say(f"{reason} {self.standing.result(self.folder / 'best.safetensors')}")
                 return True
-            begin = time.perf_counter()
+            begin = _now()
             progress = self.schedule.progress(self.batch)
             losses = self.step(progress)
-            now = time.perf_counter()
+            now = _now()
             self.seconds += min(now - begin, 20.0)  # pauses do not count
             for name, value in losses.items():
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
             if now - printed > PRINT_SECONDS or self.batch == self.schedule.end:
                 printed = now
-                self._print(means, progress)
-                for name, value in means.items():
-                    log.add_scalar(f"train/{name}", value, self.batch)
+                self._report(means, progress)
             if now - saved > train.save_seconds:
                 self.save()
-                saved = time.perf_counter()
+                saved = _now()
 
     def _reason_to_end(self) -> str:
         """A sentence; "" if the run is to go on."""
@@ -164,16 +166,15 @@ class Run:
             return
         self.asked = asked
         if self.batch and self.schedule.progress(self.batch) >= 1:
-            print(
+            self.log.say(
                 "the schedule had ended and goes on at its last rate; for a new one, start --from its best checkpoint"
             )
         end = batches or self.batch + round(max(0.0, (minutes or 0.0) * 60 - self.seconds) / max(speed, 1e-9))
         self.schedule = self.schedule.until(end, self.batch) if self.batch else Schedule.of(max(1, end))
         if by_minutes:
-            print(
+            self.log.say(
                 f"planned: {self.schedule.end} batches for {minutes:g} minutes, at {speed:.3f} s a batch. "
-                f"To repeat it exactly: --batches {self.schedule.end}",
-                flush=True,
+                f"To repeat it exactly: --batches {self.schedule.end}"
             )
 
     def measured_speed(self) -> float:
@@ -189,7 +190,7 @@ class Run:
             speed += share * float(np.median(times[1:]))
         self._restore(kept, place)
         self.batch, self.bad_batches = batch, 0
-        return speed
+        return ranks.agreed(speed)[0]
 
     def step(self, progress: float) -> dict[str, float]:
         """One batch; returns its losses by name, "total" first. A batch whose loss or gradient is no number changes
@@ -199,16 +200,17 @@ class Run:
             group["lr"] = train.rate_at(self.batch, progress)
         # Every batch has its own counter-based draws, so a resumed run repeats an unbroken one.
         rng = np.random.default_rng((self.recipe.seed, 1 << 20, self.batch))
-        torch.manual_seed(int(rng.integers(1 << 31)))
+        torch.manual_seed(int(rng.integers(1 << 31)) + ranks.rank())
         self.network.train()
         memory = self.task.memory
-        mixed = torch.autocast("cuda", torch.bfloat16) if self.device == "cuda" else nullcontext()
-        with mixed:
+        with mixed_precision(self.device):
             losses = self.task.losses(self.network, rng, progress)
         self.optimiser.zero_grad(set_to_none=True)
         losses["total"].backward()
+        ranks.average_gradients(self.network.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), train.gradient_clip)
-        values = {name: float(value.detach()) for name, value in losses.items()}
+        means = ranks.mean_of_ranks(torch.stack([value.detach().float() for value in losses.values()]))
+        values = dict(zip(losses, means.cpu().tolist(), strict=True))
         if not (math.isfinite(values["total"]) and torch.isfinite(norm)):
             self.task.restore(self.task.place, memory)
             self._skip("loss" if not math.isfinite(values["total"]) else "gradient")
@@ -220,13 +222,14 @@ class Run:
                 self.average[name].lerp_(parameter, 1 - keep_share)
         self.batch += 1
         self.bad_batches = 0
+        self.gradient_norm = float(norm)
         return values
 
     def _skip(self, what: str) -> None:
         """Leave out the batch."""
         self.batch += 1
         self.bad_batches += 1
-        print(f"batch {self.batch} is left out: its {what} is no finite number", flush=True)
+        self.log.say(f"batch {self.batch} is left out: its {what} is no finite number")
         if self.bad_batches < MOST_BAD_BATCHES:
             return
         self.save()
@@ -235,17 +238,15 @@ class Run:
             f"{self.folder}. Continue with a lower learning_rate or gradient_clip"
         )
 
-    def validate(self, log: SummaryWriter | None = None) -> Score:
+    def validate(self) -> Score:
         """The task's validation of the averaged weights; keeps the best."""
         network = self.averaged()
         score = self.task.validate(network)
-        line = {"batch": self.batch, "minutes": round(self.seconds / 60, 2), "valid": score.mean_by_field()}
-        print(f"valid  batch {self.batch}  {score.line()}", flush=True)
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        if log is not None:
-            log.add_scalar("valid/total", score.total, self.batch)
-        if self.standing.take(score.total, score.mean_by_field(), self.batch):
+        (total,) = ranks.agreed(score.total)
+        self.log.say(f"valid  batch {self.batch}  {score.line()}")
+        by_genre = {genre: each["total"] for genre, each in getattr(score, "by_genre", dict)().items()}
+        self.log.add(self.batch, self.seconds, "valid", score.mean_by_field(), total=total, by_genre=by_genre)
+        if self.standing.take(total, score.mean_by_field(), self.batch) and self.log.writes:
             weights = {f"weights.{n}": p for n, p in network.state_dict().items()}
             checkpoint.save(self.folder / "best.safetensors", weights, self.facts())
         return score
@@ -256,14 +257,16 @@ class Run:
         network.load_state_dict(self.average)
         return network.eval()
 
-    def _print(self, means: dict[str, float], progress: float) -> None:
-        rate = self.batch * self.task.size / max(self.seconds, 1e-9)
+    def _report(self, means: dict[str, float], progress: float) -> None:
+        each = self.seconds / max(self.batch, 1)
+        left = duration(each * max(0, self.schedule.end - self.batch))
         fields = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
-        print(
-            f"batch {self.batch}  {progress:4.0%}  {self.seconds / 60:.1f} min  "
-            f"{rate:.0f} {self.task.unit}/s  {fields}",
-            flush=True,
+        self.log.say(
+            f"batch {self.batch}  {progress:4.0%}  {self.seconds / 60:.1f} min, {left} left  "
+            f"{self.task.size / max(each, 1e-9):.0f} {self.task.unit}/s  {fields}"
         )
+        figures = {"learning_rate": self.optimiser.param_groups[0]["lr"], "gradient_norm": self.gradient_norm}
+        self.log.add(self.batch, self.seconds, "train", means | figures)
 
     # --- keeping
 
@@ -277,15 +280,15 @@ class Run:
             "seconds": self.seconds,
             "schedule": self.schedule.knots,
             "asked": self.asked,
-            "stream": self.task.place,
             "ancestry": self.ancestry,
         } | self.standing.facts()
 
     def save(self) -> None:
-        """Write last.safetensors; not if a weight is no number, so that what is there stays."""
-        kept = self._tensors()
-        if all(bool(torch.isfinite(tensor).all()) for tensor in kept.values()):
-            checkpoint.save(self.folder / "last.safetensors", kept, self.facts())
+        """Write last.safetensors; not if a weight is no number, so that what is there stays. All processes take part,
+        the first writes."""
+        kept, place = self._tensors(), self.task.place
+        if not ranks.rank() and all(bool(torch.isfinite(tensor).all()) for tensor in kept.values()):
+            checkpoint.save(self.folder / "last.safetensors", kept, self.facts() | {"stream": place})
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         kept = {f"weights.{n}": p for n, p in self.network.named_parameters()}
@@ -331,6 +334,11 @@ class Run:
         names = ("recipe", "data_hash", "bundle", "batch", "seconds", "best")
         self.ancestry = [*facts.get("ancestry", []), {name: facts[name] for name in names if name in facts}]
         self.standing.expect_parent()
+
+
+def _now() -> float:
+    """Seconds of the first process's clock: what depends on time happens in all processes at the same batch."""
+    return ranks.agreed(time.perf_counter())[0]
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, Recipe, dict[str, Any]]:

@@ -61,6 +61,4 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, tens
     """The inverse of `optimiser_tensors`."""
     for name, parameter in network.named_parameters():
         state = prefixed(tensors, f"optimiser.{name}")
-        optimiser.state[parameter] = {
-            k: v if k == "step" else v.to(parameter.device) for k, v in state.items() if "." not in k
-        }
+        optimiser.state[parameter] = {k: v.to(parameter.device) for k, v in state.items() if "." not in k}

@@ -202,7 +202,10 @@ class NoteStream:
         batch_size: int,
         seed: int,
         sampling: Sampling,
+        first: int = 0,
     ) -> None:
+        """first: number of the first of these sequences, where another process has those before it."""
+        self.first = first
         self.shards, self.genres, self.seed, self.sampling = shards, genres, seed, sampling
         self.by_genre: dict[str, tuple[list[PieceInfo], NDArray[np.float64]]] = {}
         shares = []
@@ -275,7 +278,7 @@ class NoteStream:
         while need:
             current = self._current[index]
             if current is None:
-                current = self._current[index] = self._draw(index, self.excerpt[index])
+                current = self._current[index] = self._draw(self.first + index, self.excerpt[index])
             piece, genre = current
             begin = min(self.offset[index], len(piece) - 1)  # shorter than it was, if the recipe changed
             self.offset[index] = begin

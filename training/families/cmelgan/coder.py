@@ -33,7 +33,8 @@ class Coder(nn.Module):
         flat = mels.unflatten(1, (2, -1)).flatten(0, 1).flatten(1).double()
         mean = flat.mean(0)
         variances, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
-        order = torch.arange(len(variances) - 1, len(variances) - 1 - len(self.basis), -1)
+        last = len(variances) - 1
+        order = torch.arange(last, last - len(self.basis), -1, device=mels.device)
         self.mean.copy_(mean)
         self.basis.copy_(vectors.T[order])
         self.scale.copy_(variances[order].clamp(min=1e-4) ** -0.25)
@@ -79,8 +80,9 @@ def nearest(x: Tensor, book: Tensor) -> Tensor:
 def k_means(x: Tensor, count: int, rounds: int = 10) -> Tensor:
     """Means (count, dims) of clusters of x (rows, dims); fewer than `count` rows are repeated."""
     generator = torch.Generator().manual_seed(0)
-    some = torch.randint(len(x), (rounds, count), generator=generator)
-    means = x[torch.randperm(len(x), generator=generator)[:count] if len(x) >= count else some[0]].clone()
+    some = torch.randint(len(x), (rounds, count), generator=generator).to(x.device)
+    first = torch.randperm(len(x), generator=generator)[:count].to(x.device) if len(x) >= count else some[0]
+    means = x[first].clone()
     for other in some:
         nearby = nearest(x, means)
         sums = torch.zeros_like(means).index_add_(0, nearby, x)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from instrument.errors import HocketError
 from instrument.models.sound.spectral import MelFormat
+from training.core import ranks
 from training.core.ranges import AtLeastTwo, Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Clip, Corpus
@@ -174,7 +175,7 @@ class StreamTask:
     def _drawn(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
         """Codes (batch, sequence, groups) of windows, their genres (batch, genres), and their first mel frames."""
         length, stride = self.sampling.sequence_length, self.config.stride
-        genres, first = self._placed(rng, self.train.batch_size)
+        genres, first = (x[ranks.share(len(x))] for x in self._placed(rng, self.train.batch_size))
         assert self._codes is not None
         codes = torch.stack([self._codes[at : at + length] for at in first]).long()
         genre = F.one_hot(torch.from_numpy(genres), len(self.genres)).float()
@@ -182,18 +183,20 @@ class StreamTask:
 
     def _prior_losses(self, network: nn.Module, rng: np.random.Generator, _: float) -> dict[str, Tensor]:
         codes, genre, _ = self._drawn(rng)
-        batch_size, length, _ = codes.shape
+        length = codes.shape[1]
         mean, deviation = network.styles(codes)
         style = mean + deviation.exp() * torch.randn_like(mean)
         style, genre = (x[:, None].expand(-1, length, -1) for x in (style, genre))
-        at = rng.integers(length // 8, length - length // 8, batch_size)
-        at[rng.random(batch_size) >= self.sampling.splice] = length
+        whole = self.train.batch_size
+        at = rng.integers(length // 8, length - length // 8, whole)
+        at[rng.random(whole) >= self.sampling.splice] = length
+        at = at[ranks.share(whole)]
         other = (torch.arange(length)[None] >= torch.from_numpy(at)[:, None])[..., None].to(self.device)
         codes, style, genre = (torch.where(other, x.roll(1, 0), x) for x in (codes, style, genre))
         wrong = torch.rand(codes.shape, device=codes.device) < self.sampling.code_noise
         noisy = torch.where(wrong, torch.randint_like(codes, self.config.codebook_size), codes)
         nats = F.cross_entropy(network.logits(codes, noisy[:, :-1], style, genre).flatten(0, 2), codes.flatten())
-        bits = kl_from_standard_normal(mean, deviation).mean() / BITS
+        bits = ranks.over_batch(kl_from_standard_normal(mean, deviation).mean()) / BITS
         cost = BITS * F.relu(bits - self.train.free_bits) / (length * self.config.codebooks)
         return {"total": nats + cost, "bits": nats / BITS, "style": bits}
 
@@ -213,6 +216,7 @@ class StreamTask:
         judged = critic_loss(self.critic, real, drawn.detach(), genre)
         self.optimiser.zero_grad(set_to_none=True)
         judged.backward()
+        ranks.average_gradients(self.critic.parameters())
         self.optimiser.step()
         self.judged += 1
         self.critic.requires_grad_(False)
@@ -275,7 +279,8 @@ class StreamTask:
         self.optimiser.state.clear()
         for i, parameter in enumerate(parameters if states else []):
             kept = states[len(names) * i : len(names) * (i + 1)]
-            self.optimiser.state[parameter] = {n: t.clone() for n, t in zip(names, kept, strict=True)}
+            state = {n: t.clone() for n, t in zip(names, kept, strict=True)}
+            self.optimiser.state[parameter] = {n: t if n == "step" else t.to(self.device) for n, t in state.items()}
 
 
 def long_enough(clips: list[Clip], recipe: Recipe) -> list[Clip]:
@@ -347,7 +352,7 @@ def distance(drawn: Tensor, real: Tensor, genre: NDArray[np.int64]) -> float:
     scale = b.std(0) + 1e-3
     found = []
     for g in np.unique(genre):
-        rows = torch.from_numpy(genre == g)
+        rows = torch.from_numpy(genre == g).to(a.device)
         if rows.sum() > 1:
             mine, theirs = a[rows] / scale, b[rows] / scale
             found.append(((mine.mean(0) - theirs.mean(0)) ** 2 + (mine.std(0) - theirs.std(0)) ** 2).mean())

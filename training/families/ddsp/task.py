@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from instrument.errors import HocketError
 from instrument.models.sound.additive import FLOOR, FRAME_RATE, LEVELS, PARTIALS
 from instrument.models.sound.tone_features import age_features, note_features
+from training.core import ranks
 from training.core.ranges import AtLeastTwo, Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
 from training.data.licences import licence_allows_shipping
@@ -129,8 +130,10 @@ class ToneTask:
         frames = np.concatenate(
             [rng.integers(0, EARLY, (len(rows), half)), rng.integers(0, SPAN, (len(rows), train.frames - half))], 1
         )
+        jitter, mine = train.pitch_jitter * rng.standard_normal(len(rows)), ranks.share(len(rows))
+        rows, frames, jitter = rows[mine], frames[mine], jitter[mine]
         instrument, _ = self.labels(rows)
-        pitch = self.pitch[rows] + train.pitch_jitter * rng.standard_normal(len(rows))
+        pitch = self.pitch[rows] + jitter
         note = torch.from_numpy(note_features(pitch, self.velocity[rows])).to(self.device)
         mean, deviation = network.encode(self.summaries(rows), note)
         z = mean + deviation.exp() * torch.randn_like(mean)
@@ -176,12 +179,12 @@ class ToneTask:
         tuned, lost, gone = (torch.from_numpy(a[rows]).to(there) for a in (tones.tuning, tones.loss, self.release))
         part = loud[:, :PARTIALS]
         return {
-            "weighted": (off * weight).sum() / weight.sum(),
+            "weighted": ranks.weighted_mean(off, weight),
             "loudness": (_loudness(levels) - _loudness(wanted)).clamp(-30, 30).abs().mean() / 10,
-            "levels": (off * known).sum() / known.sum(),
+            "levels": ranks.weighted_mean(off, known),
             "cents": (cents - drift).abs().mean() / 10,
-            "tuning": ((tuning - tuned).abs() * part).sum() / part.sum() / 10,
-            "loss": ((loss - lost).abs() * loud).sum() / loud.sum() / 10,
+            "tuning": ranks.weighted_mean((tuning - tuned).abs(), part) / 10,
+            "loss": ranks.weighted_mean((loss - lost).abs(), loud) / 10,
             "release": (release[:, 0] - gone).abs().mean() / 50,
         }
 

@@ -55,7 +55,7 @@ def image(spectra: Tensor, pitch: Tensor) -> Tensor:
     now, after = spectra[:, :-1, :BINS], spectra[:, 1:, :BINS]
     loud = (torch.log(now.real**2 + now.imag**2 + 1e-9) * 0.5 + 6) / 3
     base = to_hertz(pitch)
-    number = torch.arange(BINS) * WIDTH / base[:, None]
+    number = torch.arange(BINS, device=pitch.device) * WIDTH / base[:, None]
     nearest = number.round().clamp(min=1) * base[:, None]
     back = torch.polar(torch.ones_like(nearest), -2 * np.pi * HOP / RATE * nearest)
     turn = after * now.conj() * back[:, None]
@@ -67,11 +67,11 @@ def image(spectra: Tensor, pitch: Tensor) -> Tensor:
 def real_spectra(sound: Tensor, first: Tensor, count: int) -> Tensor:
     """Spectra (batch, count, bins) of sounds (batch, samples), from frame `first` (batch,) on, as by
     `note_spectra.amplitudes`."""
-    starts = first[:, None] * HOP + torch.arange((count - 1) * HOP + FFT)
+    starts = first[:, None] * HOP + torch.arange((count - 1) * HOP + FFT, device=first.device)
     cut = torch.gather(F.pad(sound, (FFT // 2, FFT)), 1, starts)
-    frames = cut.unfold(1, FFT, HOP) * torch.hann_window(FFT)
+    frames = cut.unfold(1, FFT, HOP) * torch.hann_window(FFT, device=sound.device)
     found = torch.fft.rfft(frames) * (4 / FFT)
-    return found * _signs()
+    return found * _signs(sound.device)
 
 
 def made_spectra(
@@ -79,18 +79,18 @@ def made_spectra(
 ) -> Tensor:
     """Spectra (batch, n, bins) of maps: level and deviation (batch, n, PARTIALS), power of noise (batch, n, bins),
     lobes (batch, PARTIALS, bins); phases are drawn, frequencies integrated."""
-    batch_size, n = level.shape[:2]
-    base = torch.tensor([to_hertz(float(p)) for p in pitch])[:, None, None] * torch.arange(1, PARTIALS + 1)
+    (batch_size, n), there = level.shape[:2], level.device
+    base = to_hertz(pitch)[:, None, None] * torch.arange(1, PARTIALS + 1, device=there)
     turns = torch.cumsum(base * (1 + deviation) * (2 * np.pi * HOP / RATE), 1)
-    phase = turns + 2 * np.pi * torch.rand(batch_size, 1, PARTIALS)
+    phase = turns + 2 * np.pi * torch.rand(batch_size, 1, PARTIALS, device=there)
     strength = level.exp()
     real, imaginary = (strength * torch.cos(phase)) @ lobes, (strength * torch.sin(phase)) @ lobes
-    numbers = torch.randint(NOISE_FRAMES, (batch_size, 1)) + torch.arange(n)
-    hiss = torch.from_numpy(grid(RATE).noise)[numbers % NOISE_FRAMES]
+    numbers = torch.randint(NOISE_FRAMES, (batch_size, 1), device=there) + torch.arange(n, device=there)
+    hiss = torch.from_numpy(grid(RATE).noise).to(there)[numbers % NOISE_FRAMES]
     spectra = torch.complex(real, imaginary) + (noise_power + 1e-14).sqrt() * hiss
-    shares = torch.from_numpy(np.concatenate([window_share(4), np.ones(1, np.float32)]))
-    return spectra * shares[(first[:, None] + torch.arange(n)).clamp(max=4)][..., None]
+    shares = torch.from_numpy(np.concatenate([window_share(4), np.ones(1, np.float32)])).to(there)
+    return spectra * shares[(first[:, None] + torch.arange(n, device=there)).clamp(max=4)][..., None]
 
 
-def _signs() -> Tensor:
-    return 1.0 - 2.0 * (torch.arange(FFT // 2 + 1) % 2)
+def _signs(device: torch.device) -> Tensor:
+    return 1.0 - 2.0 * (torch.arange(FFT // 2 + 1, device=device) % 2)

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 
 from instrument.models.sound import note_spectra as ns
 from instrument.music.pitch import to_hertz
+from training.core import ranks
+from training.core.devices import device_of
 from training.families.gansynth.notes import BINS, WIDTH, Notes
 
 FINE, COARSE = 3e-5, 2e-3  # floors of magnitudes
@@ -26,7 +28,7 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
     """The main lobes (batch, PARTIALS, bins), at these bins, of partials of MIDI pitches (batch,), off by (batch,
     PARTIALS)."""
     at = comb_bins(pitch, off)
-    d = (torch.from_numpy(bins) - at[..., None]).clamp(-ns.REACH - 1, ns.REACH + 1)
+    d = (torch.from_numpy(bins).to(at.device) - at[..., None]).clamp(-ns.REACH - 1, ns.REACH + 1)
     d = torch.where((d * (1 - d * d)).abs() < 1e-3, d + 2e-3, d)
     height = torch.sin(np.pi * d) / (np.pi * d * (1 - d * d))
     there = (d.abs() <= ns.REACH + 0.5) & (at < ns.PARTIAL_LIMIT * ns.FFT / 2)[..., None]
@@ -36,7 +38,7 @@ def lobes(pitch: Tensor, off: Tensor, bins: NDArray[np.int64]) -> Tensor:
 def comb_bins(pitch: Tensor, off: Tensor) -> Tensor:
     """Bins (batch, PARTIALS) where partials of MIDI pitches (batch,) are, off by (batch, PARTIALS)."""
     base = to_hertz(pitch)
-    return base[:, None] * torch.arange(1, ns.PARTIALS + 1) * (1 + off) / WIDTH
+    return base[:, None] * torch.arange(1, ns.PARTIALS + 1, device=off.device) * (1 + off) / WIDTH
 
 
 class Prediction(NamedTuple):
@@ -59,27 +61,29 @@ class Prediction(NamedTuple):
         pitch_error: Tensor | None = None,
     ) -> Prediction:
         """pitch_error: semitones (batch,) that are added to the pitch given to the network."""
-        hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), network.instruments).float()
-        pitch, velocity = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(notes.velocity[rows])
-        given_pitch, times = pitch, torch.from_numpy(frames)
+        there = z.device
+        hot = F.one_hot(_tensor(notes.instrument[rows], there), network.instruments).float()
+        pitch, velocity = _tensor(notes.pitch[rows], there), _tensor(notes.velocity[rows], there)
+        given_pitch, times = pitch, _tensor(frames, there)
         if pitch_error is not None:  # it is also played faster or slower: its positions in periods do not change
             given_pitch, times = pitch + pitch_error, times * torch.exp2(-pitch_error / 12)[:, None]
         level, off, noise = network(hot, z, given_pitch, velocity, times)
-        wanted = torch.from_numpy(notes.deviation[rows[:, None], frames].astype(np.float32))
-        sure = torch.from_numpy(notes.sure[rows[:, None], frames].astype(np.float32))
+        wanted = _tensor(notes.deviation[rows[:, None], frames].astype(np.float32), there)
+        sure = _tensor(notes.sure[rows[:, None], frames].astype(np.float32), there)
         map_differences = F.huber_loss(100 * off, 100 * wanted, reduction="none", delta=1.0)
-        return cls(level, noise, (sure * map_differences).sum() / (sure.sum() + 1), pitch)
+        return cls(level, noise, ranks.weighted_mean(map_differences, sure, spare=1.0), pitch)
 
 
 def map_differences(
     predicted: Prediction, notes: Notes, rows: NDArray[np.int64], frames: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
     """Mean differences of the prediction from the maps of frames (batch, n) of notes, over both floors (nats a bin)."""
+    there = predicted.level.device
     level_true, noise_true = (
-        torch.from_numpy(a[rows[:, None], frames].astype(np.float32)) for a in (notes.level, notes.noise)
+        _tensor(a[rows[:, None], frames].astype(np.float32), there) for a in (notes.level, notes.noise)
     )
-    at = comb_bins(predicted.pitch, torch.from_numpy(notes.usual[rows]))
-    bands = torch.from_numpy(ns.bands(WIDTH, BINS))
+    at = comb_bins(predicted.pitch, _tensor(notes.usual[rows], there))
+    bands = _tensor(ns.bands(WIDTH, BINS), there)
     between = bands[:, at.clamp(max=BINS - 1).round().long()].movedim(0, 1)
     hidden = torch.exp(2 * (noise_true @ between))
     spacing = (at[:, :1]).clamp(min=1)
@@ -105,13 +109,18 @@ def differences(
 ) -> tuple[Tensor, Tensor]:
     """Mean differences of the prediction from the spectrograms of frames (batch, n) of notes, over both floors, at bins
     (n,), in the mean over all phases."""
-    power = torch.exp(2 * predicted.level) @ lobes(predicted.pitch, torch.from_numpy(notes.usual[rows]), bins) ** 2
-    power = power + torch.exp(2 * (predicted.noise @ torch.from_numpy(ns.bands(WIDTH, BINS)[:, bins]) + MEDIAN))
+    device = predicted.level.device
+    power = torch.exp(2 * predicted.level) @ lobes(predicted.pitch, _tensor(notes.usual[rows], device), bins) ** 2
+    power = power + torch.exp(2 * (predicted.noise @ _tensor(ns.bands(WIDTH, BINS)[:, bins], device) + MEDIAN))
     shares = np.concatenate([ns.window_share(4), np.ones(1, np.float32)])[np.minimum(frames, 4)]
-    made = (power + 1e-14).sqrt() * torch.from_numpy(shares)[..., None]
-    there = torch.from_numpy(notes.logs[rows[:, None, None], frames[:, :, None], bins].astype(np.float32)).exp()
+    made = (power + 1e-14).sqrt() * _tensor(shares, device)[..., None]
+    there = _tensor(notes.logs[rows[:, None, None], frames[:, :, None], bins].astype(np.float32), device).exp()
     fine, coarse = ((torch.log(made + floor) - torch.log(there + floor)).abs().mean() for floor in (FINE, COARSE))
     return fine, coarse
+
+
+def _tensor(array: NDArray[Any], device: torch.device) -> Tensor:
+    return torch.from_numpy(array).to(device)
 
 
 @torch.no_grad()
@@ -120,7 +129,7 @@ def judge(network: Any, notes: Notes, size: int = 32) -> NDArray[np.float64]:
     found = []
     for rows in np.array_split(np.arange(len(notes.clips)), max(1, len(notes.clips) // size)):
         frames = (np.linspace(0, 0.999, 16) * notes.valid[rows, None]).astype(np.int64)
-        z = torch.zeros(len(rows), network.config.latent)
+        z = torch.zeros(len(rows), network.config.latent, device=device_of(network))
         predicted = Prediction.of(network, notes, rows, frames, z)
         both = differences(predicted, notes, rows, frames, np.arange(0, BINS, 2))
         found.append([float(v) for v in (*both, predicted.tuning)])

@@ -112,7 +112,9 @@ class Network(nn.Module):
         zone = _tents((pitch - self.zones) / APART)[:, None]
         known = (zone @ self.table(instrument).unflatten(1, (len(self.zones), -1))).unflatten(2, (KNOTS, -1))
         knot = torch.log(1 + time) * ((KNOTS - 1) / math.log(self.config.frames))
-        own, hiss = (_tents(knot[..., None] - torch.arange(KNOTS)) @ known[:, 0]).split([PARTIALS, BANDS], -1)
+        own, hiss = (_tents(knot[..., None] - torch.arange(KNOTS, device=knot.device)) @ known[:, 0]).split(
+            [PARTIALS, BANDS], -1
+        )
         level = 2 * (level + own + colour @ between + gain) - 4.5 + TILT * torch.log(self.numbers)
         return (
             level.clamp(min=QUIET, max=0.7),

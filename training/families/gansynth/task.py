@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.models.sound import note_spectra as ns
+from training.core import ranks
 from training.core.ranges import Count, NotNegative, Positive, Share, Whole
 from training.core.recipe import Recipe
 from training.data.sound.corpus import Corpus
@@ -113,6 +115,7 @@ class NoteSpectraTask:
         corpus = Corpus.open(recipe.data.folder)
         splits, self.genres = learnable(corpus, recipe.data.ship_only)
         self.data_hash, self.train, self.sampling = corpus.data_hash, recipe.train, recipe.sampling
+        self.device = device
         self.size = self.train.batch_size * self.sampling.frames
         self.corpus = corpus
         self.notes = Notes(corpus, splits["train"], self.genres, recipe.model.frames)
@@ -123,7 +126,7 @@ class NoteSpectraTask:
         self.critic: Critic | None = None
         if self.train.adversarial_weight:
             torch.manual_seed(recipe.seed)
-            self.critic = Critic(len(self.genres), self.train.critic_channels)
+            self.critic = Critic(len(self.genres), self.train.critic_channels).to(device)
             self.optimiser = torch.optim.Adam(
                 self.critic.parameters(), self.train.critic_learning_rate, betas=(0.0, 0.99)
             )
@@ -138,11 +141,14 @@ class NoteSpectraTask:
         frames = (rng.random((train.batch_size, self.sampling.frames)) ** 1.5 * notes.valid[rows, None]).astype(
             np.int64
         )
-        hot = F.one_hot(torch.from_numpy(notes.instrument[rows]), len(self.genres)).float()
-        mean, deviation = network.encode(torch.from_numpy(notes.summary[rows]), hot)
-        with_latent = torch.rand(train.batch_size, 1) < 0.5
+        mine = ranks.share(train.batch_size)
+        rows, frames = rows[mine], frames[mine]
+        hot = F.one_hot(self._tensor(notes.instrument[rows]), len(self.genres)).float()
+        mean, deviation = network.encode(self._tensor(notes.summary[rows]), hot)
+        with_latent = torch.rand(len(rows), 1, device=self.device) < 0.5
         z = torch.where(with_latent, mean + deviation.exp() * torch.randn_like(mean), 0.0)
-        predicted = Prediction.of(network, notes, rows, frames, z, train.pitch_jitter * torch.randn(train.batch_size))
+        jitter = train.pitch_jitter * torch.randn(len(rows), device=self.device)
+        predicted = Prediction.of(network, notes, rows, frames, z, jitter)
         fine, coarse = map_differences(predicted, notes, rows, frames)
         tuning = predicted.tuning
         nats = kl_from_standard_normal(mean, deviation).mean()
@@ -163,21 +169,23 @@ class NoteSpectraTask:
         assert critic is not None
         count = train.critic_frames + 1
         rows = rng.choice(len(notes.clips), train.critic_batch_size, p=self.shares)
+        rows = rows[ranks.share(len(rows))]
         late = np.maximum(notes.valid[rows] - count, 0)
-        first = (rng.random(len(rows)) ** 2 * (late + 1)).astype(np.int64)
-        kind = torch.from_numpy(notes.instrument[rows])
-        pitch, start = torch.from_numpy(notes.pitch[rows]), torch.from_numpy(first)
+        first = (rng.random(train.critic_batch_size)[ranks.share(train.critic_batch_size)] ** 2 * (late + 1)).astype(
+            np.int64
+        )
+        kind, pitch, start = self._tensor(notes.instrument[rows]), self._tensor(notes.pitch[rows]), self._tensor(first)
         hot = F.one_hot(kind, len(self.genres)).float()
-        summary = torch.from_numpy(notes.summary[rows])
+        summary = self._tensor(notes.summary[rows])
         with torch.no_grad():
             mean, deviation = network.encode(summary, hot)
             z = mean + deviation.exp() * torch.randn_like(mean)
-        frames = torch.from_numpy(np.minimum(first[:, None] + np.arange(count), network.config.frames - 1))
-        level, off, noise = network(hot, z, pitch, torch.from_numpy(notes.velocity[rows]), frames)
-        power = torch.exp(2 * noise @ torch.from_numpy(ns.bands(WIDTH, BINS)))
+        frames = self._tensor(np.minimum(first[:, None] + np.arange(count), network.config.frames - 1))
+        level, off, noise = network(hot, z, pitch, self._tensor(notes.velocity[rows]), frames)
+        power = torch.exp(2 * noise @ self._tensor(ns.bands(WIDTH, BINS)))
         made = image(made_spectra(level, off, power, lobes(pitch, off.mean(1), np.arange(BINS)), pitch, start), pitch)
         length = (network.config.frames + 4) * ns.HOP
-        sound = torch.from_numpy(np.stack([self.corpus.read(notes.clips[i], 0, length) for i in rows]))
+        sound = self._tensor(np.stack([self.corpus.read(notes.clips[i], 0, length) for i in rows]))
         real = image(real_spectra(sound, start, count), pitch)
         for group in self.optimiser.param_groups:
             group["lr"] = train.critic_learning_rate * (
@@ -194,6 +202,7 @@ class NoteSpectraTask:
             loss = loss + train.r1_every * train.r1_weight / 2 * (slope**2).sum((1, 2, 3)).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        ranks.average_gradients(critic.parameters())
         self.optimiser.step()
         for parameter in critic.parameters():
             parameter.requires_grad_(False)
@@ -207,6 +216,9 @@ class NoteSpectraTask:
             "pitch": share * F.cross_entropy(name, pitch.long()),
             "critic_gap": (right.mean() - wrong.mean()).detach(),
         }
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> Score:
@@ -233,8 +245,8 @@ class NoteSpectraTask:
         parameters = list(self.critic.parameters())
         self.batch = int(memory[-1])
         for i, parameter in enumerate(parameters):
-            parameter.data = memory[i].clone()
-            average, square = (memory[len(parameters) + 2 * i + j].clone() for j in (0, 1))
+            parameter.data = memory[i].clone().to(self.device)
+            average, square = (memory[len(parameters) + 2 * i + j].clone().to(self.device) for j in (0, 1))
             self.optimiser.state[parameter] = {
                 "step": torch.tensor(float(self.batch)),
                 "exp_avg": average,

@@ -242,8 +242,8 @@ class Step(nn.Module):
                 getattr(network.decoder, f"{name}_l{i}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
             layer = nn.Linear(weight_ih.shape[1] + weight_hh.shape[1], weight_ih.shape[0])
-            layer.weight.data = torch.cat([weight_ih, weight_hh], 1).detach().clone()
-            layer.bias.data = (bias_ih + bias_hh).detach().clone()
+            layer.weight = nn.Parameter(torch.cat([weight_ih, weight_hh], 1).detach().clone())
+            layer.bias = nn.Parameter((bias_ih + bias_hh).detach().clone())
             self.layers.append(layer)
 
     def forward(

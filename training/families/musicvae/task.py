@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instrument.errors import HocketError
+from training.core import ranks
 from training.core.ranges import Count, NotNegative, Share
 from training.core.recipe import Recipe
 from training.data.notes import phrases
@@ -94,7 +95,7 @@ class PhraseTask:
         """Nats a step: total, of the tokens, and all those of the divergence, in bits."""
         train = self.train
         drawn = rng.choice(len(self.phrases), train.batch_size, p=self.shares)
-        rows = phrases.varied(self.phrases.tokens[drawn], self.shape, self.sampling, rng)
+        rows = phrases.varied(self.phrases.tokens[drawn], self.shape, self.sampling, rng)[ranks.share(len(drawn))]
         tokens = torch.from_numpy(rows.astype(np.int64)).to(self.device)
         mean, deviation = network.encode(tokens)
         z = mean + deviation.exp() * torch.randn_like(mean)
@@ -102,7 +103,7 @@ class PhraseTask:
         inputs = torch.where(torch.rand_like(inputs, dtype=torch.float) < train.token_dropout, network.unknown, inputs)
         logits = network(z, inputs)
         nats = F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten())
-        divergence = kl_from_standard_normal(mean, deviation).mean()
+        divergence = ranks.over_batch(kl_from_standard_normal(mean, deviation).mean())
         beta = train.beta * min(1.0, progress / train.beta_warmup) if train.beta_warmup else train.beta
         total = nats + beta * F.relu(divergence - train.free_bits * BITS) / self.shape.steps
         return {"total": total, "nats": nats, "bits": divergence / BITS}

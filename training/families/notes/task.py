@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from instrument.errors import HocketError
+from training.core import ranks
 from training.core.ranges import Count, Share
 from training.core.recipe import Recipe
 from training.data.notes import events
@@ -59,37 +60,39 @@ class NoteTask:
         self.train, self.shards, self.genres, self.device = recipe.train, shards, genres, device
         self.data_hash = shards.data_hash
         self.size = self.train.batch_size * self.train.sequence_length
-        self.stream = events.NoteStream(shards, pieces, genres, self.train.batch_size, recipe.seed, recipe.sampling)
+        self.rows = ranks.share(self.train.batch_size)
+        self.mine = self.rows.stop - self.rows.start
+        self.stream = events.NoteStream(
+            shards, pieces, genres, self.mine, recipe.seed, recipe.sampling, self.rows.start
+        )
         self.valid = valid_pieces(shards, recipe)
         if not self.valid:
             raise HocketError(f"{recipe.data.folder} has no pieces to validate on: prepare more, or longer ones")
-        self.memory: tuple[Tensor, ...] = ()
+        self.state: tuple[Tensor, ...] = ()
         self.teacher: nn.Module | None = None  # given by the run
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a note, in all and by field."""
         train = self.train
-        keep = torch.from_numpy(
-            rng.random((train.batch_size, 5))
-            < (train.keep_genre, train.keep_density, train.keep_register, train.keep_parts, train.keep_plan)
-        )
-        stay = torch.from_numpy(rng.random(train.batch_size) >= train.state_reset).to(self.device)
+        kept = (train.keep_genre, train.keep_density, train.keep_register, train.keep_parts, train.keep_plan)
+        keep = torch.from_numpy((rng.random((train.batch_size, 5)) < kept)[self.rows])
+        stay = torch.from_numpy((rng.random(train.batch_size) >= train.state_reset)[self.rows]).to(self.device)
         batch = note_family.tensors(self.stream.next(train.sequence_length))
         batch = note_family.without_plan(batch, ~keep[:, 4])
         condition = note_family.conditions(batch, len(self.genres), keep, self.device, network.follows_plan)
         if self.teacher is not None:
             known = note_family.conditions(batch, len(self.genres), keep, self.device, self.teacher.follows_plan)
         batch = {name: value.to(self.device) for name, value in batch.items()}
-        before = self.memory or network.initial(train.batch_size)
+        before = self.state or network.initial(self.mine)
         state = tuple(s * stay.view(1, -1, *[1] * (s.dim() - 2)) for s in before)
         logits, state = network(batch, condition, state)
-        self.memory = tuple(s.detach() for s in state)
+        self.state = tuple(s.detach() for s in state)
         nats = {name: value.mean() for name, value in note_family.nats(logits, batch).items()}
         total = sum(nats.values())
         if self.teacher is not None:
             share = 1 - progress**2
             with torch.no_grad():
-                guesses, _ = self.teacher(batch, known, self.teacher.initial(train.batch_size))
+                guesses, _ = self.teacher(batch, known, self.teacher.initial(self.mine))
             apart = note_family.divergences(logits, guesses, batch)
             total = (1 - share) * total + share * sum(value.mean() for value in apart.values())
         return {"total": total} | nats
@@ -100,13 +103,18 @@ class NoteTask:
 
     @property
     def place(self) -> Any:
-        """The stream's."""
-        return self.stream.state
+        """The stream's, of all sequences of the batch."""
+        return {name: ranks.joined_rows(rows) for name, rows in self.stream.state.items()}
+
+    @property
+    def memory(self) -> tuple[Tensor, ...]:
+        """The network's states of all sequences of the batch."""
+        return ranks.joined_batch(self.state)
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Go on where these were taken."""
-        self.stream.restore(place)
-        self.memory = tuple(m.to(self.device) for m in memory)
+        """Go on where these were taken, by however many processes."""
+        self.stream.restore({name: rows[self.rows] for name, rows in place.items()})
+        self.state = tuple(m[:, self.rows].to(self.device) for m in memory)
 
 
 def valid_pieces(shards: Shards, recipe: Recipe, split: str = "valid") -> list[PieceInfo]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from instrument.music import codec
 from instrument.music.codec import FLAT
 from instrument.music.notes import Piece
+from training.core.devices import device_of
 from training.data.notes.events import Features, features
 from training.data.notes.shards import PieceInfo, Shards
 from training.families.notes import network as note_family
@@ -104,7 +105,8 @@ def score(predictor: Predictor, pieces: Sequence[tuple[str, Piece]], genres: tup
         sums = np.zeros((len(group), len(SCORED)))
         for at, batch, valid, logits in predictions(predictor, group, genres):
             steps = [_velocities(piece, at, valid.shape[1]) for _, piece in group]
-            nats = _nats(note_family.masked(logits, batch), batch, torch.from_numpy(np.stack(steps)))
+            velocities = torch.from_numpy(np.stack(steps)).to(batch["target"].device)
+            nats = _nats(note_family.masked(logits, batch), batch, velocities).cpu()
             sums += (nats.double() * torch.from_numpy(valid)[..., None]).sum(1).numpy()
         for (genre, piece), total in zip(group, sums, strict=True):
             found.setdefault(genre, []).append(total / (len(piece) - 1))
@@ -122,13 +124,16 @@ def predictions(
     predictor: Predictor, group: Sequence[tuple[str, Piece]], genres: tuple[str, ...]
 ) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
     """Predictions for the notes of some pieces in a batch, conditioned on the genre alone, without a plan: the number
-    of the window's first note, the batch, which of its steps (batch, steps) are scored, and the logits."""
+    of the window's first note, the batch, which of its steps (batch, steps) are scored, and the logits; tensors are on
+    the predictor's device."""
     pieces_features = [features(piece) for _, piece in group]
     numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
     keep = torch.from_numpy((numbers >= 0)[:, None] & (np.arange(4) == 0))
     state = predictor.initial(len(group))
+    device = device_of(predictor)
     for at, batch, valid in _windows(pieces_features, np.maximum(numbers, 0)):
-        condition = note_family.conditions(batch, len(genres), keep, plan=predictor.follows_plan)
+        condition = note_family.conditions(batch, len(genres), keep, device, predictor.follows_plan)
+        batch = {name: value.to(device) for name, value in batch.items()}
         logits, state = predictor(batch, condition, state)
         yield at, batch, valid, logits
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from instrument.errors import HocketError
 from instrument.models.plan.form import OTHER_FORMS, form_features
 from instrument.models.plan.slots import GENRES, WIDTH, without_sections
+from training.core import ranks
 from training.core.ranges import Count, Share
 from training.core.recipe import Recipe
 from training.data.plans import PlanPiece, Plans, open_plans
@@ -89,23 +90,25 @@ class PlanTask:
         self.forms = [form_features(form_genre(piece), piece.form) for piece in formed]
         self.form_shares = _shares([form_genre(p) for p in formed], [1] * len(formed), self.train.form_balance)
         self.valid = valid_pieces(plans, recipe)
-        self.memory: tuple[Tensor, ...] = ()
-        self._excerpts = [
-            (0, -1, False)
-        ] * self.train.batch_size  # piece, next slot (-1: none is begun), sections hidden
+        self.lanes = ranks.share(self.train.batch_size)  # of the batch, that are this process's
+        self.state: Tensor | None = None
+        self._excerpts = [(0, -1, False)] * (self.lanes.stop - self.lanes.start)
+        """Of each lane: piece, next slot (-1: none is begun), sections hidden."""
 
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a slot and nats a section; "total" is their sum."""
         rows, chords, begun = self._next(rng)
-        state = self.memory[0] if self.memory else torch.zeros(2, len(rows), network.config.units, device=self.device)
+        zeros = torch.zeros(2, len(rows), network.config.units, device=self.device)
+        state = zeros if self.state is None else self.state
         state = state * torch.from_numpy(~begun).to(self.device)[None, :, None]
         found, state = network(rows.to(self.device), state)
-        self.memory = (state.detach(),)
-        nats = _nats(found, chords.to(self.device)).mean()
+        self.state = state.detach()
+        nats = _mean_nats(found, chords.to(self.device))
         total = nats
         losses = {"nats": nats}
         if self.forms:
-            drawn = [self.forms[i] for i in rng.choice(len(self.forms), self.train.forms, p=self.form_shares)]
+            numbers = rng.choice(len(self.forms), self.train.forms, p=self.form_shares)
+            drawn = [self.forms[i] for i in numbers[ranks.rank() :: ranks.count()]]
             losses["sections"], details = form_losses(network.form, drawn, self.device)
             total = total + losses["sections"] + details
         return {"total": total} | losses
@@ -117,24 +120,30 @@ class PlanTask:
     @property
     def place(self) -> Any:
         """The position of each lane: piece, next slot, sections hidden."""
-        return [list(lane) for lane in self._excerpts]
+        return ranks.joined_rows([list(lane) for lane in self._excerpts])
+
+    @property
+    def memory(self) -> tuple[Tensor, ...]:
+        """The network's state (2, batch, units), once there is one."""
+        return () if self.state is None else ranks.joined_batch((self.state,))
 
     def restore(self, place: Any, memory: tuple[Tensor, ...]) -> None:
-        """Continue from a saved position and memory."""
-        self._excerpts = [(int(piece), int(at), bool(hidden)) for piece, at, hidden in place]
-        self.memory = tuple(m.to(self.device) for m in memory)
+        """Continue from a saved position and memory, saved by however many processes."""
+        self._excerpts = [(int(piece), int(at), bool(hidden)) for piece, at, hidden in place[self.lanes]]
+        self.state = memory[0][:, self.lanes].to(self.device) if memory else None
 
     def _next(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
         """Rows (batch, steps, width), chords (batch, steps), `PADDING` after a piece's end, and which excerpts begin
         a piece."""
-        batch_size, steps = self.train.batch_size, self.train.steps
+        batch_size, steps = len(self._excerpts), self.train.steps
+        rngs = rng.spawn(self.train.batch_size)[self.lanes]  # a lane's draws do not depend on the others
         rows = np.zeros((batch_size, steps, WIDTH), np.int64)
         chords = np.full((batch_size, steps), PADDING, np.int64)
         begun = np.zeros(batch_size, bool)
         for lane, (piece, at, hidden) in enumerate(self._excerpts):
             if at < 0:
-                piece, at = int(rng.choice(len(self.pieces), p=self.shares)), 0
-                hidden = bool(rng.random() < self.train.hidden)
+                piece, at = int(rngs[lane].choice(len(self.pieces), p=self.shares)), 0
+                hidden = bool(rngs[lane].random() < self.train.hidden)
                 begun[lane] = True
             source = self.hidden[piece] if hidden else self.rows[piece]
             taken = source[at : at + steps]
@@ -167,10 +176,11 @@ def _shares(genres: Sequence[int], sizes: Sequence[int], balance: float) -> NDAr
     return shares
 
 
-def _nats(logs: Tensor, right: Tensor) -> Tensor:
-    """Nats of the targets (batch, steps) that are not padding, (n,)."""
+def _mean_nats(logs: Tensor, right: Tensor) -> Tensor:
+    """Mean nats of the targets (batch, steps) of the whole batch that are not padding."""
     there = right != PADDING
-    return -logs[there].gather(-1, right[there][:, None])[:, 0]
+    nats = -logs.gather(-1, right.clamp(min=0)[..., None])[..., 0]
+    return ranks.weighted_mean(nats, there)
 
 
 def form_batch(forms: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple[Tensor, Tensor]:
@@ -189,12 +199,12 @@ def form_losses(
     """Nats a section of the answer without the first one, which is always new; and nats of length and kind."""
     rows, right = (tensor.to(device) for tensor in form_batch(forms))
     logs, context = network(rows)
-    sections = _nats(logs[:, 1:], right[:, 1:, 0]).mean()
+    sections = _mean_nats(logs[:, 1:], right[:, 1:, 0])
     real = right[..., 0] != PADDING
     real[:, 1:] &= right[:, 1:, 0] != logs.shape[-1] - 1  # the end has no length
     answer, before, length, kind = right[real].unbind(-1)
     lengths, kinds = network.details(context[real], answer, before)
-    return sections, _nats(lengths, length).mean() + _nats(kinds, kind).mean()
+    return sections, _mean_nats(lengths, length) + _mean_nats(kinds, kind)
 
 
 @torch.no_grad()

@@ -162,7 +162,7 @@ class Network(nn.Module):
         events, matches = seen.split([len(SEEN), ECHOES], -1)
         embedded = torch.cat([self.heads.embeddings(SEEN, events), matches.float(), condition], -1)
         x = self.dropout(self.inputs(embedded))
-        measure = position[..., [i % 2 for i in range(self.config.key_heads)]].transpose(1, 2)  # (batch, keys, steps)
+        measure = torch.stack([position[..., i % 2] for i in range(self.config.key_heads)], 1)  # (batch, keys, steps)
         angles = (measure[..., None] * self.turns[:, None]) % POSITION_PERIOD  # exact, in integers
         angles = (angles.float() * (2 * math.pi / POSITION_PERIOD)).unsqueeze(2)
         turn = torch.cos(angles), torch.sin(angles)
@@ -179,10 +179,8 @@ class Network(nn.Module):
         """
         seen = batch["seen"]
         batch_size, steps, _ = seen.shape
-        past, last = state or (
-            seen.new_zeros(len(self.layers), batch_size, 0, 0),
-            seen.new_tensor([-1, 0]).expand(batch_size, 2),
-        )
+        start = seen.new_zeros(batch_size)
+        past, last = state or (seen.new_zeros(len(self.layers), batch_size, 0, 0), torch.stack([start - 1, start], -1))
         gone = past.shape[2]
         starts = seen[..., 0] == codec.NO_NOTE
         excerpt = F.pad(starts.cumsum(1), (gone, 0))

@@ -38,6 +38,7 @@ from instrument.models.sound.spectral import (
     mel_of_spectra,
 )
 from instrument.models.sound.vocoder import MIN_STRENGTH, PRIMING_FRAMES, Synthesis
+from training.core import ranks
 from training.core.ranges import Count, NotNegative, Positive, Share
 from training.core.recipe import Recipe
 from training.data.sound.corpus import INDEX_NAME, Clip, Corpus
@@ -127,11 +128,12 @@ class VocodingTask:
         self.held = held_out(self.music, "valid", self.train.valid_clips, self.train.valid_seconds)
 
     def excerpts(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Sounds (batch, samples) whose frames lie all inside."""
+        """This process's sounds (batch, samples) of a batch; their frames lie all inside."""
         train, format = self.train, self.format
         samples = (train.context + train.frames - 1) * format.hop + format.fft
-        out = np.zeros((train.batch_size, samples), np.float32)
-        for row in out:
+        rngs = rng.spawn(train.batch_size)[ranks.share(train.batch_size)]  # of each, whoever draws the others
+        out = np.zeros((len(rngs), samples), np.float32)
+        for row, rng in zip(out, rngs, strict=True):
             kind = rng.random()
             if kind < train.synthetic_share:
                 row[:] = mixture(rng, samples, format.rate)
@@ -157,9 +159,10 @@ class VocodingTask:
         mels, places, offsets, lobes = (torch.from_numpy(a).to(self.device) for a in (log_mels, *found))
         spectra = torch.from_numpy(spectra[:, train.context - 1 :]).to(self.device)
         log_true = torch.from_numpy(magnitudes[:, train.context :]).to(self.device).clamp(min=FLOOR).log()
-        noise = torch.from_numpy(noise_spectra(rng, train.batch_size, train.frames, format)).to(self.device)
+        noise = noise_spectra(rng, train.batch_size, train.frames, format)[:, ranks.share(train.batch_size)]
+        noise = torch.from_numpy(noise).to(self.device)
 
-        x, _ = network.trunk(mels, places, network.initial(train.batch_size))
+        x, _ = network.trunk(mels, places, network.initial(len(sound)))
         x, mels, offsets, lobes = (a[:, train.context :] for a in (x, mels, offsets, lobes))
         log, hiss, *run = network.parts(x, mels, lobes)
         running, sources = torch.complex(*run) * advance(offsets, format), nearest(offsets)
@@ -236,8 +239,12 @@ def rendered(network: Any, log_mels: NDArray[np.float32]) -> Sound:
     samples, after = len(log_mels) * format.hop, -(-synthesis.latency // format.hop)
     log_mels = np.pad(log_mels, ((PRIMING_FRAMES, after), (0, 0)), constant_values=np.float32(SILENCE))
     places, offsets, lobes = Peaks(format, network.config.tonal_bins).find(log_mels)
-    parts, _ = network(*(torch.from_numpy(a)[None] for a in (log_mels, places, lobes)), network.initial(1))
-    return synthesis.push(parts[0].numpy()[PRIMING_FRAMES:], offsets[PRIMING_FRAMES:])[synthesis.latency :][:samples]
+    state = network.initial(1)
+    inputs = (torch.from_numpy(a)[None].to(state[0].device) for a in (log_mels, places, lobes))
+    parts, _ = network(*inputs, state)
+    return synthesis.push(parts[0].cpu().numpy()[PRIMING_FRAMES:], offsets[PRIMING_FRAMES:])[synthesis.latency :][
+        :samples
+    ]
 
 
 # --- the synthesis of `instrument.models.sound.vocoder`, for gradients
