@@ -88,6 +88,17 @@ def test_help_and_version(hocket):
         assert all(option in out for option in options.split()), command
 
 
+def test_a_model_travels_as_one_file(hocket, tmp_path):
+    file = tmp_path / "drums.hocket"
+    status, out, _ = hocket("models", "export", "musicvae-drums2", "--out", file)
+    assert (status, file.is_file()) == (0, True)
+    assert out.startswith(str(file))
+    status, out, _ = hocket("models", "import", file)  # it is installed: its folder is named
+    assert (status, Path(out.strip()).name) == (0, "musicvae-drums2")
+    status, _, err = hocket("models", "import", tmp_path / "no.hocket")
+    assert (status, err.strip()) == (1, f"hocket: there is no file {tmp_path / 'no.hocket'}")
+
+
 def test_models_lists_what_is_there(hocket):
     status, out, err = hocket("models", "--json")
     assert (status, err) == (0, "")

@@ -131,13 +131,14 @@ def fit(
     slug: Annotated[str | None, typer.Option(help="of the new model, which is then yours")] = None,
     threads: Annotated[int, typer.Option(min=0, help="processor threads, 0 = one a core")] = 0,
     device: Annotated[str, typer.Option(help="cpu; or cuda, cuda:1, ... for mixed precision on a GPU")] = "cpu",
+    change: Annotated[list[str] | None, typer.Option("--set", help="SECTION.SETTING=VALUE, again for more")] = None,
 ) -> None:
     """Train a model. If it is stopped, the same command resumes. With several processes: `torchrun --nproc-per-node N
     -m training fit ...`; each takes its share of every batch."""
     import dataclasses
 
     from training.fit import Run
-    from training.recipe import owned, read_recipe, tuned
+    from training.recipe import owned, read_recipe, stages, tuned, with_settings
     from training.weights import starting_weights
 
     if recipe is not None:
@@ -148,9 +149,23 @@ def fit(
         raise HocketError("give a --recipe; or --from, --slug and --data, to train a model further on your own music")
     if data is not None:
         chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
+    chosen = with_settings(chosen, change or ())
+    folder = run or Path("runs") / chosen.slug
+    if start is None and chosen.start:
+        start = str(folder.parent / chosen.start / "best.safetensors")
+    runs = stages(chosen)
+    if batches is not None and len(runs) > 1:
+        raise HocketError(f"{chosen.slug} has {len(runs)} stages, each with its own batches: leave out --batches")
+    if batches is None:
+        minutes = minutes or chosen.minutes or None
+    total = sum(stage.train.batches for stage in runs)
     with _computing_on(device, threads) as place:
-        if not Run(chosen, run or Path("runs") / chosen.slug, place, start).fit(minutes, batches):
-            raise typer.Exit(INTERRUPTED)
+        for number, stage in enumerate(runs, 1):
+            part = folder if number == len(runs) else folder / f"stage-{number}"
+            share = None if minutes is None else minutes * stage.train.batches / total
+            if not Run(stage, part, place, start).fit(share, batches):
+                raise typer.Exit(INTERRUPTED)
+            start = str(part / "best.safetensors")
 
 
 @app.command()
@@ -165,14 +180,32 @@ def search(
 ) -> None:
     """Try settings of a recipe in short runs, and print a table. Short runs on two cores differ mostly by chance."""
     from training.evaluation.card import table
-    from training.recipe import read_recipe
-    from training.search import parse_choice
+    from training.recipe import parse_choice, read_recipe
     from training.search import search as search_settings
 
     choices = [parse_choice(text) for text in vary]
     with _computing_on(device, threads) as place:
         rows = search_settings(read_recipe(recipe), choices, share, minutes, out, place)
     print("\n".join(table({row.pop("settings"): row for row in rows})))
+
+
+@app.command()
+def reproduce(
+    slug: Annotated[str, typer.Argument(help="of a recipe in training/recipes")],
+    raw: Annotated[Path, typer.Option(help="folder of raw data: midi, plans, audio/notes, audio/music")] = Path("raw"),
+    out: Annotated[Path, typer.Option(help="folder of data, runs and bundles that are made")] = Path("reproduced"),
+    font: Annotated[Path | None, typer.Option(help="sound font that renders music [the one that ships]")] = None,
+    scale: Annotated[float, typer.Option(min=1e-6, max=1, help="share of the length of all training runs")] = 1.0,
+    change: Annotated[list[str] | None, typer.Option("--set", help="SECTION.SETTING=VALUE, again for more")] = None,
+) -> None:
+    """Make a model anew as its recipe says, from raw data to its card. If it is stopped, the same command resumes."""
+    from training.reproduce import FONT
+    from training.reproduce import reproduce as make
+
+    bundle = make(
+        slug, raw, out, lambda command: app(command, standalone_mode=False), scale, change or (), font=font or FONT
+    )
+    print(f"made: {bundle}")
 
 
 @app.command()

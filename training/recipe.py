@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -15,7 +18,11 @@ from training.core.recipe import Data, Recipe
 from training.families.table import find_family
 
 T = TypeVar("T")
+Choice = tuple[str, str, list[Any]]  # section, setting, values
+
 RECIPES = Path(__file__).parent / "recipes"
+SECTIONS = ("data", "sampling", "model", "train")
+STAGED = (*SECTIONS, "seed", "minutes")  # what can differ in a stage
 SLUG = "[a-z0-9][a-z0-9-]{0,63}"  # as manifests have it
 OTHER_DATA = (("train", "notes_folder"), ("sampling", "full_rate_folder"))  # corpora besides the one given
 FINE_TUNING = {
@@ -70,7 +77,53 @@ def recipe_from(table: dict[str, Any], where: str = "recipe") -> Recipe:
         if not isinstance(section := table.get(key, {}), dict):
             raise HocketError(f"{where}: {key} = {section!r} is not allowed: write a section [{key}]")
         table[key] = _fill(cls, section, f"{where} [{key}]")
-    return _fill(Recipe, table, where)
+    recipe = _fill(Recipe, table, where)
+    stages(recipe)
+    return recipe
+
+
+def stages(recipe: Recipe) -> list[Recipe]:
+    """The recipes of its runs, one after another. HocketError if a stage has settings there are not."""
+    if not recipe.stages:
+        return [recipe]
+    base, found = recipe_table(dataclasses.replace(recipe, stages=())), []
+    for number, changes in enumerate(recipe.stages, 1):
+        table = copy.deepcopy(base)
+        for key, value in changes.items():
+            if isinstance(value, dict) != (key in SECTIONS) or key not in STAGED:
+                known = ", ".join(STAGED)
+                raise HocketError(f"{recipe.slug}, stage {number}: {key!r} cannot be changed; choose one of {known}")
+            table[key] = {**table[key], **value} if key in SECTIONS else value
+        found.append(recipe_from(table, f"{recipe.slug}, stage {number}"))
+    return found
+
+
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with settings given as "train.learning_rate=1e-3". HocketError for others."""
+    table = recipe_table(recipe)
+    for text in settings:
+        section, setting, (value, *more) = parse_choice(text)
+        if more:
+            raise HocketError(f"{text!r} gives several values: give one")
+        if section not in SECTIONS:
+            raise HocketError(f"there is no section {section!r}: choose one of {', '.join(SECTIONS)}")
+        table[section] = {**table[section], renames.setting(recipe.family, section, setting): value}
+    return recipe_from(table, f"the recipe with {' '.join(settings)}")
+
+
+def parse_choice(text: str) -> Choice:
+    """'train.learning_rate=1e-3,2e-3' -> ("train", "learning_rate", [1e-3, 2e-3]). HocketError for any other text."""
+    name, given, values = text.partition("=")
+    section, _, setting = name.strip().partition(".")
+    try:
+        found = tomllib.loads(f"values = [{values}]")["values"]
+    except tomllib.TOMLDecodeError:
+        found = []
+    if not given or not setting or not found:
+        raise HocketError(
+            f"{text!r} is no choice of settings: give one as train.learning_rate=1e-3,2e-3, strings in quotes"
+        )
+    return section, setting, found
 
 
 def owned(recipe: Recipe, slug: str) -> Recipe:
@@ -103,3 +156,20 @@ def tuned(parent: dict[str, Any], slug: str) -> Recipe:
 def recipe_table(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain tables, to be kept in a checkpoint."""
     return dataclasses.asdict(recipe)
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as TOML, with all its settings: what `read_recipe` reads."""
+    table = recipe_table(recipe)
+    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if key not in SECTIONS]
+    for section in SECTIONS:
+        lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in table[section].items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)  # strings, numbers and booleans are written alike

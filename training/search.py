@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -18,26 +17,9 @@ from instrument.errors import HocketError
 from training.core import renames
 from training.core.recipe import Recipe
 from training.fit import Run
-from training.recipe import recipe_from, recipe_table
+from training.recipe import Choice, recipe_from, recipe_table
 
 INDEX = "index.json"  # of MIDI and of sound
-
-Choice = tuple[str, str, list[Any]]  # section, setting, values
-
-
-def parse_choice(text: str) -> Choice:
-    """'train.learning_rate=1e-3,2e-3' -> ("train", "learning_rate", [1e-3, 2e-3]). HocketError for any other text."""
-    name, given, values = text.partition("=")
-    section, _, setting = name.strip().partition(".")
-    try:
-        found = tomllib.loads(f"values = [{values}]")["values"]
-    except tomllib.TOMLDecodeError:
-        found = []
-    if not given or not setting or not found:
-        raise HocketError(
-            f"{text!r} is no choice of settings: give one as train.learning_rate=1e-3,2e-3, strings in quotes"
-        )
-    return section, setting, found
 
 
 def varied(recipe: Recipe, choices: Sequence[Choice]) -> Iterator[tuple[str, Recipe]]:

@@ -191,11 +191,37 @@ def render(
         raise HocketError(f"the take differs from its recording: {'; '.join(report['differences'])}")
 
 
-@app.command()
-def models(as_json: Json = False) -> None:
-    """List the installed models."""
+models_app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app.add_typer(models_app, name="models")
+
+
+@models_app.command("export")
+def export_model(
+    slug: Annotated[str, typer.Argument(help="Of an installed model.")],
+    out: Annotated[Path | None, typer.Option(help="File to write [SLUG.hocket].")] = None,
+) -> None:
+    """Write a model to one file, with its card and licence, to give to others."""
+    from instrument.models.sharing import export_model as export
+
+    written = export(slug, out)
+    typer.echo(f"{written}: {written.stat().st_size / 2**20:.1f} MiB")
+
+
+@models_app.command("import")
+def import_model(file: Annotated[Path, typer.Argument(help="Written by `hocket models export`.")]) -> None:
+    """Install a model from a file, after checking it as any unknown one."""
+    from instrument.models.sharing import import_model as install
+
+    typer.echo(install(file))
+
+
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """List the installed models; or export one to a file, or import one."""
     from instrument.models.catalog import list_models
 
+    if context.invoked_subcommand is not None:
+        return
     rows = []
     for entry in list_models():
         manifest = entry.manifest

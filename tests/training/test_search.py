@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from instrument.errors import HocketError
 from training.cli import app
 from training.data.notes.shards import Shards
-from training.search import parse_choice, search, thinned, varied
+from training.recipe import parse_choice
+from training.search import search, thinned, varied
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.core.ranges import Seed
+from training.core.ranges import NotNegative, Seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,14 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All settings of a training run. sampling, train: `Sampling` and `Train` of the family's task;
-    model: its `Config`."""
+    """How a model is made from raw data. sampling, train: `Sampling` and `Train` of the family's task; model: its
+    `Config`.
+
+    prepare: commands of `python -m training` that make its data, {raw} being the folder of raw data; start: slug of the
+    recipe whose result it begins with, "" for none; minutes: of a run, from which its batches are planned at the
+    start, 0 for `train.batches`; stages: runs one after another, each from the best checkpoint of the one before, with
+    the settings that differ in it: a table for each section, `seed`, `minutes`; none: one run.
+    """
 
     slug: str
     name: str
@@ -31,3 +37,7 @@ class Recipe:
     sampling: Any = None
     model: Any = None
     train: Any = None
+    prepare: tuple[str, ...] = ()
+    start: str = ""
+    minutes: NotNegative = 0.0
+    stages: tuple[dict[str, Any], ...] = ()
