@@ -7,16 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from instrument.errors import HocketError
-from instrument.models.bundle import Bundle
+from training.evaluating import evaluate
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as of a shell
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+app.command()(evaluate)
 
 
 @app.callback()
@@ -172,6 +175,7 @@ def fit(
 def search(
     recipe: Annotated[Path, typer.Option(help="the recipe whose settings are varied")],
     vary: Annotated[list[str], typer.Option(help="settings to try, as train.learning_rate=1e-3,2e-3; again for more")],
+    data: Annotated[Path | None, typer.Option(help="what `prepare` made, instead of the recipe's")] = None,
     share: Annotated[float, typer.Option(min=0.01, max=1, help="of the training data that is used")] = 0.1,
     minutes: Annotated[float, typer.Option(min=0, help="of training a variant")] = 5.0,
     out: Annotated[Path, typer.Option(help="folder of the runs")] = Path("runs/search"),
@@ -179,14 +183,27 @@ def search(
     device: Annotated[str, typer.Option(help="cpu; or cuda, cuda:1, ... for mixed precision on a GPU")] = "cpu",
 ) -> None:
     """Try settings of a recipe in short runs, and print a table. Short runs on two cores differ mostly by chance."""
+    import dataclasses
+
     from training.evaluation.card import table
     from training.recipe import parse_choice, read_recipe
     from training.search import search as search_settings
 
-    choices = [parse_choice(text) for text in vary]
+    choices, chosen = [parse_choice(text) for text in vary], read_recipe(recipe)
+    if data is not None:
+        chosen = dataclasses.replace(chosen, data=dataclasses.replace(chosen.data, folder=str(data)))
     with _computing_on(device, threads) as place:
-        rows = search_settings(read_recipe(recipe), choices, share, minutes, out, place)
+        rows = search_settings(chosen, choices, share, minutes, out, place)
     print("\n".join(table({row.pop("settings"): row for row in rows})))
+
+
+@app.command()
+def compare(runs: Annotated[list[Path], typer.Argument(help="folders of runs")]) -> None:
+    """Print runs side by side: best validations, and the settings in which they differ."""
+    from training.compare import compare as side_by_side
+    from training.evaluation.card import table
+
+    print("\n".join(table(side_by_side(runs))))
 
 
 @app.command()
@@ -252,147 +269,6 @@ def prime(
     print(f"{opened.folder}: bundle {manifest.bundle_hash[:12]}")
 
 
-@app.command()
-def evaluate(
-    bundle: Annotated[str, typer.Option(help="slug or folder")] = "lstm-band",
-    data: Annotated[
-        Path | None, typer.Option(help="what `prepare` made [data/midi, data/plans, data/stream, data/notes]")
-    ] = None,
-    midi: Annotated[Path | None, typer.Option(help="a folder of .mid files to compare with, instead of --data")] = None,
-    split: Annotated[str, typer.Option(help="train, valid or test")] = "test",
-    pieces: Annotated[
-        int | None, typer.Option(min=2, max=512, help="of each genre to generate and compare [16]; or clips, or notes")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, max=64, help="long runs of each genre [1]; with --bands, renders of each [3]")
-    ] = None,
-    run: Annotated[Path | None, typer.Option(help="folder of the training run, for its loss curve")] = None,
-    card: Annotated[bool, typer.Option(help="write CARD.md, docs/models.md, and pictures and examples")] = False,
-    out: Annotated[Path | None, typer.Option(help="folder of pictures [artifacts/SLUG, or docs/models/SLUG]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print all figures as JSON")] = False,
-    flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor, to compare")] = None,
-    notes: Annotated[Path | None, typer.Option(help="of a vocoder: notes for its pitch [data/notes-full]")] = None,
-    bands: Annotated[bool, typer.Option("--bands", help="measure whole bands as rendered, and nothing else")] = False,
-    seconds: Annotated[float, typer.Option(min=30, max=180, help="with --bands: length of a render")] = 180.0,
-    renders: Annotated[Path | None, typer.Option(help="with --bands: folder of renders to keep and use again")] = None,
-    baseline: Annotated[Path | None, typer.Option(help="with --bands: bands.json of an earlier run")] = None,
-) -> None:
-    """Measure a bundle. Note models: likelihood, similarity to held-out pieces, key lock, long runs, copied runs.
-    Phrase models: reconstruction and the same. Sound models: similarity to real sound. Plan models: chords and sections
-    ahead of time. With --bands: all genres and factory patches as `hocket render` plays them, against bounds of real
-    pieces. It takes some minutes."""
-    import json
-
-    import torch
-    from rich.console import Console
-
-    from instrument.models.notes.musicvae import shape_of
-    from training.evaluation.notes import evaluate as evaluation
-    from training.evaluation.overview import write_overview
-    from training.evaluation.report import print_tables
-    from training.families.table import find_family
-
-    torch.set_num_threads(1)
-    opened = evaluation.find_bundle(bundle)
-    family = find_family(opened.manifest.family)
-    if bands:
-        _evaluate_bands(opened, seconds, seeds or 3, renders, baseline, card, out, as_json)
-        return
-    if family.kind == "plan":
-        _evaluate_plan(opened, data, split, pieces, card, out, as_json)
-        return
-    if not family.makes_notes:
-        _evaluate_sound(opened, data, split, pieces, notes, card, out, as_json)
-        return
-    data = data or Path("data/midi")
-    shape = shape_of(opened.manifest) if family.kind == "phrases" else None
-    with evaluation.held_out(data, midi, split, shape) as held:
-        other = evaluation.find_bundle(flat) if flat else None
-        done = evaluation.evaluate(opened, held, pieces or evaluation.PIECES, range(1, (seeds or 1) + 1), other)
-    folder = out or Path("docs/models" if card else "artifacts") / done.manifest.slug
-    pictures = evaluation.show(done, folder, run)
-    if card:
-        evaluation.write_cards(done, pictures, folder)
-        if out is None:
-            write_overview(folder.parent)
-    if as_json:
-        print(json.dumps(done.figures, indent=1))
-    else:
-        print_tables(done.figures, Console())
-    for name, path in pictures.items():
-        print(f"{name}: {path}", file=sys.stderr)
-
-
-def _evaluate_plan(
-    bundle: Bundle, data: Path | None, split: str, pieces: int | None, card: bool, out: Path | None, as_json: bool
-) -> None:
-    import json
-
-    from training.evaluation.overview import write_overview
-    from training.evaluation.plans import command as evaluation
-
-    done = evaluation.evaluate_plan(bundle, data, split, pieces)
-    if card:
-        folder = out or Path("docs/models") / bundle.manifest.slug
-        evaluation.write_cards(done, folder)
-        if out is None:
-            write_overview(folder.parent)
-    if as_json:
-        print(json.dumps(done.figures, indent=1))
-    else:
-        _print_sections(evaluation.sections(done.figures))
-
-
-def _evaluate_sound(
-    bundle: Bundle,
-    data: Path | None,
-    split: str,
-    pieces: int | None,
-    notes: Path | None,
-    card: bool,
-    out: Path | None,
-    as_json: bool,
-) -> None:
-    import json
-
-    from training.evaluation.overview import write_overview
-    from training.evaluation.sound import command as evaluation
-
-    done = evaluation.evaluate_sound(bundle, data, split, pieces, notes)
-    folder = out or Path("docs/models" if card else "artifacts") / bundle.manifest.slug
-    pictures = evaluation.show(done, folder)
-    if card:
-        evaluation.write_cards(done, bundle.folder, pictures, folder)
-        if out is None:
-            write_overview(folder.parent)
-    if as_json:
-        print(json.dumps(done.figures, indent=1))
-    else:
-        _print_sections(evaluation.sections(done.figures))
-    for name, path in pictures.items():
-        print(f"{name}: {path}", file=sys.stderr)
-
-
-def _evaluate_bands(
-    bundle: Bundle,
-    seconds: float,
-    seeds: int,
-    renders: Path | None,
-    baseline: Path | None,
-    card: bool,
-    out: Path | None,
-    as_json: bool,
-) -> None:
-    from training.evaluation.bands import command
-
-    folder = out or Path("artifacts/bands")
-    results, page = command.evaluate_bands(bundle, seconds, range(1, seeds + 1), renders, baseline)
-    written = command.write(results, page, folder, Path("docs") if card else None)
-    print((folder / command.RESULTS).read_text(encoding="utf-8") if as_json else page)
-    for path in written:
-        print(path, file=sys.stderr)
-
-
 def _rate_of(recipe: Path) -> int:
     """HocketError if it is not a recipe of sound."""
     from training.families.table import find_family
@@ -429,15 +305,6 @@ def _computing_on(device: str, threads: int) -> Iterator[str]:
         yield device
     finally:
         ranks.leave()
-
-
-def _print_sections(sections: dict[str, list[Any]]) -> None:
-    from training.evaluation.card import table
-
-    for title, blocks in sections.items():
-        print(f"## {title}\n")
-        for block in blocks:
-            print("\n".join([*([block] if isinstance(block, str) else table(block)), ""]))
 
 
 def main() -> None:

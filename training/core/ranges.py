@@ -22,7 +22,13 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, lt=2**31)]
 
 BOUNDS = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
-PLAIN = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false", dict[str, Any]: "a table"}
+PLAIN = {
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    bool: "true or false",
+    dict[str, Any]: "a table",
+}
 
 
 def checked(value: Any, kind: Any) -> Any:

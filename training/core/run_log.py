@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from instrument.errors import HocketError
 from training.core import ranks
 
-NAME = "log.jsonl"
+LOG = "log.jsonl"
 
 
 class RunLog:
@@ -45,11 +46,19 @@ class RunLog:
         if not self.writes:
             return
         line = {"batch": batch, "minutes": round(seconds / 60, 2), kind: values, **facts}
-        with (self.folder / NAME).open("a", encoding="utf-8") as file:
+        with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, batch)
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log. HocketError if there is none."""
+    try:
+        return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise HocketError(f"{folder} holds no run's {LOG} ({error}): give a folder that `fit` made") from error
 
 
 def duration(seconds: float) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -15,6 +15,7 @@ from instrument.music.codec import FIELDS
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT
 from training.core import renames
+from training.core.run_log import LOG, read_log
 from training.evaluation.notes.features import bar_ticks
 
 matplotlib.use("agg")
@@ -52,19 +53,17 @@ def piano_rolls(path: Path, rows: Sequence[tuple[str, Piece, Piece]]) -> None:
 def loss_curve(path: Path, run: Path) -> None:
     """Write the curves of a run: nats a note while training, by field on the validation split, by batch; of a run on
     phrases, the share of steps that are reconstructed. HocketError if the folder holds no run."""
-    try:
-        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise HocketError(f"{run} holds no run's log.jsonl ({error}): give a folder that `fit` made") from error
+    every = read_log(run)
+    lines = [line for line in every if "valid" in line]
     if not lines:
-        raise HocketError(f"{run / 'log.jsonl'} is empty: train longer")
+        raise HocketError(f"{run / LOG} has no validation: train longer")
     figure, axis = plt.subplots(figsize=(7.5, 4))
     batches, found = [line["batch"] for line in lines], [renames.fields(line["valid"]) for line in lines]
     curves = list(found[0])
     if phrases := "teacher_forced" in curves:
         curves = [name for name in curves if name != "bits"]
     else:
-        if trained := _trained(run):
+        if trained := _trained(every):
             axis.plot(*zip(*trained, strict=True), color="#bbbbbb", linewidth=1, label="training, own codec")
         axis.plot(batches, [sum(line.values()) for line in found], "k.-", label="validation, yardstick")
     for field in curves:
@@ -78,18 +77,11 @@ def loss_curve(path: Path, run: Path) -> None:
     save_small(figure, path)
 
 
-def _trained(run: Path) -> list[tuple[int, float]]:
-    """(batch, nats a note) of the training curve as TensorBoard has it, the sum of the fields: what is learnt from a
-    teacher's guesses is no likelihood. Of a batch logged twice, the last."""
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-
-    found: dict[int, dict[str, float]] = {}
-    for path in sorted(run.glob("events.out.tfevents.*")):
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                if value.tag.removeprefix("train/") in FIELDS:
-                    found.setdefault(event.step, {})[value.tag] = float(value.tensor.float_val[0])
-    return sorted((batch, sum(fields.values())) for batch, fields in found.items())
+def _trained(lines: list[dict[str, Any]]) -> list[tuple[int, float]]:
+    """(batch, nats a note) of the training curve, the sum of the fields: what is learnt from a teacher's guesses is no
+    likelihood. Of a batch logged twice, the last."""
+    found = {line["batch"]: line["train"] for line in lines if "train" in line}
+    return sorted((batch, sum(fields[name] for name in FIELDS if name in fields)) for batch, fields in found.items())
 
 
 def _roll(axis: Axes, piece: Piece) -> None:
