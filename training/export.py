@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from training.fit import load_network
 from training.recipe import renamed
 
 PARITY = 1e-4
+LIBRARIES = ("torch", "onnxruntime", "onnxruntime-gpu")  # of the latter two, one is installed
 GOLDEN_TOLERANCE = 5e-3
 SMALLER = {"int8": graphs.int8, "stored8": graphs.stored8, "fp16": graphs.fp16}
 
@@ -66,6 +68,7 @@ def export(checkpoint: Path, out: Path | None = None, slug: str = "", force: boo
             facts["recipe"],
             metrics,
             tuple(facts.get("ancestry", [])),
+            {name: metadata.version(name) for name in LIBRARIES if _is_installed(name)},
         )
         manifest = Manifest(
             manifest_version=VERSION,
@@ -125,6 +128,14 @@ def _check_place(recipe: Recipe, folder: Path, force: bool) -> None:
         raise HocketError(f"{recipe.slug} is a model that ships with Hocket: give yours another name with --slug")
     if folder.exists() and not force:
         raise HocketError(f"{folder} is there already: give another --slug or --out, or replace it with --force")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str:

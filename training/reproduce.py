@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ def _train(recipe: Recipe, run: Command) -> None:
 def _measure(recipe: Recipe, run: Command, small: bool) -> None:
     """Export, prime and evaluate, in the present folder."""
     bundle, data = f"models/{recipe.slug}", recipe.data.folder
+    shutil.rmtree(bundle, ignore_errors=True)  # of an earlier call
     _say_and_run(run, ["export", "--checkpoint", f"runs/{recipe.slug}/best.safetensors", "--out", "models"])
     few = ["--pieces", str(2 * PIECES)] if small else []
     if FAMILIES[recipe.family].makes_notes:

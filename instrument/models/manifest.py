@@ -121,7 +121,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Provenance(msgspec.Struct, frozen=True):
     """The origin of a model: data (hash and datasets), commit, seed, minutes of training, recipe, metrics; ancestry:
-    the same of the models that its training started from, the first one first."""
+    the same of the models that its training started from, the first one first; versions: of the libraries that made
+    it, torch and onnxruntime."""
 
     data_hash: str = ""
     datasets: dict[str, str] = {}  # name -> licences
@@ -131,6 +132,7 @@ class Provenance(msgspec.Struct, frozen=True):
     recipe: dict[str, object] = {}
     metrics: dict[str, object] = {}
     ancestry: tuple[dict[str, object], ...] = ()
+    versions: dict[str, str] = {}
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,9 +24,10 @@ class Recipe:
     `Config`.
 
     prepare: commands of `python -m training` that make its data, {raw} being the folder of raw data; start: slug of the
-    recipe whose result it begins with, "" for none; minutes: of a run, from which its batches are planned at the
-    start, 0 for `train.batches`; stages: runs one after another, each from the best checkpoint of the one before, with
-    the settings that differ in it: a table for each section, `seed`, `minutes`; none: one run.
+    recipe whose result it begins with, "" for none; minutes: of a run, from which its batches are planned at the start,
+    0 for `train.batches`; remark: a sentence for the bundle's card; stages: runs one after another, each from the best
+    checkpoint of the one before, with the settings that differ in it: a table for each section, `seed`, `minutes`;
+    none: one run.
     """
 
     slug: str
@@ -40,4 +41,5 @@ class Recipe:
     prepare: tuple[str, ...] = ()
     start: str = ""
     minutes: NotNegative = 0.0
+    remark: str = ""
     stages: tuple[dict[str, Any], ...] = ()

@@ -44,8 +44,9 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         "## Training",
         "",
         f"{made.minutes:g} minutes of training{begun}, seed {made.seed}, data `{made.data_hash[:16]}`, "
-        f"commit `{made.commit[:12]}`.",
+        f"commit `{made.commit[:12]}`{_made_with(manifest)}.",
         "",
+        *([remark, ""] if (remark := str(made.recipe.get("remark", ""))) else []),
         *table({k: {"": v} for k, v in made.metrics.items()}),
         "",
     ]
@@ -55,6 +56,10 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
             lines += [*([block] if isinstance(block, str) else table(block)), ""]
     lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
     (folder / "CARD.md").write_text("\n".join(lines))
+
+
+def _made_with(manifest: Manifest) -> str:
+    return "".join(f", {name} {version}" for name, version in manifest.provenance.versions.items())
 
 
 def _offered(manifest: Manifest) -> list[str]:

@@ -18,7 +18,7 @@ from training.core.run_log import read_log
 from training.fit import Run
 from training.recipe import read_recipe
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SMOKE = ROOT / "training" / "recipes" / "lstm-smoke.toml"
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]

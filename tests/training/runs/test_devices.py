@@ -15,13 +15,13 @@ import torch
 
 from tests.support.sound.corpus import make_note_corpus, make_stream_corpus
 from tests.training.plan_corpus import small_recipe
-from tests.training.separate_device import separate_device
+from tests.training.runs.separate_device import separate_device
 from training.core.recipe import Recipe
 from training.families.table import FAMILIES
 from training.fit import Run
 from training.recipe import read_recipe
 
-RECIPES = Path(__file__).parents[2] / "training" / "recipes"
+RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 SMALL_STREAM = {"widths": (12, 10, 8, 8), "components": 12, "codebooks": 3, "codebook_size": 12, "style": 4}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
