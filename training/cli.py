@@ -207,6 +207,18 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="folders of runs")])
 
 
 @app.command()
+def bench(
+    batches: Annotated[int, typer.Option(min=2, max=1000, help="of each that are measured")] = 8,
+) -> None:
+    """Measure the speed of training in one thread, against plain PyTorch loops of the same size."""
+    from training.bench.speed import bench as measure
+    from training.evaluation.card import table
+
+    for name, row in measure(batches).items():
+        print("\n".join(table({name: row})), end="\n\n")
+
+
+@app.command()
 def reproduce(
     slug: Annotated[str, typer.Argument(help="of a recipe in training/recipes")],
     raw: Annotated[Path, typer.Option(help="folder of raw data: midi, plans, audio/notes, audio/music")] = Path("raw"),

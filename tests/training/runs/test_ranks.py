@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import subprocess
@@ -53,7 +52,6 @@ def test_two_processes_train_as_one_and_one_goes_on_where_they_stopped(data, tmp
     assert done.returncode == 0, done.stderr[-2000:]
     recipe = read_recipe(path)
     Run(recipe, tmp_path / "one").fit()
-    longer = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, batches=10))
     for phase in ("the same", "continued by one process"):
         (one, one_facts), (two, two_facts) = (
             checkpoint.load(tmp_path / name / "last.safetensors") for name in ("one", "two")
@@ -65,7 +63,7 @@ def test_two_processes_train_as_one_and_one_goes_on_where_they_stopped(data, tmp
             torch.testing.assert_close(two[name], value, atol=2e-4, rtol=1e-3, msg=f"{phase}: {name}")
         if phase == "the same":
             for name in ("one", "two"):
-                Run(longer, tmp_path / name).fit()
+                Run(recipe, tmp_path / name).fit(batches=10)
     assert done.stdout.count("valid  batch") == 1  # one process prints, and writes the log
     validated = [line for line in read_log(tmp_path / "two") if "valid" in line]
     assert len(validated) == 2

@@ -1,0 +1,1 @@
+"""`python -m training bench`: speed of training, against plain PyTorch loops of the same size."""
