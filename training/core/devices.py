@@ -10,10 +10,14 @@ from torch import nn
 
 from instrument.errors import HocketError
 
+KINDS = ("cpu", "cuda", "mps")
+
 
 def check_device(name: str) -> str:
     """The name of a device. HocketError if PyTorch does not know it, or this machine has none such."""
     try:
+        if torch.device(name).type not in KINDS:
+            raise RuntimeError("it is of another kind")
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

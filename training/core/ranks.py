@@ -34,7 +34,7 @@ def join(device: str) -> str:
         if place.index >= there:
             raise HocketError(f"there is no device {place}: this machine has {there} GPUs that PyTorch can use")
         torch.cuda.set_device(place)
-    if "WORLD_SIZE" in os.environ and not dist.is_initialized():
+    if dist.is_torchelastic_launched() and not dist.is_initialized():
         dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
     return str(place)
 

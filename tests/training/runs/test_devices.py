@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from instrument.errors import HocketError
 from tests.support.sound.corpus import make_note_corpus, make_stream_corpus
 from tests.training.plan_corpus import small_recipe
 from tests.training.runs.separate_device import separate_device
+from training.core.devices import check_device
 from training.core.recipe import Recipe
 from training.families.table import FAMILIES
 from training.fit import Run
@@ -24,7 +26,7 @@ from training.recipe import read_recipe
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
 SMALL_STREAM = {"widths": (12, 10, 8, 8), "components": 12, "codebooks": 3, "codebook_size": 12, "style": 4}
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -116,6 +118,12 @@ def test_a_family_trains_and_resumes_on_a_device_as_on_the_processor(
     if device != "cuda":  # a GPU draws other numbers
         assert losses[1] == pytest.approx(losses[0], rel=1e-3)
         assert scores[1] == pytest.approx(scores[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["cuda:77", "gpu", "meta", "cpu:x"])
+def test_a_device_that_is_not_there_is_one_line(name):
+    with pytest.raises(HocketError, match=f"device '{name}' cannot be used"):
+        check_device(name)
 
 
 def test_the_stand_in_refuses_what_cuda_refuses():

@@ -20,7 +20,7 @@ from training.recipe import read_recipe
 ROOT = Path(__file__).parents[3]
 SMOKE = ROOT / "training" / "recipes" / "lstm-smoke.toml"
 
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(600)]
 
 
 def exact_recipe(folder: Path, data: Path) -> Path:
@@ -41,7 +41,7 @@ def fit_in_two(recipe: Path, run: Path) -> subprocess.CompletedProcess:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
 
