@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrument.errors import HocketError
@@ -48,6 +48,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 # --- the schedule
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000), st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 9000)), max_size=4))
 def test_progress_never_jumps_nor_falls_however_often_the_end_is_moved(batches, changes):
     schedule = Schedule.of(batches)

@@ -37,7 +37,10 @@ def formerly(recipe: dict) -> dict:
 
 @pytest.mark.parametrize("path", FORMER, ids=lambda p: p.stem)
 def test_former_recipes_say_the_same(path):
-    assert read_recipe(path) == read_recipe(RECIPES / path.name)
+    """All settings: the chain of runs, and a slug of its own for the critic's, came later."""
+    now = read_recipe(RECIPES / path.name)
+    later = {name: getattr(now, name) for name in ("slug", "name", "prepare", "start", "minutes", "remark", "stages")}
+    assert dataclasses.replace(read_recipe(path), **later) == now
 
 
 @pytest.mark.parametrize("family", FAMILIES)
