@@ -111,7 +111,7 @@ def test_sounds_go_and_those_behind_move_up(qtbot: QtBot, window: Window, engine
     qtbot.mouseClick(window.players.strips[1].remove, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not window.players.strips, timeout=PATIENCE_MS)
     assert not window.players.strip_row.isVisible()
-    assert window.minimumHeight() == theme.px(600)
+    assert window.minimumHeight() == theme.px(640)
 
 
 def test_a_sound_that_is_refused_is_explained_and_can_be_tried_again(
@@ -184,7 +184,7 @@ def test_all_fits_at_the_least_size(qtbot: QtBot, window: Window, zoom: float) -
             window._zoom(1)
         strip = add(qtbot, window, "Glass")
         window.resize(1, 1)
-        assert window.height() <= theme.px(600 + STRIP_HEIGHT)
+        assert window.height() <= theme.px(640 + STRIP_HEIGHT)
         qtbot.waitUntil(lambda: strip.height() > 0 and strip.isVisible(), timeout=PATIENCE_MS)
         shelf = window.players.strip_row
         assert strip.height() >= strip.minimumSizeHint().height()
