@@ -1,9 +1,10 @@
-"""Loudness against the values of ITU-R BS.1770 and EBU Tech 3341."""
+"""Loudness against the values of ITU-R BS.1770 and EBU Tech 3341; the levels of the factory patches, as a trial."""
 
 import numpy as np
 import pytest
 
 from instrument.errors import HocketError
+from training.evaluation.levels import TARGET, TOLERANCE, factory_patches, measure_patch
 from training.measures.loudness import RATE, loudness, width
 
 
@@ -45,3 +46,9 @@ def test_width_is_that_of_sides_against_the_middle():
     assert width(sine(1000, -20, 1)) == -np.inf
     assert width(sine(1000, -20, 1, (1, 0))) == pytest.approx(0, abs=0.01)
     assert width(sine(1000, -20, 1, (1, 0.5))) == pytest.approx(20 * np.log10(0.5 / 1.5), abs=0.01)
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("name", factory_patches())
+def test_the_factory_patches_are_equally_loud(name):
+    assert measure_patch(name).loudness == pytest.approx(TARGET, abs=TOLERANCE), "python -m training levels --adjust"
