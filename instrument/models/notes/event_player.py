@@ -360,7 +360,7 @@ class EventPlayer:
             return None
         guide = self._guide
         if guide is None or guide.plan is not ask.plan or guide.harmony != ask.harmony:
-            guide = self._guide = PlanGuidance(ask.plan, ask.harmony)
+            guide = self._guide = PlanGuidance(ask.plan, ask.harmony, self.follows_plan)
         return guide
 
     def _rows(self, ask: Ask, tick: int) -> NDArray[np.bool_]:

@@ -26,6 +26,7 @@ _BASS_CHANGE, _BASS_ELSE = (0.0, 6.0, 8.0), (0.0, 2.0, 3.0)
 FIFTH = 0.5  # share of the root's logits that the fifth gets in the bass at a change
 
 EXACT = 0.99  # a recall this close is copied
+LEARNED = 0.2  # share of the melody's logits where the network has learnt to follow
 COPIED = 60.0  # logits that make it so
 RHYTHM, PITCH = 12.0, 5.0  # logits for the onsets and the pitches of a recalled bar, times its closeness
 LOOK_AHEAD = 2  # bars in which the next recalled note is looked for
@@ -52,11 +53,12 @@ class Expected(NamedTuple):
 
 
 class PlanGuidance:
-    """A plan, as the guide of one player."""
+    """A plan, as the guide of one player. learned: its network has learnt to follow a plan by itself."""
 
-    def __init__(self, plan: Plan, harmony: float) -> None:
+    def __init__(self, plan: Plan, harmony: float, learned: bool = False) -> None:
         self.plan = plan
         self.harmony = harmony
+        self._melody = LEARNED if learned else 1.0
 
     def allowed(self, tick: int) -> NDArray[np.bool_] | None:
         """(12,) the pitch classes of the chord, which may sound whatever the scale; None where the harmony is free."""
@@ -89,7 +91,7 @@ class PlanGuidance:
             melody = part == Part.MELODY
             strengths = (_MELODY_STRONG if strong else _MELODY_WEAK) if melody else None
             strengths = strengths or (_CHORDS_STRONG if strong else _CHORDS_WEAK)
-            bias[list(chord.tones)] = self._at(strengths)
+            bias[list(chord.tones)] = self._at(strengths) * (self._melody if melody else 1.0)
         rows = np.zeros(ROWS, np.float32)
         rows[:DRUM_ROW] = bias[np.arange(DRUM_ROW) % 12]
         return rows

@@ -200,6 +200,7 @@ def test_windows_of_no_genre_are_of_all(shards):
 
 class Uniform:
     genres = 2
+    follows_plan = False
 
     def initial(self, lanes):
         return None

@@ -1,7 +1,8 @@
 """The chord changes of prepared pieces, kept beside their shards, for players that learn to follow a plan.
 
-`chords.npz` of a prepared folder holds `starts` (pieces + 1,) and `changes` (m, 4) int32: tick, root (-1: no chord),
-index in `QUALITIES`, bass. The changes of piece i of the index are rows starts[i] .. starts[i + 1].
+`chords.npz` of a prepared folder holds `places` (pieces, 2), the shard of each piece and its first row there, `starts`
+(pieces + 1,) and `changes` (m, 4) int32: tick, root (-1: no chord), index in `QUALITIES`, bass. The changes of piece i
+are rows starts[i] .. starts[i + 1].
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,20 +38,23 @@ class PieceChords:
     def __init__(self, shards: Shards) -> None:
         """HocketError if the file does not belong to these shards."""
         path = shards.folder / NAME
-        self._starts: NDArray[np.int64] = np.zeros(len(shards.pieces) + 1, np.int64)
+        self._rows: dict[tuple[int, int], slice] = {}
         self._changes = NO_CHANGES
-        if path.exists():
-            with np.load(path, allow_pickle=False) as kept:
-                starts, self._changes = kept["starts"], kept["changes"]
-            if len(starts) != len(self._starts) or starts[-1] != len(self._changes):
-                raise HocketError(f"{path} belongs to other pieces: delete it and prepare the folder again")
-            self._starts = starts
-        self._numbers = {(p.shard, p.start): i for i, p in enumerate(shards.pieces)}
+        if not path.exists():
+            return
+        with np.load(path, allow_pickle=False) as kept:
+            places, starts, self._changes = kept["places"].tolist(), kept["starts"].tolist(), kept["changes"]
+        self._rows = {(shard, row): slice(*rows) for (shard, row), rows in zip(places, pairwise(starts), strict=True)}
+        if starts[-1] != len(self._changes) or not self._rows.keys() >= {_place(p) for p in shards.pieces}:
+            raise HocketError(f"{path} belongs to other pieces: delete it and prepare the folder again")
 
     def of(self, info: PieceInfo) -> Changes:
         """The changes (n, 4) of a piece, in order."""
-        number = self._numbers[info.shard, info.start]
-        return self._changes[self._starts[number] : self._starts[number + 1]]
+        return self._changes[self._rows.get(_place(info), slice(0))]
+
+
+def _place(info: PieceInfo) -> tuple[int, int]:
+    return info.shard, info.start
 
 
 def write(shards: Shards, jobs: int = 0) -> None:
@@ -65,8 +70,9 @@ def write(shards: Shards, jobs: int = 0) -> None:
             found = [rows for group in pool.map(_of_batch, folders, groups) for rows in group]
     starts = np.cumsum([0, *map(len, found)])
     changes = np.concatenate(found) if found else NO_CHANGES
+    places = np.array([_place(info) for info in shards.pieces], np.int64).reshape(-1, 2)
     partial = shards.folder / f"{NAME}.partial.npz"
-    np.savez_compressed(partial, starts=starts, changes=changes)
+    np.savez_compressed(partial, places=places, starts=starts, changes=changes)
     partial.replace(shards.folder / NAME)
 
 
