@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
 from instrument.cli.service import ALIVE, READY, STOPPING, notify
-from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.client import ANOTHER_RUNS, EngineClient
 from instrument.engine.ipc.messages import (
     AnyCommand,
     Bye,
@@ -30,7 +31,7 @@ from instrument.errors import HocketError
 LINGER_S = 3  # seconds that the engine plays on after this process was killed
 END_S = 12.0  # timeout for the engine to end
 SIGN_S = 1.0  # between two signs of life to a service manager
-RESTARTS = 3  # most restarts of an engine that dies
+RESTARTS, RESTARTS_WITHIN_S = 3, 60.0  # most restarts of an engine that dies, within a time; as in the window
 # Options of the first engine only: one that is started again finds newer values in its autosave.
 ONLY_AT_FIRST_START = ("model", "patch", "record", "midi-offset")
 
@@ -75,6 +76,7 @@ class _Headless:
         self._ours = self._client.process is not None
         self._playing = False
         self._next_sign = 0.0
+        self._lost = False  # it died, and was given up
         if not self._ours:
             _apply(self._client, options)
         self._client.ask(Play())
@@ -82,10 +84,10 @@ class _Headless:
     def listen(self, seconds: float | None) -> None:
         """Print states until `seconds` are over or the engine ends. An engine that dies is started again.
 
-        Raises HocketError if it dies more than `RESTARTS` times.
+        Raises HocketError if it dies more than `RESTARTS` times within `RESTARTS_WITHIN_S`.
         """
         ends = float("inf") if seconds is None else time.monotonic() + seconds
-        restarts = 0
+        restarts: deque[float] = deque(maxlen=RESTARTS)
         while (left := ends - time.monotonic()) > 0:
             self._client.wait(min(left, 0.5))
             for report in self._client.poll():
@@ -95,9 +97,12 @@ class _Headless:
                     _print(f"the engine has ended: {report.reason}")
                     return
             if not self._client.alive:
-                restarts += 1
-                if restarts > RESTARTS:
-                    raise HocketError(f"the engine died {restarts} times: `hocket doctor` shows the end of its log")
+                now = time.monotonic()
+                if len(restarts) == RESTARTS and now - restarts[0] < RESTARTS_WITHIN_S:
+                    self._lost = True
+                    times = f"{RESTARTS + 1} times within a minute"
+                    raise HocketError(f"the engine died {times}: `hocket doctor` shows the end of its log")
+                restarts.append(now)
                 _print("the engine died; starting it again")
                 again = {name: value for name, value in self._options.items() if name not in ONLY_AT_FIRST_START}
                 self._client = EngineClient.connect(keep=self._keep, options=again)
@@ -121,6 +126,9 @@ class _Headless:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+                raise HocketError(f"the engine did not end within {END_S:g} s: see engine.log") from None
+            if process.returncode not in (0, ANOTHER_RUNS) and not self._lost:
+                raise HocketError(f"the engine ended with status {process.returncode}: `hocket doctor` shows its log")
 
     def _show(self, telemetry: Telemetry) -> None:
         if time.monotonic() >= self._next_sign:

@@ -53,13 +53,15 @@ from instrument.engine.patch_loading import CALL_TIMEOUT_S, NO_ANSWER, PatchLoad
 from instrument.engine.performance import pad
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import Patch, autosave, check_offset, save_patch
-from instrument.engine.recording import Recordings
+from instrument.engine.performance.performance import Performance
+from instrument.engine.recording import Recordings, wait_for_disk
 from instrument.engine.reporting import Reporter
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.surface.buttons import CLIP_BARS
 from instrument.engine.surface.midi_maps import map_for, save_map
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
+from instrument.paths import state_dir
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +101,7 @@ class Control:
         self._devices = devices
         self._keep = False  # a client has asked the engine to stay
         self._linger_s = linger_s
-        self._recordings = Recordings(sound.record)
+        self._recordings = Recordings(sound.record, state_dir())
         self._clips = Clips(notes, sound, SystemClock())
         self._worker = ThreadPoolExecutor(1, "work")
         self._end: tuple[str, int] | None = None
@@ -184,8 +186,10 @@ class Control:
                         last_resort.report(THREAD, error)
         reason, status = self._end
         logger.log(logging.ERROR if status else logging.INFO, "ending: %s", reason)
-        self._recordings.close()
-        self._server.broadcast(Bye(reason))
+        try:
+            wait_for_disk(self._recordings.close())
+        finally:
+            self._server.broadcast(Bye(reason))
         return status
 
     def save(self) -> None:
@@ -200,9 +204,14 @@ class Control:
         except HocketError as error:
             self._problem = f"the state was not saved for the next start: {error}"
 
-    def record(self, path: str) -> None:
-        """Record the performance to a file. For the notes thread, or before that is started."""
-        self._recordings.start(path, self._notes.performance)
+    def begin_recording(self, path: str) -> None:
+        """At the start: record to a file, unless the path is empty, and go on with what a crash has interrupted."""
+        self._recordings.go_on(self._current)
+        if path:
+            wait_for_disk(self._recordings.start(path, self._current))
+
+    def _current(self) -> Performance:
+        return self._notes.performance
 
     # Commands
 
@@ -290,8 +299,8 @@ class Control:
 
     def _record(self, _: Peer, command: Record) -> Future[None]:
         if not command.path:
-            return self._worker.submit(self._recordings.close)
-        return self._notes.call(lambda: self.record(command.path))
+            return self._recordings.close()
+        return self._recordings.start(command.path, self._current)
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
         given = {
@@ -354,14 +363,14 @@ class Control:
 
     def _send_telemetry(self) -> None:
         if self._server.peers:
-            self._server.broadcast(self._reporter.telemetry(self._recordings.text, self._problems()))
+            self._server.broadcast(self._reporter.telemetry(self._recordings, self._problems()))
 
     def _problems(self) -> tuple[str, ...]:
         """What the person playing should know, in one line each."""
         found = (
             *self.banners,
             *self._reporter.problems(),
-            self._recordings.problem,
+            *self._recordings.problems,
             self._problem,
             self._patches.problem,
         )

@@ -172,8 +172,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     control = Control(server, notes, scheduler, sound, devices, options.linger)
     control.banners = told
     told += [text for text in (read_only_home(), *banners, refused) if text]
-    if options.record:
-        control.record(options.record)
+    control.begin_recording(options.record)
     _end_on_signals_and_errors(control)
     memory.watch(MEMORY, _end_for_memory)
     gc.collect()

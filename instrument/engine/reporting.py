@@ -10,6 +10,7 @@ from instrument.engine.ipc.messages import NoteReport, Telemetry
 from instrument.engine.midi.scheduler import Scheduler
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
+from instrument.engine.recording import Recordings
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.state_view import drained
 from instrument.engine.surface.buttons import BUTTONS
@@ -32,8 +33,8 @@ class Reporter:
         """Send all planned notes with the next telemetry, as a client is new."""
         self._shown = None
 
-    def telemetry(self, recording: str, problems: tuple[str, ...]) -> Telemetry:
-        """The state now. recording: the file that is recorded; problems: what the person playing should know."""
+    def telemetry(self, recordings: Recordings, problems: tuple[str, ...]) -> Telemetry:
+        """The state now. recordings: what is being recorded; problems: what the person playing should know."""
         notes, sound = self._notes, self._sound
         transport = notes.transport
         tick = transport.position(time.perf_counter_ns())
@@ -61,7 +62,8 @@ class Reporter:
             ms_per_note=notes.ms_per_note,
             audio=audio_text(audio),
             midi=midi_text(midi),
-            recording=recording,
+            recording=recordings.text,
+            recording_s=recordings.seconds,
             banners=(*problems, *filter(None, [self._learning()])),
             midi_in=self._devices.midi_in,
             player_levels=player_levels,

@@ -148,6 +148,10 @@ class TransportBar(QFrame):
             self.play.setIcon(icons.icon("stop" if report.playing else "play", theme.ON_ACCENT))
         if bool(report.recording) != self.record.isChecked():
             self.record.setChecked(bool(report.recording))
+        minutes, seconds = divmod(int(report.recording_s), 60)
+        elapsed = f"{minutes}:{seconds:02d}" if report.recording else ""
+        if elapsed != self.record.text():
+            self.record.setText(elapsed)
         self._show_kind(report.recording)
 
     @property

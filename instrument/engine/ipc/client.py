@@ -29,7 +29,7 @@ from instrument.processes import command
 
 _LONGEST_REPORT = 1 << 24  # bytes
 ANOTHER_RUNS = 3  # exit status of an engine whose state folder is in use by another
-_SILENT_S = 3.0  # how long an engine may take to answer a new connection
+_SILENT_S = 10.0  # how long an engine may take to answer a new connection
 _BACKLOG = 2000  # reports kept for a caller that does not poll; the oldest are dropped
 
 

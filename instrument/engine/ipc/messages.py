@@ -322,14 +322,13 @@ class NoteReport(msgspec.Struct, frozen=True, array_like=True):
 class Telemetry(Report, frozen=True):
     """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
-    tick: transport position (fractional); bpm, bar, beat (counted from 1); plan: all planned notes
-    when they changed since the last telemetry, else None; committed: notes committed since the last;
-    levels: peak of left and right since the last, dBFS; load: share of the mixing deadline used, 0..1;
-    banners: states to show ("no audio device: playing to the null device"); player_levels: as levels, of each sound
-    player (others: -120); voices_level: of the built-in voices; underruns: how often the stream of a player ran
-    dry; keys: MIDI pitches that a person holds down; spectrum: peaks of the output in `sound.spectrum.BANDS` bands from
-    low to high, a byte each from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence; time: the outside clock that is
-    followed, and its state; learning: the name of what waits for a MIDI controller.
+    tick: transport position (fractional); bpm, bar, beat (counted from 1); plan: all planned notes when they changed
+    since the last telemetry, else None; committed: notes committed since the last; levels: peak of left and right
+    since the last, dBFS; load: share of the mixing deadline used, 0..1; banners: states to show ("no audio device:
+    playing to the null device"); player_levels: as levels, of each sound player (others: -120); voices_level: of the
+    built-in voices; underruns: how often the stream of a player ran dry; keys: MIDI pitches that a person holds down;
+    spectrum: peaks of the output in `sound.spectrum.BANDS` bands from low to high, a byte each from 0 (-90 dBFS) to
+    255 (0 dBFS), empty: silence; time: the outside clock that is followed; learning: what waits for a MIDI controller.
     """
 
     playing: bool
@@ -356,6 +355,7 @@ class Telemetry(Report, frozen=True):
     voices_level: tuple[float, float] = (-120.0, -120.0)
     underruns: tuple[int, ...] = ()
     spectrum: bytes = b""
+    recording_s: float = 0.0  # how long it has been recording
     keys: tuple[int, ...] = ()
     time: str = ""
     learning: str = ""
@@ -385,9 +385,9 @@ def decode_command(data: bytes) -> Envelope:
         envelope = _commands.decode(data)
     except msgspec.DecodeError as error:
         raise HocketError(f"not a command of this version: {error}") from error
-    for name, value in msgspec.structs.asdict(envelope.command).items():
-        if isinstance(value, str) and "\0" in value:  # it would end names of files and ports early
-            raise HocketError(f"{name} of {type(envelope.command).__name__} contains the character NUL: leave it out")
+    texts = ((n, v) for n, v in msgspec.structs.asdict(envelope.command).items() if isinstance(v, str))
+    if name := next((name for name, text in texts if "\0" in text), ""):  # it would end names of files early
+        raise HocketError(f"{name} of {type(envelope.command).__name__} contains the character NUL: leave it out")
     return envelope
 
 
