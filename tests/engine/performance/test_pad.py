@@ -17,6 +17,7 @@ from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import differences
 from instrument.engine.performance import pad
 from instrument.engine.performance.anchors import latent_at, on_pad, sphere_mean
+from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.patches import Patch, PlayerPatch, load_patch, save_patch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import TakeRecorder, load_take
@@ -351,8 +352,8 @@ def test_what_a_person_played_is_captured_rather_than_the_player():
     plan(playing, 6 * BAR)
     playing.advance(4 * BAR)
     for tick, pitch in ((3 * BAR, 60), (3 * BAR + 24, 64), (3 * BAR + 48, 67)):
-        playing.listen([Note(tick, 0, pitch, 12, 90, Part.MELODY)])
-        playing.release(pitch, Part.MELODY, tick + 20)
+        playing.listen([LiveNote(0, Note(tick, 0, pitch, 12, 90, Part.MELODY))])
+        playing.release(0, pitch, tick + 20)
     captured = just_played(playing, 0, 2)
     assert [(note.pitch, note.duration) for note in captured] == [(60, 20), (64, 20), (67, 20)]
     assert make_anchor(wanted("phrase"), [playing]).name == "Phrase"

@@ -11,6 +11,7 @@ import soundfile
 from instrument.engine.offline.bounce import bounce
 from instrument.engine.offline.render import Options, differences, render
 from instrument.engine.performance.knobs import INSTRUMENT
+from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.patches import Patch, PlayerPatch, load_patch, save_patch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.sound_seats import scenes
@@ -90,7 +91,7 @@ def test_turns_are_in_the_take_by_name():
     performance.set("level", -12, 2)
     performance.set("level", -3, INSTRUMENT)
     assert [(e.tick, e.knob, e.value) for e in performance.take.entries if isinstance(e, Turn)] == [
-        (51, "1/pitch", 72.0), (51, "2/level", -12.0), (51, "level", -3.0),
+        (51, "1/pitch", 72.0), (51, "2/level", -12.0), (51, "band/level", -3.0),
     ]  # fmt: skip
 
 
@@ -216,9 +217,9 @@ def test_live_notes_of_a_person_are_in_the_take_without_a_note_model(tmp_path):
     performance = Performance(Patch(players=(PlayerPatch("whistle", {"part": "keys"}),)), open_any)
     recorder = TakeRecorder(tmp_path / "a.take.json", performance.take)
     performance.advance(50)
-    performance.listen([Note(48, 0, 64, 12, 90, Part.MELODY)])
+    performance.listen([LiveNote(0, Note(48, 0, 64, 12, 90, Part.MELODY))])
     performance.advance(100)
-    assert performance.release(64, Part.MELODY, 90)
+    assert performance.release(0, 64, 90)
     performance.set("metre", "3/4", INSTRUMENT)
     performance.stop(120)
     recorder.close()
