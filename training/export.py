@@ -75,7 +75,7 @@ def export(checkpoint: Path, out: Path | None = None, slug: str = "", force: boo
             slug=recipe.slug,
             name=recipe.name,
             family=recipe.family,  # type: ignore[arg-type]
-            version="1.0.0",
+            version=recipe.version,
             licence=SHIPPED if recipe.data.ship_only else OWN,
             graphs=tuple(
                 Graph(id, f"{id}.onnx", _sha256(building / f"{id}.onnx"), tuple(graph[2]), tuple(graph[3]))

@@ -25,9 +25,9 @@ class Recipe:
 
     prepare: commands of `python -m training` that make its data, {raw} being the folder of raw data; start: slug of the
     recipe whose result it begins with, "" for none; minutes: of a run, from which its batches are planned at the start,
-    0 for `train.batches`; remark: a sentence for the bundle's card; stages: runs one after another, each from the best
-    checkpoint of the one before, with the settings that differ in it: a table for each section, `seed`, `minutes`;
-    none: one run.
+    0 for `train.batches`; remark: a sentence for the bundle's card; version: of the bundle; stages: runs one after
+    another, each from the best checkpoint of the one before, with the settings that differ in it: a table for each
+    section, `seed`, `minutes`; none: one run.
     """
 
     slug: str
@@ -42,4 +42,5 @@ class Recipe:
     start: str = ""
     minutes: NotNegative = 0.0
     remark: str = ""
+    version: str = "1.0.0"
     stages: tuple[dict[str, Any], ...] = ()
