@@ -42,9 +42,10 @@ def clips_dir() -> Path:
     return _made(state_dir() / "clips")
 
 
-def midi_maps_dir() -> Path:
-    """The folder of the MIDI maps that the user saved. HocketError where it cannot be created."""
-    return _made(_home("data") / "midi-maps")
+def midi_maps_dir(make: bool = True) -> Path:
+    """The MIDI maps that the user saved, created when missing if `make`. HocketError where that cannot be."""
+    folder = _home("data") / "midi-maps"
+    return _made(folder) if make else folder
 
 
 def state_dir() -> Path:

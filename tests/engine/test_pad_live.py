@@ -56,7 +56,7 @@ def test_the_pad_of_a_running_engine(engine, tmp_path):
             engine.client.ask(command)
 
     engine.client.ask(Learn("x"))
-    engine.until(lambda: any(banner.endswith("it will turn Pad X") for banner in engine.telemetry.banners))
+    engine.until(lambda: any(banner.endswith("it will work Pad X") for banner in engine.telemetry.banners))
 
     engine.client.ask(Record(str(tmp_path / "moves.take.json")))
     engine.client.ask(Play())

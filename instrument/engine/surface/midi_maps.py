@@ -58,5 +58,5 @@ def map_for(port: str) -> str:
 
 def _places() -> dict[str, Path]:
     """Name -> file, those that ship first. A saved map replaces one of the same name."""
-    folders = (assets_dir() / "midi-maps", midi_maps_dir())
+    folders = (assets_dir() / "midi-maps", midi_maps_dir(make=False))
     return {path.stem: path for folder in folders for path in sorted(folder.glob(f"[!.]*{SUFFIX}"))}

@@ -95,8 +95,8 @@ def screen(tmp_path: Path) -> Iterator[tuple[Program, Callable[[], list[str]], t
 
     def hear() -> list[str]:
         assert target.stdout is not None
-        if not select.select([target.stdout], [], [], 30)[0]:
-            pytest.fail("nothing was dropped")
+        if not select.select([target.stdout], [], [], 20)[0]:
+            return []
         return list(json.loads(target.stdout.readline()))
 
     try:
@@ -115,12 +115,17 @@ def test_a_file_is_dropped_on_another_program(
     screen: tuple[Program, Callable[[], list[str]], tuple[int, int]], name: str
 ) -> None:
     program, hear, (to_x, to_y) = screen
-    x, y = program.at(name)
-    program.xdotool("mousemove", x, y, "mousedown", 1)
-    for part in range(1, 11):  # in steps, as a hand moves: each has to be seen
-        program.xdotool("mousemove", round(x + (to_x - x) * part / 10), round(y + (to_y - y) * part / 10))
-        time.sleep(0.05)
-    program.xdotool("mousemove", to_x + 3, to_y, "mousemove", to_x, to_y, "mouseup", 1)
-    (path,) = hear()
+    for _ in range(3):  # on a busy machine the window may miss a hand that is too quick
+        x, y = program.at(name)
+        program.xdotool("mousemove", x, y, "mousedown", 1)
+        for part in range(1, 11):  # in steps, as a hand moves: each has to be seen
+            program.xdotool("mousemove", round(x + (to_x - x) * part / 10), round(y + (to_y - y) * part / 10))
+            time.sleep(0.1)
+        program.xdotool("mousemove", to_x + 3, to_y, "mousemove", to_x, to_y)
+        time.sleep(0.2)
+        program.xdotool("mouseup", 1)
+        if dropped := hear():
+            break
+    (path,) = dropped
     assert Path(path).suffix == ".mid"
     assert len(read_midi(path, aligned=False).notes)
