@@ -74,7 +74,8 @@ def test_live_play_and_teacher_forcing_agree():
     rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.zeros((1, len(told)), np.int32)}
     batch = tensors(rows)
     predictor = LstmBundling.predictor(bundle)
-    condition = conditions(batch, predictor.genres, torch.zeros(1, 4, dtype=torch.bool))
+    keep = torch.zeros(1, 4, dtype=torch.bool)
+    condition = conditions(batch, predictor.genres, keep, plan=predictor.follows_plan)
     logits, _ = predictor(batch, condition, predictor.initial(1))
     player = LstmPlayer(bundle)
     player.reset(0, 0, MetreMap(played.metres))
