@@ -84,8 +84,6 @@ def evaluate(
 def _evaluate_plan(
     bundle: Bundle, data: Path | None, split: str, pieces: int | None, card: bool, out: Path | None, as_json: bool
 ) -> None:
-    import json
-
     from training.evaluation.overview import write_overview
     from training.evaluation.plans import command as evaluation
 
@@ -95,10 +93,7 @@ def _evaluate_plan(
         evaluation.write_cards(done, folder)
         if out is None:
             write_overview(folder.parent)
-    if as_json:
-        print(json.dumps(done.figures, indent=1))
-    else:
-        _print_sections(evaluation.sections(done.figures))
+    _print_figures(evaluation.sections(done.figures), done.figures, as_json)
 
 
 def _evaluate_sound(
@@ -111,8 +106,6 @@ def _evaluate_sound(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    import json
-
     from training.evaluation.overview import write_overview
     from training.evaluation.sound import command as evaluation
 
@@ -123,10 +116,7 @@ def _evaluate_sound(
         evaluation.write_cards(done, bundle.folder, pictures, folder)
         if out is None:
             write_overview(folder.parent)
-    if as_json:
-        print(json.dumps(done.figures, indent=1))
-    else:
-        _print_sections(evaluation.sections(done.figures))
+    _print_figures(evaluation.sections(done.figures), done.figures, as_json)
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
 
@@ -151,9 +141,14 @@ def _evaluate_bands(
         print(path, file=sys.stderr)
 
 
-def _print_sections(sections: dict[str, list[Any]]) -> None:
+def _print_figures(sections: dict[str, list[Any]], figures: dict[str, Any], as_json: bool) -> None:
+    import json
+
     from training.evaluation.card import table
 
+    if as_json:
+        print(json.dumps(figures, indent=1))
+        return
     for title, blocks in sections.items():
         print(f"## {title}\n")
         for block in blocks:

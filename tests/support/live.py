@@ -14,6 +14,7 @@ from instrument.engine.performance.performance import Performance, Played
 from instrument.music.notes import Note, Part
 
 AHEAD = 192
+BAR = 96
 
 Action = tuple[str, float, float]  # what, and two numbers 0..1 that say how
 
@@ -46,6 +47,14 @@ def play_along(performance: Performance, kind: str, first: float, second: float)
     else:
         for channel, pitch in performance.held.keys[:1]:
             performance.release(channel, pitch, performance.floor + 50 * first)
+
+
+def play_on(performance: Performance, ticks: int) -> list[Played]:
+    """Play so many ticks on, with a bar planned beyond them. What is heard of it."""
+    horizon = performance.floor + ticks
+    while performance.extend(horizon + BAR):
+        pass
+    return performance.advance(horizon)
 
 
 def perform(performance: Performance, what: Sequence[Action], models: Sequence[str] = ()) -> list[list[Played]]:

@@ -227,15 +227,21 @@ def keep(name: str, data: bytes, problem: str, found: Path) -> None:
     (found / f"{stem}.txt").write_text(problem)
 
 
-def main() -> None:
-    """As the module says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--count", type=int, default=100)
+def arguments(description: str | None, count: int) -> argparse.ArgumentParser:
+    """The options that all fuzzing has. count: of cases, by default."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--found", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)
+    return parser
+
+
+def main() -> None:
+    """As the module says."""
+    parser = arguments(__doc__, 100)
+    parser.add_argument("kind", choices=KINDS)
     options = parser.parse_args()
     options.found.mkdir(parents=True, exist_ok=True)
     if options.kind in ("midi", "patches", "takes"):  # onnxruntime alone reserves more addresses

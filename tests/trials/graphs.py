@@ -7,7 +7,6 @@ case is played in a process of its own, as the probe does it. What is printed la
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -28,7 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 from instrument.errors import LONGEST
 from instrument.models import probe
 from instrument.models.families import FAMILIES
-from tests.trials.fuzz import LONGEST_S, MOST_BYTES, OLD, Tally
+from tests.trials.fuzz import LONGEST_S, MOST_BYTES, OLD, Tally, arguments
 from tests.trials.mutate import CANARY, damaged
 
 HUGE = (-1, 0, 1, 7, 4_096, 1 << 20, 1 << 31, 9_000_000_000, (1 << 63) - 1)
@@ -242,13 +241,7 @@ def originals(home: Path) -> list[Path]:
 
 def main() -> None:
     """As the module says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--start", type=int, default=0)
-    parser.add_argument("--found", type=Path, required=True)
-    parser.add_argument("--home", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__, 20).parse_args()
     options.found.mkdir(parents=True, exist_ok=True)
     tally, peak, bundles = Tally(), 0, originals(options.home)
     for number in range(options.start, options.start + options.count):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
 from instrument.engine.performance.harmony.form import check_action
-from instrument.engine.performance.harmony.leading import check_lead
+from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
 from instrument.engine.performance.knobs import (
     INSTRUMENT,
@@ -299,7 +299,7 @@ def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, Call
         beat, what = parse_timed(text)
         if what.startswith(CHORD):
             symbol = what.removeprefix(CHORD)
-            check_lead(symbol)
+            read_lead(symbol)
             act: Callable[[], object] = partial(performance.lead, symbol)
         elif what.startswith(FORM):
             action = what.removeprefix(FORM)

@@ -14,7 +14,7 @@ from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.harmony.form import ACTIONS, check_action
-from instrument.engine.performance.harmony.leading import check_lead
+from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.left_hand import HandSettings
 from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
@@ -166,7 +166,7 @@ class Performance(Band):
     def lead(self, symbol: str) -> None:
         """Follow a chord ("Dm9") from the next place that the knob "turn" allows; "" goes back to the plan. HocketError
         if it cannot be read."""
-        check_lead(symbol)
+        read_lead(symbol)
         for line in self.lines:
             self._input(line.number, self._floor, chord=symbol)
 

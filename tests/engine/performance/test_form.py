@@ -10,6 +10,7 @@ from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.errors import HocketError
 from instrument.music.notes import Part
+from tests.support.live import play_on
 from tests.support.players import open_scale
 
 BAR = 96
@@ -23,13 +24,7 @@ def performance(players=DUO, **knobs):
 
 def play(playing, bars):
     """Play on for some bars. Returns the notes."""
-    notes = []
-    for _ in range(bars):
-        horizon = playing.floor + BAR
-        while playing.extend(horizon + BAR):
-            pass
-        notes += [note for _, note in playing.advance(horizon)]
-    return notes
+    return [note for _ in range(bars) for _, note in play_on(playing, BAR)]
 
 
 def after(action, bars, **knobs):

@@ -19,6 +19,7 @@ from instrument.music.notes import Part
 from instrument.music.plan import Plan, PlanBar
 from instrument.music.progressions import parse_progression
 from instrument.music.timebase import Metre, MetreMap
+from tests.support.live import play_on
 from tests.support.players import open_scale
 
 BAR = 96
@@ -31,10 +32,7 @@ def performance(**knobs):
 
 def play(playing, ticks):
     """Play on for so many ticks. Returns the notes."""
-    horizon = playing.floor + ticks
-    while playing.extend(horizon + BAR):
-        pass
-    return [note for _, note in playing.advance(horizon)]
+    return [note for _, note in play_on(playing, ticks)]
 
 
 @pytest.mark.parametrize(

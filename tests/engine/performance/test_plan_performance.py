@@ -10,6 +10,7 @@ from instrument.engine.performance.performance import Performance
 from instrument.errors import HocketError
 from instrument.models.catalog import open_player
 from instrument.music.notes import Part
+from tests.support.live import play_on
 
 BAR = 96
 BAND = Patch(
@@ -24,13 +25,7 @@ BAND = Patch(
 
 def play(performance, bars):
     """Play on for some bars. The notes, by player."""
-    notes = []
-    for _ in range(bars):
-        horizon = performance.floor + BAR
-        while performance.extend(horizon + BAR):
-            pass
-        notes += performance.advance(horizon)
-    return notes
+    return [played for _ in range(bars) for played in play_on(performance, BAR)]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ The left hand of an arranger keyboard: keys below the split name the chord, and 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -31,7 +31,10 @@ class Lead(NamedTuple):
 
 def read_lead(symbol: str) -> Chord | None:
     """The chord of a symbol, None for an empty one: back to the plan. HocketError for one that cannot be read."""
-    return parse_chord(symbol) if symbol.strip() else None
+    try:
+        return parse_chord(symbol) if symbol.strip() else None
+    except HocketError as error:
+        raise HocketError(f"this chord cannot be used: {error}") from error
 
 
 def on_grid(grid: str, metres: MetreMap, tick: int) -> int:
@@ -57,13 +60,17 @@ def led(plan: Plan, leads: Sequence[Lead]) -> Plan:
     """The plan with the chords of `leads`, which are in order of time."""
     if not leads or leads[0].tick >= plan.end:
         return plan
-    first = plan.bar_at(max(0, leads[0].tick)) or 0
-    return plan.replaced(first, [_led(plan.bars[bar], plan.starts[bar], leads) for bar in range(first, len(plan))])
-
-
-def _led(bar: PlanBar, start: int, leads: Sequence[Lead]) -> PlanBar:
     ticks = [lead.tick for lead in leads]
-    begins = [tick - start for tick in ticks if start < tick < start + bar.ticks]
+    first = plan.bar_at(max(0, ticks[0])) or 0
+    return plan.replaced(
+        first, [_led(plan.bars[bar], plan.starts[bar], leads, ticks) for bar in range(first, len(plan))]
+    )
+
+
+def _led(bar: PlanBar, start: int, leads: Sequence[Lead], ticks: Sequence[int]) -> PlanBar:
+    """One bar, which starts at a tick. ticks: of the leads."""
+    here = ticks[bisect_right(ticks, start) : bisect_left(ticks, start + bar.ticks)]
+    begins = [tick - start for tick in here]
     chords: list[PlannedChord] = []
     for at in sorted({0, *begins, *(offset for offset, _ in bar.chords)}):
         lead = bisect_right(ticks, start + at) - 1
@@ -73,11 +80,3 @@ def _led(bar: PlanBar, start: int, leads: Sequence[Lead]) -> PlanBar:
         if not chords or chords[-1].chord != chord:
             chords.append(PlannedChord(at, chord))
     return bar._replace(chords=() if chords == [(0, NO_CHORD)] else tuple(chords))
-
-
-def check_lead(symbol: str) -> None:
-    """HocketError for a symbol that names no chord, in one line."""
-    try:
-        read_lead(symbol)
-    except HocketError as error:
-        raise HocketError(f"this chord cannot be used: {error}") from error
