@@ -10,27 +10,29 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
 from instrument import last_resort
+from instrument.engine.calls import Calls, Result
 from instrument.engine.ipc.messages import Anchor, KnobInfo
 from instrument.engine.live_input import LiveInput
 from instrument.engine.midi.following import Following
 from instrument.engine.midi.output import Output
 from instrument.engine.note_worker.client import ProcessEnded
+from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
+from instrument.engine.performance.acts.waiting import place
 from instrument.engine.performance.knobs import INSTRUMENT
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import BUTTON_ACTIONS, Performance
-from instrument.engine.performance.roster import Opened
+from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.takes import Input
 from instrument.engine.performance.transport import Transport
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.pool.revival import Revival
+from instrument.engine.staging import Coming, Staged
 from instrument.engine.state_view import StateView
 from instrument.engine.surface.buttons import Buttons, value_after_press
 from instrument.engine.surface.midi_learn import MidiLearn
@@ -41,8 +43,6 @@ from instrument.music.timebase import MICRO_STEPS, ns_per_tick
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
 MARGIN_NS = 7_000_000  # notes are committed this long before an output takes them
 START_NS = 20_000_000  # from Play to the first tick, in addition to the lead of the outputs
 SUSPEND_NS = 500_000_000  # if the loop stood still for longer, the machine slept, and the music is moved
@@ -52,13 +52,6 @@ MOST_FAILED_TURNS = 20  # in a row
 THREAD = "the notes thread"
 _TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
-
-
-class Staged(NamedTuple):
-    """A performance and the models that it uses."""
-
-    performance: Performance
-    players: list[Opened]
 
 
 class NoteThread:
@@ -73,7 +66,8 @@ class NoteThread:
         """HocketError if a model of the patch is not installed."""
         self.models = models
         self.transport = Transport()
-        self.performance, self._seated = self._stage(patch)
+        self.performance, self._seated = Staged.of(patch, models)
+        self._coming: Coming | None = None  # the next performance
         self.previous: Performance | None = None
         self.view = StateView(self.performance, clock)
         self.midi_learn = MidiLearn(self, clock)
@@ -90,7 +84,7 @@ class NoteThread:
         self.ended: Callable[[Performance], None] = lambda performance: None
         self._clock = clock
         self._outputs = outputs
-        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._calls = Calls(THREAD)
         self._last_turn_ns = clock.now()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="notes", daemon=True)
@@ -110,18 +104,7 @@ class NoteThread:
 
     def call(self, do: Callable[[], Result]) -> Future[Result]:
         """Run a function in the notes thread, between two notes."""
-        future: Future[Result] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(do())
-            except HocketError as error:
-                future.set_exception(error)
-            except Exception as error:  # noqa: BLE001
-                future.set_exception(HocketError(last_resort.report(THREAD, error)))
-
-        self._calls.put(run)
-        return future
+        return self._calls.call(do)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -131,6 +114,12 @@ class NoteThread:
             for number, player in enumerate(self.performance.players)
             if player.problem
         )
+
+    @property
+    def patch_name(self) -> str:
+        """The name of the patch that plays, or that begins next."""
+        coming = self._coming
+        return coming.staged.performance.patch.name if coming else self.view.snapshot.patch.name
 
     # What follows is for the notes thread, through `call`.
 
@@ -174,11 +163,17 @@ class NoteThread:
             output.panic()
 
     def turn(self, info: KnobInfo, value: object) -> int:
-        """Turn a knob. Returns the time (ns) from which all notes that start were made with the new value. HocketError
-        for a value out of range."""
+        """Turn a knob, at the place that it has. Returns the time (ns) from which all notes that start were made with
+        the new value, if it is not to wait. HocketError for a value out of range."""
         if info.id == "tempo" and self.following.holds:
             raise HocketError("the tempo is that of the clock outside: follow no clock to set another")
-        self.performance.turn(info, value)
+        ask_for(self.performance, info, value)
+        self._follow_knobs()
+        tempo = self.transport.tempo
+        return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
+
+    def _follow_knobs(self) -> None:
+        """Take tempo and metres from the performance, whose knobs may have been turned."""
         bpm = self.performance.bpm  # a genre may bring its own
         if bpm != self.transport.bpm and self.following.holds:
             self.performance.set("tempo", self.transport.bpm, INSTRUMENT)
@@ -187,8 +182,6 @@ class NoteThread:
             self._retime()
         self.transport = self.transport.with_metres(self.performance.metres)
         self._state_changed()
-        tempo = self.transport.tempo
-        return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
 
     def press(self, name: str, ns: int) -> None:
         """Press a button, or a knob, by its name; ns: when. HocketError for an unknown name."""
@@ -210,7 +203,7 @@ class NoteThread:
             raise HocketError(f"there is no player {player}: give 0 to {len(kinds)}")
         for_sound = player == len(kinds) or kinds[player] != NOTES
         if for_sound == (kind != NOTES):
-            self.performance.load(slug, player)
+            self.performance.load(slug, player, waits=True)
             self._state_changed()
         else:
             seated = (*players[:player], PlayerPatch(slug), *players[player + 1 :])
@@ -246,13 +239,24 @@ class NoteThread:
 
     def use(self, patch: Patch) -> None:
         """Begin a new performance with a patch; keep playing if it plays. After a HocketError nothing has changed."""
-        staged = self._stage(patch)
+        staged = Staged.of(patch, self.models)
         playing = self.transport.playing
         if playing:
             self.performance.stop(self.transport.position(self._clock.now()))
         self._begin(staged)
         if playing:
             self.play()
+
+    def use_in_time(self, patch: Patch) -> None:
+        """As `use`, at the place that the knob "changes" gives it. In the time of others it is at once."""
+        when, floor = str(self.performance.values["band/changes"]), self.performance.floor
+        tick = place(when, self.performance.metres, floor + 1)
+        if not self.transport.playing or self.following.holds or tick == floor + 1:
+            self.use(patch)
+        else:
+            staged = Staged.of(patch, self.models)
+            self._drop_coming()
+            self._coming = Coming(staged, tick)
 
     def lead_ns(self) -> int:
         """How long (ns) before it is heard a note is taken, the maximum of the outputs."""
@@ -261,14 +265,21 @@ class NoteThread:
     def _press(self, act: Callable[[Performance], None], _: int) -> None:
         self.act(act)
 
-    def _stage(self, patch: Patch) -> Staged:
-        given: list[Opened] = []
+    def _drop_coming(self) -> None:
+        if self._coming:
+            self.models.take_back(self._coming.staged.players)
+        self._coming = None
 
-        def give(slug: str) -> Opened:
-            given.append(self.models.give(slug))
-            return given[-1]
-
-        return Staged(Performance(patch, give), given)
+    def _begin_coming(self) -> None:
+        """Begin the next performance, if its time has come: its tick 0 is heard at the tick where it was to begin."""
+        coming, tempo, lead = self._coming, self.transport.tempo, self.lead_ns() + START_NS
+        if coming is None or tempo is None or self._clock.now() + lead < tempo.ns(coming.tick):
+            return
+        self._coming = None
+        self.performance.stop(coming.tick)
+        self._begin(coming.staged)
+        self._plan(24)
+        self.start_at(0, max(tempo.ns(coming.tick), self._clock.now() + self.lead_ns()))
 
     def _end(self) -> None:
         if self.transport.playing:
@@ -277,6 +288,9 @@ class NoteThread:
 
     def _begin(self, staged: Staged | None) -> None:
         """Replace the performance, by default with a new one of the same patch."""
+        if staged is None and self._coming:
+            staged, self._coming = self._coming.staged, None
+        self._drop_coming()
         last, played = self.performance, self.transport.playing
         self.transport = self.transport.stopped()
         self._retime()
@@ -285,7 +299,7 @@ class NoteThread:
             self.ended(last)
             self.previous = last
         self.models.take_back(self._seated)
-        self.performance, self._seated = staged or self._stage(last.next_patch())
+        self.performance, self._seated = staged or Staged.of(last.next_patch(), self.models)
         self._set_time()
         self._state_changed()
 
@@ -315,17 +329,8 @@ class NoteThread:
         self._commit_due()
         worked = self._plan_one()
         self.view.show_plan(self.performance)
-        self._run_calls(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+        self._calls.run(0 if worked else _TURN_S if self.transport.playing else _REST_S)
         self._failed_turns = 0
-
-    def _run_calls(self, timeout_s: float) -> None:
-        """Run the waiting calls; wait for the first one for up to `timeout_s`."""
-        try:
-            self._calls.get(timeout=timeout_s)() if timeout_s else self._calls.get_nowait()()
-            while True:
-                self._calls.get_nowait()()
-        except Empty:
-            pass
 
     def _commit_due(self) -> None:
         """Commit the notes that the outputs are about to need."""
@@ -340,12 +345,17 @@ class NoteThread:
         tempo = self.transport.tempo
         if tempo is None:
             return
-        overdue = now + self.lead_ns()
+        self._begin_coming()
+        if (tempo := self.transport.tempo) is None:
+            return
+        overdue, made = now + self.lead_ns(), self.performance.waiting.done
         played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
         if played:
             for output in self._outputs:
                 output.strike(played)
             self.view.add(played)
+        if self.performance.waiting.done != made:
+            self._follow_knobs()
         if (ends := self.performance.ends) is not None and tempo.tick(now) >= ends:
             self.stop()
 
@@ -355,7 +365,7 @@ class NoteThread:
         bar = metres.locate(floor).bar
         two_bars = metres.start_of(bar + 2) - metres.start_of(bar)
         ahead = max(two_bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
-        return self._plan(floor + ahead, most=1)
+        return self._plan(floor + ahead, most=1) or bool(self._coming and self._coming.prepare())
 
     def _plan(self, until: float, most: int = 100) -> bool:
         """Plan up to `most` notes before the tick `until`. Returns False if there are none to plan."""

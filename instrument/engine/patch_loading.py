@@ -38,7 +38,7 @@ class PatchLoader:
             self._notes.models.load(player.model)
         now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
         here = replace(patch, routing=replace(now, channels=patch.routing.channels))
-        self._notes.call(lambda: self._notes.use(here)).result(CALL_TIMEOUT_S)
+        self._notes.call(lambda: self._notes.use_in_time(here)).result(CALL_TIMEOUT_S)
         self._describer.saved_patch = patch
 
     def use_map(self, name: str) -> None:
@@ -54,7 +54,7 @@ class PatchLoader:
         """Load another patch of the list."""
 
         def step() -> None:
-            names, now = list_patches(), self._notes.view.snapshot.patch.name
+            names, now = list_patches(), self._notes.patch_name
             at = names.index(now) if now in names else -1 if by > 0 else 0
             self.use(names[(at + by) % len(names)])
 

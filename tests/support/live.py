@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
 from instrument.engine.performance.knobs import PART_CHOICES
 from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance, Played
@@ -20,7 +21,7 @@ Action = tuple[str, float, float]  # what, and two numbers 0..1 that say how
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(("plan", "plan", "advance", "advance", "turn", "mute", "load", "listen", "let go")),
+        st.sampled_from(("plan", "advance") * 2 + ("turn", "mute", "load", "listen", "let go", "ask", "ask")),
         st.floats(0, 1),
         st.floats(0, 1),
     ),
@@ -49,12 +50,30 @@ def play_along(performance: Performance, kind: str, first: float, second: float)
             performance.release(channel, pitch, performance.floor + 50 * first)
 
 
+def ask_around(performance: Performance, first: float, second: float, models: Sequence[str]) -> None:
+    """What waits for its place: another genre or model, a part that falls silent, and when they take effect; and
+    buttons."""
+    if first > 0.5:
+        list(BUTTON_ACTIONS.values())[int((2 * first - 1) * (len(BUTTON_ACTIONS) - 1))](performance)
+        return
+    name = ("0/genre", "band/melody", "band/chords", "band/changes", "band/mutes", "")[int(12 * first * 0.999)]
+    if name:
+        info = performance.table.find(name)
+        ask_for(performance, info, info.choices[int(second * (len(info.choices) - 1))])
+    elif models:
+        performance.load(models[int(second * (len(models) - 1))], 0, waits=True)
+
+
 def play_on(performance: Performance, ticks: int) -> list[Played]:
     """Play so many ticks on, with a bar planned beyond them. What is heard of it."""
-    horizon = performance.floor + ticks
-    while performance.extend(horizon + BAR):
-        pass
-    return performance.advance(horizon)
+    until, heard = performance.floor + ticks, []
+    before = -1
+    while before < performance.floor < until:  # it stops where a change takes effect, and where the music ends
+        before = performance.floor
+        while performance.extend(until + BAR):
+            pass
+        heard += performance.advance(until)
+    return heard
 
 
 def perform(performance: Performance, what: Sequence[Action], models: Sequence[str] = ()) -> list[list[Played]]:
@@ -82,6 +101,8 @@ def perform(performance: Performance, what: Sequence[Action], models: Sequence[s
             performance.set(("melody", "chords", "bass", "drums")[int(3 * first)], round(second))
         elif kind in ("listen", "let go"):
             play_along(performance, kind, first, second)
+        elif kind == "ask":
+            ask_around(performance, first, second, models)
         elif kind == "load" and models:
             performance.load(models[int(second * (len(models) - 1))], 0)
     performance.stop(horizon)

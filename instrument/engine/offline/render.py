@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
+from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
 from instrument.engine.performance.harmony.form import check_action
 from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
@@ -59,7 +60,7 @@ class Options:
 
     model: slug of the first player's model, or of a voice for the band, empty = the patch's; seconds, bars: length of
     what the models play, the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats:
-    "BEAT:KNOB=VALUE", "BEAT:chord=SYMBOL" or "BEAT:form/ACTION"; prompt: a MIDI file to begin with and to continue;
+    "BEAT:KNOB=VALUE", "BEAT:chord=SYMBOL" or "BEAT:BUTTON"; prompt: a MIDI file to begin with and to continue;
     progression: typed chords for the plan; take: a take to replay, in place of all but the length.
     """
 
@@ -301,14 +302,14 @@ def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, Call
             symbol = what.removeprefix(CHORD)
             read_lead(symbol)
             act: Callable[[], object] = partial(performance.lead, symbol)
+        elif what in BUTTON_ACTIONS:
+            act = partial(BUTTON_ACTIONS[what], performance)
         elif what.startswith(FORM):
-            action = what.removeprefix(FORM)
-            check_action(action)
-            act = partial(performance.act, action)
+            check_action(what.removeprefix(FORM))
         else:
             player, knob, value = parse_setting(what)
-            taken = checked(performance.table.find(knob, player), value)
-            act = partial(performance.set, knob, taken, player)
+            info = performance.table.find(knob, player)
+            act = partial(ask_for, performance, info, checked(info, value))
         events.append((round(beat * TICKS_PER_BEAT), act))
     return sorted(events, key=lambda event: event[0])
 
@@ -331,9 +332,14 @@ def _end(performance: Performance, options: Options, start: int) -> float:
 
 
 def _play_to(performance: Performance, tick: int) -> None:
-    while performance.extend(tick):
-        pass
-    performance.advance(tick - EARLIEST)
+    """Plan and commit up to a tick, with stops where changes take effect."""
+    before = -1
+    while before < performance.floor < tick:  # it stands still where the music ends
+        before = performance.floor
+        until = min(tick, performance.waiting.tick or tick)
+        while performance.extend(until):
+            pass
+        performance.advance(until - EARLIEST)
 
 
 def _rendering(performance: Performance, end: float, notices: tuple[str, ...] = ()) -> Rendering:

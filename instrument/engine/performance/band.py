@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from instrument.engine.ipc.messages import Anchor, Value
+from instrument.engine.performance.acts.waiting import Waiting
 from instrument.engine.performance.expression.grooves import genre_values
-from instrument.engine.performance.knobs import INSTRUMENT, KnobTable, knob_name
+from instrument.engine.performance.knobs import INSTRUMENT, SEEDS, KnobTable, knob_name, split_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.patches import Patch
 from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
@@ -20,13 +21,11 @@ from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
 
-SEEDS = 1_000_000
-
 
 class Band:
     """Players, knobs and patch, without time.
 
-    players: by number; table: all knobs; metres: the bars.
+    players: by number; table: all knobs; metres: the bars; waiting: changes that take effect later.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -34,6 +33,7 @@ class Band:
         self.patch = patch
         self._open = open_player
         self._progression = patch.progression
+        self.waiting = Waiting()
 
         opened = [open_player(seat.model) for seat in patch.players]
         self.players = [PlayerState.of(seat, *each) for seat, each in zip(patch.players, opened, strict=True)]
@@ -50,9 +50,10 @@ class Band:
 
     @property
     def values(self) -> dict[str, Value]:
-        """A copy of the values of all knobs, by name ("0/temperature")."""
+        """A copy of the values of all knobs, by name ("0/temperature"), with those that wait."""
         numbered = ((INSTRUMENT, self._instrument), *((i, player.values) for i, player in enumerate(self.players)))
-        return {knob_name(number, knob): value for number, values in numbered for knob, value in values.items()}
+        found = {knob_name(number, knob): value for number, values in numbered for knob, value in values.items()}
+        return found | self.waiting.values
 
     @property
     def lines(self) -> list[Line]:
@@ -103,9 +104,17 @@ class Band:
         return float(self._instrument["tempo"])
 
     def current_patch(self) -> Patch:
-        """The patch with the present knobs and models."""
-        played = tuple(player.as_patch() for player in self.players)
-        return replace(self.patch, knobs=dict(self._instrument), players=played, progression=self._progression)
+        """The patch with the present knobs and models, and with those that wait."""
+        seats = self.waiting.seats
+        played = [seats.get(number) or player.as_patch() for number, player in enumerate(self.players)]
+        knobs = dict(self._instrument)
+        for name, value in self.waiting.values.items():
+            number, knob = split_name(name)
+            if number == INSTRUMENT:
+                knobs[knob] = value
+            else:
+                played[number] = replace(played[number], knobs=played[number].knobs | {knob: value})
+        return replace(self.patch, knobs=knobs, players=tuple(played), progression=self._progression)
 
     def next_patch(self) -> Patch:
         """The patch of the next start: the present one, with another seed if that is wanted."""

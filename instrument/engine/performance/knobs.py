@@ -9,7 +9,7 @@ from math import nan
 from msgspec.structs import asdict, replace
 
 from instrument.engine.ipc.messages import KnobInfo, Value
-from instrument.engine.performance.harmony.leading import GRIDS, LEADING
+from instrument.engine.performance.harmony.leading import BAR, GRIDS, LEADING, PLACES
 from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
 from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.transport import METRES
@@ -76,6 +76,8 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _choice("lead", "Left hand", LEADING, OFF, "Whether keys below the split are the band's chord: held, or on hold"),
     _number("split", "Split", 0, 127, 60, "The lowest key that is not of the left hand", step=1),
     _choice("turn", "Turn", GRIDS, GRIDS[0], "When the band turns to another chord of the left hand"),
+    _choice("changes", "Changes", PLACES, BAR, "When another genre, model or patch takes effect"),
+    _choice("mutes", "Mutes", PLACES, PLACES[0], "When a part or player falls silent, or comes in again"),
     _number(
         "swing", "Swing", STRAIGHT, MOST_SWING, STRAIGHT, "Where off-beat eighths fall in the beat: 0.67 is triplets"
     ),
@@ -96,15 +98,21 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 # Knobs that change the timing or the level of notes, not which notes come.
 NO_NOTES = frozenset(
     (
-        *("tempo", "level", "new_seed", "split", "turn"),
+        *("tempo", "level", "new_seed", "split", "turn", "changes", "mutes"),
         *("keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"),
     )
 )
 # Knobs after which a player is reset and fed the last notes again.
 RESTARTING = frozenset(("seed", "metre"))
+SEEDS = 1_000_000
 
 
 SWITCHED = {"0": 0.0, "0.0": 0.0, "off": 0.0, "false": 0.0, "1": 1.0, "1.0": 1.0, "on": 1.0, "true": 1.0}
+
+
+def next_seed(seed: int) -> int:
+    """Another seed, which follows from this one; all of them come before it returns."""
+    return (seed * 7921 + 104_729) % SEEDS
 
 
 def knob_name(player: int, knob: str) -> str:

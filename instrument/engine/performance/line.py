@@ -106,10 +106,13 @@ class Line:
             self.plan.clear()
             self._player.rewind(self.count - self._offset)
 
-    def restart(self, player: NotePlayer | None, seed: int, metres: MetreMap) -> None:
+    def restart(self, player: NotePlayer | None, seed: int, metres: MetreMap, fresh: bool = False) -> None:
         """Drop the plan and continue with another seed, metre or player (None: the same). The player is fed the last
-        `CONTEXT` notes."""
+        `CONTEXT` notes; fresh: those of the last onset only, so that it knows where it is and nothing else."""
         self.plan.clear()
+        if fresh and self._recent:
+            last = self._recent[-1].tick
+            self._recent = deque((note for note in self._recent if note.tick == last), maxlen=CONTEXT)
         self._player: NotePlayer = player or self._player
         self._player.reset(seed, self.number, metres)
         feed_all(self._player, self._recent)

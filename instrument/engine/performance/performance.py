@@ -4,16 +4,17 @@ the same notes as the live performance."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from math import ceil
 from typing import Any
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
+from instrument.engine.performance.acts.waiting import EARLY, Change, place
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
-from instrument.engine.performance.harmony.form import ACTIONS, check_action
+from instrument.engine.performance.harmony.form import check_action
 from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.left_hand import HandSettings
 from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
@@ -94,10 +95,13 @@ class Performance(Band):
 
         horizon: transport ticks at now + lead; microtiming is allowed for. overdue: an onset tick that the model has
         not finished waits until this tick (default: the horizon), the last at which a note can still be in time. Then
-        it is committed as it is, and the player gets a later floor and plays fewer notes.
+        it is committed as it is, and the player gets a later floor and plays fewer notes. A change that waits ends the
+        advance where it takes effect: call it again for the rest.
         """
         if self.ends is not None:
             horizon = min(horizon, self.ends - EARLIEST)
+        if self.waiting.tick is not None:
+            horizon = min(horizon, self.waiting.tick - EARLIEST)
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
         for number, player in enumerate(self.players):
@@ -110,6 +114,7 @@ class Performance(Band):
             if changes_at is not None:
                 logger.info("player %d: thinning level %d from tick %d", number, player.overload.level, changes_at)
                 self._input(number, changes_at)
+        self._make_changes()
         due, self._due = self._due, []
         return sorted(due, key=lambda played: played[1].order)
 
@@ -187,9 +192,12 @@ class Performance(Band):
         """The tick at which the music ends, None if it goes on."""
         return next((player.plan.ends for player in self.players if player.plan), None)
 
-    def load(self, slug: str, player: int = 0) -> None:
+    def load(self, slug: str, player: int = 0, waits: bool = False) -> None:
         """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
-        their values. HocketError if the model is unknown or of another kind."""
+        their values. waits: notes of the model come from the place on that the knob "changes" gives it. HocketError if
+        the model is unknown or of another kind."""
+        name = f"{player}/model"
+        self.waiting.drop(name)
         opened = self._open(slug)
         bundle, model = opened
         if isinstance(model, SoundModel):
@@ -199,7 +207,12 @@ class Performance(Band):
         elif self.player(player).line is None:
             raise HocketError(f"player {player} makes sound: it cannot play the notes of {slug}; add a player")
         else:
-            self._input(player, self._floor, opened, bundle=bundle_ref(bundle))
+            act = partial(self.put, player, opened, bundle=bundle_ref(bundle))
+            tick = place(str(self._instrument["changes"]), self.metres, self._floor) if waits else self._floor
+            if tick == self._floor:
+                act()
+            else:
+                self.waiting.add(name, Change(tick, act, {}, {player: self.players[player].with_bundle(bundle)}))
 
     def leave(self, player: int, tick: float | None = None) -> None:
         """Remove a sound player; the numbers of those behind it go down by one. HocketError for a note player, and for
@@ -240,7 +253,8 @@ class Performance(Band):
         return note
 
     def stop(self, tick: float) -> None:
-        """Complete the take, as the transport stopped at `tick`."""
+        """Complete the take, as the transport stopped at `tick`. What waits has its place here."""
+        self._make_changes(at_once=True)
         for channel, pitch in self.held.keys:
             self.release(channel, pitch, tick)
         self.take.entries.append(Stopped(float(tick)))
@@ -291,7 +305,7 @@ class Performance(Band):
             player.anchors = event.anchors
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)
         if replacement or any(info.player == INSTRUMENT and info.id in RESTARTING for info, _ in turned):
-            line.restart(replacement, self.seed, self.metres)
+            line.restart(replacement, self.seed, self.metres, event.fresh)
         if event.prompt:
             line.append(event.prompt)
             self._give_notes(event.player, event.prompt)
@@ -305,6 +319,10 @@ class Performance(Band):
         if line := self.line(player):
             self._play(line, line.take(max(0, count - line.count)))
 
+    def put(self, number: int, opened: Opened | None = None, **what: Any) -> None:
+        """Apply an input (fields of `Input`) to a player here. opened: the model of its bundle, if it is open."""
+        self._input(number, self._floor, opened, **what)
+
     def _input(self, number: int, floor: int, opened: Opened | None = None, **what: Any) -> None:
         """Commit the notes before `floor`, then apply a change there."""
         player = self.players[number]
@@ -314,6 +332,21 @@ class Performance(Band):
             self._play(line, line.commit(floor, whole=True))
             count, spacing = line.count, player.overload.spacing
         self.apply(Input(number, count, floor, spacing, **what), opened)
+
+    def _make_changes(self, at_once: bool = False) -> None:
+        """Make the changes that wait, a little before their place, so that their first notes are in time; the notes
+        before it are then committed. at_once: all of them, here."""
+        while (tick := self.waiting.tick) is not None:
+            ready = all(player.line.known >= tick for player in self.players if player.line and player.awake)
+            if not at_once and self._floor < (tick - EARLY if ready else tick):
+                return
+            if not at_once:
+                self._floor = max(self._floor, tick)
+            for act in self.waiting.take(tick):
+                try:
+                    act()
+                except HocketError as error:
+                    logger.warning("a change that waited was not made: %s", error)
 
     def _give(self, event: Input, player: PlayerState) -> None:
         """Add notes to a player without a line: they are recorded in the take and played by the outputs."""
@@ -354,11 +387,3 @@ class Performance(Band):
         for knob in sorted(self._of_genre):
             self.turn(self.table.find(knob, INSTRUMENT), genre_values(self.genre)[knob])
             self._of_genre.add(knob)
-
-
-# What buttons do to a performance, by their name.
-BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
-    "chord/hold": Performance.hold_chord,
-    "chord/release": lambda performance: performance.lead(""),
-    **{f"form/{action}": partial(Performance.act, action=action) for action in ACTIONS},
-}

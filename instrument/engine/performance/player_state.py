@@ -7,19 +7,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting, on_pad
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.expression.expression import Expression
 from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.plan_in_force import PlanInForce
-from instrument.engine.performance.knobs import ask_from, checked, parts_on
+from instrument.engine.performance.knobs import KnobTable, ask_from, checked, parts_on
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.overload import Overload
 from instrument.engine.performance.patches import PlayerPatch, part_name, parts_of
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.silent import SilentBundle
-from instrument.engine.performance.sound_seats import NOTES, kind
+from instrument.engine.performance.sound_seats import NOTES, kind, with_strip
 from instrument.engine.performance.takes import Input
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError, one_line
@@ -73,6 +75,11 @@ class PlayerState:
         """Give it another bundle. Its pad becomes empty."""
         self.kept = self.as_patch() if isinstance(bundle, SilentBundle) else None
         self.bundle, self.anchors, self.problem = bundle, (), ""
+
+    def with_bundle(self, bundle: BundleInfo) -> PlayerPatch:
+        """The player in a patch as it will be with another bundle."""
+        infos = KnobTable([with_strip(bundle.knobs, self.kind)]).of(0)
+        return replace(self.as_patch(), model=bundle.slug, knobs=kept_values(infos, self.values), anchors=())
 
     @property
     def awake(self) -> bool:
@@ -129,6 +136,8 @@ class PlayerState:
         """Let plan, expression and rests follow other knobs, and the progression, chord and action on the form of an
         input, from its floor on: see `PlanInForce`."""
         if self.plan and self.expression:
+            if event.fresh:
+                self.plan.keep_seed(int(instrument["seed"]))
             self.plan.change(instrument, event.progression, metres, event.floor)
             if event.chord is not None:
                 self.plan.lead(read_lead(event.chord), instrument, metres, event.floor)

@@ -69,7 +69,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
     anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
     was done to the form, one of `harmony.form.ACTIONS`; chord: that a person leads with, "": the plan's again, None:
-    unchanged.
+    unchanged; fresh: the player forgets what was played, and the plan stays whatever the seed.
     """
 
     player: Count
@@ -84,6 +84,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     progression: str | None = None
     form: str = ""
     chord: str | None = None
+    fresh: bool = False
 
     @property
     def count_after(self) -> int:

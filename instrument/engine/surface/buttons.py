@@ -40,6 +40,7 @@ BUTTONS: tuple[Button, ...] = (
     Button(
         "chord/release", "To the plan", "Leave the chord of the left hand or one that is held, and go back to the plan"
     ),
+    Button("idea/new", "New idea", "Another seed and a fresh memory for all players, on the same plan"),
     Button("patch/next", "Next patch", "Load the patch after the present one, by name"),
     Button("patch/previous", "Previous patch", "Load the patch before the present one, by name"),
     *(

@@ -17,6 +17,8 @@ from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
 OFF, HELD, HOLD = LEADING = ("off", "held", "hold")  # values of the knob "lead"
 SIXTEENTH, BEAT, BAR = GRIDS = ("sixteenth", "beat", "bar")  # values of the knob "turn"
+NOW = "now"
+PLACES = (NOW, BEAT, BAR)  # values of the knobs "changes" and "mutes"
 _STEPS = {SIXTEENTH: TICKS_PER_BEAT // 4, BEAT: TICKS_PER_BEAT}
 FEWEST_KEYS = 3  # different pitch classes that name a chord
 FIFTH = 7

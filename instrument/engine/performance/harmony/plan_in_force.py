@@ -27,7 +27,15 @@ FREE, TYPED = "free", "typed"
 MODEL = "plan-band"  # the bundle that writes plans
 MODELLED = {f"model {genre}": genre for genre in GENRES}
 SOURCES = (FREE, TYPED, *MODELLED, *progressions())  # values of the knob "plan"
-KNOBS = ("plan", "vary", "key", "scale", "metre", "seed", "loop", "fills")  # of the instrument; a plan depends on them
+KNOBS = (
+    "plan",
+    "vary",
+    "key",
+    "scale",
+    "metre",
+    "loop",
+    "fills",
+)  # of the instrument; a plan depends on them, and on the seed
 AHEAD = 16 * 96  # ticks; players look less far ahead
 STEP = 8  # bars that are added at a time
 FEWEST_BARS = 4  # of a section that ends with a fill
@@ -53,6 +61,7 @@ class PlanInForce:
         self._edits = FormEdits()
         self._hand = leading.OFF  # the knob "lead"
         self._leads: list[Lead] = []
+        self._seeds: dict[int, int] = {}  # the seed of the plan where it is not that of the knob
         self._led: tuple[Plan, Plan] | None = None  # a plan, and the same with the leads
         self.change(values, text, metres, 0)
 
@@ -69,7 +78,8 @@ class PlanInForce:
         if hand != self._hand == leading.OFF and self._leads:
             self.lead(None, values, metres, floor)
         text = self.text if text is None else text
-        state = (*(values[knob] for knob in KNOBS), text, metres.metres)
+        seed = self._seeds.get(int(values["seed"]), int(values["seed"]))
+        state = (*(values[knob] for knob in KNOBS), seed, text, metres.metres)
         if state == self._state:
             return
         source = str(values["plan"]), text
@@ -79,7 +89,7 @@ class PlanInForce:
         self.until(floor)  # what was to be until then stays
         self._state, self.text = state, text
         self._writer, self._fills = writer, bool(values["fills"])
-        self._settings = Settings(MODELLED.get(source[0], "pop"), seed=int(values["seed"]), vary=float(values["vary"]))
+        self._settings = Settings(MODELLED.get(source[0], "pop"), seed=seed, vary=float(values["vary"]))
         bar = metres.locate(bar_line(metres, floor)).bar
         if source != self._source or len(form or ()) != len(self._form or ()):
             self._first = bar  # another form begins; in another key the same one goes on
@@ -88,6 +98,10 @@ class PlanInForce:
         self._closeness, self._key = 1.0 - float(values["vary"]), form.key if form and form.key else key
         self._loop(bar, int(values["loop"]))
         self._rewrite(bar)
+
+    def keep_seed(self, seed: int) -> None:
+        """Stay with the present seed where the knob comes to this one."""
+        self._seeds = {seed: self._settings.seed}
 
     def lead(self, chord: Chord | None, values: Mapping[str, Value], metres: MetreMap, floor: int) -> None:
         """Follow a chord from the first place at or after the tick `floor` that the knob "turn" allows; None: go back

@@ -1,0 +1,41 @@
+"""What buttons do to a performance, and knobs that act on the beat or bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from instrument.engine.ipc.messages import KnobInfo, Value
+from instrument.engine.performance.acts.waiting import Change, place, when_of
+from instrument.engine.performance.harmony.form import ACTIONS
+from instrument.engine.performance.knobs import INSTRUMENT, checked, knob_name, next_seed
+from instrument.engine.performance.performance import Performance
+
+
+def ask_for(performance: Performance, info: KnobInfo, value: object) -> Value:
+    """Turn a knob as `Performance.turn`, at the place that the knobs "changes" and "mutes" give it. Until then it
+    counts as turned, but the players do not know of it."""
+    value, name = checked(info, value), knob_name(info.player, info.id)
+    performance.waiting.drop(name)
+    tick = place(when_of(info, performance.values), performance.metres, performance.floor)
+    if tick == performance.floor or performance.values[name] == value:
+        return performance.turn(info, value)
+    performance.waiting.add(name, Change(tick, partial(performance.set, name, value), {name: value}))
+    return value
+
+
+def new_idea(performance: Performance) -> None:
+    """Another seed and a memory without what was played, on the same plan."""
+    seed = next_seed(performance.seed)
+    for line in performance.lines:
+        performance.put(line.number, knobs={"seed": float(seed)}, fresh=True)
+    if not performance.lines:
+        performance.set("seed", seed, INSTRUMENT)
+
+
+BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
+    "chord/hold": Performance.hold_chord,
+    "chord/release": lambda performance: performance.lead(""),
+    "idea/new": new_idea,
+    **{f"form/{action}": partial(Performance.act, action=action) for action in ACTIONS},
+}

@@ -1,0 +1,45 @@
+"""Performances that have not begun yet, with the models that they use."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from instrument.engine.performance.patches import Patch
+from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.roster import Opened
+from instrument.engine.pool.model_pool import ModelPool
+from instrument.errors import HocketError
+
+PREPARED = 24  # ticks that are planned before a performance begins
+
+
+class Staged(NamedTuple):
+    """A performance and the models that it uses."""
+
+    performance: Performance
+    players: list[Opened]
+
+    @classmethod
+    def of(cls, patch: Patch, models: ModelPool) -> Staged:
+        """A performance of a patch. HocketError for an unknown model, or a knob out of range."""
+        given: list[Opened] = []
+
+        def give(slug: str) -> Opened:
+            given.append(models.give(slug))
+            return given[-1]
+
+        return cls(Performance(patch, give), given)
+
+
+class Coming(NamedTuple):
+    """A performance that begins where the present one is at a tick."""
+
+    staged: Staged
+    tick: int
+
+    def prepare(self) -> bool:
+        """Plan a note of its beginning. Returns False if there is none to plan."""
+        try:
+            return self.staged.performance.extend(PREPARED) is not None
+        except HocketError:
+            return False  # that player is silent; the performance says so when it has begun
