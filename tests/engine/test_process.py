@@ -221,21 +221,6 @@ def test_a_patch_comes_back_after_a_restart(start_engine):
     again.until(lambda: again.description.values["band/tempo"] == 300)
 
 
-def test_another_patch_begins_at_the_bar(engine, tmp_path):
-    engine.client.ask(SavePatch("Mine"))
-    engine.client.ask(LoadPatch(OPTIONS["patch"]))
-    engine.client.ask(Record(str(tmp_path / "before.take.json")))
-    engine.client.ask(Play())
-    engine.hear(5)
-    assert engine.description.patch == "Fast"
-    engine.client.ask(LoadPatch("Mine"))
-    engine.until(lambda: engine.description.patch == "Mine")
-    engine.hear(5)
-    engine.until(lambda: load_take(tmp_path / "before.take.json").stopped)
-    assert load_take(tmp_path / "before.take.json").stopped % 96 == 0
-    assert engine.telemetry.playing
-
-
 def test_a_take_of_a_live_performance_renders_to_the_same_notes(engine, tmp_path):
     take, midi = tmp_path / "live.take.json", tmp_path / "live.mid"
     engine.client.ask(Record(str(take)))
