@@ -2,9 +2,9 @@
 
 from instrument.engine.ipc.messages import LoadPatch, Play, Record, SavePatch
 from instrument.engine.performance.takes import load_take
-from tests.support.engine import OPTIONS, engine, start_engine
+from tests.support.engine import OPTIONS, engine, running_engine, start_engine
 
-__all__ = ["engine", "start_engine"]  # the fixtures
+__all__ = ["engine", "running_engine", "start_engine"]  # the fixtures
 
 
 def test_another_patch_begins_at_the_bar(engine, tmp_path):
