@@ -233,6 +233,11 @@ def test_splits_are_by_group_and_none_is_empty() -> None:
     assert split(items[::-1])[::-1] == done
     assert {i.split for i in split([item("a"), item("b"), item("c")])} == {"train", "valid", "test"}
     assert [i.split for i in split([item("a", split="test")])] == ["test"]
+    assert [i.split for i in split([item("a"), item("b")])] == ["train", "train"]
+    notes = [item(f"{name}{n}", kind="note", instrument=name) for name in ("flute", "reed") for n in range(12)]
+    for name in ("flute", "reed"):
+        splits = [i.split for i in split(notes) if i.instrument == name]
+        assert [splits.count(each) for each in ("train", "valid", "test")] == [8, 2, 2]
 
 
 def test_windows_lie_within_and_apart_and_as_many_as_wanted() -> None:

@@ -17,7 +17,7 @@ from training.data.sound.sources import Item
 SHORTEST_S = 3.0  # of windows
 MARGIN = 1.1  # so much more is planned than wanted: some will be rejected
 HELD_OUT = 1 / 6  # share of `minutes` for each of valid and test
-TEST_SHARE = VALID_SHARE = 0.1
+HELD_GROUPS = 0.1  # share of the groups for each of valid and test
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -76,21 +76,19 @@ def plan(items: list[Item], options: Options) -> tuple[list[Item], list[tuple[st
 
 
 def split(items: list[Item]) -> list[Item]:
-    """Give items without a split that of their group, which a hash decides; never none to test and valid in
-    a genre with three groups or more."""
-    groups: dict[str, set[str]] = defaultdict(set)
+    """Give items without a split that of their group. Of each genre, and of notes each instrument, a tenth of the
+    groups is for test and a tenth for valid: one at least of three or more, two of ten or more. A hash chooses them."""
+    groups: dict[tuple[str, str], set[str]] = defaultdict(set)
     for item in items:
         if not item.split:
-            groups[item.genre].add(item.group)
+            groups[item.genre, item.instrument].add(item.group)
     splits: dict[tuple[str, str], str] = {}
-    for genre, names in groups.items():
+    for (genre, _), names in groups.items():
         ranked = sorted(names, key=_place)
-        for name in ranked:
-            place = _place(name)
-            test, valid = place < TEST_SHARE, place >= 1 - VALID_SHARE
-            splits[genre, name] = "test" if test else "valid" if valid else "train"
-        if len(ranked) >= 3:
-            splits[genre, ranked[0]], splits[genre, ranked[-1]] = "test", "valid"
+        held = max(round(HELD_GROUPS * len(ranked)), (len(ranked) >= 3) + (len(ranked) >= 10))
+        splits |= {(genre, name): "train" for name in ranked}
+        splits |= {(genre, name): "test" for name in ranked[:held]}
+        splits |= {(genre, name): "valid" for name in ranked[len(ranked) - held :]}
     return [msgspec.structs.replace(i, split=i.split or splits[i.genre, i.group]) for i in items]
 
 

@@ -216,8 +216,6 @@ def find_tones(font: Path, notes: Path | None, hold: float) -> Found:
             continue
         facts["preset"] = (int(match[1]), int(match[2])) if match else (0, usual.program if usual else 0)
         facts |= {"hold": hold, "dataset": font.stem, "split": _split(notes, line, row) if notes else ""}
-        if facts["velocity"] < 1:
-            facts["velocity"] = VELOCITIES[-1]
         note = (name, facts["pitch"], facts["velocity"])
         if note in seen:
             found.rejected.append((path, "the same note was played already"))
@@ -263,11 +261,11 @@ def _add_note(found: Found, folder: Path, path: str, instrument: str, family: st
 
 
 def _note_facts(row: dict[str, Any], pitch: str, velocity: str) -> dict[str, Any]:
-    """Pitch (None where it is not labelled) and velocity (-1)."""
+    """Pitch (None where it is not labelled) and velocity (of a loud note)."""
     loud = _whole(row.get(velocity))
     return {
         "pitch": _whole(row.get(pitch)),
-        "velocity": loud if loud is not None and 0 <= loud <= 127 else -1,
+        "velocity": loud if loud is not None and 0 < loud <= 127 else VELOCITIES[-1],
     }
 
 

@@ -9,6 +9,7 @@ critic takes them for music.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,8 +131,16 @@ class StreamTask:
         self.size = self.train.batch_size * self.sampling.sequence_length
         clips = learnt(corpus, recipe)
         self.genres = tuple(sorted({clip.genre for clip in clips}))
+        there = Counter(c.genre for c in long_enough(corpus.select("train", ship_only=recipe.data.ship_only), recipe))
         if len(self.genres) < 2:
-            raise HocketError(f"{corpus.folder} has clips of {len(self.genres)} genres to learn from: prepare more")
+            found = ", ".join(f"{count} of {genre}" for genre, count in sorted(there.items()))
+            seconds = recipe.sampling.sequence_length * self.config.stride * MelFormat().hop / self.rate
+            raise HocketError(
+                f"{corpus.folder} has too little to learn from: two genres are needed with {LEAST} clips each of "
+                f"{seconds:.1f} s or longer, besides those held out, and there are {found or 'none'}: prepare more"
+            )
+        if few := sorted(set(there) - set(self.genres)):
+            print(f"left out, with fewer than {LEAST} clips to learn from: {', '.join(few)}", flush=True)
         self.mels = Mels(corpus, clips, MelFormat(mels=self.config.mels), self.config.stride)
         self.starts = sounding(self.mels, self.genres, self.sampling.sequence_length)
         for genre, starts in zip(self.genres, self.starts, strict=True):

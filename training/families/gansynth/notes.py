@@ -88,6 +88,12 @@ def learnable(corpus: Corpus, ship_only: bool) -> tuple[dict[str, list[Clip]], t
             count[clip.instrument] = count.get(clip.instrument, 0) + 1
     instruments = tuple(sorted(name for name, notes in count.items() if notes >= FEWEST))
     if not instruments:
-        raise HocketError(f"{corpus.folder} has no instrument with {FEWEST} notes to learn from: prepare more")
+        most = max(count.values(), default=0)
+        raise HocketError(
+            f"{corpus.folder} has at most {most} notes of an instrument to learn from, besides those held out, "
+            f"and {FEWEST} are needed: prepare more"
+        )
+    if few := sorted(set(count) - set(instruments)):
+        print(f"left out, with fewer than {FEWEST} notes to learn from: {', '.join(few)}", flush=True)
     splits = {s: [c for c in whole if c.split == s and c.instrument in instruments] for s in ("train", "valid", "test")}
     return splits, instruments
