@@ -139,7 +139,8 @@ def render(
         typer.Option(
             "--at",
             metavar="BEAT:KNOB=VALUE",
-            help="Turn a knob on a beat; or lead with a chord (8:chord=Dm9), or act on the form (16:form/again).",
+            help="Turn a knob on a beat; or lead with a chord (8:chord=Dm9), make a bar of a player anew "
+            "(8:remake=0/4), press a button (16:form/again).",
         ),
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",

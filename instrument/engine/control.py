@@ -37,6 +37,7 @@ from instrument.engine.ipc.messages import (
     Press,
     Quit,
     Record,
+    Remake,
     RemoveAnchor,
     RemovePlayer,
     SaveMidiMap,
@@ -125,6 +126,7 @@ class Control:
             SetKnob: self._set,
             Press: self._press,
             Lead: lambda _, led: notes.call(lambda: notes.act(lambda performance: performance.lead(led.chord))),
+            Remake: lambda _, of: notes.call(lambda: notes.performance.remaking.begin(of.player, of.bar - 1)),
             SetProgression: lambda _, typed: notes.call(
                 lambda: notes.act(lambda performance: performance.play_typed(typed.text))
             ),

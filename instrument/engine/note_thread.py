@@ -113,7 +113,7 @@ class NoteThread:
             f"player {number} ({player.bundle.slug}) is silent: {player.problem}"
             for number, player in enumerate(self.performance.players)
             if player.problem
-        )
+        ) + ((remaking,) if (remaking := self.performance.remaking.problem) else ())
 
     @property
     def patch_name(self) -> str:
@@ -270,6 +270,9 @@ class NoteThread:
             self.models.take_back(self._coming.staged.players)
         self._coming = None
 
+    def _prepare_coming(self) -> bool:
+        return self._coming is not None and self._coming.prepare()
+
     def _begin_coming(self) -> None:
         """Begin the next performance, if its time has come: its tick 0 is heard at the tick where it was to begin."""
         coming, tempo, lead = self._coming, self.transport.tempo, self.lead_ns() + START_NS
@@ -365,7 +368,7 @@ class NoteThread:
         bar = metres.locate(floor).bar
         two_bars = metres.start_of(bar + 2) - metres.start_of(bar)
         ahead = max(two_bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
-        return self._plan(floor + ahead, most=1) or bool(self._coming and self._coming.prepare())
+        return self._plan(floor + ahead, most=1) or self.performance.remaking.step() or self._prepare_coming()
 
     def _plan(self, until: float, most: int = 100) -> bool:
         """Plan up to `most` notes before the tick `until`. Returns False if there are none to plan."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from instrument.engine.ipc.messages import AnyCommand, KnobInfo, LoadPatch, Press, SetKnob, SetProgression, Value
+from instrument.engine.ipc.messages import (
+    AnyCommand,
+    KnobInfo,
+    LoadPatch,
+    Press,
+    Remake,
+    SetKnob,
+    SetProgression,
+    Value,
+)
 from instrument.engine.surface.buttons import BUTTONS
 from instrument.errors import HocketError
 
@@ -12,6 +21,7 @@ ROOT = "/hocket/"
 LONGEST = 20_000  # characters of a text
 _BUTTONS = frozenset(button.name for button in BUTTONS)
 _TEXTS = ("patch", "chords")
+REMAKE = "remake"
 
 
 def command(address: str, values: Sequence[object], knobs: Mapping[str, KnobInfo]) -> AnyCommand | None:
@@ -23,6 +33,10 @@ def command(address: str, values: Sequence[object], knobs: Mapping[str, KnobInfo
     value = values[0] if values else None
     if name in _BUTTONS:
         return None if values and not value else Press(name)
+    if name == REMAKE:
+        if len(values) != 2 or not all(isinstance(each, int) and 0 <= each <= 1_000_000 for each in values):
+            raise HocketError(f"{address} needs two whole numbers: the player, and a bar from 1")
+        return Remake(bar=int(str(values[1])), player=int(str(values[0])))
     if name in _TEXTS:
         if not isinstance(value, str) or len(value) > LONGEST:
             raise HocketError(f"{address} needs a text of up to {LONGEST} characters")

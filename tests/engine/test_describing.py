@@ -6,7 +6,8 @@ import pytest
 
 from instrument.engine.describing import Describer
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN
-from instrument.engine.ipc.messages import Anchor, Description, Values, encode
+from instrument.engine.ipc.encoding import encode
+from instrument.engine.ipc.messages import Anchor, Description, Values
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import Patch, PlayerPatch

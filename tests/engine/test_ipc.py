@@ -11,7 +11,8 @@ import pytest
 
 from instrument.engine.ipc import client, instance, server
 from instrument.engine.ipc.client import EngineClient
-from instrument.engine.ipc.messages import Envelope, LoadPatch, Record, SetKnob, decode_command, encode
+from instrument.engine.ipc.encoding import decode_command, encode
+from instrument.engine.ipc.messages import Envelope, LoadPatch, Record, SetKnob
 from instrument.errors import HocketError
 from instrument.paths import state_dir
 

@@ -11,7 +11,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 
 from instrument.cli.osc import osc_bridge
-from instrument.engine.ipc.messages import KnobInfo, LoadPatch, Play, Press, SetKnob, SetProgression
+from instrument.engine.ipc.messages import KnobInfo, LoadPatch, Play, Press, Remake, SetKnob, SetProgression
 from instrument.errors import HocketError
 from instrument.osc.addresses import answers, command
 from instrument.osc.bridge import address_of
@@ -56,6 +56,7 @@ print(sent)
         ("/hocket/transport/tap", [0.0], None),
         ("/hocket/patch", ["Blue trio"], LoadPatch("Blue trio")),
         ("/hocket/chords", ["C | G7"], SetProgression("C | G7")),
+        ("/hocket/remake", [1, 4], Remake(bar=4, player=1)),
     ],
 )
 def test_messages_mean_commands(address, values, wanted):
@@ -68,6 +69,7 @@ def test_messages_mean_commands(address, values, wanted):
         ("/other/band/tempo", [1], "is no address of Hocket: begin with /hocket/"),
         ("/hocket/band/volume", [1], "there is nothing called 'band/volume'"),
         ("/hocket/patch", [3], "needs a text"),
+        ("/hocket/remake", [3], "needs two whole numbers: the player, and a bar from 1"),
         ("/hocket/patch", ["x" * 30_000], "needs a text"),
         ("/hocket/band/tempo", [b"blob"], "needs a number or a text"),
         ("/hocket/", [], "there is nothing called ''"),

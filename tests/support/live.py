@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
 from instrument.engine.performance.knobs import PART_CHOICES
 from instrument.engine.performance.live_notes import LiveNote
 from instrument.engine.performance.performance import Performance, Played
+from instrument.errors import HocketError
 from instrument.music.notes import Note, Part
 
 AHEAD = 192
@@ -54,7 +56,10 @@ def ask_around(performance: Performance, first: float, second: float, models: Se
     """What waits for its place: another genre or model, a part that falls silent, and when they take effect; and
     buttons."""
     if first > 0.5:
-        list(BUTTON_ACTIONS.values())[int((2 * first - 1) * (len(BUTTON_ACTIONS) - 1))](performance)
+        with suppress(HocketError):  # no bar was made anew yet, or it has begun
+            list(BUTTON_ACTIONS.values())[int((2 * first - 1) * (len(BUTTON_ACTIONS) - 1))](performance)
+        for _ in range(int(300 * second)):
+            performance.remaking.step()
         return
     name = ("0/genre", "band/melody", "band/chords", "band/changes", "band/mutes", "")[int(12 * first * 0.999)]
     if name:

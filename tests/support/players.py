@@ -6,6 +6,7 @@ what holds for it (plans dropped and planned anew come out the same) can be expe
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -93,6 +94,18 @@ class ScalePlayer:
         if drop > 0:
             del self._notes[:drop], self._ordinals[:drop]
             self._forgotten += drop
+
+    def fork(self) -> ScalePlayer:
+        other = copy(self)
+        other._notes, other._ordinals = list(self._notes), list(self._ordinals)
+        return other
+
+    def reseed(self, seed: int) -> None:
+        self._key = seed << 16 | self._key & 0xFFFF
+
+    def log_likelihood(self, note: Note, ask: Ask) -> float:
+        """Leaps are unlikely."""
+        return -float(abs(note.pitch - self._last[0].pitch)) if self._last else 0.0
 
     def propose(self, ask: Ask) -> Note:
         self.proposed += 1

@@ -15,6 +15,7 @@ import pytest
 
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import _dial
+from instrument.engine.ipc.encoding import decode_report, encode
 from instrument.engine.ipc.messages import (
     AddAnchor,
     AnyCommand,
@@ -36,8 +37,6 @@ from instrument.engine.ipc.messages import (
     SetKnob,
     SetProgression,
     Stop,
-    decode_report,
-    encode,
 )
 from instrument.paths import state_dir
 from tests.support.engine import ROOT, StartEngine, start_engine

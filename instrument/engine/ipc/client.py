@@ -13,14 +13,13 @@ from multiprocessing.connection import Client, Connection, answer_challenge, del
 from pathlib import Path
 
 from instrument.engine.ipc import instance
+from instrument.engine.ipc.encoding import decode_report, encode
 from instrument.engine.ipc.messages import (
     AnyCommand,
     AnyReport,
     Envelope,
     Hello,
     Reply,
-    decode_report,
-    encode,
 )
 from instrument.errors import HocketError
 from instrument.log import ENGINE_LOG

@@ -1,6 +1,6 @@
 """Commands to the engine and telemetry from it: msgspec structs over a private local socket.
 
-Every message is a tagged struct; `encode` and `decode_command` / `decode_report` are the only ways in and out.
+Every message is a tagged struct; `ipc.encoding` has the only ways in and out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta
 
 from instrument.engine.ipc.bindings import Binding, Mode
-from instrument.errors import HocketError
 
 Value = float | str
 Place = Annotated[float, Meta(ge=-1, le=1)]
@@ -76,6 +75,14 @@ class Lead(Command, frozen=True):
     Refused where it cannot be read."""
 
     chord: Annotated[str, Meta(max_length=40)]
+
+
+class Remake(Command, frozen=True):
+    """Make a bar (counted from 1) of a player anew that is planned or looped, so that it fits to those around it; the
+    buttons "remake/..." then choose among the candidates. Refused for one that has been played."""
+
+    bar: Annotated[int, Meta(ge=1, le=1_000_000)]
+    player: int = 0
 
 
 class LoadModel(Command, frozen=True):
@@ -198,6 +205,7 @@ AnyCommand = (
     | Press
     | SetProgression
     | Lead
+    | Remake
     | LoadModel
     | RemovePlayer
     | LoadPatch
@@ -368,33 +376,3 @@ class Bye(Report, frozen=True):
 
 
 AnyReport = Reply | Description | Values | Telemetry | Bye
-
-_encoder = msgspec.msgpack.Encoder()
-_commands = msgspec.msgpack.Decoder(Envelope)
-_reports = msgspec.msgpack.Decoder(AnyReport)
-
-
-def encode(message: Envelope | AnyReport) -> bytes:
-    """Encode a message."""
-    return _encoder.encode(message)
-
-
-def decode_command(data: bytes) -> Envelope:
-    """Decode a command. Raises HocketError for anything else."""
-    try:
-        envelope = _commands.decode(data)
-    except msgspec.DecodeError as error:
-        raise HocketError(f"not a command of this version: {error}") from error
-    texts = ((n, v) for n, v in msgspec.structs.asdict(envelope.command).items() if isinstance(v, str))
-    if name := next((name for name, text in texts if "\0" in text), ""):  # it would end names of files early
-        raise HocketError(f"{name} of {type(envelope.command).__name__} contains the character NUL: leave it out")
-    return envelope
-
-
-def decode_report(data: bytes) -> AnyReport:
-    """Decode a report. Raises HocketError for anything else."""
-    try:
-        report: AnyReport = _reports.decode(data)
-        return report
-    except msgspec.DecodeError as error:
-        raise HocketError(f"not a report of this version: {error}") from error

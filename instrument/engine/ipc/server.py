@@ -19,7 +19,8 @@ from pathlib import Path
 
 from instrument import last_resort
 from instrument.engine.ipc import instance
-from instrument.engine.ipc.messages import AnyReport, Envelope, Reply, Telemetry, decode_command, encode
+from instrument.engine.ipc.encoding import decode_command, encode
+from instrument.engine.ipc.messages import AnyReport, Envelope, Reply, Telemetry
 from instrument.errors import HocketError
 
 logger = logging.getLogger(__name__)

@@ -38,6 +38,8 @@ from instrument.engine.note_worker.messages import (
     Failed,
     Feed,
     Forget,
+    Fork,
+    Forked,
     Latent,
     Pace,
     Paced,
@@ -45,8 +47,11 @@ from instrument.engine.note_worker.messages import (
     Propose,
     Proposed,
     Refused,
+    Reseed,
     Reset,
     Rewind,
+    Score,
+    Scored,
     decode_response,
     encode,
 )
@@ -141,9 +146,14 @@ class Worker:
     def propose(self, player: int, orders: Sequence[AnyOrder], ask: Ask | None, floor: int, latest: int | None) -> Note:
         """Carry out a player's orders and return its next note. ask: None if only its ticks have changed."""
         unused = tuple(self.unused.popleft() for _ in range(len(self.unused)))
-        reply = self._connected()[0].ask(Propose(player, tuple(orders), ask, floor, latest, unused))
+        reply = self.quick.ask(Propose(player, tuple(orders), ask, floor, latest, unused))
         assert isinstance(reply, Proposed)
         return reply.note
+
+    @property
+    def quick(self) -> Channel:
+        """The connection for notes."""
+        return self._connected()[0]
 
     @property
     def slow(self) -> Channel:
@@ -217,7 +227,6 @@ class NotesProcess:
             return self._open_here(slug)
         latent = reply.latent
         player = RemoteLatentPlayer(worker, reply.player, latent) if latent else RemotePlayer(worker, reply.player)
-        weakref.finalize(player, worker.unused.append, reply.player)
         return reply.bundle, player
 
     def worker(self) -> Worker:
@@ -247,6 +256,7 @@ class RemotePlayer:
     def __init__(self, worker: Worker, number: int) -> None:
         self._worker = worker
         self._number = number
+        weakref.finalize(self, worker.unused.append, number)
         self._count = 0
         self._orders: list[AnyOrder] = []
         self._sent = Ask()
@@ -263,12 +273,40 @@ class RemotePlayer:
 
     def propose(self, ask: Ask) -> Note:
         """As `NotePlayer.propose`."""
+        changed = self._changed(ask)
+        return self._worker.propose(self._number, self._taken(), changed, ask.floor, ask.latest)
+
+    def fork(self) -> RemotePlayer:
+        """As `Scoring.fork`. HocketError if its model cannot."""
+        reply = self._worker.quick.ask(Fork(self._number, self._taken()))
+        assert isinstance(reply, Forked)
+        other = RemotePlayer(self._worker, reply.player)
+        other._count = self._count
+        return other
+
+    def reseed(self, seed: int) -> None:
+        """As `Scoring.reseed`."""
+        self._orders.append(Reseed(seed))
+
+    def log_likelihood(self, note: Note, ask: Ask) -> float:
+        """As `Scoring.log_likelihood`."""
+        changed = self._changed(ask)
+        reply = self._worker.quick.ask(Score(self._number, self._taken(), changed, ask.floor, note))
+        assert isinstance(reply, Scored)
+        return reply.likelihood
+
+    def _changed(self, ask: Ask) -> Ask | None:
+        """What is to be sent of an `Ask`: None if only its ticks have changed."""
         base = replace(ask, floor=0, latest=None)
-        changed = None if base == self._sent and base.plan is self._sent.plan else base
-        if changed is not None:
-            self._sent = replace(base, knobs=dict(base.knobs))
+        if base == self._sent and base.plan is self._sent.plan:
+            return None
+        self._sent = replace(base, knobs=dict(base.knobs))
+        return base
+
+    def _taken(self) -> tuple[AnyOrder, ...]:
+        """The orders that were not sent yet."""
         orders, self._orders = self._orders, []
-        return self._worker.propose(self._number, orders, changed, ask.floor, ask.latest)
+        return tuple(orders)
 
     def feed(self, note: Note) -> None:
         """As `NotePlayer.feed`."""

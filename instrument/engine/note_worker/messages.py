@@ -4,6 +4,8 @@ The engine sends a request, the process answers with a response:
 
     Open -> Opened, or NoNotes if the model is not a note model
     Propose -> Proposed
+    Fork -> Forked
+    Score -> Scored
     Encode -> Encoded
     Pace -> Paced
 
@@ -74,7 +76,13 @@ class Forget(Order, frozen=True):
     count: int
 
 
-AnyOrder = Reset | Feed | Prefill | Rewind | Forget
+class Reseed(Order, frozen=True):
+    """`Scoring.reseed`."""
+
+    seed: int
+
+
+AnyOrder = Reset | Feed | Prefill | Rewind | Forget | Reseed
 
 
 class Request(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -99,6 +107,23 @@ class Propose(Request, frozen=True):
     unused: tuple[int, ...] = ()
 
 
+class Fork(Request, frozen=True):
+    """`Scoring.fork`, after the player's orders. Refused for a player that cannot."""
+
+    player: int
+    orders: tuple[AnyOrder, ...]
+
+
+class Score(Request, frozen=True):
+    """`Scoring.log_likelihood` of a note, after the player's orders. ask, floor: as of `Propose`."""
+
+    player: int
+    orders: tuple[AnyOrder, ...]
+    ask: Ask | None
+    floor: int
+    note: Note
+
+
 class Encode(Request, frozen=True):
     """`LatentPlayer.encode`."""
 
@@ -115,7 +140,7 @@ class Pace(Request, frozen=True):
     b: Point
 
 
-AnyRequest = Open | Propose | Encode | Pace
+AnyRequest = Open | Propose | Fork | Score | Encode | Pace
 
 
 class Response(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -158,6 +183,18 @@ class Proposed(Response, frozen=True):
     note: Note
 
 
+class Forked(Response, frozen=True):
+    """The number of the new player."""
+
+    player: int
+
+
+class Scored(Response, frozen=True):
+    """The logarithm of a probability."""
+
+    likelihood: float
+
+
 class Encoded(Response, frozen=True):
     """The point of the latent space."""
 
@@ -182,7 +219,7 @@ class Failed(Response, frozen=True):
     error: str
 
 
-AnyResponse = Opened | NoNotes | Proposed | Encoded | Paced | Refused | Failed
+AnyResponse = Opened | NoNotes | Proposed | Forked | Scored | Encoded | Paced | Refused | Failed
 
 
 def _simple(value: object) -> object:

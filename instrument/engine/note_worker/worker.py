@@ -34,6 +34,8 @@ from instrument.engine.note_worker.messages import (
     Failed,
     Feed,
     Forget,
+    Fork,
+    Forked,
     Latent,
     NoNotes,
     Open,
@@ -44,8 +46,11 @@ from instrument.engine.note_worker.messages import (
     Propose,
     Proposed,
     Refused,
+    Reseed,
     Reset,
     Rewind,
+    Score,
+    Scored,
     decode_request,
     encode,
 )
@@ -53,7 +58,7 @@ from instrument.engine.performance.roster import OpenPlayer
 from instrument.errors import HocketError, one_line
 from instrument.io import priority
 from instrument.io.child import when_parent_ends
-from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, feed_all
+from instrument.models.notes.player import Ask, LatentPlayer, NotePlayer, Scoring, feed_all
 from instrument.models.sound.base import SoundModel
 
 logger = logging.getLogger("instrument.engine.note_worker.worker")  # __name__ is "__main__" here
@@ -88,6 +93,12 @@ class LoadedPlayer:
         if self.problem:
             raise HocketError(self.problem)
 
+    def scoring(self) -> Scoring:
+        """The player, as one that can be tried out. HocketError if it cannot."""
+        if not isinstance(self.player, Scoring):
+            raise HocketError("this model cannot make a bar anew")
+        return self.player
+
     def _carry_out(self, order: AnyOrder) -> None:
         match order:
             case Feed():
@@ -98,6 +109,8 @@ class LoadedPlayer:
                 self.player.rewind(order.count)
             case Prefill():
                 feed_all(self.player, order.notes)
+            case Reseed():
+                self.scoring().reseed(order.seed)
             case Reset():
                 self.player.reset(order.seed, order.player, order.metres)
 
@@ -114,7 +127,7 @@ class Models:
     @property
     def notes(self) -> Handlers:
         """Handlers of the first connection."""
-        return {Propose: self._propose}
+        return {Propose: self._propose, Fork: self._fork, Score: self._score}
 
     @property
     def slow(self) -> Handlers:
@@ -133,6 +146,19 @@ class Models:
         loaded.ask = replace(request.ask or loaded.ask, floor=request.floor, latest=request.latest)
         loaded.carry_out(request.orders)
         return Proposed(loaded.player.propose(loaded.ask))
+
+    def _fork(self, request: Fork) -> Forked:
+        loaded, number = self._loaded[request.player], next(self._numbers)
+        loaded.carry_out(request.orders)
+        player = loaded.scoring().fork()
+        self._loaded[number] = LoadedPlayer(player)
+        return Forked(number)
+
+    def _score(self, request: Score) -> Scored:
+        loaded = self._loaded[request.player]
+        loaded.ask = replace(request.ask or loaded.ask, floor=request.floor, latest=None)
+        loaded.carry_out(request.orders)
+        return Scored(loaded.scoring().log_likelihood(request.note, loaded.ask))
 
     def _opened(self, request: Open) -> Opened | NoNotes:
         began = time.monotonic()

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
 from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
+from instrument.engine.performance.acts.remaking import read_bar
 from instrument.engine.performance.harmony.form import check_action
 from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
@@ -51,7 +52,7 @@ RINGING_S = 2.0  # rendered after the last note of a prompt that only voices pla
 MAX_SECONDS = 24 * 3600.0
 MAX_BARS = 50_000
 MAX_PROMPT_S = 4 * 3600.0
-CHORD, FORM = "chord=", "form/"  # how what happens on a beat begins, if it is no knob
+CHORD, FORM, REMAKE = "chord=", "form/", "remake="  # how what happens on a beat begins, if it is no knob
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Options:
 
     model: slug of the first player's model, or of a voice for the band, empty = the patch's; seconds, bars: length of
     what the models play, the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats:
-    "BEAT:KNOB=VALUE", "BEAT:chord=SYMBOL" or "BEAT:BUTTON"; prompt: a MIDI file to begin with and to continue;
+    "BEAT:KNOB=VALUE", "BEAT:chord=SYMBOL", "BEAT:remake=PLAYER/BAR" or
+    "BEAT:BUTTON"; prompt: a MIDI file to begin with and to continue;
     progression: typed chords for the plan; take: a take to replay, in place of all but the length.
     """
 
@@ -172,7 +174,7 @@ def _go_on(performance: Performance, take: Take) -> None:
                 performance.play(entry.player, entry.count)
                 line = performance.line(entry.player)
                 if line and isinstance(line.player, RecordedPlayer):
-                    entry = msgspec.structs.replace(entry, anchors=None)  # a stand-in has no pad
+                    entry = msgspec.structs.replace(entry, anchors=None, laid=None)  # a stand-in has neither
                 performance.apply(entry)
             case Released() | Keyboard():
                 performance.take.entries.append(entry)
@@ -302,6 +304,8 @@ def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, Call
             symbol = what.removeprefix(CHORD)
             read_lead(symbol)
             act: Callable[[], object] = partial(performance.lead, symbol)
+        elif what.startswith(REMAKE):
+            act = partial(performance.remaking.begin, *read_bar(what.removeprefix(REMAKE)))
         elif what in BUTTON_ACTIONS:
             act = partial(BUTTON_ACTIONS[what], performance)
         elif what.startswith(FORM):
@@ -333,6 +337,8 @@ def _end(performance: Performance, options: Options, start: int) -> float:
 
 def _play_to(performance: Performance, tick: int) -> None:
     """Plan and commit up to a tick, with stops where changes take effect."""
+    while performance.remaking.step():
+        pass
     before = -1
     while before < performance.floor < tick:  # it stands still where the music ends
         before = performance.floor

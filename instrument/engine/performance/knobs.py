@@ -78,6 +78,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _choice("turn", "Turn", GRIDS, GRIDS[0], "When the band turns to another chord of the left hand"),
     _choice("changes", "Changes", PLACES, BAR, "When another genre, model or patch takes effect"),
     _choice("mutes", "Mutes", PLACES, PLACES[0], "When a part or player falls silent, or comes in again"),
+    _number("remake", "Remake", 0, 15, 0, "The player whose bars the buttons make anew", step=1),
     _number(
         "swing", "Swing", STRAIGHT, MOST_SWING, STRAIGHT, "Where off-beat eighths fall in the beat: 0.67 is triplets"
     ),
@@ -98,7 +99,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
 # Knobs that change the timing or the level of notes, not which notes come.
 NO_NOTES = frozenset(
     (
-        *("tempo", "level", "new_seed", "split", "turn", "changes", "mutes"),
+        *("tempo", "level", "new_seed", "split", "turn", "changes", "mutes", "remake"),
         *("keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"),
     )
 )

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from instrument.engine.performance.harmony.fullness import next_note
+from instrument.engine.performance.takes import Laid
 from instrument.errors import HocketError
-from instrument.models.notes.player import Ask, NotePlayer, feed_all
+from instrument.models.notes.player import Ask, NotePlayer, Scoring, feed_all
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
@@ -43,6 +44,7 @@ class Line:
         self.plan: deque[Note] = deque()
         self.ask = ask
         self.spacing = 0
+        self._laid: list[Laid] = []
         self._recent: deque[Note] = deque(maxlen=CONTEXT)
         self.restart(player, seed, metres)
 
@@ -69,11 +71,37 @@ class Line:
         if self.spacing and self.known > ask.floor:
             ask = ask.at(self.known)
         last = self.plan[-1] if self.plan else self._recent[-1] if self._recent else None
-        drums = any(note.part == Part.DRUMS for note in (*self._recent, *self.plan))
-        note = next_note(self._player, ask, self._plan_until(self.known), last, drums)
+        note = self._next_laid(ask, last) if self._laid else self._proposed(ask, last)
         self._player.feed(note)
         self.plan.append(note)
         return note
+
+    def lay(self, laid: Laid, ahead: Sequence[Note]) -> None:
+        """Let the notes of a bar stand fast, also when the plan is dropped later. Plan `ahead` (in order, after all
+        committed notes) in the place of what is planned."""
+        self.change(self.ask, self.spacing)
+        feed_all(self._player, ahead)
+        self.plan.extend(ahead)
+        others = [each for each in self._laid if each.start >= laid.end or each.end <= laid.start]
+        self._laid = sorted([*others, laid])
+
+    def _proposed(self, ask: Ask, last: Note | None) -> Note:
+        drums = any(note.part == Part.DRUMS for note in (*self._recent, *self.plan))
+        return next_note(self._player, ask, self._plan_until(self.known), last, drums)
+
+    def _next_laid(self, ask: Ask, last: Note | None) -> Note:
+        """The next note, where notes are laid: of those, or what the player proposes outside them."""
+        at, after = self.known, last.order if last else -1
+        for laid in self._laid:
+            if laid.end <= at:
+                continue
+            if at < laid.start and (proposed := self._proposed(ask.at(at), last)).tick < laid.start:
+                return proposed
+            for note in laid.notes:
+                if note.tick >= at and note.order > after:
+                    return note
+            at = laid.end
+        return self._proposed(ask.at(at), last)
 
     def commit(self, tick: int, whole: bool = False) -> list[Note]:
         """Commit the complete onset ticks before `tick`, and return their notes.
@@ -86,6 +114,14 @@ class Line:
             committed.append(self.plan.popleft())
         self._take(committed)
         return committed
+
+    def tried_out(self, tick: int) -> Scoring:
+        """Another player in the state before the planned notes from `tick` on. HocketError if it has no such."""
+        if not isinstance(self._player, Scoring):
+            raise HocketError("this model cannot make a bar anew")
+        other = self._player.fork()
+        other.rewind(self.count - self._offset + sum(note.tick < tick for note in self.plan))
+        return other
 
     def take(self, count: int) -> list[Note]:
         """Commit the next `count` notes and plan those that are missing. For rendering."""
@@ -102,6 +138,7 @@ class Line:
         """
         self.ask = ask
         self.spacing = spacing
+        self._laid = [laid for laid in self._laid if laid.end > ask.floor]
         if self.plan:
             self.plan.clear()
             self._player.rewind(self.count - self._offset)

@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
+from instrument.engine.performance.acts.remaking import Remaking
 from instrument.engine.performance.acts.waiting import EARLY, Change, place
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.band import Band
@@ -47,7 +48,7 @@ class Performance(Band):
     `set` and `load` on changes, also before the first `advance`. For one thread; others may read `take`, `table` and
     the properties.
 
-    held: live notes; sound_models: of the sound players.
+    held: live notes; sound_models: of the sound players; remaking: the bar that is made anew.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -59,6 +60,7 @@ class Performance(Band):
         self._floor = 0
         self._due: list[Played] = []
         self.held = HeldNotes()
+        self.remaking = Remaking(self)
         self.sound_models = SoundModels(self._sounds, [])
         self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
 
@@ -306,13 +308,9 @@ class Performance(Band):
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)
         if replacement or any(info.player == INSTRUMENT and info.id in RESTARTING for info, _ in turned):
             line.restart(replacement, self.seed, self.metres, event.fresh)
-        if event.prompt:
-            line.append(event.prompt)
-            self._give_notes(event.player, event.prompt)
-        if event.live:
-            line.insert_live(event.live)
-            for note in event.live:
-                self.take.add_note(event.player, note)
+        if event.laid:
+            line.lay(event.laid, event.ahead)
+        self._hand(event, line)
 
     def play(self, player: int, count: int) -> None:
         """Plan and commit until a player has committed `count` notes, to replay a take."""
@@ -347,6 +345,16 @@ class Performance(Band):
                     act()
                 except HocketError as error:
                     logger.warning("a change that waited was not made: %s", error)
+
+    def _hand(self, event: Input, line: Line) -> None:
+        """Hand the notes of an input to the player."""
+        if event.prompt:
+            line.append(event.prompt)
+            self._give_notes(event.player, event.prompt)
+        if event.live:
+            line.insert_live(event.live)
+            for note in event.live:
+                self.take.add_note(event.player, note)
 
     def _give(self, event: Input, player: PlayerState) -> None:
         """Add notes to a player without a line: they are recorded in the take and played by the outputs."""

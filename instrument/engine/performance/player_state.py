@@ -141,6 +141,8 @@ class PlayerState:
             self.plan.change(instrument, event.progression, metres, event.floor)
             if event.chord is not None:
                 self.plan.lead(read_lead(event.chord), instrument, metres, event.floor)
+            if event.laid:
+                self.plan.remade(metres.locate(event.laid.start).bar)
             if event.form:
                 self.plan.act(event.form, metres, event.floor)
             self.expression.change(instrument, self.genre)

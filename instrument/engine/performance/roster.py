@@ -56,6 +56,11 @@ def check_input(event: Input, line: Line) -> None:
         )
     if event.prompt and (line.count or any(b.order <= a.order for a, b in pairwise(event.prompt))):
         raise HocketError("the notes of a prompt come at the beginning and in order: it is damaged")
+    if any(
+        any(b.order <= a.order for a, b in pairwise(notes)) or (notes and notes[0].tick < event.floor)
+        for notes in (event.ahead, event.laid.notes if event.laid else ())
+    ):
+        raise HocketError("the notes of a bar made anew come in order and not before their input: it is damaged")
     if not all(fits(line.player, anchor) for anchor in event.anchors or ()):
         raise HocketError(f"the anchors are not of player {event.player}'s model: add them again")
 

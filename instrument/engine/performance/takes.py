@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -61,6 +61,14 @@ class Header(msgspec.Struct, frozen=True, tag="take"):
     version: int = FORMAT.version
 
 
+class Laid(NamedTuple):
+    """Notes that stand fast from one tick to another, whatever their player would play."""
+
+    start: Tick
+    end: Tick
+    notes: tuple[Note, ...]
+
+
 class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     """A change of which notes come, with its place among the notes.
 
@@ -69,7 +77,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
     anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
     was done to the form, one of `harmony.form.ACTIONS`; chord: that a person leads with, "": the plan's again, None:
-    unchanged; fresh: the player forgets what was played, and the plan stays whatever the seed.
+    unchanged; laid: a bar that was made anew; ahead: the notes that were planned from here on, with it; fresh: the
+    player forgets what was played, and the plan stays whatever the seed.
     """
 
     player: Count
@@ -85,6 +94,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     form: str = ""
     chord: str | None = None
     fresh: bool = False
+    ahead: tuple[Note, ...] = ()
+    laid: Laid | None = None
 
     @property
     def count_after(self) -> int:
@@ -285,7 +296,7 @@ def _read_line(take: Take, line: bytes, version: int) -> None:
     else:
         entry = _read_entry(line, version)
         if isinstance(entry, Input):
-            for note in (*entry.prompt, *entry.live):
+            for note in (*entry.prompt, *entry.live, *entry.ahead, *(entry.laid.notes if entry.laid else ())):
                 _possible(note)
         take.entries.append(entry)
 

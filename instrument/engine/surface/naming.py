@@ -64,6 +64,7 @@ OSC_TABLE: tuple[tuple[str, str, str], ...] = (
     ("/hocket/NAME", "value", "Turn a knob; without a value, or for a button, press it (0: released)"),
     ("/hocket/patch", "name", "Load a patch"),
     ("/hocket/chords", "text", "Play typed chords as the plan"),
+    ("/hocket/remake", "player, bar", "Make a bar of a player anew (bars from 1), as the command Remake"),
     (
         "/hocket/NAME?",
         "",

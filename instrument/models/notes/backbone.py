@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,10 @@ class Backbone(Protocol):
 
     def rewind(self, count: int) -> None:
         """Go back to the state after `count` advances; ValueError if it was dropped."""
+        ...
+
+    def fork(self) -> Self:
+        """Another with the same state, which then goes its own way."""
         ...
 
     def forget_before(self, count: int) -> None:

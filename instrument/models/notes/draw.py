@@ -1,7 +1,9 @@
-"""What an `EventPlayer` keeps while it draws a note."""
+"""What an `EventPlayer` keeps while it draws a note, or finds how likely a note is."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,9 +13,21 @@ from numpy.typing import NDArray
 from instrument.models.notes.plan_guidance import Expected, PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.notes.steering import History, Steering
-from instrument.music.codec import ROWS
+from instrument.models.sampling import FLOOR, choose, noise
+from instrument.music.codec import FIELDS, FLAT, ROWS
 from instrument.music.notes import Note
 from instrument.music.plan import Plan
+from instrument.music.timebase import MetreMap
+
+SIZES = (
+    *(FIELDS[f] for f in ("time", "part")),
+    ROWS,
+    FIELDS["duration"],
+    FLAT,
+    FIELDS["micro"],
+)
+DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
+LEAST_LIKELY = -20.0  # log probability of a value that may not be
 
 
 class StepResult(NamedTuple):
@@ -30,7 +44,8 @@ class StepResult(NamedTuple):
 
 @dataclass(slots=True)
 class Draw:
-    """A note that is being drawn: what it depends on, and what has been decided of it.
+    """A note that is being drawn: what it depends on, and what has been decided of it. With `known`, its fields are
+    not drawn but those of a given note, and `likelihood` adds up the logarithms of their probabilities.
 
     draws: noise by field; expected: the note that a recalled bar has next; context: gap, position in the bar and metre,
     as the heads take them; echoes: indices of the notes that are repeated (-1: none); rows: those that may sound.
@@ -50,3 +65,35 @@ class Draw:
     echoes: list[int] = field(default_factory=list)
     echo_rows: list[int] = field(default_factory=list)
     rows: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(ROWS, bool))
+    known: tuple[int, ...] | None = None
+    likelihood: float = 0.0
+
+    def choose(
+        self,
+        number: int,
+        logits: NDArray[np.float32],
+        temperature: float,
+        top_p: float,
+        allowed: NDArray[np.bool_] | None = None,
+        after: NDArray[np.bool_] | None = None,
+    ) -> int:
+        """The value of a field, as `sampling.choose`. number: of the field, in the order of `codec.FIELDS`."""
+        if self.known is None:
+            return choose(logits, self.draws[number], temperature, top_p, allowed, after)
+        scores = logits.astype(np.float64)
+        for mask in (allowed, after):
+            scores = scores if mask is None else np.where(mask, scores, FLOOR)
+        likely = float(scores[self.known[number]] - np.logaddexp.reduce(scores))
+        self.likelihood += max(LEAST_LIKELY, likely)
+        return self.known[number]
+
+
+def draws_after(notes: Sequence[Note], seed: int, player: int, metres: MetreMap) -> list[NDArray[np.float32]]:
+    """The noise of each field of the note after `notes`, by where the last one is in the music."""
+    last_tick = notes[-1].tick if notes else 0
+    ordinal = 0
+    while ordinal < len(notes) and notes[-1 - ordinal].tick == last_tick:
+        ordinal += 1
+    where = metres.locate(last_tick)
+    flat = noise(seed, player, (where.bar, where.offset, ordinal), DRAWS[-1])
+    return [flat[a:b] for a, b in itertools.pairwise(DRAWS)]

@@ -10,10 +10,11 @@ How a family keeps the state of the notes is the matter of its `Backbone`.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,13 @@ from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.notes.backbone import Backbone
 from instrument.models.notes.conditions import chord_number, condition_size, plan_row
-from instrument.models.notes.draw import Draw, StepResult
+from instrument.models.notes.draw import Draw, StepResult, draws_after
 from instrument.models.notes.key_sense import inside
 from instrument.models.notes.plan_guidance import COPIED, EXACT, PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.notes.priming import Primers
 from instrument.models.notes.steering import History, Steering
-from instrument.models.sampling import choose, drawn, noise
+from instrument.models.sampling import drawn, noise
 from instrument.music import codec
 from instrument.music.codec import DRUM_ROW, FLAT, ROWS
 from instrument.music.notes import Note, Part
@@ -37,16 +38,8 @@ from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
 HIGHEST_BASS = 60  # MIDI pitch; under a plan the bass stays below
 LONGEST_REST = 192  # ticks without an onset while playing freely
-SIZES = (
-    *(codec.FIELDS[f] for f in ("time", "part")),
-    ROWS,
-    codec.FIELDS["duration"],
-    FLAT,
-    codec.FIELDS["micro"],
-)
 PRIMER_COUNTER = 1 << 40  # of draws; outside the counters of notes, which are bars
 STYLED_FIELDS = (0, 1, 2, 3)  # fields with guidance: all but velocity and microtiming
-DRAWS = tuple(int(n) for n in np.cumsum((0, *SIZES)))
 
 
 class EventPlayer:
@@ -127,7 +120,29 @@ class EventPlayer:
 
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""
+        return self._note(self._begin_draw(ask))
+
+    def log_likelihood(self, note: Note, ask: Ask) -> float:
+        """As `Scoring.log_likelihood`."""
         draw = self._begin_draw(ask)
+        time, part, _, duration, velocity, micro = codec.encode_note(note, draw.last.tick if draw.last else 0)
+        draw.known = time, part, note.order & 255, duration, min(velocity, FLAT - 1), micro
+        self._note(draw)
+        return draw.likelihood
+
+    def fork(self) -> Self:
+        """As `Scoring.fork`."""
+        other = copy.copy(self)
+        other._backbone = self._backbone.fork()
+        for name in ("_notes", "_primed", "_keys", "_seen", "_histories"):
+            setattr(other, name, list(getattr(self, name)))
+        return other
+
+    def reseed(self, seed: int) -> None:
+        """As `Scoring.reseed`."""
+        self._seed = seed
+
+    def _note(self, draw: Draw) -> Note:
         self._draw_time(draw)
         part = self._draw_part(draw)
         row = self._draw_row(draw, part)
@@ -146,7 +161,7 @@ class EventPlayer:
             shares,
             history,
             last,
-            self._draws(last_tick),
+            draws_after(self._notes, self._seed, self._player, self._metres),
             float(ask.knobs.get("temperature", 1.0)) * steer.temperature_scale(history, last_tick),
             float(ask.knobs.get("top_p", 1.0)),
             guide,
@@ -175,7 +190,7 @@ class EventPlayer:
         logits = self._logits(0, draw.shares, gaps) + self._steer.time_bias(draw.history)
         if expected and expected.tick - last_tick < len(logits):
             logits[expected.tick - last_tick] += expected.rhythm
-        time = choose(logits, draw.draws[0], draw.temperature, draw.top_p, times, after)
+        time = draw.choose(0, logits, draw.temperature, draw.top_p, times, after)
         draw.tick = tick = max(ask.floor, last_tick + 1) if time < 0 else last_tick + time
         draw.rows = self._rows(ask, tick)
         if last is not None and tick == last_tick:
@@ -204,7 +219,7 @@ class EventPlayer:
         logits = logits + self._steer.part_bias(draw.history, tick)
         if draw.expected:
             logits[self._notes[draw.expected.source].part] += draw.expected.rhythm
-        return drawn(choose(logits, draw.draws[1], draw.temperature, 1.0, allowed))
+        return drawn(draw.choose(1, logits, draw.temperature, 1.0, allowed))
 
     def _draw_row(self, draw: Draw, part: int) -> int:
         drums = part == Part.DRUMS
@@ -224,7 +239,7 @@ class EventPlayer:
             logits = logits + self._steer.pitch_bias(draw.history)
         if draw.guide and (bias := draw.guide.pitch_bias(draw.tick, part, draw.history.last[Part.BASS])) is not None:
             logits = logits + bias
-        return drawn(choose(logits, draw.draws[2], draw.temperature, draw.top_p, draw.rows))
+        return drawn(draw.choose(2, logits, draw.temperature, draw.top_p, draw.rows))
 
     def _draw_rest(self, draw: Draw, part: int, row: int) -> Note:
         """Duration, velocity and microtiming."""
@@ -234,18 +249,18 @@ class EventPlayer:
         logits = self._logits(3, draw.shares, [*draw.context, part, row, *draw.echo_rows, *lengths])
         if expected:
             logits[lengths[0]] += expected.rhythm
-        duration = choose(logits, draw.draws[3], draw.temperature, draw.top_p)
+        duration = draw.choose(3, logits, draw.temperature, draw.top_p)
         if draw.guide:
             duration = draw.guide.duration(draw.tick, part, row & 127, duration + 1) - 1
         # temperature is not for velocity and microtiming: unlikely ones sound like mistakes
         logits = self._logits(4, draw.shares, [*draw.context, part, row, duration])[:FLAT]
         if copied:
             logits[min(copied[3], FLAT - 1)] += COPIED
-        velocity = choose(logits, draw.draws[4], 1.0, draw.top_p)
+        velocity = draw.choose(4, logits, 1.0, draw.top_p)
         logits = self._logits(5, draw.shares, [*draw.context[:2], part, row, velocity])
         if copied:
             logits[copied[5]] += COPIED
-        micro = choose(logits, draw.draws[5], 1.0, draw.top_p)
+        micro = draw.choose(5, logits, 1.0, draw.top_p)
         return codec.decode_note((0, part, row & 127, duration, velocity, micro), draw.tick)
 
     def _bass_sounds_at(self, tick: int) -> bool:
@@ -327,14 +342,6 @@ class EventPlayer:
         }
         assert self._step is not None
         return self._steer.styled(self._heads[head].run(feeds)[0][:, 0], self._step.style)
-
-    def _draws(self, last_tick: int) -> list[NDArray[np.float32]]:
-        ordinal = 0
-        while ordinal < len(self._notes) and self._notes[-1 - ordinal].tick == last_tick:
-            ordinal += 1
-        where = self._metres.locate(last_tick)
-        flat = noise(self._seed, self._player, (where.bar, where.offset, ordinal), DRAWS[-1])
-        return [flat[a:b] for a, b in itertools.pairwise(DRAWS)]
 
     def _steering(self, ask: Ask) -> Steering:
         """The steering for `ask`, made again only if more than its floor has changed."""

@@ -3,8 +3,9 @@ Schmidhuber, 1997) whose states are kept for each note."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,12 @@ class LstmBackbone:
         if self._states[count] is None:
             raise ValueError(f"the state after {count} notes was dropped: rewind to a later one")
         del self._states[count + 1 :]
+
+    def fork(self) -> Self:
+        """See `Backbone`."""
+        other = copy.copy(self)
+        other._states = list(self._states)
+        return other
 
     def forget_before(self, count: int) -> None:
         """See `Backbone`."""

@@ -15,7 +15,7 @@ import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +142,23 @@ class MusicVaePlayer:
 
     def forget_before(self, count: int) -> None:
         """Nothing to drop: only the notes themselves are kept for each note."""
+
+    def fork(self) -> Self:
+        """As `Scoring.fork`."""
+        other = copy.copy(self)
+        other.reset(self._seed, self._player, self._metres)
+        other._notes = list(self._notes)
+        return other
+
+    def reseed(self, seed: int) -> None:
+        """As `Scoring.reseed`."""
+        notes = self._notes
+        self.reset(seed, self._player, self._metres)
+        self._notes = notes
+
+    def log_likelihood(self, note: Note, ask: Ask) -> float:
+        """0: what follows is decoded from another point of the latent space, whatever came before."""
+        return 0.0
 
     def propose(self, ask: Ask) -> Note:
         """The next note, not yet fed."""

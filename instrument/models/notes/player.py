@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from instrument.errors import HocketError
 from instrument.models.latent import LatentPath, LatentSpace, Point
@@ -90,6 +90,23 @@ class Prefilling(Protocol):
 
     def prefill(self, notes: Sequence[Note]) -> None:
         """Take `notes`, in order, as played."""
+        ...
+
+
+@runtime_checkable
+class Scoring(NotePlayer, Protocol):
+    """A `NotePlayer` whose state can be tried out, to make a bar anew that fits to what comes after it."""
+
+    def fork(self) -> Self:
+        """Another player with the same state, which then goes its own way."""
+        ...
+
+    def reseed(self, seed: int) -> None:
+        """Draw with another seed from here on."""
+        ...
+
+    def log_likelihood(self, note: Note, ask: Ask) -> float:
+        """The natural logarithm of the probability that `note` comes next."""
         ...
 
 

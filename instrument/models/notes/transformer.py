@@ -5,8 +5,9 @@ Positions are rotary (Su and others, 2021), of notes and of ticks.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,12 @@ class TransformerBackbone:
         if count < self._back:
             raise ValueError(f"the state after {count} notes was dropped: rewind to a later one")
         del self._ticks[count + 1 :]
+
+    def fork(self) -> Self:
+        """See `Backbone`."""
+        other = copy.copy(self)
+        other._rows, other._ticks = self._rows.copy(), list(self._ticks)
+        return other
 
     def forget_before(self, count: int) -> None:
         """See `Backbone`."""

@@ -49,6 +49,18 @@ def test_a_performance_is_the_same_there_and_here(process, seed):
     assert heard[0] == heard[1]
 
 
+def test_a_bar_is_made_anew_there_as_here(process):
+    patch, found = Patch(knobs={"seed": 3.0}, players=(PlayerPatch("scale"),)), []
+    for open_player in (process.open, open_scale):
+        playing = Performance(patch, open_player)
+        playing.remaking.begin(0, 1)
+        while playing.remaking.step():
+            pass
+        found.append((playing.remaking.last.candidates, playing.planned(3 * BAR)))
+    assert len(found[0][0]) == 4
+    assert found[0] == found[1]
+
+
 def test_a_latent_player_is_one_there_too(process):
     _, there_ = process.open("vae")
     _, here = open_vae("vae")

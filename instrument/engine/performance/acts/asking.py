@@ -37,5 +37,9 @@ BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
     "chord/hold": Performance.hold_chord,
     "chord/release": lambda performance: performance.lead(""),
     "idea/new": new_idea,
+    "remake/bar": lambda performance: performance.remaking.begin_next(int(performance.values["band/remake"])),
+    "remake/other": lambda performance: performance.remaking.other(),
+    "remake/keep": lambda performance: performance.remaking.keep(),
+    "remake/undo": lambda performance: performance.remaking.undo(),
     **{f"form/{action}": partial(Performance.act, action=action) for action in ACTIONS},
 }

@@ -40,7 +40,7 @@ class FormEdits:
 
     inserted: bars played before those that would come; skipped: bar -> how many bars of the form are left out there;
     fullness: of parts in a bar; motif: first bar of the pinned one; loop: the bar from which bars are looped, and how
-    many; ends: the bar before which the music ends.
+    many; remade: bar of the loop -> the later bar in which it was made anew; ends: the bar before which the music ends.
     """
 
     inserted: dict[int, PlanBar] = field(default_factory=dict)
@@ -48,12 +48,19 @@ class FormEdits:
     fullness: dict[int, dict[Part, float]] = field(default_factory=dict)
     motif: int | None = None
     loop: tuple[int, int] | None = None
+    remade: dict[int, int] = field(default_factory=dict)
     ends: int | None = None
 
     def position(self, number: int, first: int) -> int:
         """Which bar of a form that began at bar `first` is played in bar `number`."""
         left_out = sum(count for at, count in self.skipped.items() if first <= at <= number)
         return number - first + left_out - sum(first <= at < number for at in self.inserted)
+
+    def source(self, number: int) -> int:
+        """The bar that a bar of the loop repeats."""
+        assert self.loop
+        first, count = self.loop
+        return first - count + (number - first) % count
 
     def insert(self, bar: int, bars: Sequence[PlanBar]) -> None:
         """Insert bars before what would come from `bar` on."""

@@ -113,6 +113,18 @@ class PlanInForce:
         if self._plan is None:
             self._rewrite(metres.locate(bar_line(metres, floor)).bar)
 
+    @property
+    def loop(self) -> tuple[int, int] | None:
+        """The bar from which bars are looped, and how many; None while there is no loop."""
+        return self._edits.loop
+
+    def remade(self, bar: int) -> None:
+        """A bar was made anew: where it is one of a loop, its next rounds repeat it as it is now."""
+        loop = self._edits.loop
+        if loop and bar >= loop[0]:
+            self._edits.remade[self._edits.source(bar)] = bar
+            self._rewrite(bar + 1)
+
     def act(self, action: str, metres: MetreMap, floor: int) -> None:
         """Act on the form from the first bar line at or after the tick `floor` on, by one of `form.ACTIONS`.
         HocketError for another."""
@@ -177,9 +189,10 @@ class PlanInForce:
         if number in edits.inserted:
             bar = _fitted(edits.inserted[number], metre)
         elif edits.loop and number >= edits.loop[0]:
-            since, count = number - edits.loop[0], edits.loop[1]
-            source = edits.loop[0] - count + since % count
-            bar = forms.recalled(plan, source, source + 1, 1.0)[0]._replace(begins=not since % count)
+            source = edits.source(number)
+            source = edits.remade.get(source, source)
+            begins = not (number - edits.loop[0]) % edits.loop[1]
+            bar = forms.recalled(plan, source, source + 1, 1.0)[0]._replace(begins=begins)
         elif self._writer:
             (bar,) = self._writer.bars(
                 plan, 1, replace(self._settings, metre=metre, new_section=number in edits.skipped)
@@ -232,7 +245,7 @@ class PlanInForce:
             edits.loop = None
             edits.insert(loop[0], self._plan.bars[loop[0] : bar])
         if count:
-            edits.loop = max(bar, count), count
+            edits.loop, edits.remade = (max(bar, count), count), {}
 
     def _to_another_section(self, plan: Plan, bar: int) -> int:
         """How many bars of the form lie before its next section with another label than that before `bar`."""
