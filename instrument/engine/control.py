@@ -26,6 +26,7 @@ from instrument.engine.ipc.messages import (
     ChangeAnchor,
     Describe,
     Envelope,
+    FindOffset,
     Hello,
     Lead,
     Learn,
@@ -48,7 +49,7 @@ from instrument.engine.ipc.messages import (
     Stop,
 )
 from instrument.engine.ipc.server import Peer, Server
-from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.patch_loading import CALL_TIMEOUT_S, NO_ANSWER, PatchLoader
 from instrument.engine.performance import pad
@@ -87,7 +88,7 @@ class Control:
         self,
         server: Server,
         notes: NoteThread,
-        scheduler: Scheduler,
+        ports: MidiPorts,
         sound: MixThread,
         devices: Devices,
         linger_s: float,
@@ -97,7 +98,7 @@ class Control:
         self.knob_instants: deque[int] = deque(maxlen=10_000)
         self._server = server
         self._notes = notes
-        self._scheduler = scheduler
+        self._ports = ports
         self._sound = sound
         self._devices = devices
         self._keep = False  # a client has asked the engine to stay
@@ -108,7 +109,7 @@ class Control:
         self._end: tuple[str, int] | None = None
         self._no_client_since = time.monotonic() + FIRST_CLIENT_S
         self._describer = Describer(notes.view, devices)
-        self._reporter = Reporter(notes, scheduler, sound, devices)
+        self._reporter = Reporter(notes, ports, sound, devices)
         self._saved: Patch | None = None
         self._problem = ""
         self._logged: tuple[str, ...] = ()  # problems, when they were logged last
@@ -136,6 +137,7 @@ class Control:
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
+            FindOffset: self._find_offset,
             Learn: lambda _, learn: notes.call(
                 lambda: notes.midi_learn.learn(learn.knob, learn.player, learn.on, learn.mode)
             ),
@@ -305,28 +307,33 @@ class Control:
         return self._recordings.start(command.path, self._current)
 
     def _set_device(self, _: Peer, command: SetDevice) -> Future[None]:
-        given = {
-            AUDIO: command.audio,
-            MIDI: command.midi,
-            MIDI_IN: command.midi_in,
-            "offset_ms": command.offset_ms,
-            "follow": command.follow,
-            "start": command.start,
-            "clock_out": command.clock_out,
-        }
-        chosen = {field: value for field, value in given.items() if value is not None}
+        given = {AUDIO: command.audio, MIDI: command.midi, MIDI_IN: command.midi_in}
+        chosen = {kind: name for kind, name in given.items() if name is not None}
         check_offset(command.offset_ms or 0.0)
 
         def change() -> None:
             for kind in KINDS:
                 if kind in chosen:
-                    self._devices.use(kind, str(chosen[kind]))
+                    self._devices.use(kind, chosen[kind])
             routing = replace(self._notes.view.snapshot.patch.routing, **chosen)
+            if command.offset_ms is not None or chosen.keys() & {AUDIO, MIDI}:
+                routing = routing.with_offset(*self._devices.names, command.offset_ms)
             self._notes.call(lambda: self._notes.set_fields(routing=routing)).result(CALL_TIMEOUT_S)
             if command.midi_in and (found := map_for(command.midi_in)):
                 self._patches.use_map(found)
 
         return self._devices.call(change)
+
+    def _find_offset(self, peer: Peer, __: FindOffset) -> Future[None]:
+        if self._notes.transport.playing:
+            raise HocketError("the offset cannot be measured while the music plays: stop it first")
+
+        def find() -> None:
+            routing = self._notes.view.snapshot.patch.routing
+            found = routing.with_offset(*self._devices.names, self._devices.find_offset_ms())
+            self._notes.call(lambda: self._notes.set_fields(routing=found)).result(CALL_TIMEOUT_S)
+
+        return self._devices.call(find)
 
     def _refresh(self, _: Peer, __: Describe) -> Future[None]:
         def look() -> None:
@@ -354,7 +361,7 @@ class Control:
 
     def _log_delays(self) -> None:
         audio = self._sound.audio.status()
-        delays = (audio.starved, audio.xruns, self._scheduler.late)
+        delays = (audio.starved, audio.xruns, self._ports.late)
         if delays != self._delays:
             logger.warning("starved blocks, xruns and late notes so far: %d, %d, %d", *delays)
         self._delays = delays

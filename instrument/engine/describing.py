@@ -10,6 +10,7 @@ from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.expression.grooves import genre_values
+from instrument.engine.performance.knobs import INSTRUMENT, OF_THE_ROOM
 from instrument.engine.performance.patches import Patch, list_patches, load_patch
 from instrument.engine.state_view import Snapshot, StateView, drained
 from instrument.engine.surface.midi_maps import list_maps
@@ -79,9 +80,6 @@ class Describer:
             pads=now.pads,
             kinds=now.kinds,
             about=now.patch.about,
-            follow=now.patch.routing.follow,
-            start=now.patch.routing.start,
-            clock_out=now.patch.routing.clock_out,
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:
@@ -108,7 +106,7 @@ def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -
     turned = any(
         given[info.player + 1][0].get(info.id, info.default) != given[info.player + 1][1].get(info.id, info.default)
         for info in knobs
-        if info.player + 1 < len(given)
+        if info.player + 1 < len(given) and (info.player != INSTRUMENT or info.id not in OF_THE_ROOM)
     )
     models = [player.model for player in patch.players] != [player.model for player in saved_patch.players]
     anchors = [player.anchors for player in patch.players] != [player.anchors for player in saved_patch.players]

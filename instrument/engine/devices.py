@@ -9,11 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from instrument.engine.midi.loopback import find_offset_ms
 from instrument.engine.midi.midi_input import Listener
-from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.audio.output import NULL, NullAudio, list_devices, open_audio
+from instrument.io.clocks import SystemClock
 from instrument.io.device_snapshot import device_snapshot
 from instrument.io.midi.input import NullMidiInput, check_input, list_inputs, open_midi_in
 from instrument.io.midi.output import VIRTUAL, NullMidi, check_port, list_ports, open_midi
@@ -51,7 +53,7 @@ class Devices:
     def __init__(
         self,
         sound: MixThread,
-        scheduler: Scheduler,
+        ports: MidiPorts,
         listener: Listener,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,7 +61,9 @@ class Devices:
         self.on_change: Callable[[], None] = lambda: None
         self.watches_transport: Callable[[], bool] = lambda: False
         self._sound = sound
-        self._scheduler = scheduler
+        self._ports = ports
+        self._without = ""  # why a further MIDI port is missing
+        self._fits_at = 0.0  # when the ports are looked at next
         self._listener = listener
         self._clock = clock
         self._work = ThreadPoolExecutor(1, "devices")
@@ -75,9 +79,10 @@ class Devices:
         return (
             *(missing.problem for missing in list(self._missing.values())),
             audio_banner(self._sound.audio.status()),
-            midi_banner(self._scheduler.port.status()),
+            *(midi_banner(each.port.status()) for each in self._ports.all),
+            self._without,
             midi_banner(self._listener.port.status()),
-            LOOP.format(self._scheduler.port.status().port, self.midi_in) if self._listener.loop else "",
+            LOOP.format(self._ports.first.port.status().port, self.midi_in) if self._listener.loop else "",
             *(text for text, until in list(self._found.values()) if now < until),
         )
 
@@ -90,6 +95,15 @@ class Devices:
     def keys(self) -> tuple[int, ...]:
         """MIDI pitches of the keys that are down."""
         return self._listener.held
+
+    def find_offset_ms(self) -> float:
+        """Measure the offset of the MIDI output by a loop. Slow: run it through `call`. HocketError without a loop."""
+        return find_offset_ms(self._ports.first, self._listener, SystemClock())
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The MIDI port and the audio device in use."""
+        return self._ports.first.port.status().port, self._sound.audio.status().device
 
     def add_missing(self, kind: str, name: str, problem: str) -> None:
         """A chosen device is missing and another is used: open it when it appears."""
@@ -114,7 +128,7 @@ class Devices:
     def poll(self) -> None:
         """Keep the devices alive and look for missing ones. Call it a few times a second."""
         self._listener.watches = self.watches_transport()
-        self._scheduler.poll()
+        self._ports.poll()
         self._sound.poll()
         self._listener.poll()
         if self._attempt:
@@ -128,7 +142,11 @@ class Devices:
         for _, missing in missing_now if changed else []:
             missing.due, missing.tries = now, 0
         due = [(kind, missing) for kind, missing in missing_now if now >= missing.due]
-        self._attempt = self.call(lambda: self._open_due(due, changed)) if due or changed else None
+        fits = len(self._ports.all) == self._ports.wanted or (now < self._fits_at and not changed)
+        if due or changed:
+            self._attempt = self.call(lambda: self._open_due(due, changed))
+        elif not fits:
+            self._attempt = self.call(self._fit_ports)
 
     def refresh(self) -> None:
         """Update `available`. Takes a second: run it through `call`."""
@@ -145,12 +163,25 @@ class Devices:
 
     def _use_port(self, name: str) -> None:
         check_port(name)
-        last = self._scheduler.port.status()
+        first = self._ports.first
+        last = first.port.status()
         try:
-            self._scheduler.use(lambda: open_midi(name))
+            first.use(lambda: open_midi(name))
         except HocketError:
-            self._scheduler.use(lambda: best_midi(NULL if last.backend == NULL else VIRTUAL)[0])
+            first.use(lambda: best_midi(NULL if last.backend == NULL else VIRTUAL)[0])
             raise
+        if NULL in (last.backend, first.port.status().backend):
+            self._ports.drop()  # they are opened anew, where the first one is now
+
+    def _fit_ports(self) -> None:
+        """Open and close MIDI ports, as the players need them; without MIDI they lead nowhere, as the first one."""
+        nowhere = self._ports.first.port.status().backend == NULL
+        self._without = ""
+        try:
+            self._ports.fit(lambda name: NullMidi() if nowhere else open_midi(VIRTUAL, name))
+        except HocketError as error:
+            self._fits_at = self._clock() + RETRY_S[-1]
+            self._without = f"player ports: {len(self._ports.all)} of {self._ports.wanted} MIDI ports are open: {error}"
 
     def _open_due(self, due: list[tuple[str, MissingDevice]], changed: bool) -> None:
         for kind, missing in due:
@@ -185,14 +216,14 @@ class Devices:
     def _is_null(self, kind: str) -> bool:
         if kind == AUDIO:
             return self._sound.audio.status().device == NULL
-        return self._scheduler.port.status().backend == NULL
+        return self._ports.first.port.status().backend == NULL
 
     def in_use(self, kind: str) -> str:
         """The device in use, as a phrase for the log and for banners."""
         if kind == AUDIO:
             return f"now playing to {self._sound.audio.status().device}"
         if kind == MIDI:
-            return f"now sending to {self._scheduler.port.status().port}"
+            return f"now sending to {self._ports.first.port.status().port}"
         return f"now listening to {self._listener.port.status().port}"
 
 

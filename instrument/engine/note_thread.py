@@ -124,15 +124,13 @@ class NoteThread:
     # What follows is for the notes thread, through `call`.
 
     def play(self) -> None:
-        """Start the transport. Tick 0 is heard as soon as the outputs can play it."""
-        if self.transport.playing or self.following.rolls():
-            return
-        self._plan(24)
-        self.start_at(*self.following.first_tick(self._clock.now() + self.lead_ns() + START_NS))
+        """Start the transport: the first tick, or in its own time the count-in, is heard as soon as possible."""
+        if not self.transport.playing and not self.following.rolls():
+            self._start(0 if self.following.heard else int(self.performance.setting("count_in")))
 
-    def start_at(self, tick: int, ns: float) -> None:
-        """Start, or start again, so that `tick` of an outside transport is heard at `ns`. The performance begins in the
-        first bar, at the same place in it."""
+    def start_at(self, tick: int, ns: float, counted: int = 0) -> None:
+        """Start, or start again, so that `tick` of an outside transport is heard at `ns`, or later by the bars that are
+        `counted` first. The performance begins in the first bar, at the same place in it."""
         self._end()
         place = self.performance.metres.locate(tick)
         if place.offset:
@@ -141,7 +139,7 @@ class NoteThread:
                 self.performance.apply(Input(line.number, line.count, place.offset))
         self._plan(place.offset + 24)
         self._last_turn_ns = self._clock.now()
-        self.transport = self.transport.started(ns, place.offset, place.bar)
+        self.transport = self.transport.started(ns, place.offset, place.bar, counted)
         self.live_input.begin()
         self._retime()
         self.following.started(tick - place.offset, place.offset)
@@ -244,8 +242,8 @@ class NoteThread:
         if playing:
             self.performance.stop(self.transport.position(self._clock.now()))
         self._begin(staged)
-        if playing:
-            self.play()
+        if playing and not self.following.rolls():
+            self._start(0)
 
     def use_in_time(self, patch: Patch) -> None:
         """As `use`, at the place that the knob "changes" gives it. In the time of others it is at once."""
@@ -261,6 +259,10 @@ class NoteThread:
     def lead_ns(self) -> int:
         """How long (ns) before it is heard a note is taken, the maximum of the outputs."""
         return max((output.lead_ns() for output in self._outputs), default=0)
+
+    def _start(self, counted: int) -> None:
+        self._plan(24)
+        self.start_at(*self.following.first_tick(self._clock.now() + self.lead_ns() + START_NS), counted)
 
     def _press(self, act: Callable[[Performance], None], _: int) -> None:
         self.act(act)

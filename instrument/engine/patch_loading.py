@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from instrument.engine.describing import Describer
 from instrument.engine.note_thread import NoteThread
+from instrument.engine.performance.knobs import OF_THE_ROOM
 from instrument.engine.performance.patches import list_patches, patch_of_program
 from instrument.engine.performance.takes import patch_of
 from instrument.engine.surface.midi_maps import load_map
@@ -36,8 +37,10 @@ class PatchLoader:
         patch = patch_of(name)
         for player in patch.players:
             self._notes.models.load(player.model)
-        now = self._notes.view.snapshot.patch.routing  # loading a patch does not change devices
-        here = replace(patch, routing=replace(now, channels=patch.routing.channels))
+        now = self._notes.view.snapshot.patch  # loading a patch does not change devices
+        room = {knob: value for knob, value in now.knobs.items() if knob in OF_THE_ROOM}
+        routing = replace(now.routing, channels=patch.routing.channels)
+        here = replace(patch, knobs=patch.knobs | room, routing=routing)
         self._notes.call(lambda: self._notes.use_in_time(here)).result(CALL_TIMEOUT_S)
         self._describer.saved_patch = patch
 

@@ -31,12 +31,12 @@ from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
 from instrument.engine.live_input import KeyboardReceiver
-from instrument.engine.midi.following import JACK
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.output import Output
-from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.note_worker.client import NotesProcess
+from instrument.engine.performance.knobs import JACK
 from instrument.engine.performance.patches import (
     DEFAULT,
     Patch,
@@ -144,12 +144,12 @@ def run(options: argparse.Namespace, state: Path) -> int:
     sound, audio_banner = hearing.result()
     port, midi_banner = sending.result()
     keyboard, input_banner = listening.result()
-    scheduler = Scheduler(clock, port)
+    ports = MidiPorts(clock, port)
     try:
         loading.result()
-        notes, refused = open_notes(clock, models, patch, (scheduler, sound), bool(options.patch))
+        notes, refused = open_notes(clock, models, patch, (ports, sound), bool(options.patch))
     except Exception:
-        scheduler.close()
+        ports.close()
         sound.close()
         keyboard.close()
         note_worker.close()
@@ -158,10 +158,10 @@ def run(options: argparse.Namespace, state: Path) -> int:
 
     def play(message: bytes) -> None:
         sound.play(message)
-        scheduler.play(message)
+        ports.first.play(message)
 
-    listener = Listener(keyboard, play, KeyboardReceiver(notes), scheduler.loops)
-    devices = Devices(sound, scheduler, listener)
+    listener = Listener(keyboard, play, KeyboardReceiver(notes), ports.first.loops)
+    devices = Devices(sound, ports, listener)
     devices.watches_transport = lambda: notes.following.source == JACK
     notes.following.roll = listener.roll
     if input_banner is not None:
@@ -169,7 +169,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     for kind, wanted, missing in ((AUDIO, audio, audio_banner), (MIDI, midi, midi_banner)):
         if missing:
             devices.add_missing(kind, wanted, missing)
-    control = Control(server, notes, scheduler, sound, devices, options.linger)
+    control = Control(server, notes, ports, sound, devices, options.linger)
     control.banners = told
     told += [text for text in (read_only_home(), *banners, refused) if text]
     control.begin_recording(options.record)
@@ -180,7 +180,7 @@ def run(options: argparse.Namespace, state: Path) -> int:
     priority.set_realtime_priority_of_process(
         priority.COMPUTE_PRIORITY
     )  # not before: loading is slow and needs no priority
-    for part in (scheduler, sound, notes, listener):
+    for part in (ports, sound, notes, listener):
         part.start()
     for kind in KINDS:
         logger.info("%s: %s", kind, devices.in_use(kind))
@@ -194,8 +194,8 @@ def run(options: argparse.Namespace, state: Path) -> int:
         notes.close()
         control.save()
         if options.trace:
-            write_trace(Path(options.trace), notes, scheduler, sound, control)
-        scheduler.close()
+            write_trace(Path(options.trace), notes, ports, sound, control)
+        ports.close()
         sound.close()
         server.close()
         note_worker.close()
@@ -270,7 +270,7 @@ def open_notes(
         return NoteThread(clock, models, default, outputs), banner
 
 
-def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: MixThread, control: Control) -> None:
+def write_trace(path: Path, notes: NoteThread, ports: MidiPorts, sound: MixThread, control: Control) -> None:
     """Write the measurements that `hocket bench` needs and that telemetry is too slow for, as JSON.
 
     In ns: when each turned knob took effect, how long planning each of the last notes took, and (deadline, lateness)
@@ -280,7 +280,7 @@ def write_trace(path: Path, notes: NoteThread, scheduler: Scheduler, sound: MixT
     table = {
         "knobs": list(control.knob_instants),
         "notes": list(notes.timings),
-        "sends": list(scheduler.lateness),
+        "sends": list(ports.first.lateness),
         "sound": {"begun": sound.begun, "recorded": sound.recorded, "taken": sound.players.taken},
         "audio": {"blocks": audio.blocks, "xruns": audio.xruns, "starved": audio.starved},
     }

@@ -7,7 +7,7 @@ import time
 from instrument import last_resort
 from instrument.engine.devices import Devices, audio_text, midi_text
 from instrument.engine.ipc.messages import NoteReport, Telemetry
-from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.recording import Recordings
@@ -22,9 +22,9 @@ LEARNING = "move a knob or press a button of your MIDI controller: it will work 
 class Reporter:
     """Makes the telemetry. For the control thread."""
 
-    def __init__(self, notes: NoteThread, scheduler: Scheduler, sound: MixThread, devices: Devices) -> None:
+    def __init__(self, notes: NoteThread, ports: MidiPorts, sound: MixThread, devices: Devices) -> None:
         self._notes = notes
-        self._scheduler = scheduler
+        self._ports = ports
         self._sound = sound
         self._devices = devices
         self._shown: tuple[NoteReport, ...] | None = None
@@ -39,7 +39,7 @@ class Reporter:
         transport = notes.transport
         tick = transport.position(time.perf_counter_ns())
         bar, beat = transport.bar_and_beat(tick)
-        audio, midi = sound.audio.status(), self._scheduler.port.status()
+        audio, midi = sound.audio.status(), self._ports.first.port.status()
         plan, shown = notes.view.plan, self._shown
         players = len(notes.view.snapshot.kinds)
         player_levels, voices_level = sound.peaks(players)
@@ -57,8 +57,8 @@ class Reporter:
             starved=audio.starved,
             xruns=audio.xruns,
             latency_ms=sound.lead_ns() / 1e6,
-            late_notes=self._scheduler.late,
-            sounding=self._scheduler.agenda.sounding,
+            late_notes=self._ports.late,
+            sounding=self._ports.sounding,
             ms_per_note=notes.ms_per_note,
             audio=audio_text(audio),
             midi=midi_text(midi),
@@ -73,6 +73,8 @@ class Reporter:
             keys=self._devices.keys,
             time=notes.following.text,
             learning=notes.midi_learn.learning,
+            clock_seen=notes.following.sees_clock,
+            clock_sent=self._ports.clock_runs,
         )
 
     def problems(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from instrument.errors import HocketError
 
 _NUMBERS = re.compile(r" \d+:\d+$")  # ALSA's client and port, which change when a device is connected again
-_OWN = frozenset(("Hocket", "Hocket in", "Hocket list", "Hocket in list"))
+_OWN = re.compile(r"Hocket( \d+| in| list| in list)?")
 
 
 def plain(name: str) -> str:
@@ -27,7 +27,7 @@ def plain_names(names: Sequence[str]) -> list[str]:
 
 def is_own(port: str) -> bool:
     """Whether a MIDI port is one of Hocket's own, which are not offered."""
-    return port.partition(":")[0] in _OWN
+    return _OWN.fullmatch(port.partition(":")[0]) is not None
 
 
 def pick(wanted: str, names: Sequence[str], kind: str, otherwise: str) -> int:

@@ -113,6 +113,11 @@ class MidiOutput(Protocol):
         sends them at once."""
         ...
 
+    @property
+    def latency_ns(self) -> int:
+        """How long before they are heard messages leave the port, as the backend counts it; 0 where it does not."""
+        ...
+
     def poll(self) -> bool:
         """Keep the port alive; True when it was reopened since the last call."""
         ...

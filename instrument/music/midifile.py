@@ -56,12 +56,13 @@ def read_midi(
 
 class MidiTrack(NamedTuple):
     """A track to be written. channel: 0..15; notes: rows of `Note`; messages: (tick, short MIDI message) such as
-    programs, controllers and bends, whose channel becomes that of the track."""
+    programs, controllers and bends, whose channel becomes that of the track; port: of MIDI, from 0."""
 
     name: str
     channel: int
     notes: NDArray[np.int32]
     messages: Sequence[tuple[float, bytes]] = ()
+    port: int = 0
 
 
 def write_midi(piece: Piece, path: Path | str, setup: Iterable[tuple[int, bytes]] = ()) -> None:
@@ -93,7 +94,7 @@ def write_tracks(
         file = mido.MidiFile(type=1, ticks_per_beat=STEPS_PER_BEAT, charset="utf-8")
         file.tracks.append(_conductor(piece, keys))
         for track, notes in zip(tracks, _note_events(tracks), strict=True):
-            file.tracks.append(_track(track.name, _in_order([*notes, *_messages(track)])))
+            file.tracks.append(_track(track.name, _in_order([*notes, *_messages(track)]), track.port))
         data = io.BytesIO()
         file.save(file=data)
     except ValueError as error:  # mido checks every value's range
@@ -147,14 +148,15 @@ def _note_events(tracks: Sequence[MidiTrack]) -> list[list[Timed]]:
         ends = starts + track.notes[:, 3].astype(np.int64) * MICRO_STEPS
         rows = zip(starts.tolist(), ends.tolist(), track.notes[:, 2].tolist(), track.notes[:, 4].tolist(), strict=True)
         notes += [(start, end, pitch, velocity, i) for start, end, pitch, velocity in rows]
-    following: dict[tuple[int, int], tuple[int, int]] = {}  # when each key of a channel is struck next, by which track
+    following: dict[tuple[int, int, int], tuple[int, int]] = {}  # when a key is struck next, and by which track
     for start, end, pitch, velocity, i in sorted(notes, key=lambda note: note[:2], reverse=True):
         channel = tracks[i].channel
-        again, other = following.get((channel, pitch), (end + 1, i))
+        key = tracks[i].port, channel, pitch
+        again, other = following.get(key, (end + 1, i))
         end = min(end, again - (other != i))  # of one tick, no player knows which track comes first
         if end <= start:
             continue
-        following[channel, pitch] = start, i
+        following[key] = start, i
         found[i].append((start, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
         found[i].append((end, mido.Message("note_off", channel=channel, note=pitch)))
     return found
@@ -173,8 +175,10 @@ def _in_order(timed: Iterable[Timed]) -> list[Timed]:
     return sorted(timed, key=lambda item: (item[0], ranks.get(item[1].type, 1)))
 
 
-def _track(name: str, timed: Iterable[Timed]) -> mido.MidiTrack:
+def _track(name: str, timed: Iterable[Timed], port: int = 0) -> mido.MidiTrack:
     track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
+    if port:
+        track.append(mido.MetaMessage("midi_port", port=port))
     now = 0
     for tick, message in timed:
         track.append(message.copy(time=tick - now))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
-from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
+from instrument.engine.ipc.messages import Description, KnobInfo, SetDevice, Telemetry
 from instrument.engine.performance.patches import MAX_OFFSET_MS
 from instrument.ui import theme
-from instrument.ui.knobs.controls import Field, NumberBox, Selector
+from instrument.ui.knobs.controls import Button, Field, NumberBox, Selector
 from instrument.ui.meters import Health
 
 _OFFSET = KnobInfo(
@@ -25,11 +25,11 @@ _OFFSET = KnobInfo(
 
 
 class Footer(QFrame):
-    """Lists of devices, and `Health`. The signal `opened` says that a list of devices is shown."""
+    """Lists of devices, and `Health`. Signals: `changed` carries a command; `opened`: a list of devices is shown;
+    `studio_pressed`: open that panel."""
 
-    audio_picked, midi_picked, input_picked = Signal(str), Signal(str), Signal(str)
-    offset_turned = Signal(float)
-    opened = Signal()
+    changed = Signal(object)
+    opened, studio_pressed = Signal(), Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,10 +44,12 @@ class Footer(QFrame):
         self._ports: tuple[str, ...] = ()
         self._inputs: tuple[str, ...] = ()
         self.offset = NumberBox(_OFFSET)
-        self.audio.picked.connect(self.audio_picked)
-        self.midi.picked.connect(self.midi_picked)
-        self.input.picked.connect(self.input_picked)
-        self.offset.turned.connect(self.offset_turned)
+        self.audio.picked.connect(lambda name: self.changed.emit(SetDevice(audio=name)))
+        self.midi.picked.connect(lambda name: self.changed.emit(SetDevice(midi=name)))
+        self.input.picked.connect(lambda name: self.changed.emit(SetDevice(midi_in=name)))
+        self.offset.turned.connect(lambda ms: self.changed.emit(SetDevice(offset_ms=ms)))
+        self.studio = Button("Studio\u2026", "Clocks, metronome, MIDI ports and channels, MIDI maps")
+        self.studio.clicked.connect(self.studio_pressed)
         for selector in (self.audio, self.midi, self.input):
             selector.opened.connect(self.opened)
         row = QHBoxLayout(self)
@@ -57,6 +59,7 @@ class Footer(QFrame):
         row.addWidget(Field("MIDI out", self.midi, 200, 110), 8)
         row.addWidget(Field("Offset, ms", self.offset, 64))
         row.addWidget(Field("MIDI in", self.input, 200, 110), 8)
+        row.addWidget(self.studio, 0, Qt.AlignmentFlag.AlignBottom)
         row.addStretch(1)
         row.addWidget(self.health)
 

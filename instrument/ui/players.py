@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from instrument.engine.ipc.messages import Description, KnobInfo, Press, RemovePlayer, Telemetry
+from instrument.engine.performance.arrangement import SENDING
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.form import FormPanel
@@ -56,7 +57,7 @@ class Players(QObject):
             selector = Selector(f"Model of player {player + 1}" if many else "Model")
             selector.picked.connect(partial(self._pick, player))
             self.models.append(selector)
-            knobs = [info for info in description.knobs if info.player == player]
+            knobs = [info for info in description.knobs if info.player == player and info.id not in SENDING]
             if player < len(description.pads) and description.pads[player] is not None:
                 name = f"Latent pad {player + 1}" if pads > 1 else "Latent pad"
                 pad = self._board.add_pad(player, knobs, name)

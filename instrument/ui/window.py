@@ -32,12 +32,11 @@ from instrument.engine.ipc.messages import (
     Record,
     RemovePlayer,
     SavePatch,
-    SetDevice,
     SetKnob,
     Stop,
     Telemetry,
 )
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name
+from instrument.engine.performance.knobs import INSTRUMENT, OF_THE_ROOM, ROUTING, knob_name
 from instrument.music.notes import Part
 from instrument.paths import clips_dir
 from instrument.ui import theme
@@ -55,18 +54,17 @@ from instrument.ui.roll.piano_roll import PianoRoll
 from instrument.ui.roll.score import Score
 from instrument.ui.sounds import STRIP_HEIGHT, AddSound
 from instrument.ui.spectrogram import Spectrogram
+from instrument.ui.studio.panel import StudioPanel
 from instrument.ui.transport import TransportBar
 
 _IN_TRANSPORT = ("tempo", "metre")
+_ELSEWHERE = frozenset((*_IN_TRANSPORT, *OF_THE_ROOM, *ROUTING))
 _STOPPED = {
+    **dict.fromkeys(("committed", "plan", "player_levels", "banners"), ()),
     "playing": False,
-    "committed": (),
-    "plan": (),
     "levels": SILENCE,
-    "player_levels": (),
     "spectrum": b"",
     "recording": "",
-    "banners": (),
 }
 _LOWEST = 640  # least height of the window in pixels, without sound players
 _PART_IDS = tuple(part.name.lower() for part in Part)
@@ -125,18 +123,17 @@ class Window(QMainWindow):
         self.banner = Banner()
         self.banner.offered.connect(self.link.retry)
         self.roll, self.level = PianoRoll(self._score), LevelMeter()
-        self.footer = Footer()
-        self.footer.audio_picked.connect(lambda name: self.link.send(SetDevice(audio=name)))
-        self.footer.midi_picked.connect(lambda name: self.link.send(SetDevice(midi=name)))
-        self.footer.input_picked.connect(lambda name: self.link.send(SetDevice(midi_in=name)))
-        self.footer.offset_turned.connect(lambda ms: self.link.send(SetDevice(offset_ms=ms)))
+        self.footer, self.add_sound, self.spectrogram = Footer(), AddSound(), Spectrogram()
+        self.footer.changed.connect(self.link.send)
         self.footer.opened.connect(lambda: self.link.send(Describe()))
+        self.studio = StudioPanel(self.board, self)
+        self.studio.asked.connect(self.link.send)
+        self.studio.addActions([action for action in self._actions if not action.isSeparator()])
+        self.footer.studio_pressed.connect(self.studio.show)
         self.players = Players(self.board)
         self.players.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
         self.players.asked.connect(self._ask)
-        self.add_sound = AddSound()
         self.add_sound.picked.connect(self._add_sound)
-        self.spectrogram = Spectrogram()
         self.clips = ClipTray(clips_dir())
         self.clips.kept.connect(lambda name: self.link.send(Press(name)))
         self.clips.failed.connect(self.banner.notify)
@@ -261,6 +258,7 @@ class Window(QMainWindow):
         self._settings.setValue("zoom", factor)
         theme.apply(app, factor)
         states = self.banner.text
+        self.studio.deleteLater()
         self._build()
         if states:
             self.banner.notify(states)
@@ -289,6 +287,7 @@ class Window(QMainWindow):
             if focused in (names := self._named()):
                 names[focused].setFocus()
         self.players.show_description(description)
+        self.studio.show_description(description)
         self.add_sound.show_models(description.models, len(description.players))
         self.board.show_values(description.values, self.link.pending)
         self.board.show_anchors(description.pads)
@@ -308,6 +307,7 @@ class Window(QMainWindow):
         self.players.show_telemetry(report)
         self.spectrogram.show_spectrum(report.spectrum)
         self.footer.show_telemetry(report)
+        self.studio.show_telemetry(report)
         self.clips.show_telemetry(report)
         self.banner.show_states(report.banners)
 
@@ -321,7 +321,8 @@ class Window(QMainWindow):
                 chip = PartChip(own[id], theme.PARTS[part])
                 self.board.add(own[id], chip)
                 self._chips.addWidget(chip)
-        self.players.make(description, (own[id] for id in own if id not in (*_IN_TRANSPORT, *_PART_IDS)))
+        self.studio.make(description)
+        self.players.make(description, (own[id] for id in own if id not in (*_ELSEWHERE, *_PART_IDS)))
         self._fit()
         self._order_tabs()
 
@@ -367,7 +368,7 @@ class Window(QMainWindow):
         if not running and self._telemetry is not None:
             self.show_telemetry(msgspec.structs.replace(self._telemetry, **_STOPPED))
         self.transport.setEnabled(running)
-        for part in (self.players.panel_row, self.players.strip_row, self.add_sound):
+        for part in (self.players.panel_row, self.players.strip_row, self.add_sound, self.studio):
             part.setEnabled(running)
         if running:
             self.banner.offer("")

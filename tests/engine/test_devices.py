@@ -10,7 +10,7 @@ from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio,
 from instrument.engine.ipc.messages import Play, Stop
 from instrument.engine.live_input import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
-from instrument.engine.midi.scheduler import Scheduler
+from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.pool.model_pool import ModelPool
@@ -85,10 +85,11 @@ class Rig:
     """Devices wound by hand, which open when they are allowed to."""
 
     def __init__(self, monkeypatch):
-        self.now, self.tries, self.there, self.snapshot = 0.0, [], set(), 0
+        self.now, self.tries, self.there, self.snapshot, self.room = 0.0, [], set(), 0, True
         audio, _ = best_audio("null")
-        self.sound, self.scheduler = MixThread(audio), Scheduler(SystemClock(), NullMidi())
-        self.devices = Devices(self.sound, self.scheduler, self.listener(), lambda: self.now)
+        self.sound, self.ports = MixThread(audio), MidiPorts(SystemClock(), NullMidi())
+        self.scheduler = self.ports.first
+        self.devices = Devices(self.sound, self.ports, self.listener(), lambda: self.now)
         monkeypatch.setattr(module, "device_snapshot", lambda: self.snapshot)
         monkeypatch.setattr(module, "open_midi", self.open)
         monkeypatch.setattr(module, "check_port", self.check)
@@ -108,8 +109,10 @@ class Rig:
         if name not in self.there:
             raise HocketError(f"{name} is not there")
 
-    def open(self, name):
-        return NamedMidi(name)
+    def open(self, name, called=""):
+        if called and not self.room:
+            raise HocketError("no room for another port")
+        return NamedMidi(called or name)
 
     def turn(self):
         """Poll until what it began is done."""
@@ -178,6 +181,28 @@ def test_another_choice_makes_it_forget_the_wish(rig):
     with pytest.raises(HocketError, match="Piano"):
         rig.devices.use(MIDI, "Piano")
     assert not any(rig.devices.banners)
+
+
+def test_ports_are_opened_as_the_players_need_them_and_closed_again(rig):
+    names = lambda: [each.port.status().port for each in rig.ports.all]  # noqa: E731
+    rig.turn()
+    rig.ports.wanted = 2
+    rig.turn()
+    assert names() == ["null", "null"], "without MIDI they lead nowhere"
+    rig.there.add("virtual")
+    rig.devices.use(MIDI, "virtual")
+    rig.turn()
+    assert names() == ["virtual", "Hocket 2"]
+    rig.room, rig.ports.wanted = False, 3
+    rig.turn()
+    assert any("2 of 3 MIDI ports are open: no room for another port" in each for each in rig.devices.banners)
+    rig.room, rig.now = True, rig.now + RETRY_S[-1]
+    rig.turn()
+    assert names() == ["virtual", "Hocket 2", "Hocket 3"]
+    assert not any("MIDI ports are open" in each for each in rig.devices.banners)
+    rig.ports.wanted = 1
+    rig.turn()
+    assert names() == ["virtual"]
 
 
 def test_nothing_asked_for_but_silence_is_never_looked_for():

@@ -18,8 +18,10 @@ from instrument.engine.ipc.messages import (
     ChangeAnchor,
     Describe,
     Description,
+    FindOffset,
     KnobInfo,
     Learn,
+    LoadMidiMap,
     LoadModel,
     LoadPatch,
     ModelInfo,
@@ -32,6 +34,7 @@ from instrument.engine.ipc.messages import (
     RemoveAnchor,
     RemovePlayer,
     Reply,
+    SaveMidiMap,
     SavePatch,
     SetDevice,
     SetKnob,
@@ -41,6 +44,7 @@ from instrument.engine.ipc.messages import (
     Values,
 )
 from instrument.engine.performance import pad
+from instrument.engine.performance.arrangement import SENDING_KNOBS
 from instrument.engine.performance.knobs import INSTRUMENT_KNOBS, checked, knob_name
 from instrument.engine.sound.spectrum import BANDS
 from instrument.errors import HocketError
@@ -76,6 +80,7 @@ PLAYER_KNOBS = (
     KnobInfo("temperature", "Temperature", "number", "", 0.0, 2.0, 0.0, 1.0, help="Low: sure of itself. High: daring"),
     KnobInfo("density", "Density", "number", "notes/beat", 0.25, 12.0, 0.0, 3.0, curve="log", help="How many notes"),
     KnobInfo("register", "Register", "number", "st", -24.0, 24.0, 1.0, 0.0, help="How high it plays"),
+    *(KnobInfo(**msgspec.structs.asdict(knob), player=0) for knob in SENDING_KNOBS),
 )  # fmt: skip
 PAD_KNOBS = (
     PLAYER_KNOBS[0],
@@ -159,6 +164,8 @@ class EngineStandIn:
         self.refusals: dict[type, str] = {}
         self.answers = True  # False: replies stay out
         self.bindings: tuple[Binding, ...] = ()
+        self.maps: tuple[str, ...] = ("Akai MPK mini mk3", "Mine")
+        self.time, self.clock_seen, self.clock_sent = "", False, False
         self.offset, self.midi_in = 0.0, "Hocket in (alsa)"
         self.banners: tuple[str, ...] = ()
         self.values: dict[str, Value] = {}
@@ -243,7 +250,7 @@ class EngineStandIn:
             MODELS, self.knobs, dict(self.values), (self.slug, *self.sounds), self.patches, self.patch,
             self.patch_changed,
             ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
-            ("Keystation 49",), self.bindings, (), (self.anchors, *(None for _ in self.sounds)),
+            ("Keystation 49",), self.bindings, self.maps, (self.anchors, *(None for _ in self.sounds)),
             ("notes", *(KINDS[slug] for slug in self.sounds)),
         ))  # fmt: skip
 
@@ -264,7 +271,8 @@ class EngineStandIn:
             self.load, self.starved, 0, 29.3, self.late, 4, 1.2, self.audio, self.midi, self.recording, self.banners,
             self.midi_in, (SILENT, *(self.levels for _ in self.sounds)), SILENT,
             (0, *(self.underruns for _ in self.sounds)),
-            _spectrum(tick) if self._started is not None else b"",
+            _spectrum(tick) if self._started is not None else b"", time=self.time,
+            clock_seen=self.clock_seen, clock_sent=self.clock_sent,
         )  # fmt: skip
 
     @property
@@ -308,7 +316,10 @@ class EngineStandIn:
             case AddAnchor() | ChangeAnchor() | RemoveAnchor():
                 self.anchors = self._changed_anchors(command)
                 self.describe()
-            case Panic() | Press() | Quit() | Describe() | Learn():
+            case LoadMidiMap(name):
+                self.bindings = (Binding("0/temperature", 74),) if name else ()
+                self.describe()
+            case Panic() | Press() | Quit() | Describe() | Learn() | FindOffset() | SaveMidiMap():
                 pass
 
     def _changed_anchors(self, command: AnyCommand) -> tuple[Anchor, ...]:

@@ -121,18 +121,17 @@ class Record(Command, frozen=True):
 class SetDevice(Command, frozen=True):
     """Use another audio device, MIDI port or MIDI input; None leaves it as it is.
 
-    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; follow: whose time
-    holds, "own", "clock" (of the MIDI input) or "jack" (its transport, which Play and Stop drive, where the input
-    is on JACK); start: "now", or on the next "bar" of outside time; clock_out: send a MIDI clock.
+    offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier.
     """
 
     audio: str | None = None
     midi: str | None = None
     offset_ms: float | None = None
     midi_in: str | None = None
-    follow: Literal["own", "clock", "jack"] | None = None
-    start: Literal["now", "bar"] | None = None
-    clock_out: bool | None = None
+
+
+class FindOffset(Command, frozen=True):
+    """Set the offset by how late notes arrive over a loop from MIDI output to input. Refused while the music plays."""
 
 
 class Learn(Command, frozen=True):
@@ -212,6 +211,7 @@ AnyCommand = (
     | SavePatch
     | Record
     | SetDevice
+    | FindOffset
     | Learn
     | LoadMidiMap
     | SaveMidiMap
@@ -297,9 +297,6 @@ class Description(Report, frozen=True):
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
     about: str = ""  # one line on the patch
-    follow: str = "own"
-    start: str = "now"
-    clock_out: bool = False
 
 
 class Values(Report, frozen=True):
@@ -336,7 +333,8 @@ class Telemetry(Report, frozen=True):
     playing to the null device"); player_levels: as levels, of each sound player (others: -120); voices_level: of the
     built-in voices; underruns: how often the stream of a player ran dry; keys: MIDI pitches that a person holds down;
     spectrum: peaks of the output in `sound.spectrum.BANDS` bands from low to high, a byte each from 0 (-90 dBFS) to
-    255 (0 dBFS), empty: silence; time: the outside clock that is followed; learning: what waits for a MIDI controller.
+    255 (0 dBFS), empty: silence; time: the outside clock that is followed; learning: what waits for a MIDI controller;
+    clock_seen, clock_sent: whether a clock (or the transport that is followed) arrives, and a MIDI clock is sent.
     """
 
     playing: bool
@@ -367,6 +365,8 @@ class Telemetry(Report, frozen=True):
     keys: tuple[int, ...] = ()
     time: str = ""
     learning: str = ""
+    clock_seen: bool = False
+    clock_sent: bool = False
 
 
 class Bye(Report, frozen=True):

@@ -11,7 +11,8 @@ BEFORE = 0.5  # ticks by which a start comes before its first pulse
 
 
 class ClockSender:
-    """The clock messages that are due. A pulse is a tick. For the thread that sends; `retime` for any thread.
+    """The clock messages that are due. A pulse is a tick. For the thread that sends; `retime` and `switch` for any
+    thread, one at a time.
 
     on: whether a clock is sent.
     """
@@ -27,10 +28,21 @@ class ClockSender:
         first = tempo.segments[0] if tempo else None
         if first == self._first:
             return []
-        stops = self._first is not None and self._started
+        stops = self.sends
         self._first, self._started = first, False
-        self._next = ceil(first[0]) if first else 0
+        self._next = max(0, ceil(first[0])) if first else 0  # nothing is sent while bars are counted
         return [bytes((STOP,))] if stops else []
+
+    def switch(self, on: bool) -> list[bytes]:
+        """Send a clock or not. Returns the messages to send at once: a stop, if a clock was running."""
+        stops = self.on and not on and self._started
+        self.on, self._started = on, self._started and on
+        return [bytes((STOP,))] if stops else []
+
+    @property
+    def sends(self) -> bool:
+        """Whether a clock runs."""
+        return self.on and self._started
 
     def next(self) -> float | None:
         """The tick of the next message, None while there is none."""

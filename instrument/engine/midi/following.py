@@ -8,15 +8,18 @@ from typing import Protocol
 
 from instrument.engine.midi.clock_in import ClockFollower
 from instrument.engine.midi.jack_transport import TransportFollower
+from instrument.engine.performance.harmony.leading import BAR
+from instrument.engine.performance.knobs import CLOCK, JACK, OWN
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.transport import Transport, bar_line
 from instrument.io.ports import Clock
+from instrument.midi_spec import CLOCK as CLOCK_PULSE
 from instrument.music.timebase import NS_PER_MINUTE, TEMPO_RANGE, TICKS_PER_BEAT
 
 STEER_NS = 40_000_000  # least time between two changes of the tempo
 CATCH_UP = 6.0  # ticks in which an error is made up for
+SEEN_NS = 500_000_000  # a clock is seen for so long after a pulse
 LOST = 12.0  # ticks: a larger error is a jump
-OWN, CLOCK, JACK = "own", "clock", "jack"
 
 
 class FollowingHost(Protocol):
@@ -61,11 +64,12 @@ class Following:
         self._followers: dict[str, ClockFollower | TransportFollower] = {}
         self._base = 0  # outside tick of tick 0 of the performance
         self._steered = 0
+        self._pulse = -SEEN_NS  # when the last pulse of a MIDI clock came
 
     @property
     def source(self) -> str:
         """Whose time holds: "own", "clock" or "jack"."""
-        return self._notes.performance.patch.routing.follow
+        return str(self._notes.performance.setting("follow"))
 
     @property
     def holds(self) -> bool:
@@ -75,18 +79,29 @@ class Following:
         return follower is not None and timed and follower.seen(self._clock.now())
 
     @property
+    def heard(self) -> bool:
+        """Whether the time of others is followed and arrives."""
+        return self._follower is not None and self._follower.seen(self._clock.now())
+
+    @property
+    def sees_clock(self) -> bool:
+        """Whether a MIDI clock arrives, followed or not, or the transport that is followed."""
+        return self._clock.now() - self._pulse < SEEN_NS or (self.source == JACK and self.heard)
+
+    @property
     def text(self) -> str:
         """What the window shows: the source, and its tempo or that nothing arrives. Empty in own time."""
         follower, source = self._follower, self.source
         if source == OWN:
             return ""
-        if follower is None or not follower.seen(self._clock.now()):
+        if follower is None or not self.heard:
             return f"{source}: nothing arrives"
         return f"{source}: {'running' if follower.running else 'stopped'}, {self._bpm(follower):.1f} bpm"
 
     def feed(self, arrived: Sequence[tuple[int, bytes]]) -> None:
         """(ns, message) of the clock or the transport, in order."""
         source = self.source
+        self._pulse = max([self._pulse, *(ns for ns, message in arrived if message[0] == CLOCK_PULSE)])
         if source == OWN:
             self._followers.clear()
             return
@@ -119,7 +134,7 @@ class Following:
         """The tick to begin with where the music is started at `ns` by hand, and when it falls: at the next tick or bar
         of an outside time that runs, else tick 0 at once."""
         follower = self._follower
-        if follower is None or not follower.seen(self._clock.now()):
+        if follower is None or not self.heard:
             return 0, ns
         if not follower.running:
             return 0, follower.ns_of(ceil(follower.tick_at(ns)))
@@ -143,7 +158,7 @@ class Following:
     def _place(self, follower: ClockFollower | TransportFollower, ns: float) -> tuple[int, float]:
         """The first tick at or after `ns` at which the music may begin, and when it falls."""
         tick = max(0, ceil(follower.tick_at(ns) - 0.25))
-        if self._notes.performance.patch.routing.start == "bar":
+        if self._notes.performance.setting("start") == BAR:
             tick = bar_line(self._notes.performance.metres, tick)
         return tick, follower.ns_of(tick) if follower.period else ns
 

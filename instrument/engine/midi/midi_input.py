@@ -56,9 +56,10 @@ class Listener:
         self, port: MidiInput, play: Callable[[bytes], None], receiver: Receiver, loops: LoopWatch | None = None
     ) -> None:
         """play: plays a short MIDI message at once; any thread may call it. loops: knows what Hocket sends.
-        watches: JACK's transport is read, too."""
+        watches: JACK's transport is read, too; tap: takes all that arrives, which is not played then."""
         self.port = port
         self.watches = False
+        self.tap: Callable[[list[tuple[int, bytes]]], None] | None = None
         self._play = play
         self._receiver = receiver
         self._loops = loops or LoopWatch()
@@ -119,7 +120,9 @@ class Listener:
         if timed := [each for each in arrived if each[1][0] in _TIME]:
             self._receiver.time(timed)
             arrived = [each for each in arrived if each[1][0] not in _TIME]
-        if arrived := self._receiver.sort(arrived):
+        if tap := self.tap:
+            tap(arrived)
+        elif arrived := self._receiver.sort(arrived):
             self._take(arrived)
 
     def _release_held(self) -> None:

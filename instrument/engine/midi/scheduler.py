@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from instrument import last_resort, midi_spec
@@ -13,14 +13,15 @@ from instrument.engine.midi.clock_out import ClockSender
 from instrument.engine.midi.keys import Through
 from instrument.engine.midi.ledger import Ledger
 from instrument.engine.midi.loops import LoopWatch
-from instrument.engine.performance.arrangement import patch_channels
-from instrument.engine.performance.knobs import AS_PLAYED, INSTRUMENT, OFF, knob_name
+from instrument.engine.performance.arrangement import Sending, arrange
+from instrument.engine.performance.knobs import AS_PLAYED, OFF, SENT
+from instrument.engine.performance.patches import Patch
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.midi.output import NullMidi
 from instrument.io.ports import Clock, MidiOutput
 from instrument.io.priority import DEADLINE_PRIORITY, set_realtime_priority
 from instrument.music.midifile import CHANNELS
-from instrument.music.notes import Part
+from instrument.music.notes import Note, Part
 from instrument.music.timebase import MICRO_STEPS, TempoMap
 
 LATE_NS = 3_000_000  # later note-ons are counted as late
@@ -38,13 +39,13 @@ class Strike(NamedTuple):
     duration: float
 
 
-def strikes(played: Iterable[Played], channels: Mapping[Part, int] = CHANNELS) -> list[Strike]:
-    """The notes for an output that plays each part on its channel."""
-    return [
-        Strike(note.tick + note.micro / MICRO_STEPS, channels[Part(note.part)], note.pitch, note.velocity,
-               note.duration)
-        for _, note in played
-    ]  # fmt: skip
+def strikes(played: Iterable[Played]) -> list[Strike]:
+    """The notes for an output that plays each part on its usual channel."""
+    return [_strike(note, CHANNELS[Part(note.part)]) for _, note in played]
+
+
+def _strike(note: Note, channel: int) -> Strike:
+    return Strike(note.tick + note.micro / MICRO_STEPS, channel, note.pitch, note.velocity, note.duration)
 
 
 class Agenda:
@@ -120,22 +121,25 @@ class Scheduler:
     """An `Output` of the notes thread that sends notes to a MIDI port on time, from a thread of its own.
 
     late: number of note-ons sent more than `LATE_NS` after their deadline; lateness: (deadline, lateness) in ns of
-    the last note-ons; channels: MIDI channel 0..15 of each part.
+    the last note-ons.
     """
 
-    def __init__(self, clock: Clock, port: MidiOutput) -> None:
+    def __init__(self, clock: Clock, port: MidiOutput, number: int = 0, loops: LoopWatch | None = None) -> None:
+        """number: of the port, from 0, of which the patch says what is sent there; loops: knows what is sent."""
         self.agenda = Agenda()
         self.port = port
-        self.channels: Mapping[Part, int] = CHANNELS
+        self.number = number
+        self._sending = Sending(Patch(), {})
+        self._programs: list[bytes] = []
         self.clock_out = ClockSender()
         self.late = 0
         self.lateness: deque[tuple[int, int]] = deque(maxlen=100_000)
         self._clock = clock
-        self.loops = LoopWatch()
+        self.loops = loops or LoopWatch()
         self._through = Through()
         self._offset = 0  # ns by which the port sends after the note is heard
         self._tempo: TempoMap | None = None
-        self._sending = threading.Lock()
+        self._busy = threading.Lock()
         self._latest = 0  # deadline of the last message sent
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -146,24 +150,27 @@ class Scheduler:
 
     def strike(self, played: Sequence[Played]) -> None:
         """As `Output.strike`."""
-        self.agenda.add(strikes(played, self.channels))
+        sent = ((self._sending.of(player, note.part), note) for player, note in played)
+        self.agenda.add(_strike(note, to.channel) for to, note in sent if to.port == self.number)
 
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
-        self._tempo = tempo
-        with self._sending:
-            self._send_now(self.clock_out.retime(tempo))
+        begins, self._tempo = tempo is not None and self._tempo is None, tempo
+        with self._busy:
+            self._send_now([*self.clock_out.retime(tempo), *(self._programs if begins else ())])
         self.agenda.poke()
 
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`."""
-        self.channels = patch_channels(performance.patch)
+        self._sending = Sending(performance.patch, performance.values)
         self._offset = round(performance.patch.routing.offset_ms * 1e6)
-        self.clock_out.on = performance.patch.routing.clock_out
-        out = performance.values[knob_name(INSTRUMENT, "keys_out")]
-        with self._sending:
+        out, clock = performance.setting("keys_out"), performance.setting("clock_out")
+        before, self._programs = self._programs, self._programs_of(performance)
+        with self._busy:
             self._through.sends = out != OFF
             self._through.channel = None if out in (OFF, AS_PLAYED) else int(out) - 1
+            self._send_now([*self.clock_out.switch(clock == str(self.number + 1)),
+                            *(each for each in self._programs if each not in before)])  # fmt: skip
         self.agenda.poke()
 
     def lead_ns(self) -> int:
@@ -172,29 +179,36 @@ class Scheduler:
 
     def silence(self) -> None:
         """As `Output.silence`. CC 123 on the channels in use ends notes whose note-off was lost on its way."""
-        with self._sending:
-            used = sorted(set(self.channels.values()))
+        with self._busy:
+            used = sorted({channel for channel, _ in self._sending.parts(self.number)})
             self._send_now(
                 [*self.agenda.silence(), *(midi_spec.control(each, midi_spec.NOTES_OFF, 0) for each in used)]
             )
 
     def play(self, message: bytes) -> None:
         """Send a short MIDI message of a person at once, if the patch says so. Any thread."""
-        with self._sending:
+        with self._busy:
             for each in self._through.take(message):
                 self.port.send(each, 0)
                 self._watch(each, self._clock.now())
 
+    def send_at(self, message: bytes, ns: int) -> None:
+        """Send a message that is no part of the music so that it is heard at `ns`, whatever the offset. Waits until it
+        can be given to the port."""
+        self._clock.sleep_until(ns - self.port.early_ns)
+        with self._busy:
+            self.port.send(message, ns)
+
     def panic(self) -> None:
         """End all notes, and send all-notes-off on every channel."""
-        with self._sending:
+        with self._busy:
             self._send_now([*self.agenda.silence(), *midi_spec.all_notes_off()])
 
     def poll(self) -> None:
         """Keep the port alive. Notes that sounded when it was lost are released once it is back."""
         if self.port.poll():
-            with self._sending:
-                self._send_now([*self.agenda.release(), *midi_spec.all_notes_off()])
+            with self._busy:
+                self._send_now([*self.agenda.release(), *midi_spec.all_notes_off(), *self._programs])
 
     def use(self, open_port: Callable[[], MidiOutput]) -> None:
         """Close the port and send to another one from now on. The other one is opened second, as both may have the same
@@ -203,10 +217,11 @@ class Scheduler:
         self._change(open_port())
 
     def _change(self, port: MidiOutput) -> None:
-        with self._sending:
+        with self._busy:
             last, messages = self.port, [*self.agenda.release(), *self._through.release()]
             self._send_now(messages)
             self.port = port
+            self._send_now(self._programs)
         last.close()
 
     def close(self) -> None:
@@ -224,13 +239,22 @@ class Scheduler:
         if tempo is None:
             return None
         early = self._early()
-        with self._sending:
+        with self._busy:
             until = tempo.tick(self._clock.now() + early)
             due = heapq.merge(self.clock_out.take(until), self.agenda.take(until), key=lambda each: each[0])
             for tick, message in due:
                 self._send(message, int(tempo.ns(tick)) + self._offset)
         coming = [tick for tick in (self.agenda.next(), self.clock_out.next()) if tick is not None]
         return int(tempo.ns(min(coming))) - early if coming else None
+
+    def _programs_of(self, performance: Performance) -> list[bytes]:
+        """The program changes of the parts that are sent to this port."""
+        arranged = arrange(performance.genre, performance.patch.voices)
+        return [
+            midi_spec.program(channel, arranged[part].program)
+            for channel, part in self._sending.parts(self.number)
+            if self._sending.programs[part] == SENT
+        ]
 
     def _early(self) -> int:
         """How long (ns) before it is heard a note is sent; negative: after."""

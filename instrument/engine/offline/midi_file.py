@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,13 +11,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.engine.performance.arrangement import arrange, patch_channels
-from instrument.engine.performance.knobs import INSTRUMENT, split_name
+from instrument.engine.performance.arrangement import Sending, arrange
+from instrument.engine.performance.knobs import INSTRUMENT, NEVER, knob_name, split_name
 from instrument.engine.performance.performance import Played
 from instrument.engine.performance.sound_seats import SoundModels, scenes
 from instrument.engine.performance.takes import Input, Joined, Take, Turn
 from instrument.engine.voices.programs import PartProgram, part_messages
-from instrument.midi_spec import CHANNELS, CONTROL, DRUM_CHANNEL, parse
+from instrument.midi_spec import CHANNELS, CONTROL, DRUM_CHANNEL, PROGRAM, parse
 from instrument.music.harmony import KEYS, key_signature
 from instrument.music.midifile import MidiTrack, write_tracks
 from instrument.music.notes import COLUMNS, Note, Part, Piece
@@ -32,22 +32,27 @@ Timed = tuple[float, bytes]  # tick, short MIDI message
 
 def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path, start: int = 0) -> None:
     """Write the notes played from the tick `start` (the file's tick 0) until the tick `end` to a .mid file. Its tracks
-    have the channels of the patch and the programs of the band. HocketError if it cannot be written."""
+    have the ports and channels to which the notes were sent at the end, and the programs of the band where the patch
+    wants them. HocketError if it cannot be written."""
     band, by_hand = divided(played, take)
     keyboard = take.keyboard  # takes up to version 2 have only the notes of it
     notes = kept(band if keyboard else [*band, *by_hand], end)
-    channels, arranged, names = patch_channels(take.header.patch), arrangements(take), _models(take)
+    sending, arranged, names = sending_of(take, end), arrangements(take), _models(take)
+
+    def programs(channel: int, part: Part) -> list[Timed]:
+        given = _programs(arranged, channel, part, end)
+        return [each for each in given if sending.programs[part] != NEVER or parse(each[1]).kind != PROGRAM]
+
     tracks = []
     for player, part in sorted({(player, note.part) for player, note in notes}, key=lambda each: (each[1], each[0])):
         rows = [note for number, note in notes if (number, note.part) == (player, part)]
-        programs = _programs(arranged, channels[Part(part)], Part(part), end)
+        port, channel = sending.of(player, part)
         name = f"{Part(part).name.capitalize()}{PLAYER}{names.get(player, KEYBOARD)}"
-        tracks.append(MidiTrack(name, channels[Part(part)], np.array(rows, np.int32), programs))
-    for part, channel, messages in _by_channel(keyboard, channels, end):
+        tracks.append(MidiTrack(name, channel, np.array(rows, np.int32), programs(channel, Part(part)), port))
+    for part, channel, messages in _by_channel(keyboard, sending, end):
         struck, others = _keyboard_notes(messages, part, end)
-        programs = _programs(arranged, channel, part, end)
         name = f"{part.name.capitalize()}{PLAYER}{KEYBOARD}"
-        tracks.append(MidiTrack(name, channel, struck, [*programs, *others]))
+        tracks.append(MidiTrack(name, channel, struck, [*programs(channel, part), *others]))
     whole = Piece(
         np.zeros((0, len(COLUMNS)), np.int32),
         tuple(replace(metre, tick=at) for at, metre in _since(start, [(m.tick, m) for m in metres.metres], end)),
@@ -96,20 +101,19 @@ def divided(played: Iterable[Played], take: Take) -> tuple[list[Played], list[Pl
     return band, by_hand
 
 
-def _by_channel(
-    keyboard: Iterable[Timed], channels: Mapping[Part, int], end: float
-) -> Iterator[tuple[Part, int, list[Timed]]]:
+def _by_channel(keyboard: Iterable[Timed], sending: Sending, end: float) -> Iterator[tuple[Part, int, list[Timed]]]:
     """(part, channel of the file, messages) of each channel of a keyboard, so that bends and pedals are its own. Drums
     join those of the band."""
     found: dict[int, list[Timed]] = {}
     for tick, message in keyboard:
         if tick < end:
             found.setdefault(message[0] & 0x0F, []).append((tick, message))
-    free = [channel for channel in range(CHANNELS) if channel not in {*channels.values(), DRUM_CHANNEL}]
+    taken = {DRUM_CHANNEL, *(channel for channel, _ in sending.parts(0))}
+    free = [channel for channel in range(CHANNELS) if channel not in taken] or [CHANNELS - 1]
     for number, channel in enumerate(sorted(found.keys() - {DRUM_CHANNEL})):
         yield Part.MELODY, free[min(number, len(free) - 1)], found[channel]
     if DRUM_CHANNEL in found:
-        yield Part.DRUMS, channels[Part.DRUMS], found[DRUM_CHANNEL]
+        yield Part.DRUMS, sending.usual[Part.DRUMS], found[DRUM_CHANNEL]
 
 
 def _keyboard_notes(messages: Iterable[Timed], part: Part, end: float) -> tuple[NDArray[np.int32], list[Timed]]:
@@ -157,6 +161,16 @@ def kept(played: Iterable[Played], end: float) -> list[Played]:
             if note.duration > same.duration:
                 notes[note.tick, note.pitch, note.part] = player, note
     return sorted(notes.values(), key=lambda each: each[1].order)
+
+
+def sending_of(take: Take, end: float) -> Sending:
+    """Where the notes of a take are sent, as it was at the tick `end`."""
+    patch = take.header.patch
+    numbered = ((INSTRUMENT, patch.knobs), *((i, player.knobs) for i, player in enumerate(patch.players)))
+    values = {knob_name(number, knob): value for number, knobs in numbered for knob, value in knobs.items()}
+    turns = (entry for entry in take.entries if isinstance(entry, Turn) and entry.tick < end)
+    values |= {knob_name(*split_name(entry.knob)): entry.value for entry in turns}
+    return Sending(patch, values)
 
 
 def tempos(take: Take, end: float) -> dict[int, float]:

@@ -55,6 +55,10 @@ class Band:
         found = {knob_name(number, knob): value for number, values in numbered for knob, value in values.items()}
         return found | self.waiting.values
 
+    def setting(self, knob: str) -> Value:
+        """The value of a knob of the instrument, by its id."""
+        return self._instrument[knob]
+
     @property
     def lines(self) -> list[Line]:
         """The lines of the note players, in the order of the players."""

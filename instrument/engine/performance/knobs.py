@@ -9,7 +9,7 @@ from math import nan
 from msgspec.structs import asdict, replace
 
 from instrument.engine.ipc.messages import KnobInfo, Value
-from instrument.engine.performance.harmony.leading import BAR, GRIDS, LEADING, PLACES
+from instrument.engine.performance.harmony.leading import BAR, GRIDS, LEADING, NOW, PLACES
 from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
 from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.transport import METRES
@@ -29,6 +29,10 @@ _SWITCHES = {"0": OFF, "0.0": OFF, "false": OFF, "1": AUTO, "1.0": AUTO, "true":
 ALL_CHANNELS, AS_PLAYED = "all", "as played"
 KEY_CHANNELS = (ALL_CHANNELS, *(str(channel + 1) for channel in range(CHANNELS)))
 KEYS_OUT = (OFF, AS_PLAYED, *(str(channel + 1) for channel in range(CHANNELS)))
+OWN, CLOCK, JACK = "own", "clock", "jack"  # whose time holds
+PORT_NUMBERS = tuple(str(number + 1) for number in range(CHANNELS))  # of MIDI ports
+ONE_PORT, EACH_ITS_OWN = "one", "players"
+IN_FILES, SENT, NEVER = "files", "sent", "never"  # what becomes of the program of a part
 INSTRUMENT = -1  # the player number of the instrument's own knobs
 BAND = "band"  # stands for that number in their names
 
@@ -39,6 +43,12 @@ def _part(part: Part) -> KnobInfo:
     return _choice(
         name, name.capitalize(), PART_CHOICES, AUTO, f"Whether {what} may play, plays as the genre has it, or must play"
     )
+
+
+def _program(part: Part) -> KnobInfo:
+    name = part.name.lower()
+    help = f"The program (sound) of {name}: in MIDI files only, sent to its MIDI port too, or never"
+    return _choice(f"{name}_program", f"{name.capitalize()} program", (IN_FILES, SENT, NEVER), IN_FILES, help)
 
 
 def _number(
@@ -94,13 +104,41 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     ),
     _choice("keys_channel", "Listen to", KEY_CHANNELS, ALL_CHANNELS, "The MIDI channel that is heard"),
     _choice("keys_out", "Send keys", KEYS_OUT, OFF, "Whether the MIDI output gets the keyboard, and on which channel"),
+    _choice(
+        "ports",
+        "MIDI ports",
+        (ONE_PORT, EACH_ITS_OWN),
+        ONE_PORT,
+        "One MIDI port for all players, or one for each",
+    ),
+    *(_program(part) for part in Part),
+    _choice(
+        "follow",
+        "Follow",
+        (OWN, CLOCK, JACK),
+        OWN,
+        "Whose time holds: its own, that of a MIDI clock at the MIDI input, or that of JACK's transport",
+    ),
+    _choice("start", "Start", (NOW, BAR), NOW, "Where the time of others runs: begin at once, or on its next bar line"),
+    _choice("clock_out", "Clock out", (OFF, *PORT_NUMBERS), OFF, "The number of the MIDI port that gets a MIDI clock"),
+    _number("count_in", "Count-in", 0, 2, 0, "Bars that are counted before the music begins", "bars", step=1),
+    KnobInfo("metronome", "Metronome", "switch", step=1, player=INSTRUMENT, help="Whether every beat has a click"),
+    _number("click_level", "Click level", -60.0, 6.0, -6.0, "Loudness of the metronome and of the count-in", "dB"),
 )
+
+# Knobs that belong to the room and not to the music: loading a patch leaves them as they are.
+OF_THE_ROOM = ("follow", "start", "clock_out", "count_in", "metronome", "click_level")
+
+# Knobs that say where the notes of the parts are sent.
+ROUTING = ("ports", *(f"{part.name.lower()}_program" for part in Part))
 
 # Knobs that change the timing or the level of notes, not which notes come.
 NO_NOTES = frozenset(
     (
         *("tempo", "level", "new_seed", "split", "turn", "changes", "mutes", "remake"),
         *("keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"),
+        *ROUTING,
+        *OF_THE_ROOM,
     )
 )
 # Knobs after which a player is reset and fed the last notes again.

@@ -19,7 +19,6 @@ from instrument.paths import assets_dir, patches_dir, state_dir
 from instrument.saved import Fields, Format, read_bytes, write_whole
 
 PartName = Literal["melody", "chords", "bass", "drums", "other"]
-Follow = Literal["own", "clock", "jack"]
 PART_NAMES: tuple[PartName, ...] = get_args(PartName)
 
 
@@ -79,9 +78,7 @@ class VoicePatch(msgspec.Struct, frozen=True):
 class Routing(msgspec.Struct, frozen=True):
     """Inputs and outputs. audio, midi, midi_in: names of devices, empty = any; channels: part -> MIDI channel, 1..16;
     offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier; bindings: what MIDI
-    controllers turn and press; follow: whose time holds (own, the MIDI clock of the
-    MIDI input, JACK's transport); start: where outside time runs, begin now or on its next bar line; clock_out: send a
-    MIDI clock to the MIDI port."""
+    controllers turn and press; offsets: the offset of each MIDI port with each audio device, by their names."""
 
     audio: str = ""
     midi: str = ""
@@ -89,9 +86,14 @@ class Routing(msgspec.Struct, frozen=True):
     offset_ms: Annotated[float, Meta(ge=-MAX_OFFSET_MS, le=MAX_OFFSET_MS)] = 0.0
     channels: dict[PartName, Annotated[int, Meta(ge=1, le=16)]] = {}
     bindings: Annotated[tuple[Binding, ...], Meta(max_length=2000)] = ()
-    follow: Follow = "own"
-    start: Literal["now", "bar"] = "now"
-    clock_out: bool = False
+    offsets: dict[str, dict[str, Annotated[float, Meta(ge=-MAX_OFFSET_MS, le=MAX_OFFSET_MS)]]] = {}
+
+    def with_offset(self, midi: str, audio: str, ms: float | None = None) -> Routing:
+        """Another offset of a MIDI port with an audio device, which is kept; None: the kept one, 0 if there is none."""
+        kept = self.offsets.get(midi, {})
+        if ms is None:
+            return msgspec.structs.replace(self, offset_ms=kept.get(audio, 0.0))
+        return msgspec.structs.replace(self, offset_ms=ms, offsets={**self.offsets, midi: {**kept, audio: ms}})
 
 
 class Patch(msgspec.Struct, frozen=True):

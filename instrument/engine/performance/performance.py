@@ -12,7 +12,7 @@ from typing import Any
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.acts.remaking import Remaking
 from instrument.engine.performance.acts.waiting import EARLY, Change, place
-from instrument.engine.performance.arrangement import GENRE
+from instrument.engine.performance.arrangement import GENRE, SENDING
 from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
 from instrument.engine.performance.harmony.form import check_action
@@ -141,7 +141,7 @@ class Performance(Band):
         values[info.id] = value
         of_all = info.player == INSTRUMENT
         affected = [line.number for line in self.lines if of_all or line.number == info.player]
-        if not affected or (of_all and info.id in NO_NOTES):
+        if not affected or info.id in (NO_NOTES if of_all else SENDING):
             at = float(self._floor if tick is None else tick)
             self.take.entries.append(Turn(at, knob_name(info.player, info.id), value))
             if of_all and info.id == "metre":

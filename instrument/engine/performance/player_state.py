@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.anchors import fitting, on_pad
-from instrument.engine.performance.arrangement import GENRE
+from instrument.engine.performance.arrangement import GENRE, SENDING
 from instrument.engine.performance.expression.expression import Expression
 from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.plan_in_force import PlanInForce
@@ -130,7 +130,8 @@ class PlayerState:
 
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
-        return ask_from(instrument, on_pad(model, self.values, self.anchors), floor, self.parts)
+        knobs = {knob: value for knob, value in self.values.items() if knob not in SENDING}
+        return ask_from(instrument, on_pad(model, knobs, self.anchors), floor, self.parts)
 
     def follow(self, instrument: Mapping[str, Value], metres: MetreMap, event: Input) -> None:
         """Let plan, expression and rests follow other knobs, and the progression, chord and action on the form of an

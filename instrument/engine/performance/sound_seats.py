@@ -7,7 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from instrument.engine.ipc.messages import Value
-from instrument.engine.performance.arrangement import GENRE, LIVE_CHANNEL
+from instrument.engine.performance.arrangement import GENRE, LIVE_CHANNEL, SENDING_KNOBS
 from instrument.engine.performance.knobs import INSTRUMENT, split_name
 from instrument.engine.performance.patches import PartName, VoicePatch
 from instrument.engine.performance.takes import Entry, Input, Joined, Left, Take, Turn
@@ -33,7 +33,7 @@ _STRIP = (
 )
 # Knobs of the engine for each kind of player, in addition to those of the model.
 KNOBS: dict[str, tuple[Knob, ...]] = {
-    NOTES: (),
+    NOTES: SENDING_KNOBS,
     STREAM: (
         *_STRIP,
         Knob("tune", "Tune", help="How strongly resonators tune it to the key and scale of the band"),

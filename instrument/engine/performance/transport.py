@@ -40,9 +40,10 @@ class Transport:
         """Whether the transport runs."""
         return self.tempo is not None
 
-    def started(self, ns: float, tick: int = 0, bars_before: int = 0) -> Transport:
-        """The transport started so that `tick` is heard at `ns`."""
-        return replace(self, tempo=TempoMap.start(self.bpm, tick, ns), bars_before=bars_before)
+    def started(self, ns: float, tick: int = 0, bars_before: int = 0, counted: int = 0) -> Transport:
+        """The transport started so that `tick` is heard at `ns`, or later by the bars that are `counted` first."""
+        first = tick - counted * (self.metres.start_of(1) - self.metres.start_of(0))
+        return replace(self, tempo=TempoMap.start(self.bpm, first, ns), bars_before=bars_before)
 
     def resumed(self, ns: float, gap: float) -> Transport:
         """The transport continued after the machine stood still for the `gap` nanoseconds before `ns`."""

@@ -13,6 +13,7 @@ import numpy as np
 from instrument import last_resort, midi_spec
 from instrument.engine.midi.scheduler import Agenda, strikes
 from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.sound.click import Click, Metronome
 from instrument.engine.sound.lead import LEAD_S, MAX_LEAD_S, Lead
 from instrument.engine.sound.memory import SoundMemory
 from instrument.engine.sound.mixer import BLOCK, KEYS, SHORT_BLOCK, VOICES, Event, Mixer
@@ -60,6 +61,7 @@ class MixThread:
         self._recent: deque[Frames] = deque(maxlen=SIZE // SHORT_BLOCK)  # blocks
         self._players: SoundPlayers | None = None
         self._live = LiveChannels()
+        self._metronome = Metronome()
         self._posting = threading.Lock()
         self._latest = 0  # frame of the last event posted
         self._mixed = 0  # frames of this mixer
@@ -85,6 +87,7 @@ class MixThread:
 
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`. The scene holds from the floor on."""
+        self._metronome.arrange(performance)
         if setting := self.players.arrange(performance.scene, performance.floor):
             self._settings.append((performance.floor, setting))
 
@@ -179,7 +182,7 @@ class MixThread:
         with self._posting:
             self._device = audio
             self._latest = 0
-            self._mixer = Mixer(audio.rate, voice, keys=keys)
+            self._mixer = Mixer(audio.rate, voice, keys=keys, click=Click(audio.rate))
             self.memory = SoundMemory(audio.rate)
             self._settings.appendleft((0, self._players.settings if self._players else ()))
             self._mixed = 0
@@ -249,8 +252,11 @@ class MixThread:
             self._begins = False
             self.begun = max(self._mixer.horizon, self._mixed + round((tempo.ns(0) - start) / frame_ns))
             self.players.begin(self.begun)
+            self._metronome.begin(tempo)
         until = tempo.tick(start + (frames + LOOKAHEAD) * frame_ns)
         self._set_until(until)
+        for beat_tick, beat in self._metronome.take(until):
+            self._mixer.post(self._mixed + round((tempo.ns(beat_tick) - start) / frame_ns), beat)
         for tick, message in self.agenda.take(until):
             frame = self._mixed + round((tempo.ns(tick) - start) / frame_ns)
             if frame > self._mixed - STALE_S * self._mixer.rate or not midi_spec.parse(message).starts:

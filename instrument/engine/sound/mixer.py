@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from instrument import midi_spec
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
+from instrument.engine.sound.click import Beat, Click
 from instrument.engine.sound.limiter import Limiter
 from instrument.engine.voices.base import FADE_S, Voice, perform
 from instrument.engine.voices.gain import Frames, Ramp, to_db, to_gain
@@ -22,7 +23,7 @@ BLOCK = 256  # frames
 SHORT_BLOCK = 128  # frames mixed at once while a person plays
 CUT_S = 0.010  # fade-out of a panic
 
-VOICES, KEYS, MASTER = "voices", "keys", "master"
+VOICES, KEYS, MASTER, CLICK = "voices", "keys", "master", "click"
 PARTS = {part.name.lower(): channel for part, channel in CHANNELS.items()}
 
 
@@ -83,7 +84,7 @@ class KeysSetup(NamedTuple):
     message: bytes
 
 
-Event = bytes | Fader | KnobUpdate | Routes | LiveMessage | KeysSetup
+Event = bytes | Fader | KnobUpdate | Routes | LiveMessage | KeysSetup | Beat
 
 
 class Meter(NamedTuple):
@@ -106,16 +107,23 @@ class Mixer:
     """
 
     def __init__(
-        self, rate: int, voice: Voice, sources: Mapping[str, Source] | None = None, keys: Voice | None = None
+        self,
+        rate: int,
+        voice: Voice,
+        sources: Mapping[str, Source] | None = None,
+        keys: Voice | None = None,
+        click: Click | None = None,
     ) -> None:
         """voice: plays the band; keys: plays what a person plays, of its own so that no band note shares a channel with
-        it, None: only sound players do."""
+        it, None: only sound players do; click: the metronome."""
         self.rate = rate
         self.voice = voice
         self.keys = keys
         self.horizon = 0
+        self._click = click
         self._limiter = Limiter(rate)
-        self._sources: dict[str, Source] = {VOICES: voice, **({KEYS: keys} if keys else {}), **(sources or {})}
+        own = {VOICES: voice, KEYS: keys, CLICK: click}
+        self._sources: dict[str, Source] = {**{name: each for name, each in own.items() if each}, **(sources or {})}
         self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
         self._player_sources: dict[str, PlayerSource] = {}
         self._player_voices: dict[str, PlayerVoice] = {}  # those sources that play MIDI
@@ -266,6 +274,9 @@ class Mixer:
             case KeysSetup():
                 if self.keys:
                     perform(self.keys, event.message)
+            case Beat():
+                if self._click:
+                    self._click.strike(event)
             case bytes():
                 self._perform(event)
 

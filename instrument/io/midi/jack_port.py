@@ -97,7 +97,12 @@ class JackMidiOutput(_JackPort):
     @property
     def early_ns(self) -> int:
         """As `MidiOutput.early_ns`."""
-        return EARLY_NS + self._ring.get("latency_ns")
+        return EARLY_NS + self.latency_ns
+
+    @property
+    def latency_ns(self) -> int:
+        """As `MidiOutput.latency_ns`."""
+        return self._ring.get("latency_ns")
 
     def send(self, message: bytes, ns: int) -> None:
         """As `MidiOutput.send`."""

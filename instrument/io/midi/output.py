@@ -57,6 +57,8 @@ class NullMidi:
     once.
     """
 
+    latency_ns = 0
+
     def __init__(self, clock: Clock | None = None, *, early_ns: int = 0) -> None:
         self._clock = clock or SystemClock()
         self.early_ns = early_ns
@@ -90,7 +92,7 @@ class NullMidi:
 class RtMidiOutput:
     """A port of the system's own MIDI: ALSA, CoreMIDI or WinMM. Messages are sent at once."""
 
-    early_ns = 0
+    early_ns = latency_ns = 0
 
     def __init__(self, port: str = "", name: str = NAME, backend: str = "") -> None:
         """port: the name, or a part of it, of an existing port; empty: a virtual port called `name`.

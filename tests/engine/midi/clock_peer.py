@@ -22,6 +22,7 @@ into = client.midi_inports.register("in")
 draw = random.Random(1)
 
 bpm, jitter = 120.0, 0.0
+echo_ms = 0.0  # what comes is sent back so much later
 running = False
 waiting: list[bytes] = []  # messages before the next pulse
 due = 0.0  # frame of the next pulse
@@ -37,7 +38,10 @@ def process(frames: int) -> None:
     start = client.last_frame_time
     state, position = client.transport_query_struct()
     place = [state == jack.ROLLING, position.frame, start]
-    heard.extend((start + frame, bytes(message).hex()) for frame, message in into.incoming_midi_events())
+    arrived = [(start + frame, bytes(message)) for frame, message in into.incoming_midi_events()]
+    heard.extend((frame, message.hex()) for frame, message in arrived)
+    if echo_ms:
+        late.extend((frame + round(echo_ms * client.samplerate / 1000), message) for frame, message in arrived)
     out.clear_buffer()
     most = jitter * client.samplerate / 1000
     while running and due < start + frames + 2 * most:
@@ -78,6 +82,11 @@ def tempo(value: float) -> None:
     bpm = value
 
 
+def echo(ms: float) -> None:
+    global echo_ms
+    echo_ms = ms
+
+
 def stop() -> None:
     global running
     running = False
@@ -88,6 +97,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "clock": clock,
     "tempo": tempo,
     "stop": stop,
+    "echo": echo,
     "sent": lambda: list(true),
     "heard": lambda: list(heard),
     "connect": client.connect,

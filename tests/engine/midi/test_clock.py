@@ -10,7 +10,7 @@ from instrument.engine.midi.following import Following
 from instrument.engine.midi.jack_transport import TransportFollower
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import differences, replay, tempo_map
-from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
+from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.takes import Stopped, Turn
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
@@ -153,9 +153,9 @@ def test_the_transport_of_jack_is_followed_with_and_without_a_tempo():
 class Stage:
     """A performance on a clock that is wound by hand."""
 
-    def __init__(self, **routing):
+    def __init__(self, **knobs):
         self.clock = ManualClock(0)
-        patch = Patch(players=(PlayerPatch("scale"),), knobs={"tempo": 90}, routing=Routing(**routing))
+        patch = Patch(players=(PlayerPatch("scale"),), knobs={"tempo": 90, **knobs})
         self.notes = NoteThread(self.clock, ModelPool(open_scale), patch, ())
         self.played = []
 
@@ -228,7 +228,7 @@ def test_the_patch_s_tempo_does_not_hold_where_a_clock_does():
     stage = Stage(follow="clock")
     times = [1000 * MS + i * PULSE for i in range(400)]
     stage.feed([(times[0] - MS, byte(START)), *((ns, byte(CLOCK)) for ns in times[:150])])
-    stage.notes.use(Patch(players=(PlayerPatch("scale"),), knobs={"tempo": 55}, routing=Routing(follow="clock")))
+    stage.notes.use(Patch(players=(PlayerPatch("scale"),), knobs={"tempo": 55, "follow": "clock"}))
     assert stage.notes.transport.bpm == pytest.approx(120, abs=0.1)
     stage.feed([(ns, byte(CLOCK)) for ns in times[150:300]])
     tempo = stage.notes.transport.tempo
@@ -265,3 +265,37 @@ def test_without_a_clock_nothing_is_followed():
     assert other.notes.following.text == "clock: nothing arrives"
     other.notes.play()
     assert other.notes.transport.playing, "in its own time, as none is heard"
+
+
+def test_bars_are_counted_before_the_music_in_its_own_time_alone():
+    stage = Stage(count_in=2, metre="3/4")
+    stage.notes.play()
+    transport = stage.notes.transport
+    assert transport.tempo.segments[0][0] == -2 * 72
+    assert transport.tempo.ns(0) - transport.tempo.segments[0][1] == pytest.approx(6 * 60e9 / 90)
+    assert transport.position(transport.tempo.ns(-30)) == 0
+    for tick in range(-143, 100, 6):
+        stage.wind(transport.tempo.ns(tick))
+        assert (stage.notes.performance.floor > 12) is (tick > 11), "no note is committed while bars are counted"
+    assert stage.notes.performance.take.heard_count
+    stage.notes.use(stage.notes.performance.current_patch())
+    assert stage.notes.transport.tempo.segments[0][0] == 0, "another patch while it plays is not counted in"
+    clocked = Stage(count_in=2, follow="clock")
+    clocked.feed([(i * PULSE, byte(CLOCK)) for i in range(1, 9)])
+    clocked.notes.play()
+    assert clocked.notes.transport.tempo.segments[0][0] == 0
+
+
+def test_a_clock_that_is_switched_stops_and_continues_at_a_place_that_has_a_name():
+    sender = ClockSender()
+    sender.on = True
+    sender.retime(TempoMap.start(120, -96, 0))
+    assert sender.take(-1) == [], "nothing is sent while bars are counted"
+    assert [message for _, message in sender.take(3)] == [byte(START), *[byte(CLOCK)] * 3]
+    assert sender.switch(False) == [byte(STOP)]
+    assert sender.switch(False) == []
+    assert sender.take(1000) == []
+    assert sender.switch(True) == []
+    assert [message for _, message in sender.take(1000)] == [song_position(1002), byte(CONTINUE)], "and no burst"
+    assert [tick for tick, _ in sender.take(1010)] == list(range(1002, 1010))
+    assert sender.retime(None) == [byte(STOP)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instrument.engine.ipc.messages import Play, Record, SetDevice, SetKnob, Stop
+from instrument.engine.ipc.messages import FindOffset, Play, Record, SetDevice, SetKnob, Stop
 from instrument.engine.offline.render import differences, tempo_map
 from instrument.engine.performance.takes import load_take
 from instrument.errors import HocketError
@@ -75,7 +75,7 @@ def apart_ms(ours, sent):
 @FIGURES
 def test_a_clock_is_sent(figures, peer, start_engine):
     engine = connected(peer, start_engine)
-    engine.client.ask(SetDevice(clock_out=True), 60)
+    engine.client.ask(SetKnob("band/clock_out", "1"))
     engine.client.ask(SetKnob("band/tempo", 125))
     engine.client.ask(Play())
     engine.until(lambda: len(peer.pulses()) > 100, 40)
@@ -93,7 +93,8 @@ def test_a_clock_is_sent(figures, peer, start_engine):
 @FIGURES
 def test_a_clock_is_followed_and_the_take_renders_in_its_time(figures, peer, start_engine, tmp_path):
     engine = connected(peer, start_engine)
-    engine.client.ask(SetDevice(follow="clock", clock_out=True), 60)
+    engine.client.ask(SetKnob("band/follow", "clock"))
+    engine.client.ask(SetKnob("band/clock_out", "1"))
     take = tmp_path / "clock.take.json"
     engine.client.ask(Record(str(take)))
     peer.ask("clock", 120, 3.0)
@@ -123,7 +124,8 @@ def test_a_clock_is_followed_and_the_take_renders_in_its_time(figures, peer, sta
 @FIGURES
 def test_jack_s_transport_is_followed_and_driven(figures, peer, start_engine):
     engine = connected(peer, start_engine)
-    engine.client.ask(SetDevice(follow="jack", clock_out=True), 60)
+    engine.client.ask(SetKnob("band/follow", "jack"))
+    engine.client.ask(SetKnob("band/clock_out", "1"))
     peer.ask("tempo", 133)
     engine.until(lambda: "stopped" in engine.telemetry.time, what="the transport")
     peer.ask("locate", RATE * 60 * 4 // 133 * 2)  # the third bar
@@ -145,3 +147,22 @@ def test_jack_s_transport_is_followed_and_driven(figures, peer, start_engine):
     assert peer.ask("transport")[0]
     engine.client.ask(Stop())
     wait_for(lambda: peer.ask("transport")[:2] == [False, 0], what="the halt that was asked for")
+
+
+def test_the_offset_is_found_over_a_loop_and_kept_by_the_names_of_port_and_device(peer, start_engine):
+    engine = connected(peer, start_engine)
+    with pytest.raises(
+        HocketError, match="no loop is heard: connect the MIDI output Hocket:out to the MIDI input Hock"
+    ):
+        engine.client.ask(FindOffset(), 20)
+    peer.ask("echo", 30)
+    engine.client.ask(FindOffset(), 20)
+    engine.until(lambda: engine.description.offset_ms == pytest.approx(-30, abs=3), what="the offset")
+    found = engine.description.offset_ms
+    engine.client.ask(SetDevice(midi="null"), 60)
+    engine.until(lambda: engine.description.offset_ms == 0, what="that of another port")
+    engine.client.ask(SetDevice(midi="virtual"), 60)
+    engine.until(lambda: engine.description.offset_ms == found, what="that of the first")
+    engine.client.ask(Play())
+    with pytest.raises(HocketError, match="while the music plays: stop it first"):
+        engine.client.ask(FindOffset(), 20)

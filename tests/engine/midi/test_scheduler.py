@@ -3,12 +3,14 @@ import threading
 import pytest
 
 from instrument import midi_spec
+from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.midi.scheduler import LATE_NS, Agenda, Scheduler, Strike
-from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
+from instrument.engine.performance.patches import Patch, PlayerPatch, Routing, VoicePatch
 from instrument.engine.performance.performance import Performance
 from instrument.io.clocks import ManualClock, SystemClock
 from instrument.io.midi.jack_port import EARLY_NS
 from instrument.io.midi.output import NullMidi
+from instrument.music.notes import Note, Part
 from instrument.music.timebase import TempoMap
 from tests.support.players import open_scale
 
@@ -218,6 +220,44 @@ def test_the_thread_keeps_deadlines_and_ends_clean():
     early = [ns - (start + i * 2 / 24 * BEAT) for i, (ns, _) in enumerate(ons(port.messages)[:8])]
     assert min(early) > -1 * MS
     assert "scheduler" not in {thread.name for thread in threading.enumerate()}
+
+
+def programs(messages):
+    return [m for _, m in messages if m[0] & 0xF0 == 0xC0]
+
+
+def test_each_port_gets_what_the_players_send_there():
+    clock, ports = ManualClock(0), {}
+    sends = MidiPorts(clock, ports.setdefault("first", NullMidi(clock)))
+    players = (PlayerPatch("scale"), PlayerPatch("scale", {"melody_channel": "7"}))
+    knobs = {"ports": "players", "melody_program": "sent"}
+    performance = Performance(Patch(players=players, knobs=knobs, voices={"melody": VoicePatch(40)}), open_scale)
+    sends.arrange(performance)
+    sends.fit(lambda name: ports.setdefault(name, NullMidi(clock)))
+    assert list(ports) == ["first", "Hocket 2"]
+    assert programs(ports["first"].messages) == [midi_spec.program(0, 40)]
+    assert programs(ports["Hocket 2"].messages) == [midi_spec.program(6, 40)]
+    sends.retime(TempoMap.start(120, 0, BEAT))
+    assert len(programs(ports["Hocket 2"].messages)) == 2, "again at the start, for who came later"
+    note = Note(0, 0, 60, 24, 100, Part.MELODY)
+    sends.strike([(0, note), (1, note._replace(pitch=64)), (1, note._replace(pitch=40, part=Part.DRUMS))])
+    clock.advance(BEAT + 1)
+    for each in sends.all:
+        each.send_due()
+    assert [m for _, m in ons(ports["first"].messages)] == [midi_spec.note_on(0, 60, 100)]
+    assert [m for _, m in ons(ports["Hocket 2"].messages)] == [
+        midi_spec.note_on(6, 64, 100),
+        midi_spec.note_on(9, 40, 100),
+    ]
+    performance.set("melody_channel", "8", 1)
+    performance.set("ports", "one", -1)
+    sends.arrange(performance)
+    assert sends.wanted == 1
+    sends.fit(lambda name: NullMidi(clock))
+    assert not sounding(ports["Hocket 2"].messages)
+    assert ports["Hocket 2"].status().state == "closed"
+    assert programs(ports["first"].messages)[-1] == midi_spec.program(7, 40)
+    sends.close()
 
 
 def test_keys_of_a_person_are_sent_where_the_patch_says_so(stage):

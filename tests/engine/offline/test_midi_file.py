@@ -9,12 +9,12 @@ import pytest
 from mido import MidiFile
 
 from instrument.engine.offline.bounce import bounce
-from instrument.engine.offline.midi_file import arrangements, kept, write_notes
+from instrument.engine.offline.midi_file import arrangements, kept, sending_of, write_notes
 from instrument.engine.offline.render import Options, Rendering, _rendering, render
 from instrument.engine.performance.arrangement import arrangement_messages
 from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
 from instrument.engine.performance.performance import Performance
-from instrument.engine.performance.takes import Keyboard
+from instrument.engine.performance.takes import Keyboard, TakeRecorder
 from instrument.music.harmony import SCALES, key_signature
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
@@ -54,6 +54,39 @@ def test_a_track_names_player_and_part_and_has_the_channel_of_the_patch(tmp_path
     }
     read = read_midi(tmp_path / "a.mid", aligned=False).notes
     assert read[:, 5].tolist() == [note.part for _, note in kept(what.played, what.end)]
+
+
+def test_ports_channels_and_programs_of_a_file_are_those_to_which_the_notes_were_sent(tmp_path: Path) -> None:
+    players = (PlayerPatch("scale", parts=("melody", "drums")), PlayerPatch("scale-2", parts=("melody", "bass")))
+    knobs: dict[str, float | str] = {"ports": "players", "bass_program": "never"}
+    performance = Performance(Patch(players=players, knobs=knobs), open_scale)
+    while performance.extend(192):
+        pass
+    performance.advance(96)
+    notes = list(performance.take.heard())
+    performance.set("1/melody_channel", "7")
+    performance.advance(192)
+    assert list(performance.take.heard())[: len(notes)] == notes
+    performance.stop(192)
+    what = _rendering(performance, 192)
+    bounce(what, tmp_path / "a.mid")
+    found = {}
+    for track in MidiFile(tmp_path / "a.mid").tracks[1:]:
+        port = next((each.port for each in track if each.type == "midi_port"), 0)
+        (channel,) = {each.channel for each in track if not each.is_meta}
+        found[track.name] = port, channel, any(each.type == "program_change" for each in track)
+    assert found == {
+        "Melody: scale": (0, 0, True),
+        "Drums: scale": (0, 9, True),
+        "Melody: scale-2": (1, 6, True),
+        "Bass: scale-2": (1, 2, False),
+    }
+    read = read_midi(tmp_path / "a.mid", aligned=False).notes
+    assert read[:, 5].tolist() == [note.part for _, note in what.played]
+    TakeRecorder(tmp_path / "a.take.json", what.take).close()
+    again = render(Options(take=str(tmp_path / "a.take.json")), open_scale)
+    assert again.played == what.played
+    assert sending_of(again.take, 192).of(1, Part.MELODY) == (1, 6)
 
 
 def test_what_a_person_played_has_tracks_of_its_own_with_pedal_and_bend(tmp_path: Path) -> None:

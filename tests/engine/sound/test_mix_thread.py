@@ -166,3 +166,23 @@ def test_the_band_and_the_level_follow_the_knobs(sound, clock, heard):
 def test_it_says_how_far_ahead_it_wants_notes(sound):
     assert 30 * MS < sound.lead_ns() < 60 * MS
     assert 0 <= sound.load <= 1
+
+
+@pytest.mark.parametrize("counted", [0, 48])
+@pytest.mark.parametrize("on", [False, True])
+def test_beats_are_counted_in_and_clicked(sound, clock, heard, counted, on):
+    patch = Patch(players=(PlayerPatch("scale"),), knobs={"metre": "2/4", "metronome": float(on), "click_level": 0.0})
+    sound.arrange(Performance(patch, open_scale))
+    start = clock.now() + 120 * MS
+    sound.retime(TempoMap.start(240, -counted, start))
+    heard(60_000)
+    recorded = sound.audio.recorded
+    at = onsets(recorded) if np.abs(recorded).max() > 0.01 else np.array([], int)
+    beats = 5 if on else counted // 24
+    late = (np.array([sound.audio.heard_ns(int(frame)) for frame in at]) - start) / MS - 250 * np.arange(len(at))
+    assert len(at) == beats
+    assert np.abs(late).max(initial=0) < 1.5, late
+    crossings = [np.count_nonzero(np.diff(np.signbit(recorded[frame : frame + 480, 0]))) for frame in at]
+    assert [count > 32 for count in crossings] == [True, False, True, False, True][:beats], (
+        "the first of a bar is higher"
+    )

@@ -1,0 +1,1 @@
+"""The panel for clocks, MIDI ports and MIDI maps."""
