@@ -12,6 +12,7 @@ from mido import MidiFile
 
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.encoding import encode
 from instrument.engine.ipc.messages import (
     Bye,
     Describe,
@@ -30,7 +31,6 @@ from instrument.engine.ipc.messages import (
     SetProgression,
     Stop,
     Values,
-    encode,
 )
 from instrument.engine.offline.midi_file import arrangements
 from instrument.engine.offline.render import differences
