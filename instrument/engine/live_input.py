@@ -99,7 +99,7 @@ class LiveInput:
 
     def _hear(self, struck: list[LiveNote]) -> None:
         if struck and self._notes.performance.players:
-            self._notes.performance.listen(struck)
+            self._notes.performance.listen(struck, self._notes.performance.company.listener)
             for _, note in struck:
                 self._notes.view.add_live(note._replace(duration=1))  # the full duration is added at its release
 

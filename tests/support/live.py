@@ -72,9 +72,12 @@ def ask_around(performance: Performance, first: float, second: float, models: Se
 def play_on(performance: Performance, ticks: int) -> list[Played]:
     """Play so many ticks on, with a bar planned beyond them. What is heard of it."""
     until, heard = performance.floor + ticks, []
-    before = -1
-    while before < performance.floor < until:  # it stops where a change takes effect, and where the music ends
-        before = performance.floor
+    before = None
+    while performance.floor < until and before != (
+        performance.floor,
+        performance.next_stop,
+    ):  # else the music has ended
+        before = performance.floor, performance.next_stop
         while performance.extend(until + BAR):
             pass
         heard += performance.advance(until)

@@ -115,7 +115,8 @@ class ScalePlayer:
         register = float(ask.knobs.get("register", 0.0))
         genre = GENRES.index(str(ask.knobs.get("genre", "none")))
         last, ordinal = self._last or (None, 0)
-        free = {part: _pitches(part, ask) for part in PARTS if not ask.parts or part in ask.parts}
+        wanted = ask.parts & set(PARTS) or PARTS  # as real models: all, if it can play none of them
+        free = {part: _pitches(part, ask) for part in PARTS if part in wanted}
         after = {
             part: mask & (EVERY + 128 * (part == Part.DRUMS) > last.order % 256) if last else mask
             for part, mask in free.items()
@@ -124,7 +125,11 @@ class ScalePlayer:
             raise HocketError("no pitch may sound: widen the range or change the scale")
 
         ticks = (last.tick if last else 0) + STEPS
-        can = (ticks >= ask.floor) & ((STEPS > 0) | any(mask.any() for mask in after.values()))
+        can = (
+            (ticks >= ask.floor)
+            & (ask.latest is None or ticks <= max(ask.latest, ask.floor))
+            & ((STEPS > 0) | any(mask.any() for mask in after.values()))
+        )
         likely = -0.4 * np.abs(np.arange(len(STEPS)) - 3 + density / 2 - genre) - ordinal * (STEPS == 0)
         tick = int(ticks[_draw(noise[Field.TIME], likely / heat, can)]) if can.any() else ask.floor
         masks = after if last and tick == last.tick else free

@@ -159,11 +159,17 @@ def _begin(take: Take, open_player: OpenPlayer) -> Performance:
 
 
 def _whole(take: Take) -> list[Entry]:
-    """The entries of a take that can be replayed: if its recording broke off, those whose notes are in it."""
-    counts = Counter(player for player, _ in take.heard())
-    return [
-        entry for entry in take.entries if not isinstance(entry, Input) or entry.count_after <= counts[entry.player]
-    ]
+    """The entries of a take that can be replayed: if its recording broke off, those whose notes are in it, the last one
+    with as many of its notes as are."""
+    counts, whole = Counter(player for player, _ in take.heard()), list[Entry]()
+    for entry in take.entries:
+        if isinstance(entry, Input) and (there := counts[entry.player] - entry.count) < entry.count_after - entry.count:
+            if there <= 0:
+                continue
+            live = entry.live[: max(0, there - len(entry.prompt))]
+            entry = msgspec.structs.replace(entry, prompt=entry.prompt[:there], live=live)
+        whole.append(entry)
+    return whole
 
 
 def _go_on(performance: Performance, take: Take) -> None:
@@ -339,10 +345,10 @@ def _play_to(performance: Performance, tick: int) -> None:
     """Plan and commit up to a tick, with stops where changes take effect."""
     while performance.remaking.step():
         pass
-    before = -1
-    while before < performance.floor < tick:  # it stands still where the music ends
-        before = performance.floor
-        until = min(tick, performance.waiting.tick or tick)
+    before: tuple[int, int | None] | None = None
+    while performance.floor < tick and before != (performance.floor, performance.next_stop):  # else the music has ended
+        before = performance.floor, performance.next_stop
+        until = min(tick, performance.next_stop or tick)
         while performance.extend(until):
             pass
         performance.advance(until - EARLIEST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -58,6 +58,11 @@ class Band:
     def setting(self, knob: str) -> Value:
         """The value of a knob of the instrument, by its id."""
         return self._instrument[knob]
+
+    @property
+    def instrument(self) -> Mapping[str, Value]:
+        """The knobs of the instrument, by id."""
+        return self._instrument
 
     @property
     def lines(self) -> list[Line]:

@@ -9,7 +9,7 @@ from math import nan
 from msgspec.structs import asdict, replace
 
 from instrument.engine.ipc.messages import KnobInfo, Value
-from instrument.engine.performance.harmony.leading import BAR, GRIDS, LEADING, NOW, PLACES
+from instrument.engine.performance.harmony.leading import ACCOMPANY, BAR, GRIDS, LEADING, NOW, PLACES
 from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
 from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.transport import METRES
@@ -22,6 +22,10 @@ from instrument.music.harmony import KEYS, SCALES
 from instrument.music.notes import Part
 from instrument.music.timebase import TEMPO_RANGE
 
+JAM, ANSWER = "jam", "answer"
+MODES = (JAM, ANSWER, ACCOMPANY)  # values of the knob "mode"
+SILENCE, PEDAL = "silence", "pedal"
+QUESTIONS = (SILENCE, "1 bar", "2 bars", "4 bars", PEDAL)  # values of the knob "question"
 OFF, AUTO, ON = "off", "auto", "on"  # values of a part's knob
 PART_CHOICES = (OFF, AUTO, ON)
 # A part was a switch in version 0.1.
@@ -83,9 +87,18 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("vary", "Vary", 0.0, 1.0, 0.3, "How much a section changes when it returns"),
     _number("loop", "Loop", 0, 16, 0, "How many of the last bars are looped; 0 goes on", "bars", step=1),
     KnobInfo("fills", "Fills", "switch", step=1, player=INSTRUMENT, help="Whether drums fill in before a new section"),
-    _choice("lead", "Left hand", LEADING, OFF, "Whether keys below the split are the band's chord: held, or on hold"),
+    _choice(
+        "lead",
+        "Left hand",
+        LEADING,
+        OFF,
+        "Which keys are the band's chord: those below the split, held or on hold; or all: heard",
+    ),
     _number("split", "Split", 0, 127, 60, "The lowest key that is not of the left hand", step=1),
     _choice("turn", "Turn", GRIDS, GRIDS[0], "When the band turns to another chord of the left hand"),
+    _choice("mode", "Mode", MODES, JAM, "With you: all play, the lead answers you, or the band accompanies you"),
+    _choice("question", "Question", QUESTIONS, SILENCE, "What ends your question: silence, bars, or the button Answer"),
+    _number("silence", "Silence", 0.25, 8.0, 1.0, "How long you are silent before the lead answers", "beats"),
     _choice("changes", "Changes", PLACES, BAR, "When another genre, model or patch takes effect"),
     _choice("mutes", "Mutes", PLACES, PLACES[0], "When a part or player falls silent, or comes in again"),
     _number("remake", "Remake", 0, 15, 0, "The player whose bars the buttons make anew", step=1),
@@ -135,7 +148,7 @@ ROUTING = ("ports", *(f"{part.name.lower()}_program" for part in Part))
 # Knobs that change the timing or the level of notes, not which notes come.
 NO_NOTES = frozenset(
     (
-        *("tempo", "level", "new_seed", "split", "turn", "changes", "mutes", "remake"),
+        *("tempo", "level", "new_seed", "split", "turn", "changes", "mutes", "remake", "mode", "question", "silence"),
         *("keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"),
         *ROUTING,
         *OF_THE_ROOM,

@@ -23,9 +23,10 @@ REWOUND = 32  # most committed notes that may follow an inserted live note
 class Line:
     """The planned and the committed notes of one player.
 
-    plan: notes that were proposed and fed but are not committed; count: number of committed notes. Notes come in
-    `Note.order`, none before the floor of the `Ask`. Every note is a function of the notes before it and of the
-    changes made before it was committed, never of time or of how often something was planned. For one thread.
+    cue: a tick at which its melody has to come in, None: none; plan: notes that were proposed and fed but are not
+    committed; count: number of committed notes. Notes come in `Note.order`, none before the floor of the `Ask`. Every
+    note is a function of the notes before it and of the changes made before it was committed, never of time or of how
+    often something was planned. For one thread.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Line:
         self.ask = ask
         self.spacing = 0
         self._laid: list[Laid] = []
+        self.cue: int | None = None
         self._recent: deque[Note] = deque(maxlen=CONTEXT)
         self.restart(player, seed, metres)
 
@@ -87,6 +89,8 @@ class Line:
 
     def _proposed(self, ask: Ask, last: Note | None) -> Note:
         drums = any(note.part == Part.DRUMS for note in (*self._recent, *self.plan))
+        if self.cue is not None and (last is None or last.tick < self.cue):
+            ask = replace(ask, floor=self.cue, latest=self.cue, parts=frozenset((int(Part.MELODY),)))
         return next_note(self._player, ask, self._plan_until(self.known), last, drums)
 
     def _next_laid(self, ask: Ask, last: Note | None) -> Note:

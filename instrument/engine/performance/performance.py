@@ -10,15 +10,12 @@ from math import ceil
 from typing import Any
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
+from instrument.engine.performance.acts.company import Company
+from instrument.engine.performance.acts.led_band import LedBand
 from instrument.engine.performance.acts.remaking import Remaking
 from instrument.engine.performance.acts.waiting import EARLY, Change, place
 from instrument.engine.performance.arrangement import GENRE, SENDING
-from instrument.engine.performance.band import Band
 from instrument.engine.performance.expression.grooves import genre_values
-from instrument.engine.performance.harmony.form import check_action
-from instrument.engine.performance.harmony.leading import read_lead
-from instrument.engine.performance.harmony.left_hand import HandSettings
-from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes, LiveNote
@@ -30,9 +27,7 @@ from instrument.engine.performance.takes import Header, Input, Joined, Left, Rel
 from instrument.engine.performance.transport import bar_line, changed_metres
 from instrument.errors import HocketError
 from instrument.models.sound.base import SoundModel
-from instrument.music.chords.names import chord_name
 from instrument.music.notes import Note, Part
-from instrument.music.plan import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +36,15 @@ EARLIEST = 0.5  # ticks by which microtiming may bring a note forward
 Played = tuple[int, Note]  # the number of a player, and its note
 
 
-class Performance(Band):
+class Performance(LedBand):
     """Everything from one Play to the next Stop, in ticks from 0.
 
     The loop of the engine: `extend` while there is time, `advance` as the transport moves and play what it returns,
     `set` and `load` on changes, also before the first `advance`. For one thread; others may read `take`, `table` and
     the properties.
 
-    held: live notes; sound_models: of the sound players; remaking: the bar that is made anew.
+    held: live notes; sound_models: of the sound players; remaking: the bar that is made anew;
+    company: of the person who plays.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -57,27 +53,22 @@ class Performance(Band):
         HocketError for an unknown slug or a value out of range; knobs that no model has are ignored.
         """
         super().__init__(patch, open_player)
-        self._floor = 0
         self._due: list[Played] = []
         self.held = HeldNotes()
+        self.company = Company(self)
         self.remaking = Remaking(self)
         self.sound_models = SoundModels(self._sounds, [])
         self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
 
     @property
-    def floor(self) -> int:
-        """The tick before which everything has been committed: no player may place an onset before it."""
-        return self._floor
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan, written well beyond the commit horizon; None while the players are free."""
-        return next((player.plan.until(self._floor) for player in self.players if player.plan), None)
-
-    @property
     def thinned(self) -> bool:
         """Whether a player plays fewer notes because its model is too slow."""
         return any(player.overload.spacing for player in self.players)
+
+    @property
+    def next_stop(self) -> int | None:
+        """The tick at which the next change takes effect, or a question or an answer ends; None if there is none."""
+        return min((tick for tick in (self.waiting.tick, self.company.tick) if tick is not None), default=None)
 
     def extend(self, until: float) -> Played | None:
         """Plan one more note, for the player that is planned the least far. None if all are planned up to the tick
@@ -98,12 +89,13 @@ class Performance(Band):
         horizon: transport ticks at now + lead; microtiming is allowed for. overdue: an onset tick that the model has
         not finished waits until this tick (default: the horizon), the last at which a note can still be in time. Then
         it is committed as it is, and the player gets a later floor and plays fewer notes. A change that waits ends the
-        advance where it takes effect: call it again for the rest.
+        advance where it takes effect (`next_stop`): call it again for the rest.
         """
+        self.company.update()
         if self.ends is not None:
             horizon = min(horizon, self.ends - EARLIEST)
-        if self.waiting.tick is not None:
-            horizon = min(horizon, self.waiting.tick - EARLIEST)
+        if self.next_stop is not None:
+            horizon = min(horizon, self.next_stop - EARLIEST)
         self._floor = max(self._floor, ceil(horizon + EARLIEST))
         late = self._floor if overdue is None else min(self._floor, ceil(overdue + EARLIEST))
         for number, player in enumerate(self.players):
@@ -117,6 +109,7 @@ class Performance(Band):
                 logger.info("player %d: thinning level %d from tick %d", number, player.overload.level, changes_at)
                 self._input(number, changes_at)
         self._make_changes()
+        self.company.update()
         due, self._due = self._due, []
         return sorted(due, key=lambda played: played[1].order)
 
@@ -152,47 +145,6 @@ class Performance(Band):
         if info.id == GENRE and info.player == 0 and not self.take.heard_count:
             self._follow_genre()
         return value
-
-    def set_progression(self, text: str) -> None:
-        """Type another progression: the plan of the knob "plan" at "typed" follows it from the next bar on. HocketError
-        if it cannot be read."""
-        check_text(text)
-        for line in self.lines:
-            self._input(line.number, self._floor, progression=text)
-
-    def play_typed(self, text: str) -> None:
-        """Play typed chords as the plan, from the next bar on. HocketError if they cannot be read."""
-        self.set_progression(text)
-        self.set("plan", TYPED, INSTRUMENT)
-
-    @property
-    def left_hand(self) -> HandSettings:
-        """Which keys lead the band."""
-        return HandSettings.of(self._instrument)
-
-    def lead(self, symbol: str) -> None:
-        """Follow a chord ("Dm9") from the next place that the knob "turn" allows; "" goes back to the plan. HocketError
-        if it cannot be read."""
-        read_lead(symbol)
-        for line in self.lines:
-            self._input(line.number, self._floor, chord=symbol)
-
-    def hold_chord(self) -> None:
-        """Stay on the present chord of the plan, if there is one."""
-        chord = self.plan.chord_at(self._floor) if self.plan else None
-        if chord and chord.tones:
-            self.lead(chord_name(chord))
-
-    def act(self, action: str) -> None:
-        """Act on the form from the next bar on: one of `harmony.form.ACTIONS`. HocketError for another."""
-        check_action(action)
-        for line in self.lines:
-            self._input(line.number, self._floor, form=action)
-
-    @property
-    def ends(self) -> int | None:
-        """The tick at which the music ends, None if it goes on."""
-        return next((player.plan.ends for player in self.players if player.plan), None)
 
     def load(self, slug: str, player: int = 0, waits: bool = False) -> None:
         """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
@@ -245,12 +197,14 @@ class Performance(Band):
         self.player(player)
         self._input(player, self._floor, live=tuple(note for _, note in struck))
         self.held.strike(player, struck)
+        self.company.struck(note for _, note in struck)
 
     def release(self, channel: int, pitch: int, tick: float) -> Note | None:
         """End a live note. Returns it with its true duration, None if it was not held."""
         if (released := self.held.release(channel, pitch, tick)) is None:
             return None
         player, note = released
+        self.company.released(tick)
         self.take.entries.append(Released(player, note.tick, pitch, Part(note.part), note.duration))
         return note
 
@@ -308,6 +262,8 @@ class Performance(Band):
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)
         if replacement or any(info.player == INSTRUMENT and info.id in RESTARTING for info, _ in turned):
             line.restart(replacement, self.seed, self.metres, event.fresh)
+        if event.manner is not None:
+            line.cue = event.floor if event.manner.melody == "answers" else None
         if event.laid:
             line.lay(event.laid, event.ahead)
         self._hand(event, line)

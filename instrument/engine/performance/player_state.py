@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from instrument.engine.performance.patches import PlayerPatch, part_name, parts_
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.silent import SilentBundle
 from instrument.engine.performance.sound_seats import NOTES, kind, with_strip
-from instrument.engine.performance.takes import Input
+from instrument.engine.performance.takes import FREELY, Input, Manner
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError, one_line
 from instrument.models.notes.player import AsHeard, Ask, LatentPlayer, NotePlayer
@@ -48,7 +49,8 @@ class PlayerState:
     that it plays;
     values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so
     nothing is planned; problem: why nothing is planned as its model failed, else empty; given: number of prompted or
-    live notes of a player without a line; kept: its settings in the patch while its model cannot be used.
+    live notes of a player without a line; kept: its settings in the patch while its model cannot be used; manner: how
+    it plays beside a person.
     """
 
     bundle: BundleInfo
@@ -64,6 +66,7 @@ class PlayerState:
     problem: str = ""
     given: int = 0
     kept: PlayerPatch | None = None
+    manner: Manner = FREELY
 
     @classmethod
     def of(cls, patch: PlayerPatch, bundle: BundleInfo, model: NotePlayer | SoundModel) -> PlayerState:
@@ -131,11 +134,23 @@ class PlayerState:
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
         knobs = {knob: value for knob, value in self.values.items() if knob not in SENDING}
-        return ask_from(instrument, on_pad(model, knobs, self.anchors), floor, self.parts)
+        ask = ask_from(instrument, on_pad(model, knobs, self.anchors), floor, self.parts)
+        manner, parts = self.manner, ask.parts or self.parts
+        if manner == FREELY:
+            return ask
+        if manner.melody == "rests":
+            parts = parts - {Part.MELODY}
+        low, high = max(ask.low, manner.low), min(ask.high, manner.high)
+        if low > high:
+            low, high = manner.low, manner.high
+        on = ask.on | {Part.MELODY} if manner.melody == "answers" else ask.on - {Part.MELODY}
+        return dataclasses.replace(ask, parts=parts, low=low, high=high, on=on)
 
     def follow(self, instrument: Mapping[str, Value], metres: MetreMap, event: Input) -> None:
         """Let plan, expression and rests follow other knobs, and the progression, chord and action on the form of an
         input, from its floor on: see `PlanInForce`."""
+        if event.manner is not None:
+            self.manner = event.manner
         if self.plan and self.expression:
             if event.fresh:
                 self.plan.keep_seed(int(instrument["seed"]))
@@ -144,6 +159,8 @@ class PlayerState:
                 self.plan.lead(read_lead(event.chord), instrument, metres, event.floor)
             if event.laid:
                 self.plan.remade(metres.locate(event.laid.start).bar)
+            if event.manner is not None:
+                self.plan.answer(event.manner.lag, metres, event.floor)
             if event.form:
                 self.plan.act(event.form, metres, event.floor)
             self.expression.change(instrument, self.genre)
@@ -156,8 +173,9 @@ class PlayerState:
         return self.expression.shaped(note, metres, self.plan.until(note.tick) if self.plan else None)
 
     def is_muted(self, instrument: Mapping[str, Value]) -> bool:
-        """Whether all parts that it can play are switched off."""
-        return not parts_on(instrument) & self.parts & (set(self.bundle.parts) or set(Part))
+        """Whether all parts that it can play are switched off, or its melody rests and it has nothing else."""
+        parts = parts_on(instrument) & self.parts & (set(self.bundle.parts) or set(Part))
+        return not parts - ({Part.MELODY} if self.manner.melody == "rests" else set())
 
     def as_patch(self) -> PlayerPatch:
         """The player as stored in a patch."""

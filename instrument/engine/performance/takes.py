@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -69,6 +69,19 @@ class Laid(NamedTuple):
     notes: tuple[Note, ...]
 
 
+class Manner(NamedTuple):
+    """How a player plays beside a person. melody: as always, not at all, or as an answer, whose first note comes at
+    once; lag: the answer takes up the bars so many before it; low, high: its range in pitches."""
+
+    melody: Literal["free", "rests", "answers"] = "free"
+    lag: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
+    low: Annotated[int, Meta(ge=0, le=127)] = 0
+    high: Annotated[int, Meta(ge=0, le=127)] = 127
+
+
+FREELY = Manner()
+
+
 class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     """A change of which notes come, with its place among the notes.
 
@@ -77,7 +90,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
     anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
     was done to the form, one of `harmony.form.ACTIONS`; chord: that a person leads with, "": the plan's again, None:
-    unchanged; laid: a bar that was made anew; ahead: the notes that were planned from here on, with it; fresh: the
+    unchanged; laid: a bar that was made anew; ahead: the notes that were planned from here on, with it; manner: how
+    it plays beside a person from now on, None: as before; fresh: the
     player forgets what was played, and the plan stays whatever the seed.
     """
 
@@ -96,6 +110,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     fresh: bool = False
     ahead: tuple[Note, ...] = ()
     laid: Laid | None = None
+    manner: Manner | None = None
 
     @property
     def count_after(self) -> int:

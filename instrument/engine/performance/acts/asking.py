@@ -37,6 +37,7 @@ BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
     "chord/hold": Performance.hold_chord,
     "chord/release": lambda performance: performance.lead(""),
     "idea/new": new_idea,
+    "answer/now": lambda performance: performance.company.end_question(),
     "remake/bar": lambda performance: performance.remaking.begin_next(int(performance.values["band/remake"])),
     "remake/other": lambda performance: performance.remaking.other(),
     "remake/keep": lambda performance: performance.remaking.keep(),

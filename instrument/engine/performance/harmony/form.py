@@ -24,6 +24,7 @@ AGAIN, PREVIOUS, PIN, NEW, INTRO, FILL, BREAK, ENDING = ACTIONS = (
 )
 PHRASE_BARS = 8  # taken for a section where the plan has none
 MOTIF_BARS, MOTIF_CLOSENESS = 2, 0.8
+ANSWER_CLOSENESS = 0.5  # of an answer to its question
 LENGTHS = {INTRO: 4, FILL: 1, BREAK: 1}  # bars
 SILENT, FULLEST = 0.0, 1.0
 FULLNESS = {
@@ -40,7 +41,8 @@ class FormEdits:
 
     inserted: bars played before those that would come; skipped: bar -> how many bars of the form are left out there;
     fullness: of parts in a bar; motif: first bar of the pinned one; loop: the bar from which bars are looped, and how
-    many; remade: bar of the loop -> the later bar in which it was made anew; ends: the bar before which the music ends.
+    many; remade: bar of the loop -> the later bar in which it was made anew; answers:
+    (bar, how many bars before it every bar from there on takes up, 0: none); ends: the bar before which the music ends.
     """
 
     inserted: dict[int, PlanBar] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class FormEdits:
     motif: int | None = None
     loop: tuple[int, int] | None = None
     remade: dict[int, int] = field(default_factory=dict)
+    answers: list[tuple[int, int]] = field(default_factory=list)
     ends: int | None = None
 
     def position(self, number: int, first: int) -> int:
@@ -79,6 +82,9 @@ class FormEdits:
         """A bar with the fullness of its parts, and with the motif at the start of a section."""
         parts = self.fullness.get(number, {})
         bar = bar._replace(fullness=tuple(parts.get(part, bar.fullness[part]) for part in Part))
+        lag = next((lag for at, lag in reversed(self.answers) if at <= number), 0)
+        if 0 < lag <= number:
+            return bar._replace(recall=Recall(number - lag, ANSWER_CLOSENESS))
         if self.motif is not None and number >= self.motif + MOTIF_BARS and bar.begins:
             return bar._replace(recall=Recall(self.motif, max(closeness, MOTIF_CLOSENESS)))
         return bar

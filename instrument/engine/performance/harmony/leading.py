@@ -15,9 +15,10 @@ from instrument.music.chords.names import NO_CHORD, Chord, identify, parse_chord
 from instrument.music.plan import Plan, PlanBar, PlannedChord
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
-OFF, HELD, HOLD = LEADING = ("off", "held", "hold")  # values of the knob "lead"
+OFF, HELD, HOLD, HEARD = LEADING = ("off", "held", "hold", "heard")  # values of the knob "lead"
 SIXTEENTH, BEAT, BAR = GRIDS = ("sixteenth", "beat", "bar")  # values of the knob "turn"
 NOW = "now"
+ACCOMPANY = "accompany"  # value of the knob "mode" in which chords are heard
 PLACES = (NOW, BEAT, BAR)  # values of the knobs "changes" and "mutes"
 _STEPS = {SIXTEENTH: TICKS_PER_BEAT // 4, BEAT: TICKS_PER_BEAT}
 FEWEST_KEYS = 3  # different pitch classes that name a chord
@@ -55,6 +56,20 @@ def hand_chord(keys: Iterable[int]) -> Chord | None:
     bass = min(pitches, default=0)
     if len(tones) >= FEWEST_KEYS or tones == {bass % 12, (bass + FIFTH) % 12}:
         return identify(pitches, bass)
+    return None
+
+
+def clear_chord(keys: Iterable[int]) -> Chord | None:
+    """The chord of held keys where it is clear: three different tones or more, all of one chord, that lack its fifth at
+    most; a highest key may be a melody's. None where it is not."""
+    pitches = sorted(set(keys))
+    for heard in (pitches, pitches[:-1]):
+        tones = frozenset(pitch % 12 for pitch in heard)
+        if len(tones) < FEWEST_KEYS:
+            continue
+        chord = identify(tones, heard[0])
+        if chord.root is not None and tones <= chord.tones and chord.tones - tones <= {(chord.root + FIFTH) % 12}:
+            return chord
     return None
 
 

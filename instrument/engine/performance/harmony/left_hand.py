@@ -1,4 +1,4 @@
-"""The keys below the split: together they are the chord that the band follows."""
+"""The keys below the split, or all keys where no split is set: together they are the chord that the band follows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from instrument import midi_spec
 from instrument.engine.ipc.messages import Value
-from instrument.engine.performance.harmony.leading import HELD, OFF, hand_chord
+from instrument.engine.performance.harmony.leading import ACCOMPANY, HEARD, HELD, OFF, clear_chord, hand_chord
 from instrument.midi_spec import DRUM_CHANNEL
 from instrument.music.chords.names import chord_name
 
 
 class HandSettings(NamedTuple):
-    """mode: the knob "lead"; split: the lowest key that is not of the left hand."""
+    """mode: the knob "lead", or its value "heard" while the band accompanies; split: the lowest key that is not of the
+    left hand."""
 
     mode: str
     split: int
@@ -21,14 +22,15 @@ class HandSettings(NamedTuple):
     @classmethod
     def of(cls, knobs: Mapping[str, Value]) -> HandSettings:
         """Those of the instrument's knobs, by id."""
-        return cls(str(knobs["lead"]), int(knobs["split"]))
+        heard = knobs["mode"] == ACCOMPANY and knobs["lead"] == OFF
+        return cls(HEARD if heard else str(knobs["lead"]), int(knobs["split"]))
 
 
 def is_left(message: bytes, settings: HandSettings) -> bool:
     """Whether a message strikes a key of the left hand."""
     kind, channel, key, velocity = midi_spec.parse(message)
     pressed = kind == midi_spec.NOTE_ON and velocity > 0
-    return pressed and settings.mode != OFF and channel != DRUM_CHANNEL and key < settings.split
+    return pressed and settings.mode not in (OFF, HEARD) and channel != DRUM_CHANNEL and key < settings.split
 
 
 class LeftHand:
@@ -50,7 +52,9 @@ class LeftHand:
             return True
         if parsed.ends and key in self._held:
             self._held.discard(key)
-            return True
+            return settings.mode != HEARD
+        if parsed.starts and settings.mode == HEARD and parsed.channel != DRUM_CHANNEL:
+            self._held.add(key)  # it is played, too
         return False
 
     def symbol(self, settings: HandSettings) -> str | None:
@@ -59,7 +63,8 @@ class LeftHand:
         if settings.mode == OFF:
             self.led = ""
             return None
-        chord = hand_chord(key for _, key in self._held)
+        keys = [key for _, key in self._held]
+        chord = clear_chord(keys) if settings.mode == HEARD else hand_chord(keys)
         wanted = self.led
         if chord is not None:
             wanted = chord_name(chord)

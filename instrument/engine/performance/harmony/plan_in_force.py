@@ -113,6 +113,17 @@ class PlanInForce:
         if self._plan is None:
             self._rewrite(metres.locate(bar_line(metres, floor)).bar)
 
+    def answer(self, lag: int, metres: MetreMap, floor: int) -> None:
+        """From the bar of the tick `floor` on, let every bar take up that `lag` bars before it; 0: none any more."""
+        before = self._edits.answers[-1][1] if self._edits.answers else 0
+        if lag == before:
+            return
+        self.until(floor)
+        self._metres = metres
+        bar = metres.locate(floor).bar
+        self._edits.answers.append((bar, lag))
+        self._rewrite(bar)
+
     @property
     def loop(self) -> tuple[int, int] | None:
         """The bar from which bars are looped, and how many; None while there is no loop."""

@@ -1,0 +1,80 @@
+"""A band that a person leads: the plan, its chords and its form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.band import Band
+from instrument.engine.performance.harmony.form import check_action
+from instrument.engine.performance.harmony.leading import read_lead
+from instrument.engine.performance.harmony.left_hand import HandSettings
+from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
+from instrument.engine.performance.knobs import INSTRUMENT
+from instrument.music.chords.names import chord_name
+from instrument.music.plan import Plan
+
+
+class LedBand(Band):
+    """What a person does to the plan. A `Performance` says how it reaches the players."""
+
+    _floor = 0
+
+    def put(self, number: int, **what: Any) -> None:
+        """Apply an input (fields of `Input`) to a player here."""
+        raise NotImplementedError
+
+    def set(self, knob: str, value: object, player: int = 0) -> Value:
+        """Turn a knob."""
+        raise NotImplementedError
+
+    @property
+    def floor(self) -> int:
+        """The tick before which everything has been committed: no player may place an onset before it."""
+        return self._floor
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, written well beyond the commit horizon; None while the players are free."""
+        return next((player.plan.until(self._floor) for player in self.players if player.plan), None)
+
+    @property
+    def ends(self) -> int | None:
+        """The tick at which the music ends, None if it goes on."""
+        return next((player.plan.ends for player in self.players if player.plan), None)
+
+    def set_progression(self, text: str) -> None:
+        """Type another progression: the plan of the knob "plan" at "typed" follows it from the next bar on. HocketError
+        if it cannot be read."""
+        check_text(text)
+        for line in self.lines:
+            self.put(line.number, progression=text)
+
+    def play_typed(self, text: str) -> None:
+        """Play typed chords as the plan, from the next bar on. HocketError if they cannot be read."""
+        self.set_progression(text)
+        self.set("plan", TYPED, INSTRUMENT)
+
+    @property
+    def left_hand(self) -> HandSettings:
+        """Which keys lead the band."""
+        return HandSettings.of(self._instrument)
+
+    def lead(self, symbol: str) -> None:
+        """Follow a chord ("Dm9") from the next place that the knob "turn" allows; "" goes back to the plan. HocketError
+        if it cannot be read."""
+        read_lead(symbol)
+        for line in self.lines:
+            self.put(line.number, chord=symbol)
+
+    def hold_chord(self) -> None:
+        """Stay on the present chord of the plan, if there is one."""
+        chord = self.plan.chord_at(self._floor) if self.plan else None
+        if chord and chord.tones:
+            self.lead(chord_name(chord))
+
+    def act(self, action: str) -> None:
+        """Act on the form from the next bar on: one of `harmony.form.ACTIONS`. HocketError for another."""
+        check_action(action)
+        for line in self.lines:
+            self.put(line.number, form=action)
