@@ -54,6 +54,8 @@ def test_what_appears_after_the_start_is_taken_while_the_music_plays(no_jack, st
         wait_for(lambda: any(m[0] & 0xF0 == 0x90 for _, m in probe.events()), what="notes at the port")
         client = next(name.partition(":")[0] for name in probe.ports() if name.endswith(":out_0"))
         probe.listen(client)
+        own = {name for name in probe.ports() if name.startswith(f"{client}:")}
+        assert own == {f"{client}:out_0", f"{client}:out_1"}, "no audio input is opened"
         engine.hear(8)
         engine.client.ask(Stop())
         recording = probe.finish(tmp_path)

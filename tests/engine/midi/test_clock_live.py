@@ -28,11 +28,11 @@ CLOCK, START, STOP = "f8", "fa", "fc"
 class Peer:
     """The other process."""
 
-    def __init__(self):
+    def __init__(self, name="peer"):
         script = Path(__file__).with_name("clock_peer.py")
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script), "peer"], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+            [sys.executable, "-P", str(script), name], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
         )
         self._process.stdout.readline()
 
@@ -166,3 +166,28 @@ def test_the_offset_is_found_over_a_loop_and_kept_by_the_names_of_port_and_devic
     engine.client.ask(Play())
     with pytest.raises(HocketError, match="while the music plays: stop it first"):
         engine.client.ask(FindOffset(), 20)
+
+
+def p99_ms(pulses, bpm):
+    """Of the deviation of the steps between pulses."""
+    return np.percentile(np.abs(np.diff(pulses) - RATE * 60 / bpm / 24), 99) / RATE * 1000
+
+
+@pytest.mark.trial
+def test_the_clock_is_as_even_as_that_of_a_bare_process(peer, start_engine):
+    """The control: a process that does nothing but send pulses, to another one, on the same server at the same time."""
+    engine = connected(peer, start_engine)
+    bare, receiver = Peer("bare"), Peer("receiver")
+    try:
+        bare.ask("connect", "bare:out", "receiver:in")
+        engine.client.ask(SetKnob("band/clock_out", "1"))
+        engine.client.ask(SetKnob("band/tempo", 125))
+        engine.client.ask(Play())
+        bare.ask("clock", 125, 0)
+        engine.until(lambda: len(peer.pulses()) > 1000, 60)
+        ours, control = p99_ms(peer.pulses(), 125), p99_ms(receiver.pulses()[:1000], 125)
+    finally:
+        bare.close()
+        receiver.close()
+    print(f"p99 of the steps of the clock: {ours:.2f} ms, of a bare process {control:.2f} ms")
+    assert ours <= control + 1
