@@ -25,7 +25,7 @@ from instrument.errors import HocketError
 from instrument.io.child import exit_after, serve
 from instrument.io.midi.jack_port import KEYBOARDS
 from instrument.io.midi.ring import LONGEST, MidiRing, pack, unpack
-from instrument.io.midi.transport import position_message, tempo_message
+from instrument.io.midi.transport import BarCounter, position_message, tempo_message
 from instrument.io.shared import RUNNING
 
 THROUGH = "Midi Through"  # ALSA's port that returns what it gets: no keyboard
@@ -280,6 +280,7 @@ class InPort(PortClient):
         self._used: set[int] = set()  # channels that have been played
         self._gone = threading.Event()
         self._asked = 0
+        self._bars = BarCounter()
         self._rolling = False
         self._tempo = -1.0
         self._reported = 0.0  # when (us of `perf_counter_ns`) the position was reported last
@@ -319,13 +320,10 @@ class InPort(PortClient):
         start = self.time.cycle()
         timed = bool(place.valid & _BBT) and place.beats_per_minute > 0 and place.ticks_per_beat > 0
         tempo = place.beats_per_minute if timed else 0.0
+        position = self._bars.position(place) if timed else place.frame * 1e6 / self.ring.get("rate")
         if rolling == self._rolling and tempo == self._tempo and start - self._reported < _REPORT_US:
             return
         ns = round((start + self.latency_us) * 1000)
-        position = place.frame * 1e6 / self.ring.get("rate")
-        if timed:
-            ticks = place.bar_start_tick + (place.beat - 1) * place.ticks_per_beat + place.tick
-            position = ticks * 24 / place.ticks_per_beat
         self.ring.pairs.push(ns, pack(tempo_message(tempo)))
         self.ring.pairs.push(ns, pack(position_message(rolling, timed, position)))
         self._rolling, self._tempo, self._reported = rolling, tempo, start

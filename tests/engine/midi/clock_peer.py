@@ -66,7 +66,7 @@ def timebase(_: int, __: int, position: object, ___: bool) -> None:
     position.bar = int(beats // 4) + 1  # type: ignore[attr-defined]
     position.beat = int(beats % 4) + 1  # type: ignore[attr-defined]
     position.tick = int(beats % 1 * 1920)  # type: ignore[attr-defined]
-    position.bar_start_tick = beats // 4 * 4 * 1920  # type: ignore[attr-defined]
+    position.bar_start_tick = position.frame * 170.0  # type: ignore[attr-defined]  (nonsense, as Ardour 7 gives)
 
 
 def clock(tempo: float, jitter_ms: float) -> None:

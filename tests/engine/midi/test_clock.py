@@ -1,6 +1,7 @@
 """A MIDI clock is followed and sent: the parts that need no time."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from instrument.engine.performance.takes import Stopped, Turn
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 from instrument.io.clocks import ManualClock
-from instrument.io.midi.transport import position_message, tempo_message
+from instrument.io.midi.transport import BarCounter, position_message, tempo_message
 from instrument.midi_spec import CLOCK, CONTINUE, START, STOP, song_position
 from instrument.music.timebase import TempoMap
 from tests.support.players import open_scale
@@ -177,6 +178,20 @@ class Stage:
         tempo = self.notes.transport.tempo
         tick = round(tempo.tick(self.clock.now()))
         return (tempo.ns(tick) - true_ns_of(tick)) / MS
+
+
+def test_the_position_of_jack_s_transport_goes_on_where_the_metre_changes():
+    bars = BarCounter()
+
+    def at(bar, beat, tick=0, per_bar=4, beat_type=4):
+        return bars.position(SimpleNamespace(
+            bar=bar, beat=beat, tick=tick, beats_per_bar=per_bar, beat_type=beat_type, ticks_per_beat=1920,
+            bar_start_tick=1e9,  # not read
+        ))  # fmt: skip
+
+    assert (at(1, 1), at(1, 4, 960), at(2, 1), at(3, 2)) == (0, 84, 96, 216)
+    assert (at(4, 1, per_bar=6, beat_type=8), at(4, 6, per_bar=6, beat_type=8), at(5, 1)) == (288, 348, 360)
+    assert (at(9, 1), at(2, 3)) == (768, 144), "elsewhere"
 
 
 def test_the_music_keeps_the_time_of_a_clock_and_the_take_has_it():
