@@ -127,10 +127,25 @@ def test_it_plays_on_jack_in_a_window_records_and_quits(
     window.terminate()  # closes the window, and with it the engine
     assert window.wait(60) == 0
     wait_for(lambda: not any(map(lives, left)), 20, "the end of every process")
-    assert read_midi(notes).notes
+    assert len(read_midi(notes).notes)
     assert abs(soundfile.read(sound)[0]).max() > 0.01
     done = call("render", "--take", take, "--verify")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_window_joins_a_headless_engine_and_leaves_it_playing(jack: JackServer, xvfb: Xvfb, start: Start) -> None:
+    headless = start("play", "--headless", "--midi", "virtual")
+    watcher = Watcher(connected())
+    watcher.hear(5, 60)
+    window = start("play", DISPLAY=xvfb.display, QT_QPA_PLATFORM="xcb", WAYLAND_DISPLAY="")
+    seen = ["xdotool", "search", "--onlyvisible", "--class", "hocket"]
+    shown = {**os.environ, "DISPLAY": xvfb.display}
+    wait_for(lambda: not subprocess.run(seen, env=shown, capture_output=True, check=False).returncode, 60, "the window")
+    window.terminate()
+    assert window.wait(60) == 0
+    watcher.hear(5, 60)
+    assert headless.poll() is None
+    watcher.client.close()
 
 
 def lives(pid: int) -> bool:

@@ -97,6 +97,12 @@ def test_what_is_left_out(target: str, source: str, out: bool) -> None:
     assert script("frozen/contents.py").left_out(target, source) == out
 
 
+def test_nothing_that_is_left_out_is_imported() -> None:
+    excluded = "|".join(re.escape(name) for name in script("frozen/contents.py").EXCLUDED_MODULES)
+    found = re.compile(rf"^\s*(?:import|from) (?:{excluded})\b", re.MULTILINE)
+    assert [path for path in (ROOT / "instrument").rglob("*.py") if found.search(path.read_text("utf-8"))] == []
+
+
 def test_the_spec_is_python() -> None:
     """It is run by PyInstaller alone."""
     path = ROOT / "packaging" / "frozen" / "hocket.spec"
