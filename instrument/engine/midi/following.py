@@ -12,8 +12,10 @@ from instrument.engine.performance.harmony.leading import BAR
 from instrument.engine.performance.knobs import CLOCK, JACK, OWN
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.transport import Transport, bar_line
+from instrument.io.midi import transport
 from instrument.io.ports import Clock
 from instrument.midi_spec import CLOCK as CLOCK_PULSE
+from instrument.midi_spec import CLOCK_MESSAGES
 from instrument.music.timebase import NS_PER_MINUTE, TEMPO_RANGE, TICKS_PER_BEAT
 
 STEER_NS = 40_000_000  # least time between two changes of the tempo
@@ -102,11 +104,13 @@ class Following:
         """(ns, message) of the clock or the transport, in order."""
         source = self.source
         self._pulse = max([self._pulse, *(ns for ns, message in arrived if message[0] == CLOCK_PULSE)])
-        if source == OWN:
+        if source not in self._followers:
             self._followers.clear()
+        if source == OWN:
             return
         follower = self._followers.setdefault(source, ClockFollower() if source == CLOCK else TransportFollower())
-        for ns, message in arrived:
+        kinds = CLOCK_MESSAGES if source == CLOCK else transport.STATUS  # both may arrive, and one is followed
+        for ns, message in (each for each in arrived if each[1][0] in kinds):
             if isinstance(follower, TransportFollower) and not follower.timed:
                 follower.bpm = self._notes.transport.bpm
             match follower.feed(ns, message):

@@ -314,3 +314,16 @@ def test_a_clock_that_is_switched_stops_and_continues_at_a_place_that_has_a_name
     assert [message for _, message in sender.take(1000)] == [song_position(1002), byte(CONTINUE)], "and no burst"
     assert [tick for tick, _ in sender.take(1010)] == list(range(1002, 1010))
     assert sender.retime(None) == [byte(STOP)]
+
+
+def test_a_clock_and_a_transport_that_both_arrive_do_not_disturb_each_other():
+    stage = Stage(follow="jack")
+    rolls = [(2 * MS, tempo_message(133)), (2 * MS + 1, position_message(True, True, 0))]
+    clock = [(MS, byte(START)), *((i * PULSE, byte(CLOCK)) for i in range(1, 9))]
+    stage.feed(sorted([*rolls, *clock]))
+    assert stage.notes.following.text == "jack: running, 133.0 bpm"
+    assert stage.notes.transport.playing
+    assert stage.notes.following.sees_clock
+    stage.notes.turn(stage.notes.performance.table.find("follow", -1), "clock")
+    stage.feed([(10 * PULSE, position_message(False, True, 48))])
+    assert stage.notes.transport.playing, "the transport is not followed any more"
