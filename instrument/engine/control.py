@@ -312,12 +312,14 @@ class Control:
         check_offset(command.offset_ms or 0.0)
 
         def change() -> None:
+            last = self._notes.view.snapshot.patch.routing
+            kept = last.with_offset(*self._devices.names(last), last.offset_ms)
             for kind in KINDS:
                 if kind in chosen:
                     self._devices.use(kind, chosen[kind])
-            routing = replace(self._notes.view.snapshot.patch.routing, **chosen)
+            routing = replace(kept, **chosen)
             if command.offset_ms is not None or chosen.keys() & {AUDIO, MIDI}:
-                routing = routing.with_offset(*self._devices.names, command.offset_ms)
+                routing = routing.with_offset(*self._devices.names(routing), command.offset_ms)
             self._notes.call(lambda: self._notes.set_fields(routing=routing)).result(CALL_TIMEOUT_S)
             if command.midi_in and (found := map_for(command.midi_in)):
                 self._patches.use_map(found)
@@ -330,7 +332,7 @@ class Control:
 
         def find() -> None:
             routing = self._notes.view.snapshot.patch.routing
-            found = routing.with_offset(*self._devices.names, self._devices.find_offset_ms())
+            found = routing.with_offset(*self._devices.names(routing), self._devices.find_offset_ms())
             self._notes.call(lambda: self._notes.set_fields(routing=found)).result(CALL_TIMEOUT_S)
 
         return self._devices.call(find)

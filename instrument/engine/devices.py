@@ -12,6 +12,7 @@ from typing import TypeVar
 from instrument.engine.midi.loopback import find_offset_ms
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.ports import MidiPorts
+from instrument.engine.performance.patches import Routing
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.errors import HocketError
 from instrument.io.audio.output import NULL, NullAudio, list_devices, open_audio
@@ -100,10 +101,10 @@ class Devices:
         """Measure the offset of the MIDI output by a loop. Slow: run it through `call`. HocketError without a loop."""
         return find_offset_ms(self._ports.first, self._listener, SystemClock())
 
-    @property
-    def names(self) -> tuple[str, str]:
-        """The MIDI port and the audio device in use."""
-        return self._ports.first.port.status().port, self._sound.audio.status().device
+    def names(self, routing: Routing) -> tuple[str, str]:
+        """The names of the MIDI port and the audio device: the chosen ones, else those in use."""
+        port, device = self._ports.first.port.status().port, self._sound.audio.status().device
+        return (port if routing.midi in ("", VIRTUAL) else routing.midi), routing.audio or device
 
     def add_missing(self, kind: str, name: str, problem: str) -> None:
         """A chosen device is missing and another is used: open it when it appears."""

@@ -163,6 +163,8 @@ def test_the_offset_is_found_over_a_loop_and_kept_by_the_names_of_port_and_devic
     engine.until(lambda: engine.description.offset_ms == 0, what="that of another port")
     engine.client.ask(SetDevice(midi="virtual"), 60)
     engine.until(lambda: engine.description.offset_ms == found, what="that of the first")
+    engine.client.ask(SetDevice(midi="peer:in"), 60)
+    engine.until(lambda: engine.description.offset_ms == 0, what="that of a port by its name, on JACK too")
     engine.client.ask(Play())
     with pytest.raises(HocketError, match="while the music plays: stop it first"):
         engine.client.ask(FindOffset(), 20)
