@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from instrument import midi_spec
+from instrument.bench.players import time_players
 from instrument.bench.sounds import time_keys, time_stream, time_together, time_voice
 from instrument.bench.tools import (
     CONTROL,
@@ -46,8 +47,8 @@ MIN_NOTICE_NS = 150_000_000  # deadlines are sent to the control process at leas
 
 
 def run_bench(seconds: float) -> dict[str, Any]:
-    """Measure for about `seconds` of music and 15 seconds more. Returns the report of `hocket bench --json`, in which
-    what cannot be measured on this machine is None. HocketError if no models are installed."""
+    """Measure for about `seconds` of music and a minute more. Returns the report of `hocket bench --json`: what
+    cannot be measured on this machine is None in it. HocketError if no models are installed."""
     with private_home() as home:
         models = {slug: {"ms_per_note": time_notes(slug)} for slug in _slugs("notes")}
         if not models:
@@ -58,11 +59,12 @@ def run_bench(seconds: float) -> dict[str, Any]:
         streams = {slug: time_stream(slug, home) for slug in _slugs("stream")}
         voices = {slug: time_voice(slug, home) for slug in _slugs("voice")}
         keys = time_keys(home)
+        players = time_players(next(iter(models)), home, seconds)
         together = time_together([*list(models)[:1], *list(streams)[:1]], list(voices)[:1], home, seconds)
     startup["window_s"] = live.pop("window_s")
     return {
         "note_models": models, **live, "startup": startup, "streams": streams, "voices": voices, "keys": keys,
-        "together": together,
+        "players": players, "together": together,
     }  # fmt: skip
 
 

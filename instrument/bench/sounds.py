@@ -93,11 +93,16 @@ class BenchSession:
             last = next((r for r in reversed(self.client.poll()) if isinstance(r, Telemetry)), last)
         return last
 
+    def trace(self) -> dict[str, Any]:
+        """End the engine. Returns its measurements, as `process.write_trace` has them."""
+        quit_engine(self.client)
+        traced: dict[str, Any] = json.loads(self._trace.read_text("utf-8"))
+        return traced
+
     def end(self) -> RecordedSound:
         """End the recording and the engine."""
         self.client.ask(Record(""))
-        quit_engine(self.client)
-        traced = json.loads(self._trace.read_text("utf-8"))["sound"]
+        traced = self.trace()["sound"]
         sound, rate = soundfile.read(self.wav, dtype="float32")
         first, ns = traced["recorded"]
         taken = tuple(frame - first for frame in traced["taken"])

@@ -293,7 +293,7 @@ def bench(
     """Measure the speed and latency of notes, knobs and sound on this machine."""
     from instrument.bench.run import run_bench
 
-    typer.echo(f"hocket: measuring for about {2 * seconds + 60:g} s", err=True)
+    typer.echo(f"hocket: measuring for about {2 * seconds + 4 * min(seconds, 8) + 75:g} s", err=True)
     report = run_bench(seconds)
     if as_json:
         _print_json(report)

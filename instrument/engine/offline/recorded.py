@@ -90,7 +90,7 @@ class RecordedModels:
         later = [(e.player, e.bundle) for e in entries if isinstance(e, Input | Joined) and e.bundle]
         self._coming = iter([*enumerate(take.header.bundles), *later])
         self._sounds = {e.bundle.slug for e in entries if isinstance(e, Joined)}
-        self._sounds |= {p.model for p in take.header.patch.players if "mute" in p.knobs}  # a sound player's
+        self._sounds |= {p.model for p in take.header.patch.players if "level" in p.knobs}  # a sound player's
         self._knobs = _knobs(take)
 
     def open(self, slug: str) -> Opened:

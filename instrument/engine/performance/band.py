@@ -46,6 +46,7 @@ class Band:
         for number, (player, (_, model)) in enumerate(zip(self.players, opened, strict=True)):
             if isinstance(model, SoundModel):
                 continue
+            player.hushed = self.hushed[number]
             player.begin(model, number, patch.players[number], self._instrument, patch.progression, self.metres)
 
     @property
@@ -68,6 +69,12 @@ class Band:
     def lines(self) -> list[Line]:
         """The lines of the note players, in the order of the players."""
         return [player.line for player in self.players if player.line]
+
+    @property
+    def hushed(self) -> list[bool]:
+        """Whether each note player rests because others are solo."""
+        solo = [bool(player.values.get("solo")) and player.sound is None for player in self.players]
+        return [any(solo) and not own for own in solo]
 
     @property
     def bundles(self) -> Sequence[BundleInfo]:

@@ -165,8 +165,9 @@ class Line:
         feed_all(self._player, notes)
         self._take(notes)
 
-    def insert_live(self, notes: Sequence[Note]) -> None:
-        """Insert live notes into the committed notes, each at its place, as context of the player. Drops the plan.
+    def insert(self, notes: Sequence[Note], own: bool = True) -> None:
+        """Insert notes of others into the committed notes, each at its place, as context of the player. Drops the plan.
+        own: they count as notes of this line, as those of a person do.
 
         Notes that the player itself played at that tick, or that lie too far back, are not inserted.
         """
@@ -175,8 +176,8 @@ class Line:
         known = {note.order for note in recent}
         earliest = recent[-REWOUND].order if len(recent) >= REWOUND else -1
         inserted = {note.order: note for note in notes if note.order not in known and note.order > earliest}
-        self.count += len(notes)
-        self._offset += len(notes) - len(inserted)
+        self.count += len(notes) * own
+        self._offset += len(notes) * own - len(inserted)
         if not inserted:
             return
         at = bisect(recent, min(inserted), key=lambda each: each.order)

@@ -11,6 +11,7 @@ from typing import Any
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.acts.company import Company
+from instrument.engine.performance.acts.hearing import Hearing
 from instrument.engine.performance.acts.led_band import LedBand
 from instrument.engine.performance.acts.remaking import Remaking
 from instrument.engine.performance.acts.waiting import EARLY, Change, place
@@ -57,6 +58,7 @@ class Performance(LedBand):
         self.held = HeldNotes()
         self.company = Company(self)
         self.remaking = Remaking(self)
+        self._hearing = Hearing(self)
         self.sound_models = SoundModels(self._sounds, [])
         self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
 
@@ -67,8 +69,9 @@ class Performance(LedBand):
 
     @property
     def next_stop(self) -> int | None:
-        """The tick at which the next change takes effect, or a question or an answer ends; None if there is none."""
-        return min((tick for tick in (self.waiting.tick, self.company.tick) if tick is not None), default=None)
+        """The tick at which something happens to the players next without a person; None if nothing does."""
+        ticks = self.waiting.tick, self.company.tick, self._hearing.tick
+        return min((tick for tick in ticks if tick is not None), default=None)
 
     def extend(self, until: float) -> Played | None:
         """Plan one more note, for the player that is planned the least far. None if all are planned up to the tick
@@ -110,6 +113,7 @@ class Performance(LedBand):
                 self._input(number, changes_at)
         self._make_changes()
         self.company.update()
+        self._hearing.update()
         due, self._due = self._due, []
         return sorted(due, key=lambda played: played[1].order)
 
@@ -142,6 +146,8 @@ class Performance(LedBand):
         else:
             for number in affected:
                 self._input(number, self._floor, knobs={info.id: value})
+        if info.id == "solo":
+            self._hush()
         if info.id == GENRE and info.player == 0 and not self.take.heard_count:
             self._follow_genre()
         return value
@@ -304,13 +310,21 @@ class Performance(LedBand):
 
     def _hand(self, event: Input, line: Line) -> None:
         """Hand the notes of an input to the player."""
+        if event.overheard:
+            line.insert(event.overheard, own=False)
         if event.prompt:
             line.append(event.prompt)
             self._give_notes(event.player, event.prompt)
         if event.live:
-            line.insert_live(event.live)
+            line.insert(event.live)
             for note in event.live:
                 self.take.add_note(event.player, note)
+
+    def _hush(self) -> None:
+        """Let those rest that are not solo while others are."""
+        for number, hushed in enumerate(self.hushed):
+            if self.players[number].line and self.players[number].hushed != hushed:
+                self.put(number, hushed=hushed)
 
     def _give(self, event: Input, player: PlayerState) -> None:
         """Add notes to a player without a line: they are recorded in the take and played by the outputs."""

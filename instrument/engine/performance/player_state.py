@@ -22,7 +22,7 @@ from instrument.engine.performance.overload import Overload
 from instrument.engine.performance.patches import PlayerPatch, part_name, parts_of
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.silent import SilentBundle
-from instrument.engine.performance.sound_seats import NOTES, kind, with_strip
+from instrument.engine.performance.sound_seats import NOTES, SEAT, kind, with_strip
 from instrument.engine.performance.takes import FREELY, Input, Manner
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError, one_line
@@ -32,6 +32,8 @@ from instrument.music.notes import Note, Part
 from instrument.music.timebase import MetreMap
 
 logger = logging.getLogger(__name__)
+
+VELOCITY_DB = 40.0  # decibels of ten times the velocity, as General MIDI recommends
 
 
 class Pad(NamedTuple):
@@ -50,7 +52,7 @@ class PlayerState:
     values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so
     nothing is planned; problem: why nothing is planned as its model failed, else empty; given: number of prompted or
     live notes of a player without a line; kept: its settings in the patch while its model cannot be used; manner: how
-    it plays beside a person.
+    it plays beside a person; hushed: others are solo.
     """
 
     bundle: BundleInfo
@@ -67,6 +69,7 @@ class PlayerState:
     given: int = 0
     kept: PlayerPatch | None = None
     manner: Manner = FREELY
+    hushed: bool = False
 
     @classmethod
     def of(cls, patch: PlayerPatch, bundle: BundleInfo, model: NotePlayer | SoundModel) -> PlayerState:
@@ -133,7 +136,7 @@ class PlayerState:
 
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
         """The `Ask` for a `model` with the present knobs. instrument: the instrument's knobs, by id; floor: ticks."""
-        knobs = {knob: value for knob, value in self.values.items() if knob not in SENDING}
+        knobs = {knob: value for knob, value in self.values.items() if knob not in SENDING | SEAT}
         ask = ask_from(instrument, on_pad(model, knobs, self.anchors), floor, self.parts)
         manner, parts = self.manner, ask.parts or self.parts
         if manner == FREELY:
@@ -151,6 +154,8 @@ class PlayerState:
         input, from its floor on: see `PlanInForce`."""
         if event.manner is not None:
             self.manner = event.manner
+        if event.hushed is not None:
+            self.hushed = event.hushed
         if self.plan and self.expression:
             if event.fresh:
                 self.plan.keep_seed(int(instrument["seed"]))
@@ -167,14 +172,19 @@ class PlayerState:
         self.resting = self.is_muted(instrument)
 
     def heard(self, note: Note, metres: MetreMap) -> Note:
-        """Its next note as it is to be heard, with swing, accents and dynamics."""
+        """Its next note as it is to be heard, with swing, accents, dynamics and its level."""
         if self.expression is None or self.line is None or isinstance(self.line.player, AsHeard):
             return note
-        return self.expression.shaped(note, metres, self.plan.until(note.tick) if self.plan else None)
+        note = self.expression.shaped(note, metres, self.plan.until(note.tick) if self.plan else None)
+        harder = 10 ** (float(self.values["volume"]) / VELOCITY_DB)
+        return note if harder == 1 else note._replace(velocity=min(127, max(1, round(note.velocity * harder))))
 
     def is_muted(self, instrument: Mapping[str, Value]) -> bool:
-        """Whether all parts that it can play are switched off, or its melody rests and it has nothing else."""
+        """Whether it is muted, others are solo, all parts that it can play are switched off, or its melody rests and it
+        has nothing else."""
         parts = parts_on(instrument) & self.parts & (set(self.bundle.parts) or set(Part))
+        if self.hushed or self.values["mute"]:
+            return True
         return not parts - ({Part.MELODY} if self.manner.melody == "rests" else set())
 
     def as_patch(self) -> PlayerPatch:

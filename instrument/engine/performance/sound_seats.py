@@ -31,9 +31,18 @@ _STRIP = (
     Knob("level", "Level", low=-60.0, high=6.0, default=0.0, unit="dB", help="Loudness of this player"),
     Knob("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
 )
+# The seat of a note player in the band. They are no knobs of its model.
+_SEAT = (
+    Knob("volume", "Level", low=-30.0, high=6.0, default=0.0, unit="dB", help="How hard its notes are struck"),
+    Knob("mute", "Mute", "switch", step=1, help="Whether this player rests"),
+    Knob("solo", "Solo", "switch", step=1, help="Whether all players rest that are not solo, too"),
+    Knob("hear", "Hear", "switch", step=1,
+         help="Whether what the players before it have played is part of what it goes on from"),
+)  # fmt: skip
+SEAT = frozenset(knob.id for knob in _SEAT)
 # Knobs of the engine for each kind of player, in addition to those of the model.
 KNOBS: dict[str, tuple[Knob, ...]] = {
-    NOTES: SENDING_KNOBS,
+    NOTES: (*_SEAT, *SENDING_KNOBS),
     STREAM: (
         *_STRIP,
         Knob("tune", "Tune", help="How strongly resonators tune it to the key and scale of the band"),

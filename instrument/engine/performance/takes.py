@@ -90,9 +90,10 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     a new model; prompt: notes added as if the player had played them; live: notes of a person, added as context;
     anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
     was done to the form, one of `harmony.form.ACTIONS`; chord: that a person leads with, "": the plan's again, None:
-    unchanged; laid: a bar that was made anew; ahead: the notes that were planned from here on, with it; manner: how
-    it plays beside a person from now on, None: as before; fresh: the
-    player forgets what was played, and the plan stays whatever the seed.
+    unchanged; laid: a bar that was made anew; ahead: the notes that were planned from here on, with it; manner: how it
+    plays beside a person from now on, None: as before; hushed: whether others are solo from now on; overheard: notes
+    of the players before it, added as context; fresh: the player forgets what was played, and the plan stays whatever
+    the seed.
     """
 
     player: Count
@@ -111,6 +112,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     ahead: tuple[Note, ...] = ()
     laid: Laid | None = None
     manner: Manner | None = None
+    hushed: bool | None = None
+    overheard: tuple[Note, ...] = ()
 
     @property
     def count_after(self) -> int:
@@ -311,7 +314,13 @@ def _read_line(take: Take, line: bytes, version: int) -> None:
     else:
         entry = _read_entry(line, version)
         if isinstance(entry, Input):
-            for note in (*entry.prompt, *entry.live, *entry.ahead, *(entry.laid.notes if entry.laid else ())):
+            for note in (
+                *entry.prompt,
+                *entry.live,
+                *entry.ahead,
+                *entry.overheard,
+                *(entry.laid.notes if entry.laid else ()),
+            ):
                 _possible(note)
         take.entries.append(entry)
 

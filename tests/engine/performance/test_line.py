@@ -110,13 +110,13 @@ def test_a_live_note_is_heard_at_its_place_and_changes_what_comes():
     alone, listening = on_stage(), on_stage()
     count = listening.count
     live = [Note(listening._recent[-2].tick, 0, 61, 12, 90, Part.MELODY), Note(99, 0, 61, 12, 90, Part.MELODY)]
-    listening.insert_live(live)
+    listening.insert(live)
     assert listening.count == count + 2
     assert set(live) <= set(listening._player._notes)
     assert [each.order for each in listening._recent] == sorted(each.order for each in listening._recent)
     again = on_stage()
     again.extend()  # more was planned when it came: that changes nothing
-    again.insert_live(live)
+    again.insert(live)
     given = [[each.take(20) for _ in range(3)] for each in (alone, listening, again)]
     assert given[1] == given[2]
     assert given[0] != given[1]
@@ -127,7 +127,7 @@ def test_a_live_note_that_was_played_already_or_is_long_past_is_not_heard_twice(
     committed = playing.take(REWOUND + 20)
     for note in (committed[-3], committed[1]._replace(tick=0, pitch=127)):
         before = (playing._player.count, list(playing._recent), playing.count)
-        playing.insert_live([note])
+        playing.insert([note])
         assert (playing._player.count, list(playing._recent), playing.count - 1) == before
     playing.take(5)
     playing.change(Ask(floor=playing.known))
