@@ -135,7 +135,14 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _choice("start", "Start", (NOW, BAR), NOW, "Where the time of others runs: begin at once, or on its next bar line"),
     _choice("clock_out", "Clock out", (OFF, *PORT_NUMBERS), OFF, "The number of the MIDI port that gets a MIDI clock"),
     _number("count_in", "Count-in", 0, 2, 0, "Bars that are counted before the music begins", "bars", step=1),
-    KnobInfo("metronome", "Metronome", "switch", step=1, player=INSTRUMENT, help="Whether every beat has a click"),
+    KnobInfo(
+        "metronome",
+        "Metronome",
+        "switch",
+        step=1,
+        player=INSTRUMENT,
+        help="Whether every beat has a click, in recordings of sound too",
+    ),
     _number("click_level", "Click level", -60.0, 6.0, -6.0, "Loudness of the metronome and of the count-in", "dB"),
 )
 
