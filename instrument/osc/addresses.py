@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from instrument.engine.ipc.messages import (
     AnyCommand,
@@ -34,7 +35,7 @@ def command(address: str, values: Sequence[object], knobs: Mapping[str, KnobInfo
     if name in _BUTTONS:
         return None if values and not value else Press(name)
     if name == REMAKE:
-        if len(values) != 2 or not all(isinstance(each, int) and 0 <= each <= 1_000_000 for each in values):
+        if len(values) != 2 or not all(type(each) is int and 0 <= each <= 1_000_000 for each in values):
             raise HocketError(f"{address} needs two whole numbers: the player, and a bar from 1")
         return Remake(bar=int(str(values[1])), player=int(str(values[0])))
     if name in _TEXTS:
@@ -48,7 +49,7 @@ def command(address: str, values: Sequence[object], knobs: Mapping[str, KnobInfo
         return Press(name)
     if isinstance(value, str):
         return SetKnob(name, value[:LONGEST])
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or not isfinite(value):
         raise HocketError(f"{address} needs a number or a text")
     if info.kind == "choice" and not isinstance(value, bool):
         place = min(max(int(value), 0), len(info.choices) - 1)  # by its number, for controllers that send no text

@@ -72,6 +72,9 @@ def test_messages_mean_commands(address, values, wanted):
         ("/hocket/remake", [3], "needs two whole numbers: the player, and a bar from 1"),
         ("/hocket/patch", ["x" * 30_000], "needs a text"),
         ("/hocket/band/tempo", [b"blob"], "needs a number or a text"),
+        ("/hocket/band/tempo", [float("nan")], "needs a number or a text"),
+        ("/hocket/band/drums", [float("inf")], "needs a number or a text"),
+        ("/hocket/remake", [True, 4], "needs two whole numbers"),
         ("/hocket/", [], "there is nothing called ''"),
     ],
 )
