@@ -144,12 +144,12 @@ def _evaluate_bands(
 def _print_figures(sections: dict[str, list[Any]], figures: dict[str, Any], as_json: bool) -> None:
     import json
 
-    from training.evaluation.card import table
+    from training.evaluation.card import table, with_content
 
     if as_json:
         print(json.dumps(figures, indent=1))
         return
-    for title, blocks in sections.items():
+    for title, blocks in with_content(sections).items():
         print(f"## {title}\n")
         for block in blocks:
             print("\n".join([*([block] if isinstance(block, str) else table(block)), ""]))

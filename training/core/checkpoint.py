@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from instrument.errors import HocketError
 
+FORMER_STATE = {"momentum": "momentum_buffer"}  # of an optimiser, in files of 0.1
+
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write atomically, so that an interrupted write leaves the previous checkpoint intact. HocketError if it cannot be
@@ -61,4 +63,6 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, network: nn.Module, tens
     """The inverse of `optimiser_tensors`."""
     for name, parameter in network.named_parameters():
         state = prefixed(tensors, f"optimiser.{name}")
-        optimiser.state[parameter] = {k: v.to(parameter.device) for k, v in state.items() if "." not in k}
+        optimiser.state[parameter] = {
+            FORMER_STATE.get(k, k): v.to(parameter.device) for k, v in state.items() if "." not in k
+        }

@@ -1,4 +1,8 @@
-"""Muon: orthogonalised momentum updates for matrices (Jordan et al., 2024; learning rates as in Liu et al., 2025)."""
+"""Muon for the matrices of a network's layers, AdamW for all else, as one optimiser.
+
+Muon: orthogonalised momentum updates (Jordan et al., 2024), as large as Adam's usually are (Liu et al., 2025). PyTorch
+computes them in bfloat16, also on a processor.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +10,27 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-MOMENTUM = 0.95
-ROUNDS = 5
-QUINTIC = (3.4445, -4.7750, 2.0315)  # of the singular values, towards 1
-ADAM_STEP_SIZE = 0.2  # root mean square of an update, as Adam's usually is
+from torch import nn
 
 
 class Muon(torch.optim.AdamW):
-    """AdamW for all parameters but `matrices`, which are updated by Muon at `factor` times its learning rate."""
+    """AdamW for all parameters but `matrices`, which PyTorch's Muon updates at `factor` times its learning rate. The
+    state of both is in `state`."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], matrices: list[nn.Parameter], factor: float, **options: Any):
         super().__init__(parameters, **options)
         self.matrices, self.factor = matrices, factor
+        self.inner = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw") if matrices else None
+        if self.inner is not None:
+            self.inner.state = self.state
 
-    @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """One update, as of any optimiser. `closure` is passed to AdamW."""
         (group,) = self.param_groups
-        rate = self.factor * group["lr"]
-        for matrix in self.matrices:
-            if matrix.grad is None:
-                continue
-            state = self.state[matrix]
-            if not state:
-                state["momentum"] = torch.zeros_like(matrix)
-            state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
-            step = orthogonal(matrix.grad.lerp(state["momentum"], MOMENTUM))
-            size = ADAM_STEP_SIZE * max(matrix.shape) ** 0.5
-            matrix.mul_(1 - rate * group["weight_decay"]).add_(step, alpha=-rate * size)
-            matrix.grad = None  # so that AdamW skips it
+        if self.inner is not None:
+            (inner,) = self.inner.param_groups
+            inner["lr"], inner["weight_decay"] = self.factor * group["lr"], group["weight_decay"]
+            self.inner.step()
+            for matrix in self.matrices:
+                matrix.grad = None  # so that AdamW skips it
         return super().step(closure)
-
-
-def orthogonal(matrix: Tensor) -> Tensor:
-    """An approximation of the nearest orthogonal matrix, all singular values about 1, by Newton-Schulz iterations."""
-    a, b, c = QUINTIC
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / (x.norm() + 1e-7)
-    for _ in range(ROUNDS):
-        square = x @ x.T
-        x = a * x + torch.addmm(square, square, square, beta=b, alpha=c) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x

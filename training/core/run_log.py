@@ -51,6 +51,8 @@ class RunLog:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{kind}/{name}", value, batch)
+            for genre, value in facts.get("by_genre", {}).items():
+                self._board.add_scalar(f"{kind}_by_genre/{genre}", value, batch)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -50,12 +50,24 @@ def write_card(folder: Path, figures: dict[str, Any]) -> None:
         *table({k: {"": v} for k, v in made.metrics.items()}),
         "",
     ]
-    for title, content in figures.items():
+    for title, content in with_content(figures).items():
         lines += [f"## {title}", ""]
-        for block in content if isinstance(content, list) else [content]:
+        for block in content:
             lines += [*([block] if isinstance(block, str) else table(block)), ""]
-    lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
+    if made.datasets:
+        lines += ["## Trained on", "", *[f"- {name}: {licence}" for name, licence in made.datasets.items()], ""]
     (folder / "CARD.md").write_text("\n".join(lines))
+
+
+def with_content(figures: dict[str, Any]) -> dict[str, list[Any]]:
+    """The sections as lists of text and tables, without empty tables and what has no others."""
+    found: dict[str, list[Any]] = {}
+    for title, content in figures.items():
+        blocks = content if isinstance(content, list) else [content]
+        tables = [block for block in blocks if not isinstance(block, str)]
+        if blocks and (not tables or any(tables)):
+            found[title] = [block for block in blocks if block]
+    return found
 
 
 def _made_with(manifest: Manifest) -> str:

@@ -251,7 +251,7 @@ def switch_rows(figures: dict[str, Any]) -> Rows:
 
 
 def sections(figures: dict[str, Any]) -> list[Section]:
-    """Everything that was measured."""
+    """Everything that was measured; tables that would be empty are left out."""
     obeyed = [row["obeyed"] for row in figures["key_lock"]]
     copied = figures.get("copying")
     by_feature = feature_rows(figures)
@@ -262,7 +262,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         ]
     else:
         likely = [Section(*section) for section in reconstruction.sections(figures)]
-    return [
+    found = [
         *likely,
         Section("Similarity of generated and held-out pieces", CLOSENESS, closeness_rows(figures)),
         Section(
@@ -291,6 +291,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
         *([Section("Runs copied from training pieces", COPYING, copying_rows(figures))] if copied else []),
         Section("Cost", COST, cost_rows(figures)),
     ]
+    return [section for section in found if section.rows]
 
 
 def print_tables(figures: dict[str, Any], console: Console) -> None:
@@ -313,7 +314,8 @@ def card_sections(figures: dict[str, Any], pictures: dict[str, Path], folder: Pa
     found: dict[str, Any] = {}
     for title, caption, rows, brief in sections(figures):
         table = rows if brief is None else brief
-        found[title] = [caption, {name: {c: _cell(v) for c, v in row.items()} for name, row in table.items()}]
+        cells = {name: {c: _cell(v) for c, v in row.items()} for name, row in table.items()}
+        found[title] = [caption, cells] if cells else [caption]
     links = [f"![{name}]({os.path.relpath(path, folder)})" for name, path in pictures.items()]
     return found | ({"Pictures": "\n\n".join(links)} if links else {})
 

@@ -58,6 +58,8 @@ def test_evaluate_from_end_to_end(short, bundle_folder, data, run, tmp_path):
     assert "## Yardstick" in card
     assert "piano-rolls.png" in card
     assert "## Trained on" in card
+    assert "## Switches of genre" not in card  # none were measured
+    assert "left\n" in done.stderr
     assert {p.name for p in tmp_path.iterdir()} == {"piano-rolls.png", "loss.png", "figures.json"}
     assert json.loads((tmp_path / "figures.json").read_text()) == found | {"examples": {}}
     assert [r["genre"] for r in found["form"]] == ["march", "march", "waltz", "waltz"]

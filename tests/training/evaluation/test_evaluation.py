@@ -37,6 +37,7 @@ from training.evaluation.notes.long_run import (
     longest_loop,
 )
 from training.evaluation.samples import generate_like
+from training.evaluation.stages import Stages
 from training.families.notes import network as note_family
 
 pytestmark = pytest.mark.timeout(300)  # the first test that needs a bundle has it trained and exported
@@ -230,6 +231,28 @@ def test_cards_hold_text_and_tables(tmp_path):
     card = (tmp_path / "CARD.md").read_text()
     assert "## Nats\n\n| | total |\n|---|---|\n| folk | 4.25 |\n" in card
     assert "## Lock\n\nIt holds.\n\n| | in |" in card
+
+
+def test_empty_tables_are_left_out(tmp_path):
+    write_manifest(manifest("folk"), tmp_path)
+    (tmp_path / "step.onnx").write_bytes(b"")
+    write_card(tmp_path, {"None": ["Of nothing.", {}], "Some": ["Text.", {}, {"a": {"b": 1}}], "Words": ["Text."]})
+    card = (tmp_path / "CARD.md").read_text()
+    assert "## None" not in card
+    assert "## Some\n\nText.\n\n| | b |" in card
+    assert "## Words\n\nText.\n" in card
+
+
+def test_the_time_left_is_estimated_at_the_speed_so_far(capsys):
+    seconds = {"cost": 2.0}
+    stages = Stages({"cost": 1, "pitch": 60, "runs": 30}, seconds)
+    assert stages.seconds_left() == 180
+    with stages.stage("pitch", "pitch of notes"):
+        seconds["cost"] = 244.0
+    with stages.stage("runs", "long runs"):
+        pass
+    assert capsys.readouterr().err == "pitch of notes ... 0 s, about 2 min left\nlong runs ... 0 s\n"
+    assert Stages({"cost": 1}, {}).seconds_left() == 1
 
 
 def test_the_loss_curve_needs_a_run(tmp_path):

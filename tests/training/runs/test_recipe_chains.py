@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -126,6 +127,14 @@ def test_tensorboard_is_optional(recipe, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("events*"))
     assert read_log(tmp_path)
     assert run_log.LOG in {path.name for path in tmp_path.iterdir()}
+
+
+def test_tensorboard_has_validations_by_genre_too(tmp_path):
+    shown = {}
+    log = run_log.RunLog(tmp_path)
+    log._board = SimpleNamespace(add_scalar=lambda name, value, batch: shown.update({name: (value, batch)}))
+    log.add(7, 60.0, "valid", {"pitch": 1.5}, total=2.0, by_genre={"march": 1.75})
+    assert shown == {"valid/pitch": (1.5, 7), "valid_by_genre/march": (1.75, 7)}
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(4.2, "4 s"), (600, "10 min"), (9000, "2.5 h")])

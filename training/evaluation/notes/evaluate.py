@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ from training.evaluation.notes.switching import switching
 from training.evaluation.overview import keep_figures
 from training.evaluation.report import card_sections
 from training.evaluation.samples import excerpts, generate_like
+from training.evaluation.stages import Stages
 from training.families.notes.yardstick import score_pieces
 from training.families.table import FAMILIES
 from training.measures.genres import CACHE, genre_classifier
@@ -53,6 +53,30 @@ NATS_PIECES = 40  # of each genre, for the nats by the codec's fields
 SHOWN = 4  # genres with a piano roll
 PLAIN = {"temperature": 1.0, "top_p": 1.0}  # samples from the model's own distribution
 SWITCHES = 3  # from each genre to each other
+PHRASE_SECONDS = {  # of a model that ships, by stage
+    "cost": 1,
+    "phrases": 20,
+    "features": 20,
+    "key_lock": 1,
+    "obedience": 6,
+    "switching": 15,
+    "long_runs": 30,
+    "copying": 2,
+    "analysis": 10,
+}
+NOTE_SECONDS = {
+    "cost": 2,
+    "yardstick": 53,
+    "nats": 14,
+    "features": 206,
+    "key_lock": 5,
+    "obedience": 16,
+    "plan": 47,
+    "switching": 83,
+    "long_runs": 71,
+    "copying": 12,
+    "analysis": 24,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +169,8 @@ def evaluate(
         "seconds": seconds,
     }
 
-    @contextmanager
-    def stage(name: str, title: str) -> Iterator[None]:
-        print(f"{title} ...", end="", file=sys.stderr, flush=True)
-        begin = time.perf_counter()
-        yield
-        seconds[name] = round(time.perf_counter() - begin, 1)
-        print(f" {seconds[name]:.0f} s", file=sys.stderr, flush=True)
-
+    usual = PHRASE_SECONDS if isinstance(held.shards, PartShards) else NOTE_SECONDS
+    stage = Stages(usual, seconds).stage
     with stage("cost", "time a note"):
         done.figures["cost"] = time_notes(player, manifest) | {"bytes": bundle_bytes(bundle.folder)}
         if isinstance(player, MusicVaePlayer):
