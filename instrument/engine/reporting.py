@@ -37,8 +37,8 @@ class Reporter:
         """The state now. recordings: what is being recorded; problems: what the person playing should know."""
         notes, sound = self._notes, self._sound
         transport = notes.transport
-        tick = transport.position(time.perf_counter_ns())
-        bar, beat = transport.bar_and_beat(tick)
+        now = time.perf_counter_ns()
+        tick, (bar, beat) = transport.position(now), transport.shown(now)
         audio, midi = sound.audio.status(), self._ports.first.port.status()
         plan, shown = notes.view.plan, self._shown
         players = len(notes.view.snapshot.kinds)

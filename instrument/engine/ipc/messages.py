@@ -327,7 +327,8 @@ class NoteReport(msgspec.Struct, frozen=True, array_like=True):
 class Telemetry(Report, frozen=True):
     """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
-    tick: transport position (fractional); bpm, bar, beat (counted from 1); plan: all planned notes when they changed
+    tick: transport position (fractional); bpm, bar, beat (counted from 1; a count-in has the bars -1
+    and 0); plan: all planned notes when they changed
     since the last telemetry, else None; committed: notes committed since the last; levels: peak of left and right
     since the last, dBFS; load: share of the mixing deadline used, 0..1; banners: states to show ("no audio device:
     playing to the null device"); player_levels: as levels, of each sound player (others: -120); voices_level: of the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import floor
 
 from instrument.errors import HocketError
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap, TempoMap, check_tempo
@@ -72,9 +73,14 @@ class Transport:
 
     def bar_and_beat(self, tick: float) -> tuple[int, int]:
         """Bar and beat, counted from 1; the beat is the metre's (eighths in 6/8)."""
-        place = self.metres.locate(int(tick))
+        place = self.metres.locate(floor(tick))
         beat = TICKS_PER_BEAT * 4 // place.metre.denominator if place.metre else TICKS_PER_BEAT
         return place.bar + 1 + self.bars_before, place.offset // beat + 1
+
+    def shown(self, ns: float) -> tuple[int, int]:
+        """Bar and beat heard at `ns`. Bars that are counted before the first one are 0 and -1."""
+        first = min(0.0, self.tempo.segments[0][0]) if self.tempo else 0.0
+        return self.bar_and_beat(max(first, self.tempo.tick(ns)) if self.tempo else 0.0)
 
 
 def bar_line(metres: MetreMap, tick: int) -> int:

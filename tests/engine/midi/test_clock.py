@@ -289,6 +289,9 @@ def test_bars_are_counted_before_the_music_in_its_own_time_alone():
     assert transport.tempo.segments[0][0] == -2 * 72
     assert transport.tempo.ns(0) - transport.tempo.segments[0][1] == pytest.approx(6 * 60e9 / 90)
     assert transport.position(transport.tempo.ns(-30)) == 0
+    assert [transport.shown(transport.tempo.ns(tick) + 1) for tick in (-200, -144, -73, -72, -1, 0, 24)] == [
+        (-1, 1), (-1, 1), (-1, 3), (0, 1), (0, 3), (1, 1), (1, 2),
+    ]  # fmt: skip
     for tick in range(-143, 100, 6):
         stage.wind(transport.tempo.ns(tick))
         assert (stage.notes.performance.floor > 12) is (tick > 11), "no note is committed while bars are counted"
