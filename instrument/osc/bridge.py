@@ -75,9 +75,8 @@ class Bridge:
         self._knobs: dict[str, KnobInfo] = {}
         self._values: dict[str, Value] = {}
         self._state: dict[str, list[Value]] = {}
-        self._waiting: dict[object, AnyCommand] = {}  # knobs by name, in order of arrival
+        self._waiting: dict[object, tuple[AnyCommand, Address]] = {}  # knobs by name, in order of arrival
         self._sent: dict[int, Address] = {}  # who sent the command of a number
-        self._from: Address | None = None
 
     def run(self) -> None:
         """Serve. Never returns."""
@@ -101,7 +100,6 @@ class Bridge:
             except OSError:
                 continue  # as where a message that was sent before found nobody
             packets += 1
-            self._from = sender
             self._take(data, sender)
 
     def _take(self, data: bytes, sender: Address) -> None:
@@ -129,7 +127,7 @@ class Bridge:
         if key not in self._waiting and len(self._waiting) >= MOST_WAITING:
             self.dropped += 1
             return
-        self._waiting[key] = wanted
+        self._waiting[key] = wanted, sender
 
     def _talk_to_engine(self) -> None:
         engine = self._engine
@@ -139,9 +137,8 @@ class Bridge:
         for report in engine.poll():
             self._hear(report)
         for key in list(self._waiting)[:MOST_COMMANDS]:
-            number = engine.send(self._waiting.pop(key))
-            if self._from:
-                self._sent[number] = self._from
+            wanted, sender = self._waiting.pop(key)
+            self._sent[engine.send(wanted)] = sender
         while len(self._sent) > MOST_WAITING:
             del self._sent[next(iter(self._sent))]
 

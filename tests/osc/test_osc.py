@@ -174,6 +174,12 @@ def test_an_engine_is_turned_asked_and_flooded_by_osc(figures, start_engine, cli
         client.hear("/hocket/playing", [0])
         client.send("/hocket/band/tempo", 1000)
         assert "give 20 to 400" in client.hear("/hocket/error")[0]
+        other = Client()
+        other.to = client.to
+        other.send("/hocket/band/tempo", 2000)
+        client.send("/hocket/band/tempo?")
+        assert "tempo cannot be 2000" in other.hear("/hocket/error")[0], "who asked is told"
+        other.close()
         client.send("/hocket/band/volume", 1)
         assert "there is nothing called" in client.hear("/hocket/error")[0]
         for damaged in (b"", b"/hocket", b"#bundle\0", b"\xff" * 1000, b"/hocket/band/tempo\0\0,f\0\0"):
