@@ -16,12 +16,15 @@ from instrument.engine.ipc.messages import (
     ChangeAnchor,
     Describe,
     KnobInfo,
+    Lead,
     Learn,
     LoadModel,
     LoadPatch,
     Panic,
     Play,
+    Press,
     Record,
+    Remake,
     RemoveAnchor,
     RemovePlayer,
     Reply,
@@ -31,6 +34,7 @@ from instrument.engine.ipc.messages import (
     SetProgression,
     Stop,
 )
+from instrument.engine.surface.buttons import BUTTONS
 from instrument.paths import state_dir
 from tests.support.engine import StartEngine, Watcher, children, start_engine
 from tests.support.jack import JackServer
@@ -69,6 +73,8 @@ def command(engine: Watcher, chance: random.Random, folder: Path) -> AnyCommand:
         Play(), Play(), Play(), Stop(), Panic(), Describe(),
         LoadPatch(chance.choice((*told.patches, *HERE))), SavePatch(chance.choice(("mine", "a/b", "", "x" * 300))),
         LoadModel(chance.choice(models), chance.randrange(-1, 4)), RemovePlayer(chance.randrange(-1, 4)),
+        Lead(chance.choice(("Dm9", "G13", "", "X"))), Remake(chance.randrange(1, 60), player),
+        *(Press(button.name) for button in BUTTONS if not button.name.startswith(("patch/", "clip/", "transport/"))),
         SetProgression(chance.choice(("Dm7 | G7 | C", "H | ?", "%", "", "Am " * 3000))),
         Record(recorded), Record(""), Record("/no/such/folder/a.mid"),
         SetDevice(offset_ms=chance.choice((0.0, 30.0, -30.0, 9000.0))), SetDevice(midi_in=chance.choice(("null", ""))),

@@ -175,3 +175,17 @@ def test_chords_and_actions_are_rendered_on_their_beats():
     ):
         with pytest.raises(HocketError, match=message):
             render(Options(patch="First light", bars=8, ats=(at,)), open_player)
+
+
+def test_bars_before_a_change_are_kept_as_they_are():
+    playing = performance(plan="four-chords")
+    play(playing, BAR)
+    playing.lead("F#m7")
+    play(playing, 3 * BAR)
+    before = playing.plan.bars
+    playing.lead("G13")
+    bar = playing.metres.locate(playing.floor).bar
+    assert all(was is now for was, now in zip(before[:bar], playing.plan.bars[:bar], strict=True))
+    assert playing.plan.bars[: len(before)] != before
+    play(playing, 20 * BAR)
+    assert all(was is now for was, now in zip(before[:bar], playing.plan.bars[:bar], strict=True))

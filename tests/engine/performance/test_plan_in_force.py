@@ -108,3 +108,20 @@ def test_the_plan_model_writes_the_same_plan_however_it_is_asked():
     assert len({bar.chords for bar in once.bars[:32]}) > 6, "the harmony moves"
     other = PlanInForce(given | {"seed": 4.0}, "", FOUR).until(0)
     assert other.bars[:8] != once.bars[:8]
+
+
+@pytest.mark.parametrize("source", ["free", "four-chords"])
+def test_answers_take_up_their_question_until_they_end_however_far_the_plan_is_written(source):
+    plan = PlanInForce(knobs(plan=source, vary=1.0), "", FOUR)
+    plan.until(5 * BAR)
+    plan.answer(2, FOUR, 6 * BAR + 10)
+    plan.until(8 * BAR)
+    plan.until(40 * BAR)
+    plan.answer(0, FOUR, 30 * BAR)
+    found = plan.until(90 * BAR).bars
+    assert [bar.recall and number - bar.recall.bar for number, bar in enumerate(found[:32])] == [
+        *[None] * 6,
+        *[2] * 24,
+        None,
+        None,
+    ]

@@ -41,7 +41,7 @@ class FormEdits:
 
     inserted: bars played before those that would come; skipped: bar -> how many bars of the form are left out there;
     fullness: of parts in a bar; motif: first bar of the pinned one; loop: the bar from which bars are looped, and how
-    many; remade: bar of the loop -> the later bar in which it was made anew; answers:
+    many; remade: bars of the loop that were made anew; answers:
     (bar, how many bars before it every bar from there on takes up, 0: none); ends: the bar before which the music ends.
     """
 
@@ -50,7 +50,7 @@ class FormEdits:
     fullness: dict[int, dict[Part, float]] = field(default_factory=dict)
     motif: int | None = None
     loop: tuple[int, int] | None = None
-    remade: dict[int, int] = field(default_factory=dict)
+    remade: list[int] = field(default_factory=list)
     answers: list[tuple[int, int]] = field(default_factory=list)
     ends: int | None = None
 
@@ -59,11 +59,17 @@ class FormEdits:
         left_out = sum(count for at, count in self.skipped.items() if first <= at <= number)
         return number - first + left_out - sum(first <= at < number for at in self.inserted)
 
+    def answering(self, number: int, bar: PlanBar) -> PlanBar:
+        """A bar that takes up another one, where it is part of an answer."""
+        lag = next((lag for at, lag in reversed(self.answers) if at <= number), 0)
+        return bar._replace(recall=Recall(number - lag, ANSWER_CLOSENESS)) if 0 < lag <= number else bar
+
     def source(self, number: int) -> int:
-        """The bar that a bar of the loop repeats."""
+        """The bar that a bar of the loop repeats: as it was before the loop, or as it was last made anew."""
         assert self.loop
         first, count = self.loop
-        return first - count + (number - first) % count
+        again = [bar for bar in self.remade if bar < number and (number - bar) % count == 0]
+        return max(again, default=first - count + (number - first) % count)
 
     def insert(self, bar: int, bars: Sequence[PlanBar]) -> None:
         """Insert bars before what would come from `bar` on."""
@@ -82,9 +88,6 @@ class FormEdits:
         """A bar with the fullness of its parts, and with the motif at the start of a section."""
         parts = self.fullness.get(number, {})
         bar = bar._replace(fullness=tuple(parts.get(part, bar.fullness[part]) for part in Part))
-        lag = next((lag for at, lag in reversed(self.answers) if at <= number), 0)
-        if 0 < lag <= number:
-            return bar._replace(recall=Recall(number - lag, ANSWER_CLOSENESS))
         if self.motif is not None and number >= self.motif + MOTIF_BARS and bar.begins:
             return bar._replace(recall=Recall(self.motif, max(closeness, MOTIF_CLOSENESS)))
         return bar

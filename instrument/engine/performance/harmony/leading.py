@@ -73,15 +73,14 @@ def clear_chord(keys: Iterable[int]) -> Chord | None:
     return None
 
 
-def led(plan: Plan, leads: Sequence[Lead]) -> Plan:
-    """The plan with the chords of `leads`, which are in order of time."""
+def led(plan: Plan, leads: Sequence[Lead], kept: Sequence[PlanBar] = ()) -> Plan:
+    """The plan with the chords of `leads`, which are in order of time. kept: its first bars, where they are known."""
     if not leads or leads[0].tick >= plan.end:
-        return plan
+        return plan.replaced(0, (*kept, *plan.bars[len(kept) :]))
     ticks = [lead.tick for lead in leads]
-    first = plan.bar_at(max(0, ticks[0])) or 0
-    return plan.replaced(
-        first, [_led(plan.bars[bar], plan.starts[bar], leads, ticks) for bar in range(first, len(plan))]
-    )
+    first = max(len(kept), plan.bar_at(max(0, ticks[0])) or 0)
+    bars = [_led(plan.bars[bar], plan.starts[bar], leads, ticks) for bar in range(first, len(plan))]
+    return plan.replaced(0, (*kept, *plan.bars[len(kept) : first], *bars))
 
 
 def _led(bar: PlanBar, start: int, leads: Sequence[Lead], ticks: Sequence[int]) -> PlanBar:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.harmony import form as forms
@@ -62,7 +64,8 @@ class PlanInForce:
         self._hand = leading.OFF  # the knob "lead"
         self._leads: list[Lead] = []
         self._seeds: dict[int, int] = {}  # the seed of the plan where it is not that of the knob
-        self._led: tuple[Plan, Plan] | None = None  # a plan, and the same with the leads
+        self._led: tuple[Plan, Plan] | None = None  # a plan, and the same with these
+        self._changed: int | None = None  # tick from which leads and answers have changed since
         self.change(values, text, metres, 0)
 
     @property
@@ -109,7 +112,8 @@ class PlanInForce:
         tick = leading.on_grid(str(values["turn"]), metres, floor)
         self.until(floor)
         self._leads = [lead for lead in self._leads if lead.tick < tick] + [Lead(tick, chord)]
-        self._metres, self._led = metres, None
+        self._metres = metres
+        self._change(tick)
         if self._plan is None:
             self._rewrite(metres.locate(bar_line(metres, floor)).bar)
 
@@ -122,7 +126,9 @@ class PlanInForce:
         self._metres = metres
         bar = metres.locate(floor).bar
         self._edits.answers.append((bar, lag))
-        self._rewrite(bar)
+        self._change(metres.start_of(bar))
+        if self._plan is None:
+            self._rewrite(bar)
 
     @property
     def loop(self) -> tuple[int, int] | None:
@@ -133,7 +139,7 @@ class PlanInForce:
         """A bar was made anew: where it is one of a loop, its next rounds repeat it as it is now."""
         loop = self._edits.loop
         if loop and bar >= loop[0]:
-            self._edits.remade[self._edits.source(bar)] = bar
+            self._edits.remade.append(bar)
             self._rewrite(bar + 1)
 
     def act(self, action: str, metres: MetreMap, floor: int) -> None:
@@ -174,12 +180,22 @@ class PlanInForce:
         return self._with_leads()
 
     def _with_leads(self) -> Plan | None:
-        """The plan, with the chords that a person leads with."""
-        if self._plan is None or not self._leads:
+        """The plan, with the chords that a person leads with, and with answers."""
+        if self._plan is None or not (self._leads or self._edits.answers):
             return self._plan
-        if self._led is None or self._led[0] is not self._plan:
-            self._led = self._plan, leading.led(self._plan, self._leads)
-        return self._led[1]
+        base, led = self._led or (Plan((), self._key), Plan((), self._key))
+        if base is not self._plan or self._changed is not None:
+            same = takewhile(lambda pair: pair[0] is pair[1], zip(base.bars, self._plan.bars, strict=False))
+            kept = sum(1 for _ in same)
+            if self._changed is not None:
+                kept = min(kept, bisect_right(self._plan.starts, self._changed) - 1)
+            led = leading.led(self._plan, self._leads, led.bars[:kept])
+            led = led.replaced(kept, [self._edits.answering(at, bar) for at, bar in enumerate(led.bars[kept:], kept)])
+            self._led, self._changed = (self._plan, led), None
+        return led
+
+    def _change(self, tick: int) -> None:
+        self._changed = tick if self._changed is None else min(tick, self._changed)
 
     def _rewrite(self, bar: int) -> None:
         """Write the plan anew from a bar on."""
@@ -201,7 +217,6 @@ class PlanInForce:
             bar = _fitted(edits.inserted[number], metre)
         elif edits.loop and number >= edits.loop[0]:
             source = edits.source(number)
-            source = edits.remade.get(source, source)
             begins = not (number - edits.loop[0]) % edits.loop[1]
             bar = forms.recalled(plan, source, source + 1, 1.0)[0]._replace(begins=begins)
         elif self._writer:
@@ -256,7 +271,7 @@ class PlanInForce:
             edits.loop = None
             edits.insert(loop[0], self._plan.bars[loop[0] : bar])
         if count:
-            edits.loop, edits.remade = (max(bar, count), count), {}
+            edits.loop, edits.remade = (max(bar, count), count), []
 
     def _to_another_section(self, plan: Plan, bar: int) -> int:
         """How many bars of the form lie before its next section with another label than that before `bar`."""
