@@ -180,6 +180,21 @@ class Stage:
         return (tempo.ns(tick) - true_ns_of(tick)) / MS
 
 
+def test_a_tempo_that_is_told_but_not_kept_is_measured():
+    follower = TransportFollower()
+    tick = 0.0
+    for step in range(60):  # a report each 50 ms, at 120 and then 96 beats a minute
+        tick += 0 if not step else 2.4 if step < 20 else 1.92
+        follower.feed(step * 50 * MS, tempo_message(120))
+        follower.feed(step * 50 * MS, position_message(True, True, tick))
+        if step == 19:
+            assert follower.bpm == 120
+    assert follower.bpm == pytest.approx(96, rel=0.001)
+    assert follower.tick_at(59 * 50 * MS + 500 * MS) == pytest.approx(tick + 19.2, abs=0.02)
+    follower.feed(60 * 50 * MS, tempo_message(150))
+    assert follower.bpm == 150, "what is told newly holds at once"
+
+
 def test_the_position_of_jack_s_transport_goes_on_where_the_metre_changes():
     bars = BarCounter()
 
