@@ -1,9 +1,9 @@
 """A port for each player, with a second process on JACK that receives from each."""
 
 from instrument import midi_spec
-from instrument.engine.ipc.messages import Play, SetKnob
+from instrument.engine.ipc.messages import LoadPatch, Play, SetKnob
 from instrument.engine.performance.patches import Patch, PlayerPatch, save_patch
-from tests.support.engine import start_engine
+from tests.support.engine import OPTIONS, start_engine
 from tests.support.jack import JackProbe, wait_for
 
 __all__ = ["start_engine"]  # the fixture
@@ -43,3 +43,10 @@ def test_each_player_has_its_port(jack, start_engine, tmp_path):
         two.connect("Hocket 3:out", "two:midi_in")
         before = len(two.events())
         wait_for(lambda: any(m[0] & 0xF0 == 0x90 for _, m in two.events()[before:]), 30, "notes at the third port")
+
+        engine.client.ask(SetKnob("band/metronome", 1))
+        engine.client.ask(LoadPatch(OPTIONS["patch"]))
+        wait_for(lambda: not {"Hocket 2:out", "Hocket 3:out"} & set(one.ports()), what="the one port of that patch")
+        engine.until(lambda: engine.description.patch == "Fast" and engine.description.values["band/ports"] == "one")
+        assert engine.description.values["band/metronome"] == 1, "a patch leaves the settings of the room"
+        assert not engine.description.patch_changed
