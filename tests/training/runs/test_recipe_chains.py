@@ -67,6 +67,7 @@ def test_a_recipe_comes_after_those_that_it_needs():
     known = recipes()
     assert [recipe.slug for recipe in chain("transformer-band", known)] == [
         "lstm-free",
+        "transformer-free",
         "lstm-band",
         "transformer-band",
     ]
