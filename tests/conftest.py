@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's threads spin while they wait for a core that others use
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

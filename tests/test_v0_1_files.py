@@ -76,7 +76,8 @@ def test_a_patch_with_voices_routing_and_controllers():
     assert saved.name == "By hand"
     assert saved.knobs == {
         "tempo": 96.0, "metre": "3/4", "key": "G", "scale": "major", "seed": 11.0, "drums": "off", "low": 40.0,
-        "swing": 0.5, "feel": 0.0, "dynamics": 0.0,
+        "swing": 0.5, "feel": 0.0, "dynamics": 0.0, "plan": "free",
+        "melody": "auto", "chords": "auto", "bass": "auto", "other": "auto",
     }  # fmt: skip
     assert saved.players == (
         PlayerPatch("small-tuned", {"genre": "folk", "temperature": 0.7}),

@@ -99,6 +99,7 @@ class Knob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 Tempo = Annotated[float, Meta(ge=TEMPO_RANGE[0], le=TEMPO_RANGE[1])]
 Velocity = Annotated[float, Meta(ge=0, le=127)]
+Proportion = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +108,9 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     density: notes a beat; parts: those that play; in_key: how much likelier a pitch class inside the key is than one
     outside; entropy: median entropy in bits of the pitch classes of 32 notes. Where
     they were measured: tempo: beats a minute, 10th, 50th and 90th percentile of the pieces; swing: where in the beat
-    the off-beat eighth falls, .5 straight, .67 triplet; velocity: mean and standard deviation within a piece, by part.
+    the off-beat eighth falls, .5 straight, .67 triplet; velocity: mean and standard deviation within a piece, by part;
+    intervals: how often the melody moves by 0, 1 or 2, 3 or 4, 5 to 7, and more semitones, shares; rates: notes a beat
+    of each part where it plays.
     """
 
     density: Annotated[float, Meta(gt=0)]
@@ -117,6 +120,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tempo: tuple[Tempo, Tempo, Tempo] | None = None
     swing: Annotated[float, Meta(ge=0, le=1)] | None = None
     velocity: dict[PartName, tuple[Velocity, Velocity]] | None = None
+    intervals: Annotated[tuple[Proportion, ...], Meta(min_length=5, max_length=5)] | None = None
+    rates: dict[PartName, Annotated[float, Meta(gt=0)]] | None = None
 
 
 class Provenance(msgspec.Struct, frozen=True):

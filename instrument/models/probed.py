@@ -72,7 +72,7 @@ def _onnxruntime() -> str:
 
 def compared(folders: Sequence[Path]) -> dict[Path, str]:
     """What is wrong with the values that the bundles in these folders compute here, in one line each; empty where they
-    are the golden ones. It is found in a child, and remembered. A comparison that did not end is said, not remembered."""
+    are the golden ones. It is found in a child, and remembered, but for a comparison that did not end."""
     known = _read("golden")
     keys = {folder: fingerprint(folder) for folder in folders}
     new = [folder for folder in folders if keys[folder] not in known]

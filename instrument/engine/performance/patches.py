@@ -32,8 +32,8 @@ def with_part_choices(fields: Fields) -> Fields:
 
 
 def _from_version_1(fields: Fields) -> Fields:
-    """Fields of a patch of version 1, which had controllers by number, -1 for the instrument, and tempo and expression
-    that were not those of the genre."""
+    """Fields of a patch of version 1, which had controllers by number, -1 for the instrument, and whose tempo,
+    expression and parts were not those of the genre. It had no plan."""
     knobs = fields.get("knobs", {})
     fields = with_part_choices({**fields, "knobs": {**AS_PLAYED, **knobs}} if isinstance(knobs, dict) else fields)
     routing = fields.get("routing")
@@ -44,7 +44,7 @@ def _from_version_1(fields: Fields) -> Fields:
     return {**fields, "routing": {**routing, "bindings": bindings}}
 
 
-AS_PLAYED = {"tempo": 120.0, "swing": 0.5, "feel": 0.0, "dynamics": 0.0}
+AS_PLAYED = {"tempo": 120.0, "swing": 0.5, "feel": 0.0, "dynamics": 0.0, "plan": "free"} | dict.fromkeys(PART_NAMES, 1)
 # 2: plans, parts that are off, auto or on, and expression
 FORMAT = Format(version=2, migrations={1: _from_version_1})
 DEFAULT = "First light"  # the patch of the first start

@@ -235,11 +235,16 @@ class EventPlayer:
             logits[draw.expected.row] += draw.expected.pitch
         else:
             logits = logits + self._steer.echo_bias(draw.history, draw.echo_rows)
+        if drums and not draw.expected:
+            logits = logits + self._steer.drum_bias(draw.echo_rows[0])
         if not drums:
             logits = logits + self._steer.pitch_bias(draw.history)
+        if part == Part.MELODY and not draw.expected:
+            logits = logits + self._steer.interval_bias(draw.history, draw.tick)
         if draw.guide and (bias := draw.guide.pitch_bias(draw.tick, part, draw.history.last[Part.BASS])) is not None:
             logits = logits + bias
-        return drawn(draw.choose(2, logits, draw.temperature, draw.top_p, draw.rows))
+        temperature = draw.temperature * self._steer.cooling(part)
+        return drawn(draw.choose(2, logits, temperature, draw.top_p, draw.rows))
 
     def _draw_rest(self, draw: Draw, part: int, row: int) -> Note:
         """Duration, velocity and microtiming."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from instrument.models.manifest import Manifest
+from instrument.models.manifest import Manifest, Traits
 from instrument.models.notes.conditions import (
     DENSITIES,
     PITCH_CLASSES,
@@ -35,9 +35,11 @@ from instrument.music.timebase import TICKS_PER_BEAT
 DENSITY_MEMORY = 384.0  # half-life in ticks of the measured density
 MIN_CORRECTION, MAX_CORRECTION = 0.25, 2.0  # bounds of the factor by which the wanted density is corrected
 MAX_DENSITY_RATIO = 1.3  # measured over wanted density, above which longer gaps are favoured
+MAX_BAND_RATIO = 1.1  # the same where the density is that of the parts that play
 GAP_LOGIT = 6.0  # added to the logit of a gap of a beat, for each factor of e above that ratio
 REST_BARS, REST_LOGIT, MAX_REST_LOGIT = 4, 0.5, 4.0  # bars a part may rest; logits for each bar more; at most
-ON_REST_BARS, ON_REST_LOGIT, MAX_ON_LOGIT = 0.25, 10.0, 14.0  # the same of parts that have to play
+ON_REST_BARS = (1.25, 0.5, 0.5, 0.25, 0.5)  # bars that a part may rest which has to play, by part
+ON_REST_LOGIT, MAX_ON_LOGIT = 10.0, 14.0  # logits for each bar more; at most
 STYLED_BARS, STYLE_ENDS = 4, 8  # bars over which the exaggeration of a genre fades out, and when it ends
 STYLE_COOLING = 1 / 4  # how far temperature falls after a switch, for each unit of style above 1
 MAX_ECHO_SHARE = 0.85  # share of the recent notes that may repeat an echo (1 to 8 bars ago)
@@ -46,6 +48,14 @@ ECHO_LOGIT = 16.0  # subtracted from the logit of an echo's note, times the shar
 OUTSIDE_BAND_LOGIT = 3.0  # subtracted from the logit of a part that does not belong to the band
 KEY_SHARE = 0.15  # share of a genre's `Traits.in_key` that biases the pitch logits towards the key
 OUT_OF_SCALE_LOGIT = 6.0  # subtracted from the logits of pitches outside the scale when `chromatic` is 0
+DRUM_ECHO_LOGIT = 1.0  # for the drum that was struck at this place a bar before
+PART_LOGITS, MAX_PART_LOGIT = 5.0, 8.0  # for each factor of e by which a part has too few of the notes; at most
+PART_TRUST = 8.0  # notes that are taken to be shared out as wanted at first
+INTERVAL_CLASSES = (0, 2, 4, 7)  # semitones, the largest of each class of melodic intervals but the last
+INTERVAL_MEMORY, INTERVAL_TRUST = 48.0, 12.0  # intervals that count, and that are taken to be as wanted at first
+MELODY_COOLING = 0.85  # factor on the temperature of the melody's pitches: of its own it wavers more than tunes do
+LEAST_INTERVAL = 0.01  # share of the rarest class
+INTERVAL_LOGITS, MAX_INTERVAL_LOGIT = 1.0, 3.0  # for each factor of e by which a class is too rare; at most
 _GAPS = np.minimum(np.arange(codec.FIELDS["time"]) / TICKS_PER_BEAT, 1).astype(np.float32)
 
 
@@ -54,7 +64,9 @@ class History(NamedTuple):
 
     histogram: (12,) decayed counts of pitch classes; echo_share: share of the recent notes that repeat an echo;
     played, span: decayed counts of notes and ticks; last: the tick of each part's last onset; genre: the one that
-    the notes were played in; start, start_tick: how many notes there were when it was switched to, and the tick.
+    the notes were played in; start, start_tick: how many notes there were when it was switched to, and the tick;
+    melody: the tick of the melody's last onset, the highest pitch there and at the onset before; intervals: decayed
+    counts of its intervals, by class, but for the last one; by_part: decayed counts of the notes of each part.
     """
 
     histogram: NDArray[np.float64] = np.zeros(PITCH_CLASSES)
@@ -65,6 +77,9 @@ class History(NamedTuple):
     genre: str = ""
     start: int = 0
     start_tick: int = 0
+    melody: tuple[int, int, int] = (-1, -1, -1)
+    intervals: NDArray[np.float64] = np.zeros(len(INTERVAL_CLASSES) + 1)
+    by_part: NDArray[np.float64] = np.zeros(len(Part))
 
     def in_genre(self, genre: str, count: int, tick: int) -> History:
         """The history for going on in `genre`, after `count` notes, from `tick`. A new genre keeps the histogram (and
@@ -80,6 +95,14 @@ class History(NamedTuple):
         histogram = self.histogram if note.part == Part.DRUMS else add_pitch_class(self.histogram, note.pitch)
         fade = 0.5 ** (gap / DENSITY_MEMORY)
         last = tuple(note.tick if part == note.part else tick for part, tick in enumerate(self.last))
+        (struck, top, before), intervals = self.melody, self.intervals
+        if note.part == Part.MELODY and note.tick > struck:
+            if before >= 0:
+                intervals = intervals * (1 - 1 / INTERVAL_MEMORY)
+                intervals[interval_class(abs(top - before))] += 1
+            struck, top, before = note.tick, note.pitch, top
+        elif note.part == Part.MELODY:
+            top = max(note.pitch, top)
         return History(
             histogram,
             self.echo_share + (any(matches) - self.echo_share) / ECHO_MEMORY,
@@ -89,6 +112,9 @@ class History(NamedTuple):
             self.genre,
             self.start,
             self.start_tick,
+            (struck, top, before),
+            intervals,
+            self.by_part * fade + (np.arange(len(Part)) == note.part),
         )
 
     def density_ratio(self, wanted: float) -> float:
@@ -96,6 +122,18 @@ class History(NamedTuple):
         if self.span <= DENSITY_MEMORY:
             return 1.0
         return self.played * TICKS_PER_BEAT / self.span / wanted
+
+
+def part_rates(traits: Traits, band: frozenset[int]) -> NDArray[np.float64] | None:
+    """(5,) notes a beat of each part of a band, 0 for others; None where a part's is not known."""
+    known = {str(name): rate for name, rate in (traits.rates or {}).items()}
+    rates = [known.get(part.name.lower(), np.nan) if part in band else 0.0 for part in Part]
+    return np.array(rates) if band and not np.isnan(rates).any() else None
+
+
+def interval_class(semitones: ArrayLike) -> NDArray[np.intp]:
+    """The classes of melodic intervals, of their sizes in semitones: see `Traits.intervals`."""
+    return np.searchsorted(INTERVAL_CLASSES, semitones)
 
 
 class Steering:
@@ -113,15 +151,18 @@ class Steering:
         self.parts = (can_play & ask.parts) or can_play
         usual = frozenset(traits.parts) if traits else frozenset()
         self.band = (self.parts & (usual | ask.on)) or (self.parts if self.parts != can_play else frozenset())
+        self._rates = part_rates(traits, self.band) if traits else None
         density = float(ask.knobs.get("density", 0.0))
         if density < 1 and traits:
-            density += (1 - density) * density_knob(traits.density)
+            usual_density = traits.density if self._rates is None else float(self._rates.sum())
+            density += (1 - density) * density_knob(usual_density)
         self._on = ask.on & self.parts
         self._density = density  # less than 1: none, or not quite
         self._wanted = density_at(density)
         self._genre = np.eye(1 + len(genres), dtype=np.float32)[genres.index(genre) + 1 if genre in genres else 0]
         self._style = float(ask.knobs.get("style", 1.0)) if genre in genres else 1.0
         self._register = knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS)
+        self._intervals = np.maximum(traits.intervals, LEAST_INTERVAL) if traits and traits.intervals else None
         self._in_key, self._entropy = (traits.in_key, traits.entropy) if traits else (IN_KEY, MIN_ENTROPY)
         self._scale = None if ask.scale == "chromatic" else inside(ask.key, ask.scale)
         self._strict = 1 - ask.chromatic
@@ -170,7 +211,8 @@ class Steering:
 
     def time_bias(self, history: History) -> NDArray[np.float32]:
         """Added to the logits of gaps (385,): favours longer gaps where there are far too many notes."""
-        too_many = history.density_ratio(self._wanted) / MAX_DENSITY_RATIO if self._density >= 1 else 1.0
+        most = MAX_DENSITY_RATIO if self._rates is None else MAX_BAND_RATIO
+        too_many = history.density_ratio(self._wanted) / most if self._density >= 1 else 1.0
         return _GAPS * np.float32(GAP_LOGIT * np.log(max(1.0, too_many)))
 
     def part_bias(self, history: History, tick: int) -> NDArray[np.float32]:
@@ -181,13 +223,51 @@ class Steering:
             waited = min(max((bars - REST_BARS) * REST_LOGIT, 0.0), MAX_REST_LOGIT)
             bias[part] = waited if part in self.band else -OUTSIDE_BAND_LOGIT
             if part in self._on:
-                bias[part] += min(max((bars - ON_REST_BARS) * ON_REST_LOGIT, 0.0), MAX_ON_LOGIT)
+                bias[part] += min(max((bars - ON_REST_BARS[part]) * ON_REST_LOGIT, 0.0), MAX_ON_LOGIT)
+        if self._rates is not None:
+            bias += self._balance(history, self._rates)
+        return bias
+
+    @staticmethod
+    def _balance(history: History, rates: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(5,) logits that bring the shares of the parts among the recent notes to those of `rates`."""
+        wanted = rates / rates.sum()
+        heard = history.by_part + PART_TRUST * wanted
+        there = wanted > 0
+        factors = np.log(wanted[there] * heard[there].sum() / heard[there])
+        bias = np.zeros(len(Part), np.float32)
+        bias[there] = np.clip(PART_LOGITS * factors, -MAX_PART_LOGIT, MAX_PART_LOGIT)
         return bias
 
     def echo_bias(self, history: History, rows: list[int]) -> NDArray[np.float32]:
         """Added to the logits of rows (256,): lowers those of the echoes where too many recent notes repeated one."""
         bias = np.zeros(ROWS, np.float32)
         bias[[row for row in rows if row < ROWS]] = -ECHO_LOGIT * max(0.0, history.echo_share - MAX_ECHO_SHARE)
+        return bias
+
+    def cooling(self, part: int) -> float:
+        """The factor on the temperature of pitches of a part."""
+        return MELODY_COOLING if part == Part.MELODY and self._intervals is not None else 1.0
+
+    def drum_bias(self, echo: int) -> NDArray[np.float32]:
+        """Added to the logits of rows (256,) for a drum: favours the one of the bar before (`ROWS` or more: none), so
+        that a beat stays a beat."""
+        bias = np.zeros(ROWS, np.float32)
+        if echo < ROWS and self._rates is not None:
+            bias[echo] = DRUM_ECHO_LOGIT
+        return bias
+
+    def interval_bias(self, history: History, tick: int) -> NDArray[np.float32]:
+        """Added to the logits of rows (256,) for a melody note at a tick: raises the intervals that melodies of the
+        genre have more often than the recent notes had. Of its own a network leaps too much, as small errors add up."""
+        bias = np.zeros(ROWS, np.float32)
+        struck, pitch, _ = history.melody
+        if self._intervals is None or not 0 <= struck < tick:
+            return bias
+        heard = history.intervals + INTERVAL_TRUST * self._intervals
+        factors = np.log(self._intervals / self._intervals.sum() * heard.sum() / heard)
+        logits = np.clip(INTERVAL_LOGITS * factors, -MAX_INTERVAL_LOGIT, MAX_INTERVAL_LOGIT)
+        bias[:DRUM_ROW] = logits[interval_class(np.abs(np.arange(DRUM_ROW) - pitch))]
         return bias
 
     def pitch_bias(self, history: History) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from instrument.engine.offline.render import differences, play_again
 from instrument.engine.performance.expression.expression import Expression
-from instrument.engine.performance.expression.grooves import genre_values, groove_of, groove_row, read_grooves
+from instrument.engine.performance.expression.grooves import groove_of, groove_row, read_grooves
+from instrument.engine.performance.genres import genre_values, read_bands
 from instrument.engine.performance.patches import FORMAT, Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.errors import HocketError
@@ -140,6 +141,27 @@ def test_patches_of_version_1_play_as_they_did():
     old = FORMAT.restored(b'{"version":1,"players":[{"model":"lstm-band","knobs":{"genre":"jazz"}}]}', Patch, "it")
     values = Performance(old, open_player).values
     assert [values[f"band/{knob}"] for knob in ("tempo", "swing", "feel", "dynamics")] == [120.0, 0.5, 0.0, 0.0]
+    assert [values[f"band/{knob}"] for knob in ("plan", "melody", "drums")] == ["free", "auto", "auto"]
+
+
+def test_a_genre_has_its_band_and_its_plan_unless_they_are_set():
+    jazz = Performance(Patch(players=(PlayerPatch("lstm-band", {"genre": "jazz"}),)), open_player).values
+    assert [jazz[f"band/{knob}"] for knob in ("plan", "bass", "drums", "other")] == ["model jazz", "on", "on", "auto"]
+    chorale = Patch(knobs={"bass": "off"}, players=(PlayerPatch("lstm-band", {"genre": "chorale"}),))
+    values = Performance(chorale, open_player).values
+    assert [values[f"band/{knob}"] for knob in ("melody", "bass", "drums")] == ["on", "off", "auto"]
+
+
+def test_damaged_tables_of_bands_are_refused(tmp_path):
+    path = tmp_path / "bands.toml"
+    with pytest.raises(HocketError, match="cannot read"):
+        read_bands(path)
+    path.write_text('[pop]\nplan = "free"\nparts = ["flute"]\n')
+    with pytest.raises(HocketError, match="no table of bands"):
+        read_bands(path)
+    path.write_text('[pop]\nplan = "none such"\nparts = []\n')
+    with pytest.raises(HocketError, match="the plan 'none such' of pop is unknown"):
+        read_bands(path)
 
 
 DUO = Patch(

@@ -2,13 +2,14 @@
 
 import hashlib
 
+import msgspec
 import numpy as np
 import pytest
 
 from instrument.models.manifest import VERSION, Golden, Graph, Manifest, Traits
 from instrument.models.notes.conditions import density_knob
 from instrument.models.notes.player import Ask
-from instrument.models.notes.steering import MAX_ECHO_SHARE, REST_BARS, History, Steering
+from instrument.models.notes.steering import MAX_ECHO_SHARE, MELODY_COOLING, REST_BARS, History, Steering
 from instrument.music import codec
 from instrument.music.notes import Note, Part
 
@@ -121,6 +122,64 @@ def test_who_was_silent_for_long_comes_in_and_outsiders_are_held_back():
     assert bias[Part.DRUMS] < 0
     assert not steer.part_bias(melody, REST_BARS * BAR)[[0, 2, 4]].any()
     assert not Steering(MANIFEST, Ask()).part_bias(melody, 12 * BAR).any()
+
+
+TUNEFUL = msgspec.structs.replace(
+    MANIFEST,
+    traits={
+        "chorale": msgspec.structs.replace(
+            CHORALE,
+            intervals=(0.1, 0.6, 0.2, 0.1, 0.0),
+            rates={"melody": 1.0, "chords": 3.0, "bass": 1.0, "other": 1.0},
+        )
+    },
+)
+
+
+def test_a_melody_that_leaps_too_much_is_led_to_steps():
+    steer = Steering(TUNEFUL, Ask(knobs=GENRE))
+    leaping = heard([Note(24 * i, 0, 60 + 12 * (i % 2), 6, 80, Part.MELODY) for i in range(24)])
+    bias = steer.interval_bias(leaping, 24 * 24)
+    low, same, step, octave = bias[60], bias[72], bias[73], bias[84]
+    assert octave == low < same <= step
+    assert step > 0 > octave
+    assert not bias[128:].any()
+    assert not steer.interval_bias(leaping, 23 * 24).any(), "a note struck together with the last one is free"
+    assert not Steering(MANIFEST, Ask(knobs=GENRE)).interval_bias(leaping, 24 * 24).any()
+
+
+def test_the_top_of_notes_struck_together_is_the_melody():
+    chords = [Note(24 * i, 0, pitch + i, 6, 80, Part.MELODY) for i in range(4) for pitch in (50, 60)]
+    assert heard(chords).melody == (72, 63, 62)
+    assert heard(chords).intervals.argmax() == 1
+
+
+def test_a_part_with_too_many_of_the_notes_is_held_back():
+    steer = Steering(TUNEFUL, Ask(knobs=GENRE, on=frozenset({1})))
+    assert steer.band == {0, 1, 2, 4}
+    bias = steer.part_bias(heard(line(24, 8)), 8 * BAR)
+    assert bias[Part.CHORDS] > 0 > bias[Part.MELODY]
+    as_wanted = [
+        Note(24 * beat + at, 0, 60 + part, 6, 80, part)
+        for beat in range(32)
+        for at, part in ((0, 0), (0, 1), (6, 1), (6, 2), (12, 1), (18, 4))
+    ]
+    assert abs(steer.part_bias(heard(as_wanted), 32 * 24)[[0, 1, 2, 4]]).max() < 0.2
+    others = Ask(knobs=GENRE, on=frozenset({3}))
+    assert not Steering(TUNEFUL, others).part_bias(History(), 0)[[0, 2]].any(), "the rate of the drums is not known"
+
+
+def test_drums_lean_on_the_bar_before_where_the_genre_is_measured():
+    bias = Steering(TUNEFUL, Ask(knobs=GENRE)).drum_bias(164)
+    assert bias.argmax() == 164
+    assert np.count_nonzero(bias) == 1
+    assert not Steering(TUNEFUL, Ask(knobs=GENRE)).drum_bias(codec.NO_NOTE).any()
+    assert not Steering(MANIFEST, Ask(knobs=GENRE)).drum_bias(164).any()
+
+
+def test_the_melody_of_a_measured_genre_is_cooler():
+    assert [Steering(TUNEFUL, Ask(knobs=GENRE)).cooling(part) for part in (0, 1)] == [MELODY_COOLING, 1.0]
+    assert Steering(MANIFEST, Ask(knobs=GENRE)).cooling(0) == 1.0
 
 
 def test_a_key_that_was_heard_is_leaned_towards_as_far_as_chromatic_lets_it():

@@ -10,7 +10,7 @@ import pytest
 from instrument.models.manifest import Traits
 from instrument.music.notes import Part, tidy
 from training.data.notes.shards import PieceInfo, Shards
-from training.data.notes.traits import off_beats, swing_of, tempos, traits, velocities
+from training.data.notes.traits import melodic_intervals, off_beats, rates, swing_of, tempos, traits, velocities
 from training.data.notes.writing import ShardWriter
 
 
@@ -91,6 +91,33 @@ def test_velocities_are_of_pieces_with_dynamics():
     assert velocities([one, other, other])["melody"][0] == np.mean(soft)
 
 
+def test_intervals_are_of_the_highest_notes_of_the_melody():
+    up, third = eighths(12), eighths(12)
+    third[:, 2] = 60 + 4 * (np.arange(len(third)) % 2)
+    below = up.copy()
+    below[:, 2] -= 30
+    together = tidy(np.concatenate([up, below]))
+    assert melodic_intervals([up] * 4) is None
+    one = melodic_intervals([up] * 5)
+    assert one == melodic_intervals([together] * 5)
+    assert one == pytest.approx((0.506, 0.44, 0, 0.05, 0), abs=0.01)  # each pitch twice, then up by 1 or down by 7
+    assert melodic_intervals([third] * 5) == (0, 0, 1, 0, 0)
+
+
+def test_rates_are_of_the_genre_then_of_its_realised_pieces_then_of_all(tmp_path: Path):
+    writer = ShardWriter(tmp_path)
+    for _ in range(5):
+        writer.add(facts(), eighths(12))
+        writer.add(facts(realised=True), eighths(12, part=Part.BASS)[::2])
+        writer.add(facts(genre="rock"), eighths(12, part=Part.DRUMS)[::4])
+    for _ in range(4):
+        writer.add(facts(genre="rock"), eighths(12, part=Part.CHORDS))
+    writer.finish(writer.pieces, "")
+    shards = Shards.open(tmp_path)
+    found = rates(shards, "jazz", shards.pieces)
+    assert found == pytest.approx({"melody": 2, "bass": 1, "drums": 0.5}, rel=0.1)
+
+
 def test_traits_of_a_genre_have_them_all(tmp_path: Path):
     writer = ShardWriter(tmp_path)
     dynamics = tuple(range(60, 76))
@@ -106,4 +133,6 @@ def test_traits_of_a_genre_have_them_all(tmp_path: Path):
     assert found.tempo == (101.1, 127.5, 150.0)
     assert found.swing == pytest.approx(0.667, abs=0.01)
     assert found.velocity == {"drums": (67.5, 4.6)}
+    assert found.rates == pytest.approx({"melody": 2.03, "bass": 2.03}, abs=0.03)
+    assert sum(found.intervals) == pytest.approx(1, abs=0.01)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Traits) == found

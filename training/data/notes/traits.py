@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.models.manifest import Traits
+from instrument.models.manifest import PartName, Traits
 from instrument.models.notes.conditions import WINDOW, pitch_class_histograms
 from instrument.models.notes.key_sense import IN_KEY, MIN_ENTROPY, entropy, in_key_ratio
+from instrument.models.notes.steering import INTERVAL_CLASSES, interval_class
 from instrument.music.notes import Part
 from instrument.music.reading import NOTATED_VELOCITIES
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT
@@ -64,6 +66,8 @@ def traits(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> Traits:
         tempos(real),
         swing_of([(info, np.asarray(shards.notes(info))) for info in heard_too if info.metres]),
         velocities(np.asarray(shards.notes(info)) for info in heard_too),
+        melodic_intervals(np.asarray(shards.notes(info)) for info in own),
+        rates(shards, genre, pieces),
     )
 
 
@@ -122,6 +126,44 @@ def velocities(pieces: Iterable[NDArray[np.int32]]) -> dict[str, tuple[float, fl
                 found.setdefault(part.name.lower(), []).append((float(own.mean()), float(own.std())))
     middles = {part: np.median(values, 0).round(1).tolist() for part, values in found.items()}
     return {part: (mean, spread) for part, (mean, spread) in middles.items()} or None
+
+
+def melodic_intervals(pieces: Iterable[NDArray[np.int32]]) -> tuple[float, ...] | None:
+    """How often the melody moves by each class of intervals (`Traits.intervals`): the mean over the pieces (n, 6) with
+    enough of it. None of fewer than five."""
+    found = []
+    for notes in pieces:
+        own = notes[notes[:, 5] == Part.MELODY]
+        top = np.flatnonzero(np.diff(own[:, 0], append=-1))  # the last note of an onset is its highest
+        sizes = np.abs(np.diff(own[top, 2]))
+        if len(sizes) >= FEWEST_NOTES:
+            found.append(np.bincount(interval_class(sizes), minlength=len(INTERVAL_CLASSES) + 1) / len(sizes))
+    return tuple(np.mean(found, 0).round(3).tolist()) if len(found) >= FEWEST_PIECES else None
+
+
+def rates(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> dict[PartName, float] | None:
+    """Notes a beat of each part, in pieces with bars that have enough of it: the median over those of the genre; where
+    there are fewer than five, over its realised ones, then over all genres."""
+    metered = [p for p in pieces if p.metres and not p.drums_only]
+    sets = (
+        _some([p for p in metered if p.genre == genre and not p.realised]),
+        _some([p for p in metered if p.genre == genre and p.realised]),
+        _some([p for p in metered if not p.realised]),
+    )
+    found: dict[PartName, float] = {}
+    for part in Part:
+        for chosen in sets:
+            shares = [rate for p in chosen if (rate := _rate(np.asarray(shards.notes(p)), part))]
+            if len(shares) >= FEWEST_PIECES:
+                found[cast(PartName, part.name.lower())] = round(float(np.median(shares)), 2)
+                break
+    return found or None
+
+
+def _rate(notes: NDArray[np.int32], part: Part) -> float:
+    own = notes[notes[:, 5] == part]
+    beats = (notes[-1, 0] - notes[0, 0]) / TICKS_PER_BEAT
+    return len(own) / beats if len(own) >= FEWEST_NOTES and beats else 0.0
 
 
 def _some(pieces: list[PieceInfo]) -> list[PieceInfo]:

@@ -77,8 +77,8 @@ def groove_row(genre: str, part: int, pitch: int) -> Row:
     return found
 
 
-def genre_values(genre: str) -> dict[str, float]:
-    """Values of the instrument's knobs that a patch leaves to its genre. Without a genre notes are left as played."""
+def expression_values(genre: str) -> dict[str, float]:
+    """Tempo, swing, feel and dynamics of a genre. Without a genre notes are left as played."""
     groove = groove_of(genre)
     feel, dynamics = (FEEL, DYNAMICS) if genre in _table() and genre != NONE else (0.0, 0.0)
     return {"tempo": groove.tempo, "swing": groove.swing, "feel": feel, "dynamics": dynamics}

@@ -1,0 +1,55 @@
+"""What a genre makes of the instrument's knobs that a patch leaves to it: tempo, expression, parts and plan."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import msgspec
+
+from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.expression.grooves import expression_values
+from instrument.engine.performance.harmony.plan_in_force import FREE, SOURCES
+from instrument.engine.performance.knobs import AUTO, ON
+from instrument.errors import HocketError
+from instrument.models.manifest import PartName
+from instrument.music.notes import Part
+from instrument.paths import assets_dir
+
+TABLE = Path("bands.toml")  # in assets/
+
+
+class GenreBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """plan: value of the knob of this name; parts: those that must play."""
+
+    plan: str
+    parts: tuple[PartName, ...]
+
+
+def read_bands(path: Path) -> dict[str, GenreBand]:
+    """Genre -> band, from a table such as assets/bands.toml. HocketError if it cannot be read."""
+    try:
+        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, GenreBand])
+    except OSError as error:
+        raise HocketError(f"cannot read the bands {path} ({error.strerror}): install Hocket again") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HocketError(f"{path} is no table of bands: {error}") from error
+    for genre, band in table.items():
+        if band.plan not in SOURCES:
+            raise HocketError(
+                f"{path}: the plan {band.plan!r} of {genre} is unknown; choose one of {', '.join(SOURCES)}"
+            )
+    return table
+
+
+@functools.cache
+def _bands() -> dict[str, GenreBand]:
+    return read_bands(assets_dir() / TABLE)
+
+
+def genre_values(genre: str) -> dict[str, Value]:
+    """Values of the instrument's knobs that a patch leaves to its genre. Without a genre notes are left as played, and
+    nothing leads."""
+    band = _bands().get(genre, GenreBand(FREE, ()))
+    parts = {name: ON if name in band.parts else AUTO for name in (part.name.lower() for part in Part)}
+    return {**expression_values(genre), "plan": band.plan, **parts}
