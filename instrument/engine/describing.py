@@ -9,7 +9,7 @@ from contextlib import suppress
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
 from instrument.engine.performance.arrangement import GENRE
-from instrument.engine.performance.genres import genre_values
+from instrument.engine.performance.expression.genres import genre_values
 from instrument.engine.performance.knobs import INSTRUMENT, OF_THE_ROOM
 from instrument.engine.performance.patches import Patch, list_patches, load_patch
 from instrument.engine.state_view import Snapshot, StateView, drained

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from instrument.engine.ipc.messages import Anchor, Value
 from instrument.engine.performance.acts.waiting import Waiting
-from instrument.engine.performance.genres import genre_values
+from instrument.engine.performance.expression.genres import genre_values
 from instrument.engine.performance.knobs import INSTRUMENT, SEEDS, KnobTable, knob_name, split_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.patches import Patch

@@ -16,7 +16,7 @@ from instrument.engine.performance.acts.led_band import LedBand
 from instrument.engine.performance.acts.remaking import Remaking
 from instrument.engine.performance.acts.waiting import EARLY, Change, place
 from instrument.engine.performance.arrangement import GENRE, SENDING
-from instrument.engine.performance.genres import genre_values
+from instrument.engine.performance.expression.genres import genre_values
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes, LiveNote

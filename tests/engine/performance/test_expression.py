@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from instrument.engine.offline.render import differences, play_again
 from instrument.engine.performance.expression.expression import Expression
+from instrument.engine.performance.expression.genres import genre_values, read_bands
 from instrument.engine.performance.expression.grooves import groove_of, groove_row, read_grooves
-from instrument.engine.performance.genres import genre_values, read_bands
 from instrument.engine.performance.patches import FORMAT, Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.errors import HocketError
