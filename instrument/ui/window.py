@@ -124,10 +124,10 @@ class Window(QMainWindow):
         self.banner.offered.connect(self.link.retry)
         self.roll, self.level = PianoRoll(self._score), LevelMeter()
         self.footer, self.add_sound, self.spectrogram = Footer(), AddSound(), Spectrogram()
-        self.footer.changed.connect(self.link.send)
         self.footer.opened.connect(lambda: self.link.send(Describe()))
         self.studio = StudioPanel(self.board, self)
-        self.studio.asked.connect(self.link.send)
+        for asked in (self.footer.changed, self.studio.asked, self.roll.asked):
+            asked.connect(self.link.send)
         self.studio.addActions([action for action in self._actions if not action.isSeparator()])
         self.footer.studio_pressed.connect(self.studio.show)
         self.players = Players(self.board)

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 
 import pyqtgraph as pg
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
-from instrument.engine.ipc.messages import Telemetry, Value
+from instrument.engine.ipc.messages import NoteReport, Remake, Telemetry, Value
+from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT
 from instrument.ui import theme
 from instrument.ui.roll.keys import Keys, Ruler
 from instrument.ui.roll.lane import Lane, LaneItem
-from instrument.ui.roll.notes import DRUM_LANES
+from instrument.ui.roll.notes import DRUM_LANES, drum_lane
 from instrument.ui.roll.score import Score
 
 PLAYHEAD_AT = 0.6  # share of the width; the playhead moves up to here, then the notes scroll
@@ -25,14 +26,20 @@ _ACROSS = (2 * _BAR, 16 * _BAR)  # least and most ticks from edge to edge
 _ROW_PX = (3, 15)  # least and largest height of a row
 _FEWEST_ROWS = 30
 _LANE_PX = ((300, 13), (170, 11), (0, 9))  # (least height of the roll, height of a drum lane)
+_LEAST_TICKS = 6  # to hit a note with the mouse
 _EASE = 0.15  # share of the way to the middle of the pitches in use, every frame
 
 
 class PianoRoll(QWidget):
     """The roll with its keyboard and bar numbers.
 
-    It needs telemetry and values, and a call of `advance` once a frame. The wheel and the keys + and - zoom in time.
+    It needs telemetry and values, and a call of `advance` once a frame. The wheel and the keys + and - zoom in time. A
+    double click on a note asks for its bar to be made anew.
+
+    asked: a command for the engine.
     """
+
+    asked = Signal(object)
 
     def __init__(self, score: Score | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
         """score: the notes to show, if they outlive this widget."""
@@ -44,7 +51,10 @@ class PianoRoll(QWidget):
         self._centre = 60.0
         self._shown: tuple[object, ...] = ()
         self.setAccessibleName("Piano roll")
-        self.setAccessibleDescription("Notes played, and planned notes drawn faintly. Plus and minus zoom in time.")
+        self.setAccessibleDescription(
+            "Notes played, and planned notes drawn faintly. Plus and minus zoom in time. "
+            "Double-click a note to make its bar anew."
+        )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -138,7 +148,25 @@ class PianoRoll(QWidget):
         _, (bottom, top) = lane.viewRange()
         return float(lane.y() + (top - row) / (top - bottom) * lane.height())
 
+    def note_at(self, place: QPointF) -> NoteReport | None:
+        """The note at a place of this widget, planned ones first."""
+        x, y = place.x() - self._view.x(), place.y() - self._view.y()
+        for lane, drums in ((self.lane, False), (self.drum_lane, True)):
+            (left, right), (bottom, top) = lane.viewRange()
+            tick = left + x / max(1, self._view.width()) * (right - left)
+            row = top - (y - lane.y()) / max(1.0, lane.height()) * (top - bottom)
+            for note in (*self.score.notes.planned, *self.score.notes.committed) if bottom <= row < top else ():
+                at = drum_lane(note.pitch) if drums else note.pitch
+                length = max(note.duration, _LEAST_TICKS)
+                if (note.part == Part.DRUMS) == drums and at == int(row) and note.tick <= tick < note.tick + length:
+                    return note
+        return None
+
     # -- Qt
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if note := self.note_at(event.position()):
+            self.asked.emit(Remake(self.score.bars.map.locate(note.tick).bar + 1, note.player))
 
     def sizeHint(self) -> QSize:
         return QSize(theme.px(900), theme.px(380))

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.ipc.messages import NoteReport, Telemetry
+from instrument.engine.ipc.messages import NoteReport, Remake, Telemetry
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.roll.notes import KEPT_TICKS, Bars, Playhead, RollNotes, drum_lane
@@ -275,6 +275,19 @@ def test_it_zooms_in_time_by_wheel_and_keys(qtbot: QtBot, roll: PianoRoll) -> No
     assert roll.ticks_across == 16 * 96
     QTest.wheelEvent(roll.window().windowHandle(), QPoint(300, 200), QPoint(0, 120))
     assert roll.ticks_across < 16 * 96
+
+
+def test_a_double_click_on_a_note_asks_for_its_bar_anew(qtbot: QtBot, roll: PianoRoll) -> None:
+    drum = NoteReport(3, 120, 0, 36, 12, 90, Part.DRUMS)
+    roll.show_telemetry(report(0, (note(0),), (NoteReport(2, 200, 0, 64, 24, 90, Part.MELODY), drum)))
+    paint(roll)
+    asked: list[Remake] = []
+    roll.asked.connect(asked.append)
+    view = roll._view
+    for tick, row, lane in ((210, 64.5, roll.lane), (124, 0.5, roll.drum_lane), (300, 64.5, roll.lane)):
+        at = QPoint(round(roll.x_of(tick)), view.y() + round(roll.y_of(row, lane)))
+        QTest.mouseDClick(roll, Qt.MouseButton.LeftButton, pos=at)
+    assert asked == [Remake(3, 2), Remake(2, 3)], "beside a note nothing happens"
 
 
 def test_a_hint_stands_where_there_are_no_notes(roll: PianoRoll) -> None:
