@@ -53,10 +53,11 @@ class JackServer:
     not that of a busy machine.
     """
 
-    def __init__(self, period: int = 256, rate: int = 48_000) -> None:
+    def __init__(self, period: int = 256, rate: int = 48_000, patience_ms: int = 500) -> None:
         self.name = f"hocket{uuid.uuid4().hex[:8]}"
         self.period = period
         self.rate = rate
+        self.patience_ms = patience_ms  # after which it puts a client out
         self.realtime = _realtime_allowed()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -73,9 +74,10 @@ class JackServer:
     def start(self) -> None:
         """Start it and wait until clients can come."""
         assert not self.running
+        mode = "--realtime" if self.realtime else "--no-realtime"
         driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(self.period)]
         self._process = subprocess.Popen(
-            ["jackd", "--realtime" if self.realtime else "--no-realtime", "-n", self.name, *driver],
+            ["jackd", mode, "-n", self.name, f"-t{self.patience_ms}", *driver],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -21,6 +21,13 @@ Starved blocks are those that the audio device needed and did not get. The contr
 to a device of the same server at the same time: what it misses, the machine took.
 """
 SECTIONS = {
+    "daw": (
+        "With a DAW",
+        "Ardour, without its window, gives the tempo and records Hocket's notes and sound over JACK (dummy driver,"
+        " periods of 512 samples, 10.7 ms). The tempo changes from 120 to 96 beats a minute after 24 beats. *Median*:"
+        " how much later a note lies in Ardour than in Hocket's score; Ardour puts what it records a period earlier,"
+        " for the latency of the sound card. *After the change of tempo*: how much the median differs from then on.",
+    ),
     "faults": (
         "Faults",
         "While a patch plays on a JACK server with the dummy driver, the named thing happens once. *Well again*: from"

@@ -1,0 +1,130 @@
+"""A DAW records Hocket's notes and sound over JACK, while it leads and while it follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from instrument.engine.ipc.messages import SetKnob
+from tests.support.engine import StartEngine, Watcher, start_engine
+from tests.support.jack import JackProbe, JackServer, serving, wait_for
+from tests.trials.conftest import Keep
+from tests.trials.daw import Ardour
+
+__all__ = ["start_engine"]
+
+pytestmark = [pytest.mark.trial, pytest.mark.timeout(300)]
+
+PATCH = {"players": "", "patch": "Back room", "audio": "", "midi": "virtual", "midi-in": "virtual"}
+BPM = 120.0
+LATER = (24.0, 96.0)  # from this beat on, another tempo
+BEATS = 40.0
+NEAR = 0.2  # beats: a note of the same pitch that is further away is another
+END = 2.0  # beats before the stop, in which notes may be cut off
+LOUD = 0.01
+PERIOD = 512
+PERIOD_MS = 1000 * PERIOD / 48_000
+
+StartArdour = Callable[[], Ardour]
+
+
+@pytest.fixture
+def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A server that bears with a client which others keep from the processors for seconds."""
+    server = JackServer(period=PERIOD, patience_ms=5000)
+    with serving(server, monkeypatch):
+        yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_ardour(jack: JackServer, tmp_path: Path) -> Iterator[StartArdour]:
+    started: list[Ardour] = []
+
+    def start() -> Ardour:
+        started.append(Ardour(tmp_path, BPM, LATER))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.fixture
+def probe(jack: JackServer) -> Iterator[JackProbe]:
+    with JackProbe() as probe:
+        yield probe
+
+
+def joined(ardour: Ardour, start_engine: StartEngine, probe: JackProbe) -> Watcher:
+    """An engine whose notes and sound go to the tracks of Ardour, which are armed."""
+    engine = start_engine(**PATCH)
+    wait_for(lambda: {"Hocket:out", "Hocket audio:out_1", "Hocket in:in"} <= set(probe.ports()), 60, "Hocket's ports")
+    assert ardour.joined(), "JACK has put Ardour out, as it did not answer in time on this machine"
+    ardour.ask("connect", "notes", "Hocket:out")
+    ardour.ask("connect", "sound", "Hocket audio:out_0", "Hocket audio:out_1")
+    ardour.ask("arm")
+    return engine
+
+
+def until_beat(engine: Watcher, beat: float) -> None:
+    engine.until(lambda: engine.telemetry.playing and engine.telemetry.tick / 24 > beat, 90, f"beat {beat:g}")
+
+
+def halted(ardour: Ardour) -> None:
+    """Wait until Ardour stands, and what it recorded is there."""
+    wait_for(lambda: not ardour.where()[1] and ardour.sounds() and ardour.notes(), 20, "what Ardour recorded")
+
+
+def lateness(engine: Watcher, ardour: Ardour) -> tuple[float, NDArray[np.float64]]:
+    """The share of Hocket's notes that Ardour recorded, and (n, 2): the beat of each, and how much later it lies in
+    Ardour, in beats."""
+    recorded = ardour.notes()
+    until = max(note.begins for note in recorded) - END
+    notes = sorted({(note.tick / 24 + note.micro / 192, note.pitch) for note in engine.committed})
+    notes = [note for note in notes if note[0] < until]
+    found = []
+    for beat, pitch in notes:
+        there = [each.begins - beat for each in recorded if each.pitch == pitch and abs(each.begins - beat) < NEAR]
+        found += [(beat, min(there, key=abs))] if there else []
+    return len(found) / len(notes), np.array(found)
+
+
+def tempo(beat: float) -> float:
+    """That of the session, in beats a minute."""
+    return LATER[1] if beat >= LATER[0] else BPM
+
+
+def test_a_daw_gives_the_tempo_and_records(
+    start_ardour: StartArdour, start_engine: StartEngine, probe: JackProbe, page: Keep
+) -> None:
+    ardour = start_ardour()
+    engine = joined(ardour, start_engine, probe)
+    engine.client.ask(SetKnob("band/follow", "jack"), 60)
+    engine.until(lambda: engine.telemetry.time.startswith("jack: stopped"), 20, "the transport")
+    ardour.ask("roll")
+    until_beat(engine, BEATS)
+    ardour.ask("stop")
+    engine.until(lambda: not engine.telemetry.playing, 20, "the stop")
+    halted(ardour)
+    share, late = lateness(engine, ardour)
+    ms = np.array([each * 60_000 / tempo(beat) for beat, each in late])
+    around = np.percentile(abs(ms - np.median(ms)), [90, 99])
+    first, last = (np.median(ms[part]) for part in (late[:, 0] < LATER[0], late[:, 0] > LATER[0] + 4))
+    page("daw", "Ardour starts", {
+        "notes recorded": f"{len(late)} ({share:.1%})", "median, ms": f"{np.median(ms):+.1f}",
+        "p99 from the median, ms": f"{around[1]:.1f}", "after the change of tempo, ms": f"{last - first:+.2f}",
+        "sound, s": f"{sum(length for _, length in ardour.sounds()) / 48_000:.1f}",
+    })  # fmt: skip
+    assert share > 0.97
+    assert abs(np.median(ms)) < PERIOD_MS + 1
+    assert around[0] < 3
+    assert abs(last - first) < 3
+    loud = [float(np.abs(soundfile.read(file)[0]).max()) for file in ardour.files()]
+    assert len(loud) == 2
+    assert min(loud) > LOUD
