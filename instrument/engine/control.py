@@ -28,6 +28,7 @@ from instrument.engine.ipc.messages import (
     Envelope,
     FindOffset,
     Hello,
+    ImportModel,
     Lead,
     Learn,
     LoadMidiMap,
@@ -141,6 +142,7 @@ class Control:
             Learn: lambda _, learn: notes.call(
                 lambda: notes.midi_learn.learn(learn.knob, learn.player, learn.on, learn.mode)
             ),
+            ImportModel: lambda _, wanted: self._worker.submit(self._describer.import_model, wanted.file),
             LoadMidiMap: lambda _, wanted: self._worker.submit(self._patches.use_map, wanted.name),
             SaveMidiMap: lambda _, wanted: self._worker.submit(
                 save_map, wanted.name, notes.view.snapshot.patch.routing.bindings, wanted.device

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from instrument.engine.devices import AUDIO, MIDI, MIDI_IN, Devices
 from instrument.engine.ipc.messages import Description, KnobInfo, ModelInfo, Values
@@ -17,6 +18,7 @@ from instrument.engine.surface.midi_maps import list_maps
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError
 from instrument.models.catalog import Entry, list_models
+from instrument.models.sharing import import_model
 
 
 class Describer:
@@ -38,6 +40,11 @@ class Describer:
     def look_at_models(self) -> None:
         """Read the list of installed models again."""
         self._models = tuple(map(model_info, list_models()))
+
+    def import_model(self, file: str) -> None:
+        """Install the bundle in a file and list it. HocketError if it is refused."""
+        import_model(Path(file))
+        self.look_at_models()
 
     def turned(self, name: str) -> None:
         """A client has turned this knob. Its value is sent even if it is the same as before, as the client may have

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from instrument.engine.ipc.client import EngineClient
 from instrument.errors import HocketError
+from instrument.models.sharing import export_model
 from instrument.ui import theme
 from instrument.ui.app import run_window
 from instrument.ui.knobs.knob import KnobDial
@@ -142,6 +145,37 @@ def test_a_sound_is_added_turned_seen_and_removed() -> None:
         assert window.transport.playing
 
     tell(story, players="tests.support.sound.players:open_any")
+
+
+def drag(window: Window, kind: type[QDropEvent], file: Path) -> bool:
+    """Whether a drag of that file over the middle of the window, or its drop, was taken."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file))])
+    place = QPoint(window.width() // 2, window.height() // 2)
+    at = QPointF(place) if kind is QDropEvent else place
+    event = kind(at, Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    event.ignore()
+    QApplication.sendEvent(window, event)
+    return event.isAccepted()
+
+
+def test_a_bundle_dropped_on_the_window_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "home"))
+    whole = export_model("musicvae-melody2", tmp_path / "whole.hocket")
+    broken, other = tmp_path / "broken.hocket", tmp_path / "song.mid"
+    broken.write_bytes(whole.read_bytes()[:1000])
+
+    def story(window: Window) -> Iterator[Callable[[], object]]:
+        yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
+        assert not drag(window, QDragEnterEvent, other)
+        assert drag(window, QDragEnterEvent, whole)
+        assert drag(window, QDropEvent, whole)
+        yield lambda: "Installed: whole.hocket" in window.banner.text
+        assert drag(window, QDragEnterEvent, broken)
+        assert drag(window, QDropEvent, broken)
+        yield lambda: "broken.hocket" in window.banner.text
+
+    tell(story)
 
 
 def test_an_engine_that_cannot_start_is_an_error_of_one_line() -> None:

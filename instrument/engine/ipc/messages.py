@@ -130,6 +130,12 @@ class SetDevice(Command, frozen=True):
     midi_in: str | None = None
 
 
+class ImportModel(Command, frozen=True):
+    """Install the bundle in a .hocket file."""
+
+    file: str
+
+
 class FindOffset(Command, frozen=True):
     """Set the offset by how late notes arrive over a loop from MIDI output to input. Refused while the music plays."""
 
@@ -211,6 +217,7 @@ AnyCommand = (
     | SavePatch
     | Record
     | SetDevice
+    | ImportModel
     | FindOffset
     | Learn
     | LoadMidiMap

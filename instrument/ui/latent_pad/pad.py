@@ -30,6 +30,7 @@ from instrument.ui.knobs.controls import pretty
 from instrument.ui.knobs.knob import MenuExtension
 from instrument.ui.knobs.values import FINE
 from instrument.ui.latent_pad.face import AnchorMark, draw_anchors, draw_puck, draw_square
+from instrument.ui.link import bundle_files
 
 HELP = (
     "Drag the puck between anchors. On an anchor the player plays that phrase, between anchors a blend of them. "
@@ -260,7 +261,7 @@ class LatentPad(QWidget):
         dialog.open()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        if any(url.isLocalFile() for url in event.mimeData().urls()) and not bundle_files(event):
             self._lit = True
             event.acceptProposedAction()
             self.update()

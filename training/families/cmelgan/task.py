@@ -313,10 +313,10 @@ def learnt(corpus: Corpus, recipe: Recipe) -> list[Clip]:
 
 
 def held_out(corpus: Corpus, recipe: Recipe, genres: tuple[str, ...]) -> list[Clip]:
-    """Validation clips of these genres, spread over them. HocketError if there are none."""
+    """Validation clips of these genres, spread over them. HocketError if none has two, which are compared."""
     clips = long_enough(corpus.select("valid", genres=genres), recipe)
-    if not clips:
-        raise HocketError(f"{corpus.folder} has no clips to validate on: prepare more")
+    if max(Counter(clip.genre for clip in clips).values(), default=0) < 2:
+        raise HocketError(f"{corpus.folder} has no genre with two clips to validate on: prepare more")
     each = max(1, recipe.train.valid_clips // len(genres))
     chosen: list[Clip] = []
     for genre in genres:

@@ -112,10 +112,12 @@ class PhraseBundling:
         centred = z - z.mean(0)
         _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
         found = phrases.attributes(chosen.tokens, self.shape)
+        axes = np.zeros((2, z.shape[1]))  # one is nothing where all phrases are the same
+        axes[: len(sizes[:2])] = directions[:2] * sizes[:2, None] / np.sqrt(len(z))
         arrays = {
             "genre_mean": np.stack([s.mean(0) for s in sets]),
             "genre_spread": np.stack([np.maximum(s.std(0), 1e-3) for s in sets]),
-            "components": directions[:2] * sizes[:2, None] / np.sqrt(len(z)),
+            "components": axes,
             "directions": np.stack([_direction(z, values) for values in found.values()]),
             "touch": self._touch(),
         }
