@@ -6,11 +6,15 @@ A left hand of 64 changes leads chords and bass. In a conversation of two minute
 from __future__ import annotations
 
 import random
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 
+from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
+from instrument.engine.voices.programs import NONE
 from instrument.models.catalog import list_models, open_player
 from instrument.music.chords.names import parse_chord
 from instrument.music.notes import Part
@@ -57,12 +61,13 @@ def obedience(genre: str) -> float:
     return float(np.mean(inside))
 
 
-def main() -> None:
-    """Print the page."""
+def main(genres: Sequence[str]) -> None:
+    """Print the page, for these genres; for all if there are none."""
     manifest = next(entry.manifest for entry in list_models() if entry.path.name == MODEL)
     assert manifest
+    known = next(knob.choices for knob in manifest.knobs if knob.id == GENRE)
     print(HEADER.format(model=MODEL, changes=CHANGES, tempo=TEMPO))
-    for genre in manifest.condition_genres:
+    for genre in genres or [genre for genre in known if genre != NONE]:
         pairs = conversation(genre, BARS, verify=False)
         late = np.percentile([ticks for _, _, ticks in pairs], 95) * MINUTE / TEMPO / BEAT
         found = [f"{share:.2f}" for alike in (rhythm_likeness, contour_likeness) for share in likeness(pairs, alike)]
@@ -71,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

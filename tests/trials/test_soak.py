@@ -123,7 +123,8 @@ def test_random_commands_end_nothing(
                 replies = [r for r in engine.reports if isinstance(r, Reply)]
                 refused += sum(bool(r.error) for r in replies)
                 odd += [r.error for r in replies if "\n" in r.error or "internal" in r.error or "not answer" in r.error]
-                engine.reports = [r for r in engine.reports if not isinstance(r, Reply)][-200:]
+                told = [r for r in engine.reports if not isinstance(r, Reply)]
+                engine.reports = [engine.description, *told[-200:]]
                 time.sleep(PAUSE_S)
                 if not warm[0] and time.monotonic() > ends - soak_s * (1 - WARM):
                     warm = memory(engine), descriptors(engine)
