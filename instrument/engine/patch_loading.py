@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,6 +44,7 @@ class PatchLoader:
         here = replace(patch, knobs=patch.knobs | room, routing=routing)
         self._notes.call(lambda: self._notes.use_in_time(here)).result(CALL_TIMEOUT_S)
         self._describer.saved_patch = patch
+        gc.collect()  # players of patches before, which the notes process releases once nobody has them
 
     def use_map(self, name: str) -> None:
         """Use the bindings of a MIDI map; of none, if the name is empty. HocketError if there is no such map."""

@@ -145,10 +145,17 @@ class Worker:
 
     def propose(self, player: int, orders: Sequence[AnyOrder], ask: Ask | None, floor: int, latest: int | None) -> Note:
         """Carry out a player's orders and return its next note. ask: None if only its ticks have changed."""
-        unused = tuple(self.unused.popleft() for _ in range(len(self.unused)))
-        reply = self.quick.ask(Propose(player, tuple(orders), ask, floor, latest, unused))
+        reply = self.quick.ask(Propose(player, tuple(orders), ask, floor, latest, self.take_unused()))
         assert isinstance(reply, Proposed)
         return reply.note
+
+    def take_unused(self) -> tuple[int, ...]:
+        """The players that can be released, each once, whichever thread asks."""
+        taken = []
+        with suppress(IndexError):
+            while True:
+                taken.append(self.unused.popleft())
+        return tuple(taken)
 
     @property
     def quick(self) -> Channel:
@@ -221,7 +228,7 @@ class NotesProcess:
             self._opening(slug)
             return self._open_here(slug)
         worker = self.worker()
-        reply = worker.slow.ask(messages.Open(slug))
+        reply = worker.slow.ask(messages.Open(slug, worker.take_unused()))
         if not isinstance(reply, messages.Opened):
             self._opening(slug)
             return self._open_here(slug)

@@ -90,9 +90,10 @@ class Request(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Open(Request, frozen=True):
-    """Open the model of that slug."""
+    """Open the model of that slug. unused: players that can be released."""
 
     slug: str
+    unused: tuple[int, ...] = ()
 
 
 class Propose(Request, frozen=True):

@@ -140,8 +140,7 @@ class Models:
             gc.collect()
             gc.freeze()
             priority.set_realtime_priority_of_process(priority.COMPUTE_PRIORITY)
-        for number in request.unused:
-            self._loaded.pop(number, None)
+        self._release(request.unused)
         loaded = self._loaded[request.player]
         loaded.ask = replace(request.ask or loaded.ask, floor=request.floor, latest=request.latest)
         loaded.carry_out(request.orders)
@@ -161,6 +160,9 @@ class Models:
         return Scored(loaded.scoring().log_likelihood(request.note, loaded.ask))
 
     def _opened(self, request: Open) -> Opened | NoNotes:
+        if request.unused:
+            self._release(request.unused)
+            gc.collect()  # its sessions have much memory of which the collector knows nothing
         began = time.monotonic()
         with priority.normal_priority():
             bundle, model = self._open(request.slug)
@@ -174,6 +176,11 @@ class Models:
         )
         latent = Latent(model.space, model.shape, model.part) if isinstance(model, LatentPlayer) else None
         return Opened(number, info, latent)
+
+    def _release(self, players: Iterable[int]) -> None:
+        """Forget players that nobody has any more."""
+        for number in players:
+            self._loaded.pop(number, None)
 
     def _latent(self, number: int) -> LatentPlayer:
         player = self._loaded[number].player

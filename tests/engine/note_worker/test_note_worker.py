@@ -121,6 +121,16 @@ def test_players_that_nobody_has_any_more_are_let_go(process):
     assert kept.propose(Ask()).duration > 0, "a failure there is told, and ends nothing"
 
 
+def test_they_are_let_go_as_well_when_another_is_opened_and_nothing_plays(process):
+    gone = process.open("scale")[1]
+    number = gone._number
+    del gone
+    gc.collect()
+    process.open("scale")
+    with pytest.raises(HocketError, match="KeyError"):
+        process.worker().propose(number, (), Ask(), 0, None)
+
+
 def test_when_it_has_ended_its_players_say_so_and_the_next_model_starts_another():
     process = NotesProcess("tests.support.players:open_scale")
     try:
