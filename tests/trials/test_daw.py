@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from instrument.engine.ipc.messages import SetKnob
+from instrument.engine.ipc.messages import Play, SetKnob, Stop
 from tests.support.engine import StartEngine, Watcher, start_engine
 from tests.support.jack import JackProbe, JackServer, serving, wait_for
 from tests.trials.conftest import Keep
@@ -100,23 +100,30 @@ def tempo(beat: float) -> float:
     return LATER[1] if beat >= LATER[0] else BPM
 
 
+@pytest.mark.parametrize("starts", ["Ardour", "Hocket"])
 def test_a_daw_gives_the_tempo_and_records(
-    start_ardour: StartArdour, start_engine: StartEngine, probe: JackProbe, page: Keep
+    starts: str, start_ardour: StartArdour, start_engine: StartEngine, probe: JackProbe, page: Keep
 ) -> None:
     ardour = start_ardour()
     engine = joined(ardour, start_engine, probe)
     engine.client.ask(SetKnob("band/follow", "jack"), 60)
     engine.until(lambda: engine.telemetry.time.startswith("jack: stopped"), 20, "the transport")
-    ardour.ask("roll")
+    if starts == "Ardour":
+        ardour.ask("roll")
+    else:
+        engine.client.ask(Play(), 20)
     until_beat(engine, BEATS)
-    ardour.ask("stop")
+    if starts == "Ardour":
+        ardour.ask("stop")
+    else:
+        engine.client.ask(Stop(), 20)
     engine.until(lambda: not engine.telemetry.playing, 20, "the stop")
     halted(ardour)
     share, late = lateness(engine, ardour)
     ms = np.array([each * 60_000 / tempo(beat) for beat, each in late])
     around = np.percentile(abs(ms - np.median(ms)), [90, 99])
     first, last = (np.median(ms[part]) for part in (late[:, 0] < LATER[0], late[:, 0] > LATER[0] + 4))
-    page("daw", "Ardour starts", {
+    page("daw", f"{starts} starts", {
         "notes recorded": f"{len(late)} ({share:.1%})", "median, ms": f"{np.median(ms):+.1f}",
         "p99 from the median, ms": f"{around[1]:.1f}", "after the change of tempo, ms": f"{last - first:+.2f}",
         "sound, s": f"{sum(length for _, length in ardour.sounds()) / 48_000:.1f}",
