@@ -57,13 +57,14 @@ class Clips:
         count = ends - begins
         stamp = f"{datetime.now():%Y-%m-%d %H.%M.%S}"
         path = clips_dir() / f"{stamp} {count} {'bar' if count == 1 else 'bars'}.mid"
-        write_notes(performance.take.sounded(), performance.take, performance.metres, end, path, start)
+        take, plan = performance.take, performance.written_plan
+        write_notes(take.sounded(), take, performance.metres, end, path, start, plan)
         sound = WavFile(path.with_suffix(".wav"), self._sound.memory.rate)
         try:
             sound.write(self._sound.memory.cut(tempo.ns(start), tempo.ns(end)))
         finally:
             sound.close()
-        TakeRecorder(path.with_suffix(SUFFIX), performance.take).close()
+        TakeRecorder(path.with_suffix(SUFFIX), take).close()
         logger.info("kept the clip %s", path)
         return path
 

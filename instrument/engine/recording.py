@@ -63,7 +63,7 @@ class MidiRecorder:
         """As `Recorder.close`."""
         take, metres = self._performance.take, self._performance.metres
         end = self._performance.floor if take.stopped is None else take.stopped
-        write_notes(take.sounded(), take, metres, end, self.path)
+        write_notes(take.sounded(), take, metres, end, self.path, plan=self._performance.written_plan)
 
 
 class _Running(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 from instrument.errors import HocketError
 from instrument.music.chords.analysis import recognise
 from instrument.music.chords.changes import PREFIX, ChordChange, block_chords, marked_chords
-from instrument.music.chords.names import Chord, parse_chord
+from instrument.music.chords.names import Chord, chord_name, parse_chord
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Marker, Part, Piece
 from instrument.music.plan import LONGEST_LABEL, MOST_BARS, Plan, PlanBar, PlannedChord
@@ -19,6 +19,19 @@ KEY = "key "
 GRID = 12  # ticks: chords begin on eighths
 _BLOCKS = 0.7  # share of its onsets that are chords, in a track of chords
 _SIXTEENTH = 6
+
+
+def plan_markers(plan: Plan, start: int, end: float) -> list[Marker]:
+    """Markers of the sections ("section A") and of the chords ("Dm7") of a plan from one tick until before another, as
+    `read_chart` reads them. The first chord is that which holds at the start."""
+    sections: list[Marker] = []
+    chords: dict[int, Chord] = {}
+    for bar, began in zip(plan.bars, plan.starts, strict=False):
+        if bar.begins and bar.section and start <= began < end:
+            sections.append(Marker(began, SECTIONS[1] + bar.section))
+        chords |= {max(start, began + offset): chord for offset, chord in bar.chords if began + offset < end}
+    changes = (next(same) for _, same in groupby(chords.items(), key=lambda each: each[1]))
+    return sorted(sections + [Marker(tick, chord_name(chord)) for tick, chord in changes], key=lambda m: m.tick)
 
 
 def read_chart(source: Path | str | bytes) -> Plan:

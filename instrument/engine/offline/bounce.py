@@ -42,7 +42,7 @@ def bounce(rendering: Rendering, path: Path | str) -> bool:
     HocketError as `check_out`, and if the file cannot be written."""
     path = check_out(path)
     if path.suffix.lower() == ".mid":
-        write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path)
+        write_notes(rendering.played, rendering.take, rendering.metres, rendering.end, path, plan=rendering.plan)
         return bool(rendering.played)
     return _write_wav(rendering, path) >= SILENT_PEAK
 

@@ -18,10 +18,12 @@ from instrument.engine.performance.sound_seats import SoundModels, scenes
 from instrument.engine.performance.takes import Input, Joined, Take, Turn
 from instrument.engine.voices.programs import PartProgram, part_messages
 from instrument.midi_spec import CHANNELS, CONTROL, DRUM_CHANNEL, PROGRAM, parse
+from instrument.music.charts import plan_markers
 from instrument.music.harmony import KEYS, key_signature
 from instrument.music.midifile import MidiTrack, write_tracks
-from instrument.music.notes import COLUMNS, Note, Part, Piece
+from instrument.music.notes import COLUMNS, Marker, Note, Part, Piece
 from instrument.music.parts.labels import PLAYER
+from instrument.music.plan import Plan
 from instrument.music.timebase import MICRO_STEPS, MetreMap
 
 Value = TypeVar("Value")
@@ -30,10 +32,18 @@ KEYBOARD = "keyboard"  # the player in the name of a track that a person played
 Timed = tuple[float, bytes]  # tick, short MIDI message
 
 
-def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: float, path: Path, start: int = 0) -> None:
+def write_notes(
+    played: Iterable[Played],
+    take: Take,
+    metres: MetreMap,
+    end: float,
+    path: Path,
+    start: int = 0,
+    plan: Plan | None = None,
+) -> None:
     """Write the notes played from the tick `start` (the file's tick 0) until the tick `end` to a .mid file. Its tracks
     have the ports and channels to which the notes were sent at the end, and the programs of the band where the patch
-    wants them. HocketError if it cannot be written."""
+    wants them. Sections and chords of the plan are markers. HocketError if it cannot be written."""
     band, by_hand = divided(played, take)
     keyboard = take.keyboard  # takes up to version 2 have only the notes of it
     notes = kept(band if keyboard else [*band, *by_hand], end)
@@ -57,6 +67,7 @@ def write_notes(played: Iterable[Played], take: Take, metres: MetreMap, end: flo
         np.zeros((0, len(COLUMNS)), np.int32),
         tuple(replace(metre, tick=at) for at, metre in _since(start, [(m.tick, m) for m in metres.metres], end)),
         tuple(_since(start, tempos(take, end).items(), end)),
+        tuple(Marker(m.tick - start, m.text) for m in plan_markers(plan, start, end)) if plan else (),
     )
     if start:
         tracks = [cut for cut in (_cut(track, start) for track in tracks) if len(cut.notes)]

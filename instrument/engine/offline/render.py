@@ -45,6 +45,7 @@ from instrument.engine.performance.transport import METRES
 from instrument.errors import HocketError
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Piece
+from instrument.music.plan import Plan
 from instrument.music.timebase import MICRO_STEPS, TEMPO_RANGE, TICKS_PER_BEAT, MetreMap, TempoMap
 
 DEFAULT_SECONDS = 30.0
@@ -83,7 +84,7 @@ class Options:
 class Rendering:
     """What was rendered. played: (player, note) by onset, none at or after `end` (ticks); take: the recorded
     performance; patch: as it was at the end; sound_models: of its sound players; notices: a line for each player
-    of a take whose bundle is not here."""
+    of a take whose bundle is not here; plan: None where the players were free."""
 
     played: list[Played]
     end: float
@@ -93,6 +94,7 @@ class Rendering:
     tempo: TempoMap
     sound_models: SoundModels
     notices: tuple[str, ...] = ()
+    plan: Plan | None = None
 
     @property
     def seconds(self) -> float:
@@ -367,4 +369,5 @@ def _rendering(performance: Performance, end: float, notices: tuple[str, ...] = 
         tempo_map(performance.take),
         performance.sound_models,
         notices,
+        performance.written_plan,
     )

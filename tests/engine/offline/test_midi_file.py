@@ -15,6 +15,7 @@ from instrument.engine.performance.arrangement import arrangement_messages
 from instrument.engine.performance.patches import Patch, PlayerPatch, Routing
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Keyboard, TakeRecorder
+from instrument.music.charts import read_chart
 from instrument.music.harmony import SCALES, key_signature
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
@@ -129,6 +130,17 @@ def test_it_has_tempo_bars_and_key(tmp_path: Path) -> None:
     ticks = np.cumsum([message.time for message in conductor]).tolist()
     keys = [(tick // 8, m.key) for tick, m in zip(ticks, conductor, strict=True) if m.type == "key_signature"]
     assert keys == [(0, "Ab"), (6 * 24, "Bbm"), (7 * 24, "Fm")]
+
+
+def test_sections_and_chords_of_the_plan_are_markers_that_a_chart_is_read_from(tmp_path: Path) -> None:
+    done = rendered(bars=8, progression="Dm9 | G13 | Cmaj7 | % | F | G7 Am | F | G7")
+    assert done.plan
+    bounce(done, tmp_path / "whole.mid")
+    chart = read_chart(tmp_path / "whole.mid")
+    assert [bar.chords for bar in chart.bars[:8]] == [bar.chords for bar in done.plan.bars[:8]]
+    write_notes(done.played, done.take, done.metres, done.end, tmp_path / "clip.mid", 2 * 96 + 96 // 2, done.plan)
+    markers = [(m.tick, m.text) for m in read_midi(tmp_path / "clip.mid").markers]
+    assert markers[0] == (0, "Cmaj7")
 
 
 def test_a_key_signature_has_the_notes_of_its_scale() -> None:

@@ -39,6 +39,11 @@ class LedBand(Band):
         return next((player.plan.until(self._floor) for player in self.players if player.plan), None)
 
     @property
+    def written_plan(self) -> Plan | None:
+        """The plan as far as it was asked for. It may be read in any thread."""
+        return next((player.plan.written for player in self.players if player.plan), None)
+
+    @property
     def ends(self) -> int | None:
         """The tick at which the music ends, None if it goes on."""
         return next((player.plan.ends for player in self.players if player.plan), None)

@@ -179,6 +179,12 @@ class PlanInForce:
             self._plan = plan
         return self._with_leads()
 
+    @property
+    def written(self) -> Plan | None:
+        """The plan as far as it was asked for. It may be read in any thread."""
+        led = self._led
+        return led[1] if led and (self._leads or self._edits.answers) else self._plan
+
     def _with_leads(self) -> Plan | None:
         """The plan, with the chords that a person leads with, and with answers."""
         if self._plan is None or not (self._leads or self._edits.answers):
