@@ -153,7 +153,7 @@ def test_a_genre_has_its_band_and_its_plan_unless_they_are_set():
 
 
 def test_damaged_tables_of_bands_are_refused(tmp_path):
-    path = tmp_path / "bands.toml"
+    path = tmp_path / "genres.toml"
     with pytest.raises(HocketError, match="cannot read"):
         read_bands(path)
     path.write_text('[pop]\nplan = "free"\nparts = ["flute"]\n')

@@ -16,7 +16,7 @@ from instrument.models.manifest import PartName
 from instrument.music.notes import Part
 from instrument.paths import assets_dir
 
-TABLE = Path("bands.toml")  # in assets/
+TABLE = Path("genres.toml")  # in assets/
 
 
 class GenreBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class GenreBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_bands(path: Path) -> dict[str, GenreBand]:
-    """Genre -> band, from a table such as assets/bands.toml. HocketError if it cannot be read."""
+    """Genre -> band, from a table such as assets/genres.toml. HocketError if it cannot be read."""
     try:
         table = msgspec.toml.decode(path.read_bytes(), type=dict[str, GenreBand])
     except OSError as error:
