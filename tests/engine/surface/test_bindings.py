@@ -132,7 +132,7 @@ def test_controllers_and_keys_are_learnt_and_learning_is_aborted():
     stage.learn.learn("tempo", 0, True)
     stage.clock.advance(LEARN_NS)
     assert stage.learn.learning == ""
-    for wrong in ("volume", "plan/hold!", "band/nothing"):
+    for wrong in ("loudness", "plan/hold!", "band/nothing"):
         with pytest.raises(HocketError):
             stage.learn.learn(wrong, 0, True)
 
