@@ -21,6 +21,8 @@ from instrument.ui.clips.dragging import FileButton
 from instrument.ui.window import Window
 from tests.ui.stand_in import EngineStandIn
 
+STILL = 20  # looks, one after the other, at which nothing has moved: the window is laid out
+
 
 def say(what: object) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
@@ -34,21 +36,25 @@ def main(settings: str) -> None:
     engine.send(LoadModel("glass", 1))
     engine.sent.clear()
     window = Window(lambda first: engine, QSettings(settings, QSettings.Format.IniFormat))
-    told = 0
+    told, before, still = 0, {}, 0
 
     def centre(widget: QWidget) -> list[float]:
         at = widget.mapToGlobal(widget.rect().center()) * widget.devicePixelRatioF()
         return [at.x(), at.y()]
 
     def tell() -> None:
-        nonlocal told
+        nonlocal told, before, still
         if not window.models or not window.roll.score.notes.planned:
             return
         if not told:
-            told = 1
             places = {f"{player}/{id}": centre(made) for (player, id), made in window.board.controls.items()}
             places |= {button.text(): centre(button) for button in window.findChildren(FileButton)}
-            say({**places, "play": centre(window.transport.play), "pid": os.getpid()})
+            places["play"] = centre(window.transport.play)
+            before, still = places, still + 1 if places == before else 0
+            if still < STILL:
+                return
+            told = 1
+            say({**places, "pid": os.getpid()})
         for command in engine.sent[told - 1 :]:
             told += 1
             say([type(command).__name__, msgspec.to_builtins(command)])
