@@ -309,9 +309,10 @@ def test_a_model_that_fails_is_told_and_another_can_take_over(start_engine):
     engine.until(lambda: any("network gives no number" in b for b in engine.telemetry.banners), 20)
     engine.until(lambda: engine.telemetry.sounding == 0, 30, "what sounds to end")
     engine.client.ask(LoadModel("clicks"))
+    engine.until(lambda: not any("network" in banner for banner in engine.telemetry.banners), 10, "the next bar")
     engine.hear(2)
     assert engine.telemetry.playing
-    assert not any("network" in banner for banner in engine.telemetry.banners)
+    assert not engine.telemetry.banners
 
 
 def test_after_the_machine_slept_the_music_goes_on_where_it_was(start_engine):
