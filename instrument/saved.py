@@ -36,6 +36,17 @@ def read_bytes(path: Path, what: str) -> bytes:
         raise HocketError(f"cannot read {what} {str(path)!r}: {reason}; give another file") from error
 
 
+def read_table(path: Path, row: type[Saved], what: str, of: str = "") -> dict[str, Saved]:
+    """Name -> struct, from a TOML table in assets/. what: how errors call it ("grooves"); of: the same, as what it is a
+    table of. HocketError if it cannot be read."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=dict[str, row])  # type: ignore[valid-type]
+    except OSError as error:
+        raise HocketError(f"cannot read the {what} {path} ({error.strerror}): install Hocket again") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HocketError(f"{path} is no table of {of or what}: {error}") from error
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Format:
     """The versions of a kind of file.

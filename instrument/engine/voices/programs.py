@@ -12,6 +12,7 @@ from instrument.errors import HocketError
 from instrument.midi_spec import PAN, REVERB, VOLUME, control, program
 from instrument.music.midifile import CHANNELS
 from instrument.paths import assets_dir
+from instrument.saved import read_table
 
 NONE = "none"  # for models without genres
 TABLE = Path("band.toml")  # in assets/
@@ -39,12 +40,7 @@ class BandPrograms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_band(path: Path) -> dict[str, BandPrograms]:
     """Genre -> programs, from a table such as assets/band.toml. HocketError if it cannot be read or has no "none"."""
-    try:
-        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, BandPrograms])
-    except OSError as error:
-        raise HocketError(f"cannot read the band {path} ({error.strerror}): install Hocket again") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HocketError(f"{path} is no table of a band: {error}") from error
+    table = read_table(path, BandPrograms, "band", "a band")
     if NONE not in table:
         raise HocketError(f'{path} is no table of a band: the genre "{NONE}" is missing')
     return table

@@ -15,6 +15,7 @@ from instrument.errors import HocketError
 from instrument.models.manifest import PartName
 from instrument.music.notes import Part
 from instrument.paths import assets_dir
+from instrument.saved import read_table
 
 TABLE = Path("genres.toml")  # in assets/
 
@@ -28,12 +29,7 @@ class GenreBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_bands(path: Path) -> dict[str, GenreBand]:
     """Genre -> band, from a table such as assets/genres.toml. HocketError if it cannot be read."""
-    try:
-        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, GenreBand])
-    except OSError as error:
-        raise HocketError(f"cannot read the bands {path} ({error.strerror}): install Hocket again") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HocketError(f"{path} is no table of bands: {error}") from error
+    table = read_table(path, GenreBand, "bands")
     for genre, band in table.items():
         if band.plan not in SOURCES:
             raise HocketError(

@@ -13,6 +13,7 @@ from instrument.errors import HocketError
 from instrument.music.grooves import MOST_SWING, ROWS, SLOTS, STRAIGHT, row_of
 from instrument.music.timebase import TEMPO_RANGE
 from instrument.paths import assets_dir
+from instrument.saved import read_table
 
 TABLE = Path("grooves.toml")  # in assets/
 
@@ -48,12 +49,7 @@ class Groove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_grooves(path: Path) -> dict[str, Groove]:
     """Genre -> groove, from a table such as assets/grooves.toml. HocketError if it cannot be read, or lacks a row of
     "none"."""
-    try:
-        table = msgspec.toml.decode(path.read_bytes(), type=dict[str, Groove])
-    except OSError as error:
-        raise HocketError(f"cannot read the grooves {path} ({error.strerror}): install Hocket again") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HocketError(f"{path} is no table of grooves: {error}") from error
+    table = read_table(path, Groove, "grooves")
     if NONE not in table or any(getattr(table[NONE], row) is None for row in ROWS):
         raise HocketError(f'{path} is no table of grooves: "{NONE}" lacks one of {", ".join(ROWS)}')
     return table
