@@ -1,5 +1,5 @@
-"""Times the start for `hocket bench`: `python -m instrument.cli.timed_start TRACE` plays for a second without a window,
-and the engine leaves its measurements in the file TRACE."""
+"""Times the start for `hocket bench`: `python -m instrument.cli.timed_start TRACE` plays for four seconds without a
+window, and the engine leaves its measurements in the file TRACE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from instrument.cli.playing import play_headless
 
 def main(arguments: list[str]) -> int:
     """Run it; see the module."""
-    play_headless({"trace": arguments[0]}, seconds=1.0)
+    play_headless({"trace": arguments[0]}, seconds=4.0)
     return 0
 
 
