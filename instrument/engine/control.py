@@ -29,24 +29,22 @@ from instrument.engine.ipc.messages import (
     FindOffset,
     Hello,
     ImportModel,
-    Lead,
     Learn,
     LoadMidiMap,
     LoadModel,
     LoadPatch,
     Panic,
     Play,
+    PlayKeys,
     Press,
     Quit,
     Record,
-    Remake,
     RemoveAnchor,
     RemovePlayer,
     SaveMidiMap,
     SavePatch,
     SetDevice,
     SetKnob,
-    SetProgression,
     Stop,
 )
 from instrument.engine.ipc.server import Peer, Server
@@ -54,6 +52,7 @@ from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.patch_loading import CALL_TIMEOUT_S, NO_ANSWER, PatchLoader
 from instrument.engine.performance import pad
+from instrument.engine.performance.acts.asking import COMMANDS
 from instrument.engine.performance.knobs import knob_name
 from instrument.engine.performance.patches import Patch, autosave, check_offset, save_patch
 from instrument.engine.performance.performance import Performance
@@ -127,11 +126,8 @@ class Control:
             Panic: lambda _, __: notes.call(notes.panic),
             SetKnob: self._set,
             Press: self._press,
-            Lead: lambda _, led: notes.call(lambda: notes.act(lambda performance: performance.lead(led.chord))),
-            Remake: lambda _, of: notes.call(lambda: notes.performance.remaking.begin(of.player, of.bar - 1)),
-            SetProgression: lambda _, typed: notes.call(
-                lambda: notes.act(lambda performance: performance.play_typed(typed.text))
-            ),
+            **dict.fromkeys(COMMANDS, self._act),
+            PlayKeys: lambda _, played: devices.play(played.messages),
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
             LoadPatch: self._load_patch,
@@ -266,6 +262,9 @@ class Control:
         now = time.perf_counter_ns()
         return self._notes.call(lambda: self._notes.press(command.name, now))
 
+    def _act(self, _: Peer, command: AnyCommand) -> Future[None]:
+        return self._notes.call(lambda: self._notes.act(lambda one: COMMANDS[type(command)](one, command)))
+
     def _load_model(self, _: Peer, command: LoadModel) -> Future[None]:
         def load() -> None:
             self._notes.models.load(command.slug)
@@ -352,7 +351,9 @@ class Control:
         now = time.monotonic()
         if self._server.peers or self._keep:
             self._no_client_since = now
-        elif now - self._no_client_since > (self._linger_s if self._notes.transport.playing else NO_CLIENT_S):
+            return
+        self._devices.release_keys()
+        if now - self._no_client_since > (self._linger_s if self._notes.transport.playing else NO_CLIENT_S):
             self.end("no client is left")
 
     def _log_problems(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -96,6 +96,14 @@ class Devices:
     def keys(self) -> tuple[int, ...]:
         """MIDI pitches of the keys that are down."""
         return self._listener.held
+
+    def play(self, messages: Sequence[bytes]) -> None:
+        """Play keys of the window. HocketError for what is no message of a channel."""
+        self._listener.play(messages)
+
+    def release_keys(self) -> None:
+        """Release the keys of the window, as it has gone."""
+        self._listener.release_keys()
 
     def find_offset_ms(self) -> float:
         """Measure the offset of the MIDI output by a loop. Slow: run it through `call`. HocketError without a loop."""

@@ -6,7 +6,7 @@ import time
 
 from instrument import last_resort
 from instrument.engine.devices import Devices, audio_text, midi_text
-from instrument.engine.ipc.messages import NoteReport, Telemetry
+from instrument.engine.ipc.messages import BarReport, NoteReport, Telemetry
 from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
@@ -28,10 +28,11 @@ class Reporter:
         self._sound = sound
         self._devices = devices
         self._shown: tuple[NoteReport, ...] | None = None
+        self._shown_bars: tuple[BarReport, ...] | None = None
 
     def show_all(self) -> None:
-        """Send all planned notes with the next telemetry, as a client is new."""
-        self._shown = None
+        """Send all planned notes and bars with the next telemetry, as a client is new."""
+        self._shown = self._shown_bars = None
 
     def telemetry(self, recordings: Recordings, problems: tuple[str, ...]) -> Telemetry:
         """The state now. recordings: what is being recorded; problems: what the person playing should know."""
@@ -41,9 +42,10 @@ class Reporter:
         tick, (bar, beat) = transport.position(now), transport.shown(now)
         audio, midi = sound.audio.status(), self._ports.first.port.status()
         plan, shown = notes.view.plan, self._shown
+        bars, shown_bars = notes.view.bars, self._shown_bars
         players = len(notes.view.snapshot.kinds)
         player_levels, voices_level = sound.peaks(players)
-        self._shown = plan
+        self._shown, self._shown_bars = plan, bars
         return Telemetry(
             playing=transport.playing,
             tick=tick,
@@ -75,6 +77,8 @@ class Reporter:
             learning=notes.midi_learn.learning,
             clock_seen=notes.following.sees_clock,
             clock_sent=self._ports.clock_runs,
+            bars=None if bars is shown_bars else bars,
+            led=notes.view.led,
         )
 
     def problems(self) -> tuple[str, ...]:

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from instrument.engine.ipc.messages import Anchor, KnobInfo, NoteReport, Value
+from instrument.engine.ipc.messages import Anchor, BarReport, KnobInfo, NoteReport, Value
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance, Played
 from instrument.io.ports import Clock
+from instrument.music.chords.names import chord_name
 from instrument.music.notes import Note
+from instrument.music.plan import Plan
 
 Item = TypeVar("Item")
 
+SHOWN_BARS = 16  # of the plan, before the present one
 SHOW_NS = 30_000_000  # between two updates of the planned notes
 
 
@@ -54,7 +57,8 @@ class Snapshot(NamedTuple):
 class StateView:
     """Written by the notes thread only, read by others.
 
-    snapshot: replaced as a whole; plan: the planned notes, at most about `SHOW_NS` old; committed: committed notes,
+    snapshot: replaced as a whole; plan: the planned notes, at most about `SHOW_NS` old; bars: those of the plan of
+    chords, as old; led: the chord that a person leads with; committed: committed notes,
     which the reader removes.
     """
 
@@ -65,6 +69,9 @@ class StateView:
         self._clock = clock
         self._shown = 0
         self._plan_changed = True
+        self.bars: tuple[BarReport, ...] = ()
+        self.led = ""
+        self._bars_of: tuple[Plan | None, frozenset[int]] | None = None
 
     def update(self, performance: Performance) -> None:
         """Take a new snapshot, as something other than the notes changed."""
@@ -91,6 +98,27 @@ class StateView:
             self._shown = now
             self._plan_changed = False
             self.plan = tuple(NoteReport(player, *note) for player, note in performance.planned(float("inf")))
+            self._show_bars(performance)
+
+    def _show_bars(self, performance: Performance) -> None:
+        """Update `bars` and `led`, if the plan is another."""
+        plan, written = performance.plan, performance.written_bars
+        self.led = performance.led
+        if (plan, written) == self._bars_of:
+            return
+        self._bars_of = plan, written
+        if plan is None:
+            self.bars = ()
+            return
+        first = max(0, performance.metres.locate(performance.floor).bar - SHOWN_BARS)
+        self.bars = tuple(
+            BarReport(
+                number, plan.starts[number], bar.ticks, bar.section, bar.begins,
+                tuple((at, chord_name(chord)) for at, chord in bar.chords),
+                bar.recall.bar if bar.recall else -1, number in written,
+            )
+            for number, bar in enumerate(plan.bars[first:], first)
+        )  # fmt: skip
 
 
 def drained(queue: deque[Item]) -> Iterator[Item]:

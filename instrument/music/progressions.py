@@ -20,7 +20,7 @@ TABLE = Path("progressions.toml")  # in assets/
 RETURN_CLOSENESS = 0.7  # closeness with which a returning section recalls its first appearance
 LONGEST_TEXT = 20_000
 MOST_BARS = 2_000  # of a form written out
-REPEAT, HOLD = "%", ("/", ".")
+REPEAT, HOLD, ANY = "%", ("/", "."), "?"
 _LABEL = re.compile(r"(?:^|(?<=[\s|]))([A-Za-z][\w']{0,19}):(?=\s|$)")
 _METRE = re.compile(r"(\d{1,2})/(\d{1,2})$")
 
@@ -177,7 +177,7 @@ def _bars(body: str, label: str, metre: tuple[int, int], key: tuple[int, str] | 
 
 
 def _chords(symbols: list[str], metre: tuple[int, int], key: tuple[int, str] | None) -> tuple[PlannedChord, ...]:
-    if symbols == ["?"]:
+    if symbols == [ANY]:
         return ()
     if symbols[0] in HOLD:
         raise HocketError(f"the bar {' '.join(symbols)!r} begins with {symbols[0]}: begin it with a chord")

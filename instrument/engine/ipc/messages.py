@@ -11,18 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from instrument.engine.ipc.bindings import Binding, Mode
-
-Value = float | str
-Place = Annotated[float, Meta(ge=-1, le=1)]
-
-
-class Anchor(msgspec.Struct, frozen=True):
-    """A point of a player's latent space (`models.latent.to_text`), placed on its pad at x (right) and y (up)."""
-
-    name: str
-    x: Place
-    y: Place
-    latent: Annotated[str, Meta(max_length=16384)] = ""
+from instrument.engine.ipc.described import Anchor as Anchor
+from instrument.engine.ipc.described import KnobInfo as KnobInfo
+from instrument.engine.ipc.described import ModelInfo as ModelInfo
+from instrument.engine.ipc.described import Place as Place
+from instrument.engine.ipc.described import Value as Value
 
 
 class Command(msgspec.Struct, frozen=True, tag=True):
@@ -75,6 +68,21 @@ class Lead(Command, frozen=True):
     Refused where it cannot be read."""
 
     chord: Annotated[str, Meta(max_length=40)]
+
+
+class SetChords(Command, frozen=True):
+    """Write other chords into a bar (counted from 1) of the plan, and into those after it where there are several:
+    "Dm9 G13", "Dm9 | G13"; "%": the chord before goes on; "?": the harmony is free; "": the plan's own again. Refused
+    for a bar that has begun, and where they cannot be read."""
+
+    bar: Annotated[int, Meta(ge=1, le=1_000_000)]
+    text: Annotated[str, Meta(max_length=2000)]
+
+
+class PlayKeys(Command, frozen=True):
+    """What a person plays in the window: short MIDI messages of channels, as from a MIDI keyboard."""
+
+    messages: Annotated[tuple[Annotated[bytes, Meta(min_length=2, max_length=3)], ...], Meta(max_length=256)]
 
 
 class Remake(Command, frozen=True):
@@ -210,6 +218,8 @@ AnyCommand = (
     | Press
     | SetProgression
     | Lead
+    | SetChords
+    | PlayKeys
     | Remake
     | LoadModel
     | RemovePlayer
@@ -246,43 +256,6 @@ class Reply(Report, frozen=True):
 
     number: int
     error: str = ""
-
-
-class KnobInfo(msgspec.Struct, frozen=True):
-    """A knob as the window draws it. kind: "number", "choice" (value is one of choices) or "switch" (0/1).
-
-    curve: "linear" or "log"; step: smallest change, 0 = continuous; zero: what 0 is called where it is no amount
-    ("free"); player -1: the instrument's own.
-    """
-
-    id: str
-    label: str
-    kind: str = "number"
-    unit: str = ""
-    low: float = 0.0
-    high: float = 1.0
-    step: float = 0.0
-    default: Value = 0.0
-    choices: tuple[str, ...] = ()
-    curve: str = "linear"
-    help: str = ""
-    player: int = 0
-    zero: str = ""
-
-
-class ModelInfo(msgspec.Struct, frozen=True):
-    """A bundle as `hocket models` lists it. kind: "notes", "stream" or "voice"; empty: it is only a part
-    of other bundles."""
-
-    slug: str
-    family: str
-    name: str
-    version: str
-    bytes: int
-    genres: tuple[str, ...] = ()
-    licence: str = ""
-    problem: str = ""
-    kind: str = ""
 
 
 class Description(Report, frozen=True):
@@ -331,6 +304,20 @@ class NoteReport(msgspec.Struct, frozen=True, array_like=True):
     part: int
 
 
+class BarReport(msgspec.Struct, frozen=True, array_like=True):
+    """A bar of the plan for the chord lane. chords: (offset in ticks, name); recall: the number of the bar that it
+    repeats, from 0, or -1; written: its chords were written into it by `SetChords`."""
+
+    number: int
+    tick: int
+    ticks: int
+    section: str
+    begins: bool
+    chords: tuple[tuple[int, str], ...]
+    recall: int = -1
+    written: bool = False
+
+
 class Telemetry(Report, frozen=True):
     """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
@@ -342,7 +329,9 @@ class Telemetry(Report, frozen=True):
     built-in voices; underruns: how often the stream of a player ran dry; keys: MIDI pitches that a person holds down;
     spectrum: peaks of the output in `sound.spectrum.BANDS` bands from low to high, a byte each from 0 (-90 dBFS) to
     255 (0 dBFS), empty: silence; time: the outside clock that is followed; learning: what waits for a MIDI controller;
-    clock_seen, clock_sent: whether a clock (or the transport that is followed) arrives, and a MIDI clock is sent.
+    clock_seen, clock_sent: whether a clock (or the transport that is followed) arrives, and a MIDI clock is sent;
+    bars: of the plan of sections and chords, from some bars ago on, when it changed since the last telemetry, else
+    None; led: the name of the chord that a person leads with, empty while the plan's hold.
     """
 
     playing: bool
@@ -375,6 +364,8 @@ class Telemetry(Report, frozen=True):
     learning: str = ""
     clock_seen: bool = False
     clock_sent: bool = False
+    bars: tuple[BarReport, ...] | None = None
+    led: str = ""
 
 
 class Bye(Report, frozen=True):

@@ -11,6 +11,7 @@ from instrument import last_resort, midi_spec
 from instrument.engine.midi.keys import Keys, KeySettings
 from instrument.engine.midi.loops import LoopWatch
 from instrument.engine.voices.live_channels import PARAMETERS, PLAYED
+from instrument.errors import HocketError
 from instrument.io.midi import transport
 from instrument.io.midi.input import NullMidiInput
 from instrument.io.midi.jack_port import JackMidiInput
@@ -20,6 +21,7 @@ from instrument.midi_spec import CONTROL, NOTES_OFF, RESET_CONTROLLERS, SOUND_OF
 # What is played. Programs and clocks are not, nor are controllers without effect on the sound.
 _KINDS = frozenset((midi_spec.NOTE_ON, midi_spec.NOTE_OFF, midi_spec.POLY_PRESSURE, midi_spec.PRESSURE, midi_spec.BEND))
 _CONTROLLERS = PLAYED | PARAMETERS | {SOUND_OFF, RESET_CONTROLLERS, *range(NOTES_OFF, 128)}
+LAST_STATUS = 0xEF  # of the messages of a channel
 _TIME = midi_spec.CLOCK_MESSAGES | transport.STATUS
 
 
@@ -63,15 +65,16 @@ class Listener:
         self._play = play
         self._receiver = receiver
         self._loops = loops or LoopWatch()
-        self._keys = Keys()
+        self._keys, self._given = Keys(), Keys()
         self._reading = threading.Lock()
+        self._passing_on = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
 
     @property
     def held(self) -> tuple[int, ...]:
         """The keys that are down, from low to high."""
-        return self._keys.held
+        return tuple(sorted({*self._keys.held, *self._given.held}))
 
     @property
     def loop(self) -> bool:
@@ -104,6 +107,25 @@ class Listener:
             last.close()
             self._release_held()
 
+    def play(self, messages: Sequence[bytes]) -> None:
+        """Play messages that come from no port, whatever channel is listened to. For any thread. HocketError for what
+        is no message of a channel."""
+        for message in messages:
+            if not midi_spec.NOTE_OFF <= message[0] <= LAST_STATUS or max(message[1:]) > 127:
+                raise HocketError(
+                    f"{message.hex(' ')} is no MIDI message of a channel: give note on, note off and the like"
+                )
+        now = time.perf_counter_ns()
+        self._take(
+            [(now, message) for message in messages], self._receiver.settings._replace(channel=None), self._given
+        )
+
+    def release_keys(self) -> None:
+        """Release what `play` holds."""
+        if not self._given.is_idle:
+            now = time.perf_counter_ns()
+            self._pass_on([(now, message) for message in self._given.release()])
+
     def close(self) -> None:
         """End the thread, close the port."""
         self._closed.set()
@@ -123,27 +145,27 @@ class Listener:
         if tap := self.tap:
             tap(arrived)
         elif arrived := self._receiver.sort(arrived):
-            self._take(arrived)
+            self._take(arrived, self._receiver.settings, self._keys)
 
     def _release_held(self) -> None:
         """End what a keyboard that is gone was playing."""
         now = time.perf_counter_ns()
         self._pass_on([(now, message) for message in self._keys.release()])
 
-    def _take(self, arrived: list[tuple[int, bytes]]) -> None:
+    def _take(self, arrived: list[tuple[int, bytes]], settings: KeySettings, keys: Keys) -> None:
         played = []
-        settings = self._receiver.settings
         for ns, message in arrived:
             kind, _, first, second = midi_spec.parse(message)
             if kind == midi_spec.NOTE_ON and self._loops.is_echo(ns, first, second):
                 continue
             if kind in _KINDS or (kind == CONTROL and first in _CONTROLLERS):
-                played.append((ns, self._keys.take(message, settings)))
+                played.append((ns, keys.take(message, settings)))
         self._pass_on([(ns, message) for ns, message in played if message])
 
     def _pass_on(self, played: list[tuple[int, bytes]]) -> None:
-        for _, message in played:
-            if not self._receiver.leads(message):
-                self._play(message)
-        if played:
-            self._receiver.listen(played)
+        with self._passing_on:
+            for _, message in played:
+                if not self._receiver.leads(message):
+                    self._play(message)
+            if played:
+                self._receiver.listen(played)

@@ -166,6 +166,8 @@ class PlayerState:
                 self.plan.remade(metres.locate(event.laid.start).bar)
             if event.manner is not None:
                 self.plan.answer(event.manner.lag, metres, event.floor)
+            if event.bars:
+                self.plan.write(event.bars, metres, event.floor)
             if event.form:
                 self.plan.act(event.form, metres, event.floor)
             self.expression.change(instrument, self.genre)

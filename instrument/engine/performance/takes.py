@@ -91,7 +91,8 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     anchors: of its latent pad from now on, None: unchanged; progression: the typed chords, None: unchanged; form: what
     was done to the form, one of `harmony.form.ACTIONS`; chord: that a person leads with, "": the plan's again, None:
     unchanged; laid: a bar that was made anew; ahead: the notes that were planned from here on, with it; manner: how it
-    plays beside a person from now on, None: as before; hushed: whether others are solo from now on; overheard: notes
+    plays beside a person from now on, None: as before; bars: chords written into bars of the plan, by number from 0,
+    empty: the plan's own again; hushed: whether others are solo from now on; overheard: notes
     of the players before it, added as context; fresh: the player forgets what was played, and the plan stays whatever
     the seed.
     """
@@ -112,6 +113,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     ahead: tuple[Note, ...] = ()
     laid: Laid | None = None
     manner: Manner | None = None
+    bars: dict[int, str] = {}
     hushed: bool | None = None
     overheard: tuple[Note, ...] = ()
 

@@ -14,6 +14,7 @@ from instrument.engine.performance.takes import Input, Released, load_take
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.sound.mix_thread import MixThread
 from instrument.engine.surface.midi_learn import LEARN_NS
+from instrument.errors import HocketError
 from instrument.io.audio.output import NullAudio
 from instrument.io.clocks import ManualClock
 from instrument.io.midi.input import NullMidiInput, RtMidiInput, list_inputs, open_midi_in
@@ -285,3 +286,18 @@ def test_rtmidi_listens_at_a_virtual_port_too(probe):
         keys.close()
         port.close()
     assert port.status().state == "closed"
+
+
+def test_keys_of_the_window_sound_and_are_released(stage):
+    played = []
+    stage.listener._play = played.append
+    stage.listener.play([on(60), on(64), controller(64, 127)])
+    assert stage.listener.held == (60, 64)
+    stage.listener.play([off(60)])
+    assert played == [on(60), on(64), controller(64, 127), off(60)]
+    for wrong in (b"\xf8\x00", b"\x90\x3c\x80", b"\x40\x40"):
+        with pytest.raises(HocketError, match="no MIDI message of a channel"):
+            stage.listener.play([wrong])
+    stage.listener.release_keys()
+    assert stage.listener.held == ()
+    assert off(64) in played

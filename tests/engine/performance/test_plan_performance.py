@@ -9,6 +9,7 @@ from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
 from instrument.errors import HocketError
 from instrument.models.catalog import open_player
+from instrument.music.chords.names import chord_name
 from instrument.music.notes import Part
 from tests.support.live import play_on
 
@@ -102,3 +103,36 @@ def test_plan_knobs_turned_while_it_plays_are_rendered_note_for_note(seed):
     performance.stop(performance.floor)
     assert performance.take.heard_count > 40
     assert differences(performance.take, open_player) == []
+
+
+def test_chords_are_written_into_bars_and_are_in_the_take():
+    performance = Performance(BAND, open_player)
+    play(performance, 2)
+    with pytest.raises(HocketError, match="bar 2 has begun: write chords into bar 4 or later"):
+        performance.write_chords(1, "Dm9")
+    with pytest.raises(HocketError, match="Hm"):
+        performance.write_chords(5, "Dm9 | Hm")
+    performance.write_chords(5, "Eb  Ab7 | % | ?")
+    performance.write_chords(9, "iv")
+    plan = performance.plan
+    assert [chord_name(chord) for _, chord in plan.bars[5].chords] == ["Eb", "Ab7"]
+    assert [chord_name(chord) for _, chord in plan.bars[6].chords] == ["Ab7"]
+    assert plan.bars[7].chords == ()
+    assert chord_name(plan.bars[9].chords[0].chord) == "Fm"
+    assert plan.bars[5].recall is None
+    assert performance.written_bars == {5, 6, 7, 9}
+    performance.write_chords(7, "")
+    assert chord_name(performance.plan.bars[7].chords[0].chord) == "G7", "the plan's own again"
+    performance.act("intro")
+    performance.stop(play(performance, 8)[-1][1].tick)
+    assert differences(performance.take, open_player) == []
+
+
+def test_chords_can_be_written_where_the_players_are_free():
+    performance = Performance(Patch(players=BAND.players, knobs={"plan": "free", "seed": 4}), open_player)
+    play(performance, 1)
+    assert performance.plan is None
+    performance.write_chords(4, "Dm9 | G13")
+    assert [len(bar.chords) for bar in performance.plan.bars[3:7]] == [0, 1, 1, 0]
+    performance.write_chords(4, "|")
+    assert performance.plan is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from instrument.engine.ipc.messages import KnobInfo, Value
+from instrument.engine.ipc.messages import AnyCommand, KnobInfo, Lead, Remake, SetChords, SetProgression, Value
 from instrument.engine.performance.acts.waiting import Change, place, when_of
 from instrument.engine.performance.harmony.form import ACTIONS
 from instrument.engine.performance.knobs import INSTRUMENT, checked, knob_name, next_seed
@@ -32,6 +33,14 @@ def new_idea(performance: Performance) -> None:
     if not performance.lines:
         performance.set("seed", seed, INSTRUMENT)
 
+
+COMMANDS: dict[type[AnyCommand], Callable[[Performance, Any], None]] = {
+    Lead: lambda performance, led: performance.lead(led.chord),
+    SetProgression: lambda performance, typed: performance.play_typed(typed.text),
+    SetChords: lambda performance, wanted: performance.write_chords(wanted.bar - 1, wanted.text),
+    Remake: lambda performance, of: performance.remaking.begin(of.player, of.bar - 1),
+}
+"""Commands that act on a performance and do nothing else."""
 
 BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
     "chord/hold": Performance.hold_chord,

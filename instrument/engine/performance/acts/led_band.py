@@ -9,9 +9,12 @@ from instrument.engine.performance.band import Band
 from instrument.engine.performance.harmony.form import check_action
 from instrument.engine.performance.harmony.leading import read_lead
 from instrument.engine.performance.harmony.left_hand import HandSettings
-from instrument.engine.performance.harmony.plan_in_force import TYPED, check_text
+from instrument.engine.performance.harmony.plan_in_force import TYPED, check_chords, check_text
 from instrument.engine.performance.knobs import INSTRUMENT
+from instrument.engine.performance.transport import bar_line
+from instrument.errors import HocketError
 from instrument.music.chords.names import chord_name
+from instrument.music.harmony import KEYS
 from instrument.music.plan import Plan
 
 
@@ -59,6 +62,31 @@ class LedBand(Band):
         """Play typed chords as the plan, from the next bar on. HocketError if they cannot be read."""
         self.set_progression(text)
         self.set("plan", TYPED, INSTRUMENT)
+
+    def write_chords(self, bar: int, text: str) -> None:
+        """Write chords into a bar, counted from 0, and into those after it where | divides the text: see
+        `ipc.messages.SetChords`. HocketError for a bar that has begun, and where they cannot be read."""
+        bars = {bar + place: " ".join(each.split()) for place, each in enumerate(text.split("|"))}
+        if self.metres.start_of(bar) < self._floor:
+            first = self.metres.locate(bar_line(self.metres, self._floor)).bar + 1
+            raise HocketError(f"bar {bar + 1} has begun: write chords into bar {first} or later")
+        key = KEYS.index(str(self._instrument["key"])), "major"
+        for number, each in bars.items():
+            metre = self.metres.locate(self.metres.start_of(number)).metre
+            if each and metre:
+                check_chords(each, (metre.numerator, metre.denominator), key)
+        for line in self.lines:
+            self.put(line.number, bars=bars)
+
+    @property
+    def written_bars(self) -> frozenset[int]:
+        """The bars into which a person wrote chords."""
+        return next((player.plan.written_bars for player in self.players if player.plan), frozenset())
+
+    @property
+    def led(self) -> str:
+        """The chord that a person leads with, "" while the plan's hold."""
+        return next((player.plan.led for player in self.players if player.plan), "")
 
     @property
     def left_hand(self) -> HandSettings:

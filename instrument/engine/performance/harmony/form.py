@@ -42,7 +42,8 @@ class FormEdits:
     inserted: bars played before those that would come; skipped: bar -> how many bars of the form are left out there;
     fullness: of parts in a bar; motif: first bar of the pinned one; loop: the bar from which bars are looped, and how
     many; remade: bars of the loop that were made anew; answers:
-    (bar, how many bars before it every bar from there on takes up, 0: none); ends: the bar before which the music ends.
+    (bar, how many bars before it every bar from there on takes up, 0: none); ends: the bar before which the music ends;
+    chords: text of those that a person wrote into a bar.
     """
 
     inserted: dict[int, PlanBar] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class FormEdits:
     remade: list[int] = field(default_factory=list)
     answers: list[tuple[int, int]] = field(default_factory=list)
     ends: int | None = None
+    chords: dict[int, str] = field(default_factory=dict)
 
     def position(self, number: int, first: int) -> int:
         """Which bar of a form that began at bar `first` is played in bar `number`."""
@@ -76,12 +78,14 @@ class FormEdits:
         self.inserted = {at + len(bars) * (at >= bar): each for at, each in self.inserted.items()}
         self.inserted |= dict(enumerate(bars, bar))
         self.skipped = {at + len(bars) * (at >= bar): count for at, count in self.skipped.items()}
+        self.chords = {at + len(bars) * (at >= bar): text for at, text in self.chords.items()}
 
     def forget_from(self, bar: int) -> None:
         """Forget what was to come from `bar` on."""
         self.inserted = {at: each for at, each in self.inserted.items() if at < bar}
         self.skipped = {at: count for at, count in self.skipped.items() if at < bar}
         self.fullness = {at: each for at, each in self.fullness.items() if at < bar}
+        self.chords = {at: text for at, text in self.chords.items() if at < bar}
         self.loop = self.ends = None
 
     def shaped(self, number: int, bar: PlanBar, closeness: float) -> PlanBar:

@@ -18,11 +18,11 @@ from instrument.errors import HocketError
 from instrument.models.catalog import open_model
 from instrument.models.plan.slots import GENRES
 from instrument.models.plan.writer import ENDING_BARS, PlanWriter, Settings
-from instrument.music.chords.names import Chord
+from instrument.music.chords.names import Chord, chord_name
 from instrument.music.harmony import KEYS
 from instrument.music.notes import Part
 from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
-from instrument.music.progressions import named_progression, parse_progression, progressions
+from instrument.music.progressions import ANY, REPEAT, named_progression, parse_progression, progressions
 from instrument.music.timebase import Metre, MetreMap
 
 FREE, TYPED = "free", "typed"
@@ -142,6 +142,26 @@ class PlanInForce:
             self._edits.remade.append(bar)
             self._rewrite(bar + 1)
 
+    def write(self, bars: Mapping[int, str], metres: MetreMap, floor: int) -> None:
+        """Write chords into bars, by number; an empty text: those of the plan again."""
+        self.until(floor)
+        self._metres = metres
+        kept = {bar: text for bar, text in self._edits.chords.items() if bar not in bars}
+        self._edits.chords = kept | {bar: text for bar, text in bars.items() if text}
+        if self._plan is None or min(bars) < len(self._plan):
+            self._rewrite(min(bars))
+
+    @property
+    def led(self) -> str:
+        """The name of the chord that a person leads with, "" while the plan's own hold."""
+        chord = self._leads[-1].chord if self._leads else None
+        return chord_name(chord) if chord else ""
+
+    @property
+    def written_bars(self) -> frozenset[int]:
+        """The bars into which a person wrote chords."""
+        return frozenset(self._edits.chords)
+
     def act(self, action: str, metres: MetreMap, floor: int) -> None:
         """Act on the form from the first bar line at or after the tick `floor` on, by one of `form.ACTIONS`.
         HocketError for another."""
@@ -233,7 +253,11 @@ class PlanInForce:
             bar = self._bar(number)
         else:
             bar = PlanBar(metre)
-        return edits.shaped(number, bar, self._closeness)
+        bar = edits.shaped(number, bar, self._closeness)
+        if text := edits.chords.get(number):
+            before = plan.bars[-1].chords[-1:] if plan.bars else ()
+            bar = bar._replace(chords=_chords_of(text, bar.metre, self._key, before), recall=None)
+        return bar
 
     def _bar(self, number: int) -> PlanBar:
         """A bar of the form, played over and over."""
@@ -295,6 +319,17 @@ class PlanInForce:
         return tuple(forms.cadence(_metre(self._metres, bar), self._key))
 
 
+def _chords_of(
+    text: str, metre: tuple[int, int], key: tuple[int, str] | None, before: tuple[PlannedChord, ...]
+) -> tuple[PlannedChord, ...]:
+    """The chords written into a bar. before: the last chord before it."""
+    if text == REPEAT:
+        return tuple(planned._replace(offset=0) for planned in before)
+    if text == ANY:
+        return ()
+    return parse_progression(text, key=key, metre=metre).bars[0].chords
+
+
 def _metre(metres: MetreMap, bar: int) -> tuple[int, int]:
     metre = metres.locate(metres.start_of(bar)).metre
     return (metre.numerator, metre.denominator) if metre else (4, 4)
@@ -331,3 +366,11 @@ def check_text(text: str) -> None:
         _form(TYPED, text, (0, "major"))
     except HocketError as error:
         raise HocketError(f"this progression cannot be used: {error}") from error
+
+
+def check_chords(text: str, metre: tuple[int, int], key: tuple[int, str] | None) -> None:
+    """HocketError for chords of one bar that cannot be read."""
+    try:
+        _chords_of(text, metre, key or (0, "major"), ())
+    except HocketError as error:
+        raise HocketError(f"these chords cannot be used: {error}") from error

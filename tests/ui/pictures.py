@@ -1,0 +1,116 @@
+"""Pictures of the window on screens of several sizes: the real program with its real engine, while it plays.
+
+    python -m tests.ui.pictures                      all, into artifacts/pictures/
+    python -m tests.ui.pictures --manual             those of the documentation, into docs/
+
+Needs Xvfb and openbox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.support.xvfb import Xvfb
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = {"1024x600": 1, "1366x768": 1, "1920x1080": 1, "3840x2160": 2}  # of the screen, and its density
+PLAYED_S = 9.0  # of music, before a picture is taken
+PATIENCE_S = 90.0
+
+
+def take(out: Path, size: str, density: int = 1, patch: str = "First light", more: Mapping[str, str] = {}) -> None:
+    """Write a picture of the whole screen. more: settings of the window, and "show": what is opened."""
+    server = Xvfb(size)
+    with tempfile.TemporaryDirectory() as home:
+        environment = {
+            **os.environ, "DISPLAY": server.display, "QT_QPA_PLATFORM": "xcb", "QT_SCALE_FACTOR": str(density),
+            "HOCKET_HOME": home, "HOME": home,
+        }  # fmt: skip
+        environment.pop("WAYLAND_DISPLAY", None)
+        manager = subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL)
+        try:
+            words = [f"{key}={value}" for key, value in more.items()]
+            command = [sys.executable, "-m", "tests.ui.pictures", "--inside", str(out), patch, *words]
+            subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=PATIENCE_S)
+        finally:
+            manager.terminate()
+            manager.wait(5)
+            server.stop()
+
+
+def inside(out: str, patch: str, *words: str) -> None:
+    """Open the window, play, take the picture and close it."""
+    from PySide6.QtCore import QSettings, QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from instrument.paths import state_dir
+    from instrument.ui.app import run_window
+    from instrument.ui.link import LinkState
+    from instrument.ui.window import Window
+
+    asked = dict(word.split("=", 1) for word in words)
+    show = asked.pop("show", "")
+    settings = QSettings(str(state_dir() / "window.ini"), QSettings.Format.IniFormat)
+    for key, value in asked.items():
+        settings.setValue(key, value)
+    settings.sync()
+    app = QApplication(sys.argv[:1])
+    played = 0.0
+
+    def steps(window: Window) -> Iterator[bool]:
+        yield window.link.state == LinkState.RUNNING and len(window.roll.score.notes.planned) > 3
+
+    def look() -> None:
+        nonlocal played
+        window = next((w for w in QApplication.topLevelWidgets() if isinstance(w, Window) and w.isVisible()), None)
+        if window is None or window.link.state != LinkState.RUNNING or not window.roll.score.notes.planned:
+            return
+        if not played and not window.transport.playing:
+            window.play_or_stop()
+            for name in filter(None, show.split(",")):
+                window.unfold(name)
+        played += 0.1
+        if played >= PLAYED_S:
+            timer.stop()
+            window.screen().grabWindow(0).save(out)
+            window.close()
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(100)
+    run_window({"audio": "null", "midi": "null", "midi-in": "null", "patch": patch})
+    app.quit()
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="*", default=list(SIZES), metavar="WxH")
+    parser.add_argument("--themes", nargs="*", default=["dark", "light"])
+    parser.add_argument("--patch", default="First light")
+    parser.add_argument("--show", default="", help="what is unfolded, by commas")
+    parser.add_argument("--out", type=Path, default=ROOT / "artifacts" / "pictures")
+    parser.add_argument("--manual", action="store_true", help="only those of the documentation")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    if given.manual:
+        take(ROOT / "docs" / "window.png", "1366x768")
+        return
+    for size in given.sizes:
+        for theme in given.themes:
+            name = "-".join(filter(None, (size, theme, given.show.replace(",", "-"))))
+            take(given.out / f"{name}.png", size, SIZES.get(size, 1), given.patch, {"theme": theme, "show": given.show})
+            print(given.out / f"{name}.png")
+
+
+if __name__ == "__main__":
+    if "--inside" in sys.argv:
+        inside(*sys.argv[sys.argv.index("--inside") + 1 :])
+    else:
+        main()
