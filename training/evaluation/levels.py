@@ -18,6 +18,7 @@ from instrument.saved import write_whole
 from training.measures.loudness import loudness, width
 
 TARGET, TOLERANCE = -16.0, 1.0  # LUFS
+LEAST_WIDTH = -20.0  # decibels, of a factory patch
 SECONDS = 45.0
 HOCKET = "from instrument.cli import main; main()"
 TIMEOUT_S = 600.0

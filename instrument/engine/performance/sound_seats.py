@@ -30,6 +30,8 @@ PARTS: dict[str, tuple[int, ...]] = {  # the part that a voice plays -> MIDI cha
 _STRIP = (
     Knob("level", "Level", low=-60.0, high=6.0, default=0.0, unit="dB", help="Loudness of this player"),
     Knob("mute", "Mute", "switch", step=1, help="Whether this player is silent"),
+    Knob("pan", "Pan", low=-1.0, high=1.0, default=0.0, help="Where this player stands: -1 left, 1 right"),
+    Knob("width", "Width", help="How far its sound spreads to the sides; left and right together stay the same"),
 )
 # The seat of a note player in the band. They are no knobs of its model.
 _SEAT = (

@@ -14,6 +14,7 @@ from instrument import midi_spec
 from instrument.engine.performance.arrangement import LIVE_CHANNEL
 from instrument.engine.sound.click import Beat, Click
 from instrument.engine.sound.limiter import Limiter
+from instrument.engine.sound.placing import MIDDLE, Place, Placing
 from instrument.engine.voices.base import FADE_S, Voice, perform
 from instrument.engine.voices.gain import Frames, Ramp, to_db, to_gain
 from instrument.engine.voices.live_channels import LiveMessage
@@ -64,6 +65,13 @@ class Fader(NamedTuple):
     db: float
 
 
+class Placed(NamedTuple):
+    """An event: move the strip of a sound player to a place."""
+
+    strip: str
+    place: Place
+
+
 class KnobUpdate(NamedTuple):
     """An event: new knob values of a sound player that plays MIDI."""
 
@@ -84,7 +92,7 @@ class KeysSetup(NamedTuple):
     message: bytes
 
 
-Event = bytes | Fader | KnobUpdate | Routes | LiveMessage | KeysSetup | Beat
+Event = bytes | Fader | Placed | KnobUpdate | Routes | LiveMessage | KeysSetup | Beat
 
 
 class Meter(NamedTuple):
@@ -127,6 +135,7 @@ class Mixer:
         self._ramps = {strip: Ramp() for strip in (MASTER, *self._sources)}
         self._player_sources: dict[str, PlayerSource] = {}
         self._player_voices: dict[str, PlayerVoice] = {}  # those sources that play MIDI
+        self._places: dict[str, Placing] = {}  # of sound players
         self._leaving: set[str] = set()
         self._routes: Mapping[int, tuple[str, ...]] = {}
         self._peaks: dict[str, NDArray[np.float32]] = {}  # by strip, since `peaks` was last called
@@ -143,7 +152,7 @@ class Mixer:
         """Names for `Fader.strip`."""
         return (*self._ramps, *PARTS)
 
-    def attach(self, strip: str, source: PlayerSource, db: float = 0.0) -> None:
+    def attach(self, strip: str, source: PlayerSource, db: float = 0.0, place: Place = MIDDLE) -> None:
         """Add a sound player. It fades in to a level in decibels with the next block. Any thread."""
         ramp = Ramp(0.0)
         ramp.move(to_gain(db), round(FADE_S * self.rate))
@@ -152,6 +161,7 @@ class Mixer:
             if isinstance(source, PlayerVoice):
                 self._player_voices[strip] = source
             self._ramps[strip] = ramp
+            self._places[strip] = Placing(self.rate, place)
             self._sources = {**self._sources, strip: source}
 
     def detach(self, strip: str) -> None:
@@ -221,6 +231,8 @@ class Mixer:
         total = np.zeros((frames, 2), np.float32)
         for strip, source in self._sources.items():
             sound = source.render(frames) * self._ramps[strip].take(frames)
+            if strip in self._places:
+                sound = self._places[strip].process(sound)
             total += sound
             peak = np.abs(sound).max(axis=0, initial=0.0)
             self._peaks[strip] = np.maximum(self._peaks[strip], peak) if strip in self._peaks else peak
@@ -236,7 +248,7 @@ class Mixer:
             for strip in [strip for strip in self._leaving if not self._ramps[strip].moving]:
                 self._leaving.discard(strip)
                 self._sources = {name: source for name, source in self._sources.items() if name != strip}
-                del self._ramps[strip]
+                del self._ramps[strip], self._places[strip]
                 self._player_voices.pop(strip, None)
                 self._player_sources.pop(strip).close()
 
@@ -254,6 +266,8 @@ class Mixer:
         elif self._silence_at == self.horizon:
             for each in (self.voice, *filter(None, [self.keys]), *list(self._player_sources.values())):
                 each.all_off()
+            for placing in self._places.values():
+                placing.clear()
             self._gate.move(1.0, round(CUT_S * self.rate))
             self._silence_at = None
         for event in due:
@@ -262,7 +276,7 @@ class Mixer:
 
     def _apply(self, event: Event) -> None:
         match event:
-            case Fader():
+            case Fader() | Placed():
                 self._move(event)
             case KnobUpdate():
                 if event.strip in self._player_voices:
@@ -312,7 +326,11 @@ class Mixer:
         grain = self.voice.grain
         return (frame + grain // 2) // grain * grain
 
-    def _move(self, fader: Fader) -> None:
+    def _move(self, fader: Fader | Placed) -> None:
+        if isinstance(fader, Placed):
+            if fader.strip in self._places:
+                self._places[fader.strip].move(fader.place)
+            return
         gain = to_gain(fader.db)
         if fader.strip in PARTS:
             self.voice.fade(PARTS[fader.strip], min(1.0, gain))

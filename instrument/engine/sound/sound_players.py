@@ -16,9 +16,11 @@ from instrument.engine.sound.mixer import (
     KeysSetup,
     KnobUpdate,
     Mixer,
+    Placed,
     PlayerSource,
     Routes,
 )
+from instrument.engine.sound.placing import Place
 from instrument.engine.sound.streams import LiveStream, StreamSettings, StreamSource, TunedStream
 from instrument.engine.voices.neural import FailedTones, NeuralVoice
 from instrument.models.sound.base import SoundModel, Tones, VoiceModel
@@ -169,7 +171,7 @@ class SoundPlayers:
             tuned.update(tick, self._stream_settings(seat))
             source = (LiveStream if self._live else StreamSource)(tuned, lambda: mixer.horizon)
         self._seated[id(model)] = (strip, model, source)
-        mixer.attach(strip, source, seat.gain_db)
+        mixer.attach(strip, source, seat.gain_db, _place(seat))
         return source
 
     def _stream_settings(self, seat: SoundSeat) -> StreamSettings:
@@ -183,7 +185,7 @@ class SoundPlayers:
         routes: dict[int, list[str]] = {}
         for seat in self._scene.seats:
             strip = self._seated[id(seat.model)][0]
-            events.append(Fader(strip, seat.gain_db))
+            events += [Fader(strip, seat.gain_db), Placed(strip, _place(seat))]
             if isinstance(seat.model, VoiceModel):
                 events.append(KnobUpdate(strip, seat.model_knobs))
                 for channel in PARTS[str(seat.values["part"])]:
@@ -197,6 +199,10 @@ def started(model: VoiceModel, rate: int, live: bool) -> Tones:
         return model.start(rate, live)
     except Exception as error:  # noqa: BLE001
         return FailedTones(error)
+
+
+def _place(seat: SoundSeat) -> Place:
+    return Place(float(seat.values["pan"]), float(seat.values["width"]))
 
 
 def _band_events(scene: Scene) -> tuple[Event, ...]:

@@ -33,6 +33,11 @@ class Ramp:
         self._frames, self._done = max(1, frames), 0
 
     @property
+    def target(self) -> float:
+        """The gain that it moves to, or has."""
+        return self._target
+
+    @property
     def moving(self) -> bool:
         """True until the target is reached."""
         return self._done < self._frames

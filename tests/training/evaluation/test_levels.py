@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instrument.errors import HocketError
-from training.evaluation.levels import TARGET, TOLERANCE, factory_patches, measure_patch
+from training.evaluation.levels import LEAST_WIDTH, TARGET, TOLERANCE, factory_patches, measure_patch
 from training.measures.loudness import RATE, loudness, width
 
 
@@ -50,5 +50,7 @@ def test_width_is_that_of_sides_against_the_middle():
 
 @pytest.mark.trial
 @pytest.mark.parametrize("name", factory_patches())
-def test_the_factory_patches_are_equally_loud(name):
-    assert measure_patch(name).loudness == pytest.approx(TARGET, abs=TOLERANCE), "python -m training levels --adjust"
+def test_the_factory_patches_are_equally_loud_and_none_is_mono(name):
+    level = measure_patch(name)
+    assert level.loudness == pytest.approx(TARGET, abs=TOLERANCE), "python -m training levels --adjust"
+    assert level.width > LEAST_WIDTH
