@@ -144,6 +144,9 @@ def render(
         ),
     ] = None,
     prompt: Annotated[str, typer.Option(metavar="FILE.mid", help="Music that the models continue.")] = "",
+    keys: Annotated[
+        str, typer.Option(metavar="FILE.mid", help="What you play on the keyboard: a left hand, a question, a duet.")
+    ] = "",
     source: Annotated[
         Path | None, typer.Option("--input", metavar="FILE.wav", help="Sound that a vocoder renders from its mels.")
     ] = None,
@@ -178,7 +181,18 @@ def render(
     if out is not None:
         check_out(out)
         options = Options(
-            model, seconds, bars, tempo, seed, patch, tuple(sets or ()), tuple(ats or ()), prompt, take, progression
+            model,
+            seconds,
+            bars,
+            tempo,
+            seed,
+            patch,
+            tuple(sets or ()),
+            tuple(ats or ()),
+            prompt,
+            take,
+            progression,
+            keys,
         )
         rendering = rendered(options, open_player, lambda line: typer.echo(line, err=True))
         for notice in rendering.notices:

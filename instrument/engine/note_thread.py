@@ -17,16 +17,16 @@ from msgspec.structs import replace
 from instrument import last_resort
 from instrument.engine.calls import Calls, Result
 from instrument.engine.ipc.messages import Anchor, KnobInfo
-from instrument.engine.live_input import LiveInput
 from instrument.engine.midi.following import Following
 from instrument.engine.midi.output import Output
 from instrument.engine.note_worker.client import ProcessEnded
 from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
+from instrument.engine.performance.acts.live_input import LiveInput
 from instrument.engine.performance.acts.waiting import place
 from instrument.engine.performance.knobs import INSTRUMENT
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.takes import Input
 from instrument.engine.performance.transport import Transport
@@ -76,7 +76,7 @@ class NoteThread:
         self.buttons = Buttons()
         connect_transport(self.buttons, self)
         for name, act in BUTTON_ACTIONS.items():
-            self.buttons.on(name, partial(self._press, act))
+            self.buttons.on(name, partial(self.act, act))
         self._revival = Revival(self)
         self.ms_per_note = 0.0
         self.timings: deque[int] = deque(maxlen=20_000)
@@ -137,10 +137,10 @@ class NoteThread:
             self._begin(None)
             for line in self.performance.lines:  # they rest up to there
                 self.performance.apply(Input(line.number, line.count, place.offset))
+        self.live_input.begin()
         self._plan(place.offset + 24)
         self._last_turn_ns = self._clock.now()
         self.transport = self.transport.started(ns, place.offset, place.bar, counted)
-        self.live_input.begin()
         self._retime()
         self.following.started(tick - place.offset, place.offset)
 
@@ -183,8 +183,7 @@ class NoteThread:
 
     def press(self, name: str, ns: int) -> None:
         """Press a button, or a knob, by its name; ns: when. HocketError for an unknown name."""
-        info = self.performance.table.infos.get(name)
-        if info:
+        if info := self.performance.table.infos.get(name):
             self.turn(info, value_after_press(info, self.performance.values[name]))
         else:
             self.buttons.press(name, ns)
@@ -192,8 +191,7 @@ class NoteThread:
     def load(self, slug: str, player: int = 0) -> None:
         """Give a player another model (load it first by `ModelPool.load`), or add a player after the last one. What
         cannot change while playing begins a new performance. HocketError for an impossible player number."""
-        kinds, players = self.performance.kinds, self.view.snapshot.patch.players
-        kind = self.models.kind(slug)
+        kinds, players, kind = self.performance.kinds, self.view.snapshot.patch.players, self.models.kind(slug)
         if player < len(players) and self.performance.players[player].kept and players[player].model == slug:
             self.use(self.view.snapshot.patch)  # its settings were kept
             return
@@ -225,10 +223,15 @@ class NoteThread:
         self.performance.anchor(change(self.performance.pad(player).anchors), player)
         self._state_changed()
 
-    def act(self, act: Callable[[Performance], None]) -> None:
+    def act(self, act: Callable[[Performance], None], _: int = 0) -> None:
         """Act on the performance."""
         act(self.performance)
         self._state_changed()
+
+    def cut(self, played: Sequence[Played]) -> None:
+        """End committed notes on all outputs."""
+        for output in self._outputs:
+            output.cut(played)
 
     def set_fields(self, **fields: Any) -> None:
         """Set fields of the patch on which no note depends: name, routing, voices."""
@@ -237,8 +240,7 @@ class NoteThread:
 
     def use(self, patch: Patch) -> None:
         """Begin a new performance with a patch; keep playing if it plays. After a HocketError nothing has changed."""
-        staged = Staged.of(patch, self.models)
-        playing = self.transport.playing
+        staged, playing = Staged.of(patch, self.models), self.transport.playing
         if playing:
             self.performance.stop(self.transport.position(self._clock.now()))
         self._begin(staged)
@@ -261,19 +263,15 @@ class NoteThread:
         return max((output.lead_ns() for output in self._outputs), default=0)
 
     def _start(self, counted: int) -> None:
+        if not self.following.heard:
+            self.live_input.begin()
         self._plan(24)
         self.start_at(*self.following.first_tick(self._clock.now() + self.lead_ns() + START_NS), counted)
-
-    def _press(self, act: Callable[[Performance], None], _: int) -> None:
-        self.act(act)
 
     def _drop_coming(self) -> None:
         if self._coming:
             self.models.take_back(self._coming.staged.players)
         self._coming = None
-
-    def _prepare_coming(self) -> bool:
-        return self._coming is not None and self._coming.prepare()
 
     def _begin_coming(self) -> None:
         """Begin the next performance, if its time has come: its tick 0 is heard at the tick where it was to begin."""
@@ -283,6 +281,7 @@ class NoteThread:
         self._coming = None
         self.performance.stop(coming.tick)
         self._begin(coming.staged)
+        self.live_input.begin()
         self._plan(24)
         self.start_at(0, max(tempo.ns(coming.tick), self._clock.now() + self.lead_ns()))
 
@@ -354,8 +353,7 @@ class NoteThread:
         if (tempo := self.transport.tempo) is None:
             return
         overdue, made = now + self.lead_ns(), self.performance.waiting.done
-        played = self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue))
-        if played:
+        if played := self.performance.advance(tempo.tick(overdue + MARGIN_NS), tempo.tick(overdue)):
             for output in self._outputs:
                 output.strike(played)
             self.view.add(played)
@@ -370,7 +368,9 @@ class NoteThread:
         bar = metres.locate(floor).bar
         two_bars = metres.start_of(bar + 2) - metres.start_of(bar)
         ahead = max(two_bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
-        return self._plan(floor + ahead, most=1) or self.performance.remaking.step() or self._prepare_coming()
+        if self._plan(floor + ahead, most=1) or self.performance.remaking.step():
+            return True
+        return self._coming is not None and self._coming.prepare()
 
     def _plan(self, until: float, most: int = 100) -> bool:
         """Plan up to `most` notes before the tick `until`. Returns False if there are none to plan."""

@@ -30,7 +30,7 @@ from instrument.engine.devices import AUDIO, KINDS, MIDI, MIDI_IN, Devices, best
 from instrument.engine.ipc import instance
 from instrument.engine.ipc.client import ANOTHER_RUNS
 from instrument.engine.ipc.server import Server
-from instrument.engine.live_input import KeyboardReceiver
+from instrument.engine.keyboard_receiver import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.output import Output
 from instrument.engine.midi.ports import MidiPorts

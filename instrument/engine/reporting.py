@@ -6,7 +6,7 @@ import time
 
 from instrument import last_resort
 from instrument.engine.devices import Devices, audio_text, midi_text
-from instrument.engine.ipc.messages import BarReport, NoteReport, Telemetry
+from instrument.engine.ipc.messages import BarReport, NoteReport, RemadeBar, Telemetry
 from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import knob_name
@@ -79,6 +79,8 @@ class Reporter:
             clock_sent=self._ports.clock_runs,
             bars=None if bars is shown_bars else bars,
             led=notes.view.led,
+            remade=self._remade(),
+            lead=notes.performance.company.lead,
         )
 
     def problems(self) -> tuple[str, ...]:
@@ -91,6 +93,10 @@ class Reporter:
             *last_resort.problems(),
             self._notes.midi_learn.problem,
         )
+
+    def _remade(self) -> RemadeBar | None:
+        last = self._notes.performance.remaking.last
+        return RemadeBar(last.player, last.bar + 1, len(last.candidates or ()), last.chosen) if last else None
 
     def _learning(self) -> str:
         learning = self._notes.midi_learn.learning

@@ -8,7 +8,7 @@ import pytest
 from instrument.engine import devices as module
 from instrument.engine.devices import KINDS, MIDI, RETRY_S, Devices, best_audio, best_midi
 from instrument.engine.ipc.messages import Play, Stop
-from instrument.engine.live_input import KeyboardReceiver
+from instrument.engine.keyboard_receiver import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.midi.ports import MidiPorts
 from instrument.engine.note_thread import NoteThread

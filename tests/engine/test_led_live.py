@@ -51,8 +51,11 @@ def test_a_bar_is_made_anew_while_it_plays(engine, tmp_path):
         return [e.laid for e in load_take(take).entries if isinstance(e, Input) and e.laid]
 
     engine.until(laid)
+    engine.until(lambda: engine.telemetry.remade and engine.telemetry.remade.candidates == 4)
+    assert engine.telemetry.remade.chosen == 0
     engine.client.ask(Press("remake/other"))
     engine.until(lambda: len(laid()) == 2)
+    engine.until(lambda: engine.telemetry.remade.chosen == 1)
     engine.until(lambda: engine.telemetry.tick > laid()[0].end)
     engine.client.ask(Stop())
     engine.client.ask(Record(""))

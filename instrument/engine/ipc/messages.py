@@ -318,6 +318,16 @@ class BarReport(msgspec.Struct, frozen=True, array_like=True):
     written: bool = False
 
 
+class RemadeBar(msgspec.Struct, frozen=True, array_like=True):
+    """The bar that was made anew last. bar: from 1; candidates: how many there are, 0 until it is made; chosen: which
+    of them stands in it, from 0, -1: what was there before."""
+
+    player: int
+    bar: int
+    candidates: int
+    chosen: int
+
+
 class Telemetry(Report, frozen=True):
     """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
@@ -331,7 +341,8 @@ class Telemetry(Report, frozen=True):
     255 (0 dBFS), empty: silence; time: the outside clock that is followed; learning: what waits for a MIDI controller;
     clock_seen, clock_sent: whether a clock (or the transport that is followed) arrives, and a MIDI clock is sent;
     bars: of the plan of sections and chords, from some bars ago on, when it changed since the last telemetry, else
-    None; led: the name of the chord that a person leads with, empty while the plan's hold.
+    None; led: the name of the chord that a person leads with, empty while the plan's hold;
+    remade: until it is kept; lead: what the lead does beside a person: "free", "rests" or "answers".
     """
 
     playing: bool
@@ -366,6 +377,8 @@ class Telemetry(Report, frozen=True):
     clock_sent: bool = False
     bars: tuple[BarReport, ...] | None = None
     led: str = ""
+    remade: RemadeBar | None = None
+    lead: str = "free"
 
 
 class Bye(Report, frozen=True):

@@ -16,6 +16,10 @@ class Output(Protocol):
         """Take committed notes."""
         ...
 
+    def cut(self, played: Sequence[Played]) -> None:
+        """End committed notes now, and do not begin those that are still to come."""
+        ...
+
     def silence(self) -> None:
         """End all sounding notes and drop the coming ones."""
         ...

@@ -84,6 +84,11 @@ class MidiPorts:
         for each in self.all:
             each.strike(played)
 
+    def cut(self, played: Sequence[Played]) -> None:
+        """As `Output.cut`."""
+        for each in self.all:
+            each.cut(played)
+
     def silence(self) -> None:
         """As `Output.silence`."""
         for each in self.all:

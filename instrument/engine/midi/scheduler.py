@@ -105,6 +105,16 @@ class Agenda:
             self._heap.clear()
             return self._ledger.release_all()
 
+    def cut(self, strikes: Iterable[Strike]) -> list[bytes]:
+        """End these notes, and drop those that are still to come. Returns the note-offs."""
+        cut = {(strike.tick, strike.channel, strike.key) for strike in strikes}
+        with self._changed:
+            coming = [each for each in self._heap if (each[0], each[2].channel, each[2].key) in cut]
+            self._heap = [each for each in self._heap if each not in coming]
+            heapq.heapify(self._heap)
+            begun = cut - {(tick, strike.channel, strike.key) for tick, _, strike in coming}
+            return [message for _, channel, key in begun for message in self._ledger.off(channel, key)]
+
     def release(self) -> list[bytes]:
         """End the sounding notes and keep the coming ones. Returns the note-offs."""
         with self._changed:
@@ -150,8 +160,12 @@ class Scheduler:
 
     def strike(self, played: Sequence[Played]) -> None:
         """As `Output.strike`."""
-        sent = ((self._sending.of(player, note.part), note) for player, note in played)
-        self.agenda.add(_strike(note, to.channel) for to, note in sent if to.port == self.number)
+        self.agenda.add(self._strikes(played))
+
+    def cut(self, played: Sequence[Played]) -> None:
+        """As `Output.cut`."""
+        with self._busy:
+            self._send_now(self.agenda.cut(self._strikes(played)))
 
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
@@ -246,6 +260,11 @@ class Scheduler:
                 self._send(message, int(tempo.ns(tick)) + self._offset)
         coming = [tick for tick in (self.agenda.next(), self.clock_out.next()) if tick is not None]
         return int(tempo.ns(min(coming))) - early if coming else None
+
+    def _strikes(self, played: Sequence[Played]) -> list[Strike]:
+        """The notes that are sent to this port."""
+        sent = ((self._sending.of(player, note.part), note) for player, note in played)
+        return [_strike(note, to.channel) for to, note in sent if to.port == self.number]
 
     def _programs_of(self, performance: Performance) -> list[bytes]:
         """The program changes of the parts that are sent to this port."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from math import ceil
+from operator import itemgetter
 
 import msgspec
 from msgspec.structs import replace
 
+from instrument.engine.offline.playing_along import PlayingAlong, keyboard_messages
 from instrument.engine.offline.recorded import RecordedModels, RecordedPlayer
 from instrument.engine.performance.acts.asking import BUTTON_ACTIONS, ask_for
 from instrument.engine.performance.acts.remaking import read_bar
@@ -36,6 +38,7 @@ from instrument.engine.performance.takes import (
     Keyboard,
     Left,
     Released,
+    Revoked,
     Stopped,
     Take,
     Turn,
@@ -64,7 +67,8 @@ class Options:
     what the models play, the shorter counts (neither: 30 seconds, or all of the take); sets: "KNOB=VALUE"; ats:
     "BEAT:KNOB=VALUE", "BEAT:chord=SYMBOL", "BEAT:remake=PLAYER/BAR" or
     "BEAT:BUTTON"; prompt: a MIDI file to begin with and to continue;
-    progression: typed chords for the plan; take: a take to replay, in place of all but the length.
+    progression: typed chords for the plan; keys: a MIDI file that a person plays along; take: a take to replay, in
+    place of all but the length.
     """
 
     model: str = ""
@@ -78,6 +82,7 @@ class Options:
     prompt: str = ""
     take: str = ""
     progression: str = ""
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ def render(options: Options, open_player: OpenPlayer, say: Callable[[str], objec
         return _rendering(performance, _end(performance, options, 0), notices)
     performance = Performance(_patch(options, open_player), open_player)
     start = _prepare(performance, options, say)
-    for tick, act in _timed(performance, options.ats):
+    events = [*_timed(performance, options.ats), *_played_along(performance, options.keys, say)]
+    for tick, act in sorted(events, key=itemgetter(0)):
         if tick >= _end(performance, options, start):
             break
         _play_to(performance, tick)
@@ -184,7 +190,7 @@ def _go_on(performance: Performance, take: Take) -> None:
                 if line and isinstance(line.player, RecordedPlayer):
                     entry = msgspec.structs.replace(entry, anchors=None, laid=None)  # a stand-in has neither
                 performance.apply(entry)
-            case Released() | Keyboard():
+            case Released() | Revoked() | Keyboard():
                 performance.take.entries.append(entry)
             case Turn():
                 player, knob = split_name(entry.knob)
@@ -235,6 +241,7 @@ def _check(options: Options) -> None:
             "--tempo": options.tempo is not None,
             "--seed": options.seed is not None,
             "--progression": options.progression,
+            "--keys": options.keys,
         }
         for name in (name for name, value in given.items() if value):
             raise HocketError(f"{name} cannot be given with --take, which already sets it: leave it out")
@@ -304,7 +311,7 @@ def _check_prompt(performance: Performance, piece: Piece, path: str, say: Callab
 
 
 def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, Callable[[], object]]]:
-    """(tick, what happens there) of everything that is done while it plays, in order of time, all checked."""
+    """(tick, what happens there) of everything that is done while it plays, all checked."""
     events: list[tuple[int, Callable[[], object]]] = []
     for text in ats:
         beat, what = parse_timed(text)
@@ -323,7 +330,18 @@ def _timed(performance: Performance, ats: Sequence[str]) -> list[tuple[int, Call
             info = performance.table.find(knob, player)
             act = partial(ask_for, performance, info, checked(info, value))
         events.append((round(beat * TICKS_PER_BEAT), act))
-    return sorted(events, key=lambda event: event[0])
+    return events
+
+
+def _played_along(
+    performance: Performance, path: str, say: Callable[[str], object]
+) -> list[tuple[int, Callable[[], object]]]:
+    """(tick, what is played there) of a MIDI file that a person plays along."""
+    if not path:
+        return []
+    person = PlayingAlong(performance)
+    messages = keyboard_messages(read_midi(path, warn=say).as_notes())
+    return [(tick, partial(person.listen, tick, each)) for tick, each in messages]
 
 
 def _end(performance: Performance, options: Options, start: int) -> float:

@@ -22,8 +22,8 @@ from instrument.music.harmony import KEYS, SCALES
 from instrument.music.notes import Part
 from instrument.music.timebase import TEMPO_RANGE
 
-JAM, ANSWER = "jam", "answer"
-MODES = (JAM, ANSWER, ACCOMPANY)  # values of the knob "mode"
+JAM, ANSWER, DUET = "jam", "answer", "duet"
+MODES = (JAM, ANSWER, ACCOMPANY, DUET)  # values of the knob "mode"
 SILENCE, PEDAL = "silence", "pedal"
 QUESTIONS = (SILENCE, "1 bar", "2 bars", "4 bars", PEDAL)  # values of the knob "question"
 OFF, AUTO, ON = "off", "auto", "on"  # values of a part's knob
@@ -96,9 +96,9 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     ),
     _number("split", "Split", 0, 127, 60, "The lowest key that is not of the left hand", step=1),
     _choice("turn", "Turn", GRIDS, GRIDS[0], "When the band turns to another chord of the left hand"),
-    _choice("mode", "Mode", MODES, JAM, "With you: all play, the lead answers you, or the band accompanies you"),
+    _choice("mode", "Mode", MODES, JAM, "With you: all play, the lead answers, the band accompanies, or takes turns"),
     _choice("question", "Question", QUESTIONS, SILENCE, "What ends your question: silence, bars, or the button Answer"),
-    _number("silence", "Silence", 0.25, 8.0, 1.0, "How long you are silent before the lead answers", "beats"),
+    _number("silence", "Silence", 0.25, 8.0, 1.0, "How long you are silent before the lead comes in", "beats"),
     _choice("changes", "Changes", PLACES, BAR, "When another genre, model or patch takes effect"),
     _choice("mutes", "Mutes", PLACES, PLACES[0], "When a part or player falls silent, or comes in again"),
     _number("remake", "Remake", 0, 15, 0, "The player whose bars the buttons make anew", step=1),

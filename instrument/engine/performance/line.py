@@ -7,15 +7,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 
 from instrument.engine.performance.harmony.fullness import next_note
 from instrument.engine.performance.takes import Laid
+from instrument.engine.performance.transport import bar_line
 from instrument.errors import HocketError
 from instrument.models.notes.player import Ask, NotePlayer, Scoring, feed_all
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan
 from instrument.music.timebase import MetreMap
 
+REPEATED = 1024  # most committed notes that can be repeated
 CONTEXT = 64  # notes that are fed to a player again after a change of seed, metre or model
 REWOUND = 32  # most committed notes that may follow an inserted live note
 
@@ -47,6 +50,8 @@ class Line:
         self.spacing = 0
         self._laid: list[Laid] = []
         self.cue: int | None = None
+        self._frozen: tuple[int, int] | None = None  # from which tick on notes are repeated, and after how many ticks
+        self._played: deque[Note] = deque(maxlen=REPEATED)  # by this line itself
         self._recent: deque[Note] = deque(maxlen=CONTEXT)
         self.restart(player, seed, metres)
 
@@ -73,7 +78,7 @@ class Line:
         if self.spacing and self.known > ask.floor:
             ask = ask.at(self.known)
         last = self.plan[-1] if self.plan else self._recent[-1] if self._recent else None
-        note = self._next_laid(ask, last) if self._laid else self._proposed(ask, last)
+        note = self._next_laid(ask, last) if self._laid else self._repeated(ask, last) or self._proposed(ask, last)
         self._player.feed(note)
         self.plan.append(note)
         return note
@@ -86,6 +91,29 @@ class Line:
         self.plan.extend(ahead)
         others = [each for each in self._laid if each.start >= laid.end or each.end <= laid.start]
         self._laid = sorted([*others, laid])
+
+    def freeze(self, bars: int, metres: MetreMap) -> None:
+        """Repeat the last bars note for note from the next bar line on; 0: go on. A part that is off is left out."""
+        self._frozen = None
+        if bars:
+            bar = max(bars, metres.locate(bar_line(metres, self.ask.floor)).bar)
+            start = metres.start_of(bar)
+            self._frozen = start, start - metres.start_of(bar - bars)
+
+    def _repeated(self, ask: Ask, last: Note | None) -> Note | None:
+        """The next note of those that are repeated, None if another one comes before, or there are none."""
+        if self._frozen is None:
+            return None
+        start, lag = self._frozen
+        earliest, after = max(start, ask.floor), last.order if last else -1
+        parts = ask.parts or frozenset(Part)
+        before = (note for note in chain(self._played, self.plan) if note.tick + lag >= earliest and note.part in parts)
+        again = (note._replace(tick=note.tick + lag) for note in before)
+        found = next((note for note in again if note.order > after), None)
+        if found is None or self.known >= start:
+            return found
+        proposed = self._proposed(ask, last)
+        return proposed if proposed.tick < start else found
 
     def _proposed(self, ask: Ask, last: Note | None) -> Note:
         drums = any(note.part == Part.DRUMS for note in (*self._recent, *self.plan))
@@ -193,6 +221,7 @@ class Line:
     def _take(self, notes: Sequence[Note]) -> None:
         if notes:
             self.count += len(notes)
+            self._played.extend(notes)
             self._recent.extend(notes)
             self._forget()
 

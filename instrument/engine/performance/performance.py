@@ -11,6 +11,7 @@ from typing import Any
 
 from instrument.engine.ipc.messages import Anchor, KnobInfo, Value
 from instrument.engine.performance.acts.company import Company
+from instrument.engine.performance.acts.cutting import Cutting
 from instrument.engine.performance.acts.hearing import Hearing
 from instrument.engine.performance.acts.led_band import LedBand
 from instrument.engine.performance.acts.remaking import Remaking
@@ -23,7 +24,7 @@ from instrument.engine.performance.live_notes import HeldNotes, LiveNote
 from instrument.engine.performance.patches import MAX_PLAYERS, Patch
 from instrument.engine.performance.player_state import PlayerState
 from instrument.engine.performance.roster import BundleInfo, Opened, OpenPlayer, bundle_ref, check_input, expect_bundle
-from instrument.engine.performance.sound_seats import SoundModels
+from instrument.engine.performance.sound_seats import FREEZE, SoundModels
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres
 from instrument.errors import HocketError
@@ -45,7 +46,7 @@ class Performance(LedBand):
     the properties.
 
     held: live notes; sound_models: of the sound players; remaking: the bar that is made anew;
-    company: of the person who plays.
+    company: of the person who plays; cutting: what was cut for that person.
     """
 
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
@@ -61,6 +62,7 @@ class Performance(LedBand):
         self._hearing = Hearing(self)
         self.sound_models = SoundModels(self._sounds, [])
         self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
+        self.cutting = Cutting(self.take)
 
     @property
     def thinned(self) -> bool:
@@ -268,6 +270,8 @@ class Performance(LedBand):
         line.change(player.ask(replacement or line.player, self._instrument, event.floor), event.spacing)
         if replacement or any(info.player == INSTRUMENT and info.id in RESTARTING for info, _ in turned):
             line.restart(replacement, self.seed, self.metres, event.fresh)
+        if FREEZE in event.knobs:
+            line.freeze(int(player.values[FREEZE]), self.metres)
         if event.manner is not None:
             line.cue = event.floor if event.manner.melody == "answers" else None
         if event.laid:
@@ -317,6 +321,7 @@ class Performance(LedBand):
             self._give_notes(event.player, event.prompt)
         if event.live:
             line.insert(event.live)
+            self.cutting.strike(event.player, event.live)
             for note in event.live:
                 self.take.add_note(event.player, note)
 

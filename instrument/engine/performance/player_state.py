@@ -22,7 +22,7 @@ from instrument.engine.performance.overload import Overload
 from instrument.engine.performance.patches import PlayerPatch, part_name, parts_of
 from instrument.engine.performance.roster import BundleInfo
 from instrument.engine.performance.silent import SilentBundle
-from instrument.engine.performance.sound_seats import NOTES, SEAT, kind, with_strip
+from instrument.engine.performance.sound_seats import FREEZE, NOTES, SEAT, kind, with_strip
 from instrument.engine.performance.takes import FREELY, Input, Manner
 from instrument.engine.voices.programs import NONE
 from instrument.errors import HocketError, one_line
@@ -132,6 +132,7 @@ class PlayerState:
         self.line = Line(
             model, int(instrument["seed"]), number, metres, self.ask(model, instrument, 0), self.plan.until
         )
+        self.line.freeze(int(self.values[FREEZE]), metres)
         self.follow(instrument, metres, Input(number, 0, 0, progression=text))
 
     def ask(self, model: NotePlayer, instrument: Mapping[str, Value], floor: int) -> Ask:
@@ -157,7 +158,7 @@ class PlayerState:
         if event.hushed is not None:
             self.hushed = event.hushed
         if self.plan and self.expression:
-            if event.fresh:
+            if event.fresh or event.redrawn:
                 self.plan.keep_seed(int(instrument["seed"]))
             self.plan.change(instrument, event.progression, metres, event.floor)
             if event.chord is not None:

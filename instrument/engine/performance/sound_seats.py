@@ -20,6 +20,7 @@ from instrument.music.midifile import CHANNELS
 from instrument.music.notes import Part
 
 NOTES, STREAM, VOICE = "notes", "stream", "voice"
+FREEZE = "freeze"
 
 _MELODIC = {part.name.lower(): (channel,) for part, channel in CHANNELS.items() if part != Part.DRUMS}
 PARTS: dict[str, tuple[int, ...]] = {  # the part that a voice plays -> MIDI channels
@@ -40,6 +41,8 @@ _SEAT = (
     Knob("solo", "Solo", "switch", step=1, help="Whether all players rest that are not solo, too"),
     Knob("hear", "Hear", "switch", step=1,
          help="Whether what the players before it have played is part of what it goes on from"),
+    Knob(FREEZE, "Freeze", low=0.0, high=8.0, step=1.0, unit="bars",
+         help="How many of its last bars it repeats, note for note; 0 goes on"),
 )  # fmt: skip
 SEAT = frozenset(knob.id for knob in _SEAT)
 # Knobs of the engine for each kind of player, in addition to those of the model.

@@ -94,7 +94,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     plays beside a person from now on, None: as before; bars: chords written into bars of the plan, by number from 0,
     empty: the plan's own again; hushed: whether others are solo from now on; overheard: notes
     of the players before it, added as context; fresh: the player forgets what was played, and the plan stays whatever
-    the seed.
+    the seed; redrawn: the plan stays whatever the seed, and so does the memory.
     """
 
     player: Count
@@ -116,6 +116,7 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
     bars: dict[int, str] = {}
     hushed: bool | None = None
     overheard: tuple[Note, ...] = ()
+    redrawn: bool = False
 
     @property
     def count_after(self) -> int:
@@ -124,13 +125,22 @@ class Input(msgspec.Struct, frozen=True, tag="input", omit_defaults=True):
 
 
 class Released(msgspec.Struct, frozen=True, tag="released"):
-    """The duration in ticks of a live note, which is identified by onset, pitch and part."""
+    """The duration in ticks of a live note, or of one that was cut; it is identified by onset, pitch and part."""
 
     player: Count
     tick: Tick
     pitch: Annotated[int, Meta(ge=0, le=127)]
     part: Part
     duration: Annotated[int, Meta(ge=1, le=1 << 30)]
+
+
+class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
+    """A note was committed, but not heard, as a person began to play before it. Identified as in `Released`."""
+
+    player: Count
+    tick: Tick
+    pitch: Annotated[int, Meta(ge=0, le=127)]
+    part: Part
 
 
 class Keyboard(msgspec.Struct, frozen=True, tag="keyboard"):
@@ -172,7 +182,7 @@ class Left(msgspec.Struct, frozen=True, tag="left"):
     tick: Position
 
 
-Entry = Input | Keyboard | Released | Turn | Stopped | Joined | Left
+Entry = Input | Keyboard | Released | Revoked | Turn | Stopped | Joined | Left
 _WIDTH = 1 + len(COLUMNS)  # numbers of a committed note: player, then the columns of `Note`
 _heard_lines = msgspec.json.Decoder(tuple[int, int, int, int, int, int, int])
 _entry_lines = msgspec.json.Decoder(Entry)
@@ -215,15 +225,16 @@ class Take:
         return [(entry.tick, bytes(entry.message)) for entry in self.entries if isinstance(entry, Keyboard)]
 
     def sounded(self) -> Iterator[tuple[int, Note]]:
-        """As `heard`, but live notes have their true durations."""
+        """As `heard`, but live notes, and those that were cut, have their true durations; none that was revoked."""
         held: dict[tuple[int, int, int, int], int] = {
-            (entry.player, entry.tick, entry.pitch, entry.part): entry.duration
+            (entry.player, entry.tick, entry.pitch, entry.part): 0 if isinstance(entry, Revoked) else entry.duration
             for entry in self.entries
-            if isinstance(entry, Released)
+            if isinstance(entry, Released | Revoked)
         }
         for player, note in self.heard():
             length = held.get((player, note.tick, note.pitch, note.part), note.duration) if held else note.duration
-            yield player, note._replace(duration=length)
+            if length:
+                yield player, note._replace(duration=length)
 
 
 class TakeRecorder:

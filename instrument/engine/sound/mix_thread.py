@@ -78,6 +78,12 @@ class MixThread:
         self.agenda.add(strikes(played))
         self.players.chords.add_notes(note for _, note in played)
 
+    def cut(self, played: Sequence[Played]) -> None:
+        """As `Output.cut`."""
+        with self._posting:
+            for message in self.agenda.cut(strikes(played)):
+                self._mixer.post(self._latest, message)
+
     def retime(self, tempo: TempoMap | None) -> None:
         """As `Output.retime`."""
         self._begins = tempo is not None and (self._begins or self._tempo is None)

@@ -41,6 +41,7 @@ BUTTONS: tuple[Button, ...] = (
         "chord/release", "To the plan", "Leave the chord of the left hand or one that is held, and go back to the plan"
     ),
     Button("idea/new", "New idea", "Another seed and a fresh memory for all players, on the same plan"),
+    Button("idea/reroll", "Reroll", "Other notes for all players from the next bar on, on the same plan"),
     Button("answer/now", "Answer", "End your question, so that the lead answers (for a pedal)"),
     Button("remake/bar", "Remake bar", "Make the next bar of a player anew, so that it fits to those around it"),
     Button("remake/other", "Another", "Hear the next of four candidates for the bar that was made anew"),

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from instrument.engine.ipc.messages import Play, Record, Stop
-from instrument.engine.live_input import KeyboardReceiver
+from instrument.engine.keyboard_receiver import KeyboardReceiver
 from instrument.engine.midi.midi_input import Listener
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.offline.render import Options, differences, render
@@ -143,7 +143,7 @@ def test_settings_of_the_keyboard_are_knobs(stage):
 
 def test_the_player_hears_it_where_it_was_played(stage):
     notes, clock = stage.notes, stage.clock
-    notes.live_input.listen([(5, controller(64, 127)), (5, on(60, 90))])
+    notes.live_input.listen([(5, controller(64, 127))])
     assert notes.performance.take.heard_count == 0, "time stands"
     notes.play()
     start = notes.transport.tempo.ns(0)
@@ -251,6 +251,31 @@ def test_a_performance_with_live_notes_is_rendered_to_the_same_notes(probe, star
     assert differences(played, open_scale) == []
     rendered = [note.pitch for _, note in render(Options(take=str(take)), open_scale).played]
     assert {61, 66, 68, 73} <= set(rendered)
+
+
+def test_what_is_held_while_it_stands_still_is_the_prompt_of_the_next_start(stage):
+    notes, clock = stage.notes, stage.clock
+    notes.live_input.listen([(1, on(60)), (2, off(60)), (3, on(67)), (4, on(71)), (5, off(67))])
+    assert notes.performance.take.heard_count == 0, "time stands"
+    notes.play()
+    take, start = notes.performance.take, notes.transport.tempo.ns(0)
+    assert take.keyboard == [(0.0, on(71))], "the key that is still down"
+    live, gone = [entry for entry in take.entries if isinstance(entry, Input)]
+    assert [(note.tick, note.pitch) for note in live.live] == [(0, 71)]
+    assert [(note.tick, note.pitch) for note in gone.overheard] == [(0, 67)], (
+        "held with it; the one before is forgotten"
+    )
+    clock.advance(BEAT)
+    notes._plan(300)
+    notes._commit_due()
+    notes.live_input.listen([(round(start + BEAT), off(71))])
+    notes.stop()
+    (released,) = [entry for entry in take.entries if isinstance(entry, Released)]
+    assert (released.tick, released.pitch, released.duration) == (0, 71, 24)
+    assert differences(take, open_scale) == []
+    notes.play()
+    assert not [entry for entry in notes.performance.take.entries if isinstance(entry, Input)], "it is used once"
+    notes.stop()
 
 
 def test_inputs_are_found_by_name(probe):

@@ -11,6 +11,8 @@ from instrument.engine.performance.acts.waiting import Change, place, when_of
 from instrument.engine.performance.harmony.form import ACTIONS
 from instrument.engine.performance.knobs import INSTRUMENT, checked, knob_name, next_seed
 from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.takes import Laid
+from instrument.engine.performance.transport import bar_line
 
 
 def ask_for(performance: Performance, info: KnobInfo, value: object) -> Value:
@@ -42,10 +44,25 @@ COMMANDS: dict[type[AnyCommand], Callable[[Performance, Any], None]] = {
 }
 """Commands that act on a performance and do nothing else."""
 
+
+def redraw(performance: Performance) -> None:
+    """Other notes from the next bar line on, on the same plan and with the same memory: another seed. What is planned
+    up to there stays."""
+    seed = next_seed(performance.seed)
+    start, end = performance.floor, bar_line(performance.metres, performance.floor)
+    for line in performance.lines:
+        stays = tuple(note for note in line.plan if start <= note.tick < end)
+        laid = Laid(start, min(end, line.known), stays) if line.known > start else None
+        performance.put(line.number, knobs={"seed": float(seed)}, redrawn=True, laid=laid, ahead=stays if laid else ())
+    if not performance.lines:
+        performance.set("seed", seed, INSTRUMENT)
+
+
 BUTTON_ACTIONS: dict[str, Callable[[Performance], None]] = {
     "chord/hold": Performance.hold_chord,
     "chord/release": lambda performance: performance.lead(""),
     "idea/new": new_idea,
+    "idea/reroll": redraw,
     "answer/now": lambda performance: performance.company.end_question(),
     "remake/bar": lambda performance: performance.remaking.begin_next(int(performance.values["band/remake"])),
     "remake/other": lambda performance: performance.remaking.other(),

@@ -2,6 +2,7 @@
 
 jam: all play. answer: the lead rests while the person plays, and answers when their phrase has ended, for as long as it
 was. accompany: the lead rests, the chords that the person plays lead the band, and it keeps out of their register.
+duet: the lead rests while the person plays, and goes on when they stop. What it plays as a person begins is cut.
 
 Everything that follows from this for a player is an input with its `Manner`, so a take is rendered without a person.
 """
@@ -14,14 +15,15 @@ from math import ceil
 from typing import Any, Protocol
 
 from instrument.engine.ipc.messages import Value
+from instrument.engine.performance.acts.cutting import Cutting
 from instrument.engine.performance.harmony.leading import ACCOMPANY
-from instrument.engine.performance.knobs import ANSWER, JAM, PEDAL, SILENCE
+from instrument.engine.performance.knobs import ANSWER, DUET, JAM, PEDAL, SILENCE
 from instrument.engine.performance.live_notes import HeldNotes
 from instrument.engine.performance.player_state import PlayerState
 from instrument.engine.performance.takes import FREELY, Manner
 from instrument.engine.performance.transport import bar_line
 from instrument.music.notes import Note, Part
-from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
+from instrument.music.timebase import MICRO_STEPS, TICKS_PER_BEAT, MetreMap
 
 MOST_BARS = 8  # of an answer
 REGISTER_BARS = 4  # over which the register of a person is taken
@@ -37,6 +39,7 @@ class Beside(Protocol):
     metres: MetreMap
     players: list[PlayerState]
     held: HeldNotes
+    cutting: Cutting
 
     @property
     def floor(self) -> int:
@@ -72,20 +75,26 @@ class Company:
 
     @property
     def listener(self) -> int:
-        """The player that hears the person: in the mode answer that which answers, else the first."""
+        """The player that hears the person: that which answers, or plays the other part of the duet, else the first."""
         leads = self._leads()
-        return leads[0] if leads and self._performance.instrument["mode"] == ANSWER else 0
+        return leads[0] if leads and self._performance.instrument["mode"] in (ANSWER, DUET) else 0
+
+    @property
+    def lead(self) -> str:
+        """What the lead does beside the person, as `Manner.melody`."""
+        leads = self._leads()
+        return self._performance.players[leads[0]].manner.melody if leads else FREELY.melody
 
     @property
     def tick(self) -> int | None:
-        """Where the question or the answer ends, None if neither is known."""
-        if self._mode != ANSWER:
+        """Where the question, the answer or what the person plays in a duet ends, None if that is not known."""
+        if self._mode not in (ANSWER, DUET):
             return None
         if self._until is not None:
             return self._until
         if self._asked is None:
             return None
-        question = str(self._performance.instrument["question"])
+        question = str(self._performance.instrument["question"]) if self._mode == ANSWER else SILENCE
         if question == PEDAL:
             return None
         if question != SILENCE:
@@ -101,7 +110,8 @@ class Company:
             self._last = max(self._last, note.tick)
             if note.part != Part.DRUMS:
                 self._played.append((note.tick, note.pitch))
-            if self._mode == ANSWER and self._until is not None:
+            if (self._mode == ANSWER and self._until is not None) or (self._mode == DUET and self._asked is None):
+                self._performance.cutting.cut(self._leads(), note.tick + note.micro / MICRO_STEPS)
                 self._rest()
             if self._asked is None:
                 self._asked = note.tick
@@ -123,7 +133,10 @@ class Company:
         if mode != self._mode:
             self._enter(mode)
         while (tick := self.tick) is not None and tick <= self._performance.floor:
-            if self._until is not None:
+            if self._mode == DUET:
+                self._asked = None
+                self._tell(self._leads(), FREELY)
+            elif self._until is not None:
                 self._rest()
             else:
                 self._answer(tick)
@@ -134,7 +147,7 @@ class Company:
         if self._mode == ACCOMPANY:
             self._performance.lead("")
         self._mode, self._asked, self._until, self._register = mode, None, None, UNHEARD
-        if mode == JAM:
+        if mode in (JAM, DUET):
             self._tell(range(len(self._performance.players)), FREELY)
         elif mode == ANSWER:
             self._rest()
@@ -142,7 +155,7 @@ class Company:
             self._keep_out(anew=True)
 
     def _rest(self) -> None:
-        """The lead rests until it is asked something."""
+        """The lead rests until it is asked something, or the person stops."""
         self._asked = self._until = None
         self._tell(self._leads(), Manner(melody="rests"))
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from instrument import midi_spec
-from instrument.engine.live_input import LiveInput
-from instrument.engine.offline.render import differences
+from instrument.engine.offline.render import differences, replay
 from instrument.engine.performance.acts.asking import BUTTON_ACTIONS
 from instrument.engine.performance.acts.company import room_beside
+from instrument.engine.performance.acts.live_input import LiveInput
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.performance import Performance, Played
 from instrument.engine.performance.takes import Input
 from instrument.models.catalog import open_player
 from instrument.music.chords.names import parse_chord
@@ -39,11 +39,15 @@ class Stage:
         self.heard: list[Note] = []
         tempo = TempoMap.start(60e9 / NS / BEAT, 0, 0)
         view = SimpleNamespace(add_live=lambda note: None)
+        self.cut: list[Played] = []
         self.live = LiveInput(
-            SimpleNamespace(performance=performance, transport=SimpleNamespace(tempo=tempo), view=view)
+            SimpleNamespace(
+                performance=performance, transport=SimpleNamespace(tempo=tempo), view=view, cut=self.cut.extend
+            )
         )
         down = [(at, midi_spec.note_on(0, pitch, 90)) for at, _, pitch in keys]
         up = [(to, midi_spec.note_off(0, pitch)) for _, to, pitch in keys]
+        self.keys = keys
         self.messages = sorted(up + down, key=lambda each: (each[0], each[1][0]))
 
     def until(self, tick: int) -> None:
@@ -54,6 +58,10 @@ class Stage:
             self.messages = self.messages[len(due) :]
             if due:
                 self.live.listen(due)
+
+    def left(self) -> list[Note]:
+        """What is left to be heard of the melody, as it was cut."""
+        return [note for _, note in self.performance.take.sounded() if note.part == Part.MELODY]
 
     def melody(self, start: int, end: int) -> list[Note]:
         return [note for note in self.heard if note.part == Part.MELODY and start <= note.tick < end]
@@ -95,6 +103,37 @@ def test_the_lead_yields_when_it_is_interrupted():
     assert any(tick < 2 * BAR + 40 for tick in ticks), "it had begun"
     assert not any(2 * BAR + 40 + LEAD < tick < 2 * BAR + 40 + 83 + BEAT for tick in ticks)
     assert any(tick >= 2 * BAR + 40 + 83 + BEAT for tick in ticks), "it answers the second question"
+
+
+@pytest.mark.parametrize("mode", ["answer", "duet"])
+def test_what_sounds_as_a_person_begins_is_cut(mode):
+    asked = phrase(BAR, MOTIF)
+    alone = Stage(performance(mode=mode), asked)
+    alone.until(3 * BAR)
+    begins = next(note for note in reversed(alone.melody(2 * BAR, 3 * BAR)) if note.duration > 2).tick + 1
+    stage = Stage(performance(mode=mode), asked + phrase(begins, MOTIF))
+    stage.until(4 * BAR)
+    assert stage.cut, "it was playing"
+    own = {(at, pitch) for at, _, pitch in stage.keys}
+    band = [note for note in stage.left() if (note.tick, note.pitch) not in own]
+    assert any(note.tick < begins for note in band)
+    assert not any(note.tick < begins < note.tick + note.duration for note in band), "nothing sounds on"
+    assert not any(begins <= note.tick < begins + LEAD for note in band), "what was committed is not heard"
+    stage.performance.stop(stage.performance.floor)
+    again = replay(stage.performance.take, open_scale).take
+    assert sorted(again.sounded()) == sorted(stage.performance.take.sounded())
+
+
+def test_in_a_duet_the_lead_makes_way_and_goes_on():
+    stage = Stage(performance(mode="duet"), phrase(BAR, MOTIF))
+    stage.until(4 * BAR)
+    ends = BAR + 83 + BEAT
+    assert stage.melody(0, BAR), "it plays by itself"
+    assert not stage.melody(BAR + LEAD + 1, ends)
+    assert stage.melody(ends, ends + BAR), "it goes on"
+    assert {note.part for note in stage.heard if BAR + LEAD < note.tick < ends} >= {Part.CHORDS, Part.DRUMS}
+    stage.performance.stop(stage.performance.floor)
+    assert not differences(stage.performance.take, open_scale)
 
 
 def test_after_answering_all_play_again():
@@ -139,7 +178,7 @@ def test_random_playing_in_all_modes_is_rendered_as_it_was_heard():
     for bar in range(3, 60, 3):
         stage.until(bar * BAR)
         knob = chance.choice(("mode", "question", "silence"))
-        choices = {"mode": ("jam", "answer", "accompany"), "question": ("silence", "1 bar", "2 bars")}
+        choices = {"mode": ("jam", "answer", "accompany", "duet"), "question": ("silence", "1 bar", "2 bars")}
         stage.performance.set(knob, chance.choice(choices.get(knob, (0.5, 2))))
     stage.performance.stop(stage.performance.floor)
     assert sum(isinstance(entry, Input) and entry.manner is not None for entry in stage.performance.take.entries) > 10
