@@ -59,6 +59,8 @@ TEST_PROGRAMS = (
     Program("fluidsynth", "fluidsynth"),
     Program("Xvfb", "xvfb"),
     Program("xdotool", "xdotool"),
+    Program("dbus-daemon", "dbus-daemon"),
+    Program("dbus-send", "dbus-bin"),
 )
 
 

@@ -303,7 +303,7 @@ class NoteThread:
             self.ended(last)
             self.previous = last
         self.models.take_back(self._seated)
-        self.performance, self._seated = staged or Staged.of(last.next_patch(), self.models)
+        self.performance, self._seated = staged or Staged.after(last, self.models)
         self._set_time()
         self._state_changed()
 

@@ -30,6 +30,13 @@ class Staged(NamedTuple):
 
         return cls(Performance(patch, give), given)
 
+    @classmethod
+    def after(cls, last: Performance, models: ModelPool) -> Staged:
+        """The next performance of the patch of the last one. HocketError as `of`."""
+        staged = cls.of(last.next_patch(), models)
+        staged.performance.remember(last)
+        return staged
+
 
 class Coming(NamedTuple):
     """A performance that begins where the present one is at a tick."""

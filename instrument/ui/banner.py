@@ -13,6 +13,7 @@ from instrument.ui import icons, theme
 from instrument.ui.knobs.controls import Button
 
 NOTICE_S = 8.0
+_OFFER = "Do what the notice offers"
 
 
 class Banner(QFrame):
@@ -37,7 +38,7 @@ class Banner(QFrame):
         self.label.setWordWrap(True)
         self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.button = Button("", "", name="offer")
+        self.button = Button("", _OFFER, name="offer")
         self.button.clicked.connect(self.offered)
         self.cross = Button("", "Dismiss", icons.icon("close", theme.MUTED), "flat")
         self.cross.clicked.connect(self.dismiss)
@@ -70,7 +71,7 @@ class Banner(QFrame):
         """Show a message that stays, with a button if `button` is not empty. An empty text withdraws it."""
         self._offer = text
         self.button.setText(button)
-        self.button.setAccessibleName(button)
+        self.button.setAccessibleName(button or _OFFER)
         self._refresh()
 
     def dismiss(self) -> None:

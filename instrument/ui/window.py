@@ -300,7 +300,7 @@ class Window(QMainWindow):
 
     def show_telemetry(self, report: Telemetry) -> None:
         """Show position, notes, levels and states."""
-        self._telemetry = report
+        self._telemetry, self.board.learning = report, report.learning
         self.transport.show_telemetry(report)
         self.roll.show_telemetry(report)
         self.level.show_levels(report.levels)

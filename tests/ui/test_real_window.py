@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("xdotool"), reason="xdotool is 
 class Program:
     """The window's process."""
 
-    def __init__(self, server: Xvfb, home: Path, scale: int) -> None:
+    def __init__(self, server: Xvfb, home: Path, scale: int, **environment: str) -> None:
         self._heard = b""
         self._environment = {
             **os.environ,
@@ -38,6 +38,7 @@ class Program:
             "QT_QPA_PLATFORM": "xcb",
             "QT_SCALE_FACTOR": str(scale),
             "HOME": str(home),
+            **environment,
         }
         self._environment.pop("WAYLAND_DISPLAY", None)
         self._process = subprocess.Popen(

@@ -15,11 +15,12 @@ import msgspec
 from PySide6.QtCore import QPoint, QSettings, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from instrument.engine.ipc.messages import LoadModel
+from instrument.engine.ipc.messages import Anchor, LoadModel
+from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.clips.dragging import FileButton
 from instrument.ui.window import Window
-from tests.ui.stand_in import EngineStandIn
+from tests.ui.stand_in import PAD_KNOBS, EngineStandIn
 
 STILL = 20  # looks, one after the other, at which nothing has moved: the window is laid out
 
@@ -33,6 +34,9 @@ def main(settings: str) -> None:
     app = QApplication(sys.argv[:1])
     theme.apply(app)
     engine = EngineStandIn()
+    engine.player_knobs += tuple(knob for knob in PAD_KNOBS if knob.id in AXES)
+    engine.anchors = (Anchor("Calm", -0.5, -0.5), Anchor("Wild", 0.5, 0.5))
+    engine.values |= dict.fromkeys(("0/x", "0/y"), 0.0)
     engine.send(LoadModel("glass", 1))
     engine.sent.clear()
     window = Window(lambda first: engine, QSettings(settings, QSettings.Format.IniFormat))

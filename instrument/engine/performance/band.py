@@ -13,7 +13,7 @@ from instrument.engine.performance.expression.genres import genre_values
 from instrument.engine.performance.knobs import INSTRUMENT, SEEDS, KnobTable, knob_name, split_name
 from instrument.engine.performance.line import Line
 from instrument.engine.performance.patches import Patch
-from instrument.engine.performance.player_state import Pad, PlayerState, first_values, kept_values
+from instrument.engine.performance.player_state import Pad, PlayerState, first_values
 from instrument.engine.performance.roster import BundleInfo, OpenPlayer
 from instrument.engine.performance.sound_seats import Scene, SoundSeat, with_strip
 from instrument.engine.performance.transport import metre_map
@@ -163,7 +163,7 @@ class Band:
 
     def _seat(self, number: int, bundle: BundleInfo) -> None:
         """Set another bundle of a player. Its knobs keep the values that are allowed, its pad becomes empty."""
-        player = self.players[number]
+        player, before = self.players[number], self.table.of(number)
         player.seat(bundle)
         self._list_knobs()
-        player.values = kept_values(self.table.of(number), player.values)
+        player.carry_over(before, self.table.of(number))

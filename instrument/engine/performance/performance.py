@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from functools import partial
 from math import ceil
 from typing import Any
 
@@ -16,6 +15,7 @@ from instrument.engine.performance.acts.hearing import Hearing
 from instrument.engine.performance.acts.led_band import LedBand
 from instrument.engine.performance.acts.remaking import Remaking
 from instrument.engine.performance.acts.waiting import EARLY, Change, place
+from instrument.engine.performance.anchors import fitting
 from instrument.engine.performance.arrangement import GENRE, SENDING
 from instrument.engine.performance.expression.genres import genre_values
 from instrument.engine.performance.knobs import INSTRUMENT, NO_NOTES, RESTARTING, checked, knob_name
@@ -156,8 +156,8 @@ class Performance(LedBand):
 
     def load(self, slug: str, player: int = 0, waits: bool = False) -> None:
         """Give a player another model of its kind, or add a sound player after the last; knobs of the same name keep
-        their values. waits: notes of the model come from the place on that the knob "changes" gives it. HocketError if
-        the model is unknown or of another kind."""
+        their values, and a model that comes back has those and the anchors that it had. waits: notes of the model come
+        from the place on that the knob "changes" gives it. HocketError if the model is unknown or of another kind."""
         name = f"{player}/model"
         self.waiting.drop(name)
         opened = self._open(slug)
@@ -166,15 +166,33 @@ class Performance(LedBand):
             if player not in self._sounds and player != len(self.players):
                 raise HocketError(f"{slug} plays no notes: add it as player {len(self.players)}")
             self._join(player, bundle, model, float(self._floor))
+            self._remember(player)
         elif self.player(player).line is None:
             raise HocketError(f"player {player} makes sound: it cannot play the notes of {slug}; add a player")
         else:
-            act = partial(self.put, player, opened, bundle=bundle_ref(bundle))
+
+            def act() -> None:
+                self.put(player, opened, bundle=bundle_ref(bundle))
+                self._remember(player)
+
             tick = place(str(self._instrument["changes"]), self.metres, self._floor) if waits else self._floor
             if tick == self._floor:
                 act()
             else:
                 self.waiting.add(name, Change(tick, act, {}, {player: self.players[player].with_bundle(bundle)}))
+
+    def remember(self, last: Performance) -> None:
+        """Take from the performance before this one, of the same patch, what its players had lost with their models."""
+        for player, before in zip(self.players, last.players, strict=False):
+            player.lost, player.lost_anchors = before.lost, before.lost_anchors
+
+    def _remember(self, number: int) -> None:
+        """Turn the knobs of a player back to what they were when it had this model last, and set its anchors."""
+        player = self.players[number]
+        for id, value in player.remembered(self.table.of(number)).items():
+            self.set(id, value, number)
+        if player.line and (anchors := fitting(player.line.player, player.lost_anchors.get(player.bundle.slug, ()))):
+            self.anchor(anchors, number)
 
     def leave(self, player: int, tick: float | None = None) -> None:
         """Remove a sound player; the numbers of those behind it go down by one. HocketError for a note player, and for

@@ -52,7 +52,8 @@ class PlayerState:
     values: its knobs by id, in the order of the knob table; anchors: of its latent pad; resting: it is muted, so
     nothing is planned; problem: why nothing is planned as its model failed, else empty; given: number of prompted or
     live notes of a player without a line; kept: its settings in the patch while its model cannot be used; manner: how
-    it plays beside a person; hushed: others are solo.
+    it plays beside a person; hushed: others are solo; lost: values of knobs that its present model has not, or does
+    not allow; lost_anchors: by the slug of the model that had them.
     """
 
     bundle: BundleInfo
@@ -70,6 +71,8 @@ class PlayerState:
     kept: PlayerPatch | None = None
     manner: Manner = FREELY
     hushed: bool = False
+    lost: dict[str, Value] = field(default_factory=dict)
+    lost_anchors: dict[str, tuple[Anchor, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, patch: PlayerPatch, bundle: BundleInfo, model: NotePlayer | SoundModel) -> PlayerState:
@@ -80,7 +83,21 @@ class PlayerState:
     def seat(self, bundle: BundleInfo) -> None:
         """Give it another bundle. Its pad becomes empty."""
         self.kept = self.as_patch() if isinstance(bundle, SilentBundle) else None
+        if self.anchors:
+            self.lost_anchors[self.bundle.slug] = self.anchors
         self.bundle, self.anchors, self.problem = bundle, (), ""
+
+    def carry_over(self, before: Iterable[KnobInfo], infos: Iterable[KnobInfo]) -> None:
+        """Its knobs keep the values that are allowed. before, infos: the knobs of its last and its present bundle."""
+        defaults = {info.id for info in before if self.values.get(info.id) == info.default}
+        wanted = {**self.values, **{id: at for id, at in self.lost.items() if id in defaults or id not in self.values}}
+        self.values = kept_values(infos, self.values)
+        self.lost = {id: value for id, value in wanted.items() if self.values.get(id) != value}
+
+    def remembered(self, infos: Iterable[KnobInfo]) -> dict[str, Value]:
+        """What was lost of these knobs, by id, as far as it is allowed."""
+        lost = kept_values((info for info in infos if info.id in self.lost), self.lost)
+        return {id: value for id, value in lost.items() if value == self.lost[id]}
 
     def with_bundle(self, bundle: BundleInfo) -> PlayerPatch:
         """The player in a patch as it will be with another bundle."""

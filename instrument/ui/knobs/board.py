@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, Q
 
 from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
+from instrument.engine.performance.acts.waiting import timing_knob
+from instrument.engine.performance.harmony.leading import BAR, NOW, PLACES
 from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
@@ -22,6 +24,7 @@ from instrument.ui.latent_pad.pad import LatentPad
 NOTES, SOUNDS = ("notes",), ("voice", "stream")  # kinds of models of note players and of sound players
 _PITCHES = frozenset(("low", "high"))  # knobs of the instrument that are MIDI pitches, shown by name
 _AXIS_NAMES = ("left and right", "down and up")  # of a pad's axes
+_TIMES = {NOW: "At once", "beat": "On the next beat", BAR: "On the next bar"}
 _DIAL_STEPS = 1000  # a knob with more steps gets a number field instead of a dial
 
 
@@ -30,7 +33,8 @@ class Board(QObject):
 
     Signals: `turned` carries player, knob and the value set by the user; `learned` says that a knob is to learn the
     next MIDI controller (True), or to forget its controller (False).
-    controllers: name of a knob -> what turns it ("controller 74").
+    controllers: name of a knob -> what turns it ("controller 74"); learning: the knob or button that waits for a
+    controller, by name, or ""; values: of all knobs, by name.
     """
 
     turned = Signal(int, str, object)
@@ -41,11 +45,13 @@ class Board(QObject):
         self.controls: dict[tuple[int, str], Control | KnobDial] = {}
         self.pads: dict[int, LatentPad] = {}
         self.controllers: dict[str, str] = {}
+        self.learning = ""
+        self.values: dict[str, Value] = {}
 
     def add(self, info: KnobInfo, control: Control | KnobDial) -> Control | KnobDial:
         """Register a control."""
         self.controls[info.player, info.id] = control
-        (control.box if isinstance(control, SeedBox) else control).extend_menu = partial(self._add_learn_actions, info)
+        (control.box if isinstance(control, SeedBox) else control).extend_menu = partial(self._extend_menu, info)
         control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
         return control
 
@@ -69,11 +75,27 @@ class Board(QObject):
         for player, pad in self.pads.items():
             pad.show_anchors(pads[player] or ())
 
+    def _extend_menu(self, info: KnobInfo, menu: QMenu) -> None:
+        """Add to a control's context menu when it takes effect, and MIDI learn."""
+        if when := timing_knob(info):
+            now = self.values.get(knob_name(INSTRUMENT, when), NOW)
+            effects = menu.addMenu("Takes effect")
+            for place in PLACES:
+                action = effects.addAction(_TIMES[place], partial(self.turned.emit, INSTRUMENT, when, place))
+                action.setCheckable(True)
+                action.setChecked(place == now)
+        self._add_learn_actions(info, menu)
+
     def _add_learn_actions(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
         """Add the entries about MIDI learn to a control's context menu. what: appended to the text."""
         menu.addSeparator()
-        menu.addAction(f"Learn a MIDI controller{what}\u2026", lambda: self.learned.emit(info.player, info.id, True))
-        bound = self.controllers.get(knob_name(info.player, info.id))
+        name = knob_name(info.player, info.id)
+        if self.learning == name:
+            menu.addAction(f"Stop waiting for a controller{what}", lambda: self.learned.emit(info.player, "", True))
+        else:
+            text = f"Learn a MIDI controller{what}\u2026"
+            menu.addAction(text, lambda: self.learned.emit(info.player, info.id, True))
+        bound = self.controllers.get(name)
         if bound:
             menu.addAction(f"Forget MIDI {bound}", lambda: self.learned.emit(info.player, info.id, False))
 
@@ -89,6 +111,7 @@ class Board(QObject):
 
     def show_values(self, values: Mapping[str, Value], pending: Callable[[int, str], bool]) -> None:
         """Show values by the names of their knobs, except of controls being moved or with a value not confirmed yet."""
+        self.values.update(values)
         for (player, id), control in self.controls.items():
             value = values.get(knob_name(player, id))
             if value is not None and not control.held and not pending(player, id):

@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QStandardItemModel,
+    QValidator,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
@@ -29,17 +30,22 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
 from instrument.engine.ipc.messages import KnobInfo
+from instrument.errors import HocketError
 from instrument.ui import icons, theme
 from instrument.ui.knobs.chip import Chip
 from instrument.ui.knobs.knob import MenuExtension, control_menu
 from instrument.ui.knobs.values import FINE, Scale
+from instrument.ui.knobs.wheel import Wheel, is_fine
 
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_EXACT = 9  # decimals that a number field keeps
+_MOST_SHOWN = 3  # decimals that it shows
 
 
 class Button(QPushButton):
@@ -73,6 +79,7 @@ class Selector(QComboBox):
         self.setAccessibleName(name)
         self.setToolTip(help)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
         self.setView(QListView())  # the default view of the Fusion style ignores the style sheet
         self.textActivated.connect(self._pick)
         self._data: tuple[tuple[str, str, str], ...] = ()
@@ -144,6 +151,7 @@ class Choice(Selector):
         self.info = info
         self.show_items(((choice, pretty(choice), "") for choice in info.choices), str(info.default))
         self.picked.connect(self.turned)
+        self._wheel = Wheel(self)
 
     @property
     def held(self) -> bool:
@@ -161,7 +169,12 @@ class Choice(Selector):
         self.turned.emit(str(self.info.default))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        QComboBox.wheelEvent(self, event)
+        by = -round(self._wheel.notches(event, whole=True))
+        row = min(max(self.currentIndex() + by, 0), self.count() - 1)
+        if row != self.currentIndex():
+            self.setCurrentIndex(row)
+            self.turned.emit(str(self.currentData()))
+        event.accept()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         default = pretty(str(self.info.default))
@@ -169,7 +182,11 @@ class Choice(Selector):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A number to type, drag or step, for ranges that are too wide or too fine for a dial."""
+    """A number to type, drag or step, for ranges that are too wide or too fine for a dial.
+
+    Typed text is read by `Scale.parse`, not by the locale. A typed value is kept exactly; `decimals` are shown, and a
+    few more where a value has them.
+    """
 
     turned = Signal(float)
     extend_menu: MenuExtension | None = None
@@ -178,16 +195,18 @@ class NumberBox(QDoubleSpinBox):
         super().__init__()
         self.info = info
         self.scale = Scale(info)
+        self._shown = decimals
         self._grip: tuple[float, float] | None = None
+        self._wheel = Wheel(self)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
         self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.setFrame(False)  # style sheets cannot draw a spin box without buttons, so `paintEvent` draws it
         self.setFixedHeight(theme.px(theme.CONTROL))
         self.lineEdit().setStyleSheet("background: transparent;")
         self.setKeyboardTracking(False)
-        self.setDecimals(decimals)
+        self.setDecimals(_EXACT)
         self.setRange(info.low, info.high)
         self.setSingleStep(info.step or 1.0)
-        self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
         self.setAccessibleName(info.label)
         self.setToolTip(info.help)
         self.setValue(float(info.default))
@@ -220,15 +239,32 @@ class NumberBox(QDoubleSpinBox):
         control_menu(self, self.info, default, self.reset, self.selectAll, self.extend_menu).popup(at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        notches = event.angleDelta().y() or event.angleDelta().x()
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.setValue(self.value() + self._finest * (1 if notches > 0 else -1))
-        else:
-            self.stepBy(1 if notches > 0 else -1)
+        step = self.singleStep() * (FINE if is_fine(event) else 1.0)
+        if notches := self._wheel.notches(event, whole=self.info.step > 0):
+            self.setValue(self.scale.snap(self.value() + notches * max(step, self.info.step)))
         event.accept()
 
     def textFromValue(self, value: float) -> str:
-        return f"{value:.{self.decimals()}f}"
+        texts = (f"{value:.{decimals}f}" for decimals in range(self._shown, _MOST_SHOWN + 1))
+        return next((text for text in texts if float(text) == value), f"{value:.{self._shown}f}")
+
+    def valueFromText(self, text: str) -> float:
+        return self.value() if text == self.textFromValue(self.value()) else self.scale.parse(text)
+
+    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
+        try:
+            self.valueFromText(text)
+        except HocketError:
+            return QValidator.State.Intermediate, text, place
+        return QValidator.State.Acceptable, text, place
+
+    def fixup(self, text: str) -> str:
+        """What stands in place of text that is no value, and why."""
+        try:
+            self.valueFromText(text)
+        except HocketError as error:
+            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), str(error))
+        return self.textFromValue(self.value())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -236,10 +272,6 @@ class NumberBox(QDoubleSpinBox):
         painter.setPen(QPen(theme.colour(theme.ACCENT), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
         painter.setBrush(theme.colour(theme.HOVER if self.underMouse() else theme.RAISED))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), theme.px(6), theme.px(6))
-
-    @property
-    def _finest(self) -> float:
-        return max(self.info.step, 10.0 ** -self.decimals())
 
     def event(self, event: QEvent) -> bool:
         return True if _is_space(event) else super().event(event)

@@ -26,6 +26,7 @@ from instrument.engine.ipc.messages import KnobInfo
 from instrument.errors import HocketError
 from instrument.ui import theme
 from instrument.ui.knobs.values import FINE, Scale
+from instrument.ui.knobs.wheel import Wheel, is_fine
 
 _TRAVEL = 200  # pixels of drag from one end to the other, before the zoom
 _SWEEP = 270.0  # degrees from one end to the other
@@ -39,8 +40,8 @@ MenuExtension = Callable[[QMenu], object]  # adds to a context menu
 class KnobDial(QDial):
     """A dial built from a `KnobInfo` of kind "number".
 
-    Drag up or down (Shift: fine), wheel, arrows, PageUp and PageDown, Home and End; double-click, Delete or
-    Backspace resets; Enter or a digit types an exact value; the context menu has help. `turned` is emitted with
+    Drag up or down (Shift: fine), wheel (see `Wheel`), arrows, PageUp and PageDown, Home and End; double-click, Delete
+    or Backspace resets; Enter or a digit types an exact value; the context menu has help. `turned` is emitted with
     the new value when the user, and not the engine, changed it.
     """
 
@@ -53,7 +54,7 @@ class KnobDial(QDial):
         self.scale = Scale(info)
         self.exact = self.scale.snap(float(info.default))
         self._grip: tuple[float, float] | None = None  # y of the pointer and place on the dial at the last move
-        self._notches = 0.0  # of the wheel, not a whole step yet
+        self._wheel = Wheel(self)
         self._typed: QLineEdit | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(info.label)
@@ -89,7 +90,7 @@ class KnobDial(QDial):
         field.setAccessibleName(f"{self.info.label}: value")
         field.setGeometry(self._row(_LABEL + _FACE, _VALUE).toRect())
         if not start:
-            field.setText(self.scale.text(self.exact))
+            field.setText(self.scale.exact_text(self.exact))
             field.selectAll()
         field.installEventFilter(self)
         field.show()
@@ -130,13 +131,8 @@ class KnobDial(QDial):
         event.accept()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        # Some systems report Shift and wheel as a horizontal wheel.
-        fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        self._notches += (event.angleDelta().y() or event.angleDelta().x()) / 120
-        whole = self._notches if not self.info.step else math.trunc(self._notches)
-        self._notches -= whole
-        if whole:
-            self._step(whole, fine)
+        if notches := self._wheel.notches(event, whole=self.info.step > 0):
+            self._step(notches, is_fine(event))
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -151,7 +147,7 @@ class KnobDial(QDial):
             self.reset()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_F2):
             self.type_value()
-        elif event.text() and event.text() in "0123456789.-":
+        elif event.text() and (event.text().isdecimal() or event.text() in ".,-"):
             self.type_value(event.text())
         else:
             event.ignore()
@@ -203,6 +199,9 @@ class KnobDial(QDial):
 
     def _take_typed(self) -> None:
         if self._typed is None:
+            return
+        if self._typed.text() == self.scale.exact_text(self.exact):
+            self._close_typed()
             return
         try:
             value = self.scale.parse(self._typed.text())

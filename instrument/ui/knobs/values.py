@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from instrument.engine.ipc.messages import KnobInfo
@@ -13,6 +14,9 @@ from instrument.music.harmony import KEYS
 NOTCH = 0.01  # share of the dial: one notch of the wheel or one press of an arrow key
 FINE = 0.1  # factor of a movement with Shift
 _NOTE_UNIT = "note"
+_SIGNS = {0x2212: "-", 0x066B: ",", 0x066C: " ", 0xA0: " ", 0x202F: " ", 0x2009: " "}  # minus, Arabic marks, spaces
+_MARKS = ",.' "  # between thousands
+_GROUPED = re.compile(r"-?\d{1,3}([,.' ])\d{3}(\1\d{3})*(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +62,29 @@ class Scale:
         number = f"{value:.{self._decimals}f}".replace("-", "\u2212")
         return f"{number} {self.info.unit}" if unit and self.info.unit else number
 
+    def exact_text(self, value: float) -> str:
+        """`value` as text from which `parse` gives exactly this value."""
+        text = self.text(value)
+        return text if self.parse(text) == value else repr(value)
+
     def parse(self, text: str) -> float:
-        """The value of typed text, with or without its unit, rounded to a step.
+        """The value of typed text, rounded to a step: with or without its unit, with a point or comma, in digits of any
+        script; a share of 1 also in percent ("50 %").
 
         Raises HocketError if it is no number or outside the range.
         """
-        low, high = self.info.low, self.info.high
-        typed = text.replace("\u2212", "-").replace(",", ".").strip()
+        low, high, unit = self.info.low, self.info.high, self.info.unit
+        typed = self._plain(text)
         if self.info.unit == _NOTE_UNIT and (pitch := _pitch(typed)) is not None:
             number: float = pitch
         elif typed and typed.casefold() == self.info.zero.casefold():
             number = 0.0
         else:
+            part = 0.01 if typed.endswith("%") and max(abs(low), abs(high)) <= 1 else 1.0
+            for ending in filter(None, (unit.casefold(), "%" if part < 1 else "")):
+                typed = typed.removesuffix(ending).strip()
             try:
-                number = float(typed.removesuffix(self.info.unit).strip() if self.info.unit else typed)
+                number = part * float(typed)
             except ValueError:
                 number = math.nan
         if not low <= number <= high:  # also refuses NaN
@@ -79,6 +92,13 @@ class Scale:
                 f"{self.info.label} cannot be {text.strip()!r}: give {self.text(low)} to {self.text(high)}"
             )
         return self.snap(number)
+
+    def _plain(self, text: str) -> str:
+        """Typed text as `float` takes it. Numbers without decimals may have their thousands marked."""
+        typed = text.translate(_SIGNS).strip().casefold()
+        if self.info.step >= 1 and _GROUPED.match(typed):
+            return "".join(letter for letter in typed if letter not in _MARKS)
+        return typed.replace(",", ".")
 
     @property
     def origin(self) -> float:

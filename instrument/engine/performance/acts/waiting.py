@@ -8,6 +8,7 @@ from typing import NamedTuple
 from instrument.engine.ipc.messages import KnobInfo, Value
 from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.harmony.leading import NOW, on_grid
+from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.patches import PART_NAMES, PlayerPatch
 from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 
@@ -23,11 +24,17 @@ class Change(NamedTuple):
     seats: Mapping[int, PlayerPatch] = {}
 
 
+def timing_knob(info: KnobInfo) -> str:
+    """The id of the instrument's knob that says when a turn of a knob takes effect; empty: at once."""
+    if info.id == GENRE:
+        return "changes"
+    return "mutes" if info.id in (*PART_NAMES, "mute", "solo") else ""
+
+
 def when_of(info: KnobInfo, knobs: Mapping[str, Value]) -> str:
     """When a turn of a knob takes effect, one of `leading.PLACES`. knobs: all, by name."""
-    if info.id == GENRE:
-        return str(knobs["band/changes"])
-    return str(knobs["band/mutes"]) if info.id in (*PART_NAMES, "mute", "solo") else NOW
+    timing = timing_knob(info)
+    return str(knobs[knob_name(INSTRUMENT, timing)]) if timing else NOW
 
 
 def place(when: str, metres: MetreMap, floor: int) -> int:
