@@ -31,6 +31,9 @@ def evaluate(
     flat: Annotated[str | None, typer.Option(help="of phrases: a bundle without conductor, to compare")] = None,
     notes: Annotated[Path | None, typer.Option(help="of a vocoder: notes for its pitch [data/notes-full]")] = None,
     bands: Annotated[bool, typer.Option("--bands", help="measure whole bands as rendered, and nothing else")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="measure how closely it keeps to plans, and nothing else; needs no data")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=30, max=180, help="with --bands: length of a render")] = 180.0,
     renders: Annotated[Path | None, typer.Option(help="with --bands: folder of renders to keep and use again")] = None,
     baseline: Annotated[Path | None, typer.Option(help="with --bands: bands.json of an earlier run")] = None,
@@ -47,7 +50,7 @@ def evaluate(
     from instrument.models.notes.musicvae import shape_of
     from training.evaluation.notes import evaluate as evaluation
     from training.evaluation.overview import write_overview
-    from training.evaluation.report import print_tables
+    from training.evaluation.report import print_tables, sections
     from training.families.table import find_family
 
     torch.set_num_threads(1)
@@ -55,6 +58,9 @@ def evaluate(
     family = find_family(opened.manifest.family)
     if bands:
         _evaluate_bands(opened, seconds, seeds or 3, renders, baseline, card, out, as_json)
+        return
+    if plan:
+        _evaluate_obedience(opened, as_json)
         return
     if family.kind == "plan":
         _evaluate_plan(opened, data, split, pieces, card, out, as_json)
@@ -76,9 +82,30 @@ def evaluate(
     if as_json:
         print(json.dumps(done.figures, indent=1))
     else:
-        print_tables(done.figures, Console())
+        print_tables(sections(done.figures), Console())
     for name, path in pictures.items():
         print(f"{name}: {path}", file=sys.stderr)
+
+
+def _evaluate_obedience(bundle: Bundle, as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    from instrument.errors import HocketError
+    from instrument.models.catalog import open_note_bundle
+    from instrument.models.notes.event_player import EventPlayer
+    from training.evaluation.notes.plan_following import plan_figures
+    from training.evaluation.report import plan_sections, print_tables
+
+    manifest, player = open_note_bundle(bundle)
+    if not isinstance(player, EventPlayer):
+        raise HocketError(f"{manifest.slug} follows no plan note by note: choose lstm-band or transformer-band")
+    figures = plan_figures(player, manifest)
+    if as_json:
+        print(json.dumps(figures, indent=1))
+    else:
+        print_tables(plan_sections(figures), Console())
 
 
 def _evaluate_plan(

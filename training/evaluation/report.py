@@ -75,6 +75,9 @@ PLAN_COLUMNS = {
     "clash": "clash",
     "entropy": "melody entropy",
 }
+GUIDANCE = (
+    "The same by the knob Guidance, means of genres and seeds, and processor time a note. 1 is as it learnt to follow."
+)
 COPYING = (
     "Longest run of notes that the long runs of a genre have in common with one training piece, in any key: the same "
     "intervals and the same rhythm in the top line of a part. Next to it, the same of as many notes of held-out pieces "
@@ -238,6 +241,21 @@ def plan_rows(figures: dict[str, Any]) -> Rows:
     }
 
 
+def guidance_rows(figures: dict[str, Any]) -> Rows:
+    """By guidance."""
+    columns = {**PLAN_COLUMNS, "ms": "ms a note"}
+    return {name: {title: f"{found[key]:.2f}" for key, title in columns.items()} for name, found in figures.items()}
+
+
+def plan_sections(figures: dict[str, Any]) -> list[Section]:
+    """What says how closely it keeps to plans."""
+    plan, guidance = figures.get("plan"), figures.get("guidance")
+    return [
+        *([Section("Chords of a plan", PLAN, plan_rows(figures))] if plan else []),
+        *([Section("Guidance by the plan", GUIDANCE, guidance_rows(guidance), {})] if guidance else []),
+    ]
+
+
 def switch_rows(figures: dict[str, Any]) -> Rows:
     """Switches by the genre switched to."""
     numbers = ("real", "bars 1-2", "bars 3-4", "unswitched", "share")
@@ -278,7 +296,7 @@ def sections(figures: dict[str, Any]) -> list[Section]:
             {},
         ),
         Section("Density and register", f"{KNOBS}{knob_summary(figures)}.", knob_rows(figures)),
-        *([Section("Chords of a plan", PLAN, plan_rows(figures))] if "plan" in figures else []),
+        *plan_sections(figures),
         Section("Switches of genre", SWITCHES, switch_rows(figures)),
         Section("Metre", METRE, metre_rows(figures)),
         Section(
@@ -294,9 +312,9 @@ def sections(figures: dict[str, Any]) -> list[Section]:
     return [section for section in found if section.rows]
 
 
-def print_tables(figures: dict[str, Any], console: Console) -> None:
-    """Print all tables."""
-    for title, caption, rows, _ in sections(figures):
+def print_tables(found: list[Section], console: Console) -> None:
+    """Print them as tables."""
+    for title, caption, rows, _ in found:
         table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", title_style="bold")
         columns = _columns(rows)
         table.add_column("")

@@ -32,13 +32,14 @@ LEAST_LIKELY = -20.0  # log probability of a value that may not be
 
 class StepResult(NamedTuple):
     """The inputs and outputs of the last step. steer, plan: what its conditions were made of; context: notes before
-    it; shares: a hidden vector for each head."""
+    it; style, guidance: how far genre and plan are exaggerated; shares: a hidden vector for each head."""
 
     steer: Steering
     plan: Plan | None
     context: int
     conditions: NDArray[np.float32]
     style: float
+    guidance: float
     shares: list[NDArray[np.float32]]
 
 

@@ -39,6 +39,7 @@ from instrument.music.timebase import TICKS_PER_BEAT, MetreMap
 HIGHEST_BASS = 60  # MIDI pitch; under a plan the bass stays below
 LONGEST_REST = 192  # ticks without an onset while playing freely
 PRIMER_COUNTER = 1 << 40  # of draws; outside the counters of notes, which are bars
+Floats = NDArray[np.float32]
 STYLED_FIELDS = (0, 1, 2, 3)  # fields with guidance: all but velocity and microtiming
 
 
@@ -207,12 +208,8 @@ class EventPlayer:
 
     def _draw_part(self, draw: Draw) -> int:
         rows, tick = draw.rows, draw.tick
-        allowed = np.array(
-            [
-                p in self._steer.parts and bool(rows[DRUM_ROW:].any() if p == Part.DRUMS else rows[:DRUM_ROW].any())
-                for p in range(len(Part))
-            ]
-        )
+        playable = bool(rows[:DRUM_ROW].any()), bool(rows[DRUM_ROW:].any())
+        allowed = np.array([p in self._steer.parts and playable[p == Part.DRUMS] for p in Part])
         if draw.guide and allowed.sum() > 1 and self._bass_sounds_at(tick):
             allowed[Part.BASS] = False
         logits = self._logits(1, draw.shares, [*draw.context, *draw.echo_rows])
@@ -230,7 +227,8 @@ class EventPlayer:
             draw.rows[HIGHEST_BASS + 1 :] = False
         plan = self._followed(draw.ask)
         chord = [chord_number(plan.chord_at(draw.tick) if plan else None)] * self.follows_plan
-        logits = self._logits(2, draw.shares, [*draw.context, part, *chord, *draw.echo_rows])
+        free = [*draw.context, part, chord_number(None), *draw.echo_rows]
+        logits = self._logits(2, draw.shares, [*draw.context, part, *chord, *draw.echo_rows], free)
         if draw.expected:
             logits[draw.expected.row] += draw.expected.pitch
         else:
@@ -284,7 +282,7 @@ class EventPlayer:
             self._steer.genre, len(self._notes), self._notes[-1].tick if self._notes else 0
         )
 
-    def _ensure_step(self, ask: Ask) -> list[NDArray[np.float32]]:
+    def _ensure_step(self, ask: Ask) -> list[Floats]:
         """The hidden vectors of the step on the last event, run unless it was run with the same condition already.
 
         After a switch of genre, the context is a primer of the new genre, or without one the start of a piece.
@@ -301,7 +299,8 @@ class EventPlayer:
         step = self._step
         last_tick = self._notes[-1].tick if self._notes else 0
         style = steer.style(history, last_tick)
-        conditions = self._with_plan(steer.conditions(history, style), plan, last_tick)
+        guidance = steer.guidance if plan else 1.0
+        conditions = self._with_plan(steer.conditions(history, style), plan, last_tick, guidance)
         context = len(self._notes) - history.start
         if step is not None and step.context == context and np.array_equal(step.conditions, conditions):
             shares = step.shares
@@ -310,7 +309,7 @@ class EventPlayer:
             if self._notes and not context:
                 seen = self._start(self._notes[-1].tick)
             shares = self._backbone.step(seen, conditions, context)
-        self._step = StepResult(steer, plan, context, conditions, style, shares)
+        self._step = StepResult(steer, plan, context, conditions, style, guidance, shares)
         return shares
 
     def _prime(self, ask: Ask, history: History) -> History:
@@ -339,14 +338,14 @@ class EventPlayer:
         """The event before the first note of a piece that begins at `tick`."""
         return (*codec.START, *codec.tick_context(tick, self._metres)[:2], 0, 0, 0, 0)
 
-    def _logits(self, head: int, shares: list[NDArray[np.float32]], context: list[int]) -> NDArray[np.float32]:
-        share = shares[head] if head in STYLED_FIELDS else shares[head][:1]
-        feeds: dict[str, NDArray[Any]] = {
-            "share": share,
-            "context": np.array([context] * len(share), np.int64)[:, None],
-        }
+    def _logits(self, head: int, shares: list[Floats], context: list[int], free: list[int] | None = None) -> Floats:
+        """free: the context without the plan, where it is another."""
         assert self._step is not None
-        return self._steer.styled(self._heads[head].run(feeds)[0][:, 0], self._step.style)
+        share = shares[head] if head in STYLED_FIELDS else shares[head][:1]
+        last = free if free and self._step.guidance != 1 else context
+        contexts = np.array([*[context] * (len(share) - 1), last], np.int64)[:, None]
+        feeds: dict[str, NDArray[Any]] = {"share": share, "context": contexts}
+        return self._steer.guided(self._heads[head].run(feeds)[0][:, 0], self._step.style, self._step.guidance)
 
     def _steering(self, ask: Ask) -> Steering:
         """The steering for `ask`, made again only if more than its floor has changed."""
@@ -359,12 +358,15 @@ class EventPlayer:
         """The plan that the network is conditioned on; None where there is none, or it has not learnt to follow one."""
         return ask.plan if self.follows_plan and ask.harmony > 0 else None
 
-    def _with_plan(self, conditions: NDArray[np.float32], plan: Plan | None, tick: int) -> NDArray[np.float32]:
-        """Conditions (lanes, size), followed by those of the plan where the network has learnt to follow one."""
+    def _with_plan(self, conditions: Floats, plan: Plan | None, tick: int, guidance: float = 1.0) -> Floats:
+        """Conditions (lanes, size), followed by those of the plan where the network has learnt to follow one; to
+        exaggerate it, with a lane more that has no plan."""
         if not self.follows_plan:
             return conditions
-        row = plan_row(plan, tick)
-        return np.concatenate([conditions, np.tile(row, (len(conditions), 1))], 1)
+        rows = [plan_row(plan, tick)] * len(conditions)
+        if guidance != 1:
+            conditions, rows = np.concatenate([conditions, conditions[:1]]), [*rows, plan_row(None, tick)]
+        return np.concatenate([conditions, np.stack(rows)], 1)
 
     def _guidance(self, ask: Ask) -> PlanGuidance | None:
         """How the plan guides the next note; None where there is no plan."""

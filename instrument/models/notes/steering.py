@@ -140,7 +140,8 @@ class Steering:
     """The condition and the logit biases that follow from an `Ask` and a `History`.
 
     A density or parts that the `Ask` leaves free are those of the genre. band: the parts that the condition asks for,
-    empty if neither the `Ask` nor the genre names any; parts: those that may play; genre: the one asked for.
+    empty if neither the `Ask` nor the genre names any; parts: those that may play; genre: the one asked for;
+    guidance: how far the plan is exaggerated.
     """
 
     def __init__(self, manifest: Manifest, ask: Ask) -> None:
@@ -161,6 +162,7 @@ class Steering:
         self._wanted = density_at(density)
         self._genre = np.eye(1 + len(genres), dtype=np.float32)[genres.index(genre) + 1 if genre in genres else 0]
         self._style = float(ask.knobs.get("style", 1.0)) if genre in genres else 1.0
+        self.guidance = float(ask.knobs.get("guidance", 1.0))
         self._register = knob_share(float(ask.knobs.get("register", 0.0)), REGISTERS)
         self._intervals = np.maximum(traits.intervals, LEAST_INTERVAL) if traits and traits.intervals else None
         self._in_key, self._entropy = (traits.in_key, traits.entropy) if traits else (IN_KEY, MIN_ENTROPY)
@@ -188,14 +190,15 @@ class Steering:
         return np.stack([conditioned, plain])
 
     @staticmethod
-    def styled(logits: NDArray[np.float32], style: float) -> NDArray[np.float32]:
-        """Logits (classes,) from those (lanes, classes) under `conditions`: classifier-free guidance of scale `style`
-        (Ho and Salimans, 2022)."""
-        if len(logits) == 1:
-            one: NDArray[np.float32] = logits[0]
-            return one
-        conditioned, plain = logits
-        out: NDArray[np.float32] = plain + np.float32(style) * (conditioned - plain)
+    def guided(logits: NDArray[np.float32], style: float, guidance: float) -> NDArray[np.float32]:
+        """Logits (classes,) from those (lanes, classes) under `conditions`, and without the plan at the end where
+        `guidance` is not 1: classifier-free guidance by genre and by plan (Ho and Salimans, 2022). A lane that is not
+        there leaves its scale at 1."""
+        out: NDArray[np.float32] = logits[0]
+        if style != 1 and len(logits) > 1:
+            out = logits[1] + np.float32(style) * (logits[0] - logits[1])
+        if guidance != 1 and len(logits) > 1:
+            out = out + np.float32(guidance - 1) * (logits[0] - logits[-1])
         return out
 
     def condition(self, history: History) -> NDArray[np.float32]:

@@ -89,6 +89,7 @@ def test_plan_knobs_turned_while_it_plays_are_rendered_note_for_note(seed):
         "plan": ("free", "twelve-bar", "typed", "model pop", "rhythm-changes"),
         "harmony": (0.0, 0.5, 1.0),
         "vary": (0.0, 0.4, 1.0),
+        "guidance": (1.0, 2.0),
         "key": ("C", "Eb", "A"),
         "metre": ("4/4", "3/4"),
         "drums": ("off", "auto", "on"),

@@ -85,7 +85,7 @@ def test_a_style_sets_what_it_chooses_in_a_genre_against_what_it_would_in_none()
     assert told[:3].tolist() == [0, 1, 0]
     assert plain[:3].tolist() == [1, 0, 0]
     assert (told[3:] == plain[3:]).all()
-    assert steer.styled(np.array([[1.0, 2.0], [1.0, 1.0]], np.float32), 3.0).tolist() == [1.0, 4.0]
+    assert steer.guided(np.array([[1.0, 2.0], [1.0, 1.0]], np.float32), 3.0, 1.0).tolist() == [1.0, 4.0]
 
 
 def test_a_genre_is_exaggerated_in_its_first_bars():
@@ -99,7 +99,7 @@ def test_without_a_genre_or_a_style_it_is_told_once(knobs):
     steer = Steering(MANIFEST, Ask(knobs=knobs))
     style = steer.style(History(), 0)
     assert len(steer.conditions(History(), style)) == 1
-    assert steer.styled(np.array([[1.0, 2.0]], np.float32), style).tolist() == [1.0, 2.0]
+    assert steer.guided(np.array([[1.0, 2.0]], np.float32), style, 1.0).tolist() == [1.0, 2.0]
 
 
 def test_who_strayed_from_the_density_is_told_to_make_up_for_it():

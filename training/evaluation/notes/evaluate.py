@@ -34,7 +34,7 @@ from training.evaluation.notes.key_lock import key_lock
 from training.evaluation.notes.likelihood import field_nats
 from training.evaluation.notes.long_run import judged, long_runs
 from training.evaluation.notes.obedience import obedience
-from training.evaluation.notes.plan_following import plan_following
+from training.evaluation.notes.plan_following import plan_figures
 from training.evaluation.notes.reconstruction import reconstruction
 from training.evaluation.notes.survey import analyses, forms, key_estimator, metres, real_pieces
 from training.evaluation.notes.switching import switching
@@ -71,7 +71,7 @@ NOTE_SECONDS = {
     "features": 206,
     "key_lock": 5,
     "obedience": 16,
-    "plan": 47,
+    "plan": 110,
     "switching": 83,
     "long_runs": 71,
     "copying": 12,
@@ -203,7 +203,7 @@ def evaluate(
         done.figures["obedience"] = obedience(player, manifest)
     if isinstance(player, EventPlayer):
         with stage("plan", "chords of a plan"):
-            done.figures["plan"] = plan_following(player, manifest)
+            done.figures |= plan_figures(player, manifest)
     with stage("switching", "switches of genre"):
         done.figures["switching"] = _switching(player, manifest, held)
     with stage("long_runs", "long runs"):

@@ -6,9 +6,11 @@ four. What each figure means is in `PlanFigures`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +22,14 @@ from instrument.music.chords.analysis import recognise
 from instrument.music.chords.names import Chord
 from instrument.music.notes import Part, Piece
 from instrument.music.plan import Plan
-from instrument.music.progressions import progressions
+from instrument.music.progressions import Progression, progressions
 from training.evaluation.bands.excerpt import cut
 from training.evaluation.bands.harmony import clash
-from training.evaluation.generation import default_knobs, play
+from training.evaluation.generation import Knobs, default_knobs, play
 
 BARS = 32
+AHEAD = 16  # bars that the plan is written beyond them
+GUIDANCES = (1.0, 1.5, 2.0)  # of the knob
 HARMONY = 0.5  # of the knob, as it is by default
 ON = frozenset({Part.MELODY, Part.CHORDS, Part.BASS})
 FIFTH = 7
@@ -46,25 +50,63 @@ class PlanFigures:
     entropy: float
 
 
+def plan_figures(player: NotePlayer, manifest: Manifest) -> dict[str, Any]:
+    """plan: as by `plan_following`; guidance: as by `guided`, where the model has learnt to follow plans."""
+    return {"plan": plan_following(player, manifest), "guidance": guided(player, manifest)}
+
+
 def plan_following(
     player: NotePlayer, manifest: Manifest, seeds: Sequence[int] = (1, 2), bars: int = BARS
 ) -> dict[str, dict[str, dict[str, float]]]:
     """genre -> "plan" and "none" -> figures, means over the seeds, for the genres that the model offers and that have a
     progression in four."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for genre in manifest.genres:
-        own = [p for p in progressions().values() if p.genre == genre and p.metre == (4, 4)]
+    for genre, own in _forms(manifest).items():
         rows: dict[str, list[PlanFigures]] = {"plan": [], "none": []}
-        for i, seed in enumerate(seeds if own else ()):
-            form = own[i % len(own)].plan(tonic=(5 * seed) % 12)
-            plan = form.repeated(bars + 16, 0.0)
+        for seed, plan in zip(seeds, _plans(own, seeds, bars), strict=True):
             for name, asked in (("plan", {"plan": plan, "harmony": HARMONY}), ("none", {})):
                 knobs = default_knobs(manifest, genre=genre)
-                piece = play(player, knobs, seed, plan.starts[bars], on=ON & frozenset(manifest.parts), **asked)
-                rows[name].append(measure(piece, plan))
-        if own:
-            found[genre] = {name: _mean(those) for name, those in rows.items()}
+                rows[name].append(measure(_play(player, manifest, knobs, seed, plan.starts[bars], **asked), plan))
+        found[genre] = {name: _mean(those) for name, those in rows.items()}
     return found
+
+
+def guided(
+    player: NotePlayer, manifest: Manifest, seeds: Sequence[int] = (1, 2), bars: int = BARS
+) -> dict[str, dict[str, float]]:
+    """Each of `GUIDANCES` -> figures, means over genres and seeds, and "ms", milliseconds of processor time a note.
+    Empty where the model has no such knob."""
+    if all(knob.id != "guidance" for knob in manifest.knobs):
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for guidance in GUIDANCES:
+        rows, notes, began = [], 0, time.process_time()
+        for genre, own in _forms(manifest).items():
+            for seed, plan in zip(seeds, _plans(own, seeds, bars), strict=True):
+                knobs = default_knobs(manifest, genre=genre, guidance=guidance)
+                piece = _play(player, manifest, knobs, seed, plan.starts[bars], plan=plan, harmony=HARMONY)
+                rows.append(measure(piece, plan))
+                notes += len(piece.notes)
+        took = time.process_time() - began
+        found[f"{guidance:g}"] = {**_mean(rows), "ms": round(1000 * took / max(1, notes), 2)}
+    return found
+
+
+def _forms(manifest: Manifest) -> dict[str, list[Progression]]:
+    """The progressions in four of each genre of the model that has one."""
+    every = [p for p in progressions().values() if p.metre == (4, 4)]
+    found = {genre: [p for p in every if p.genre == genre] for genre in manifest.genres}
+    return {genre: own for genre, own in found.items() if own}
+
+
+def _plans(own: Sequence[Progression], seeds: Sequence[int], bars: int) -> list[Plan]:
+    """A plan for each seed, in another key each."""
+    forms = (own[i % len(own)].plan(tonic=(5 * seed) % 12) for i, seed in enumerate(seeds))
+    return [form.repeated(bars + AHEAD, 0.0) for form in forms]
+
+
+def _play(player: NotePlayer, manifest: Manifest, knobs: Knobs, seed: int, ticks: int, **asked: Any) -> Piece:
+    return play(player, knobs, seed, ticks, on=ON & frozenset(manifest.parts), **asked)
 
 
 def measure(piece: Piece, plan: Plan) -> PlanFigures:

@@ -106,7 +106,7 @@ class NoteBundling:
             "genres": offered,
             "parts": tuple(int(p) for p in Part),
             "traits": {genre: traits(self.shards, genre, pieces) for genre in offered},
-            "knobs": knobs(offered, self.knob_steps),
+            "knobs": knobs(offered, self.knob_steps, self.network.follows_plan),
         }
 
     def latents(self) -> dict[str, np.ndarray]:
@@ -126,8 +126,20 @@ class NoteBundling:
         return batch, note_family.conditions(batch, len(self.genres), keep, plan=self.network.follows_plan)
 
 
-def knobs(genres: tuple[str, ...], coarse: int = 1) -> tuple[Knob, ...]:
-    """The knobs of a note model. coarse: how many times as large their steps are as they might be."""
+GUIDANCE = Knob(
+    "guidance",
+    "Guidance",
+    low=1.0,
+    high=3.0,
+    default=1.0,
+    step=0.1,
+    help="How strongly it keeps to the plan: 1 as it learnt it, more exaggerates it, for twice the time a note.",
+)
+
+
+def knobs(genres: tuple[str, ...], coarse: int = 1, plan: bool = False) -> tuple[Knob, ...]:
+    """The knobs of a note model. coarse: how many times as large their steps are as they might be; plan: whether it has
+    learnt to follow one."""
     return (
         genre_knob(genres, "What style the model plays in; none leaves it to what was played so far."),
         Knob(
@@ -161,4 +173,5 @@ def knobs(genres: tuple[str, ...], coarse: int = 1) -> tuple[Knob, ...]:
             help="How high it plays, from low to high; 0 leaves it to the model.",
         ),
         FOCUS,
+        *[GUIDANCE] * plan,
     )
