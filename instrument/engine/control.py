@@ -46,6 +46,7 @@ from instrument.engine.ipc.messages import (
     SetDevice,
     SetKnob,
     Stop,
+    Undo,
 )
 from instrument.engine.ipc.server import Peer, Server
 from instrument.engine.midi.ports import MidiPorts
@@ -130,7 +131,7 @@ class Control:
             PlayKeys: lambda _, played: devices.play(played.messages),
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
-            LoadPatch: self._load_patch,
+            LoadPatch: lambda _, wanted: self._worker.submit(self._patches.use, wanted.name),
             SavePatch: self._save_patch,
             Record: self._record,
             SetDevice: self._set_device,
@@ -149,6 +150,7 @@ class Control:
             ),
             RemoveAnchor: self._remove_anchor,
             Describe: self._refresh,
+            Undo: lambda _, wanted: self._worker.submit(self._patches.undo, wanted.redo),
             Quit: self._quit,
         }
         self._periodic: list[tuple[float, Callable[[], None]]] = [
@@ -218,6 +220,7 @@ class Control:
     # Commands
 
     def _handle(self, peer: Peer, envelope: Envelope) -> None:
+        self._notes.view.history.gesture = envelope.gesture
         try:
             future = self._handlers[type(envelope.command)](peer, envelope.command)
         except Exception as error:  # noqa: BLE001
@@ -288,9 +291,6 @@ class Control:
             notes.call(lambda: notes.anchor(without, command.player)).result(CALL_TIMEOUT_S)
 
         return self._worker.submit(remove)
-
-    def _load_patch(self, _: Peer, command: LoadPatch) -> Future[None]:
-        return self._worker.submit(self._patches.use, command.name)
 
     def _keep_clip(self, bars: int, _: int) -> None:
         self._worker.submit(self._patches.attempt, lambda: self._clips.keep(bars))

@@ -41,6 +41,10 @@ class Describer:
         """Read the list of installed models again."""
         self._models = tuple(map(model_info, list_models()))
 
+    def look_at_patch(self, patch: Patch) -> None:
+        """Compare with the file of this patch from now on."""
+        self.saved_patch = _as_saved(patch)
+
     def import_model(self, file: str) -> None:
         """Install the bundle in a file and list it. HocketError if it is refused."""
         import_model(Path(file))

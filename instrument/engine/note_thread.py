@@ -67,7 +67,7 @@ class NoteThread:
         self.models = models
         self.transport = Transport()
         self.performance, self._seated = Staged.of(patch, models)
-        self._coming: Coming | None = None  # the next performance
+        self.coming: Coming | None = None  # the next performance
         self.previous: Performance | None = None
         self.view = StateView(self.performance, clock)
         self.midi_learn = MidiLearn(self, clock)
@@ -99,7 +99,7 @@ class NoteThread:
         """Stop the music and end the thread."""
         if self._thread.is_alive():
             self.call(self._end)
-            self.call(self._close)
+            self.call(partial(setattr, self, "_closed", True))
             self._thread.join(5)
 
     def call(self, do: Callable[[], Result]) -> Future[Result]:
@@ -118,7 +118,7 @@ class NoteThread:
     @property
     def patch_name(self) -> str:
         """The name of the patch that plays, or that begins next."""
-        coming = self._coming
+        coming = self.coming
         return coming.staged.performance.patch.name if coming else self.view.snapshot.patch.name
 
     # What follows is for the notes thread, through `call`.
@@ -147,6 +147,7 @@ class NoteThread:
     def steer(self, bpm: float, tick: float) -> None:
         """Take another tempo from outside, from `tick` on."""
         self.performance.set("tempo", bpm, INSTRUMENT, tick)
+        self.view.update(self.performance, by_itself=True)
         self.transport = self.transport.with_tempo(bpm, tick)
         self._retime()
 
@@ -255,8 +256,8 @@ class NoteThread:
             self.use(patch)
         else:
             staged = Staged.of(patch, self.models)
-            self._drop_coming()
-            self._coming = Coming(staged, tick)
+            self.drop_coming()
+            self.coming = Coming(staged, tick)
 
     def lead_ns(self) -> int:
         """How long (ns) before it is heard a note is taken, the maximum of the outputs."""
@@ -268,17 +269,18 @@ class NoteThread:
         self._plan(24)
         self.start_at(*self.following.first_tick(self._clock.now() + self.lead_ns() + START_NS), counted)
 
-    def _drop_coming(self) -> None:
-        if self._coming:
-            self.models.take_back(self._coming.staged.players)
-        self._coming = None
+    def drop_coming(self) -> None:
+        """Forget the patch that is to begin, if there is one."""
+        if self.coming:
+            self.models.take_back(self.coming.staged.players)
+        self.coming = None
 
     def _begin_coming(self) -> None:
         """Begin the next performance, if its time has come: its tick 0 is heard at the tick where it was to begin."""
-        coming, tempo, lead = self._coming, self.transport.tempo, self.lead_ns() + START_NS
+        coming, tempo, lead = self.coming, self.transport.tempo, self.lead_ns() + START_NS
         if coming is None or tempo is None or self._clock.now() + lead < tempo.ns(coming.tick):
             return
-        self._coming = None
+        self.coming = None
         self.performance.stop(coming.tick)
         self._begin(coming.staged)
         self.live_input.begin()
@@ -292,9 +294,9 @@ class NoteThread:
 
     def _begin(self, staged: Staged | None) -> None:
         """Replace the performance, by default with a new one of the same patch."""
-        if staged is None and self._coming:
-            staged, self._coming = self._coming.staged, None
-        self._drop_coming()
+        if staged is None and self.coming:
+            staged, self.coming = self.coming.staged, None
+        self.drop_coming()
         last, played = self.performance, self.transport.playing
         self.transport = self.transport.stopped()
         self._retime()
@@ -305,21 +307,18 @@ class NoteThread:
         self.models.take_back(self._seated)
         self.performance, self._seated = staged or Staged.after(last, self.models)
         self._set_time()
-        self._state_changed()
+        self._state_changed(by_itself=staged is None)
 
-    def _state_changed(self) -> None:
+    def _state_changed(self, by_itself: bool = False) -> None:
         """Something other than the notes changed: update the view and the outputs, and retry after a failure."""
         self.performance.retry()
-        self.view.update(self.performance)
+        self.view.update(self.performance, by_itself)
         for output in self._outputs:
             output.arrange(self.performance)
 
     def _set_time(self) -> None:
         """Take tempo and metres from the performance."""
         self.transport = self.transport.with_tempo(self.performance.bpm, 0).with_metres(self.performance.metres)
-
-    def _close(self) -> None:
-        self._closed = True
 
     def _run(self) -> None:
         last_resort.keep_going(THREAD, self._turn, lambda: self._closed)
@@ -370,7 +369,7 @@ class NoteThread:
         ahead = max(two_bars, AHEAD_NS / ns_per_tick(self.transport.bpm), RECOVERED + 24)
         if self._plan(floor + ahead, most=1) or self.performance.remaking.step():
             return True
-        return self._coming is not None and self._coming.prepare()
+        return self.coming is not None and self.coming.prepare()
 
     def _plan(self, until: float, most: int = 100) -> bool:
         """Plan up to `most` notes before the tick `until`. Returns False if there are none to plan."""

@@ -1,4 +1,5 @@
-"""Loads patches and MIDI maps while the music plays: by name, by the buttons of the list, by program changes."""
+"""Loads patches and MIDI maps while the music plays: by name, by the buttons of the list, by program changes; and
+takes steps back."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import OF_THE_ROOM
 from instrument.engine.performance.patches import list_patches, patch_of_program
 from instrument.engine.performance.takes import patch_of
+from instrument.engine.restoring import go_to
+from instrument.engine.surface.history import Moment
 from instrument.engine.surface.midi_maps import load_map
 from instrument.errors import HocketError
 
@@ -50,6 +53,26 @@ class PatchLoader:
         """Use the bindings of a MIDI map; of none, if the name is empty. HocketError if there is no such map."""
         bindings = load_map(name).bindings if name else ()
         self._notes.call(lambda: self._notes.midi_learn.bind(bindings)).result(CALL_TIMEOUT_S)
+
+    def undo(self, redo: bool) -> None:
+        """Take the last step back, or do it again. Slow: for the worker. HocketError if there is none, or if it cannot
+        be taken back any more."""
+        notes = self._notes
+        wanted = notes.call(lambda: self._next_moment(redo)).result(CALL_TIMEOUT_S)
+        if wanted is None:
+            return
+        for player in wanted.patch.players:
+            notes.models.load(player.model)
+        if wanted.patch.name != notes.view.snapshot.patch.name:
+            self._describer.look_at_patch(wanted.patch)
+        notes.call(lambda: go_to(notes, wanted)).result(CALL_TIMEOUT_S)
+
+    def _next_moment(self, redo: bool) -> Moment | None:
+        """Where the next undo or redo leads. A patch that has not begun is dropped instead, which leads nowhere."""
+        if self._notes.coming and not redo:
+            self._notes.drop_coming()
+            return None
+        return self._notes.view.history.take(redo)
 
     def _choose(self, bank: int, program: int) -> None:
         """Load the patch of a program change."""

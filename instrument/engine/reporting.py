@@ -81,6 +81,8 @@ class Reporter:
             led=notes.view.led,
             remade=self._remade(),
             lead=notes.performance.company.lead,
+            undo=notes.view.history.undoes,
+            redo=notes.view.history.redoes,
         )
 
     def problems(self) -> tuple[str, ...]:

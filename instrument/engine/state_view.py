@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from instrument.engine.ipc.messages import Anchor, BarReport, KnobInfo, NoteReport, Value
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.surface.history import History
 from instrument.io.ports import Clock
 from instrument.music.chords.names import chord_name
 from instrument.music.notes import Note
@@ -64,6 +65,7 @@ class StateView:
 
     def __init__(self, performance: Performance, clock: Clock) -> None:
         self.snapshot = Snapshot.of(performance)
+        self.history = History(self.snapshot.patch)
         self.plan: tuple[NoteReport, ...] = ()
         self.committed: deque[NoteReport] = deque(maxlen=4096)
         self._clock = clock
@@ -73,9 +75,10 @@ class StateView:
         self.led = ""
         self._bars_of: tuple[Plan | None, frozenset[int]] | None = None
 
-    def update(self, performance: Performance) -> None:
-        """Take a new snapshot, as something other than the notes changed."""
+    def update(self, performance: Performance, by_itself: bool = False) -> None:
+        """Take a new snapshot, as something other than the notes changed. by_itself: nobody asked for it."""
         self.snapshot = Snapshot.of(performance)
+        self.history.note(self.snapshot.patch, performance.written_chords, by_itself)
         self._plan_changed = True
 
     def add(self, played: Iterable[Played]) -> None:
@@ -102,7 +105,7 @@ class StateView:
 
     def _show_bars(self, performance: Performance) -> None:
         """Update `bars` and `led`, if the plan is another."""
-        plan, written = performance.plan, performance.written_bars
+        plan, written = performance.plan, frozenset(performance.written_chords)
         self.led = performance.led
         if (plan, written) == self._bars_of:
             return

@@ -43,7 +43,7 @@ class Client(Protocol):
 
     alive: bool
 
-    def send(self, command: AnyCommand) -> int: ...
+    def send(self, command: AnyCommand, gesture: int = 0) -> int: ...
     def poll(self) -> list[AnyReport]: ...
     def close(self) -> None: ...
 
@@ -120,9 +120,10 @@ class EngineLink(QObject):
         self._quits = False
         self._starts: deque[float] = deque(maxlen=RESTARTS)
         self._awaited: dict[int, AnyCommand] = {}
-        self._turned: dict[tuple[int, str], Value] = {}  # to be sent with the next frame
+        self._turned: dict[tuple[int, str], tuple[Value, int]] = {}  # with the gesture, to be sent with the next frame
         self._just_turned: set[tuple[int, str]] = set()  # already sent in this frame
         self._playing = False
+        self._gestures = self._gesture = 0  # how many there were; the present one, 0: none
         self._asked_to_quit = False
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -150,16 +151,16 @@ class EngineLink(QObject):
 
     def send(self, command: AnyCommand) -> None:
         """Send a command. It is dropped while no engine runs."""
-        if self._client is not None and self._client.alive:
-            self._awaited[self._client.send(command)] = command
+        self._send(command, self._gesture)
+
+    def grip(self, on: bool) -> None:
+        """A hand takes hold of a control, or lets go. All that is sent between is undone as one step."""
+        self._gestures += on
+        self._gesture = self._gestures if on else 0
 
     def turn(self, player: int, knob: str, value: Value) -> None:
         """Set a knob: at once for its first value in a frame, else with the next frame, the last value only."""
-        if (player, knob) in self._just_turned:
-            self._turned[player, knob] = value
-        else:
-            self._just_turned.add((player, knob))
-            self.send(SetKnob(knob, value, player))
+        self._turn(player, knob, value, self._gesture)
 
     def pending(self, player: int, knob: str) -> bool:
         """Whether the engine has not confirmed this knob's last value yet. A value it reports may be old until then."""
@@ -176,11 +177,22 @@ class EngineLink(QObject):
                 self._take(report)
         self._just_turned.clear()
         turned, self._turned = self._turned, {}
-        for (player, knob), value in turned.items():
-            self.turn(player, knob, value)
+        for (player, knob), (value, gesture) in turned.items():
+            self._turn(player, knob, value, gesture)
         if self._client is not None and not self._client.alive:
             self._lost()
         self.frame.emit()
+
+    def _turn(self, player: int, knob: str, value: Value, gesture: int) -> None:
+        if (player, knob) in self._just_turned:
+            self._turned[player, knob] = value, gesture
+        else:
+            self._just_turned.add((player, knob))
+            self._send(SetKnob(knob, value, player), gesture)
+
+    def _send(self, command: AnyCommand, gesture: int) -> None:
+        if self._client is not None and self._client.alive:
+            self._awaited[self._client.send(command, gesture)] = command
 
     def _take(self, report: AnyReport) -> None:
         match report:

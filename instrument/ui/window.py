@@ -6,14 +6,12 @@ from collections.abc import Callable
 from itertools import chain, pairwise
 
 import msgspec
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QSettings
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
-    QInputDialog,
     QMainWindow,
     QVBoxLayout,
     QWidget,
@@ -31,10 +29,10 @@ from instrument.engine.ipc.messages import (
     Press,
     Record,
     RemovePlayer,
-    SavePatch,
     SetKnob,
     Stop,
     Telemetry,
+    Undo,
 )
 from instrument.engine.performance.knobs import INSTRUMENT, OF_THE_ROOM, ROUTING, knob_name
 from instrument.music.notes import Part
@@ -49,6 +47,7 @@ from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import clear, in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
 from instrument.ui.meters import SILENCE, LevelMeter
+from instrument.ui.patches.files import PatchFiles
 from instrument.ui.players import Players
 from instrument.ui.roll.piano_roll import PianoRoll
 from instrument.ui.roll.score import Score
@@ -93,6 +92,7 @@ class Window(QMainWindow):
         self.link.changed.connect(self._engine_changed)
         self.link.failed.connect(self._engine_failed)
         self.link.frame.connect(self._frame)
+        self.patches = PatchFiles(self, self.link)
         self._actions = self._make_actions()
         self._build()
         self.resize(theme.px(1280), theme.px(800))
@@ -110,6 +110,7 @@ class Window(QMainWindow):
         self._knobs_shown: object = None
         self.board = Board()
         self.board.turned.connect(self.link.turn)
+        self.board.gripped.connect(self.link.grip)
         self.board.learned.connect(lambda player, knob, on: self.link.send(Learn(knob, player, on)))
         self.transport = TransportBar(self.board)
         self.transport.play_pressed.connect(self.play_or_stop)
@@ -117,7 +118,7 @@ class Window(QMainWindow):
         self.transport.tap_pressed.connect(lambda: self.link.send(Press("transport/tap")))
         self.transport.record_pressed.connect(lambda path: self.link.send(Record(path)))
         self.transport.patch_picked.connect(lambda name: self.link.send(LoadPatch(name)))
-        self.transport.save_pressed.connect(self.save_patch)
+        self.transport.save_pressed.connect(self.patches.save)
         self.transport.menu.addActions([action for action in self._actions if action.text()])
         self.transport.add_learning(lambda name: self.link.send(Learn(name)))
         self.banner = Banner()
@@ -190,9 +191,12 @@ class Window(QMainWindow):
             ("", "Esc", self.panic),
             ("", "T", lambda: self.link.send(Press("transport/tap"))),
             ("", "Ctrl+R", lambda: self.transport.record.click()),
-            ("Save patch", "Ctrl+S", self.save_patch),
-            ("Save patch as\u2026", "Ctrl+Shift+S", self.save_patch_as),
-            ("Open patch file\u2026", "Ctrl+O", self.open_patch),
+            ("Undo", "Ctrl+Z", lambda: self.link.send(Undo())),
+            ("Redo", "Ctrl+Shift+Z Ctrl+Y", lambda: self.link.send(Undo(redo=True))),
+            ("-", "", lambda: None),
+            ("Save patch", "Ctrl+S", self.patches.save),
+            ("Save patch as\u2026", "Ctrl+Shift+S", self.patches.save_as),
+            ("Open patch file\u2026", "Ctrl+O", self.patches.open),
             ("-", "", lambda: None),
             ("Larger", "Ctrl++ Ctrl+=", lambda: self._zoom(1)),
             ("Smaller", "Ctrl+-", lambda: self._zoom(-1)),
@@ -222,34 +226,6 @@ class Window(QMainWindow):
         waits = self._telemetry is not None and self._telemetry.learning
         self.link.send(Learn("") if waits else Panic())
 
-    def save_patch(self) -> None:
-        """Save the patch under its name, or ask for a name if it has none."""
-        if self._description is not None and self._description.patch:
-            self.link.send(SavePatch(self._description.patch))
-        else:
-            self.save_patch_as()
-
-    def save_patch_as(self) -> None:
-        """Ask for a name and save the patch."""
-        dialog = QInputDialog(self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Save patch")
-        dialog.setLabelText("Name of the patch")
-        dialog.setTextValue(self._description.patch if self._description else "")
-        dialog.textValueSelected.connect(self._save_under)
-        dialog.open()
-
-    def _save_under(self, name: str) -> None:
-        if name.strip():
-            self.link.send(SavePatch(name.strip()))
-
-    def open_patch(self) -> None:
-        """Ask for a patch file and load it."""
-        dialog = QFileDialog(self, "Open patch", filter="Patches (*.json)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda path: self.link.send(LoadPatch(path)))
-        dialog.open()
-
     def _zoom(self, by: int) -> None:
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -277,6 +253,7 @@ class Window(QMainWindow):
     def show_description(self, description: Description) -> None:
         """Show models, devices, patches and the values of the knobs."""
         self._description = description
+        self.patches.show_description(description)
         self.clips.show_description(description)
         padded = tuple(pad is not None for pad in description.pads)
         wanted = (description.knobs, len(description.players), description.kinds, padded)

@@ -40,6 +40,7 @@ from instrument.engine.ipc.messages import (
     SetKnob,
     Stop,
     Telemetry,
+    Undo,
     Value,
     Values,
 )
@@ -161,6 +162,7 @@ class EngineStandIn:
         self.alive = True
         self.closed = False
         self.sent: list[AnyCommand] = []
+        self.gestures: list[int] = []  # of each
         self.refusals: dict[type, str] = {}
         self.answers = True  # False: replies stay out
         self.bindings: tuple[Binding, ...] = ()
@@ -207,8 +209,9 @@ class EngineStandIn:
 
     # -- as EngineClient
 
-    def send(self, command: AnyCommand) -> int:
+    def send(self, command: AnyCommand, gesture: int = 0) -> int:
         self._number += 1
+        self.gestures.append(gesture)
         self.sent.append(command)
         error = self.refusals.get(type(command), "")
         if not error:
@@ -319,7 +322,7 @@ class EngineStandIn:
             case LoadMidiMap(name):
                 self.bindings = (Binding("0/temperature", 74),) if name else ()
                 self.describe()
-            case Panic() | Press() | Quit() | Describe() | Learn() | FindOffset() | SaveMidiMap():
+            case Panic() | Press() | Quit() | Describe() | Learn() | FindOffset() | SaveMidiMap() | Undo():
                 pass
 
     def _changed_anchors(self, command: AnyCommand) -> tuple[Anchor, ...]:

@@ -212,7 +212,7 @@ def test_patches(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     qtbot.waitUntil(lambda: patch.currentText() == "Night bus", timeout=5000)
     qtbot.keyClick(patch, Qt.Key.Key_Down)
     qtbot.waitUntil(lambda: engine.patch == "Rain on tin", timeout=5000)
-    window.save_patch_as()
+    window.patches.save_as()
     dialog = window.findChild(QInputDialog)
     assert dialog is not None
     dialog.setTextValue("  Mine ")

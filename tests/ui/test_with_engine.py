@@ -181,3 +181,31 @@ def test_a_bundle_dropped_on_the_window_is_installed(tmp_path: Path, monkeypatch
 def test_an_engine_that_cannot_start_is_an_error_of_one_line() -> None:
     with pytest.raises(HocketError, match=r"unknown model 'nope': choose one of"):
         tell(lambda window: iter([lambda: False]), model="nope")
+
+
+def test_steps_are_undone_and_redone_with_a_real_engine() -> None:
+    def story(window: Window) -> Iterator[Callable[[], object]]:
+        yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
+        knob = window.board.controls[0, "temperature"]
+        assert isinstance(knob, KnobDial)
+        window.play_or_stop()
+        yield lambda: window.transport.playing
+        before, slug = knob.exact, window.models[0].currentData()
+        knob.setValue(80)
+        turned = knob.exact
+        yield lambda: window._telemetry.undo == "temperature"
+        window.players.picked.emit("scale-2", 0)
+        yield lambda: window._telemetry.undo == "players" and window.models[0].currentData() == "scale-2"
+        undo, redo = (next(a for a in window._actions if a.text().startswith(word)) for word in ("Undo", "Redo"))
+        undo.trigger()
+        yield lambda: window.models[0].currentData() == slug
+        undo.trigger()
+        yield lambda: window.board.controls[0, "temperature"].exact == before
+        assert window._telemetry.playing
+        redo.trigger()
+        yield lambda: window.board.controls[0, "temperature"].exact == turned
+        undo.trigger()
+        undo.trigger()
+        yield lambda: "there is nothing to undo" in window.banner.text.lower()
+
+    tell(story)

@@ -90,9 +90,10 @@ class EngineClient:
             process.wait()
         raise HocketError(f"the engine did not answer within {timeout_s:g} s: see {log}")
 
-    def send(self, command: AnyCommand) -> int:
-        """Send a command. Returns the number of its `Reply`. If the engine is gone, `alive` becomes False."""
-        return self._send(command, awaited=False)
+    def send(self, command: AnyCommand, gesture: int = 0) -> int:
+        """Send a command. Returns the number of its `Reply`. If the engine is gone, `alive` becomes False. gesture: see
+        `Envelope`."""
+        return self._send(command, False, gesture)
 
     def ask(self, command: AnyCommand, timeout_s: float = 15) -> None:
         """Send a command and wait until it is done. HocketError with the engine's reason, or after `timeout_s`."""
@@ -125,13 +126,13 @@ class EngineClient:
         self.alive = False
         instance.hang_up(self._connection)
 
-    def _send(self, command: AnyCommand, awaited: bool) -> int:
+    def _send(self, command: AnyCommand, awaited: bool, gesture: int = 0) -> int:
         with self._sending:
             self._number += 1
             if awaited:
                 self._awaited[self._number] = None
             try:
-                self._connection.send_bytes(encode(Envelope(self._number, command)))
+                self._connection.send_bytes(encode(Envelope(self._number, command, gesture)))
             except (OSError, ValueError):
                 self.alive = False
             return self._number

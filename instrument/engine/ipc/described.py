@@ -1,4 +1,4 @@
-"""What the messages are about: knobs, models, anchors."""
+"""What the messages are about: knobs, models, anchors, bars of the plan."""
 
 from __future__ import annotations
 
@@ -55,3 +55,27 @@ class ModelInfo(msgspec.Struct, frozen=True):
     licence: str = ""
     problem: str = ""
     kind: str = ""
+
+
+class BarReport(msgspec.Struct, frozen=True, array_like=True):
+    """A bar of the plan for the chord lane. chords: (offset in ticks, name); recall: the number of the bar that it
+    repeats, from 0, or -1; written: its chords were written into it by `SetChords`."""
+
+    number: int
+    tick: int
+    ticks: int
+    section: str
+    begins: bool
+    chords: tuple[tuple[int, str], ...]
+    recall: int = -1
+    written: bool = False
+
+
+class RemadeBar(msgspec.Struct, frozen=True, array_like=True):
+    """The bar that was made anew last. bar: from 1; candidates: how many there are, 0 until it is made; chosen: which
+    of them stands in it, from 0, -1: what was there before."""
+
+    player: int
+    bar: int
+    candidates: int
+    chosen: int

@@ -12,9 +12,11 @@ from msgspec import Meta
 
 from instrument.engine.ipc.bindings import Binding, Mode
 from instrument.engine.ipc.described import Anchor as Anchor
+from instrument.engine.ipc.described import BarReport as BarReport
 from instrument.engine.ipc.described import KnobInfo as KnobInfo
 from instrument.engine.ipc.described import ModelInfo as ModelInfo
 from instrument.engine.ipc.described import Place as Place
+from instrument.engine.ipc.described import RemadeBar as RemadeBar
 from instrument.engine.ipc.described import Value as Value
 
 
@@ -203,6 +205,12 @@ class Describe(Command, frozen=True):
     """Ask for a `Description`."""
 
 
+class Undo(Command, frozen=True):
+    """Take the last step back: turned knobs, patches, players, models, anchors, chords; or (redo) do it again."""
+
+    redo: bool = False
+
+
 class Quit(Command, frozen=True):
     """End the engine: everything released, autosaved, no process left. alone: refused while other clients are there."""
 
@@ -236,15 +244,18 @@ AnyCommand = (
     | ChangeAnchor
     | RemoveAnchor
     | Describe
+    | Undo
     | Quit
 )
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A numbered command, as it is sent."""
+    """A numbered command, as it is sent. gesture: the same number for all that one movement of a hand asks for, as it
+    is undone as one step; 0: none."""
 
     number: int
     command: AnyCommand
+    gesture: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
@@ -304,30 +315,6 @@ class NoteReport(msgspec.Struct, frozen=True, array_like=True):
     part: int
 
 
-class BarReport(msgspec.Struct, frozen=True, array_like=True):
-    """A bar of the plan for the chord lane. chords: (offset in ticks, name); recall: the number of the bar that it
-    repeats, from 0, or -1; written: its chords were written into it by `SetChords`."""
-
-    number: int
-    tick: int
-    ticks: int
-    section: str
-    begins: bool
-    chords: tuple[tuple[int, str], ...]
-    recall: int = -1
-    written: bool = False
-
-
-class RemadeBar(msgspec.Struct, frozen=True, array_like=True):
-    """The bar that was made anew last. bar: from 1; candidates: how many there are, 0 until it is made; chosen: which
-    of them stands in it, from 0, -1: what was there before."""
-
-    player: int
-    bar: int
-    candidates: int
-    chosen: int
-
-
 class Telemetry(Report, frozen=True):
     """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
@@ -342,7 +329,8 @@ class Telemetry(Report, frozen=True):
     clock_seen, clock_sent: whether a clock (or the transport that is followed) arrives, and a MIDI clock is sent;
     bars: of the plan of sections and chords, from some bars ago on, when it changed since the last telemetry, else
     None; led: the name of the chord that a person leads with, empty while the plan's hold;
-    remade: until it is kept; lead: what the lead does beside a person: "free", "rests" or "answers".
+    remade: until it is kept; lead: what the lead does beside a person: "free", "rests" or "answers"; undo, redo: what
+    the next `Undo` changes, empty: there is none.
     """
 
     playing: bool
@@ -379,6 +367,8 @@ class Telemetry(Report, frozen=True):
     led: str = ""
     remade: RemadeBar | None = None
     lead: str = "free"
+    undo: str = ""
+    redo: str = ""
 
 
 class Bye(Report, frozen=True):

@@ -17,7 +17,7 @@ from instrument.engine.performance.knobs import INSTRUMENT, knob_name
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.knobs.chip import Chip
-from instrument.ui.knobs.controls import Choice, Control, Field, SeedBox, Selector
+from instrument.ui.knobs.controls import Choice, Control, Field, NumberBox, SeedBox, Selector
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.latent_pad.pad import LatentPad
 
@@ -39,6 +39,7 @@ class Board(QObject):
 
     turned = Signal(int, str, object)
     learned = Signal(int, str, bool)
+    gripped = Signal(bool)  # a hand takes hold of a control, or lets go
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +53,9 @@ class Board(QObject):
         """Register a control."""
         self.controls[info.player, info.id] = control
         (control.box if isinstance(control, SeedBox) else control).extend_menu = partial(self._extend_menu, info)
+        dragged = control.box if isinstance(control, SeedBox) else control
+        if isinstance(dragged, NumberBox | KnobDial):
+            dragged.gripped.connect(self.gripped)
         control.turned.connect(lambda value: self.turned.emit(info.player, info.id, value))
         return control
 
@@ -60,6 +64,7 @@ class Board(QObject):
         infos = {info.id: info for info in knobs}
         genres = infos["genre"].choices if "genre" in infos else ("none",)
         pad = self.pads[player] = LatentPad(player, name, genres)
+        pad.gripped.connect(self.gripped)
         pad.turned.connect(partial(self.turned.emit, player))
         axes = [(infos[axis], axis_name) for axis, axis_name in zip(AXES, _AXIS_NAMES, strict=True) if axis in infos]
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QContextMenuEvent,
     QIcon,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -189,6 +190,7 @@ class NumberBox(QDoubleSpinBox):
     """
 
     turned = Signal(float)
+    gripped = Signal(bool)  # a drag begins, or ends
     extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, decimals: int = 0) -> None:
@@ -274,11 +276,22 @@ class NumberBox(QDoubleSpinBox):
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), theme.px(6), theme.px(6))
 
     def event(self, event: QEvent) -> bool:
-        return True if _is_space(event) else super().event(event)
+        return True if self._is_for_others(event) else super().event(event)
+
+    def _is_for_others(self, event: QEvent) -> bool:
+        """Whether the event is the space bar, which plays, as no number contains a space; or undo or redo of the music,
+        as nothing was typed."""
+        if not isinstance(event, QKeyEvent):
+            return False
+        undoes = event.matches(QKeySequence.StandardKey.Undo) or event.matches(QKeySequence.StandardKey.Redo)
+        if event.key() != Qt.Key.Key_Space and not (undoes and not self.lineEdit().isModified()):
+            return False
+        event.ignore()
+        return True
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
-        if _is_space(event):
+        if self._is_for_others(event):
             return True
         if kind == QEvent.Type.ContextMenu and isinstance(event, QContextMenuEvent):
             self.menu_at(event.globalPos())
@@ -294,6 +307,7 @@ class NumberBox(QDoubleSpinBox):
             return True
         if kind == QEvent.Type.MouseButtonPress and event.button() == Qt.MouseButton.LeftButton:
             self._grip = (event.globalPosition().y(), self.value())
+            self.gripped.emit(True)
         elif kind == QEvent.Type.MouseMove and self._grip is not None:
             y, value = self._grip
             fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
@@ -302,17 +316,10 @@ class NumberBox(QDoubleSpinBox):
             self._grip = (event.globalPosition().y(), value)
             self.setValue(self.scale.snap(value))
             return True
-        elif kind == QEvent.Type.MouseButtonRelease:
+        elif kind == QEvent.Type.MouseButtonRelease and self._grip is not None:
             self._grip = None
+            self.gripped.emit(False)
         return False
-
-
-def _is_space(event: QEvent) -> bool:
-    """Whether the event is the space bar, which is passed on to the transport because no number contains a space."""
-    if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Space:
-        event.ignore()
-        return True
-    return False
 
 
 class SeedBox(QWidget):

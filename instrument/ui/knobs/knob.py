@@ -46,6 +46,7 @@ class KnobDial(QDial):
     """
 
     turned = Signal(float)
+    gripped = Signal(bool)  # a drag begins, or ends
     extend_menu: MenuExtension | None = None
 
     def __init__(self, info: KnobInfo, parent: QWidget | None = None) -> None:
@@ -107,6 +108,7 @@ class KnobDial(QDial):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self._grip = (event.position().y(), self.scale.place(self.exact))
+            self.gripped.emit(True)
             self.update()
         event.accept()
 
@@ -121,8 +123,7 @@ class KnobDial(QDial):
         event.accept()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._grip = None
-        self.update()
+        self._let_go()
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -232,7 +233,12 @@ class KnobDial(QDial):
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._grip = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._grip is not None:
+            self._grip = None
+            self.gripped.emit(False)
         self.update()
 
     def _row(self, top: float, height: float) -> QRectF:

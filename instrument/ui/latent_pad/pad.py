@@ -63,6 +63,7 @@ class LatentPad(QWidget):
 
     turned = Signal(str, float)
     asked = Signal(object)
+    gripped = Signal(bool)  # the puck is taken, or let go
     extend_menu: MenuExtension | None = None
 
     def __init__(self, player: int, name: str = "Latent pad", genres: Sequence[str] = ()) -> None:
@@ -134,6 +135,7 @@ class LatentPad(QWidget):
             self._carried = (anchor, (anchor.x, anchor.y)) if anchor else None
             return
         self._grip = self.place_of(event.position())
+        self.gripped.emit(True)
         if not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._go(*((anchor.x, anchor.y) if anchor else self._grip))
         self.update()
@@ -156,7 +158,7 @@ class LatentPad(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()
-        self._grip = None
+        self._let_go()
         if self._carried is not None:
             anchor, place = self._carried
             self._carried = None
@@ -319,8 +321,14 @@ class LatentPad(QWidget):
         self.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._grip = self._carried = None
+        self._carried = None
+        self._let_go()
         self.update()
+
+    def _let_go(self) -> None:
+        if self._grip is not None:
+            self._grip = None
+            self.gripped.emit(False)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

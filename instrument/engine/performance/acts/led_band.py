@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from instrument.engine.ipc.messages import Value
@@ -79,9 +80,9 @@ class LedBand(Band):
             self.put(line.number, bars=bars)
 
     @property
-    def written_bars(self) -> frozenset[int]:
-        """The bars into which a person wrote chords."""
-        return next((player.plan.written_bars for player in self.players if player.plan), frozenset())
+    def written_chords(self) -> Mapping[int, str]:
+        """The chords that a person wrote into bars, by number."""
+        return next((player.plan.written_chords for player in self.players if player.plan), {})
 
     @property
     def led(self) -> str:

@@ -158,9 +158,9 @@ class PlanInForce:
         return chord_name(chord) if chord else ""
 
     @property
-    def written_bars(self) -> frozenset[int]:
-        """The bars into which a person wrote chords."""
-        return frozenset(self._edits.chords)
+    def written_chords(self) -> Mapping[int, str]:
+        """The chords that a person wrote into bars, by number."""
+        return self._edits.chords
 
     def act(self, action: str, metres: MetreMap, floor: int) -> None:
         """Act on the form from the first bar line at or after the tick `floor` on, by one of `form.ACTIONS`.

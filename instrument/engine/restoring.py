@@ -1,0 +1,81 @@
+"""Brings a performance back to an earlier moment, by what a person could do as well."""
+
+from __future__ import annotations
+
+from instrument.engine.note_thread import NoteThread
+from instrument.engine.performance.arrangement import GENRE
+from instrument.engine.performance.knobs import INSTRUMENT
+from instrument.engine.performance.patches import Patch
+from instrument.engine.performance.sound_seats import NOTES
+from instrument.engine.surface.history import Moment
+from instrument.errors import HocketError
+
+
+def go_to(notes: NoteThread, wanted: Moment) -> None:
+    """Give the performance the players, knobs, anchors and chords of a moment. For the notes thread; the models must be
+    loaded. HocketError for chords of bars that have begun; the rest is done all the same."""
+    history = notes.view.history
+    history.restoring = True
+    try:
+        if not _seat(notes, wanted.patch):
+            notes.use(wanted.patch)
+        _turn(notes, wanted.patch)
+        _write(notes, wanted)
+    finally:
+        history.restoring = False
+
+
+def _seat(notes: NoteThread, patch: Patch) -> bool:
+    """Give the players their models. Returns False if that needs another performance."""
+    performance, kind = notes.performance, notes.models.kind
+    here, there = notes.view.snapshot.patch.players, patch.players
+    if any(player.kept for player in performance.players):
+        return False
+    both = list(zip(here, there, strict=False))
+    same_kinds = all(kind(now.model) == kind(then.model) and now.parts == then.parts for now, then in both)
+    rest = (*here[len(both) :], *there[len(both) :])
+    if not same_kinds or any(kind(player.model) == NOTES for player in rest):
+        return False
+    for number in reversed(range(len(both), len(here))):
+        notes.remove(number)
+    for number, player in enumerate(there):
+        if number >= len(here) or here[number].model != player.model:
+            performance.load(player.model, number)
+    return True
+
+
+def _turn(notes: NoteThread, patch: Patch) -> None:
+    """Turn the knobs that are not as they were, genres first, as they bring others with them; set anchors and MIDI
+    learn."""
+    now = notes.performance.current_patch()
+    for info in sorted(notes.performance.table.all, key=lambda info: info.id != GENRE):
+        ours, theirs = (
+            (one.knobs if info.player == INSTRUMENT else one.players[info.player].knobs) for one in (now, patch)
+        )
+        held = info.id == "tempo" and notes.following.holds
+        if info.id in theirs and not held and (info.id == GENRE or ours.get(info.id) != theirs[info.id]):
+            notes.turn(info, theirs[info.id])
+            now = notes.performance.current_patch()
+    for number, player in enumerate(patch.players):
+        if notes.performance.pads[number] is not None:
+            notes.performance.anchor(player.anchors, number)
+    if now.routing.bindings != patch.routing.bindings:
+        notes.midi_learn.bind(patch.routing.bindings)
+    notes.set_fields(name=patch.name, about=patch.about, voices=patch.voices)
+
+
+def _write(notes: NoteThread, wanted: Moment) -> None:
+    """Write progression and chords that are not as they were."""
+    performance, problem = notes.performance, ""
+    if performance.current_patch().progression != wanted.patch.progression:
+        performance.set_progression(wanted.patch.progression)
+    there = dict(performance.written_chords)
+    for bar in {*there, *wanted.chords}:
+        if there.get(bar, "") != wanted.chords.get(bar, ""):
+            try:
+                performance.write_chords(bar, wanted.chords.get(bar, ""))
+            except HocketError as error:
+                problem = str(error)
+    notes.set_fields()
+    if problem:
+        raise HocketError(f"the chords cannot be taken back: {problem}")

@@ -1,0 +1,1 @@
+"""Patches in the window: saving, opening, and the browser."""
