@@ -40,6 +40,7 @@ from instrument.engine.ipc.messages import (
     Quit,
     Record,
     RemoveAnchor,
+    RemovePatch,
     RemovePlayer,
     SaveMidiMap,
     SavePatch,
@@ -55,7 +56,7 @@ from instrument.engine.patch_loading import CALL_TIMEOUT_S, NO_ANSWER, PatchLoad
 from instrument.engine.performance import pad
 from instrument.engine.performance.acts.asking import COMMANDS
 from instrument.engine.performance.knobs import knob_name
-from instrument.engine.performance.patches import Patch, autosave, check_offset, save_patch
+from instrument.engine.performance.patches import Patch, autosave, check_offset
 from instrument.engine.performance.performance import Performance
 from instrument.engine.recording import Recordings, wait_for_disk
 from instrument.engine.reporting import Reporter
@@ -132,7 +133,8 @@ class Control:
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
             LoadPatch: lambda _, wanted: self._worker.submit(self._patches.use, wanted.name),
-            SavePatch: self._save_patch,
+            SavePatch: lambda _, wanted: self._worker.submit(self._patches.save, wanted.name),
+            RemovePatch: lambda _, wanted: self._worker.submit(self._patches.remove, wanted.name),
             Record: self._record,
             SetDevice: self._set_device,
             FindOffset: self._find_offset,
@@ -294,13 +296,6 @@ class Control:
 
     def _keep_clip(self, bars: int, _: int) -> None:
         self._worker.submit(self._patches.attempt, lambda: self._clips.keep(bars))
-
-    def _save_patch(self, _: Peer, command: SavePatch) -> Future[None]:
-        def save() -> None:
-            saved = self._describer.saved_patch = save_patch(self._notes.view.snapshot.patch, command.name)
-            self._notes.call(lambda: self._notes.set_fields(name=saved.name)).result(CALL_TIMEOUT_S)
-
-        return self._worker.submit(save)
 
     def _record(self, _: Peer, command: Record) -> Future[None]:
         if not command.path:

@@ -4,6 +4,7 @@ takes steps back."""
 from __future__ import annotations
 
 import gc
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from instrument.engine.describing import Describer
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import OF_THE_ROOM
-from instrument.engine.performance.patches import list_patches, patch_of_program
+from instrument.engine.performance.patches import list_patches, patch_of_program, remove_patch, save_patch
 from instrument.engine.performance.takes import patch_of
 from instrument.engine.restoring import go_to
 from instrument.engine.surface.history import Moment
@@ -35,6 +36,7 @@ class PatchLoader:
         notes.midi_learn.choose_patch = self._choose
         notes.buttons.on("patch/next", lambda _: self._step(1))
         notes.buttons.on("patch/previous", lambda _: self._step(-1))
+        notes.buttons.on("patch/random", lambda _: self._step(0))
 
     def use(self, name: str) -> None:
         """Load a patch. Slow: for the worker. HocketError if it cannot be loaded; nothing has changed then."""
@@ -53,6 +55,16 @@ class PatchLoader:
         """Use the bindings of a MIDI map; of none, if the name is empty. HocketError if there is no such map."""
         bindings = load_map(name).bindings if name else ()
         self._notes.call(lambda: self._notes.midi_learn.bind(bindings)).result(CALL_TIMEOUT_S)
+
+    def save(self, name: str) -> None:
+        """Save the present patch. HocketError if that cannot be."""
+        saved = self._describer.saved_patch = save_patch(self._notes.view.snapshot.patch, name)
+        self._notes.call(lambda: self._notes.set_fields(name=saved.name)).result(CALL_TIMEOUT_S)
+
+    def remove(self, name: str) -> None:
+        """Remove a patch of the user's. HocketError if it is not one."""
+        remove_patch(name)
+        self._describer.look_at_patch(self._notes.view.snapshot.patch)
 
     def undo(self, redo: bool) -> None:
         """Take the last step back, or do it again. Slow: for the worker. HocketError if there is none, or if it cannot
@@ -79,12 +91,12 @@ class PatchLoader:
         self._worker.submit(self.attempt, lambda: self.use(patch_of_program(bank, program)))
 
     def _step(self, by: int) -> None:
-        """Load another patch of the list."""
+        """Load another patch of the list: by so many places on; 0: any other."""
 
         def step() -> None:
             names, now = list_patches(), self._notes.patch_name
             at = names.index(now) if now in names else -1 if by > 0 else 0
-            self.use(names[(at + by) % len(names)])
+            self.use(names[(at + (by or 1 + secrets.randbelow(max(1, len(names) - 1)))) % len(names)])
 
         self._worker.submit(self.attempt, step)
 

@@ -32,10 +32,13 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     """
     check_display()
     from instrument.engine.ipc.client import EngineClient
+    from instrument.engine.performance.patches import default_patch
     from instrument.paths import state_dir
     from instrument.ui.one_window import claim, come_forward
 
     state, given, began = state_dir(), dict(options or {}), time.time()
+    if not _SAVED & given.keys() and (default := default_patch()):
+        given["patch"] = default
     if (only := claim(state)) is None:
         print("hocket: a window is open already; it comes to the front", file=sys.stderr)
         return 0

@@ -92,7 +92,7 @@ class Window(QMainWindow):
         self.link.changed.connect(self._engine_changed)
         self.link.failed.connect(self._engine_failed)
         self.link.frame.connect(self._frame)
-        self.patches = PatchFiles(self, self.link)
+        self.patches = PatchFiles(self, self.link, settings)
         self._actions = self._make_actions()
         self._build()
         self.resize(theme.px(1280), theme.px(800))
@@ -194,9 +194,7 @@ class Window(QMainWindow):
             ("Undo", "Ctrl+Z", lambda: self.link.send(Undo())),
             ("Redo", "Ctrl+Shift+Z Ctrl+Y", lambda: self.link.send(Undo(redo=True))),
             ("-", "", lambda: None),
-            ("Save patch", "Ctrl+S", self.patches.save),
-            ("Save patch as\u2026", "Ctrl+Shift+S", self.patches.save_as),
-            ("Open patch file\u2026", "Ctrl+O", self.patches.open),
+            *self.patches.actions,
             ("-", "", lambda: None),
             ("Larger", "Ctrl++ Ctrl+=", lambda: self._zoom(1)),
             ("Smaller", "Ctrl+-", lambda: self._zoom(-1)),

@@ -32,6 +32,7 @@ from instrument.engine.ipc.messages import (
     Quit,
     Record,
     RemoveAnchor,
+    RemovePatch,
     RemovePlayer,
     Reply,
     SaveMidiMap,
@@ -322,7 +323,17 @@ class EngineStandIn:
             case LoadMidiMap(name):
                 self.bindings = (Binding("0/temperature", 74),) if name else ()
                 self.describe()
-            case Panic() | Press() | Quit() | Describe() | Learn() | FindOffset() | SaveMidiMap() | Undo():
+            case (
+                Panic()
+                | Press()
+                | Quit()
+                | Describe()
+                | Learn()
+                | FindOffset()
+                | SaveMidiMap()
+                | Undo()
+                | RemovePatch()
+            ):
                 pass
 
     def _changed_anchors(self, command: AnyCommand) -> tuple[Anchor, ...]:

@@ -122,6 +122,12 @@ class SavePatch(Command, frozen=True):
     name: str
 
 
+class RemovePatch(Command, frozen=True):
+    """Remove a patch that the user saved. Where one that ships has the same name, that one is there again."""
+
+    name: str
+
+
 class Record(Command, frozen=True):
     """Start recording to `path` (.mid, .wav or .take.json); an empty path stops and closes the file."""
 
@@ -233,6 +239,7 @@ AnyCommand = (
     | RemovePlayer
     | LoadPatch
     | SavePatch
+    | RemovePatch
     | Record
     | SetDevice
     | ImportModel

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, Literal, NamedTuple, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -136,12 +138,56 @@ def check_offset(ms: float) -> None:
 def patch_of_program(bank: int, program: int) -> str:
     """The patch that a program change selects: bank 0 has those that ship, bank 1 the user's, in alphabetical order.
     HocketError if there is none at that place."""
-    folders = (assets_dir() / "patches", patches_dir())
-    found = folders[bank].glob(f"[!.]*{SUFFIX}") if bank < len(folders) else ()
+    folders = _folders()
+    found = _patches_in(folders[bank]) if bank < len(folders) else ()
     names = sorted((path.stem for path in found), key=str.casefold)
     if program >= len(names):
         raise HocketError(f"program {program + 1} of bank {bank} selects no patch: it has {len(names)}")
     return names[program]
+
+
+class PatchFile(NamedTuple):
+    """A patch of the list. own: the user's file, None if there is none; shipped: the one that came with Hocket."""
+
+    name: str
+    own: Path | None
+    shipped: Path | None
+
+
+def patch_files() -> list[PatchFile]:
+    """All patches, sorted by name. A user's own replaces one that ships with the same name."""
+    shipped, own = ({path.stem: path for path in _patches_in(folder)} for folder in _folders())
+    names = sorted({*shipped, *own}, key=str.casefold)
+    return [PatchFile(name, own.get(name), shipped.get(name)) for name in names]
+
+
+def remove_patch(name: str) -> Path:
+    """Move a patch of the user's to the folder "removed patches" of the state folder; one that ships with the same name
+    is there again. Returns where it is now. HocketError if it is not the user's."""
+    path = patches_dir() / (name + SUFFIX)
+    if FORBIDDEN & set(name) or not path.exists():
+        raise HocketError(f"{name!r} is no patch of yours: only those that you saved can be removed")
+    kept = state_dir() / "removed patches" / f"{name} {time.strftime('%Y-%m-%d %H.%M.%S')}{SUFFIX}"
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        shutil.move(path, kept)
+    except OSError as error:
+        raise HocketError(f"the patch {path} cannot be removed: {error.strerror or error}") from error
+    return kept
+
+
+def default_patch() -> str:
+    """The patch of the list with which the user wants to begin, "" if there is none."""
+    try:
+        name = _default_path().read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+    return name if name in _places() else ""
+
+
+def set_default_patch(name: str) -> None:
+    """Begin with this patch from now on; "": go on where the last session ended. HocketError if it cannot be kept."""
+    write_whole(_default_path(), name.encode() + b"\n", "the name of the default patch")
 
 
 def list_patches() -> tuple[str, ...]:
@@ -202,6 +248,10 @@ def keep_autosave() -> str:
     return f"the saved state is kept as {kept}"
 
 
+def _default_path() -> Path:
+    return state_dir() / "default-patch.txt"
+
+
 def _autosave_path() -> Path:
     return state_dir() / f"autosave{SUFFIX}"
 
@@ -212,8 +262,16 @@ def _is_path(name: str) -> bool:
 
 def _places() -> dict[str, Path]:
     """Name -> file. A saved patch replaces one that ships with the same name."""
-    folders = (assets_dir() / "patches", patches_dir(make=False))
-    return {path.stem: path for folder in folders for path in folder.glob(f"[!.]*{SUFFIX}")}
+    return {path.stem: path for folder in _folders() for path in _patches_in(folder)}
+
+
+def _folders() -> tuple[Path, Path]:
+    """The folders of the patches that ship, and of the user's."""
+    return assets_dir() / "patches", patches_dir(make=False)
+
+
+def _patches_in(folder: Path) -> Iterable[Path]:
+    return folder.glob(f"[!.]*{SUFFIX}")
 
 
 def _read(path: Path) -> Patch:

@@ -49,6 +49,7 @@ BUTTONS: tuple[Button, ...] = (
     Button("remake/undo", "As it was", "Put back what was in the bar before it was made anew"),
     Button("patch/next", "Next patch", "Load the patch after the present one, by name"),
     Button("patch/previous", "Previous patch", "Load the patch before the present one, by name"),
+    Button("patch/random", "Random patch", "Load any other patch"),
     *(
         Button(f"clip/{bars}", f"{bars}", f"Keep the last whole bars that were heard, up to {bars}, as a clip")
         for bars in CLIP_BARS

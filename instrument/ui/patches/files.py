@@ -1,31 +1,58 @@
-"""Saving and opening patches."""
+"""Saving and opening patches, and the actions for it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+from collections.abc import Callable
+from functools import partial
 
-from instrument.engine.ipc.messages import Description, LoadPatch, SavePatch
+from PySide6.QtCore import QObject, QSettings, Qt
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+
+from instrument.engine.ipc.messages import Description, LoadPatch, Press, SavePatch
+from instrument.engine.performance.patches import DEFAULT, default_patch, patch_files
 from instrument.ui.link import EngineLink
+from instrument.ui.patches.browser import PatchBrowser
 
 
 class PatchFiles(QObject):
-    """Asks for names of patches and sends what is wanted to the engine."""
+    """Asks for names of patches and sends what is wanted to the engine. browser: the list of all patches."""
 
-    def __init__(self, window: QWidget, link: EngineLink) -> None:
+    def __init__(self, window: QWidget, link: EngineLink, settings: QSettings) -> None:
         """window: behind the dialogs."""
         super().__init__(window)
         self._window, self._link = window, link
         self._patch = ""  # the name of the present one
+        self.browser = PatchBrowser(window, settings)
+        self.browser.asked.connect(link.send)
+
+    @property
+    def actions(self) -> tuple[tuple[str, str, Callable[[], object]], ...]:
+        """Rows of the window's table of actions: name, keys, what it does."""
+        return (
+            ("Patches\u2026", "Ctrl+P", self.browser.open_list),
+            ("New patch", "Ctrl+N", self.new),
+            ("Previous patch", "Ctrl+PgUp", partial(self._link.send, Press("patch/previous"))),
+            ("Next patch", "Ctrl+PgDown", partial(self._link.send, Press("patch/next"))),
+            ("Random patch", "Ctrl+Shift+P", partial(self._link.send, Press("patch/random"))),
+            ("Save patch", "Ctrl+S", self.save),
+            ("Save patch as\u2026", "Ctrl+Shift+S", self.save_as),
+            ("Open patch file\u2026", "Ctrl+O", self.open),
+        )
 
     def show_description(self, description: Description) -> None:
-        """Take the name of the present patch."""
+        """Take the name of the present patch, and the list."""
         self._patch = description.patch
+        self.browser.show_description(description)
+
+    def new(self) -> None:
+        """Load the default patch: the user's own, else that of the first start."""
+        self._link.send(LoadPatch(default_patch() or DEFAULT))
 
     def save(self) -> None:
-        """Save the patch under its name, or ask for a name if it has none."""
+        """Save the patch under its name, or ask for a name if it has none. One that came with Hocket is saved over only
+        after a question."""
         if self._patch:
-            self._link.send(SavePatch(self._patch))
+            self._save_under(self._patch)
         else:
             self.save_as()
 
@@ -40,8 +67,24 @@ class PatchFiles(QObject):
         dialog.open()
 
     def _save_under(self, name: str) -> None:
-        if name.strip():
-            self._link.send(SavePatch(name.strip()))
+        name = name.strip()
+        file = next((file for file in patch_files() if file.name == name), None)
+        if not name:
+            return
+        if file is None or file.own or not file.shipped:
+            self._link.send(SavePatch(name))
+            return
+        box = QMessageBox(self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Save patch")
+        box.setText(f"{name} came with Hocket. Save your version in its place?")
+        box.setInformativeText("The list of patches (Ctrl+P) can put it back as it came.")
+        over = box.addButton("Save in its place", QMessageBox.ButtonRole.AcceptRole)
+        other = box.addButton("Another name\u2026", QMessageBox.ButtonRole.ActionRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        over.clicked.connect(lambda: self._link.send(SavePatch(name)))
+        other.clicked.connect(self.save_as)
+        box.open()
 
     def open(self) -> None:
         """Ask for a patch file and load it."""
