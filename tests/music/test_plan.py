@@ -1,7 +1,5 @@
 """The plan as data."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from instrument.errors import HocketError
 from instrument.music.chords.names import NO_CHORD, QUALITIES, Chord, chord, parse_chord
 from instrument.music.notes import Part
 from instrument.music.plan import FREE, Change, Place, Plan, PlanBar, PlannedChord, Recall
-from instrument.music.planfile import from_builtins, to_builtins
 
 CHORDS = st.builds(
     chord, st.integers(0, 11), st.sampled_from([q for q in QUALITIES if q != "N"]), st.integers(0, 11)
@@ -137,11 +134,6 @@ def test_transposing_back_gives_the_plan_again(plan, semitones):
     assert plan.transposed(semitones).transposed(-semitones) == plan
 
 
-@given(plans())
-def test_a_plan_is_read_again_from_json(plan):
-    assert from_builtins(json.loads(json.dumps(to_builtins(plan)))) == plan
-
-
 @given(plans(), st.integers(0, 700))
 def test_counting_to_the_next_change_arrives_there(plan, tick):
     change = plan.next_change(tick)
@@ -183,54 +175,3 @@ def test_keys_are_checked():
         Plan((), (12, "major"))
     with pytest.raises(HocketError, match="unknown mode 'blues'"):
         Plan((), (0, "blues"))
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (None, "no list of bars"),
-        ([], "no list of bars"),
-        ({"version": 1, "bars": 3}, "no list of bars"),
-        ({"version": 2, "bars": []}, "has version 2, version 1 is read"),
-        ({"bars": []}, "has version None"),
-        ({"version": 1, "bars": [{}]}, "bar 1 of the plan cannot be read .*metre"),
-        ({"version": 1, "bars": [3]}, "bar 1 of the plan cannot be read"),
-        ({"version": 1, "bars": [{"metre": [4]}]}, "bar 1 of the plan cannot be read"),
-        ({"version": 1, "bars": [{"metre": [4, "4"]}]}, "'4' is no whole number"),
-        ({"version": 1, "bars": [{"metre": [4, 4], "tempo": 3}]}, "unknown field 'tempo'"),
-        (
-            {"version": 1, "bars": [{"metre": [4, 4], "chords": [[0, 0, "maj"]]}]},
-            "bar 1 of the plan cannot be read",
-        ),
-        (
-            {"version": 1, "bars": [{"metre": [4, 4], "chords": [[0, True, "maj", 0]]}]},
-            "True is no whole number",
-        ),
-        ({"version": 1, "bars": [{"metre": [4, 4], "recall": [0]}]}, "bar 1 of the plan cannot be read"),
-        ({"version": 1, "bars": [{"metre": [4, 4], "section": 3}]}, "3 is no text"),
-        ({"version": 1, "bars": [{"metre": [4, 4], "begins": 1}]}, "1 is neither true nor false"),
-        ({"version": 1, "bars": [{"metre": [4, 4], "fullness": ["x"]}]}, "'x' is no number"),
-        ({"version": 1, "bars": [], "key": [0]}, "the key of the plan cannot be read"),
-        ({"version": 1, "bars": [{"metre": [4, 4]}] * 100_001}, "plan of 100001 bars is too long"),
-    ],
-)
-def test_what_is_no_plan_is_named_in_one_line(data, reason):
-    with pytest.raises(HocketError, match=reason) as caught:
-        from_builtins(data)
-    assert "\n" not in str(caught.value)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(PlanBar._fields), inner, max_size=5),
-    max_leaves=10,
-)
-
-
-@given(st.lists(JSON, max_size=3), JSON)
-def test_any_data_is_a_plan_or_an_error(bars, key):
-    try:
-        plan = from_builtins({"version": 1, "bars": bars, "key": key})
-    except HocketError:
-        return
-    assert len(plan) == len(bars)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.knobs import INSTRUMENT, INSTRUMENT_KNOBS, split_name
 from instrument.engine.performance.line import Line
-from instrument.engine.performance.roster import Opened, OpenPlayer, same_bundle
+from instrument.engine.performance.roster import Opened, OpenPlayer, planner_problem, same_bundle
+from instrument.engine.performance.sound_seats import NOTES, kind
 from instrument.engine.performance.takes import BundleRef, Entry, Input, Joined, Take, Turn
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
@@ -92,15 +93,19 @@ class RecordedModels:
         self._sounds = {e.bundle.slug for e in entries if isinstance(e, Joined)}
         self._sounds |= {p.model for p in take.header.patch.players if "level" in p.knobs}  # a sound player's
         self._knobs = _knobs(take)
+        self._planner = planner_problem(take)
 
     def open(self, slug: str) -> Opened:
         """The next model, as `catalog.open_player`."""
         player, bundle = next(self._coming)
         try:
             found = self._open(slug)
-            if same_bundle(bundle, found[0]):
+            if not same_bundle(bundle, found[0]):
+                problem = f"the installed bundle is {found[0].bundle_hash[:12]}"
+            elif self._planner and kind(found[1]) == NOTES:
+                problem = self._planner
+            else:
                 return found
-            problem = f"the installed bundle is {found[0].bundle_hash[:12]}"
         except HocketError as error:
             problem = str(error)
         return self._stand_in(player, bundle, problem)

@@ -29,7 +29,7 @@ from instrument.engine.performance.knobs import (
 )
 from instrument.engine.performance.patches import DEFAULT, Patch, PlayerPatch, load_patch, with_voice
 from instrument.engine.performance.performance import EARLIEST, Performance, Played
-from instrument.engine.performance.roster import OpenPlayer, expect_bundle
+from instrument.engine.performance.roster import OpenPlayer, expect_bundle, planner_problem
 from instrument.engine.performance.sound_seats import VOICE, SoundModels, kind
 from instrument.engine.performance.takes import (
     Entry,
@@ -136,8 +136,11 @@ def render(options: Options, open_player: OpenPlayer, say: Callable[[str], objec
 def replay(take: Take, open_player: OpenPlayer) -> Performance:
     """Replay a take with its models. Returns the new performance, whose `take` has the new notes.
 
-    HocketError if an installed bundle is not the one that played the take, naming both, or if the take is damaged.
+    HocketError if an installed bundle is not the one that played the take, or wrote its plan, naming both, or if the
+    take is damaged.
     """
+    if problem := planner_problem(take):
+        raise HocketError(f"the take cannot be played again: {problem}: install that version")
     performance = _begin(take, open_player)
     _go_on(performance, take)
     return performance

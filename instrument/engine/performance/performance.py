@@ -23,7 +23,15 @@ from instrument.engine.performance.line import Line
 from instrument.engine.performance.live_notes import HeldNotes, LiveNote
 from instrument.engine.performance.patches import MAX_PLAYERS, Patch
 from instrument.engine.performance.player_state import PlayerState
-from instrument.engine.performance.roster import BundleInfo, Opened, OpenPlayer, bundle_ref, check_input, expect_bundle
+from instrument.engine.performance.roster import (
+    BundleInfo,
+    Opened,
+    OpenPlayer,
+    bundle_ref,
+    check_input,
+    expect_bundle,
+    planner_ref,
+)
 from instrument.engine.performance.sound_seats import FREEZE, SoundModels
 from instrument.engine.performance.takes import Header, Input, Joined, Left, Released, Stopped, Take, Turn
 from instrument.engine.performance.transport import bar_line, changed_metres
@@ -61,7 +69,8 @@ class Performance(LedBand):
         self.remaking = Remaking(self)
         self._hearing = Hearing(self)
         self.sound_models = SoundModels(self._sounds, [])
-        self.take = Take(Header(self.current_patch(), tuple(bundle_ref(player.bundle) for player in self.players)))
+        bundles = tuple(bundle_ref(player.bundle) for player in self.players)
+        self.take = Take(Header(self.current_patch(), bundles, planner_ref()))
         self.cutting = Cutting(self.take)
 
     @property

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Protocol
 
 from instrument.engine.performance.anchors import fits
+from instrument.engine.performance.harmony.plan_in_force import MODELLED, planner
 from instrument.engine.performance.line import Line
-from instrument.engine.performance.takes import BundleRef, Input
+from instrument.engine.performance.takes import BundleRef, Input, Take
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob
 from instrument.models.notes.player import NotePlayer
@@ -82,3 +83,19 @@ def expect_bundle(wanted: BundleRef, found: BundleInfo) -> None:
             f"the take was played by {wanted.slug} {wanted.hash[:12]}, but the installed bundle is "
             f"{found.slug} {found.bundle_hash[:12]}: install that version"
         )
+
+
+def planner_ref() -> BundleRef | None:
+    """The reference to the bundle that writes plans, None if there is none."""
+    found = planner()
+    return bundle_ref(found) if found else None
+
+
+def planner_problem(take: Take) -> str:
+    """Why the plan of a take cannot be written as it was, or ""."""
+    wanted, found = take.header.planner, planner_ref()
+    turned = [take.header.patch.knobs, *(entry.knobs for entry in take.entries if isinstance(entry, Input))]
+    if wanted is None or wanted == found or all(knobs.get("plan") not in MODELLED for knobs in turned):
+        return ""
+    installed = f"the installed one is {found.hash[:12]}" if found else "none is installed"
+    return f"its plan was written by {wanted.slug} {wanted.hash[:12]}, but {installed}"

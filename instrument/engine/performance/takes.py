@@ -54,10 +54,12 @@ class BundleRef(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True, tag="take"):
-    """The first line: the first patch of the performance (with the seed) and the bundle of every player."""
+    """The first line: the first patch of the performance (with the seed) and the bundle of every player. planner: the
+    one that writes plans, None if there was none, and in older takes."""
 
     patch: Patch
     bundles: tuple[BundleRef, ...]
+    planner: BundleRef | None = None
     version: int = FORMAT.version
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -13,8 +14,9 @@ from instrument.engine.offline.bounce import bounce
 from instrument.engine.offline.render import Options, Rendering, differences, play_again, render
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import Performance
+from instrument.engine.performance.roster import planner_problem
 from instrument.engine.performance.sound_seats import SoundModels
-from instrument.engine.performance.takes import Take, TakeRecorder, load_take
+from instrument.engine.performance.takes import BundleRef, Take, TakeRecorder, load_take
 from instrument.errors import HocketError
 from instrument.models.latent import to_text
 from tests.support.live import perform, random_actions
@@ -84,6 +86,27 @@ def test_a_bundle_that_is_another_now_does_not_play_the_take(tmp_path):
     found = rendered(take, tmp_path, other)
     assert found.played == rendered(take, tmp_path, open_scale).played
     assert found.notices[0].endswith("played by scale 5ca1e5ca1e5c; the installed bundle is 0dd0dd0dd0dd")
+
+
+def test_a_take_whose_plan_another_model_wrote_plays_the_notes_that_were_recorded(tmp_path):
+    performance = Performance(Patch(players=DUO.players, knobs={"plan": "model pop"}), open_scale)
+    perform(performance, random_actions(4, 200, turns=0.0))
+    performance.stop(performance.floor)
+    take = performance.take
+    assert take.header.planner is not None
+    assert take.header.planner.slug == "plan-band"
+    assert differences(take, open_scale) == []
+    other = Take(msgspec.structs.replace(take.header, planner=BundleRef("plan-band", "0dd" * 20)))
+    other.entries = take.entries
+    for player, note in take.heard():
+        other.add_note(player, note)
+    with pytest.raises(HocketError, match="its plan was written by plan-band 0dd0dd0dd0dd, but the installed one is"):
+        differences(other, open_scale)
+    found = rendered(other, tmp_path, open_scale)
+    assert sorted(found.take.heard()) == sorted(take.heard())
+    assert len(found.notices) == len(DUO.players)
+    free = Take(msgspec.structs.replace(other.header, patch=msgspec.structs.replace(other.header.patch, knobs={})))
+    assert planner_problem(free) == "", "its plan was no model's"
 
 
 def test_a_take_of_version_0_1_knows_its_bundle_by_the_hash_of_then(tmp_path):

@@ -15,7 +15,8 @@ from instrument.engine.performance.harmony.form import FULLEST, FormEdits
 from instrument.engine.performance.harmony.leading import Lead
 from instrument.engine.performance.transport import bar_line
 from instrument.errors import HocketError
-from instrument.models.catalog import open_model
+from instrument.models.catalog import list_models, open_model
+from instrument.models.manifest import Manifest
 from instrument.models.plan.slots import GENRES
 from instrument.models.plan.writer import ENDING_BARS, PlanWriter, Settings
 from instrument.music.chords.names import Chord, chord_name
@@ -344,6 +345,12 @@ def _fitted(bar: PlanBar, metre: tuple[int, int]) -> PlanBar:
     return bar._replace(
         metre=metre, chords=tuple(PlannedChord(at, chord) for at, chord in chords.items() if at < wanted)
     )
+
+
+@functools.cache
+def planner() -> Manifest | None:
+    """The manifest of the plan model that is installed, None if there is none that can be used."""
+    return next((entry.manifest for entry in list_models() if entry.slug == MODEL and not entry.problem), None)
 
 
 @functools.cache
