@@ -198,6 +198,19 @@ def search(
 
 
 @app.command()
+def cards(
+    bundles: Annotated[list[Path] | None, typer.Argument(help="folders of bundles [all that ship]")] = None,
+) -> None:
+    """Write cards again from the manifests, with the figures that they have."""
+    from instrument.models.catalog import list_models
+    from training.evaluation.card import renew_card
+
+    for folder in bundles or [entry.path for entry in list_models() if entry.shipped]:
+        renew_card(folder)
+        print(folder / "CARD.md")
+
+
+@app.command()
 def compare(runs: Annotated[list[Path], typer.Argument(help="folders of runs")]) -> None:
     """Print runs side by side: best validations, and the settings in which they differ."""
     from training.compare import compare as side_by_side
@@ -209,12 +222,17 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="folders of runs")])
 @app.command()
 def bench(
     batches: Annotated[int, typer.Option(min=2, max=1000, help="of each that are measured")] = 8,
+    processes: Annotated[
+        int | None, typer.Option(min=2, max=64, help="compare so many with one, and nothing else")
+    ] = None,
 ) -> None:
-    """Measure the speed of training in one thread, against plain PyTorch loops of the same size."""
+    """Measure the speed of training in one thread, against plain PyTorch loops of the same size; or in several
+    processes against one."""
+    from training.bench.processes import bench_processes
     from training.bench.speed import bench as measure
     from training.evaluation.card import table
 
-    for name, row in measure(batches).items():
+    for name, row in (bench_processes(processes, batches) if processes else measure(batches)).items():
         print("\n".join(table({name: row})), end="\n\n")
 
 

@@ -17,6 +17,7 @@ from instrument.music.notes import Part, Piece, tidy
 from instrument.music.timebase import Metre
 from training.bench.plain import PlainLoop, PlainLstm, PlainTransformer
 from training.core.muon import Muon
+from training.core.recipe import Recipe
 from training.data.notes.prepare import prepare
 from training.fit import Run
 from training.recipe import read_recipe
@@ -35,11 +36,8 @@ def bench(batches: int = BATCHES) -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as place:
         data = made_up(Path(place))
         for name, plain in PLAIN.items():
-            recipe = read_recipe(RECIPES / f"{name}.toml")
-            train = dataclasses.replace(recipe.train, **({"teacher": ""} if recipe.train.teacher else {}))
-            recipe = dataclasses.replace(
-                recipe, data=dataclasses.replace(recipe.data, folder=str(data), ship_only=False), train=train
-            )
+            recipe = recipe_on(data, name)
+            train = recipe.train
             run = Run(recipe, Path(place, name))
             parameters = sum(p.numel() for p in run.network.parameters())
             loop = PlainLoop(plain(recipe.model, parameters), train.batch_size, train.sequence_length)
@@ -56,6 +54,16 @@ def bench(batches: int = BATCHES) -> dict[str, dict[str, Any]]:
             }
         rows["Muon"] = _optimisers(run.network, batches)
     return rows
+
+
+def recipe_on(data: Path, name: str) -> Recipe:
+    """A recipe that comes with the package, on that data and without a teacher."""
+    recipe = read_recipe(RECIPES / f"{name}.toml")
+    return dataclasses.replace(
+        recipe,
+        data=dataclasses.replace(recipe.data, folder=str(data), ship_only=False),
+        train=dataclasses.replace(recipe.train, teacher=""),
+    )
 
 
 def measured(works: list[Callable[[], Any]], times: int) -> list[float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from math import log2
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from instrument.errors import HocketError
-from instrument.models.manifest import Knob, Manifest, write_manifest
+from instrument.models.manifest import Knob, Manifest, Provenance, write_manifest
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
@@ -20,7 +21,7 @@ from tests.support.pieces import COMMON, piece
 from tests.support.players import stand_in_manifest
 from training.data.notes.shards import Shards
 from training.evaluation import plots
-from training.evaluation.card import write_card
+from training.evaluation.card import renew_card, write_card
 from training.evaluation.generation import default_knobs, play
 from training.evaluation.notes import evaluate
 from training.evaluation.notes import long_run as longrun
@@ -289,3 +290,25 @@ def test_bad_input_is_named(tmp_path, shards):
         pass
     with pytest.raises(HocketError, match="holds no MIDI files"), evaluate.held_out(shards.folder, tmp_path, "test"):
         pass
+
+
+def test_a_card_is_written_again_with_the_figures_that_it_has(tmp_path):
+    (tmp_path / "step.onnx").write_bytes(b"")
+    write_manifest(manifest("folk"), tmp_path)
+    write_card(tmp_path, {"Nats": {"folk": {"total": 4.25}}, "Lock": ["It holds.", {"C major": {"in": 1}}]})
+    before = (tmp_path / "CARD.md").read_text()
+    renew_card(tmp_path)
+    assert (tmp_path / "CARD.md").read_text() == before
+    run = {"recipe": {"seed": 7}, "data_hash": "d" * 64, "seconds": 90, "best": 4.5, "bundle": "e" * 64}
+    made = Provenance("a" * 64, {"songs": "CC0-1.0"}, "c" * 40, 1, 2.0, {}, {}, (run,), {})
+    write_manifest(msgspec.structs.replace(manifest("folk"), provenance=made), tmp_path)
+    for _ in range(2):
+        renew_card(tmp_path)
+        card = (tmp_path / "CARD.md").read_text()
+        assert f"| 1. | 1.5 | 7 | `{'d' * 16}` | 4.5 | `{'e' * 64}` |" in card
+        assert card.count("## ") == 4
+        assert "## Nats\n\n| | total |\n|---|---|\n| folk | 4.25 |\n" in card
+        assert card.endswith("## Trained on\n\n- songs: CC0-1.0\n")
+    (tmp_path / "CARD.md").unlink()
+    with pytest.raises(HocketError, match="has no card that can be read"):
+        renew_card(tmp_path)
