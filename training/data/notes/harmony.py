@@ -23,7 +23,7 @@ from instrument.music.chords.changes import ChordChange, block_chords, marked_ch
 from instrument.music.chords.names import QUALITIES, Chord
 from instrument.music.notes import Part, Piece
 from training.data.notes.chords import written_chords
-from training.data.notes.shards import PieceInfo, Shards
+from training.data.notes.shards import INDEX_VERSION, Index, PieceInfo, Shards
 
 NAME = "chords.npz"
 BATCH_PIECES = 200
@@ -60,8 +60,9 @@ def _place(info: PieceInfo) -> tuple[int, int]:
 def write(shards: Shards, jobs: int = 0) -> None:
     """Find the chords of all pieces of a folder, and write them beside its shards. jobs: processes, 0 = one a
     processor."""
-    count = len(shards.pieces)
-    groups = [range(i, min(i + BATCH_PIECES, count)) for i in range(0, count, BATCH_PIECES)]
+    sources = {info.path: info for info in shards.pieces if not info.realised}
+    pieces = [(info, sources.get(info.path.rpartition(" [")[0]) if info.realised else None) for info in shards.pieces]
+    groups = [pieces[i : i + BATCH_PIECES] for i in range(0, len(pieces), BATCH_PIECES)]
     folders = [shards.folder] * len(groups)
     if jobs == 1 or len(groups) < 2:
         found = [rows for group in map(_of_batch, folders, groups) for rows in group]
@@ -76,19 +77,18 @@ def write(shards: Shards, jobs: int = 0) -> None:
     partial.replace(shards.folder / NAME)
 
 
-def _of_batch(folder: Path, numbers: Sequence[int]) -> list[Changes]:
-    shards = Shards.open(folder)
-    sources = {info.path: info for info in shards.pieces if not info.realised}
-    return [as_rows(changes_of(shards, shards.pieces[number], sources)) for number in numbers]
+def _of_batch(folder: Path, pieces: Sequence[tuple[PieceInfo, PieceInfo | None]]) -> list[Changes]:
+    """Of pieces with their sources; runs in a process that holds no others."""
+    shards = Shards(folder, Index(INDEX_VERSION, [info for info, _ in pieces], ""))
+    return [as_rows(changes_of(shards, info, source)) for info, source in pieces]
 
 
-def changes_of(shards: Shards, info: PieceInfo, sources: dict[str, PieceInfo]) -> list[ChordChange]:
+def changes_of(shards: Shards, info: PieceInfo, source: PieceInfo | None) -> list[ChordChange]:
     """The chords written in a piece, or recognised where none can be read. Those of a full band made by rule are its
     source's, by which it was made. Without pitched notes there are none."""
     piece = shards.piece(info)
     if not (piece.notes[:, 5] != Part.DRUMS).any():
         return []
-    source = sources.get(info.path.rpartition(" [")[0]) if info.realised else None
     with suppress(HocketError):
         if source is not None:
             lead_sheet = shards.piece(source)

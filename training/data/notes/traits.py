@@ -150,20 +150,23 @@ def rates(shards: Shards, genre: str, pieces: Sequence[PieceInfo]) -> dict[PartN
         _some([p for p in metered if p.genre == genre and p.realised]),
         _some([p for p in metered if not p.realised]),
     )
-    found: dict[PartName, float] = {}
-    for part in Part:
-        for chosen in sets:
-            shares = [rate for p in chosen if (rate := _rate(np.asarray(shards.notes(p)), part))]
-            if len(shares) >= FEWEST_PIECES:
-                found[cast(PartName, part.name.lower())] = round(float(np.median(shares)), 2)
-                break
-    return found or None
+    found: dict[Part, float] = {}
+    for chosen in sets:
+        if len(found) == len(Part):
+            break
+        of_pieces = np.array([_rates(np.asarray(shards.notes(p))) for p in chosen]).reshape(-1, len(Part))
+        for part, column in zip(Part, of_pieces.T, strict=True):
+            enough = column[column > 0]
+            if part not in found and len(enough) >= FEWEST_PIECES:
+                found[part] = round(float(np.median(enough)), 2)
+    return {cast(PartName, part.name.lower()): found[part] for part in Part if part in found} or None
 
 
-def _rate(notes: NDArray[np.int32], part: Part) -> float:
-    own = notes[notes[:, 5] == part]
+def _rates(notes: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Notes a beat of each part of a piece; 0 of those that have few."""
     beats = (notes[-1, 0] - notes[0, 0]) / TICKS_PER_BEAT
-    return len(own) / beats if len(own) >= FEWEST_NOTES and beats else 0.0
+    counts = np.array([(notes[:, 5] == part).sum() for part in Part])
+    return np.where(counts >= FEWEST_NOTES, counts, 0) / beats if beats else np.zeros(len(Part))
 
 
 def _some(pieces: list[PieceInfo]) -> list[PieceInfo]:
