@@ -120,15 +120,18 @@ def _crossed(model: Any, points: NDArray[np.float32]) -> dict[str, float]:
     made = model.likeliest(points).reshape(len(points) // POINTS, POINTS, -1)
     steps = (made[:, 1:] != made[:, :-1]).mean(2)
     apart = (made[:, 0] != made[:, -1]).mean(1)
-    moving = steps.mean(1) > 0
-    largest = steps[moving].max(1) / steps[moving].mean(1)
-    return {
+    found = {
         "between neighbours": round(float(steps.mean()), 4),
         "between ends": round(float(apart.mean()), 4),
         "ends over neighbours": round(float(apart.mean() / max(steps.mean(), 1e-9)), 2),
-        "largest over mean": round(float(largest.mean()), 2),
-        "at most twice": round(float((largest <= 2).mean()), 2),
     }
+    if (moving := steps.mean(1) > 0).any():  # where the model says the same everywhere, no change is the largest
+        largest = steps[moving].max(1) / steps[moving].mean(1)
+        found |= {
+            "largest over mean": round(float(largest.mean()), 2),
+            "at most twice": round(float((largest <= 2).mean()), 2),
+        }
+    return found
 
 
 def directions(model: Any, space: LatentSpace, rows: NDArray[np.int16], shape: Shape) -> dict[str, dict[str, float]]:
