@@ -43,6 +43,11 @@ SECTIONS = {
         "Files and messages damaged at random, with knowledge of their structure, each read and played. *Found*: cases"
         " that raised anything but one clear line, took over 5 s or 1 GB, or opened a file outside.",
     ),
+    "large": (
+        "Large collections",
+        "Small MIDI files of random notes are read into shards to train on. *Memory*: the most that all processes held"
+        " together.",
+    ),
 }
 
 

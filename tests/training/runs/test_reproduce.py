@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from instrument.models.catalog import list_models
+from instrument.models.catalog import find_model, list_models
 from instrument.models.manifest import read_manifest
 from instrument.music.midifile import write_midi
+from instrument.music.notes import Part, Piece, tidy
 from instrument.music.timebase import Metre
 from tests.support.corpus import tune
 from tests.support.sound.corpus import GENRES, INSTRUMENTS, RNG, SPLITS, level, note
 from tests.training.plan_corpus import form, songs, write_plans
+from training import reproduce as reproducing
 from training.cli import app
 from training.evaluation.notes import long_run, survey
+from training.evaluation.sound import streams
 from training.families.table import FAMILIES
+from training.recipe import read_recipe, recipe_text, with_settings
 from training.reproduce import chain, recipes
 
-SMALL = {  # by slug; others take more than seconds also at this scale
-    "plan-band": "model.units=32 model.mix=24 train.batch_size=4 train.steps=16",
-    "gansynth-voices": "model.width=24 model.layers=1 model.encoder=16 train.batch_size=8",
-    "ddsp-voices": "model.note_width=32 model.frame_width=24 train.batch_size=8",
-    "musicvae-melody2": "model.encoder=16 model.decoder=24 model.conductor=24 train.batch_size=8",
+SMALL = {  # by family: networks and batches of seconds
+    "plan": "model.units=32 model.mix=24 train.batch_size=4 train.steps=16",
+    "lstm": "model.units=32 model.inputs=24 model.head=16 train.batch_size=2 train.sequence_length=32",
+    "transformer": "model.layers=2 model.width=32 model.query_heads=4 model.feedforward=48 model.context=32 "
+    "model.head=16 train.batch_size=2 train.sequence_length=32",
+    "musicvae": "model.encoder=16 model.decoder=24 model.conductor=24 train.batch_size=8",
+    "gansynth": "model.width=24 model.layers=1 model.encoder=16 train.batch_size=8",
+    "ddsp": "model.note_width=32 model.frame_width=24 train.batch_size=8",
+    "cmelgan": "model.widths=[16,12,10,8] model.units=16 model.components=12 model.codebook_size=16 train.batch_size=2 "
+    "sampling.sequence_length=24",
+    "vocoder": "model.width=16 model.layers=1 model.hidden=24 train.batch_size=2 train.frames=24 train.context=4 "
+    "train.valid_seconds=0.5",
 }
+SHIPPED = sorted(entry.slug for entry in list_models() if entry.shipped)
 NOTES = {"clarinet": "organ", "oboe": "reed"}  # of the sound font, and how they sound as recorded here
 ANY_LICENCE = "CC0-1.0"
 
@@ -40,14 +55,23 @@ def write_table(path: Path, rows: list[dict[str, object]]) -> None:
         table.writerows(rows)
 
 
+def drummed(piece: Piece, seed: int) -> Piece:
+    """The piece with other drums in every bar, some of them left out."""
+    rng, notes = np.random.default_rng(seed), piece.notes.copy()
+    drums = notes[:, 5] == Part.DRUMS
+    notes[drums, 2] = rng.choice([36, 38, 42, 46], drums.sum())
+    return replace(piece, notes=tidy(notes[~drums | (rng.random(len(notes)) < 0.8)]))
+
+
 def write_raw(folder: Path, pieces: int) -> Path:
     """Raw data as the recipes name it: midi, plans, audio/notes, audio/music."""
     rows: list[dict[str, object]] = []
     (folder / "midi").mkdir(parents=True)
     for number in range(pieces):
         genre, path = ("march", "hymn")[number % 2], f"{number:02}.mid"
-        write_midi(tune(number, Metre(0, 4, 4), bars=16 + 4 * (number % 2)), folder / "midi" / path)
-        rows.append({"path": path, "dataset": "made-up", "genre": genre, "licence": ANY_LICENCE})
+        write_midi(drummed(tune(number, Metre(0, 4, 4), bars=16 + 4 * (number % 2)), number), folder / "midi" / path)
+        dataset = "made-up" if number else "wjazzd"  # which recipes leave out by its name
+        rows.append({"path": path, "dataset": dataset, "genre": genre, "licence": ANY_LICENCE})
     write_table(folder / "midi" / "manifest.csv", rows)
     write_plans(folder / "plans", songs(), [form(i, split) for i, split in enumerate(SPLITS)])
     rows = []
@@ -71,15 +95,35 @@ def write_raw(folder: Path, pieces: int) -> Path:
     return folder
 
 
-def test_every_model_that_ships_has_a_recipe_with_its_chain():
-    known = recipes()
-    for entry in list_models():
-        if entry.shipped:
-            recipe, manifest = known[entry.slug], read_manifest(entry.path)
-            assert (recipe.family, recipe.name) == (manifest.family, manifest.name)
-            assert recipe.prepare
-            assert recipe.data.ship_only
-            assert chain(entry.slug, known)[-1] == recipe
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_every_model_that_ships_has_a_recipe_with_its_chain(slug):
+    known, manifest = recipes(), read_manifest(find_model(slug).path)
+    recipe = known[slug]
+    assert (recipe.family, recipe.name, recipe.version) == (manifest.family, manifest.name, manifest.version)
+    assert recipe.prepare
+    assert recipe.data.ship_only
+    assert chain(slug, known)[-1] == recipe
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_a_recipe_begins_with_its_commands_hardware_minutes_and_score(slug):
+    heads = {}
+    for path in (Path(reproducing.__file__).parent / "recipes").glob("*.toml"):
+        lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+        heads[read_recipe(path).slug] = (path.name, " ".join(line.removeprefix("#").strip() for line in lines))
+    for ancestor in chain(slug, recipes()):
+        name, head = heads[ancestor.slug]
+        for command in (f"reproduce {ancestor.slug} --raw RAW", f"fit --recipe training/recipes/{name}"):
+            assert f"python -m training {command}" in head, ancestor.slug
+        assert re.search(r"Hardware: .*\d minutes", head), ancestor.slug
+        assert re.search(r"Score.*: .*\d\.\d+", head), ancestor.slug
+    own, manifest = heads[slug][1], read_manifest(find_model(slug).path)
+    assert f"python -m training export --checkpoint runs/{slug}/best.safetensors" in own
+    assert f"python -m training evaluate --bundle {slug} --data " in own
+    primed = manifest.primers or manifest.latents
+    assert (f"python -m training prime --bundle {slug} --data " in own) == bool(primed)
+    scores = [float(number) for number in re.findall(r"\d+\.\d+", own.partition("Score")[2])]
+    assert any(abs(score - float(manifest.provenance.metrics["valid_best"])) < 6e-4 for score in scores)
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +137,31 @@ def made(tmp_path_factory) -> dict[bool, Path]:
     return {sound: tmp_path_factory.mktemp("made") for sound in (True, False)}
 
 
-@pytest.mark.parametrize("slug", SMALL)
-def test_a_model_is_made_from_raw_data_to_its_card(slug, raw, made, monkeypatch, tmp_path):
-    monkeypatch.setattr(long_run, "MINUTES", (0.25, 0.5))
-    monkeypatch.setattr(survey, "MINUTES", (0.25, 0.5))
+@pytest.fixture(scope="module")
+def small_recipes(tmp_path_factory) -> Path:
+    """All recipes with small networks and batches."""
+    folder = tmp_path_factory.mktemp("recipes")
+    for recipe in recipes().values():
+        (folder / f"{recipe.slug}.toml").write_text(recipe_text(with_settings(recipe, SMALL[recipe.family].split())))
+    return folder
+
+
+@pytest.fixture
+def short_evaluation(monkeypatch, tmp_path_factory, one_thread):
+    """Little of everything that is measured, in the places of the program that say how much."""
+    for module in (long_run, survey):
+        monkeypatch.setattr(module, "MINUTES", (0.25, 0.5))
     monkeypatch.setattr(survey, "FORM_MINUTES", 0.5)
     monkeypatch.setattr(survey, "METRE_WINDOWS", 1)
+    for name, value in {"LEAD_S": 0.1, "SWEEPS": 1, "SWEPT": 1, "MINUTES": 0.2}.items():
+        monkeypatch.setattr(streams, name, value)
+
+
+@pytest.mark.parametrize("slug", ["plan-band", "gansynth-voices", "ddsp-voices", "musicvae-melody2", "lstm-band"])
+def test_a_model_is_made_from_raw_data_to_its_card(slug, raw, made, small_recipes, short_evaluation, monkeypatch):
+    monkeypatch.setattr(reproducing, "RECIPES", small_recipes)
     sound = FAMILIES[recipes()[slug].family].kind in ("stream", "voice", "vocoder")
-    settings = [part for change in SMALL[slug].split() for part in ("--set", change)]
-    command = ["reproduce", slug, "--raw", raw[sound], "--out", made[sound], "--scale", "1e-6", *settings]
+    command = ["reproduce", slug, "--raw", raw[sound], "--out", made[sound], "--scale", "1e-6"]
     app([*map(str, command)], standalone_mode=False)
     bundle = made[sound] / "models" / slug
     manifest = read_manifest(bundle)
