@@ -120,8 +120,7 @@ def test_a_recipe_begins_with_its_commands_hardware_minutes_and_score(slug):
     own, manifest = heads[slug][1], read_manifest(find_model(slug).path)
     assert f"python -m training export --checkpoint runs/{slug}/best.safetensors" in own
     assert f"python -m training evaluate --bundle {slug} --data " in own
-    primed = manifest.primers or manifest.latents
-    assert (f"python -m training prime --bundle {slug} --data " in own) == bool(primed)
+    assert (f"python -m training prime --bundle {slug} --data " in own) == FAMILIES[manifest.family].makes_notes
     scores = [float(number) for number in re.findall(r"\d+\.\d+", own.partition("Score")[2])]
     assert any(abs(score - float(manifest.provenance.metrics["valid_best"])) < 6e-4 for score in scores)
 
