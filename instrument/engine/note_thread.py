@@ -26,7 +26,7 @@ from instrument.engine.performance.acts.waiting import place
 from instrument.engine.performance.knobs import INSTRUMENT
 from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
-from instrument.engine.performance.performance import Performance, Played
+from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.performance.takes import Input
 from instrument.engine.performance.transport import Transport
@@ -43,14 +43,14 @@ from instrument.music.timebase import MICRO_STEPS, ns_per_tick
 
 logger = logging.getLogger(__name__)
 
-MARGIN_NS = 7_000_000  # notes are committed this long before an output takes them
+MARGIN_NS = 3_000_000  # notes are committed this long before an output takes them
 START_NS = 20_000_000  # from Play to the first tick, in addition to the lead of the outputs
 SUSPEND_NS = 500_000_000  # if the loop stood still for longer, the machine slept, and the music is moved
 LATEST = 3 / MICRO_STEPS  # ticks by which microtiming may delay a note
 AHEAD_NS = 2_000_000_000  # least time planned ahead; at least two bars, too
 MOST_FAILED_TURNS = 20  # in a row
 THREAD = "the notes thread"
-_TURN_S = 0.004  # between two turns of the loop, when there is nothing to plan
+_TURN_S = 0.004  # at most between two turns of the loop, when there is nothing to plan
 _REST_S = 0.2  # the same while stopped
 
 
@@ -168,8 +168,8 @@ class NoteThread:
             raise HocketError("the tempo is that of the clock outside: follow no clock to set another")
         ask_for(self.performance, info, value)
         self._follow_knobs()
-        tempo = self.transport.tempo
-        return int(tempo.ns(self.performance.floor - 1 + LATEST)) if tempo else self._clock.now()
+        playing = self.transport.playing
+        return int(self.transport.ns(self.performance.floor - 1 + LATEST)) if playing else self._clock.now()
 
     def _follow_knobs(self) -> None:
         """Take tempo and metres from the performance, whose knobs may have been turned."""
@@ -332,7 +332,9 @@ class NoteThread:
         self._commit_due()
         worked = self._plan_one()
         self.view.show_plan(self.performance)
-        self._calls.run(0 if worked else _TURN_S if self.transport.playing else _REST_S)
+        due = self.transport.ns(self.performance.floor - EARLIEST) - self.lead_ns() - MARGIN_NS  # the next tick
+        pause_s = min(_TURN_S, max(0.0, (due - self._clock.now()) / 1e9)) if self.transport.playing else _REST_S
+        self._calls.run(0 if worked else pause_s)
         self._failed_turns = 0
 
     def _commit_due(self) -> None:
@@ -345,9 +347,6 @@ class NoteThread:
             self.transport = self.transport.resumed(now, now - self._last_turn_ns)
             self._retime()
         self._last_turn_ns = now
-        tempo = self.transport.tempo
-        if tempo is None:
-            return
         self._begin_coming()
         if (tempo := self.transport.tempo) is None:
             return

@@ -69,8 +69,8 @@ def ask_around(performance: Performance, first: float, second: float, models: Se
         performance.load(models[int(second * (len(models) - 1))], 0, waits=True)
 
 
-def play_on(performance: Performance, ticks: int) -> list[Played]:
-    """Play so many ticks on, with a bar planned beyond them. What is heard of it."""
+def play_on(performance: Performance, ticks: int, ahead: int = BAR) -> list[Played]:
+    """Play so many ticks on, with `ahead` ticks planned beyond them. What is heard of it."""
     until, heard = performance.floor + ticks, []
     before = None
     while performance.floor < until and before != (
@@ -78,7 +78,7 @@ def play_on(performance: Performance, ticks: int) -> list[Played]:
         performance.next_stop,
     ):  # else the music has ended
         before = performance.floor, performance.next_stop
-        while performance.extend(until + BAR):
+        while performance.extend(until + ahead):
             pass
         heard += performance.advance(until)
     return heard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import floor
+from math import floor, inf
 
 from instrument.errors import HocketError
 from instrument.music.timebase import TICKS_PER_BEAT, Metre, MetreMap, TempoMap, check_tempo
@@ -58,6 +58,10 @@ class Transport:
         """Another tempo from `tick` on (while stopped: from the start). HocketError outside 20..400."""
         tempo = self.tempo and self.tempo.changed(tick, bpm).shortened(KEPT)
         return replace(self, bpm=check_tempo(bpm), tempo=tempo)
+
+    def ns(self, tick: float) -> float:
+        """When (ns) a tick is heard; infinite while stopped."""
+        return self.tempo.ns(tick) if self.tempo else inf
 
     def with_metres(self, metres: MetreMap) -> Transport:
         """The transport with other metres."""

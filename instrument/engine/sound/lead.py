@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LEAD_S = 0.030
+LEAD_S = 0.026
 # While a person plays the built-in voice, or a sound model plays the keyboard: the lead to begin with; what is added
 # each time the device starved (up to LEAD_S); how long it must not starve for that to be taken back; and the maximum
 # when mixing is expensive.

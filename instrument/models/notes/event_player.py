@@ -216,7 +216,11 @@ class EventPlayer:
         logits = logits + self._steer.part_bias(draw.history, tick)
         if draw.expected:
             logits[self._notes[draw.expected.source].part] += draw.expected.rhythm
-        return drawn(draw.choose(1, logits, draw.temperature, 1.0, allowed))
+        part = drawn(draw.choose(1, logits, draw.temperature, 1.0, allowed))
+        if draw.expected and self._notes[draw.expected.source].part != part:
+            draw.expected = None  # what returns there is for another part
+            draw.echoes, draw.echo_rows = [-1] * len(draw.echoes), [codec.NO_NOTE] * len(draw.echoes)
+        return part
 
     def _draw_row(self, draw: Draw, part: int) -> int:
         drums = part == Part.DRUMS

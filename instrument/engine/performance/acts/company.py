@@ -110,7 +110,7 @@ class Company:
             self._last = max(self._last, note.tick)
             if note.part != Part.DRUMS:
                 self._played.append((note.tick, note.pitch))
-            if (self._mode == ANSWER and self._until is not None) or (self._mode == DUET and self._asked is None):
+            if self._mode in (ANSWER, DUET) and (self._asked is None or self._until is not None):
                 self._performance.cutting.cut(self._leads(), note.tick + note.micro / MICRO_STEPS)
                 self._rest()
             if self._asked is None:

@@ -25,6 +25,7 @@ from tests.support.live import play_on
 from tests.support.players import open_scale
 
 BAR, BEAT, LEAD = 96, 24, 2  # LEAD: ticks by which committed notes are ahead of what is heard
+AHEAD = 12  # ticks that are planned ahead of these, as each key drops what is planned
 DUO = (PlayerPatch("scale", {"density": 8}), PlayerPatch("scale-2", {"density": 4}))
 NS = 20_000_000  # a tick
 
@@ -52,7 +53,7 @@ class Stage:
 
     def until(self, tick: int) -> None:
         while self.performance.floor - LEAD < tick:
-            self.heard += [note for _, note in play_on(self.performance, 1)]
+            self.heard += [note for _, note in play_on(self.performance, 1, ahead=AHEAD)]
             now = self.performance.floor - LEAD
             due = [(at * NS, message) for at, message in self.messages if at <= now]
             self.messages = self.messages[len(due) :]
