@@ -1,10 +1,13 @@
 -- Ardour without a window, for the trials: a session on JACK with a MIDI and a stereo track, driven by lines.
 --
---   ardour7-lua ardour.lua FOLDER BPM [BEAT BPM]     the tempo of the session, and another from a beat on
+--   ardour7-lua ardour.lua FOLDER LEADER BPM [BEAT BPM]
+--
+-- LEADER: whose time it keeps, "JACK" or "MIDI Clock". BPM: the tempo of the session, and another from a beat on.
 --
 -- Commands have their words divided by |. Each is answered by its lines, and then "done" or "failed WHY".
 
-local folder, bpm, beat, later = arg[1], tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4])
+local folder, leader = arg[1], arg[2]
+local bpm, beat, later = tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
 AudioEngine:set_backend("JACK", "Ardour", "")
 assert(AudioEngine:start(false) == 0, "no JACK server")
 local session = assert(create_session(folder, "trial", 48000))
@@ -19,7 +22,9 @@ Temporal.TempoMap.update(tempos)
 
 local midi = ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1)
 local last, normal = ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal
-session:new_midi_track(midi, midi, true, ARDOUR.PluginInfo(), nil, nil, 1, "notes", last, normal, true)
+for _, name in ipairs({"notes", "control"}) do
+  session:new_midi_track(midi, midi, true, ARDOUR.PluginInfo(), nil, nil, 1, name, last, normal, true)
+end
 session:new_audio_track(2, 2, nil, 1, "sound", last, normal, true)
 
 -- Notes lie where they arrived ("Align with Capture Time"), not earlier by the latency of the sound card, as for
@@ -37,7 +42,7 @@ file:close()
 session = assert(load_session(folder, "trial"))
 session:cfg():set_external_sync(true)
 session:cfg():set_jack_time_master(false) -- it is on, but acts only when it is switched
-session:cfg():set_jack_time_master(true)
+session:cfg():set_jack_time_master(leader == "JACK")
 
 local function say(...)
   io.stdout:write(string.format(...), "\n")
@@ -60,6 +65,11 @@ function commands.connect(track, ...)
     local problem = session:route_by_name(track):input():nth(i - 1):connect(source)
     assert(problem == 0, "cannot connect " .. source .. ": " .. tostring(problem))
   end
+end
+
+function commands.clock(source) -- whose MIDI clock it hears
+  local problem = AudioEngine:connect(source, "MIDI Clock in")
+  assert(problem == 0, "cannot connect " .. source .. ": " .. tostring(problem))
 end
 
 function commands.joined() -- whether JACK has not put it out
@@ -90,8 +100,8 @@ function commands.where() -- sample, and whether it rolls and records
   say("%d %s %s", session:transport_sample(), session:transport_rolling(), session:actively_recording())
 end
 
-function commands.notes() -- ticks (1920 a beat) from the start of the session, pitch, velocity, length
-  for region in regions("notes") do
+function commands.notes(track) -- ticks (1920 a beat) from the start of the session, pitch, velocity, length
+  for region in regions(track) do
     local start = ticks(region:position():beats()) - ticks(region:start():beats())
     for note in ARDOUR.LuaAPI.note_list(region:to_midiregion():model()):iter() do
       local begins, length = start + ticks(note:time()), ticks(note:length())

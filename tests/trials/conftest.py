@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.trials.report import Row, record, write_page
+from tests.trials.report import Row, load, record, write_page
 
 Keep = Callable[[str, str, dict[str, str]], None]
 
@@ -14,7 +14,7 @@ Keep = Callable[[str, str, dict[str, str]], None]
 @pytest.fixture(scope="session")
 def page() -> Iterator[Keep]:
     """Keep a row: section, name, columns."""
-    yield lambda section, name, columns: record(Row(section, name, columns))
+    yield lambda section, name, columns: record(Row(section, name, columns, load()))
     write_page()
 
 

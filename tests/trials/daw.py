@@ -13,11 +13,12 @@ import pytest
 PROGRAM = "ardour7-lua"
 TICKS = 1920  # of Ardour, in a beat
 SCRIPT = Path(__file__).with_name("ardour.lua")
-# It keeps to JACK's transport. Written before the first start, so that it has no questions.
+LIBRARY = ("lua/", "[INFO]", "[WARNING]", "[ERROR]")  # how lines begin that its library prints
+# Whose time it keeps. Written before the first start, so that it has no questions.
 CONFIGURATION = """<?xml version="1.0" encoding="UTF-8"?>
 <Ardour>
   <Config/>
-  <TransportMasters current="JACK">
+  <TransportMasters current="{leader}">
     <TransportMaster type="Engine" name="JACK" removeable="0"/>
     <TransportMaster type="MIDIClock" name="MIDI Clock" removeable="0"/>
     <TransportMaster type="MTC" name="MTC" removeable="0"/>
@@ -36,18 +37,22 @@ class Recorded(NamedTuple):
 
 
 class Ardour:
-    """A session at a tempo, which JACK's transport has from it. later: (beat, bpm), another tempo from a beat on."""
+    """A session with a tempo, and another one from a beat on. leader: whose time it keeps. JACK's transport has its
+    tempo from the session; a "MIDI Clock" makes the session faster or slower.
 
-    def __init__(self, folder: Path, bpm: float, later: tuple[float, float]) -> None:
+    later: (beat, bpm). With one tempo Ardour 7.3 would take that of the clock, and get it wrong.
+    """
+
+    def __init__(self, folder: Path, bpm: float, later: tuple[float, float], leader: str = "JACK") -> None:
         if not shutil.which(PROGRAM):
             pytest.skip(f"{PROGRAM} is not installed (Debian, Ubuntu: sudo apt install ardour)")
         configuration = folder / "config" / "ardour7" / "config"
         configuration.parent.mkdir(parents=True)
-        configuration.write_text(CONFIGURATION)
+        configuration.write_text(CONFIGURATION.format(leader=leader))
         self._session = folder / "session"
         self._log = (folder / "ardour.log").open("w")
         self._process = subprocess.Popen(
-            [PROGRAM, str(SCRIPT), str(self._session), *map(str, (bpm, *later))],
+            [PROGRAM, str(SCRIPT), str(self._session), leader, *map(str, (bpm, *later))],
             env={**os.environ, "XDG_CONFIG_HOME": str(folder / "config")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,9 +78,9 @@ class Ardour:
         rolls, records = (state == "true" for state in states)
         return int(sample), rolls, records
 
-    def notes(self) -> list[Recorded]:
+    def notes(self, track: str = "notes") -> list[Recorded]:
         """What it recorded, in order."""
-        rows = [tuple(map(int, line.split())) for line in self.ask("notes")]
+        rows = [tuple(map(int, line.split())) for line in self.ask("notes", track)]
         return sorted(Recorded(row[0] / TICKS, row[1], row[2], row[3] / TICKS) for row in rows)
 
     def sounds(self) -> list[tuple[int, int]]:
@@ -103,6 +108,8 @@ class Ardour:
                 pytest.fail(f"Ardour: {line}")
             if line.strip() == end:
                 return lines
-            if not line.startswith("lua/"):  # what its library prints
+            if line.startswith(LIBRARY):
+                self._log.write(line)
+            else:
                 lines.append(line.strip())
         return pytest.fail(f"Ardour has ended: see {self._log.name}")
