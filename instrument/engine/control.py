@@ -33,9 +33,11 @@ from instrument.engine.ipc.messages import (
     LoadMidiMap,
     LoadModel,
     LoadPatch,
+    OpenChart,
     Panic,
     Play,
     PlayKeys,
+    PlayTake,
     Press,
     Quit,
     Record,
@@ -61,7 +63,7 @@ from instrument.engine.performance.performance import Performance
 from instrument.engine.recording import Recordings, wait_for_disk
 from instrument.engine.reporting import Reporter
 from instrument.engine.sound.mix_thread import MixThread
-from instrument.engine.surface.buttons import CLIP_BARS
+from instrument.engine.surface.buttons import CLIPS
 from instrument.engine.surface.midi_maps import map_for, save_map
 from instrument.errors import HocketError
 from instrument.io.clocks import SystemClock
@@ -118,8 +120,8 @@ class Control:
         self._delays = (0, 0, 0)  # starved blocks, xruns and late notes, when they were logged last
         notes.ended = self._recordings.finish
         self._patches = PatchLoader(notes, self._describer, self._worker)
-        for bars in CLIP_BARS:
-            notes.buttons.on(f"clip/{bars}", partial(self._keep_clip, bars))
+        for name, bars in CLIPS.items():
+            notes.buttons.on(name, partial(self._keep_clip, bars))
         devices.on_change = self._describer.expire
         self._handlers: dict[type[AnyCommand], Handler] = {
             Hello: self._hello,
@@ -133,6 +135,8 @@ class Control:
             LoadModel: self._load_model,
             RemovePlayer: lambda _, gone: notes.call(lambda: notes.remove(gone.player)),
             LoadPatch: lambda _, wanted: self._worker.submit(self._patches.use, wanted.name),
+            OpenChart: lambda _, wanted: self._worker.submit(self._patches.open_chart, wanted.path),
+            PlayTake: lambda _, wanted: self._worker.submit(self._patches.play_take, wanted.path),
             SavePatch: lambda _, wanted: self._worker.submit(self._patches.save, wanted.name),
             RemovePatch: lambda _, wanted: self._worker.submit(self._patches.remove, wanted.name),
             Record: self._record,

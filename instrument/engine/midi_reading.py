@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from instrument.errors import HocketError
 from instrument.io.child import ask, exit_after
+from instrument.music.charts import read_chart, typed
 from instrument.music.midifile import read_midi
 from instrument.music.notes import Part, Piece
 from instrument.music.timebase import TICKS_PER_BEAT, Metre
 
 PROCESS = "midi-file"
+CHART = "chart"
 MAX_SECONDS = 15.0
 MAX_MEMORY = 1 << 30  # bytes
 SPAN = 256 * TICKS_PER_BEAT
@@ -24,25 +28,39 @@ def read_beginning(path: str) -> Piece:
 
     HocketError as `read_midi`, and if reading takes too long.
     """
+    found = _ask(path)
+    notes = np.array(found["notes"], np.int32)
+    return Piece(notes, tuple(Metre(*metre) for metre in found["metres"]))
+
+
+def read_chords(path: str) -> str:
+    """The chords of a MIDI file as a typed progression, see `music.charts.read_chart`. HocketError as
+    `read_beginning`."""
+    return str(_ask(path, CHART))
+
+
+def _ask(path: str, *more: str) -> Any:
     try:
-        found = json.loads(ask(PROCESS, path, seconds=MAX_SECONDS + 5))
+        return json.loads(ask(PROCESS, path, *more, seconds=MAX_SECONDS + 5))
     except HocketError as error:
         if not str(error).startswith(f"the process {PROCESS} "):
             raise
         reason = f"that takes more than {MAX_SECONDS:g} s, or ends its process"
         raise HocketError(f"{path} cannot be read: {reason}") from error
-    notes = np.array(found["notes"], np.int32)
-    return Piece(notes, tuple(Metre(*metre) for metre in found["metres"]))
 
 
 def main(arguments: list[str]) -> int:
-    """Print the file named by the first argument as JSON, or in one line why it cannot be read."""
+    """Print the file named by the first argument as JSON, or in one line why it cannot be read; with `CHART`: its
+    chords."""
     exit_after(MAX_SECONDS)
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     try:
+        if CHART in arguments[1:]:
+            print(json.dumps(typed(read_chart(Path(arguments[0])))))
+            return 0
         piece = read_midi(arguments[0])
     except HocketError as error:
         print(str(error).encode(errors="replace").decode())  # a path may hold bytes that are not text

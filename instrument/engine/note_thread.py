@@ -28,7 +28,7 @@ from instrument.engine.performance.overload import RECOVERED
 from instrument.engine.performance.patches import Patch, PlayerPatch
 from instrument.engine.performance.performance import EARLIEST, Performance, Played
 from instrument.engine.performance.sound_seats import NOTES
-from instrument.engine.performance.takes import Input
+from instrument.engine.performance.takes import Input, Take
 from instrument.engine.performance.transport import Transport
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.engine.pool.revival import Revival
@@ -239,10 +239,11 @@ class NoteThread:
         self.performance.patch = replace(self.performance.patch, **fields)
         self._state_changed()
 
-    def use(self, patch: Patch) -> None:
-        """Begin a new performance with a patch; keep playing if it plays. After a HocketError nothing has changed."""
-        staged, playing = Staged.of(patch, self.models), self.transport.playing
-        if playing:
+    def use(self, patch: Patch, take: Take | None = None) -> None:
+        """Begin a new performance with a patch, or of a take with its patch; keep playing if it plays. After a
+        HocketError nothing has changed."""
+        staged = Staged.again(take, patch, self.models) if take else Staged.of(patch, self.models)
+        if playing := self.transport.playing:
             self.performance.stop(self.transport.position(self._clock.now()))
         self._begin(staged)
         if playing and not self.following.rolls():

@@ -7,14 +7,16 @@ import gc
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from instrument.engine.describing import Describer
+from instrument.engine.midi_reading import read_chords
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.knobs import OF_THE_ROOM
-from instrument.engine.performance.patches import list_patches, patch_of_program, remove_patch, save_patch
-from instrument.engine.performance.takes import patch_of
+from instrument.engine.performance.patches import Patch, list_patches, patch_of_program, remove_patch, save_patch
+from instrument.engine.performance.takes import Take, load_take, patch_of
 from instrument.engine.restoring import go_to
 from instrument.engine.surface.history import Moment
 from instrument.engine.surface.midi_maps import load_map
@@ -41,15 +43,35 @@ class PatchLoader:
     def use(self, name: str) -> None:
         """Load a patch. Slow: for the worker. HocketError if it cannot be loaded; nothing has changed then."""
         patch = patch_of(name)
-        for player in patch.players:
-            self._notes.models.load(player.model)
-        now = self._notes.view.snapshot.patch  # loading a patch does not change devices
-        room = {knob: value for knob, value in now.knobs.items() if knob in OF_THE_ROOM}
-        routing = replace(now.routing, channels=patch.routing.channels)
-        here = replace(patch, knobs=patch.knobs | room, routing=routing)
+        here = self._as_here(patch)
         self._notes.call(lambda: self._notes.use_in_time(here)).result(CALL_TIMEOUT_S)
         self._describer.saved_patch = patch
         gc.collect()  # players of patches before, which the notes process releases once nobody has them
+
+    def play_take(self, path: str) -> None:
+        """Play a take again. Slow: for the worker. HocketError if it cannot be played; nothing has changed then."""
+        take = load_take(Path(path).expanduser())
+        here = self._as_here(take.header.patch)
+        self._notes.call(lambda: self._begin_take(take, here)).result(CALL_TIMEOUT_S)
+        self._describer.saved_patch = take.header.patch
+
+    def open_chart(self, path: str) -> None:
+        """Play the chords of a MIDI file. Slow: for the worker. HocketError if there are none, or it cannot be read."""
+        text = read_chords(path)
+        self._notes.call(lambda: self._notes.act(lambda one: one.play_typed(text))).result(CALL_TIMEOUT_S)
+
+    def _begin_take(self, take: Take, patch: Patch) -> None:
+        self._notes.use(patch, take)
+        self._notes.play()
+
+    def _as_here(self, patch: Patch) -> Patch:
+        """A patch with the present devices and room. Its models are opened. HocketError if one cannot be."""
+        for player in patch.players:
+            self._notes.models.load(player.model)
+        now = self._notes.view.snapshot.patch
+        room = {knob: value for knob, value in now.knobs.items() if knob in OF_THE_ROOM}
+        routing = replace(now.routing, channels=patch.routing.channels)
+        return replace(patch, knobs=patch.knobs | room, routing=routing)
 
     def use_map(self, name: str) -> None:
         """Use the bindings of a MIDI map; of none, if the name is empty. HocketError if there is no such map."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from instrument.engine.offline.played_again import PlayedAgain
 from instrument.engine.performance.patches import Patch
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.roster import Opened
+from instrument.engine.performance.takes import Take
 from instrument.engine.pool.model_pool import ModelPool
 from instrument.errors import HocketError
 
@@ -29,6 +31,18 @@ class Staged(NamedTuple):
             return given[-1]
 
         return cls(Performance(patch, give), given)
+
+    @classmethod
+    def again(cls, take: Take, patch: Patch, models: ModelPool) -> Staged:
+        """A performance that plays a take again, with the patch of the take as it is to be here. HocketError as
+        `of`."""
+        given: list[Opened] = []
+
+        def give(slug: str) -> Opened:
+            given.append(models.give(slug))
+            return given[-1]
+
+        return cls(PlayedAgain(take, patch, give), given)
 
     @classmethod
     def after(cls, last: Performance, models: ModelPool) -> Staged:

@@ -78,6 +78,21 @@ def chart_plan(piece: Piece) -> Plan:
     return Plan(tuple(plan), _key(piece))
 
 
+def typed(plan: Plan) -> str:
+    """The plan as `parse_progression` reads it, bar by bar: a chord where a beat has one, / where it goes on."""
+    return " | ".join(map(_typed_bar, plan.bars))
+
+
+def _typed_bar(bar: PlanBar) -> str:
+    beats = max(1, bar.metre[0])
+    names = ["/"] * beats
+    for offset, chord in bar.chords:
+        names[min(round(offset * beats / bar.ticks), beats - 1)] = chord_name(chord)
+    if names[0] == "/":
+        names[0] = "?"
+    return names[0] if set(names[1:]) <= {"/"} else " ".join(names)
+
+
 def _markers(piece: Piece) -> tuple[list[ChordChange], list[tuple[int, str]]]:
     """The chords and the sections of markers. Without the prefix "chord ", every marker that can be read as a chord is
     one. If all of these are single letters in order of the alphabet (A, A, B, A, C), they are sections instead."""

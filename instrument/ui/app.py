@@ -66,7 +66,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     from PySide6.QtWidgets import QApplication
 
     from instrument.ui import icons, theme
-    from instrument.ui.link import BundleDrops
+    from instrument.ui.patches.drops import Drops
     from instrument.ui.settings import open_settings
     from instrument.ui.window import Window
 
@@ -81,7 +81,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     window = Window(connect, settings, keep, str(state / "engine.log"))
     only.called.connect(lambda token: come_forward(window, token))
     only.listen()
-    BundleDrops(window, window.link, lambda text: window.banner.notify(text))
+    Drops(window, window.link, lambda: window.banner)
     if notice:
         window.banner.notify(notice)
     if seconds > 0:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from instrument.ui import icons, theme
 from instrument.ui.knobs.controls import Button
@@ -42,7 +42,7 @@ class Banner(QFrame):
         self.button.clicked.connect(self.offered)
         self.cross = Button("", "Dismiss", icons.icon("close", theme.MUTED), "flat")
         self.cross.clicked.connect(self.dismiss)
-        row = QHBoxLayout(self)
+        self._row = row = QHBoxLayout(self)
         row.setContentsMargins(theme.px(14), theme.px(4), theme.px(6), theme.px(4))
         row.addWidget(self.label, 1)
         row.addWidget(self.button)
@@ -66,6 +66,31 @@ class Banner(QFrame):
         self._notices.pop(text, None)
         self._notices[text] = self._clock() + seconds
         self._refresh()
+
+    def withdraw(self, text: str) -> None:
+        """Remove a notice whose time is not over, if it is shown."""
+        if self._notices.pop(text, None) is not None:
+            self._refresh()
+
+    def float_over(self, place: QWidget) -> None:
+        """Lie over the top of a widget, whose layout does not move when messages come and go."""
+        self.setParent(place)
+        place.installEventFilter(self)
+        self._refresh()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow the width of what it lies over."""
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
+
+    def _place(self) -> None:
+        if (place := self.parentWidget()) is not None and not self.isWindow():
+            edge = theme.px(10)
+            width = place.width() - 2 * edge
+            height = self._row.totalHeightForWidth(width) if self._row.hasHeightForWidth() else self.sizeHint().height()
+            self.setGeometry(edge, edge, width, height)
+            self.raise_()
 
     def offer(self, text: str, button: str = "") -> None:
         """Show a message that stays, with a button if `button` is not empty. An empty text withdraws it."""
@@ -101,3 +126,4 @@ class Banner(QFrame):
         self.button.setVisible(bool(self._offer and self.button.text()))
         self.cross.setVisible(not self._offer)
         self.setVisible(bool(text))
+        self._place()

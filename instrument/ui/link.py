@@ -7,20 +7,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from pathlib import PurePath
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from instrument.engine.ipc.messages import (
     AnyCommand,
     AnyReport,
     Bye,
     Description,
-    ImportModel,
     Panic,
     Play,
     Quit,
@@ -33,7 +29,6 @@ from instrument.engine.ipc.messages import (
 from instrument.errors import HocketError
 
 FRAME_MS = 33
-BUNDLE = ".hocket"  # how a file ends that holds a model
 RESTARTS, RESTARTS_WITHIN_S = 3, 60.0
 ASKED_TO_QUIT = "asked to quit"  # the reason that an engine gives when it ends because of `Quit`
 
@@ -58,40 +53,6 @@ class LinkState(Enum):
     RUNNING = "running"
     RESTARTING = "restarting"
     LOST = "lost"  # it died too often; the user has to start it again
-
-
-class BundleDrops(QObject):
-    """Bundles that are dropped on a window are installed by the engine.
-
-    notify: shows a text to the user.
-    """
-
-    def __init__(self, window: QWidget, link: EngineLink, notify: Callable[[str], None]) -> None:
-        super().__init__(window)
-        self._link, self._notify = link, notify
-        link.answered.connect(self._tell)
-        window.setAcceptDrops(True)
-        window.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take drags of bundles only."""
-        if not isinstance(event, QDropEvent) or not (files := bundle_files(event)):
-            return False
-        event.acceptProposedAction()
-        if event.type() == QEvent.Type.Drop:
-            for file in files:
-                self._link.send(ImportModel(file))
-        return True
-
-    def _tell(self, command: AnyCommand) -> None:
-        if isinstance(command, ImportModel):
-            self._notify(f"Installed: {PurePath(command.file).name}")
-
-
-def bundle_files(event: QDropEvent) -> list[str]:
-    """The bundles among the files of a drag."""
-    files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-    return [file for file in files if file.lower().endswith(BUNDLE)]
 
 
 class EngineLink(QObject):

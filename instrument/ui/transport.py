@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Qt, Signal
+from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 
 from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
@@ -20,6 +20,7 @@ from instrument.ui.knobs.controls import Button, Choice, Field, NumberBox, Selec
 RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suffix, name in the list
 
 
+KIND = "recording/kind"  # key of the settings
 PATCH_HELP = "Load a patch; an asterisk marks unsaved changes"
 
 
@@ -107,6 +108,14 @@ class TransportBar(QFrame):
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBottom)
         if space:
             self._row.addSpacing(theme.px(space))
+
+    def keep_kind(self, settings: QSettings) -> None:
+        """Record what was chosen last, and keep the choice."""
+        kind = str(settings.value(KIND))
+        if kind in dict(RECORDINGS):
+            self.kind.setCurrentIndex(self.kind.findData(kind))
+            self._show_kind()
+        self.kind.picked.connect(partial(settings.setValue, KIND))
 
     def add_learning(self, learn: Callable[[str], object]) -> None:
         """Add a menu of all buttons, for each of which a MIDI key or controller can be learnt."""

@@ -26,6 +26,7 @@ from instrument.engine.ipc.messages import (
     LoadPatch,
     Panic,
     Play,
+    PlayTake,
     Press,
     Record,
     RemovePlayer,
@@ -114,6 +115,7 @@ class Window(QMainWindow):
         self.board.learned.connect(lambda player, knob, on: self.link.send(Learn(knob, player, on)))
         self.transport = TransportBar(self.board)
         self.transport.play_pressed.connect(self.play_or_stop)
+        self.transport.keep_kind(self._settings)
         self.transport.panic_pressed.connect(self.panic)
         self.transport.tap_pressed.connect(lambda: self.link.send(Press("transport/tap")))
         self.transport.record_pressed.connect(lambda path: self.link.send(Record(path)))
@@ -137,6 +139,7 @@ class Window(QMainWindow):
         self.add_sound.picked.connect(self._add_sound)
         self.clips = ClipTray(clips_dir())
         self.clips.kept.connect(lambda name: self.link.send(Press(name)))
+        self.clips.played.connect(lambda path: self.link.send(PlayTake(path)))
         self.clips.failed.connect(self.banner.notify)
         self.clips.changed.connect(self._order_tabs)
 
@@ -169,7 +172,6 @@ class Window(QMainWindow):
         middle = QVBoxLayout(body)
         middle.setContentsMargins(theme.px(10), theme.px(10), theme.px(10), theme.px(10))
         middle.setSpacing(theme.px(10))
-        middle.addWidget(self.banner)
         middle.addWidget(stage, 1)
         middle.addWidget(self.clips)
         middle.addWidget(self.players.panel_row)
@@ -181,6 +183,7 @@ class Window(QMainWindow):
         column.addWidget(self.transport)
         column.addWidget(body, 1)
         column.addWidget(self.footer)
+        self.banner.float_over(body)
         self.setCentralWidget(whole)
         self._fit()
 
@@ -314,7 +317,7 @@ class Window(QMainWindow):
         return next((name for name, widget in self._named().items() if widget.hasFocus()), None)
 
     def _order_tabs(self) -> None:
-        widgets = list(in_reading_order(self))
+        widgets = [*in_reading_order(self), *in_reading_order(self.banner)]
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
 

@@ -19,6 +19,7 @@ from instrument.engine.ipc.messages import (
     Describe,
     Description,
     FindOffset,
+    ImportModel,
     KnobInfo,
     Learn,
     LoadMidiMap,
@@ -26,8 +27,10 @@ from instrument.engine.ipc.messages import (
     LoadPatch,
     ModelInfo,
     NoteReport,
+    OpenChart,
     Panic,
     Play,
+    PlayTake,
     Press,
     Quit,
     Record,
@@ -39,6 +42,7 @@ from instrument.engine.ipc.messages import (
     SavePatch,
     SetDevice,
     SetKnob,
+    SetProgression,
     Stop,
     Telemetry,
     Undo,
@@ -333,6 +337,10 @@ class EngineStandIn:
                 | SaveMidiMap()
                 | Undo()
                 | RemovePatch()
+                | OpenChart()
+                | PlayTake()
+                | SetProgression()
+                | ImportModel()
             ):
                 pass
 

@@ -8,14 +8,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from instrument.engine.ipc.client import EngineClient
+from instrument.engine.ipc.messages import SavePatch
+from instrument.engine.performance.patches import load_patch
 from instrument.errors import HocketError
 from instrument.models.sharing import export_model
+from instrument.music.midifile import write_midi
+from instrument.music.notes import Marker, Note, Part, Piece
+from instrument.music.timebase import Metre
+from instrument.paths import patches_dir
 from instrument.ui import theme
 from instrument.ui.app import run_window
 from instrument.ui.knobs.knob import KnobDial
@@ -159,21 +166,60 @@ def drag(window: Window, kind: type[QDropEvent], file: Path) -> bool:
     return event.isAccepted()
 
 
-def test_a_bundle_dropped_on_the_window_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def drop(window: Window, file: Path) -> None:
+    """Drop a file on the middle of the window, which takes it."""
+    assert drag(window, QDragEnterEvent, file)
+    assert drag(window, QDropEvent, file)
+
+
+def test_files_dropped_on_the_window_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "home"))
     whole = export_model("musicvae-melody2", tmp_path / "whole.hocket")
-    broken, other = tmp_path / "broken.hocket", tmp_path / "song.mid"
+    broken, text, chart = tmp_path / "broken.hocket", tmp_path / "song.doc", tmp_path / "chart.txt"
     broken.write_bytes(whole.read_bytes()[:1000])
+    chart.write_text("Am | F\nC | G\n")
+    song = tmp_path / "song.mid"
+    markers = (Marker(0, "chord Dm7"), Marker(96, "chord G7"))
+    notes = np.array([Note(0, 0, 60, 180, 90, Part.MELODY)], np.int32)
+    write_midi(Piece(notes, (Metre(0, 4, 4),), markers=markers), song)
 
     def story(window: Window) -> Iterator[Callable[[], object]]:
         yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
-        assert not drag(window, QDragEnterEvent, other)
-        assert drag(window, QDragEnterEvent, whole)
-        assert drag(window, QDropEvent, whole)
+        drop(window, text)
+        yield lambda: "ong.doc cannot be opened" in window.banner.text
+        drop(window, whole)
+        assert "ong.doc" not in window.banner.text, "what was said of an earlier drop is stale"
         yield lambda: "Installed: whole.hocket" in window.banner.text
-        assert drag(window, QDragEnterEvent, broken)
-        assert drag(window, QDropEvent, broken)
-        yield lambda: "broken.hocket" in window.banner.text
+        for file, said in ((broken, "broken.hocket"), (chart, "the chords of chart.txt"), (song, "chords of song.mid")):
+            drop(window, file)
+            yield lambda said=said: said in window.banner.text
+        assert "broken" not in window.banner.text
+        assert len(window.banner.text.splitlines()) == 1
+        patch = patches_dir() / "Mine.json"
+        window.link.send(SavePatch("Mine"))
+        yield patch.exists
+        drop(window, patch)
+        yield lambda: "Loaded Mine.json" in window.banner.text
+        assert load_patch("Mine").progression == "Dm7 | G7"
+
+    tell(story)
+
+
+def test_what_was_just_played_is_saved_and_played_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOCKET_HOME", str(tmp_path / "home"))
+
+    def story(window: Window) -> Iterator[Callable[[], object]]:
+        yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
+        window.play_or_stop()
+        yield lambda: window._telemetry.playing and window._telemetry.bar > 2
+        window.play_or_stop()
+        yield lambda: not window._telemetry.playing
+        window.clips.kept.emit("clip/all")
+        yield lambda: window.clips.clips
+        menu = window.clips.clips[0].menu_of_clip()
+        menu.actions()[0].trigger()
+        yield lambda: window._telemetry.playing
+        yield lambda: not window._telemetry.playing  # it ends where the take does
 
     tell(story)
 

@@ -79,3 +79,15 @@ class RemadeBar(msgspec.Struct, frozen=True, array_like=True):
     bar: int
     candidates: int
     chosen: int
+
+
+class NoteReport(msgspec.Struct, frozen=True, array_like=True):
+    """A note for the piano roll. state: 0 planned (ghost), 1 committed."""
+
+    player: int
+    tick: int
+    micro: int
+    pitch: int
+    duration: int
+    velocity: int
+    part: int

@@ -15,6 +15,7 @@ from instrument.engine.ipc.described import Anchor as Anchor
 from instrument.engine.ipc.described import BarReport as BarReport
 from instrument.engine.ipc.described import KnobInfo as KnobInfo
 from instrument.engine.ipc.described import ModelInfo as ModelInfo
+from instrument.engine.ipc.described import NoteReport as NoteReport
 from instrument.engine.ipc.described import Place as Place
 from instrument.engine.ipc.described import RemadeBar as RemadeBar
 from instrument.engine.ipc.described import Value as Value
@@ -110,10 +111,23 @@ class RemovePlayer(Command, frozen=True):
     player: int
 
 
+class OpenChart(Command, frozen=True):
+    """Play the chords of a MIDI file as the plan, from the next bar on: its markers, its chord track, or what its notes
+    say."""
+
+    path: str
+
+
 class LoadPatch(Command, frozen=True):
     """Load a patch by name or path."""
 
     name: str
+
+
+class PlayTake(Command, frozen=True):
+    """Play a take again, from its beginning, as it was recorded."""
+
+    path: str
 
 
 class SavePatch(Command, frozen=True):
@@ -238,6 +252,8 @@ AnyCommand = (
     | LoadModel
     | RemovePlayer
     | LoadPatch
+    | PlayTake
+    | OpenChart
     | SavePatch
     | RemovePatch
     | Record
@@ -308,18 +324,6 @@ class Values(Report, frozen=True):
         """The description with these values in it."""
         values = {**description.values, **self.values}
         return msgspec.structs.replace(description, values=values, patch_changed=self.patch_changed)
-
-
-class NoteReport(msgspec.Struct, frozen=True, array_like=True):
-    """A note for the piano roll. state: 0 planned (ghost), 1 committed."""
-
-    player: int
-    tick: int
-    micro: int
-    pitch: int
-    duration: int
-    velocity: int
-    part: int
 
 
 class Telemetry(Report, frozen=True):

@@ -22,6 +22,10 @@ class Button(NamedTuple):
 CLIP_BARS = (1, 2, 4, 8)
 """Lengths of clips."""
 
+ALL = "clip/all"
+CLIPS = {f"clip/{bars}": bars for bars in CLIP_BARS} | {ALL: 1_000_000}
+"""Buttons that keep bars, and how many at most."""
+
 BUTTONS: tuple[Button, ...] = (
     Button("transport/play", "Play", "Start the music"),
     Button("transport/stop", "Stop", "Stop the music; the next start begins with bar 1"),
@@ -54,6 +58,7 @@ BUTTONS: tuple[Button, ...] = (
         Button(f"clip/{bars}", f"{bars}", f"Keep the last whole bars that were heard, up to {bars}, as a clip")
         for bars in CLIP_BARS
     ),
+    Button(ALL, "Save what I just played", "Keep all whole bars since the start, as notes, take and sound"),
 )
 
 

@@ -17,14 +17,17 @@ MakeFile = Callable[[], Path | None]
 class FileButton(Button):
     """Drag it to another program or a folder, which receives the file; press it to open the folder with the file.
 
+    press_help: what a press does.
     file: gives the path, None if there is nothing to give; called when a drag begins, or at a press.
     """
 
+    press_help = "; a click opens its folder"
+
     def __init__(self, text: str, help: str, file: MakeFile) -> None:
-        super().__init__(text, f"{help}. Drag it to a DAW or a folder; a click opens its folder")
+        super().__init__(text, f"{help}. Drag it to a DAW or a folder{self.press_help}")
         self._file = file
         self._pressed: QPoint | None = None
-        self.clicked.connect(self._show)
+        self.clicked.connect(self.press)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed = event.position().toPoint() if event.button() == Qt.MouseButton.LeftButton else None
@@ -45,6 +48,7 @@ class FileButton(Button):
             drag.setPixmap(self.grab())
             drag.exec(Qt.DropAction.CopyAction)
 
-    def _show(self) -> None:
+    def press(self) -> None:
+        """Open the folder with the file."""
         if path := self._file():
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QFileSystemWatcher, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtCore import QFileSystemWatcher, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QWidget
 
 from instrument.engine.ipc.messages import Description, NoteReport, Telemetry
+from instrument.engine.performance.takes import SUFFIX as TAKE
 from instrument.engine.performance.transport import metre_map
-from instrument.engine.surface.buttons import CLIP_BARS
+from instrument.engine.surface.buttons import ALL, BUTTONS, CLIP_BARS
 from instrument.errors import HocketError
 from instrument.music.midifile import write_midi
 from instrument.music.notes import Piece
@@ -26,11 +27,36 @@ SHOWN = 12  # clips
 NOTES = "notes"  # the kind of a player that plans notes
 
 
-class ClipTray(QWidget):
-    """Emits `kept` with the name of the button to be pressed, `failed` with why a file could not be written, and
-    `changed` when other clips are shown."""
+class ClipButton(FileButton):
+    """A clip that was kept. A press opens a menu: play its take, or show its folder. `played` carries the take."""
 
-    kept, failed, changed = Signal(str), Signal(str), Signal()
+    played = Signal(str)
+    press_help = "; a click opens a menu: play it, or show its folder"
+
+    def __init__(self, path: Path) -> None:
+        """path: of the .mid file, with the take beside it."""
+        self._path = path
+        super().__init__(path.stem.partition(" ")[2], f"The clip {path.stem}", _given(path))  # without the day
+
+    def press(self) -> None:
+        """Open the menu."""
+        self.menu_of_clip().popup(self.mapToGlobal(self.rect().bottomLeft()))
+
+    def menu_of_clip(self) -> QMenu:
+        """The menu; it deletes itself when closed."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        take = self._path.with_suffix(TAKE)
+        menu.addAction("Play this take", lambda: self.played.emit(str(take))).setEnabled(take.exists())
+        menu.addAction("Show its folder", super().press)
+        return menu
+
+
+class ClipTray(QWidget):
+    """Emits `kept` with the name of the button to be pressed, `played` with a take to play, `failed` with why a file
+    could not be written, and `changed` when other clips are shown."""
+
+    kept, played, failed, changed = Signal(str), Signal(str), Signal(str), Signal()
 
     def __init__(self, folder: Path) -> None:
         """folder: has the clips, and receives the plans that are dragged."""
@@ -49,6 +75,10 @@ class ClipTray(QWidget):
             keep.setAccessibleName(f"Keep {bars} bars")
             keep.clicked.connect(lambda _, name=f"clip/{bars}": self.kept.emit(name))
             row.addWidget(keep)
+        everything = next(button for button in BUTTONS if button.name == ALL)
+        save = Button(everything.label, everything.help)
+        save.clicked.connect(lambda: self.kept.emit(ALL))
+        row.addWidget(save)
         self.plans = QHBoxLayout()
         row.addLayout(self.plans)
         self._clips = ScrollRow(HEIGHT)
@@ -68,8 +98,9 @@ class ClipTray(QWidget):
         clear(self._clips.contents)
         paths = sorted(self._folder.glob("[0-9]*.mid"), reverse=True)[:SHOWN]
         for path in paths:
-            label = path.stem.partition(" ")[2]  # without the day
-            self._clips.contents.addWidget(FileButton(label, f"The clip {path.stem}", _given(path)))
+            clip = ClipButton(path)
+            clip.played.connect(self.played)
+            self._clips.contents.addWidget(clip)
         self._clips.contents.addStretch(1)
         self.changed.emit()
 

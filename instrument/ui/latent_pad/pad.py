@@ -30,7 +30,6 @@ from instrument.ui.knobs.controls import pretty
 from instrument.ui.knobs.knob import MenuExtension
 from instrument.ui.knobs.values import FINE
 from instrument.ui.latent_pad.face import AnchorMark, draw_anchors, draw_puck, draw_square
-from instrument.ui.link import bundle_files
 
 HELP = (
     "Drag the puck between anchors. On an anchor the player plays that phrase, between anchors a blend of them. "
@@ -42,6 +41,7 @@ _KEYS_HELP = (
     "Arrow keys move the puck, with Shift in fine steps. Page Up and Page Down go from anchor to anchor, Home to the "
     "middle. Enter opens the menu."
 )
+MIDI = (".mid", ".midi")  # files that can be anchors; others are the window's
 _EMPTY = "Drop a MIDI file here,\nor right-click"
 _CAPTION, _FOOT, _INSET = 20, 20, 16
 _CATCH = 8.0  # distance in pixels at which the puck snaps to an anchor
@@ -263,7 +263,7 @@ class LatentPad(QWidget):
         dialog.open()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()) and not bundle_files(event):
+        if any(url.toLocalFile().lower().endswith(MIDI) for url in event.mimeData().urls()):
             self._lit = True
             event.acceptProposedAction()
             self.update()

@@ -10,8 +10,10 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from instrument.engine.ipc.messages import Description, LoadPatch, Press, SavePatch
 from instrument.engine.performance.patches import DEFAULT, default_patch, patch_files
+from instrument.errors import HocketError
 from instrument.ui.link import EngineLink
 from instrument.ui.patches.browser import PatchBrowser
+from instrument.ui.patches.drops import ENDINGS, command_for
 
 
 class PatchFiles(QObject):
@@ -36,7 +38,7 @@ class PatchFiles(QObject):
             ("Random patch", "Ctrl+Shift+P", partial(self._link.send, Press("patch/random"))),
             ("Save patch", "Ctrl+S", self.save),
             ("Save patch as\u2026", "Ctrl+Shift+S", self.save_as),
-            ("Open patch file\u2026", "Ctrl+O", self.open),
+            ("Open\u2026", "Ctrl+O", self.open),
         )
 
     def show_description(self, description: Description) -> None:
@@ -87,8 +89,16 @@ class PatchFiles(QObject):
         box.open()
 
     def open(self) -> None:
-        """Ask for a patch file and load it."""
-        dialog = QFileDialog(self._window, "Open patch", filter="Patches (*.json)")
+        """Ask for a file and open it: a patch, a take, a chart or a model."""
+        endings = " ".join(f"*{ending}" for ending in ENDINGS)
+        dialog = QFileDialog(self._window, "Open", filter=f"Patches, takes, charts, models ({endings})")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda path: self._link.send(LoadPatch(path)))
+        dialog.fileSelected.connect(self.open_file)
         dialog.open()
+
+    def open_file(self, path: str) -> None:
+        """Open a file by its ending. The engine says what is wrong with it."""
+        try:
+            self._link.send(command_for(path))
+        except HocketError as error:
+            self._link.refused.emit(str(error), None)

@@ -22,7 +22,7 @@ from instrument.engine.performance.transport import metre_map
 from instrument.music.midifile import read_midi, write_midi
 from instrument.music.notes import Part
 from instrument.paths import clips_dir
-from instrument.ui.clips.tray import ClipTray, plan_piece
+from instrument.ui.clips.tray import ClipButton, ClipTray, plan_piece
 from instrument.ui.window import Window
 from tests.support.engine import ROOT
 from tests.support.xvfb import Xvfb
@@ -55,7 +55,7 @@ def test_the_buttons_ask_the_engine_to_keep_bars(qtbot: QtBot, window: Window, e
     qtbot.waitUntil(lambda: Press("clip/4") in engine.sent, timeout=5000)
 
 
-def test_a_clip_appears_when_it_was_kept_and_a_click_opens_its_folder(
+def test_a_clip_appears_when_it_was_kept_and_its_menu_plays_it_and_opens_its_folder(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[QUrl] = []
@@ -65,7 +65,15 @@ def test_a_clip_appears_when_it_was_kept_and_a_click_opens_its_folder(
     assert tray.clips == []
     path = make_clip()
     qtbot.waitUntil(lambda: len(tray.clips) == 1, timeout=10_000)
-    tray.clips[0].click()
+    played: list[str] = []
+    tray.played.connect(played.append)
+    assert isinstance(tray.clips[0], ClipButton)
+    play, folder = tray.clips[0].menu_of_clip().actions()
+    assert not play.isEnabled(), "a clip without its take"
+    folder.trigger()
+    path.with_suffix(".take.json").touch()
+    tray.clips[0].menu_of_clip().actions()[0].trigger()
+    assert played == [str(path.with_suffix(".take.json"))]
     assert [url.toLocalFile() for url in opened] == [str(path.parent)]
 
 
