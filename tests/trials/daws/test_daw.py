@@ -17,7 +17,7 @@ from instrument.engine.ipc.messages import Play, SetKnob, Stop
 from tests.support.engine import StartEngine, Watcher, start_engine
 from tests.support.jack import JackProbe, JackServer, serving, wait_for
 from tests.trials.conftest import Keep
-from tests.trials.daw import Ardour
+from tests.trials.daws.ardour import Ardour
 
 __all__ = ["start_engine"]
 

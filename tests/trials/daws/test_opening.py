@@ -13,7 +13,7 @@ from instrument.engine.offline.render import Options, render
 from instrument.models.catalog import open_player
 from instrument.music.charts import plan_markers
 from tests.support.xvfb import Xvfb, xvfb
-from tests.trials.opening import Opened, in_ardour, in_midicsv, in_rosegarden
+from tests.trials.daws.opening import Opened, in_ardour, in_midicsv, in_rosegarden
 
 __all__ = ["xvfb"]
 
