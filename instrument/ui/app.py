@@ -79,6 +79,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     settings, notice = open_settings(state / "window.ini")
     theme.apply(app, _zoom(settings))
     window = Window(connect, settings, keep, str(state / "engine.log"))
+    window.setup.crashes.install()
     only.called.connect(lambda token: come_forward(window, token))
     only.listen()
     Drops(window, window.link, lambda: window.banner)

@@ -52,6 +52,7 @@ from instrument.ui.patches.files import PatchFiles
 from instrument.ui.players import Players
 from instrument.ui.roll.piano_roll import PianoRoll
 from instrument.ui.roll.score import Score
+from instrument.ui.setup.setup import Setup
 from instrument.ui.sounds import STRIP_HEIGHT, AddSound
 from instrument.ui.spectrogram import Spectrogram
 from instrument.ui.studio.panel import StudioPanel
@@ -94,6 +95,8 @@ class Window(QMainWindow):
         self.link.failed.connect(self._engine_failed)
         self.link.frame.connect(self._frame)
         self.patches = PatchFiles(self, self.link, settings)
+        self.setup = Setup(self, self.link)
+        self.setup.zoomed.connect(self._zoom_to)
         self._actions = self._make_actions()
         self._build()
         self.resize(theme.px(1280), theme.px(800))
@@ -133,6 +136,7 @@ class Window(QMainWindow):
             asked.connect(self.link.send)
         self.studio.addActions([action for action in self._actions if not action.isSeparator()])
         self.footer.studio_pressed.connect(self.studio.show)
+        self.setup.show_in(self.studio, self.banner.notify)
         self.players = Players(self.board)
         self.players.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
         self.players.asked.connect(self._ask)
@@ -199,6 +203,8 @@ class Window(QMainWindow):
             ("-", "", lambda: None),
             *self.patches.actions,
             ("-", "", lambda: None),
+            *self.setup.actions,
+            ("-", "", lambda: None),
             ("Larger", "Ctrl++ Ctrl+=", lambda: self._zoom(1)),
             ("Smaller", "Ctrl+-", lambda: self._zoom(-1)),
             ("Normal size", "Ctrl+0", lambda: self._zoom(0)),
@@ -228,15 +234,18 @@ class Window(QMainWindow):
         self.link.send(Learn("") if waits else Panic())
 
     def _zoom(self, by: int) -> None:
+        at = min(range(len(theme.ZOOMS)), key=lambda i: abs(theme.ZOOMS[i] - theme.zoom()))
+        self._zoom_to(1.0 if by == 0 else theme.ZOOMS[min(max(at + by, 0), len(theme.ZOOMS) - 1)])
+
+    def _zoom_to(self, factor: float) -> None:
         app = QApplication.instance()
         assert isinstance(app, QApplication)
-        at = min(range(len(theme.ZOOMS)), key=lambda i: abs(theme.ZOOMS[i] - theme.zoom()))
-        factor = 1.0 if by == 0 else theme.ZOOMS[min(max(at + by, 0), len(theme.ZOOMS) - 1)]
         self._settings.setValue("zoom", factor)
         theme.apply(app, factor)
         states = self.banner.text
         self.studio.deleteLater()
         self._build()
+        self.setup.rebuild()
         if states:
             self.banner.notify(states)
         if self._description is not None:

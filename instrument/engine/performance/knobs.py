@@ -143,11 +143,12 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
         player=INSTRUMENT,
         help="Whether every beat has a click, in recordings of sound too",
     ),
+    _number("buffer", "Buffer", 0, 150, 0, "Sound mixed ahead: more gives fewer clicks, and delay", "ms", step=1),
     _number("click_level", "Click level", -60.0, 6.0, -6.0, "Loudness of the metronome and of the count-in", "dB"),
 )
 
 # Knobs that belong to the room and not to the music: loading a patch leaves them as they are.
-OF_THE_ROOM = ("follow", "start", "clock_out", "count_in", "metronome", "click_level")
+OF_THE_ROOM = ("follow", "start", "clock_out", "count_in", "metronome", "click_level", "buffer")
 
 # Knobs that say where the notes of the parts are sent.
 ROUTING = ("ports", *(f"{part.name.lower()}_program" for part in Part))

@@ -94,13 +94,14 @@ class MixThread:
     def arrange(self, performance: Performance) -> None:
         """As `Output.arrange`. The scene holds from the floor on."""
         self._metronome.arrange(performance)
+        self._lead.buffer = float(performance.setting("buffer")) / 1000
         if setting := self.players.arrange(performance.scene, performance.floor):
             self._settings.append((performance.floor, setting))
 
     def lead_ns(self) -> int:
         """As `Output.lead_ns`."""
         status = self.audio.status()
-        lead = MAX_LEAD_S if self.players.keyed else LEAD_S
+        lead = self._lead.buffer + (MAX_LEAD_S if self.players.keyed else LEAD_S)
         frames = max(lead * status.rate, 2 * status.block) + BLOCK + LOOKAHEAD
         return int(frames / status.rate * 1e9) + status.latency_ns
 

@@ -115,7 +115,7 @@ class StudioPanel(QDialog):
         self._device = "" if name.startswith("Hocket in") else name
 
     def _time_panel(self, own: Mapping[str, KnobInfo]) -> QFrame:
-        controls = [(own[id], self._board.make(own[id])) for id in OF_THE_ROOM if id in own]
+        controls = [(own[id], self._board.make(own[id])) for id in OF_THE_ROOM if id in own and id != "buffer"]
         row = QHBoxLayout()
         row.setSpacing(theme.px(14))
         for info, control in controls:
