@@ -37,6 +37,10 @@ def evaluate(
     seconds: Annotated[float, typer.Option(min=30, max=180, help="with --bands: length of a render")] = 180.0,
     renders: Annotated[Path | None, typer.Option(help="with --bands: folder of renders to keep and use again")] = None,
     baseline: Annotated[Path | None, typer.Option(help="with --bands: bands.json of an earlier run")] = None,
+    real: Annotated[
+        Path | None, typer.Option(help="with --bands: MIDI collection, from which a network tells the renders")
+    ] = None,
+    earlier: Annotated[Path | None, typer.Option(help="with --real: folder of renders of an earlier version")] = None,
 ) -> None:
     """Measure a bundle. Note models: likelihood, similarity to held-out pieces, key lock, long runs, copied runs.
     Phrase models: reconstruction and the same. Sound models: similarity to real sound. Plan models: chords and sections
@@ -57,7 +61,7 @@ def evaluate(
     opened = evaluation.find_bundle(bundle)
     family = find_family(opened.manifest.family)
     if bands:
-        _evaluate_bands(opened, seconds, seeds or 3, renders, baseline, card, out, as_json)
+        _evaluate_bands(opened, seconds, seeds or 3, renders, baseline, real, earlier, card, out, as_json)
         return
     if plan:
         _evaluate_obedience(opened, as_json)
@@ -154,6 +158,8 @@ def _evaluate_bands(
     seeds: int,
     renders: Path | None,
     baseline: Path | None,
+    real: Path | None,
+    earlier: Path | None,
     card: bool,
     out: Path | None,
     as_json: bool,
@@ -161,7 +167,7 @@ def _evaluate_bands(
     from training.evaluation.bands import command
 
     folder = out or Path("artifacts/bands")
-    results, page = command.evaluate_bands(bundle, seconds, range(1, seeds + 1), renders, baseline)
+    results, page = command.evaluate_bands(bundle, seconds, range(1, seeds + 1), renders, baseline, real, earlier)
     written = command.write(results, page, folder, Path("docs") if card else None)
     print((folder / command.RESULTS).read_text(encoding="utf-8") if as_json else page)
     for path in written:

@@ -45,6 +45,13 @@ SECTIONS = {
         "Soak",
         "Random commands with random and impossible values, one after the other, to an engine with shipped models.",
     ),
+    "touch": (
+        "Touched at random",
+        "Ten minutes of a factory patch in virtual time, with a random touch every few beats: any knob at any value,"
+        " buttons, chords led, typed and written, keys. *Longest silence* leaves out what was asked for: all players"
+        " muted, an intro, a break. *Dead*: players that do not play within four bars once every knob is back."
+        " *Rendered otherwise*: players whose notes differ when the take is rendered.",
+    ),
     "mutation": (
         "Damaged input",
         "Files and messages damaged at random, with knowledge of their structure, each read and played. *Found*: cases"

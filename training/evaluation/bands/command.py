@@ -7,10 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from training.evaluation.bands.bounds import read_bounds
-from training.evaluation.bands.renders import Results, measure, read_results, write_results
+from training.evaluation.bands.discriminator import discriminate
+from training.evaluation.bands.renders import GENRES, Results, measure, read_results, write_results
 from training.evaluation.bands.report import page
 from training.families.table import find_family
 
@@ -18,20 +21,33 @@ RESULTS, PAGE = "bands.json", "bands.md"
 
 
 def evaluate_bands(
-    bundle: Bundle, seconds: float, seeds: Sequence[int], renders: Path | None, baseline: Path | None
+    bundle: Bundle,
+    seconds: float,
+    seeds: Sequence[int],
+    renders: Path | None,
+    baseline: Path | None,
+    real: Path | None = None,
+    earlier_renders: Path | None = None,
 ) -> tuple[Results, str]:
     """The figures of all renders and their page, as Markdown.
 
     bundle: an installed note model that plays the genres; renders: folder for the renders, those in it are measured
-    again (None: a temporary one); baseline: results of an earlier run, shown in brackets. HocketError if the bundle is
-    no note model, or something cannot be rendered or read.
+    again (None: a temporary one); baseline: results of an earlier run, shown in brackets; real: a collection of MIDI
+    files from whose pieces a network tells the renders, and those of an earlier version in `earlier_renders`.
+    HocketError if the bundle is no note model, or something cannot be rendered or read.
     """
     slug = bundle.manifest.slug
     if not find_family(bundle.manifest.family).makes_notes:
         raise HocketError(f"{slug} makes no notes: choose a note model for --bands, such as lstm-band")
     bounds, earlier = read_bounds(), read_results(baseline) if baseline else None
     with tempfile.TemporaryDirectory(prefix="hocket-") as temporary:
-        results = measure(slug, seconds, seeds, renders or Path(temporary), _log)
+        folder = renders or Path(temporary)
+        results = measure(slug, seconds, seeds, folder, _log)
+        if real:
+            judged = [
+                discriminate(real, each, GENRES, seconds, _log) if each else {} for each in (folder, earlier_renders)
+            ]
+            results = msgspec.structs.replace(results, judged=judged[0], judged_before=judged[1])
     return results, page(results, bounds, earlier)
 
 

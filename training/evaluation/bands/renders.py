@@ -44,13 +44,16 @@ class Render(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """The figures of all renders. hocket: its version; model: of the genres."""
+    """The figures of all renders. hocket: its version; model: of the genres; judged, judged_before: how often a network
+    tells its renders and earlier ones from real pieces, see `discriminator`."""
 
     version: int
     hocket: str
     model: str
     seconds: float
     renders: list[Render]
+    judged: dict[str, dict[str, float]] = {}
+    judged_before: dict[str, dict[str, float]] = {}
 
 
 def jobs(model: str) -> list[Job]:
@@ -98,7 +101,8 @@ def read_results(path: Path) -> Results:
 
 def write_results(results: Results, path: Path) -> None:
     """Write them, a render a line."""
-    head = {**msgspec.to_builtins(results), "renders": []}
+    head = msgspec.to_builtins(results)
+    head |= {"renders": head.pop("renders") and []}  # at the end
     lines = ",\n".join(msgspec.json.encode(render).decode() for render in results.renders)
     opening = msgspec.json.encode(head).decode().removesuffix("]}")
     path.write_text(f"{opening}\n{lines}\n]}}\n", encoding="utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from training.evaluation.bands import discriminator
 from training.evaluation.bands.bounds import Bounds, band_of, judge, medians
 from training.evaluation.bands.figures import FIGURES
 from training.evaluation.bands.foils import FOILS, REAL
@@ -28,6 +29,10 @@ Nine pieces of each kind in each genre, and as many real ones: how many figures 
 at least); how many of these are within in the real piece that it is made of. Of a real piece every fifth figure is
 outside by definition of the bounds. Figures of parts that a foil lacks are not judged."""
 WITHIN_TEXT = "Share of cells within. Real pieces and foils: medians of three pieces, as of three seeds."
+JUDGED_TEXT = """\
+How often a small network is right about which stretches of two and of sixteen bars are rendered and which are of real
+pieces, of as many of each: .5 is chance. It is trained on other pieces and renders than those that it judges, and for
+nothing else; what it hears is said in `training/evaluation/bands/discriminator.py`. Before: Hocket 0.1.0."""
 BOUNDS_TEXT = """\
 10th percentile (median) 90th percentile, and the number of pieces. ~ marks bounds that are pooled with other genres,
 as fewer than 20 pieces of the genre have the figure; `bounds.json` names them."""
@@ -43,6 +48,12 @@ def page(results: Results, bounds: Bounds, baseline: Results | None = None) -> s
         FOILS_TEXT,
         _table(_foil_rows(bounds)),
     ]
+    if results.judged:
+        blocks += [
+            "## Real or rendered",
+            JUDGED_TEXT,
+            _table(discriminator.rows(results.judged, results.judged_before)),
+        ]
     patches = [name for name in now if name not in GENRES]
     for title, names in (("Genres", [name for name in GENRES if name in now]), ("Factory patches", patches)):
         if names:
