@@ -179,8 +179,7 @@ class EventPlayer:
         if expected:
             gap = expected.tick - last_tick
             gaps = [gap if gap <= codec.ECHO_MAX_GAP else codec.NO_GAP] * len(gaps)
-        times = np.ones(codec.FIELDS["time"], bool)
-        times[LONGEST_REST + 1 :] = False
+        times = np.arange(codec.FIELDS["time"]) <= LONGEST_REST
         if last is not None and not self._rows(ask, last_tick)[above:].any():
             times[0] = False
         if draw.guide and self._steer.parts == {Part.BASS}:
@@ -319,8 +318,7 @@ class EventPlayer:
     def _prime(self, ask: Ask, history: History) -> History:
         """After a switch of genre, take in a primer of it as the context. Returns the history after it."""
         floor = max(ask.floor, self._notes[-1].tick + 1)
-        gumbel = float(noise(self._seed, self._player, (PRIMER_COUNTER, floor, 0), 1)[0])
-        draw = math.exp(-math.exp(-gumbel))
+        draw = math.exp(-math.exp(-float(noise(self._seed, self._player, (PRIMER_COUNTER, floor, 0), 1)[0])))
         notes = self.primers.before(self._steer.genre, floor, ask, history.histogram, self._metres, draw)
         if notes:
             self._primed.append((self.count, len(notes)))
@@ -347,8 +345,8 @@ class EventPlayer:
         assert self._step is not None
         share = shares[head] if head in STYLED_FIELDS else shares[head][:1]
         last = free if free and self._step.guidance != 1 else context
-        contexts = np.array([*[context] * (len(share) - 1), last], np.int64)[:, None]
-        feeds: dict[str, NDArray[Any]] = {"share": share, "context": contexts}
+        contexts = [*[context] * (len(share) - 1), last]
+        feeds: dict[str, NDArray[Any]] = {"share": share, "context": np.array(contexts, np.int64)[:, None]}
         return self._steer.guided(self._heads[head].run(feeds)[0][:, 0], self._step.style, self._step.guidance)
 
     def _steering(self, ask: Ask) -> Steering:
