@@ -8,3 +8,7 @@ __version__ = "0.2.0"
 # from what must be in time, and be waited for.
 for _name in ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+# Read when onnxruntime is first imported. From 1.29 on, its packages for Linux otherwise report each session, the machine
+# and its user's number to their maker, and keep a database for that in the cache folder.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

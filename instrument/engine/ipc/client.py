@@ -52,7 +52,7 @@ class EngineClient:
         spawn: bool = True,
         keep: bool = False,
         options: dict[str, str] | None = None,
-        timeout_s: float = 15,
+        timeout_s: float = 30,
     ) -> EngineClient:
         """Connect to the engine of this user's state folder; start one if there is none and `spawn` is set.
 
@@ -75,7 +75,7 @@ class EngineClient:
                 except HocketError:
                     ending = not client.alive
                     client.close()
-                    if not ending:
+                    if not ending and time.monotonic() < ends:  # it has refused
                         raise
             if not spawn:
                 raise HocketError("no engine is running: start one with `hocket play`")
