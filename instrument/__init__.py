@@ -9,6 +9,6 @@ __version__ = "0.2.0"
 for _name in ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-# Read when onnxruntime is first imported. From 1.29 on, its packages for Linux otherwise report each session, the machine
-# and its user's number to their maker, and keep a database for that in the cache folder.
+# Read when onnxruntime is first imported. From 1.29 on its packages for Linux otherwise report sessions and the machine
+# to their maker, and keep a database for that in the cache folder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

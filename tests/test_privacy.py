@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = "from instrument.models.catalog import open_player; open_player('lstm-band')"
+PROGRAMS = (
+    "from instrument.models.catalog import open_player; open_player('lstm-band')",
+    "from instrument.probes import onnxruntime; onnxruntime()",
+    "import training.core.graphs",
+)
 KEPT_FROM_IT = ("CI", "GITHUB_ACTIONS", "TF_BUILD")  # where these are set, onnxruntime reports nothing anyway
 
 
-@pytest.mark.parametrize("program", [RUNS, "import training.core.graphs", "from instrument.probes import onnxruntime; onnxruntime()"])
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_no_library_keeps_what_it_would_report(program: str, tmp_path: Path) -> None:
     """onnxruntime has a database of its reports in the cache folder."""
     environment = {
