@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from instrument.errors import HocketError
 from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.form_conditions import NO_ECHO, NO_FORM
 from instrument.music.notes import Piece
 from instrument.music.timebase import Metre
 from training.cli import app
@@ -20,6 +21,7 @@ from training.core.recipe import Recipe
 from training.data.notes.events import features
 from training.families.lstm import network as lstm
 from training.families.notes import network as note_family
+from training.families.transformer import network as transformer
 from training.fit import Run, load_network
 from training.recipe import recipe_table, tuned
 from training.weights import bundle_weights, starting_weights
@@ -72,27 +74,36 @@ def test_conditions_that_the_parent_did_not_know_are_unheard():
     assert found["inputs.weight"][:, :-12].min() == 1
 
 
-def test_a_parent_that_knew_no_plan_predicts_as_before():
-    """Its child follows a plan, but starts with weights of 0 for it."""
-    config = lstm.Config(layers=1, units=8, inputs=6, head=5, dropout=0.0)
-    parent = lstm.Network(config, 2).eval()
-    child = lstm.Network(dataclasses.replace(config, plan=True), 2).eval()
+@pytest.mark.parametrize("family", [lstm, transformer])
+@pytest.mark.parametrize(("theirs", "mine"), [((), ("plan",)), (("plan",), ("plan", "form")), ((), ("plan", "form"))])
+def test_a_child_that_follows_more_of_a_plan_predicts_as_its_parent_at_first(family, theirs, mine):
+    """Whether it is told of chords, sections and recalled bars or not: their weights start at 0."""
+    sizes = {"units": 8, "inputs": 6} if family is lstm else {"width": 16, "query_heads": 2, "feedforward": 8}
+    config = family.Config(layers=1, head=5, dropout=0.0, **sizes)
+    parent = family.Network(dataclasses.replace(config, **dict.fromkeys(theirs, True)), 2).eval()
+    child = family.Network(dataclasses.replace(config, **dict.fromkeys(mine, True)), 2).eval()
     shapes = child.state_dict()
     child.load_state_dict(note_family.adopted(parent.state_dict(), shapes, ("a", "b"), ("a", "b")))
-    song = Piece(np.array([[t, 0, 60 + t // 24, 12, 80, 0] for t in range(0, 480, 24)], np.int32), (Metre(0, 4, 4),))
-    told = features(song, changes=np.array([[0, 0, 0, 0], [96, 7, 2, 7]], np.int32))
+    song = Piece(np.array([[t, 0, 60 + t // 24, 12, 80, 0] for t in range(0, 960, 24)], np.int32), (Metre(0, 4, 4),))
+    bars = np.array([[96 * bar, bar % 5, 4 - bar % 5, 0, 96 * (bar - 5) if bar > 4 else -1, 80] for bar in range(10)])
+    told = features(song, changes=np.array([[0, 0, 0, 0], [96, 7, 2, 7]], np.int32), form=bars.astype(np.int32))
+    assert (told.recalled[:, 1] < NO_ECHO.row).sum() == 16
     rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.ones((1, len(told)), np.int32)}
     batch, keep = note_family.tensors(rows), torch.ones(1, 4, dtype=torch.bool)
-    with torch.no_grad():
-        before, after = (
-            net(batch, note_family.conditions(batch, 2, keep, plan=net.follows_plan), net.initial(1))[0]
-            for net in (parent, child)
-        )
-    for name, logits in before.items():
-        torch.testing.assert_close(after[name], logits)
     hidden = note_family.without_plan(batch, torch.ones(1, dtype=torch.bool))
+    hidden = note_family.without_form(hidden, torch.ones(1, 3, dtype=torch.bool))
+    with torch.no_grad():
+        for each in (batch, hidden):
+            before, after = (
+                net(each, note_family.conditions(each, 2, keep, learned=net.learned), net.initial(1))[0]
+                for net in (parent, child)
+            )
+            for name, logits in before.items():
+                torch.testing.assert_close(after[name], logits)
     assert not hidden["chord"].any()
     assert hidden["plan"][0, :, 0].all()
+    assert (hidden["form"][0] == torch.from_numpy(NO_FORM)).all()
+    assert (hidden["recalled"][0] == torch.tensor(NO_ECHO)).all()
 
 
 def test_another_model_is_not_taken_up(recipe, bundle_folder, tmp_path):

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from training.evaluation.notes import long_run as longrun
 from training.evaluation.notes import reconstruction
+from training.evaluation.notes.plan_following import recall_section
 
 Rows = dict[str, dict[str, Any]]
 
@@ -249,10 +250,11 @@ def guidance_rows(figures: dict[str, Any]) -> Rows:
 
 def plan_sections(figures: dict[str, Any]) -> list[Section]:
     """What says how closely it keeps to plans."""
-    plan, guidance = figures.get("plan"), figures.get("guidance")
+    plan, guidance, recalls = (figures.get(name) for name in ("plan", "guidance", "recalls"))
     return [
         *([Section("Chords of a plan", PLAN, plan_rows(figures))] if plan else []),
         *([Section("Guidance by the plan", GUIDANCE, guidance_rows(guidance), {})] if guidance else []),
+        *([Section(*recall_section(recalls))] if recalls else []),
     ]
 
 

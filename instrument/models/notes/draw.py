@@ -14,6 +14,7 @@ from instrument.models.notes.plan_guidance import Expected, PlanGuidance
 from instrument.models.notes.player import Ask
 from instrument.models.notes.steering import History, Steering
 from instrument.models.sampling import FLOOR, choose, noise
+from instrument.music import codec
 from instrument.music.codec import FIELDS, FLAT, ROWS
 from instrument.music.notes import Note
 from instrument.music.plan import Plan
@@ -87,6 +88,33 @@ class Draw:
         likely = float(scores[self.known[number]] - np.logaddexp.reduce(scores))
         self.likelihood += max(LEAST_LIKELY, likely)
         return self.known[number]
+
+    def gaps(self, echoes: list[int], learned: bool) -> list[int]:
+        """The gaps of the echoes, as the head takes them. echoes: of `codec.echo_gaps`; learned: whether that of the
+        recalled bar is an echo more; else it takes the place of the others."""
+        gap = codec.NO_GAP
+        if self.expected:
+            gap = self.expected.tick - (self.last.tick if self.last else 0)
+            gap = gap if gap <= codec.ECHO_MAX_GAP else codec.NO_GAP
+        if learned:
+            return [*echoes, gap]
+        return [gap] * len(echoes) if self.expected else echoes
+
+    def take_echoes(self, keys: Sequence[int], bar: int, learned: bool) -> None:
+        """Find the echoes at the tick that was drawn. keys: `Note.order` of the notes so far; bar: its ticks; learned:
+        as in `gaps`."""
+        own = codec.echo_notes(keys, self.tick, bar, self.history.start)
+        rows = [keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in own]
+        if learned:
+            above = self.last.order & 255 if self.last and self.last.tick == self.tick else -1
+            found = self.expected = self.guide.recalled_at(keys, self.tick, above) if self.guide else None
+            self.echoes = [*own, found.source if found else -1]
+            self.echo_rows = [*rows, found.row if found else codec.NO_NOTE]
+        elif self.expected and self.expected.tick == self.tick:
+            self.echoes = [self.expected.source] * len(own)
+            self.echo_rows = [self.expected.row] * len(own)
+        else:
+            self.expected, self.echoes, self.echo_rows = None, own, rows
 
 
 def draws_after(notes: Sequence[Note], seed: int, player: int, metres: MetreMap) -> list[NDArray[np.float32]]:

@@ -19,11 +19,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from instrument.errors import HocketError
 from instrument.models.bundle import Bundle
 from instrument.models.notes.backbone import Backbone
-from instrument.models.notes.conditions import chord_number, condition_size, plan_row
+from instrument.models.notes.conditions import chord_number, plan_row
 from instrument.models.notes.draw import Draw, StepResult, draws_after
+from instrument.models.notes.form_conditions import NO_PART, form_row, learned
 from instrument.models.notes.key_sense import inside
 from instrument.models.notes.plan_guidance import COPIED, EXACT, PlanGuidance
 from instrument.models.notes.player import Ask
@@ -52,13 +52,7 @@ class EventPlayer:
         self.genres = manifest.condition_genres
         self.primers = Primers.of(bundle)
         self._heads = [bundle.session(field) for field in codec.FIELDS]
-        expected = {p.name: p.shape[-1] for p in manifest.graph("step").inputs}.get("condition")
-        self.follows_plan = expected == condition_size(len(self.genres), plan=True)
-        if not self.follows_plan and expected != condition_size(len(self.genres)):
-            raise HocketError(
-                f"bundle {manifest.slug!r} expects a condition vector of {expected} values, this Hocket gives "
-                f"{condition_size(len(self.genres))}: install the bundle again, or train it again"
-            )
+        self.learned = learned(manifest)
         self.reset(0, 0, MetreMap())
 
     @property
@@ -176,9 +170,7 @@ class EventPlayer:
         above = (last.order & 255) + 1 if last else 0
         where = self._metres.locate(last_tick)
         gaps = codec.echo_gaps(self._keys, where.metre.bar_ticks if where.metre else 0, draw.history.start)
-        if expected:
-            gap = expected.tick - last_tick
-            gaps = [gap if gap <= codec.ECHO_MAX_GAP else codec.NO_GAP] * len(gaps)
+        gaps = draw.gaps(gaps, self.learned.form)
         times = np.arange(codec.FIELDS["time"]) <= LONGEST_REST
         if last is not None and not self._rows(ask, last_tick)[above:].any():
             times[0] = False
@@ -197,13 +189,7 @@ class EventPlayer:
             draw.rows[:above] = False
         position, metre, bar = codec.tick_context(tick, self._metres)
         draw.context = [min(tick - last_tick, codec.MAX_GAP), position, metre]
-        if expected and expected.tick == tick:
-            draw.echoes = [expected.source] * len(gaps)
-            draw.echo_rows = [expected.row] * len(gaps)
-        else:
-            draw.expected = None
-            draw.echoes = codec.echo_notes(self._keys, tick, bar, draw.history.start)
-            draw.echo_rows = [self._keys[j] & 255 if j >= 0 else codec.NO_NOTE for j in draw.echoes]
+        draw.take_echoes(self._keys, bar, self.learned.form)
 
     def _draw_part(self, draw: Draw) -> int:
         rows, tick = draw.rows, draw.tick
@@ -211,14 +197,16 @@ class EventPlayer:
         allowed = np.array([p in self._steer.parts and playable[p == Part.DRUMS] for p in Part])
         if draw.guide and allowed.sum() > 1 and self._bass_sounds_at(tick):
             allowed[Part.BASS] = False
-        logits = self._logits(1, draw.shares, [*draw.context, *draw.echo_rows])
+        recalled = [self._notes[draw.expected.source].part if draw.expected else NO_PART] * self.learned.form
+        logits = self._logits(1, draw.shares, [*draw.context, *draw.echo_rows, *recalled])
         logits = logits + self._steer.part_bias(draw.history, tick)
         if draw.expected:
             logits[self._notes[draw.expected.source].part] += draw.expected.rhythm
         part = drawn(draw.choose(1, logits, draw.temperature, 1.0, allowed))
         if draw.expected and self._notes[draw.expected.source].part != part:
             draw.expected = None  # what returns there is for another part
-            draw.echoes, draw.echo_rows = [-1] * len(draw.echoes), [codec.NO_NOTE] * len(draw.echoes)
+            if not self.learned.form:  # one that has learnt to recall is told the part
+                draw.echoes, draw.echo_rows = [-1] * len(draw.echoes), [codec.NO_NOTE] * len(draw.echoes)
         return part
 
     def _draw_row(self, draw: Draw, part: int) -> int:
@@ -229,7 +217,7 @@ class EventPlayer:
         if draw.guide and part == Part.BASS and draw.rows[: HIGHEST_BASS + 1].any():
             draw.rows[HIGHEST_BASS + 1 :] = False
         plan = self._followed(draw.ask)
-        chord = [chord_number(plan.chord_at(draw.tick) if plan else None)] * self.follows_plan
+        chord = [chord_number(plan.chord_at(draw.tick) if plan else None)] * self.learned.plan
         free = [*draw.context, part, chord_number(None), *draw.echo_rows]
         logits = self._logits(2, draw.shares, [*draw.context, part, *chord, *draw.echo_rows], free)
         if draw.expected:
@@ -254,7 +242,7 @@ class EventPlayer:
         lengths = [self._seen[j + 1][2] if j >= 0 else codec.NO_DURATION for j in draw.echoes]
         logits = self._logits(3, draw.shares, [*draw.context, part, row, *draw.echo_rows, *lengths])
         if expected:
-            logits[lengths[0]] += expected.rhythm
+            logits[lengths[-1]] += expected.rhythm
         duration = draw.choose(3, logits, draw.temperature, draw.top_p)
         if draw.guide:
             duration = draw.guide.duration(draw.tick, part, row & 127, duration + 1) - 1
@@ -291,8 +279,7 @@ class EventPlayer:
         After a switch of genre, the context is a primer of the new genre, or without one the start of a piece.
         """
         steer = self._steering(ask)
-        plan = self._followed(ask)
-        if self._step is not None and self._step.steer is steer and self._step.plan is plan:
+        if self._step is not None and self._step.steer is steer and self._step.plan is ask.plan:
             return self._step.shares
         if self._primed and self._primed[-1][0] == self.count and self._histories[-1].genre != steer.genre:
             self.rewind(self.count)  # take back the primer of a genre that was left before a note was played
@@ -302,8 +289,8 @@ class EventPlayer:
         step = self._step
         last_tick = self._notes[-1].tick if self._notes else 0
         style = steer.style(history, last_tick)
-        guidance = steer.guidance if plan else 1.0
-        conditions = self._with_plan(steer.conditions(history, style), plan, last_tick, guidance)
+        guidance = steer.guidance if self._followed(ask) else 1.0
+        conditions = self._with_plan(steer.conditions(history, style), ask, last_tick, guidance)
         context = len(self._notes) - history.start
         if step is not None and step.context == context and np.array_equal(step.conditions, conditions):
             shares = step.shares
@@ -312,7 +299,7 @@ class EventPlayer:
             if self._notes and not context:
                 seen = self._start(self._notes[-1].tick)
             shares = self._backbone.step(seen, conditions, context)
-        self._step = StepResult(steer, plan, context, conditions, style, guidance, shares)
+        self._step = StepResult(steer, ask.plan, context, conditions, style, guidance, shares)
         return shares
 
     def _prime(self, ask: Ask, history: History) -> History:
@@ -332,7 +319,7 @@ class EventPlayer:
             history = self._history()
             at_start = self._notes and history.start == len(self._notes)
             seen.append(self._start(note.tick) if at_start else self._seen[-1])
-            conditions.append(self._with_plan(self._steer.condition(history)[None], None, 0)[0])
+            conditions.append(self._with_plan(self._steer.condition(history)[None], Ask(), 0)[0])
             self._append(note)
         self._backbone.prefill(seen, conditions, context)
 
@@ -358,17 +345,23 @@ class EventPlayer:
 
     def _followed(self, ask: Ask) -> Plan | None:
         """The plan that the network is conditioned on; None where there is none, or it has not learnt to follow one."""
-        return ask.plan if self.follows_plan and ask.harmony > 0 else None
+        return ask.plan if self.learned.plan and ask.harmony > 0 else None
 
-    def _with_plan(self, conditions: Floats, plan: Plan | None, tick: int, guidance: float = 1.0) -> Floats:
-        """Conditions (lanes, size), followed by those of the plan where the network has learnt to follow one; to
-        exaggerate it, with a lane more that has no plan."""
-        if not self.follows_plan:
+    def _with_plan(self, conditions: Floats, ask: Ask, tick: int, guidance: float = 1.0) -> Floats:
+        """Conditions (lanes, size), followed by those of the plan that the network has learnt to follow; to exaggerate
+        its chords, with a lane more that has none."""
+        if not self.learned.plan:
             return conditions
-        rows = [plan_row(plan, tick)] * len(conditions)
+        rows = [plan_row(self._followed(ask), tick)] * len(conditions)
         if guidance != 1:
             conditions, rows = np.concatenate([conditions, conditions[:1]]), [*rows, plan_row(None, tick)]
-        return np.concatenate([conditions, np.stack(rows)], 1)
+        found = [conditions, np.stack(rows)]
+        if self.learned.form:
+            guide = self._guidance(ask)
+            closeness, matched = guide.recalling(self._keys) if guide else (np.nan, False)
+            form = form_row(ask.plan, tick, closeness, matched, self._steer.rates)
+            found.append(np.tile(form, (len(conditions), 1)))
+        return np.concatenate(found, 1)
 
     def _guidance(self, ask: Ask) -> PlanGuidance | None:
         """How the plan guides the next note; None where there is no plan."""
@@ -376,7 +369,7 @@ class EventPlayer:
             return None
         guide = self._guide
         if guide is None or guide.plan is not ask.plan or guide.harmony != ask.harmony:
-            guide = self._guide = PlanGuidance(ask.plan, ask.harmony, self.follows_plan)
+            guide = self._guide = PlanGuidance(ask.plan, ask.harmony, self.learned)
         return guide
 
     def _rows(self, ask: Ask, tick: int) -> NDArray[np.bool_]:

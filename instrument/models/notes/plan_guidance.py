@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from instrument.models.notes.form_conditions import NOTHING, Learned
 from instrument.music.chords.names import Chord
 from instrument.music.codec import DRUM_ROW, ROWS
 from instrument.music.notes import Part
@@ -29,36 +30,39 @@ EXACT = 0.99  # a recall this close is copied
 LEARNED = 0.2  # share of the melody's logits where the network has learnt to follow
 COPIED = 60.0  # logits that make it so
 RHYTHM, PITCH = 12.0, 5.0  # logits for the onsets and the pitches of a recalled bar, times its closeness
+LEARNED_RECALL = 0.3  # share of these where the network has learnt to recall
 LOOK_AHEAD = 2  # bars in which the next recalled note is looked for
 
 
 class Expected(NamedTuple):
-    """The next note of a recalled bar. source: its index among the notes so far; tick: where it falls now; pitch:
-    the source's row, moved into the chord of now; closeness: 0..1."""
+    """The next note of a recalled bar. source: its index among the notes so far; tick: where it falls now; row:
+    the source's row, moved into the chord of now; closeness: 0..1; share: of the logits that lead to it."""
 
     source: int
     tick: int
     row: int
     closeness: float
+    share: float = 1.0
 
     @property
     def rhythm(self) -> float:
         """Logits for its onset, part and duration."""
-        return COPIED if self.closeness >= EXACT else RHYTHM * self.closeness
+        return COPIED if self.closeness >= EXACT else RHYTHM * self.closeness * self.share
 
     @property
     def pitch(self) -> float:
         """Logits for its pitch."""
-        return COPIED if self.closeness >= EXACT else PITCH * self.closeness**2
+        return COPIED if self.closeness >= EXACT else PITCH * self.closeness**2 * self.share
 
 
 class PlanGuidance:
-    """A plan, as the guide of one player. learned: its network has learnt to follow a plan by itself."""
+    """A plan, as the guide of one player. learned: what of it its network has learnt to follow by itself."""
 
-    def __init__(self, plan: Plan, harmony: float, learned: bool = False) -> None:
+    def __init__(self, plan: Plan, harmony: float, learned: Learned = NOTHING) -> None:
         self.plan = plan
         self.harmony = harmony
-        self._melody = LEARNED if learned else 1.0
+        self._melody = LEARNED if learned.plan else 1.0
+        self._recall = LEARNED_RECALL if learned.form else 1.0
 
     def allowed(self, tick: int) -> NDArray[np.bool_] | None:
         """(12,) the pitch classes of the chord, which may sound whatever the scale; None where the harmony is free."""
@@ -122,18 +126,27 @@ class PlanGuidance:
             if index < len(keys) and keys[index] >> 8 < end:
                 tick = (keys[index] >> 8) + lag
                 row = self._moved(keys[index] & 255, keys[index] >> 8, tick)
-                return Expected(index, tick, row, recall.closeness)
+                return Expected(index, tick, row, recall.closeness, self._recall)
         return None
 
+    def recalled_at(self, keys: Sequence[int], tick: int, above: int) -> Expected | None:
+        """The note that a recalled bar has at a tick, the first in a row above `above` (-1: any); None if it has none.
+        keys: as in `expected`."""
+        found = self.expected(keys, (tick << 8) + above)
+        return found if found and found.tick == tick else None
+
+    def recalling(self, keys: Sequence[int]) -> tuple[float, bool]:
+        """How closely the note that comes next is recalled, nan if it is not; and whether the last of the notes so far
+        is the one that was recalled. keys: as in `expected`."""
+        if not keys:
+            return np.nan, False
+        coming, tick = self.expected(keys, keys[-1]), keys[-1] >> 8
+        above = keys[-2] & 255 if len(keys) > 1 and keys[-2] >> 8 == tick else -1
+        there = self.recalled_at(keys, tick, above)
+        return coming.closeness if coming else np.nan, there is not None and there.row == keys[-1] & 255
+
     def _moved(self, row: int, then: int, now: int) -> int:
-        """The row of a recalled note, moved to the nearest tone of the chord of now where its chord is another."""
-        before, chord = self.plan.chord_at(then), self.plan.chord_at(now)
-        if row >= DRUM_ROW or chord is None or not chord.tones or chord == before or row % 12 in chord.tones:
-            return row
-        if before is not None and row % 12 not in before.tones:
-            return row  # a passing note then, and now
-        near = range(max(0, row - 6), min(127, row + 6) + 1)
-        return min(near, key=lambda pitch: (pitch % 12 not in chord.tones, abs(pitch - row)))
+        return moved(row, self.plan.chord_at(then), self.plan.chord_at(now))
 
     def _is_strong(self, tick: int) -> bool:
         """Whether a tick is the first beat of its bar, or the middle one of a bar of four."""
@@ -155,3 +168,14 @@ class PlanGuidance:
 
     def _at(self, logits: tuple[float, ...]) -> float:
         return float(np.interp(self.harmony, _HARMONY, logits))
+
+
+def moved(row: int, before: Chord | None, chord: Chord | None) -> int:
+    """The row of a recalled note, moved from the chord of then to the nearest tone of the chord of now where that is
+    another."""
+    if row >= DRUM_ROW or chord is None or not chord.tones or chord == before or row % 12 in chord.tones:
+        return row
+    if before is not None and row % 12 not in before.tones:
+        return row  # a passing note then, and now
+    near = range(max(0, row - 6), min(127, row + 6) + 1)
+    return min(near, key=lambda pitch: (pitch % 12 not in chord.tones, abs(pitch - row)))

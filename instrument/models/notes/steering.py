@@ -141,7 +141,8 @@ class Steering:
 
     A density or parts that the `Ask` leaves free are those of the genre. band: the parts that the condition asks for,
     empty if neither the `Ask` nor the genre names any; parts: those that may play; genre: the one asked for;
-    guidance: how far the plan is exaggerated.
+    guidance: how far the plan is exaggerated; rates: notes a beat of each part of the band (5,), None if they are not
+    known.
     """
 
     def __init__(self, manifest: Manifest, ask: Ask) -> None:
@@ -152,10 +153,10 @@ class Steering:
         self.parts = (can_play & ask.parts) or can_play
         usual = frozenset(traits.parts) if traits else frozenset()
         self.band = (self.parts & (usual | ask.on)) or (self.parts if self.parts != can_play else frozenset())
-        self._rates = part_rates(traits, self.band) if traits else None
+        self.rates = part_rates(traits, self.band) if traits else None
         density = float(ask.knobs.get("density", 0.0))
         if density < 1 and traits:
-            usual_density = traits.density if self._rates is None else float(self._rates.sum())
+            usual_density = traits.density if self.rates is None else float(self.rates.sum())
             density += (1 - density) * density_knob(usual_density)
         self._on = ask.on & self.parts
         self._density = density  # less than 1: none, or not quite
@@ -214,7 +215,7 @@ class Steering:
 
     def time_bias(self, history: History) -> NDArray[np.float32]:
         """Added to the logits of gaps (385,): favours longer gaps where there are far too many notes."""
-        most = MAX_DENSITY_RATIO if self._rates is None else MAX_BAND_RATIO
+        most = MAX_DENSITY_RATIO if self.rates is None else MAX_BAND_RATIO
         too_many = history.density_ratio(self._wanted) / most if self._density >= 1 else 1.0
         return _GAPS * np.float32(GAP_LOGIT * np.log(max(1.0, too_many)))
 
@@ -227,8 +228,8 @@ class Steering:
             bias[part] = waited if part in self.band else -OUTSIDE_BAND_LOGIT
             if part in self._on:
                 bias[part] += min(max((bars - ON_REST_BARS[part]) * ON_REST_LOGIT, 0.0), MAX_ON_LOGIT)
-        if self._rates is not None:
-            bias += self._balance(history, self._rates)
+        if self.rates is not None:
+            bias += self._balance(history, self.rates)
         return bias
 
     @staticmethod
@@ -256,7 +257,7 @@ class Steering:
         """Added to the logits of rows (256,) for a drum: favours the one of the bar before (`ROWS` or more: none), so
         that a beat stays a beat."""
         bias = np.zeros(ROWS, np.float32)
-        if echo < ROWS and self._rates is not None:
+        if echo < ROWS and self.rates is not None:
             bias[echo] = DRUM_ECHO_LOGIT
         return bias
 

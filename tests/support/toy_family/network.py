@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
 from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.form_conditions import NOTHING
 from training.core.graphs import Graph
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
 
@@ -28,7 +29,7 @@ class Network(nn.Module):
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
-        self.config, self.genres, self.follows_plan = config, genres, False
+        self.config, self.genres, self.learned = config, genres, NOTHING
         condition = condition_size(genres)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition + config.units, config.units)
         self.heads = Heads(config.units, HEAD, condition)

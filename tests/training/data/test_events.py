@@ -14,7 +14,7 @@ from instrument.music import codec
 from instrument.music.chords.changes import ChordChange
 from instrument.music.chords.names import parse_chord
 from instrument.music.notes import Part, Piece, tidy
-from instrument.music.plan import Plan, PlanBar, PlannedChord
+from instrument.music.plan import Plan, PlanBar, PlannedChord, Recall
 from instrument.music.timebase import Metre, MetreMap
 from training.data.notes.events import NoteStream, Sampling, features, vary
 from training.data.notes.harmony import as_rows, chords_of
@@ -61,30 +61,44 @@ def test_targets_are_the_notes_and_flat_velocities_are_told_apart():
 
 
 def test_live_play_and_teacher_forcing_agree():
-    """The likelihood the player samples from is the one that is measured."""
+    """The likelihood the player samples from is the one that is measured, of every field, with what a plan says."""
     import torch
 
     from instrument.models.notes.lstm import LstmPlayer
     from training.families.lstm.bundle import LstmBundling
-    from training.families.notes.network import conditions, tensors
+    from training.families.notes.network import conditions, tensors, without_form
 
     played = piece((Metre(0, 4, 4),))
     bundle = open_bundle(BUNDLE, trusted=True)
-    told = features(played, dynamic=True)
-    rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.zeros((1, len(told)), np.int32)}
-    batch = tensors(rows)
     predictor = LstmBundling.predictor(bundle)
+    bars = np.array([[96 * i, i % 4, 3 - i % 4, 0, 96 * (i - 4) if i > 3 else -1, 70] for i in range(24)], np.int32)
+    chords = [parse_chord(name) for name in ("C", "F", "G7", "Am", "F")]
+    changes = as_rows([ChordChange(96 * i, chords[i % 5]) for i in range(24)])
+    recalls = [Recall(i - 4, 0.7) if i > 3 and predictor.learned.form else None for i in range(24)]
+    plan = Plan(
+        tuple(
+            PlanBar((4, 4), "A", i % 4 == 0, (PlannedChord(0, chords[i % 5]),), recall)
+            for i, recall in enumerate(recalls)
+        )
+    )
+    told = features(played, dynamic=True, changes=changes, form=bars)
+    rows = {n: getattr(told, n)[None] for n in told.__slots__} | {"genre": np.zeros((1, len(told)), np.int32)}
+    batch = without_form(tensors(rows), torch.tensor([[False, False, True]]))
     keep = torch.zeros(1, 4, dtype=torch.bool)
-    condition = conditions(batch, predictor.genres, keep, plan=predictor.follows_plan)
+    condition = conditions(batch, predictor.genres, keep, learned=predictor.learned)
     logits, _ = predictor(batch, condition, predictor.initial(1))
     player = LstmPlayer(bundle)
     player.reset(0, 0, MetreMap(played.metres))
+    ask = Ask(plan=plan, harmony=1.0)
+    seen: dict[int, list] = {}
+    run, player._logits = player._logits, lambda head, *given: seen.setdefault(head, run(head, *given))
     for i, note in enumerate(played.as_notes()[:40]):
-        shares = player._ensure_step(Ask())
-        gaps = told.gaps[i].tolist()
-        mine, measured = (_softmax(x) for x in (player._logits(0, shares, gaps), logits["time"][0, i].numpy()))
-        # 8-bit products of one row and of many are scaled apart
-        assert np.abs(mine - measured).sum() / 2 < 0.05
+        seen.clear()
+        player.log_likelihood(note, ask)
+        for field, name in enumerate(("time", "part", "pitch", "duration")):
+            mine, measured = (_softmax(x) for x in (seen[field], logits[name][0, i].numpy()))
+            # 8-bit products of one row and of many are scaled apart
+            assert np.abs(mine - measured).sum() / 2 < 0.05, (i, name)
         player.feed(note)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from instrument.errors import HocketError
 from instrument.models.manifest import Knob, Manifest, Provenance, write_manifest
+from instrument.models.notes.form_conditions import NOTHING
 from instrument.models.notes.player import Ask
 from instrument.music.notes import Note, Part, Piece
 from instrument.music.timebase import Metre, MetreMap
@@ -202,7 +203,7 @@ def test_windows_of_no_genre_are_of_all(shards):
 
 class Uniform:
     genres = 2
-    follows_plan = False
+    learned = NOTHING
 
     def initial(self, lanes):
         return None

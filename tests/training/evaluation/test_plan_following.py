@@ -6,7 +6,7 @@ import pytest
 from instrument.music.notes import Part, Piece
 from instrument.music.progressions import parse_progression
 from instrument.music.timebase import Metre
-from training.evaluation.notes.plan_following import bass_at_changes, changes, entropy, measure
+from training.evaluation.notes.plan_following import bass_at_changes, changes, entropy, likeness, measure
 
 PLAN = parse_progression("C | F | G7 | Am").repeated(12, 0.0)
 ROOTS = (0, 5, 7, 9)
@@ -61,3 +61,18 @@ def test_changes_are_where_the_chord_is_another():
         (336, 7),
     ]
     assert [tick for tick, _ in changes(plan, 241)] == [0, 192, 240]
+
+
+def test_rounds_are_as_like_as_what_they_share():
+    """Twelve bars that repeat every four: the same, with a melody of other pitches, and moved by an eighth."""
+    same = band()
+    assert likeness(same, PLAN, 4, 12) == {"notes": 1.0, "rhythm": 1.0}
+    late = same.notes[:, 0] >= 8 * 96
+    melody = late & (same.notes[:, 5] == Part.MELODY)
+    other = Piece(same.notes + 2 * melody[:, None] * np.array([0, 0, 1, 0, 0, 0]), same.metres)
+    found = likeness(Piece(other.notes.astype(np.int32), same.metres), PLAN, 4, 12)
+    assert found["rhythm"] == 1.0
+    assert found["notes"] == pytest.approx((4 * 1 + 4 * 7 / 11) / 8, abs=1e-3)  # 9 notes a bar, of which 2 differ
+    moved = Piece((same.notes + 12 * late[:, None] * np.array([1, 0, 0, 0, 0, 0])).astype(np.int32), same.metres)
+    found = likeness(moved, PLAN, 4, 12)
+    assert found["rhythm"] == found["notes"] == 0.5

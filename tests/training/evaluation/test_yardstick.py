@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from instrument.models.notes.form_conditions import NOTHING
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, tidy
 from instrument.music.timebase import Metre
@@ -25,7 +26,7 @@ class Uniform:
     """Finds everything equally likely."""
 
     genres = 1
-    follows_plan = False
+    learned = NOTHING
 
     def initial(self, batch_size: int) -> None:
         return None

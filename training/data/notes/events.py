@@ -25,6 +25,8 @@ from instrument.models.notes.conditions import (
 from instrument.music import codec
 from instrument.music.notes import Part, Piece, order_keys, tidy
 from training.core.ranges import AtLeastTwo, Count, NotNegative, Semitones, Share
+from training.data.notes.form.analysis import NO_FORM, Form, PieceForm
+from training.data.notes.form.features import form_features
 from training.data.notes.harmony import NO_CHANGES, Changes, PieceChords, chords_of, transposed
 from training.data.notes.shards import PieceInfo, Shards
 
@@ -44,7 +46,8 @@ class Features:
     still be FLAT; mute: bool (n,) whether the velocity is random, and not to be learnt;
     local: float32 (n, 2) density (notes a beat) and register (mean pitch) of what follows; parts: float32
     (n, 6) `parts_share` of the whole; tones: float32 (n, 12) `histogram_condition` of what was before; plan:
-    float32 (n, 58) `plan_row` at the note seen; chord: int32 (n,) `chord_number` at the note predicted.
+    float32 (n, 58) `plan_row` at the note seen; chord: int32 (n,) `chord_number` at the note predicted; form: float32
+    (n, 35) `form_row` at the note seen; recalled: int32 (n, 4) `Echo` of the recalled bar.
     """
 
     seen: NDArray[np.int32]
@@ -60,14 +63,19 @@ class Features:
     tones: NDArray[np.float32]
     plan: NDArray[np.float32]
     chord: NDArray[np.int32]
+    form: NDArray[np.float32]
+    recalled: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.target)
 
 
-def features(piece: Piece, dynamic: bool = False, mute: bool = False, changes: Changes = NO_CHANGES) -> Features:
+def features(
+    piece: Piece, dynamic: bool = False, mute: bool = False, changes: Changes = NO_CHANGES, form: Form = NO_FORM
+) -> Features:
     """The features of a piece with at least one note. dynamic: its velocities are known to vary, as while
-    playing, so none is FLAT. mute: they are random. changes: its chords, as a plan would have them."""
+    playing, so none is FLAT. mute: they are random. changes, form: its chords and its bars, as a plan would have
+    them."""
     notes = codec.to_grid(piece.notes)
     n = len(notes)
     first = int(notes[0, 0])
@@ -120,6 +128,7 @@ def features(piece: Piece, dynamic: bool = False, mute: bool = False, changes: C
         parts,
         histogram_condition(pitch_class_histograms(notes)),
         *plan_features(changes, np.concatenate([[start], notes[:, 0]])),
+        *form_features(notes, events, start, form, changes),
     )
 
 
@@ -249,12 +258,18 @@ class NoteStream:
         piece, changes = vary(piece, rng, self.sampling.transpose, self.chords.of(info))
         dynamic = bool(rng.random() < 0.5)
         mute = dynamic and info.velocity_constant
-        return features(with_random_velocities(piece, rng) if mute else piece, dynamic, mute, changes), genre
+        form = self.form.of(info) if piece.metres else NO_FORM  # without bars it was stretched
+        return features(with_random_velocities(piece, rng) if mute else piece, dynamic, mute, changes, form), genre
 
     @cached_property
     def chords(self) -> PieceChords:
         """The chords of the pieces."""
         return PieceChords(self.shards)
+
+    @cached_property
+    def form(self) -> PieceForm:
+        """The form of the pieces."""
+        return PieceForm(self.shards)
 
     @property
     def state(self) -> dict[str, list[int]]:

@@ -8,7 +8,7 @@ are rows starts[i] .. starts[i + 1].
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
@@ -29,28 +29,37 @@ NAME = "chords.npz"
 BATCH_PIECES = 200
 INDEX = {quality: i for i, quality in enumerate(QUALITIES)}
 Changes = NDArray[np.int32]
+Sourced = tuple[PieceInfo, PieceInfo | None]  # a piece, and the one that it was realised from
 NO_CHANGES: Changes = np.zeros((0, 4), np.int32)
 
 
-class PieceChords:
-    """The chord changes of all pieces of a prepared folder; without the file, of none."""
+class PieceRows:
+    """Rows of all pieces of a prepared folder, from one file beside its shards; without the file, of none."""
 
-    def __init__(self, shards: Shards) -> None:
-        """HocketError if the file does not belong to these shards."""
-        path = shards.folder / NAME
-        self._rows: dict[tuple[int, int], slice] = {}
-        self._changes = NO_CHANGES
+    def __init__(self, shards: Shards, name: str, none: Changes) -> None:
+        """name: of the file; none: no rows. HocketError if the file does not belong to these shards."""
+        path = shards.folder / name
+        self._slices: dict[tuple[int, int], slice] = {}
+        self._rows = none
         if not path.exists():
             return
         with np.load(path, allow_pickle=False) as kept:
-            places, starts, self._changes = kept["places"].tolist(), kept["starts"].tolist(), kept["changes"]
-        self._rows = {(shard, row): slice(*rows) for (shard, row), rows in zip(places, pairwise(starts), strict=True)}
-        if starts[-1] != len(self._changes) or not self._rows.keys() >= {_place(p) for p in shards.pieces}:
+            places, starts, self._rows = kept["places"].tolist(), kept["starts"].tolist(), kept["changes"]
+        self._slices = {(shard, row): slice(*rows) for (shard, row), rows in zip(places, pairwise(starts), strict=True)}
+        if starts[-1] != len(self._rows) or not self._slices.keys() >= {_place(p) for p in shards.pieces}:
             raise HocketError(f"{path} belongs to other pieces: delete it and prepare the folder again")
 
-    def of(self, info: PieceInfo) -> Changes:
-        """The changes (n, 4) of a piece, in order."""
-        return self._changes[self._rows.get(_place(info), slice(0))]
+    def of(self, info: PieceInfo) -> NDArray[np.int32]:
+        """The rows of a piece, in order."""
+        return self._rows[self._slices.get(_place(info), slice(0))]
+
+
+class PieceChords(PieceRows):
+    """The chord changes (n, 4) of all pieces of a prepared folder; without the file, of none."""
+
+    def __init__(self, shards: Shards) -> None:
+        """HocketError if the file does not belong to these shards."""
+        super().__init__(shards, NAME, NO_CHANGES)
 
 
 def _place(info: PieceInfo) -> tuple[int, int]:
@@ -60,26 +69,42 @@ def _place(info: PieceInfo) -> tuple[int, int]:
 def write(shards: Shards, jobs: int = 0) -> None:
     """Find the chords of all pieces of a folder, and write them beside its shards. jobs: processes, 0 = one a
     processor."""
+    write_rows(shards, NAME, _of_batch, NO_CHANGES, jobs)
+
+
+def write_rows(
+    shards: Shards,
+    name: str,
+    of_batch: Callable[[Path, Sequence[Sourced]], list[NDArray[np.int32]]],
+    none: NDArray[np.int32],
+    jobs: int = 0,
+) -> None:
+    """Write the rows of all pieces of a folder for `PieceRows`. of_batch: finds those of some pieces, in a process that
+    holds no others; none: no rows; jobs: processes, 0 = one a processor."""
     sources = {info.path: info for info in shards.pieces if not info.realised}
     pieces = [(info, sources.get(info.path.rpartition(" [")[0]) if info.realised else None) for info in shards.pieces]
     groups = [pieces[i : i + BATCH_PIECES] for i in range(0, len(pieces), BATCH_PIECES)]
     folders = [shards.folder] * len(groups)
     if jobs == 1 or len(groups) < 2:
-        found = [rows for group in map(_of_batch, folders, groups) for rows in group]
+        found = [rows for group in map(of_batch, folders, groups) for rows in group]
     else:
         with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-            found = [rows for group in pool.map(_of_batch, folders, groups) for rows in group]
+            found = [rows for group in pool.map(of_batch, folders, groups) for rows in group]
     starts = np.cumsum([0, *map(len, found)])
-    changes = np.concatenate(found) if found else NO_CHANGES
+    changes = np.concatenate(found) if found else none
     places = np.array([_place(info) for info in shards.pieces], np.int64).reshape(-1, 2)
-    partial = shards.folder / f"{NAME}.partial.npz"
+    partial = shards.folder / f"{name}.partial.npz"
     np.savez_compressed(partial, places=places, starts=starts, changes=changes)
-    partial.replace(shards.folder / NAME)
+    partial.replace(shards.folder / name)
 
 
-def _of_batch(folder: Path, pieces: Sequence[tuple[PieceInfo, PieceInfo | None]]) -> list[Changes]:
-    """Of pieces with their sources; runs in a process that holds no others."""
-    shards = Shards(folder, Index(INDEX_VERSION, [info for info, _ in pieces], ""))
+def only(folder: Path, pieces: Sequence[Sourced]) -> Shards:
+    """The shards of a folder with some of its pieces."""
+    return Shards(folder, Index(INDEX_VERSION, [info for info, _ in pieces], ""))
+
+
+def _of_batch(folder: Path, pieces: Sequence[Sourced]) -> list[Changes]:
+    shards = only(folder, pieces)
     return [as_rows(changes_of(shards, info, source)) for info, source in pieces]
 
 

@@ -31,6 +31,7 @@ from instrument.music.reading import RULES_VERSION
 from training.data import sources
 from training.data.batches import CANNOT_WRITE, work_through
 from training.data.notes import harmony, midi, splits
+from training.data.notes.form import analysis as form
 from training.data.notes.full_bands import FullBands
 from training.data.notes.label_report import TrackLabel, report, track_labels
 from training.data.notes.shards import INDEX_NAME, INDEX_VERSION, Index, PieceInfo, Shards, shard_name
@@ -127,7 +128,7 @@ def prepare(
     source_hash = _digest(msgspec.json.encode(options))
     if (done := _finished(out, source_hash)) is not None:
         console.print(f"{out} is complete: {len(done.pieces)} pieces, data {done.data_hash[:12]}")
-        _find_chords(done, jobs, console)
+        _find_plans(done, jobs, console)
         return done
     started = time.monotonic()
     try:
@@ -135,10 +136,11 @@ def prepare(
         cache.mkdir(parents=True, exist_ok=True)
         batches = [found[i : i + BATCH_FILES] for i in range(0, len(found), BATCH_FILES)]
         keys = _read_all(source, batches, cache, jobs or os.cpu_count() or 1, console)
-        (out / harmony.NAME).unlink(missing_ok=True)
+        for part in (harmony, form):
+            (out / part.NAME).unlink(missing_ok=True)
         shards = _merge(keys, cache, out, weights, bands, source_hash, console)
         shutil.rmtree(cache)
-        _find_chords(shards, jobs, console)
+        _find_plans(shards, jobs, console)
     except OSError as error:
         raise HocketError(f"{out} cannot be written: {error}") from error
     notes = sum(p.count for p in shards.pieces)
@@ -151,10 +153,12 @@ def prepare(
     return shards
 
 
-def _find_chords(shards: Shards, jobs: int, console: Console) -> None:
-    if not (shards.folder / harmony.NAME).exists():
-        console.print("finding the chords of the pieces")
-        harmony.write(shards, jobs)
+def _find_plans(shards: Shards, jobs: int, console: Console) -> None:
+    """Find what a plan of each piece would have, where it is not there."""
+    for what, part in (("chords", harmony), ("form", form)):
+        if not (shards.folder / part.NAME).exists():
+            console.print(f"finding the {what} of the pieces")
+            part.write(shards, jobs)
 
 
 def _finished(out: Path, source_hash: str) -> Shards | None:

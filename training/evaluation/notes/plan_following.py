@@ -26,6 +26,7 @@ from instrument.music.progressions import Progression, progressions
 from training.evaluation.bands.excerpt import cut
 from training.evaluation.bands.harmony import clash
 from training.evaluation.generation import Knobs, default_knobs, play
+from training.measures.bars import jaccard, struck
 
 BARS = 32
 AHEAD = 16  # bars that the plan is written beyond them
@@ -33,6 +34,13 @@ GUIDANCES = (1.0, 1.5, 2.0)  # of the knob
 HARMONY = 0.5  # of the knob, as it is by default
 ON = frozenset({Part.MELODY, Part.CHORDS, Part.BASS})
 FIFTH = 7
+PHRASE = 8  # bars of a progression that are played over and over
+RECALLS = (
+    "A phrase of eight bars over and over: Jaccard's index of its bars and those of the first round, of the notes / of "
+    "the onsets by part, by how closely they are to recall them. 0: not at all; 0.7 is the default (Vary at .3), 0.35 "
+    "where the chords are others."
+)
+CLOSENESS = (0.0, 0.35, 0.7)  # of recalled bars: not at all; as by default where the chords are others, and the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,13 @@ class PlanFigures:
 
 
 def plan_figures(player: NotePlayer, manifest: Manifest) -> dict[str, Any]:
-    """plan: as by `plan_following`; guidance: as by `guided`, where the model has learnt to follow plans."""
-    return {"plan": plan_following(player, manifest), "guidance": guided(player, manifest)}
+    """plan: as by `plan_following`; guidance: as by `guided`, where the model has learnt to follow plans; recalls: as
+    by `recalling`."""
+    return {
+        "plan": plan_following(player, manifest),
+        "guidance": guided(player, manifest),
+        "recalls": recalling(player, manifest),
+    }
 
 
 def plan_following(
@@ -89,6 +102,44 @@ def guided(
                 notes += len(piece.notes)
         took = time.process_time() - began
         found[f"{guidance:g}"] = {**_mean(rows), "ms": round(1000 * took / max(1, notes), 2)}
+    return found
+
+
+def recalling(
+    player: NotePlayer, manifest: Manifest, seed: int = 1, bars: int = BARS
+) -> dict[str, dict[str, dict[str, float]]]:
+    """genre -> how closely a phrase that is played over and over is to recall its first round (0: not at all) -> its
+    `likeness` to that."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for genre, own in _forms(manifest).items():
+        phrase = own[0].plan(tonic=(5 * seed) % 12).bars[:PHRASE]
+        knobs = default_knobs(manifest, genre=genre)
+        for closeness in CLOSENESS:
+            plan = Plan(tuple(bar._replace(recall=None) for bar in phrase)).repeated(bars + AHEAD, closeness)
+            piece = _play(player, manifest, knobs, seed, plan.starts[bars], plan=plan, harmony=HARMONY)
+            found.setdefault(genre, {})[f"{closeness:g}"] = likeness(piece, plan, len(phrase), bars)
+    return found
+
+
+def recall_section(figures: dict[str, Any]) -> tuple[str, str, dict[str, dict[str, Any]]]:
+    """Title, caption and rows of what `recalling` found."""
+    rows = {
+        genre: {f"asked {asked}": f"{found['notes']:.2f} / {found['rhythm']:.2f}" for asked, found in row.items()}
+        for genre, row in figures.items()
+    }
+    return "Recalled bars", RECALLS, rows
+
+
+def likeness(piece: Piece, plan: Plan, phrase: int, bars: int) -> dict[str, float]:
+    """Mean Jaccard index of bars, up to bar `bars`, and the same ones of the first `phrase` bars, in a piece with one
+    metre: `notes` of all that is struck, `rhythm` of the onsets of each part."""
+    onsets = piece.notes.copy()
+    onsets[:, 2], onsets[:, 5] = onsets[:, 5], 0
+    found = {}
+    for name, notes in (("notes", piece.notes), ("rhythm", onsets)):
+        played = struck(notes, 0, plan.bars[0].ticks, bars)
+        same = [jaccard(played[bar], played[bar % phrase]) for bar in range(phrase, bars)]
+        found[name] = round(float(np.mean(same)), 3)
     return found
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
-from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.form_conditions import Learned
 from training.core.graphs import Graph
 from training.core.ranges import BelowOne, Count
 from training.families.notes.network import ECHOES, FIELDS, SEEN, Heads, contexts, head_graphs, width
@@ -20,7 +20,8 @@ State = tuple[Tensor, Tensor]
 @dataclass(frozen=True, slots=True)
 class Config:
     """layers, units: of the LSTM; inputs: width of its input; head: hidden width of a head; dropout: of
-    inputs and outputs while training; plan: whether it learns to follow the chords of a plan."""
+    inputs and outputs while training; plan: whether it learns to follow the chords of a plan; form: and with them its
+    form, see `form_conditions`."""
 
     layers: Count = 2
     units: Count = 448
@@ -28,6 +29,12 @@ class Config:
     head: Count = 160
     dropout: BelowOne = 0.1
     plan: bool = False
+    form: bool = False
+
+    @property
+    def learned(self) -> Learned:
+        """What of a plan it learns to follow."""
+        return Learned(self.plan, self.plan and self.form)
 
 
 class Network(nn.Module):
@@ -35,12 +42,12 @@ class Network(nn.Module):
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
-        self.config, self.genres, self.follows_plan = config, genres, config.plan
-        condition = condition_size(genres, config.plan)
+        self.config, self.genres, self.learned = config, genres, config.learned
+        condition = self.learned.size(genres)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition, config.inputs)
         self.lstm = nn.LSTM(config.inputs, config.units, config.layers, batch_first=True, dropout=config.dropout)
         self.dropout = nn.Dropout(config.dropout)
-        self.heads = Heads(config.units, config.head, condition, config.plan)
+        self.heads = Heads(config.units, config.head, condition, self.learned)
         for name, weight in self.lstm.named_parameters():
             if "weight_hh" in name:
                 for gate in weight.data.chunk(4):
@@ -66,7 +73,7 @@ class Network(nn.Module):
         """Logits of every field, (batch, steps, classes), and the states after the last step."""
         output, state = self.lstm(self.dropout(self.embed(batch["seen"], condition)), state)
         shares = self.heads.shares(self.dropout(output), condition)
-        context = contexts(batch, self.follows_plan)
+        context = contexts(batch, self.learned)
         logits = {
             name: self.heads.logits(name, share, context[name]) for name, share in zip(context, shares, strict=True)
         }
@@ -111,7 +118,7 @@ class Step(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, size = network.config, condition_size(network.genres, network.follows_plan)
+    config, size = network.config, network.learned.size(network.genres)
     batch_size = 2
     names = [f"{kind}_{i}" for i in range(config.layers) for kind in ("hidden", "cell")]
     seen = torch.zeros(batch_size, 1, len(SEEN) + ECHOES, dtype=torch.int64)

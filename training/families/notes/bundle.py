@@ -15,6 +15,7 @@ from instrument.music import codec
 from instrument.music.notes import Part
 from training.core.recipe import Recipe
 from training.data.notes.events import features, vary
+from training.data.notes.form.analysis import PieceForm
 from training.data.notes.harmony import PieceChords
 from training.data.notes.shards import PieceInfo, licences, training_pieces
 from training.data.notes.traits import traits
@@ -82,7 +83,7 @@ class NoteBundling:
             logits, state = predictor(one, condition[:, i : i + 1], state)
             steps.append(logits)
         arrays = {"seen": example["seen"].numpy(), "condition": condition.numpy()}
-        contexts = note_family.contexts(example, self.network.follows_plan)
+        contexts = note_family.contexts(example, self.network.learned)
         arrays |= {f"context_{n}": c.numpy() for n, c in contexts.items()}
         return arrays | {f"logits_{n}": torch.cat([s[n] for s in steps], 1).numpy() for n in steps[0]}
 
@@ -106,7 +107,7 @@ class NoteBundling:
             "genres": offered,
             "parts": tuple(int(p) for p in Part),
             "traits": {genre: traits(self.shards, genre, pieces) for genre in offered},
-            "knobs": knobs(offered, self.knob_steps, self.network.follows_plan),
+            "knobs": knobs(offered, self.knob_steps, self.network.learned.plan),
         }
 
     def latents(self) -> dict[str, np.ndarray]:
@@ -118,12 +119,12 @@ class NoteBundling:
         info = self.compared[0]
         chords = PieceChords(self.shards).of(info)
         piece, changes = vary(self.shards.piece(info), np.random.default_rng(0), 0, chords)
-        example = features(piece, dynamic=True, changes=changes)
+        example = features(piece, dynamic=True, changes=changes, form=PieceForm(self.shards).of(info))
         rows = {n: getattr(example, n)[None, :GOLDEN_STEPS] for n in example.__slots__}
         rows["genre"] = np.full((1, rows["target"].shape[1]), max(0, self.genres.index(info.genre)), np.int32)
         batch = note_family.tensors(rows)
         keep = torch.ones(1, 4, dtype=torch.bool)
-        return batch, note_family.conditions(batch, len(self.genres), keep, plan=self.network.follows_plan)
+        return batch, note_family.conditions(batch, len(self.genres), keep, learned=self.network.learned)
 
 
 GUIDANCE = Knob(

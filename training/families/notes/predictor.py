@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from instrument.models.bundle import Bundle
-from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.form_conditions import learned
 from training.families.notes.network import contexts
 
 
@@ -60,8 +60,7 @@ class BundlePredictor:
     def __init__(self, bundle: Bundle, stepper: Stepper) -> None:
         self.bundle, self.stepper = bundle, stepper
         self.genres = len(bundle.manifest.condition_genres)
-        size = next(p.shape[-1] for p in bundle.manifest.graph("step").inputs if p.name == "condition")
-        self.follows_plan = size == condition_size(self.genres, plan=True)
+        self.learned = learned(bundle.manifest)
 
     def initial(self, batch_size: int) -> Any:
         """States before the start of a piece."""
@@ -71,7 +70,7 @@ class BundlePredictor:
         """Logits of every field, (batch, steps, classes), and the states after the last step."""
         shares, state = self.stepper.run(batch["seen"].numpy(), condition.numpy(), state)
         logits = {}
-        for field, context in contexts(batch, self.follows_plan).items():
+        for field, context in contexts(batch, self.learned).items():
             share = shares[f"share_{field}"]
             batch_size, steps = share.shape[:2]
             flat = {

@@ -24,8 +24,9 @@ from training.families.notes.yardstick import Score, score_pieces
 class Train(tasks.Train):
     """Settings of the models of notes, in addition to those of every family.
 
-    sequence_length: notes of an excerpt in a batch; keep_genre, keep_density, keep_register, keep_parts, keep_plan:
-    probability that this part of the condition is kept and not replaced by "none" (condition dropout);
+    sequence_length: notes of an excerpt in a batch; keep_genre, keep_density, keep_register, keep_parts, keep_plan (its
+    chords), keep_place (in the section), keep_recall, keep_rates (density of each part): probability that this part of
+    the condition is kept and not replaced by "none" (condition dropout);
     state_reset: probability that the recurrent state of an excerpt is set to zero; teacher: bundle or checkpoint of a
     model of notes to distil from (Hinton et al., 2015), "" for none: the weight of its predictions goes from 1 to 0,
     and parameters of the same name and shape (embeddings, heads) start as the teacher's; valid_pieces, valid_notes: of
@@ -38,6 +39,9 @@ class Train(tasks.Train):
     keep_register: Share = 0.5
     keep_parts: Share = 0.7
     keep_plan: Share = 0.7
+    keep_place: Share = 0.7
+    keep_recall: Share = 0.7
+    keep_rates: Share = 0.4
     state_reset: Share = 0.03
     teacher: str = ""
     valid_pieces: Count = 8
@@ -74,14 +78,17 @@ class NoteTask:
     def losses(self, network: nn.Module, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Nats a note, in all and by field."""
         train = self.train
-        kept = (train.keep_genre, train.keep_density, train.keep_register, train.keep_parts, train.keep_plan)
-        keep = torch.from_numpy((rng.random((train.batch_size, 5)) < kept)[self.rows])
+        names = ("genre", "density", "register", "parts", "plan", "place", "recall", "rates")
+        kept = [getattr(train, f"keep_{name}") for name in names[: 8 if network.learned.form else 5]]
+        keep = torch.from_numpy((rng.random((train.batch_size, len(kept))) < kept)[self.rows])
         stay = torch.from_numpy((rng.random(train.batch_size) >= train.state_reset)[self.rows]).to(self.device)
         batch = note_family.tensors(self.stream.next(train.sequence_length))
         batch = note_family.without_plan(batch, ~keep[:, 4])
-        condition = note_family.conditions(batch, len(self.genres), keep, self.device, network.follows_plan)
+        if network.learned.form:
+            batch = note_family.without_form(batch, ~keep[:, 5:])
+        condition = note_family.conditions(batch, len(self.genres), keep, self.device, network.learned)
         if self.teacher is not None:
-            known = note_family.conditions(batch, len(self.genres), keep, self.device, self.teacher.follows_plan)
+            known = note_family.conditions(batch, len(self.genres), keep, self.device, self.teacher.learned)
         batch = {name: value.to(self.device) for name, value in batch.items()}
         before = self.state or network.initial(self.mine)
         state = tuple(s * stay.view(1, -1, *[1] * (s.dim() - 2)) for s in before)
@@ -98,8 +105,11 @@ class NoteTask:
         return {"total": total} | nats
 
     def validate(self, network: nn.Module) -> Score:
-        """The yardstick."""
-        return score_pieces(network, self.shards, self.valid, self.genres, self.train.valid_notes)
+        """The yardstick; of a network that learns the form of plans, the mean of that and of the same where it is told
+        chords and form."""
+        whole = self.shards, self.valid, self.genres, self.train.valid_notes
+        found = score_pieces(network, *whole)
+        return found.joined(score_pieces(network, *whole, told=True)) if network.learned.form else found
 
     @property
     def place(self) -> Any:

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from instrument.models.notes.form_conditions import Learned
 from instrument.music import codec
 from instrument.music.codec import FLAT
 from instrument.music.notes import Piece
 from training.core.devices import device_of
 from training.data.notes.events import Features, features
+from training.data.notes.form.analysis import NO_FORM, Form, PieceForm
+from training.data.notes.harmony import NO_CHANGES, Changes, PieceChords
 from training.data.notes.shards import PieceInfo, Shards
 from training.families.notes import network as note_family
 
@@ -36,7 +39,7 @@ class Predictor(Protocol):
     """A network, or a bundle that answers like one."""
 
     genres: int
-    follows_plan: bool
+    learned: Learned
 
     def initial(self, batch_size: int) -> Any:
         """States before the start."""
@@ -47,11 +50,24 @@ class Predictor(Protocol):
         ...
 
 
+class Scored(NamedTuple):
+    """A piece of a genre, with what is told of its plan: chords and form, or nothing."""
+
+    genre: str
+    piece: Piece
+    changes: Changes = NO_CHANGES
+    form: Form | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """nats: for each genre the nats a note of every piece, (pieces, 4), columns as `SCORED`."""
 
     nats: dict[str, NDArray[np.float64]]
+
+    def joined(self, other: Score) -> Score:
+        """The pieces of both."""
+        return Score({genre: np.concatenate([own, other.nats[genre]]) for genre, own in self.nats.items()})
 
     @property
     def total(self) -> float:
@@ -91,48 +107,57 @@ def score_pieces(
     pieces: Sequence[PieceInfo],
     genres: tuple[str, ...],
     limit: int = NOTES,
+    told: bool = False,
 ) -> Score:
-    """Score the pieces; a genre the model does not know becomes "none"."""
-    grid = [(info.genre, on_grid(shards.piece(info), limit)) for info in pieces if info.count > 1]
+    """Score the pieces; a genre the model does not know becomes "none". told: with their chords and form."""
+    grid = [Scored(info.genre, on_grid(shards.piece(info), limit)) for info in pieces if info.count > 1]
+    if told:
+        chords, forms = PieceChords(shards), PieceForm(shards)
+        known = [info for info in pieces if info.count > 1]
+        grid = [each._replace(changes=chords.of(i), form=forms.of(i)) for each, i in zip(grid, known, strict=True)]
     return score(predictor, grid, genres)
 
 
 @torch.no_grad()
-def score(predictor: Predictor, pieces: Sequence[tuple[str, Piece]], genres: tuple[str, ...]) -> Score:
-    """Score (genre, piece) pairs that are on the grid."""
+def score(predictor: Predictor, pieces: Sequence[tuple[Any, ...]], genres: tuple[str, ...]) -> Score:
+    """Score pieces that are on the grid, each as `Scored`."""
     found: dict[str, list[NDArray[np.float64]]] = {}
-    for group in by_length(pieces):
+    for group in by_length([Scored(*each) for each in pieces]):
         sums = np.zeros((len(group), len(SCORED)))
         for at, batch, valid, logits in predictions(predictor, group, genres):
-            steps = [_velocities(piece, at, valid.shape[1]) for _, piece in group]
+            steps = [_velocities(each.piece, at, valid.shape[1]) for each in group]
             velocities = torch.from_numpy(np.stack(steps)).to(batch["target"].device)
             nats = _nats(note_family.masked(logits, batch), batch, velocities).cpu()
             sums += (nats.double() * torch.from_numpy(valid)[..., None]).sum(1).numpy()
-        for (genre, piece), total in zip(group, sums, strict=True):
-            found.setdefault(genre, []).append(total / (len(piece) - 1))
+        for each, total in zip(group, sums, strict=True):
+            found.setdefault(each.genre, []).append(total / (len(each.piece) - 1))
     return Score({genre: np.stack(found[genre]) for genre in sorted(found)})
 
 
-def by_length(pieces: Sequence[tuple[str, Piece]]) -> Iterator[list[tuple[str, Piece]]]:
+def by_length(pieces: Sequence[Scored]) -> Iterator[list[Scored]]:
     """Groups of up to `BATCH_SIZE` pieces of about the same length."""
-    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i][1]))
+    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i].piece))
     for begin in range(0, len(order), BATCH_SIZE):
         yield [pieces[i] for i in order[begin : begin + BATCH_SIZE]]
 
 
 def predictions(
-    predictor: Predictor, group: Sequence[tuple[str, Piece]], genres: tuple[str, ...]
+    predictor: Predictor, group: Sequence[Scored], genres: tuple[str, ...]
 ) -> Iterator[tuple[int, dict[str, Tensor], NDArray[np.bool_], dict[str, Tensor]]]:
-    """Predictions for the notes of some pieces in a batch, conditioned on the genre alone, without a plan: the number
-    of the window's first note, the batch, which of its steps (batch, steps) are scored, and the logits; tensors are on
-    the predictor's device."""
-    pieces_features = [features(piece) for _, piece in group]
-    numbers = np.array([genres.index(g) if g in genres else -1 for g, _ in group])
+    """Predictions for the notes of some pieces in a batch, conditioned on the genre and what is told of the plan: the
+    number of the window's first note, the batch, which of its steps (batch, steps) are scored, and the logits; tensors
+    are on the predictor's device."""
+    pieces_features = [
+        features(each.piece, changes=each.changes, form=NO_FORM if each.form is None else each.form) for each in group
+    ]
+    numbers = np.array([genres.index(each.genre) if each.genre in genres else -1 for each in group])
     keep = torch.from_numpy((numbers >= 0)[:, None] & (np.arange(4) == 0))
+    without = torch.tensor([[each.form is None, each.form is None, True] for each in group])
     state = predictor.initial(len(group))
     device = device_of(predictor)
     for at, batch, valid in _windows(pieces_features, np.maximum(numbers, 0)):
-        condition = note_family.conditions(batch, len(genres), keep, device, predictor.follows_plan)
+        batch = note_family.without_form(batch, without)
+        condition = note_family.conditions(batch, len(genres), keep, device, predictor.learned)
         batch = {name: value.to(device) for name, value in batch.items()}
         logits, state = predictor(batch, condition, state)
         yield at, batch, valid, logits

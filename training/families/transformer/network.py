@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from instrument.models.manifest import Port
 from instrument.models.manifest import State as StatePair
-from instrument.models.notes.conditions import condition_size
+from instrument.models.notes.form_conditions import Learned
 from instrument.music import codec
 from training.core.graphs import Graph
 from training.core.ranges import BelowOne, Count
@@ -31,7 +31,7 @@ class Config:
     """layers, width: of the residual stream; query_heads; key_heads: heads of keys and values (2: one measures in
     notes, one in ticks); feedforward: hidden width between attentions; context: notes that a step attends to, itself
     included; head: hidden width of an output head; dropout: of the input and output of every layer while training;
-    plan: whether it learns to follow the chords of a plan."""
+    plan: whether it learns to follow the chords of a plan; form: and with them its form, see `form_conditions`."""
 
     layers: Count = 4
     width: Count = 256
@@ -50,6 +50,12 @@ class Config:
             raise ValueError(f"query_heads = {self.query_heads} must be a multiple of key_heads, {self.key_heads}")
 
     plan: bool = False
+    form: bool = False
+
+    @property
+    def learned(self) -> Learned:
+        """What of a plan it learns to follow."""
+        return Learned(self.plan, self.plan and self.form)
 
 
 class Layer(nn.Module):
@@ -135,12 +141,12 @@ class Network(nn.Module):
 
     def __init__(self, config: Config, genres: int) -> None:
         super().__init__()
-        self.config, self.genres, self.follows_plan = config, genres, config.plan
-        condition = condition_size(genres, config.plan)
+        self.config, self.genres, self.learned = config, genres, config.learned
+        condition = self.learned.size(genres)
         self.inputs = nn.Linear(width(SEEN) + ECHOES + condition, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.heads = Heads(config.width, config.head, condition, config.plan)
+        self.heads = Heads(config.width, config.head, condition, self.learned)
         pairs = config.width // config.query_heads // 2
         first, last = NOTE_PERIODS
         notes = [POSITION_PERIOD / (first * (last / first) ** (i / (pairs - 1))) for i in range(pairs)]
@@ -192,7 +198,7 @@ class Network(nn.Module):
         position = torch.stack([last[:, :1] + 1 + number[:steps], ticks], -1) % POSITION_PERIOD
         output, new = self.trunk(seen, condition, position, mask, tuple(past) if gone else ())
         shares = self.heads.shares(self.dropout(output), condition)
-        context = contexts(batch, self.follows_plan)
+        context = contexts(batch, self.learned)
         logits = {
             name: self.heads.logits(name, share, context[name]) for name, share in zip(context, shares, strict=True)
         }
@@ -224,7 +230,7 @@ class Step(nn.Module):
 
 def graphs(network: Network) -> dict[str, Graph]:
     """id -> module, example inputs, ports in and out, for `training.export`."""
-    config, size = network.config, condition_size(network.genres, network.follows_plan)
+    config, size = network.config, network.learned.size(network.genres)
     batch_size, steps, gone = 2, 3, 5
     remembered = 2 * config.key_heads * (config.width // config.query_heads)
     seen = torch.zeros(batch_size, steps, len(SEEN) + ECHOES, dtype=torch.int64)

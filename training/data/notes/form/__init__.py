@@ -1,0 +1,1 @@
+"""The form of training pieces: sections and recalled bars, found or read, and as features."""
