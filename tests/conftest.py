@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,8 @@ __all__ = [
     "long_period_server",
 ]
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+SCREEN = Path(__file__).parent / "ui" / "screen.json"  # the size of the screen that is not there
+os.environ.setdefault("QT_QPA_PLATFORM", f"offscreen:configfile={SCREEN}")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's threads spin while they wait for a core that others use
 
 

@@ -91,6 +91,7 @@ class Describer:
             pads=now.pads,
             kinds=now.kinds,
             about=now.patch.about,
+            parts=tuple(player.parts for player in now.patch.players),
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:

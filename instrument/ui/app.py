@@ -65,7 +65,7 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication
 
-    from instrument.ui import icons, theme
+    from instrument.ui import fitting, icons, theme
     from instrument.ui.patches.drops import Drops
     from instrument.ui.settings import open_settings
     from instrument.ui.window import Window
@@ -77,7 +77,8 @@ def run_window(options: Mapping[str, str] | None = None, keep: bool = False, sec
     app.setDesktopFileName("hocket")
     app.setWindowIcon(QIcon(icons.logo(256)))
     settings, notice = open_settings(state / "window.ini")
-    theme.apply(app, _zoom(settings))
+    look = str(settings.value("theme") or theme.DARK)
+    theme.apply(app, fitting.possible_zoom(_zoom(settings), app.primaryScreen()), look)
     window = Window(connect, settings, keep, str(state / "engine.log"))
     window.setup.crashes.install()
     only.called.connect(lambda token: come_forward(window, token))

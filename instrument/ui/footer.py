@@ -1,11 +1,12 @@
-"""The bar at the bottom of the window: the devices in use, and figures of the engine's load."""
+"""The bar at the bottom of the window: what is folded away, advice when something is wrong, and figures of the load."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from instrument.engine.ipc.messages import Description, KnobInfo, SetDevice, Telemetry
 from instrument.engine.performance.patches import MAX_OFFSET_MS
@@ -13,6 +14,12 @@ from instrument.ui import theme
 from instrument.ui.knobs.controls import Button, Field, NumberBox, Selector
 from instrument.ui.meters import Health
 
+KEYBOARD, CLIPS, DEVICES = FOLDS = ("keyboard", "clips", "devices")
+_FOLDS = {
+    KEYBOARD: ("Keyboard", "Play along on the screen or on the computer's keys"),
+    CLIPS: ("Clips", "Keep the last bars, and drag clips into other programs"),
+    DEVICES: ("Devices", "Where the sound goes, and which MIDI keyboard and port are used"),
+}
 _OFFSET = KnobInfo(
     "midi-offset",
     "MIDI offset",
@@ -25,11 +32,15 @@ _OFFSET = KnobInfo(
 
 
 class Footer(QFrame):
-    """Lists of devices, and `Health`. Signals: `changed` carries a command; `opened`: a list of devices is shown;
-    `studio_pressed`: open that panel."""
+    """Signals: `changed` carries a command; `opened`: a list of devices is shown; `studio_pressed`: open that panel;
+    `folded`: a part is to be shown (True) or folded away.
+
+    folds: the buttons, by `FOLDS`.
+    """
 
     changed = Signal(object)
     opened, studio_pressed = Signal(), Signal()
+    folded = Signal(str, bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +48,7 @@ class Footer(QFrame):
         self.audio = Selector("Audio device", "Output device of the built-in sounds")
         self.midi = Selector("MIDI port", "Port that the notes are sent to; connect your synthesizer or DAW to it")
         self.input = Selector(
-            "Keyboard", "MIDI keyboard to play along on: you hear what you play, and the model continues from it"
+            "MIDI keyboard", "MIDI keyboard to play along on: you hear what you play, and the model continues from it"
         )
         self.health = Health()
         self._devices: tuple[str, ...] = ()
@@ -48,20 +59,43 @@ class Footer(QFrame):
         self.midi.picked.connect(lambda name: self.changed.emit(SetDevice(midi=name)))
         self.input.picked.connect(lambda name: self.changed.emit(SetDevice(midi_in=name)))
         self.offset.turned.connect(lambda ms: self.changed.emit(SetDevice(offset_ms=ms)))
-        self.studio = Button("Studio\u2026", "Clocks, metronome, MIDI ports and channels, MIDI maps")
+        self.studio = Button("Studio\u2026", "Clocks, metronome, MIDI ports and channels, MIDI maps", name="fold")
         self.studio.clicked.connect(self.studio_pressed)
         for selector in (self.audio, self.midi, self.input):
             selector.opened.connect(self.opened)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.px(16), theme.px(8), theme.px(16), theme.px(10))
-        row.setSpacing(theme.px(12))
-        row.addWidget(Field("Audio", self.audio, 210, 110), 8)
-        row.addWidget(Field("MIDI out", self.midi, 200, 110), 8)
-        row.addWidget(Field("Offset, ms", self.offset, 64))
-        row.addWidget(Field("MIDI in", self.input, 200, 110), 8)
-        row.addWidget(self.studio, 0, Qt.AlignmentFlag.AlignBottom)
-        row.addStretch(1)
-        row.addWidget(self.health)
+        self._choices = QWidget()
+        devices = QHBoxLayout(self._choices)
+        devices.setContentsMargins(0, theme.px(2), 0, theme.px(4))
+        devices.setSpacing(theme.px(12))
+        devices.addWidget(Field("Sound goes to", self.audio, 260, 110), 8)
+        devices.addWidget(Field("Notes go to (MIDI out)", self.midi, 260, 110), 8)
+        devices.addWidget(Field("Offset, ms", self.offset, 70))
+        devices.addWidget(Field("You play on (MIDI in)", self.input, 260, 110), 8)
+        devices.addStretch(1)
+        self.advice = QLabel()
+        self.advice.setProperty("role", "alarm")
+        self.advice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        bar = QHBoxLayout()
+        bar.setSpacing(theme.px(4))
+        self.folds: dict[str, Button] = {}
+        for name, (text, help) in _FOLDS.items():
+            button = self.folds[name] = Button(text, help, name="fold")
+            button.setCheckable(True)
+            button.toggled.connect(partial(self._fold, name))
+            bar.addWidget(button)
+        bar.addWidget(self.studio)
+        bar.addWidget(self.advice, 1)
+        bar.addWidget(self.health)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.px(10), theme.px(3), theme.px(12), theme.px(4))
+        column.setSpacing(0)
+        column.addWidget(self._choices)
+        column.addLayout(bar)
+        self._choices.hide()
+
+    def unfold(self, name: str, on: bool = True) -> None:
+        """Show a part, or fold it away."""
+        self.folds[name].setChecked(on)
 
     def show_description(self, description: Description) -> None:
         """Take the lists of devices and the MIDI offset."""
@@ -75,6 +109,14 @@ class Footer(QFrame):
         _show_in_use(self.midi, _MIDI, self._ports, report.midi)
         _show_in_use(self.input, _INPUT, self._inputs, report.midi_in)
         self.health.show_telemetry(report)
+        if self.health.advice != self.advice.text():
+            self.advice.setText(self.health.advice)
+            self.advice.setToolTip(self.health.advice)
+
+    def _fold(self, name: str, on: bool) -> None:
+        if name == DEVICES:
+            self._choices.setVisible(on)
+        self.folded.emit(name, on)
 
 
 class _FixedItem(NamedTuple):

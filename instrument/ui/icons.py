@@ -125,3 +125,18 @@ def chevron(painter: QPainter, centre: QPointF, colour: str) -> None:
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawPath(path)
+
+
+def back(painter: QPainter, centre: QPointF, colour: str) -> None:
+    """Draw a small arrow that turns back, for what returns."""
+    radius = theme.px(4)
+    pen = QPen(theme.colour(colour), theme.px(1.5))
+    painter.setPen(pen)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    around = QRectF(centre.x() - radius, centre.y() - radius, 2 * radius, 2 * radius)
+    painter.drawArc(around, -150 * 16, 290 * 16)
+    tip = centre + QPointF(-radius * 0.77, radius * 0.64)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(theme.colour(colour))
+    wide = theme.px(3)
+    painter.drawPolygon(QPolygonF([tip + QPointF(-wide, -1), tip + QPointF(wide, -1), tip + QPointF(0, wide + 1)]))

@@ -29,6 +29,7 @@ from instrument.engine.ipc.messages import (
 from instrument.errors import HocketError
 
 FRAME_MS = 33
+KEPT = 200  # commands
 RESTARTS, RESTARTS_WITHIN_S = 3, 60.0
 ASKED_TO_QUIT = "asked to quit"  # the reason that an engine gives when it ends because of `Quit`
 
@@ -80,6 +81,7 @@ class EngineLink(QObject):
         self._closed = threading.Event()
         self._quits = False
         self._starts: deque[float] = deque(maxlen=RESTARTS)
+        self._kept: deque[AnyCommand] = deque(maxlen=KEPT)  # sent before there was an engine
         self._awaited: dict[int, AnyCommand] = {}
         self._turned: dict[tuple[int, str], tuple[Value, int]] = {}  # with the gesture, to be sent with the next frame
         self._just_turned: set[tuple[int, str]] = set()  # already sent in this frame
@@ -111,7 +113,7 @@ class EngineLink(QObject):
             self._client = None
 
     def send(self, command: AnyCommand) -> None:
-        """Send a command. It is dropped while no engine runs."""
+        """Send a command. It is kept while the first engine starts, and dropped while none runs later."""
         self._send(command, self._gesture)
 
     def grip(self, on: bool) -> None:
@@ -152,7 +154,9 @@ class EngineLink(QObject):
             self._send(SetKnob(knob, value, player), gesture)
 
     def _send(self, command: AnyCommand, gesture: int) -> None:
-        if self._client is not None and self._client.alive:
+        if self._client is None and self.state == LinkState.STARTING:
+            self._kept.append(command)
+        elif self._client is not None and self._client.alive:
             self._awaited[self._client.send(command, gesture)] = command
 
     def _take(self, report: AnyReport) -> None:
@@ -229,6 +233,8 @@ class EngineLink(QObject):
         self._client = result
         restarted = self.state == LinkState.RESTARTING
         self._set(LinkState.RUNNING)
+        while self._kept:
+            self.send(self._kept.popleft())
         if restarted:
             self.send(Panic())  # external synthesizers may still hold notes of the dead engine
             if self._playing:

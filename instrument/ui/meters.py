@@ -13,7 +13,7 @@ from instrument.engine.ipc.messages import Telemetry
 from instrument.ui import theme
 
 SILENCE = (-120.0, -120.0)  # dBFS of left and right
-_FLOOR_DB, _TOP_DB = -54.0, 6.0
+FLOOR_DB, _TOP_DB = -54.0, 6.0
 _LOUD_DB = -5.0
 _FALL_DB_S = 24.0  # rate at which the bar falls
 _HOLD_S = 1.5  # how long a peak is held
@@ -27,8 +27,8 @@ class LevelMeter(QWidget):
         super().__init__()
         self._clock = clock
         self._then = clock()
-        self.bars = [_FLOOR_DB, _FLOOR_DB]
-        self.peaks = [(_FLOOR_DB, 0.0), (_FLOOR_DB, 0.0)]
+        self.bars = [FLOOR_DB, FLOOR_DB]
+        self.peaks = [(FLOOR_DB, 0.0), (FLOOR_DB, 0.0)]
         self.over = False
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Output level")
@@ -42,13 +42,13 @@ class LevelMeter(QWidget):
         self._then = now
         before = (tuple(self.bars), tuple(self.peaks), self.over)
         for side, level in enumerate(levels):
-            self.bars[side] = max(min(level, _TOP_DB), self.bars[side] - fallen, _FLOOR_DB)
+            self.bars[side] = max(min(level, _TOP_DB), self.bars[side] - fallen, FLOOR_DB)
             peak, since = self.peaks[side]
             if self.bars[side] >= peak or now - since > _HOLD_S:
-                self.peaks[side] = (self.bars[side], now if self.bars[side] > _FLOOR_DB else 0.0)
+                self.peaks[side] = (self.bars[side], now if self.bars[side] > FLOOR_DB else 0.0)
             self.over = self.over or level > 0
         if before != (tuple(self.bars), tuple(self.peaks), self.over):
-            self.setAccessibleDescription(f"{max(levels):.0f} dBFS" if max(levels) > _FLOOR_DB else "silent")
+            self.setAccessibleDescription(f"{max(levels):.0f} dBFS" if max(levels) > FLOOR_DB else "silent")
             self.update(0, 0, self._marks_at, self.height())  # without the marks: painting text is expensive
 
     @property
@@ -70,12 +70,13 @@ class LevelMeter(QWidget):
         left = theme.px(8)
 
         def y(level: float) -> float:
-            share = (min(max(level, _FLOOR_DB), _TOP_DB) - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB)
+            share = (min(max(level, FLOOR_DB), _TOP_DB) - FLOOR_DB) / (_TOP_DB - FLOOR_DB)
             return foot - share * (foot - top)
 
         shade = QLinearGradient(0, foot, 0, top)
-        for level, name in ((_FLOOR_DB, "#2B6B5A"), (-14, "#4DB797"), (_LOUD_DB, theme.WARN), (0, theme.RECORD)):
-            shade.setColorAt((y(_FLOOR_DB) - y(level)) / (foot - top), theme.colour(name))
+        marks = (FLOOR_DB, theme.METER_LOW), (-14, theme.METER_HIGH), (_LOUD_DB, theme.WARN), (0, theme.RECORD)
+        for level, name in marks:
+            shade.setColorAt((y(FLOOR_DB) - y(level)) / (foot - top), theme.colour(name))
         for side in range(2):
             x = left + side * (wide + gap)
             painter.fillRect(QRectF(x, top, wide, foot - top), theme.colour(theme.RAISED))
@@ -83,12 +84,12 @@ class LevelMeter(QWidget):
             bar = y(self.bars[side])
             painter.fillRect(QRectF(x, bar, wide, foot - bar), shade)
             peak = self.peaks[side][0]
-            if peak > _FLOOR_DB:
+            if peak > FLOOR_DB:
                 name = theme.RECORD if peak > 0 else theme.TEXT
                 painter.fillRect(QRectF(x, y(peak), wide, theme.px(1.5)), theme.colour(name))
         if event.rect().right() < self._marks_at:
             return
-        painter.setFont(theme.font(9))
+        painter.setFont(theme.font(theme.CAPTION))
         painter.setPen(theme.colour(theme.MUTED))
         x = self._marks_at + theme.px(2)
         for mark in _MARKS:
@@ -103,7 +104,7 @@ class StripMeter(QWidget):
         super().__init__()
         self._clock = clock
         self._then = clock()
-        self.bar = _FLOOR_DB
+        self.bar = FLOOR_DB
         self.setAccessibleName(name)
         self.setToolTip("Peak level of this player in dBFS, before the main level")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -113,10 +114,10 @@ class StripMeter(QWidget):
         now = self._clock()
         fallen = _FALL_DB_S * max(0.0, now - self._then)
         self._then = now
-        bar = max(min(max(levels), _TOP_DB), self.bar - fallen, _FLOOR_DB)
+        bar = max(min(max(levels), _TOP_DB), self.bar - fallen, FLOOR_DB)
         if bar != self.bar:
             self.bar = bar
-            self.setAccessibleDescription(f"{bar:.0f} dBFS" if bar > _FLOOR_DB else "silent")
+            self.setAccessibleDescription(f"{bar:.0f} dBFS" if bar > FLOOR_DB else "silent")
             self.update()
 
     def sizeHint(self) -> QSize:
@@ -125,7 +126,7 @@ class StripMeter(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, whole = QPainter(self), QRectF(self.rect())
         painter.fillRect(whole, theme.colour(theme.RAISED))
-        whole.setWidth(whole.width() * (self.bar - _FLOOR_DB) / (_TOP_DB - _FLOOR_DB))
+        whole.setWidth(whole.width() * (self.bar - FLOOR_DB) / (_TOP_DB - FLOOR_DB))
         name = theme.RECORD if self.bar > 0 else theme.WARN if self.bar > _LOUD_DB else theme.ACCENT
         painter.fillRect(whole, theme.colour(name))
 
@@ -135,7 +136,7 @@ class Reading(QWidget):
 
     def __init__(self, name: str, help: str, widest: str) -> None:
         super().__init__()
-        self.name, self.help = name, help
+        self.name, self.help, self.advice = name, help, ""
         self._text, self._bad, self._share = "\u2013", False, -1.0
         self._widest = widest
         self.setToolTip(help)
@@ -147,6 +148,7 @@ class Reading(QWidget):
         if (text, bad, share) == (self._text, self._bad, self._share):
             return
         self._text, self._bad, self._share = text, bad, share
+        self.advice = advice if bad else ""
         self.setAccessibleDescription(text)
         self.setToolTip(f"{self.help}\n{advice}" if bad and advice else self.help)
         self.update()
@@ -157,7 +159,7 @@ class Reading(QWidget):
         return self._text
 
     def sizeHint(self) -> QSize:
-        fonts = theme.font(10), theme.font(12, QFont.Weight.Medium)
+        fonts = theme.font(theme.CAPTION), theme.font(12, QFont.Weight.Medium)
         words = zip((self.name, self._widest), fonts, strict=True)
         wide = max(QFontMetrics(font).horizontalAdvance(text) for text, font in words)
         return QSize(wide + theme.px(6), theme.px(34))
@@ -165,7 +167,7 @@ class Reading(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.setFont(theme.font(10))
+        painter.setFont(theme.font(theme.CAPTION))
         painter.setPen(theme.colour(theme.MUTED))
         painter.drawText(QRectF(0, 0, self.width(), theme.px(15)), left, self.name)
         painter.setFont(theme.font(12, QFont.Weight.Medium))
@@ -194,7 +196,7 @@ class Health(QWidget):
         self.load = Reading("Load", "Time used to compute a block of sound, as a share of the time available", "100 %")
         self.starved = Reading("Dropouts", "Blocks of sound that the device needed and did not get in time", "00000")
         self.late = Reading("Late notes", "MIDI notes that were sent too late", "00000")
-        self.latency = Reading("Latency", "Delay from the mixer to the loudspeaker", "000 ms")
+        self.latency = Reading("Latency", "Delay until it is heard: the buffer of the device, and the lead", "000 ms")
         self.note = Reading("Per note", "Time that the model needs to generate a note", "00.0 ms")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -228,3 +230,9 @@ class Health(QWidget):
             since = now if count > before else -_MARKED_S
         self._counts[name] = (count, since)
         return now - since < _MARKED_S
+
+    @property
+    def advice(self) -> str:
+        """What to do about a figure that is bad now, in one line; "" where none is."""
+        bad = (reading.advice for reading in (self.starved, self.late, self.load))
+        return next((advice for advice in bad if advice), "")

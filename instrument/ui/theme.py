@@ -11,27 +11,63 @@ from pathlib import Path
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
-# Surfaces, from back to front. Text has a contrast of at least 4.5 : 1 on each of them.
-GROUND = "#101216"
-ROLL = "#14171C"
-PANEL = "#1A1E24"
-RAISED = "#252A32"
-HOVER = "#2F353F"
-LINE = "#2B313A"
-TRACK = "#363D48"
+DARK, LIGHT = LOOKS = ("dark", "light")
 
-TEXT = "#E9ECF0"
-MUTED = "#9AA4B2"
-FAINT = "#6B7584"  # only for lines, ticks and text that is repeated elsewhere
+# name: (dark, light). Surfaces go from back to front. Text has a contrast of at least 4.5 : 1 on each of them.
+_COLOURS = {
+    "GROUND": ("#101216", "#E9ECF0"),
+    "ROLL": ("#14171C", "#FBFCFD"),
+    "PANEL": ("#1A1E24", "#F4F6F8"),
+    "RAISED": ("#252A32", "#E0E4EA"),
+    "HOVER": ("#2F353F", "#D3D9E1"),
+    "LINE": ("#2B313A", "#CDD3DB"),
+    "TRACK": ("#363D48", "#BCC4CE"),
+    "TEXT": ("#E9ECF0", "#15181D"),
+    "MUTED": ("#A3ADBA", "#454E5C"),
+    "FAINT": ("#6B7584", "#79838F"),  # only for lines, ticks and what is disabled
+    "ACCENT": ("#5FD9B4", "#00614A"),
+    "ACCENT_HOVER": ("#7BE4C4", "#007A5E"),
+    "RECORD": ("#FF6B66", "#A5201A"),
+    "RECORDING": ("#4A2528", "#F3D3D1"),
+    "WARN": ("#FFBF5E", "#734600"),
+    "NOTICE": ("#33291A", "#FBE9C8"),
+    "ON_ACCENT": ("#0D1512", "#FFFFFF"),
+    "DARK_ROW": ("#0F1115", "#EFF2F5"),
+    "BEAT_LINE": ("#1E2228", "#E4E8ED"),
+    "BAR_LINE": ("#363D49", "#B9C1CB"),
+    "WHITE_KEY": ("#4A525E", "#E4E8ED"),
+    "BLACK_KEY": ("#1B1F25", "#3A424D"),
+    "BLACK_KEY_NAME": ("#E9ECF0", "#FFFFFF"),
+    "KEY_NAME": ("#C3CAD4", "#454E5C"),
+    "METER_LOW": ("#2B6B5A", "#7FBFAA"),
+    "METER_HIGH": ("#4DB797", "#2E8F71"),
+    "KNOB": ("#38404B", "#FFFFFF"),
+    "KNOB_LIT": ("#414A57", "#FFFFFF"),
+    "KNOB_FOOT": ("#262C34", "#DDE2E8"),
+    "SOUND_LOW": ("#243A5E", "#C9DDEA"),
+    "SOUND_MIDDLE": ("#2B7F8F", "#5BA3B0"),
+    "SOUND_HIGH": ("#FFF6D6", "#00261D"),
+}
+_PARTS = (("#FFC94D", "#8F6300"), ("#2FB5E0", "#007AA6"), ("#9A7BFF", "#3E24B0"), ("#EE6A6A", "#C92A4B"),
+          ("#E3E8EE", "#20262E"))  # fmt: skip
 
-ACCENT = "#5FD9B4"
-RECORD = "#FF6B66"
-WARN = "#FFBF5E"
-ON_ACCENT = "#0D1512"
+GROUND = ROLL = PANEL = RAISED = HOVER = LINE = TRACK = TEXT = MUTED = FAINT = ACCENT = ACCENT_HOVER = RECORD = ""
+RECORDING = WARN = NOTICE = ON_ACCENT = DARK_ROW = BEAT_LINE = BAR_LINE = WHITE_KEY = BLACK_KEY = KEY_NAME = ""
+BLACK_KEY_NAME = METER_LOW = METER_HIGH = KNOB = KNOB_LIT = KNOB_FOOT = SOUND_LOW = SOUND_MIDDLE = SOUND_HIGH = ""
 
-# By `instrument.music.notes.Part`: melody, chords, bass, drums, other. They differ in lightness too,
-# so that they are distinct without colour vision.
-PARTS = ("#FFD479", "#58C4E0", "#A08CFF", "#F5809B", "#B7C0CC")
+# By `instrument.music.notes.Part`: melody, chords, bass, drums, other. They are distinct without colour vision, too.
+PARTS: tuple[str, ...] = ()
+
+
+def set_look(look: str) -> None:
+    """Take the colours of one of `LOOKS`; another name is the dark one."""
+    at = LOOKS.index(look) if look in LOOKS else 0
+    globals().update({name: both[at] for name, both in _COLOURS.items()})
+    globals().update(look=LOOKS[at], PARTS=tuple(both[at] for both in _PARTS))
+
+
+look = DARK
+set_look(DARK)
 
 CAPTION, BODY, HEADING, DISPLAY = 11, 13, 15, 24
 CONTROL = 30  # height of buttons and fields, borders included
@@ -67,10 +103,12 @@ def font(size: float = BODY, weight: QFont.Weight = QFont.Weight.Normal) -> QFon
     return made
 
 
-def apply(app: QApplication, factor: float = 1.0) -> None:
-    """Apply palette, fonts and style sheet to `app`, with zoom `factor` clipped to the range of `ZOOMS`."""
+def apply(app: QApplication, factor: float = 1.0, wanted: str = "") -> None:
+    """Apply palette, fonts and style sheet to `app`, with zoom `factor` clipped to the range of `ZOOMS`. wanted: one of
+    `LOOKS`, by default the present one."""
     global _zoom
     _zoom = min(max(factor, ZOOMS[0]), ZOOMS[-1])
+    set_look(wanted or look)
     if "Inter" not in QFontDatabase.families():
         for file in sorted(_FONTS.glob("*.otf")):
             QFontDatabase.addApplicationFont(str(file))
@@ -102,7 +140,7 @@ QMainWindow, QDialog {{ background: {GROUND}; }}
 QFrame#panel, QFrame#bar {{ background: {PANEL}; border: none; }}
 QFrame#stage {{ background: {ROLL}; border: none; border-radius: {px(8)}px; }}
 QFrame#panel {{ border-radius: {px(8)}px; }}
-QFrame#banner {{ background: #33291A; border: none; border-radius: {px(6)}px; }}
+QFrame#banner {{ background: {NOTICE}; border: none; border-radius: {px(6)}px; }}
 QLabel[role="caption"] {{ color: {MUTED}; font-size: {px(CAPTION)}px; }}
 QLabel[role="title"] {{ color: {MUTED}; font-size: {px(CAPTION)}px; font-weight: 600; }}
 QLabel[role="hint"] {{ color: {MUTED}; font-size: {px(HEADING)}px; background: transparent; }}
@@ -117,10 +155,10 @@ QPushButton:pressed {{ background: {TRACK}; }}
 QPushButton:focus {{ border-color: {ACCENT}; }}
 QPushButton:disabled {{ color: {FAINT}; background: {PANEL}; }}
 QPushButton#play {{ background: {ACCENT}; color: {ON_ACCENT}; font-weight: 600; }}
-QPushButton#play:hover {{ background: #7BE4C4; }}
+QPushButton#play:hover {{ background: {ACCENT_HOVER}; }}
 QPushButton#play:focus {{ border: {px(2)}px solid {TEXT}; }}
 QPushButton#play:disabled {{ background: {RAISED}; color: {FAINT}; }}
-QPushButton#record:checked {{ background: #4A2528; color: {RECORD}; }}
+QPushButton#record:checked {{ background: {RECORDING}; color: {RECORD}; }}
 QPushButton#panic {{ color: {WARN}; }}
 QPushButton#panic:disabled {{ color: {FAINT}; }}
 QPushButton#flat {{ background: transparent; padding: 0 {px(8)}px; }}
@@ -159,7 +197,20 @@ QToolTip {{
     font-size: {px(12)}px;
 }}
 QScrollArea {{ background: transparent; border: none; }}
-QScrollBar:horizontal {{ height: {px(8)}px; background: transparent; }}
-QScrollBar::handle:horizontal {{ background: {TRACK}; border-radius: {px(4)}px; min-width: {px(30)}px; }}
+QScrollBar:vertical {{ width: {px(8)}px; background: transparent; }}
+QScrollBar::handle:vertical {{ background: {TRACK}; border-radius: {px(4)}px; min-height: {px(30)}px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+QPushButton#act, QPushButton#fold {{ padding: 0 {px(9)}px; min-height: {px(26)}px; max-height: {px(26)}px; }}
+QPushButton#act:checked {{ background: {ACCENT}; color: {ON_ACCENT}; }}
+QPushButton#fold {{ background: transparent; color: {MUTED}; }}
+QPushButton#fold:hover {{ background: {HOVER}; }}
+QPushButton#fold:checked {{ background: {RAISED}; color: {TEXT}; }}
+QPushButton#mini:checked {{ background: {ACCENT}; color: {ON_ACCENT}; }}
+QPushButton#mini {{
+    padding: 0; min-width: {px(24)}px; max-width: {px(24)}px; min-height: {px(22)}px; max-height: {px(22)}px;
+}}
+QFrame#tools {{ background: {RAISED}; border: 1px solid {TRACK}; border-radius: {px(6)}px; }}
+QFrame#row {{ background: transparent; border-radius: {px(6)}px; }}
+QFrame#row:hover {{ background: {RAISED}; }}
+QFrame#row[chosen="true"] {{ background: {RAISED}; }}
 """

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 
 from instrument.engine.ipc.messages import Description, KnobInfo, Telemetry
@@ -21,6 +22,7 @@ RECORDINGS = (("wav", "Sound"), ("mid", "Notes"), ("take.json", "Take"))  # suff
 
 
 KIND = "recording/kind"  # key of the settings
+_NAMED_FROM = 1120  # width of the window from which there is room for the name
 PATCH_HELP = "Load a patch; an asterisk marks unsaved changes"
 
 
@@ -29,10 +31,15 @@ class Position(QLabel):
 
     def __init__(self) -> None:
         super().__init__("1.1")
-        self.setFixedHeight(theme.px(theme.CONTROL))
-        self.setStyleSheet(f"font-size: {theme.px(theme.DISPLAY)}px; font-weight: 600;")
+        self.show_large(False)
         self.setAccessibleName("Bar and beat")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def show_large(self, large: bool) -> None:
+        """Show it larger, or as usual."""
+        size = theme.DISPLAY * (2 if large else 1)
+        self.setFixedHeight(theme.px(theme.CONTROL * (1.7 if large else 1)))
+        self.setStyleSheet(f"font-size: {theme.px(size)}px; font-weight: 600;")
 
     def show_place(self, bar: int, beat: int) -> None:
         """Show bar and beat, both counted from 1."""
@@ -63,7 +70,7 @@ class TransportBar(QFrame):
         name.setStyleSheet(f"font-size: {theme.px(20)}px; font-weight: 600; letter-spacing: -0.4px;")
         name.setFixedHeight(theme.px(theme.CONTROL))
         self.play = Button("Play", "Start the music (Space)", icons.icon("play", theme.ON_ACCENT), "play")
-        self.play.setFixedWidth(theme.px(96))
+        self.play.setFixedWidth(theme.px(88))
         self.play.clicked.connect(self.play_pressed)
         self.record = Button("", "", icons.icon("record", theme.RECORD), "record")
         self.record.setAccessibleName("Record")
@@ -86,20 +93,22 @@ class TransportBar(QFrame):
         self.more.clicked.connect(lambda: self.menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft())))
         self._show_kind()
 
+        self._name = name
+        self.large = False
         self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(theme.px(20), theme.px(10), theme.px(16), theme.px(12))
+        self._row.setContentsMargins(theme.px(14), theme.px(5), theme.px(10), theme.px(7))
         self._row.setSpacing(theme.px(8))
         self._add(mark)
-        self._add(name, 16)
+        self._add(name, 8)
         self._add(self.play)
         self._add(self.record)
-        self._add(Field("Record", self.kind, 88), 12)
-        self._add(Field("Bar", self.position, 92))
+        self._add(Field("Record", self.kind, 84), 4)
+        self._add(Field("Bar", self.position, 78))
         self._tempo_at = self._row.count()
         self._add(self.tap)
         self._row.addStretch(1)
-        self._row.addWidget(Field("Patch", self.patch, 230, 140), 4, Qt.AlignmentFlag.AlignBottom)
-        self._add(self.save, 12)
+        self._row.addWidget(Field("Patch", self.patch, 230, 130), 4, Qt.AlignmentFlag.AlignBottom)
+        self._add(self.save, 4)
         self._add(self.panic)
         self._add(self.more)
 
@@ -116,6 +125,13 @@ class TransportBar(QFrame):
             self.kind.setCurrentIndex(self.kind.findData(kind))
             self._show_kind()
         self.kind.picked.connect(partial(settings.setValue, KIND))
+
+    def show_large(self, large: bool) -> None:
+        """Show the position so large that it can be read from afar, or as usual."""
+        self.position.show_large(large)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._name.setVisible(self.width() >= theme.px(_NAMED_FROM))
 
     def add_learning(self, learn: Callable[[str], object]) -> None:
         """Add a menu of all buttons, for each of which a MIDI key or controller can be learnt."""

@@ -9,9 +9,6 @@ import msgspec
 from PySide6.QtCore import QSettings
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QHBoxLayout,
     QMainWindow,
     QVBoxLayout,
     QWidget,
@@ -36,30 +33,29 @@ from instrument.engine.ipc.messages import (
     Undo,
 )
 from instrument.engine.performance.knobs import INSTRUMENT, OF_THE_ROOM, ROUTING, knob_name
-from instrument.music.notes import Part
 from instrument.paths import clips_dir
-from instrument.ui import theme
+from instrument.ui import fitting, theme
+from instrument.ui.band.panel import BandPanel
+from instrument.ui.band.words import plain
 from instrument.ui.banner import Banner
 from instrument.ui.clips.tray import ClipTray
-from instrument.ui.footer import Footer
+from instrument.ui.footer import CLIPS, KEYBOARD, Footer
 from instrument.ui.knobs.board import Board
-from instrument.ui.knobs.chip import PartChip
 from instrument.ui.knobs.controls import Selector
-from instrument.ui.layouts import clear, in_reading_order
+from instrument.ui.layouts import in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
-from instrument.ui.meters import SILENCE, LevelMeter
+from instrument.ui.meters import SILENCE
 from instrument.ui.patches.files import PatchFiles
-from instrument.ui.players import Players
-from instrument.ui.roll.piano_roll import PianoRoll
+from instrument.ui.playing.acts import ACT_KNOBS
+from instrument.ui.playing.panel import KeyboardPanel
 from instrument.ui.roll.score import Score
 from instrument.ui.setup.setup import Setup
-from instrument.ui.sounds import STRIP_HEIGHT, AddSound
-from instrument.ui.spectrogram import Spectrogram
+from instrument.ui.stage import PART_IDS, Stage
 from instrument.ui.studio.panel import StudioPanel
 from instrument.ui.transport import TransportBar
 
 _IN_TRANSPORT = ("tempo", "metre")
-_ELSEWHERE = frozenset((*_IN_TRANSPORT, *OF_THE_ROOM, *ROUTING))
+_ELSEWHERE = frozenset((*_IN_TRANSPORT, *OF_THE_ROOM, *ROUTING, *PART_IDS, *ACT_KNOBS, "remake"))
 _STOPPED = {
     **dict.fromkeys(("committed", "plan", "player_levels", "banners"), ()),
     "playing": False,
@@ -67,8 +63,6 @@ _STOPPED = {
     "spectrum": b"",
     "recording": "",
 }
-_LOWEST = 640  # least height of the window in pixels, without sound players
-_PART_IDS = tuple(part.name.lower() for part in Part)
 
 
 class Window(QMainWindow):
@@ -85,7 +79,7 @@ class Window(QMainWindow):
         self._score = Score()
         self._description: Description | None = None
         self._telemetry: Telemetry | None = None
-        self._ever_ran = False
+        self._ever_ran = self._ever_played = False
         self.link = EngineLink(connect)
         self.link.described.connect(self.show_description)
         self.link.measured.connect(self.show_telemetry)
@@ -95,13 +89,16 @@ class Window(QMainWindow):
         self.link.failed.connect(self._engine_failed)
         self.link.frame.connect(self._frame)
         self.patches = PatchFiles(self, self.link, settings)
+        self.appearance = fitting.Appearance(self, settings)
+        self.appearance.changed.connect(self._rebuild)
         self.setup = Setup(self, self.link)
-        self.setup.zoomed.connect(self._zoom_to)
+        self.setup.zoomed.connect(self.appearance.zoom_to)
         self._actions = self._make_actions()
         self._build()
-        self.resize(theme.px(1280), theme.px(800))
+        self.resize(theme.px(fitting.USUAL.width()), theme.px(fitting.USUAL.height()))
         if geometry := settings.value("geometry"):
             self.restoreGeometry(geometry)
+        self.appearance.fit()
 
     def start(self) -> None:
         """Begin to connect to the engine."""
@@ -128,58 +125,37 @@ class Window(QMainWindow):
         self.transport.add_learning(lambda name: self.link.send(Learn(name)))
         self.banner = Banner()
         self.banner.offered.connect(self.link.retry)
-        self.roll, self.level = PianoRoll(self._score), LevelMeter()
-        self.footer, self.add_sound, self.spectrogram = Footer(), AddSound(), Spectrogram()
+        self.footer = Footer()
         self.footer.opened.connect(lambda: self.link.send(Describe()))
         self.studio = StudioPanel(self.board, self)
-        for asked in (self.footer.changed, self.studio.asked, self.roll.asked):
-            asked.connect(self.link.send)
         self.studio.addActions([action for action in self._actions if not action.isSeparator()])
         self.footer.studio_pressed.connect(self.studio.show)
         self.setup.show_in(self.studio, self.banner.notify)
-        self.players = Players(self.board)
-        self.players.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
-        self.players.asked.connect(self._ask)
-        self.add_sound.picked.connect(self._add_sound)
+        self.footer.folded.connect(self._fold)
+        self.band = BandPanel(self.board)
+        self.band.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
+        self.band.asked.connect(self._ask)
+        self.band.add.picked.connect(self._add_player)
+        self.band.chosen.connect(self._order_tabs)
+        self.stage = Stage(self.board, self._score, self.band.pads)
+        self.roll, self.level = self.stage.roll, self.stage.level
+        self.keyboard = KeyboardPanel(self._score, self)
+        self.keyboard.struck.connect(self._begin)
+        for asked in (self.footer.changed, self.studio.asked, self.stage.asked, self.keyboard.asked):
+            asked.connect(self.link.send)
         self.clips = ClipTray(clips_dir())
         self.clips.kept.connect(lambda name: self.link.send(Press(name)))
         self.clips.played.connect(lambda path: self.link.send(PlayTake(path)))
         self.clips.failed.connect(self.banner.notify)
         self.clips.changed.connect(self._order_tabs)
 
-        stage = QFrame()
-        stage.setObjectName("stage")
-        stage_row = QHBoxLayout(stage)
-        stage_row.setContentsMargins(theme.px(8), 0, theme.px(4), theme.px(10))
-        stage_row.setSpacing(theme.px(6))
-        self._chips = QHBoxLayout()
-        self._chips.setSpacing(theme.px(6))
-        above_roll = QHBoxLayout()
-        above_roll.setContentsMargins(theme.px(52), theme.px(12), 0, theme.px(2))
-        above_roll.addLayout(self._chips)
-        above_roll.addStretch(1)
-        above_roll.addWidget(self.add_sound)
-        roll_column = QVBoxLayout()
-        roll_column.setSpacing(0)
-        roll_column.addLayout(above_roll)
-        roll_column.addWidget(self.roll, 5)
-        roll_column.addSpacing(theme.px(6))
-        roll_column.addWidget(self.spectrogram, 1)
-        stage_row.addLayout(roll_column, 1)
-        stage_row.addLayout(self.players.pads)
-        meter = QVBoxLayout()
-        meter.setContentsMargins(0, theme.px(14), 0, 0)
-        meter.addWidget(self.level)
-        stage_row.addLayout(meter)
-
         body = QWidget()
         middle = QVBoxLayout(body)
-        middle.setContentsMargins(theme.px(10), theme.px(10), theme.px(10), theme.px(10))
-        middle.setSpacing(theme.px(10))
-        middle.addWidget(stage, 1)
-        middle.addWidget(self.clips)
-        middle.addWidget(self.players.panel_row)
-        middle.addWidget(self.players.strip_row)
+        middle.setContentsMargins(theme.px(8), theme.px(8), theme.px(8), theme.px(8))
+        middle.setSpacing(theme.px(8))
+        middle.addWidget(self.stage, 1)
+        for part in (self.clips, self.band, self.keyboard):
+            middle.addWidget(part)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
@@ -187,16 +163,24 @@ class Window(QMainWindow):
         column.addWidget(self.transport)
         column.addWidget(body, 1)
         column.addWidget(self.footer)
-        self.banner.float_over(body)
+        self.banner.float_over(self.roll)
         self.setCentralWidget(whole)
-        self._fit()
+        for name in self.footer.folds:
+            self.unfold(
+                name, bool(self._settings.value(f"shows/{name}", name == KEYBOARD and self._is_high, type=bool))
+            )
+
+    @property
+    def _is_high(self) -> bool:
+        """Whether the screen has room for the keyboard, too."""
+        return self.screen().availableSize().height() >= theme.px(fitting.ROOMY)
 
     def _make_actions(self) -> list[QAction]:
         """All actions with a shortcut. Those with a name are in the menu; one without keys is a separator there."""
         table: tuple[tuple[str, str, Callable[[], object]], ...] = (
             ("", "Space", self.play_or_stop),
             ("", "Esc", self.panic),
-            ("", "T", lambda: self.link.send(Press("transport/tap"))),
+            ("", "T Ctrl+T", lambda: self.link.send(Press("transport/tap"))),
             ("", "Ctrl+R", lambda: self.transport.record.click()),
             ("Undo", "Ctrl+Z", lambda: self.link.send(Undo())),
             ("Redo", "Ctrl+Shift+Z Ctrl+Y", lambda: self.link.send(Undo(redo=True))),
@@ -205,9 +189,11 @@ class Window(QMainWindow):
             ("-", "", lambda: None),
             *self.setup.actions,
             ("-", "", lambda: None),
-            ("Larger", "Ctrl++ Ctrl+=", lambda: self._zoom(1)),
-            ("Smaller", "Ctrl+-", lambda: self._zoom(-1)),
-            ("Normal size", "Ctrl+0", lambda: self._zoom(0)),
+            ("Larger", "Ctrl++ Ctrl+=", lambda: self.appearance.zoom(1)),
+            ("Smaller", "Ctrl+-", lambda: self.appearance.zoom(-1)),
+            ("Normal size", "Ctrl+0", lambda: self.appearance.zoom(0)),
+            ("Light or dark", "Ctrl+L", self.appearance.change_look),
+            ("Stage view", "F11", self.change_stage_view),
             ("-", "", lambda: None),
             ("Quit", "Ctrl+Q", self.close),
         )
@@ -233,15 +219,37 @@ class Window(QMainWindow):
         waits = self._telemetry is not None and self._telemetry.learning
         self.link.send(Learn("") if waits else Panic())
 
-    def _zoom(self, by: int) -> None:
-        at = min(range(len(theme.ZOOMS)), key=lambda i: abs(theme.ZOOMS[i] - theme.zoom()))
-        self._zoom_to(1.0 if by == 0 else theme.ZOOMS[min(max(at + by, 0), len(theme.ZOOMS) - 1)])
+    def change_stage_view(self) -> None:
+        """Show only what is read from afar, on the whole screen, or all as usual."""
+        large = not self.isFullScreen()
+        self.stage.show_large(large)
+        self.transport.show_large(large)
+        folded = {self.keyboard: KEYBOARD, self.clips: CLIPS}
+        for part in (self.band, self.footer, self.keyboard, self.clips):
+            part.setVisible(not large and (part not in folded or self.footer.folds[folded[part]].isChecked()))
+        (self.showFullScreen if large else self.showNormal)()
 
-    def _zoom_to(self, factor: float) -> None:
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        self._settings.setValue("zoom", factor)
-        theme.apply(app, factor)
+    def unfold(self, name: str, on: bool = True) -> None:
+        """Show a part that can be folded away (`footer.FOLDS`), or fold it away."""
+        self.footer.unfold(name, on)
+        self._fold(name, on)
+
+    def _fold(self, name: str, on: bool) -> None:
+        self._settings.setValue(f"shows/{name}", on)
+        if name == KEYBOARD:
+            self.keyboard.open(on)
+        elif name == CLIPS:
+            self.clips.setVisible(on)
+        self._order_tabs()
+
+    def _begin(self) -> None:
+        """The first key that is struck starts the music; later ones are played, whether it runs or not."""
+        if not self._ever_played:
+            self._ever_played = True
+            self.link.send(Play())
+
+    def _rebuild(self) -> None:
+        """Build everything anew, in other sizes or colours."""
         states = self.banner.text
         self.studio.deleteLater()
         self._build()
@@ -252,34 +260,36 @@ class Window(QMainWindow):
             self.show_description(self._description)
         if self._telemetry is not None:
             self.show_telemetry(self._telemetry)
+        self.appearance.fit()
 
     @property
     def models(self) -> list[Selector]:
         """The list of models of each player."""
-        return self.players.models
+        return self.band.models
 
     # -- reports of the engine
 
     def show_description(self, description: Description) -> None:
         """Show models, devices, patches and the values of the knobs."""
-        self._description = description
+        knobs = tuple(map(plain, description.knobs))
+        self._description = description = msgspec.structs.replace(description, knobs=knobs)
         self.patches.show_description(description)
         self.clips.show_description(description)
         padded = tuple(pad is not None for pad in description.pads)
-        wanted = (description.knobs, len(description.players), description.kinds, padded)
+        wanted = (description.knobs, len(description.players), description.kinds, padded, description.parts)
         if wanted != self._knobs_shown:
             self._knobs_shown = wanted
             focused = self._focused()
             self._make_controls(description)
             if focused in (names := self._named()):
                 names[focused].setFocus()
-        self.players.show_description(description)
+        self.band.show_description(description)
+        self.stage.show_description(description)
+        self.keyboard.show_description(description)
         self.studio.show_description(description)
-        self.add_sound.show_models(description.models, len(description.players))
         self.board.show_values(description.values, self.link.pending)
         self.board.show_anchors(description.pads)
         self.board.show_bindings(description.bindings)
-        self.roll.show_values(description.values)
         self.transport.show_description(description)
         self.footer.show_description(description)
         name = description.patch or "Untitled"
@@ -289,54 +299,46 @@ class Window(QMainWindow):
         """Show position, notes, levels and states."""
         self._telemetry, self.board.learning = report, report.learning
         self.transport.show_telemetry(report)
-        self.roll.show_telemetry(report)
-        self.level.show_levels(report.levels)
-        self.players.show_telemetry(report)
-        self.spectrogram.show_spectrum(report.spectrum)
+        self._ever_played = self._ever_played or report.playing
+        self.stage.show_telemetry(report)
+        self.banner.show_states(report.banners)
+        self.band.show_telemetry(report, self._score.sounding)
+        self.keyboard.show_telemetry(report)
         self.footer.show_telemetry(report)
         self.studio.show_telemetry(report)
         self.clips.show_telemetry(report)
-        self.banner.show_states(report.banners)
 
     def _make_controls(self, description: Description) -> None:
         own = {info.id: info for info in description.knobs if info.player == INSTRUMENT}
         self.board.drop((INSTRUMENT, id) for id in _IN_TRANSPORT)
         self.transport.show_knobs(*(own.get(id) for id in _IN_TRANSPORT))
-        clear(self._chips)
-        for part, id in enumerate(_PART_IDS):
-            if id in own:
-                chip = PartChip(own[id], theme.PARTS[part])
-                self.board.add(own[id], chip)
-                self._chips.addWidget(chip)
+        self.stage.make(own)
         self.studio.make(description)
-        self.players.make(description, (own[id] for id in own if id not in (*_ELSEWHERE, *_PART_IDS)))
-        self._fit()
+        self.band.make(
+            description, [info for info in description.knobs if info.player >= 0 or info.id not in _ELSEWHERE]
+        )
         self._order_tabs()
-
-    def _fit(self) -> None:
-        """Set the least height so that the roll keeps its room."""
-        self.setMinimumHeight(theme.px(_LOWEST + (STRIP_HEIGHT if self.players.strips else 0)))
 
     def _named(self) -> dict[object, QWidget]:
         """The controls that are rebuilt when the knobs change, by names that stay the same."""
         pads = ((f"pad {player}", pad) for player, pad in self.board.pads.items())
-        return dict(chain(self.players.widgets().items(), self.board.controls.items(), pads))
+        return dict(chain(self.band.widgets().items(), self.board.controls.items(), pads))
 
     def _focused(self) -> object:
         return next((name for name, widget in self._named().items() if widget.hasFocus()), None)
 
     def _order_tabs(self) -> None:
-        widgets = [*in_reading_order(self), *in_reading_order(self.banner)]
+        widgets = [*in_reading_order(self.centralWidget()), *in_reading_order(self.banner)]
         for first, second in pairwise(widgets):
             QWidget.setTabOrder(first, second)
 
     def _ask(self, command: AnyCommand) -> None:
         self.link.send(command)
         if isinstance(command, RemovePlayer):
-            self.add_sound.setFocus()  # else the focus would move to the next strip's close button
+            self.band.add.setFocus()  # else the focus would move to the next strip's close button
 
-    def _add_sound(self, slug: str) -> None:
-        self.add_sound.show_busy()
+    def _add_player(self, slug: str) -> None:
+        self.band.add.show_busy()
         self.link.send(LoadModel(slug, len(self.models)))
 
     def _answered(self, command: AnyCommand) -> None:
@@ -354,8 +356,9 @@ class Window(QMainWindow):
         running = state == LinkState.RUNNING
         if not running and self._telemetry is not None:
             self.show_telemetry(msgspec.structs.replace(self._telemetry, **_STOPPED))
-        self.transport.setEnabled(running)
-        for part in (self.players.panel_row, self.players.strip_row, self.add_sound, self.studio):
+        waiting = state == LinkState.STARTING  # what is pressed then is kept until it runs
+        self.transport.setEnabled(running or waiting)
+        for part in (self.band, self.studio):
             part.setEnabled(running)
         if running:
             self.banner.offer("")
@@ -378,10 +381,11 @@ class Window(QMainWindow):
     def _frame(self) -> None:
         if self.link.state != LinkState.RUNNING:
             self.level.show_levels(SILENCE)
-        self.roll.advance()
+        self.stage.advance()
         self.banner.tick()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._settings.setValue("geometry", self.saveGeometry())
+        self.keyboard.release_all()
         self.link.close(quit=not self.keep)
         super().closeEvent(event)

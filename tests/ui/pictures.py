@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.xvfb import Xvfb
@@ -62,9 +62,6 @@ def inside(out: str, patch: str, *words: str) -> None:
     settings.sync()
     app = QApplication(sys.argv[:1])
     played = 0.0
-
-    def steps(window: Window) -> Iterator[bool]:
-        yield window.link.state == LinkState.RUNNING and len(window.roll.score.notes.planned) > 3
 
     def look() -> None:
         nonlocal played

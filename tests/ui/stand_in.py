@@ -14,38 +14,28 @@ from instrument.engine.ipc.messages import (
     Anchor,
     AnyCommand,
     AnyReport,
+    BarReport,
     Bye,
     ChangeAnchor,
-    Describe,
     Description,
-    FindOffset,
-    ImportModel,
     KnobInfo,
-    Learn,
+    Lead,
     LoadMidiMap,
     LoadModel,
     LoadPatch,
     ModelInfo,
     NoteReport,
-    OpenChart,
-    Panic,
     Play,
-    PlayTake,
-    Press,
-    Quit,
     Record,
     RemoveAnchor,
-    RemovePatch,
     RemovePlayer,
     Reply,
-    SaveMidiMap,
     SavePatch,
+    SetChords,
     SetDevice,
     SetKnob,
-    SetProgression,
     Stop,
     Telemetry,
-    Undo,
     Value,
     Values,
 )
@@ -157,6 +147,13 @@ def _spectrum(tick: float) -> bytes:
     return bytes(levels)
 
 
+PLAN = tuple(
+    BarReport(bar, bar * BAR, BAR, "AB"[bar // 4 % 2], bar % 4 == 0, ((0, ("Dm7", "G7", "Cmaj7", "Am7")[bar % 4]),),
+              bar - 8 if bar >= 8 else -1)
+    for bar in range(24)
+)  # fmt: skip
+
+
 class EngineStandIn:
     """What `engine.ipc.client.EngineClient` looks like from the window, with an engine of no depth behind it.
 
@@ -188,6 +185,9 @@ class EngineStandIn:
             "",
         )
         self.player_knobs = PLAYER_KNOBS
+        self.bars: tuple[BarReport, ...] = PLAN  # of the plan
+        self.led = ""  # the chord that leads
+        self.parts: tuple[tuple[str, ...], ...] = ()
         self.sounds: list[str] = []  # slugs of the players that sound, which follow the one that plays notes
         self.underruns = 0  # of each
         self.anchors: tuple[Anchor, ...] | None = None  # None: the player has no latent pad
@@ -259,7 +259,7 @@ class EngineStandIn:
             self.patch_changed,
             ("Built-in Audio", "Scarlett 2i2"), ("FluidSynth", "Midi Through"), self.offset,
             ("Keystation 49",), self.bindings, self.maps, (self.anchors, *(None for _ in self.sounds)),
-            ("notes", *(KINDS[slug] for slug in self.sounds)),
+            ("notes", *(KINDS[slug] for slug in self.sounds)), parts=self.parts,
         ))  # fmt: skip
 
     def telemetry(self) -> Telemetry:
@@ -280,7 +280,7 @@ class EngineStandIn:
             self.midi_in, (SILENT, *(self.levels for _ in self.sounds)), SILENT,
             (0, *(self.underruns for _ in self.sounds)),
             _spectrum(tick) if self._started is not None else b"", time=self.time,
-            clock_seen=self.clock_seen, clock_sent=self.clock_sent,
+            clock_seen=self.clock_seen, clock_sent=self.clock_sent, bars=self.bars, led=self.led,
         )  # fmt: skip
 
     @property
@@ -327,22 +327,22 @@ class EngineStandIn:
             case LoadMidiMap(name):
                 self.bindings = (Binding("0/temperature", 74),) if name else ()
                 self.describe()
-            case (
-                Panic()
-                | Press()
-                | Quit()
-                | Describe()
-                | Learn()
-                | FindOffset()
-                | SaveMidiMap()
-                | Undo()
-                | RemovePatch()
-                | OpenChart()
-                | PlayTake()
-                | SetProgression()
-                | ImportModel()
-            ):
+            case SetChords() | Lead():
+                self._follow(command)
+            case _:
                 pass
+
+    def _follow(self, command: SetChords | Lead) -> None:
+        """Other chords in the plan, or one that leads."""
+        match command:
+            case SetChords(bar, text):
+                chords = ((0, text),) if text else ()
+                self.bars = tuple(
+                    msgspec.structs.replace(each, chords=chords, written=True) if each.number == bar - 1 else each
+                    for each in self.bars
+                )
+            case Lead(chord):
+                self.led = chord
 
     def _changed_anchors(self, command: AnyCommand) -> tuple[Anchor, ...]:
         match command:

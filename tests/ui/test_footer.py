@@ -37,6 +37,7 @@ def test_devices_in_use_and_others(qtbot: QtBot, window: Window, engine: EngineS
 
 
 def test_the_offset_of_the_midi_port(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
+    window.unfold("devices")
     offset = window.footer.offset
     qtbot.keyClick(offset, Qt.Key.Key_Up)
     offset.lineEdit().selectAll()

@@ -162,9 +162,9 @@ def test_keys_reach_the_window(program: Program) -> None:
     program.xdotool("mousemove", *program.at("0/density"), "click", 1)
     program.xdotool("key", "Up")
     assert program.hear_of("SetKnob")["knob"] == "density"
-    program.xdotool("mousemove", *program.at("1/blend"), "click", 1)
+    program.xdotool("mousemove", *program.at("1/level"), "click", 1)
     program.xdotool("key", "Home")
-    assert program.hear_of("SetKnob") == {"type": "SetKnob", "knob": "blend", "value": 0.0, "player": 1}
+    assert program.hear_of("SetKnob") == {"type": "SetKnob", "knob": "level", "value": -60.0, "player": 1}
     program.xdotool("key", "space")
     program.hear_of("Play")
     program.xdotool("key", "Escape")

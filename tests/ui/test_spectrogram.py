@@ -6,16 +6,18 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from instrument.engine.sound.spectrum import BANDS, spectrum
-from instrument.ui.spectrogram import LEFT, Spectrogram
+from instrument.ui import theme
+from instrument.ui.spectrogram import COLUMNS, LEFT, Spectrogram
 
 RATE = 48000
+WIDE = 200  # pixels of the picture
 
 
 @pytest.fixture
 def shown(qtbot: QtBot) -> Spectrogram:
     made = Spectrogram()
     qtbot.addWidget(made)
-    made.resize(252, 72)
+    made.resize(LEFT + WIDE, 72)
     made.show()
     qtbot.waitExposed(made)
     return made
@@ -32,59 +34,60 @@ def lightness(shown: Spectrogram, x: int) -> list[int]:
     return [picture.pixelColor(x, y).lightness() for y in range(shown.height() - 1, -1, -1)]
 
 
-def test_a_tone_lights_its_height_at_the_right_edge(shown: Spectrogram) -> None:
+def test_a_tone_lights_its_height(shown: Spectrogram) -> None:
     peaks = []
-    for hertz in (100, 1000, 8000):
-        shown.show_spectrum(tone(hertz))
-        column = lightness(shown, shown.width() - 1)
+    for tick, hertz in enumerate((100, 1000, 8000)):
+        for more in range(10):
+            shown.show_spectrum(tone(hertz), 10 * tick + more)
+        shown.show_axis(0, 100, 10 * tick + 10)
+        column = lightness(shown, LEFT + WIDE * (10 * tick + 5) // 100)
         peaks.append(column.index(max(column)) / shown.height())
     expected = [np.log(hertz / 40) / np.log(400) for hertz in (100, 1000, 8000)]
     assert peaks == pytest.approx(expected, abs=0.03)
 
 
-def test_every_band_is_seen_though_there_are_fewer_rows(shown: Spectrogram) -> None:
-    ground = max(lightness(shown, LEFT + 1))
-    for band in range(BANDS):
-        levels = bytearray(BANDS)
-        levels[band] = 220
-        shown.show_spectrum(bytes(levels))
-        assert max(lightness(shown, shown.width() - 1)) > ground + 50, band
-
-
 def test_louder_is_lighter(shown: Spectrogram) -> None:
     seen = []
-    for level in range(60, 256, 15):
-        shown.show_spectrum(bytes([level]) * BANDS)
-        seen.append(lightness(shown, shown.width() - 1)[10])
+    for tick, level in enumerate(range(60, 256, 15)):
+        for more in range(4):
+            shown.show_spectrum(bytes([level]) * BANDS, 4 * tick + more)
+        shown.show_axis(0, 100, 4 * tick + 4)
+        seen.append(lightness(shown, LEFT + WIDE * (4 * tick + 2) // 100)[10])
     assert seen == sorted(seen)
     assert seen[-1] - seen[0] > 150
 
 
-def test_time_runs_to_the_left_and_goes_round(shown: Spectrogram) -> None:
-    columns = shown.seen.maxlen
-    assert columns == 100
-    for number in range(250):
-        shown.show_spectrum(bytes([200 if number % 50 == 49 else 0]) * BANDS)
-    picture = shown.grab().toImage()
-    lit = [x for x in range(LEFT, 252) if picture.pixelColor(x, 36).lightness() > 80]
-    assert lit == [150, 151, 250, 251]
+@pytest.mark.parametrize("now", [20, 50, 80])
+def test_now_is_where_the_roll_has_it(shown: Spectrogram, now: int) -> None:
+    for tick in range(now):
+        shown.show_spectrum(bytes([250]) * BANDS, tick)
+    shown.show_axis(0, 100, now)
+    ground = QColor(theme.ROLL).lightness()
+    place = LEFT + WIDE * now // 100
+    assert lightness(shown, place - 2)[10] > ground + 100
+    assert lightness(shown, place + 2)[10] == ground
 
 
-def test_silence_costs_nothing_once_it_is_all_there_is(shown: Spectrogram) -> None:
-    shown.show_spectrum(tone(440))
-    for _ in range(100):
-        shown.show_spectrum(b"")
-    assert not any(shown.seen)
-    before = shown._at
-    shown.show_spectrum(b"")
-    assert shown._at == before
+def test_it_moves_with_the_roll_and_goes_round(shown: Spectrogram) -> None:
+    for tick in range(COLUMNS + 100):
+        shown.show_spectrum(bytes([250 if tick > COLUMNS else 0]) * BANDS, tick)
+    shown.show_axis(COLUMNS, COLUMNS + 200, COLUMNS + 100)
+    assert lightness(shown, LEFT + 50)[10] > 150
+    shown.show_axis(COLUMNS - 100, COLUMNS + 100, COLUMNS + 100)
+    assert lightness(shown, LEFT + 50)[10] < 50
+    assert lightness(shown, LEFT + 150)[10] > 150
 
 
-def test_another_size_keeps_what_it_has_room_for(shown: Spectrogram) -> None:
-    for hertz in (200, 2000):
-        shown.show_spectrum(tone(hertz))
-    shown.resize(152, 40)
-    assert shown.seen.maxlen == 50
-    column = lightness(shown, shown.width() - 1)
-    assert column.index(max(column)) / 40 == pytest.approx(np.log(50) / np.log(400), abs=0.04)
-    assert QColor(shown.grab().toImage().pixel(LEFT, 20)).lightness() < 30
+def test_another_performance_begins_anew(shown: Spectrogram) -> None:
+    for tick in (10, 11, 12, 0, 1):
+        shown.show_spectrum(bytes([250]) * BANDS, tick)
+    assert len(shown.seen) == 2
+
+
+def test_nothing_is_painted_while_nothing_moves(shown: Spectrogram, monkeypatch: pytest.MonkeyPatch) -> None:
+    painted = []
+    monkeypatch.setattr(shown, "update", lambda *area: painted.append(area))
+    shown.show_spectrum(bytes([250]) * BANDS, 1)
+    shown.show_axis(0, 100, 2)
+    shown.show_axis(0, 100, 2)
+    assert len(painted) == 1

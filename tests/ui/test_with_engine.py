@@ -138,17 +138,17 @@ def test_a_sound_is_added_turned_seen_and_removed() -> None:
         yield lambda: window.link.state == LinkState.RUNNING and (0, "temperature") in window.board.controls
         window.play_or_stop()
         yield lambda: window.transport.playing
-        window.add_sound.picked.emit("sines")
-        yield lambda: 1 in window.players.strips
-        pitch, strip = window.board.controls[1, "pitch"], window.players.strips[1]
+        window.band.add.picked.emit("sines")
+        yield lambda: 1 in window.band.rows
+        pitch, row = window.board.controls[1, "pitch"], window.band.rows[1]
         assert isinstance(pitch, KnobDial)
         assert {(1, id) for id in ("level", "mute", "tune", "duck")} <= set(window.board.controls)
         pitch.setValue(90)
         yield lambda: not window.link.pending(1, "pitch")
         assert window.transport.playing, "sounds come while the music goes on"
-        yield lambda: strip.meter.bar > -30 and any(window.spectrogram.seen)
-        strip.remove.click()
-        yield lambda: not window.players.strips
+        yield lambda: row.meter.bar > -30 and any(window.stage.spectrogram.seen)
+        row.remove.click()
+        yield lambda: 1 not in window.band.rows
         assert window.transport.playing
 
     tell(story, players="tests.support.sound.players:open_any")

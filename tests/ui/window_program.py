@@ -40,6 +40,7 @@ def main(settings: str) -> None:
     engine.send(LoadModel("glass", 1))
     engine.sent.clear()
     window = Window(lambda first: engine, QSettings(settings, QSettings.Format.IniFormat))
+    window.unfold("clips")
     told, before, still = 0, {}, 0
 
     def centre(widget: QWidget) -> list[float]:

@@ -311,6 +311,7 @@ class Description(Report, frozen=True):
     pads: tuple[tuple[Anchor, ...] | None, ...] = ()  # anchors by player, None: it has no latent space
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
     about: str = ""  # one line on the patch
+    parts: tuple[tuple[str, ...], ...] = ()  # by player: those that it is limited to, none: it has all
 
 
 class Values(Report, frozen=True):

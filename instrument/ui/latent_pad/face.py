@@ -66,7 +66,7 @@ def draw_puck(painter: QPainter, at: QPointF, enabled: bool, highlighted: bool) 
     painter.setPen(QPen(theme.colour(theme.GROUND, 0.8), theme.px(4.5)))
     painter.drawEllipse(at, radius, radius)
     painter.setPen(
-        QPen(theme.colour((theme.TEXT if highlighted else "#C3CAD4") if enabled else theme.FAINT), theme.px(2.5))
+        QPen(theme.colour((theme.TEXT if highlighted else theme.MUTED) if enabled else theme.FAINT), theme.px(2.5))
     )
     painter.drawEllipse(at, radius, radius)
 

@@ -11,15 +11,13 @@ from PySide6.QtWidgets import QWidget
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.knobs.values import note_name
-from instrument.ui.roll.lane import BAR_LINE, Lane
+from instrument.ui.roll.lane import Lane
 from instrument.ui.roll.notes import DRUM_LANES, drum_lane
 from instrument.ui.roll.score import Score
 
 _WIDTH, _HEIGHT = 52, 24
-_SMALL = 9.5  # font size
 _BLACK_LENGTH = 0.62  # share of the width of a white key
 _BLACK = frozenset((1, 3, 6, 8, 10))
-_WHITE_KEY, _BLACK_KEY, _KEY_NAME = "#4A525E", "#1B1F25", "#C3CAD4"
 
 
 class RollView(Protocol):
@@ -83,11 +81,11 @@ class Keys(QWidget):
             self._face = self._draw_face()
         painter = QPainter(self)
         painter.drawPixmap(0, 0, self._face)
-        painter.setFont(theme.font(_SMALL))
+        painter.setFont(theme.font(theme.CAPTION))
         for (drums, row), part in self._lit.items():
-            if drums:
+            if drums and self._names_drums:
                 self._name_lane(painter, row, theme.PARTS[part])
-            elif (box := self._key(row)).bottom() <= roll.lane.height():
+            elif not drums and (box := self._key(row)).bottom() <= roll.lane.height():
                 box.setWidth(box.width() * _BLACK_LENGTH)  # so that the names stay legible
                 painter.fillRect(box, theme.colour(theme.PARTS[part]))
 
@@ -101,24 +99,37 @@ class Keys(QWidget):
         _, (bottom, top) = roll.lane.viewRange()
         width = self.width() - 1
         painter.setClipRect(QRectF(0, 0, width, roll.lane.height()))
-        painter.fillRect(QRectF(0, 0, width, roll.lane.height()), theme.colour(_WHITE_KEY))
-        painter.setFont(theme.font(_SMALL, QFont.Weight.Medium))
+        painter.fillRect(QRectF(0, 0, width, roll.lane.height()), theme.colour(theme.WHITE_KEY))
+        painter.setFont(theme.font(theme.CAPTION, QFont.Weight.Medium))
         for pitch in range(max(0, int(bottom)), min(127, int(top)) + 1):
             box = self._key(pitch)
             if pitch % 12 in _BLACK:
-                painter.fillRect(QRectF(0, box.top(), width * _BLACK_LENGTH, box.height()), theme.colour(_BLACK_KEY))
+                black = QRectF(0, box.top(), width * _BLACK_LENGTH, box.height())
+                painter.fillRect(black, theme.colour(theme.BLACK_KEY))
             if pitch % 12 in (0, 5):
                 painter.fillRect(QRectF(0, box.bottom() - 1, width, 1), theme.colour(theme.ROLL))
             if pitch % 12 == 0:
-                painter.setPen(theme.colour(_KEY_NAME))
+                painter.setPen(theme.colour(theme.KEY_NAME))
                 name = QRectF(0, box.bottom() - theme.px(14), width - theme.px(5), theme.px(14))
                 painter.drawText(name, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, note_name(pitch))
         painter.setClipping(False)
-        painter.setFont(theme.font(_SMALL))
-        for lane in range(len(DRUM_LANES) if roll.score.notes.drums else 0):
-            self._name_lane(painter, lane, theme.MUTED)
+        painter.setFont(theme.font(theme.CAPTION))
+        if roll.score.notes.drums and self._names_drums:
+            for lane in range(len(DRUM_LANES)):
+                self._name_lane(painter, lane, theme.MUTED)
+        elif roll.score.notes.drums:
+            top, foot = (roll.y_of(row, roll.drum_lane) for row in (len(DRUM_LANES), 0))
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.setPen(theme.colour(theme.MUTED))
+            painter.drawText(QRectF(0, top, self.width() - theme.px(7), foot - top), right, "Drums")
         painter.end()
         return face
+
+    @property
+    def _names_drums(self) -> bool:
+        """Whether the drum lanes are high enough for their names."""
+        top, foot = (self.roll.y_of(row, self.roll.drum_lane) for row in (1, 0))
+        return foot - top >= theme.px(theme.CAPTION)
 
     def _key(self, pitch: int) -> QRectF:
         return QRectF(0, self.roll.y_of(pitch + 1, self.roll.lane), self.width() - 1, self.roll.row_px)
@@ -153,7 +164,7 @@ class Ruler(QWidget):
         scale = (self.width() - roll.keys.width()) / (right - left)
         for tick, bar in bars:
             x = roll.keys.width() + (tick - left) * scale
-            painter.fillRect(QRectF(int(x), self.height() * 0.6, 1, self.height() * 0.4), theme.colour(BAR_LINE))
+            painter.fillRect(QRectF(int(x), self.height() * 0.6, 1, self.height() * 0.4), theme.colour(theme.BAR_LINE))
             painter.setPen(theme.colour(theme.MUTED))
             if (name := self._names.get(bar)) is None:
                 name = self._names[bar] = QStaticText(str(bar))

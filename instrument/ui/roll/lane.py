@@ -16,7 +16,6 @@ from instrument.ui import theme
 from instrument.ui.roll.notes import drum_lane
 from instrument.ui.roll.score import Score
 
-BAR_LINE = "#363D49"
 _FAR = 1e6  # ticks or rows, beyond any edge
 _TIDY_EVERY = 200  # notes, after which those left of the view are dropped
 _FADES = 0.3  # share of the width that fades, from the left
@@ -44,6 +43,7 @@ class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
         super().__init__()
         self.score, self.drums = score, drums
         self._fade = QPixmap()
+        self._shades = Shades()
         self._solid: dict[tuple[int, int], list[QRectF]] = {}  # by part and level
         self._solid_for: tuple[float, ...] = (-1,)
         self._batched = 0  # how many of the notes ever committed are in the batches
@@ -64,24 +64,24 @@ class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
         self._batch(tick, row, view.left())
         painter.setPen(Qt.PenStyle.NoPen)
         for part, rects in self._ghosts.items():
-            painter.setBrush(_GHOST[part])
+            painter.setBrush(self._shades.ghost[part])
             painter.drawRects(rects)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for part, rects in self._ghosts.items():
-            painter.setPen(_GHOST_EDGE[part])
+            painter.setPen(self._shades.ghost_edge[part])
             painter.drawRects(rects)
         painter.setPen(Qt.PenStyle.NoPen)
         for (part, level), rects in self._solid.items():
-            painter.setBrush(_SOLID[part][level])
+            painter.setBrush(self._shades.solid[part][level])
             painter.drawRects(rects)
         now = self.score.position
         self._paint_past(painter, (now - view.left()) / view.width())
         for note in self.score.sounding:
             if (note.part == Part.DRUMS) == self.drums:
-                painter.setBrush(_BRIGHT[note.part])
+                painter.setBrush(self._shades.bright[note.part])
                 played = now - note.tick - note.micro / MICRO_STEPS
                 painter.drawRects(self._rounded(note, tick, row, played))
-        painter.setPen(_PLAYHEAD)
+        painter.setPen(self._shades.playhead)
         painter.drawLine(QLineF(now, view.top(), now, view.bottom()))
 
     def _paint_ground(self, painter: QPainter, view: QRectF) -> None:
@@ -95,14 +95,14 @@ class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
                 [QLineF(-_FAR, row, _FAR, row) for row in ruled],
             )
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(_DARK_ROW)
+        painter.setBrush(self._shades.dark_row)
         painter.drawRects(self._rows[0])
         bars, beats = self.score.bars.lines(view.left(), view.right())
         top, foot = view.top(), view.bottom()
         for pen, lines in (
-            (_ROW_LINE, self._rows[1]),
-            (_BEAT_LINE, [QLineF(tick, top, tick, foot) for tick in beats]),
-            (_BAR_LINE, [QLineF(tick, top, tick, foot) for tick, _ in bars]),
+            (self._shades.row_line, self._rows[1]),
+            (self._shades.beat_line, [QLineF(tick, top, tick, foot) for tick in beats]),
+            (self._shades.bar_line, [QLineF(tick, top, tick, foot) for tick, _ in bars]),
         ):
             painter.setPen(pen)
             painter.drawLines(lines)
@@ -179,10 +179,18 @@ def _mix(front: str, back: str, share: float) -> QColor:
     return QColor.fromRgbF(red, green, blue)
 
 
-_DARK_ROW = theme.colour("#0F1115")
-_ROW_LINE, _BEAT_LINE, _BAR_LINE = (_hairline(theme.colour(name)) for name in (theme.LINE, "#1E2228", BAR_LINE))
-_PLAYHEAD = _hairline(theme.colour(theme.TEXT, 0.85))
-_SOLID = tuple(tuple(_mix(part, theme.ROLL, 0.55 + 0.15 * level) for level in range(_LEVELS)) for part in theme.PARTS)
-_BRIGHT = tuple(_mix("#FFFFFF", part, 0.45) for part in theme.PARTS)
-_GHOST = tuple(_mix(part, theme.ROLL, 0.16) for part in theme.PARTS)
-_GHOST_EDGE = tuple(_hairline(_mix(part, theme.ROLL, 0.58)) for part in theme.PARTS)
+class Shades:
+    """The colours of a lane, by the theme."""
+
+    def __init__(self) -> None:
+        self.dark_row = theme.colour(theme.DARK_ROW)
+        self.row_line, self.beat_line, self.bar_line = (
+            _hairline(theme.colour(name)) for name in (theme.LINE, theme.BEAT_LINE, theme.BAR_LINE)
+        )
+        self.playhead = _hairline(theme.colour(theme.TEXT, 0.85))
+        self.solid = tuple(
+            tuple(_mix(part, theme.ROLL, 0.55 + 0.15 * level) for level in range(_LEVELS)) for part in theme.PARTS
+        )
+        self.bright = tuple(_mix(theme.TEXT, part, 0.45) for part in theme.PARTS)
+        self.ghost = tuple(_mix(part, theme.ROLL, 0.16) for part in theme.PARTS)
+        self.ghost_edge = tuple(_hairline(_mix(part, theme.ROLL, 0.58)) for part in theme.PARTS)

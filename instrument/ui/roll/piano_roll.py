@@ -14,6 +14,8 @@ from instrument.engine.ipc.messages import NoteReport, Remake, Telemetry, Value
 from instrument.music.notes import Part
 from instrument.music.timebase import TICKS_PER_BEAT
 from instrument.ui import theme
+from instrument.ui.knobs.controls import Button
+from instrument.ui.roll.bar_tools import BarTools
 from instrument.ui.roll.keys import Keys, Ruler
 from instrument.ui.roll.lane import Lane, LaneItem
 from instrument.ui.roll.notes import DRUM_LANES, drum_lane
@@ -25,16 +27,20 @@ _BAR = 4 * TICKS_PER_BEAT
 _ACROSS = (2 * _BAR, 16 * _BAR)  # least and most ticks from edge to edge
 _ROW_PX = (3, 15)  # least and largest height of a row
 _FEWEST_ROWS = 30
-_LANE_PX = ((300, 13), (170, 11), (0, 9))  # (least height of the roll, height of a drum lane)
+_LANE_PX = ((260, 14), (190, 12), (0, 7))  # (least height of the roll, height of a drum lane)
 _LEAST_TICKS = 6  # to hit a note with the mouse
+_DRAG = 5  # pixels of a drag
 _EASE = 0.15  # share of the way to the middle of the pitches in use, every frame
 
 
 class PianoRoll(QWidget):
     """The roll with its keyboard and bar numbers.
 
-    It needs telemetry and values, and a call of `advance` once a frame. The wheel and the keys + and - zoom in time. A
+    It needs telemetry and values, and a call of `advance` once a frame. The wheel and the keys + and - zoom in time, a
+    drag or a wheel to the side looks back or ahead until *Follow*. A click on a bar shows what can be done to it; a
     double click on a note asks for its bar to be made anew.
+
+    player: whose bars are made anew where no note is clicked.
 
     asked: a command for the engine.
     """
@@ -45,6 +51,10 @@ class PianoRoll(QWidget):
         """score: the notes to show, if they outlive this widget."""
         super().__init__()
         self.score = score or Score()
+        self.player = 0
+        self._left: float | None = None  # tick at the left edge, while the music is not followed
+        self._grip: tuple[float, float] | None = None  # x of the press, and the tick at the left edge then
+        self._dragged = False
         self.ticks_across = 6.0 * _BAR
         self.row_px = 9
         self._clock = clock
@@ -53,7 +63,7 @@ class PianoRoll(QWidget):
         self.setAccessibleName("Piano roll")
         self.setAccessibleDescription(
             "Notes played, and planned notes drawn faintly. Plus and minus zoom in time. "
-            "Double-click a note to make its bar anew."
+            "Left and right look back and ahead, F follows the music again. Double-click a note to make its bar anew."
         )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -80,6 +90,12 @@ class PianoRoll(QWidget):
         self._hint = QLabel(self._view)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._hint.setProperty("role", "hint")
+        self.tools = BarTools(self)
+        self.tools.asked.connect(self.asked)
+        self.follow = Button("Follow", "Go on with the music (F)", name="act")
+        self.follow.setParent(self)
+        self.follow.clicked.connect(self.follow_music)
+        self.follow.hide()
         self._place_lanes()
 
     # -- what it shows
@@ -104,7 +120,7 @@ class PianoRoll(QWidget):
         tick = self.ticks_across / max(1, self._view.width())
         unit = tick / self.devicePixelRatioF()  # scrolling by whole pixels keeps edges sharp
         left = max(self.score.position - PLAYHEAD_AT * self.ticks_across, -MARGIN * self.ticks_across)
-        left = round(left / unit) * unit
+        left = round((left if self._left is None else self._left) / unit) * unit
         height = self.lane.height()
         rows = height / self.row_px
         bottom = round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
@@ -136,6 +152,19 @@ class PianoRoll(QWidget):
         """Show `factor` times as much music."""
         self.ticks_across = min(max(self.ticks_across * factor, _ACROSS[0]), _ACROSS[1])
 
+    def look_at(self, left: float) -> None:
+        """Stay at a tick at the left edge instead of following the music."""
+        self._left = max(left, -MARGIN * self.ticks_across)
+        self.follow.adjustSize()
+        self.follow.move(self.width() - self.follow.width() - theme.px(8), self._ruler.height() + theme.px(4))
+        self.follow.show()
+        self.follow.raise_()
+
+    def follow_music(self) -> None:
+        """Follow the music again."""
+        self._left = None
+        self.follow.hide()
+
     # -- used by its parts
 
     def x_of(self, tick: float) -> float:
@@ -164,6 +193,36 @@ class PianoRoll(QWidget):
 
     # -- Qt
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._grip, self._dragged = (event.position().x(), self.lane.viewRange()[0][0]), False
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._grip is None:
+            return
+        x, left = self._grip
+        moved = event.position().x() - x
+        if self._dragged or abs(moved) > theme.px(_DRAG):
+            self._dragged = True
+            self.look_at(left - moved * self.ticks_across / max(1, self._view.width()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._grip is not None and not self._dragged:
+            self._open_tools(event.position())
+        self._grip = None
+
+    def _open_tools(self, place: QPointF) -> None:
+        """Show what can be done to the bar at a place."""
+        (left, right), _ = self.lane.viewRange()
+        tick = left + (place.x() - self._view.x()) / max(1, self._view.width()) * (right - left)
+        if tick < 0:
+            return
+        note = self.note_at(place)
+        self.tools.open(self.score.bars.map.locate(int(tick)).bar, note.player if note else self.player)
+        x = min(max(round(place.x()) - self.tools.width() // 2, self.keys.width()), self.width() - self.tools.width())
+        self.tools.move(max(0, x), self._ruler.height() + theme.px(4))
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if note := self.note_at(event.position()):
             self.asked.emit(Remake(self.score.bars.map.locate(note.tick).bar + 1, note.player))
@@ -177,11 +236,21 @@ class PianoRoll(QWidget):
         self._place_lanes()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        self.zoom_time(1.1 ** (-event.angleDelta().y() / 120))
+        moved = event.angleDelta()
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier or abs(moved.x()) > abs(moved.y()):
+            notches = (moved.x() or moved.y()) / 120
+            self.look_at(self.lane.viewRange()[0][0] - notches * self.ticks_across / 12)
+        else:
+            self.zoom_time(1.1 ** (-moved.y() / 120))
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier or event.text() not in ("+", "=", "-"):
+        if event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            step = self.ticks_across / 8 * (1 if event.key() == Qt.Key.Key_Right else -1)
+            self.look_at(self.lane.viewRange()[0][0] + step)
+        elif event.key() == Qt.Key.Key_F:
+            self.follow_music()
+        elif event.modifiers() & Qt.KeyboardModifier.ControlModifier or event.text() not in ("+", "=", "-"):
             super().keyPressEvent(event)
         else:
             self.zoom_time(1.25 if event.text() == "-" else 0.8)

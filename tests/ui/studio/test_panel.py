@@ -91,7 +91,7 @@ def test_it_fits_and_its_picture_is_kept(
     try:
         while theme.zoom() < scale:
             before = theme.zoom()
-            window._zoom(1)
+            window.appearance.zoom(1)
             if theme.zoom() == before:
                 break
         window.studio.show()
