@@ -58,6 +58,7 @@ TEST_PROGRAMS = (
     Program("jackd", "jackd2"),
     Program("fluidsynth", "fluidsynth"),
     Program("Xvfb", "xvfb"),
+    Program("openbox", "openbox"),
     Program("xdotool", "xdotool"),
     Program("dbus-daemon", "dbus-daemon"),
     Program("dbus-send", "dbus-bin"),

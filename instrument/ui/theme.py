@@ -200,7 +200,7 @@ QScrollArea {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ width: {px(8)}px; background: transparent; }}
 QScrollBar::handle:vertical {{ background: {TRACK}; border-radius: {px(4)}px; min-height: {px(30)}px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
-QPushButton#act, QPushButton#fold {{ padding: 0 {px(9)}px; min-height: {px(26)}px; max-height: {px(26)}px; }}
+QPushButton#act, QPushButton#fold {{ padding: 0 {px(7)}px; min-height: {px(26)}px; max-height: {px(26)}px; }}
 QPushButton#act:checked {{ background: {ACCENT}; color: {ON_ACCENT}; }}
 QPushButton#fold {{ background: transparent; color: {MUTED}; }}
 QPushButton#fold:hover {{ background: {HOVER}; }}

@@ -12,13 +12,14 @@ import select
 import sys
 
 import msgspec
-from PySide6.QtCore import QPoint, QSettings, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import QPoint, QRect, QSettings, QTimer
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from instrument.engine.ipc.messages import Anchor, LoadModel
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.clips.dragging import FileButton
+from instrument.ui.fitting import possible_zoom
 from instrument.ui.window import Window
 from tests.ui.stand_in import PAD_KNOBS, EngineStandIn
 
@@ -30,9 +31,29 @@ def say(what: object) -> None:
     sys.stdout.flush()
 
 
+def fit_of(window: Window) -> dict[str, object]:
+    """Whether a window fits: its frame in pixels of the theme, what is cut off, the size of the smallest text."""
+    frame = window.frameGeometry()
+    shown = [each for each in window.findChildren(QWidget) if each.isVisible() and each.window() is window]
+    inside = window.rect().adjusted(-1, -1, 1, 1)
+    cut = [
+        f"{type(each).__name__} {each.accessibleName() or each.objectName()}"
+        for each in shown
+        if not inside.contains(QRect(each.mapTo(window, QPoint()), each.size()))
+        or (isinstance(each, QAbstractButton | QLabel) and each.width() < each.minimumSizeHint().width())
+    ]
+    texts = [each.fontInfo().pixelSize() for each in shown if isinstance(each, QAbstractButton | QLabel)]
+    return {
+        "frame": [frame.x(), frame.y(), frame.width(), frame.height()],
+        "cut off": cut,
+        "least text": min(texts),
+        "zoom": theme.zoom(),
+    }
+
+
 def main(settings: str) -> None:
     app = QApplication(sys.argv[:1])
-    theme.apply(app)
+    theme.apply(app, possible_zoom(float(os.environ.get("WINDOW_ZOOM", "1")), app.primaryScreen()))
     engine = EngineStandIn()
     engine.player_knobs += tuple(knob for knob in PAD_KNOBS if knob.id in AXES)
     engine.anchors = (Anchor("Calm", -0.5, -0.5), Anchor("Wild", 0.5, 0.5))
@@ -59,7 +80,7 @@ def main(settings: str) -> None:
             if still < STILL:
                 return
             told = 1
-            say({**places, "pid": os.getpid()})
+            say({**places, "pid": os.getpid(), **fit_of(window)})
         for command in engine.sent[told - 1 :]:
             told += 1
             say([type(command).__name__, msgspec.to_builtins(command)])
@@ -79,4 +100,4 @@ def main(settings: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -18,6 +18,6 @@ def test_messages_do_not_move_anything_and_the_kind_of_recording_is_kept(qtbot: 
     assert window.banner.height() > 30
     qtbot.keyClick(window.transport.kind, Qt.Key.Key_Down)
     kind = window.transport.kind.currentText()
-    window._zoom(1)
+    window.appearance.zoom(1)
     assert window.transport.kind.currentText() == kind
-    window._zoom(0)
+    window.appearance.zoom(0)

@@ -35,10 +35,11 @@ def test_everything_has_a_name_and_the_large_parts_say_what_they_show(
         nameless = [each for each in spoken if each.role in TURNED_OR_PRESSED and not each.name]
         assert not nameless
         dials = [each.name for each in spoken if each.role == "dial"]
-        assert {"Temperature", "Sound 1: Blend"} <= set(dials)
+        assert {"Surprise", "Player 2: Level"} <= set(dials)
         paths = {each.name: each.path for each in spoken}
         assert "Notes played" in reader.description(paths["Piano roll"])
-        assert "0.00 right, 0.00 up. 50 % Calm" in reader.description(paths["Latent pad"])
-        assert {"Output level", "Notices"} <= set(paths)
+        assert "0.00 right, 0.00 up. 50 % Calm" in reader.description(paths["Pad"])
+        assert "Bar 3: Cmaj7" in reader.description(paths["Chord lane"])
+        assert {"Output level", "Notices", "Keyboard"} <= set(paths)
     finally:
         program.close()
