@@ -48,7 +48,7 @@ def test_the_size_is_chosen_from_a_list(qtbot: QtBot, window: Window) -> None:
     assert theme.zoom() == 1.25
     assert window.setup.dialog.isVisible(), "it is there again in the new size"
     assert window.setup.dialog.zoom.currentText() == "125%"
-    window._zoom(0)
+    window.appearance.zoom(0)
 
 
 def test_models_have_cards_and_are_given_to_players(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
