@@ -92,6 +92,7 @@ class Describer:
             kinds=now.kinds,
             about=now.patch.about,
             parts=tuple(player.parts for player in now.patch.players),
+            macros=now.patch.macros,
         )
 
     def _patch_changed(self, now: Snapshot) -> bool:
@@ -122,7 +123,7 @@ def patch_differs(patch: Patch, saved_patch: Patch, knobs: Iterable[KnobInfo]) -
     )
     models = [player.model for player in patch.players] != [player.model for player in saved_patch.players]
     anchors = [player.anchors for player in patch.players] != [player.anchors for player in saved_patch.players]
-    return turned or models or anchors or patch.voices != saved_patch.voices
+    return turned or models or anchors or patch.voices != saved_patch.voices or patch.macros != saved_patch.macros
 
 
 def model_info(entry: Entry) -> ModelInfo:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from instrument.engine.ipc.messages import KnobInfo
 from instrument.engine.note_thread import NoteThread
 from instrument.engine.performance.arrangement import GENRE
-from instrument.engine.performance.knobs import INSTRUMENT
+from instrument.engine.performance.knobs import INSTRUMENT, MACROS
 from instrument.engine.performance.patches import Patch
 from instrument.engine.performance.sound_seats import NOTES
 from instrument.engine.surface.history import Moment
@@ -45,10 +46,9 @@ def _seat(notes: NoteThread, patch: Patch) -> bool:
 
 
 def _turn(notes: NoteThread, patch: Patch) -> None:
-    """Turn the knobs that are not as they were, genres first, as they bring others with them; set anchors and MIDI
-    learn."""
+    """Turn the knobs that are not as they were; set anchors and MIDI learn."""
     now = notes.performance.current_patch()
-    for info in sorted(notes.performance.table.all, key=lambda info: info.id != GENRE):
+    for info in sorted(notes.performance.table.all, key=_rank):
         ours, theirs = (
             (one.knobs if info.player == INSTRUMENT else one.players[info.player].knobs) for one in (now, patch)
         )
@@ -61,7 +61,12 @@ def _turn(notes: NoteThread, patch: Patch) -> None:
             notes.performance.anchor(player.anchors, number)
     if now.routing.bindings != patch.routing.bindings:
         notes.midi_learn.bind(patch.routing.bindings)
-    notes.set_fields(name=patch.name, about=patch.about, voices=patch.voices)
+    notes.set_fields(name=patch.name, about=patch.about, voices=patch.voices, macros=patch.macros)
+
+
+def _rank(info: KnobInfo) -> int:
+    """Macros and genres first, as they bring others with them."""
+    return 0 if info.player == INSTRUMENT and info.id in MACROS else 1 if info.id == GENRE else 2
 
 
 def _write(notes: NoteThread, wanted: Moment) -> None:

@@ -52,7 +52,7 @@ class Snapshot(NamedTuple):
         """Everything but the values of knobs."""
         patch = self.patch
         players = tuple(PlayerPatch(player.model, anchors=player.anchors) for player in patch.players)
-        return self.knobs, self.pads, self.kinds, patch.name, patch.voices, patch.routing, players
+        return self.knobs, self.pads, self.kinds, patch.name, patch.voices, patch.macros, patch.routing, players
 
 
 class StateView:

@@ -32,7 +32,7 @@ from instrument.engine.ipc.messages import (
     Telemetry,
     Undo,
 )
-from instrument.engine.performance.knobs import INSTRUMENT, OF_THE_ROOM, ROUTING, knob_name
+from instrument.engine.performance.knobs import INSTRUMENT, MACROS, OF_THE_ROOM, ROUTING, knob_name
 from instrument.paths import clips_dir
 from instrument.ui import fitting, theme
 from instrument.ui.band.panel import BandPanel
@@ -44,6 +44,8 @@ from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.controls import Selector
 from instrument.ui.layouts import in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
+from instrument.ui.macros.strip import MacroStrip
+from instrument.ui.macros.surprise import Surprise
 from instrument.ui.meters import SILENCE
 from instrument.ui.patches.files import PatchFiles
 from instrument.ui.playing.acts import ACT_KNOBS
@@ -55,7 +57,7 @@ from instrument.ui.studio.panel import StudioPanel
 from instrument.ui.transport import TransportBar
 
 _IN_TRANSPORT = ("tempo", "metre")
-_ELSEWHERE = frozenset((*_IN_TRANSPORT, *OF_THE_ROOM, *ROUTING, *PART_IDS, *ACT_KNOBS, "remake"))
+_ELSEWHERE = frozenset((*_IN_TRANSPORT, *OF_THE_ROOM, *ROUTING, *PART_IDS, *ACT_KNOBS, *MACROS, "remake"))
 _STOPPED = {
     **dict.fromkeys(("committed", "plan", "player_levels", "banners"), ()),
     "playing": False,
@@ -91,7 +93,7 @@ class Window(QMainWindow):
         self.patches = PatchFiles(self, self.link, settings)
         self.appearance = fitting.Appearance(self, settings)
         self.appearance.changed.connect(self._rebuild)
-        self.setup = Setup(self, self.link)
+        self.setup, self.surprise = Setup(self, self.link), Surprise(self, self.link)
         self.setup.zoomed.connect(self.appearance.zoom_to)
         self._actions = self._make_actions()
         self._build()
@@ -112,6 +114,9 @@ class Window(QMainWindow):
         self.board = Board()
         self.board.turned.connect(self.link.turn)
         self.board.gripped.connect(self.link.grip)
+        self.board.asked.connect(self.link.send)
+        self.macros = MacroStrip(self.board)
+        self.macros.varied.connect(self.surprise.open)
         self.board.learned.connect(lambda player, knob, on: self.link.send(Learn(knob, player, on)))
         self.transport = TransportBar(self.board)
         self.transport.play_pressed.connect(self.play_or_stop)
@@ -154,7 +159,7 @@ class Window(QMainWindow):
         middle.setContentsMargins(theme.px(8), theme.px(8), theme.px(8), theme.px(8))
         middle.setSpacing(theme.px(8))
         middle.addWidget(self.stage, 1)
-        for part in (self.clips, self.band, self.keyboard):
+        for part in (self.macros, self.clips, self.band, self.keyboard):
             middle.addWidget(part)
         whole = QWidget()
         column = QVBoxLayout(whole)
@@ -317,6 +322,8 @@ class Window(QMainWindow):
         self.band.make(
             description, [info for info in description.knobs if info.player >= 0 or info.id not in _ELSEWHERE]
         )
+        self.macros.make(description)
+        self.board.show_description(description)
         self._order_tabs()
 
     def _named(self) -> dict[object, QWidget]:

@@ -88,6 +88,15 @@ class PlayKeys(Command, frozen=True):
     messages: Annotated[tuple[Annotated[bytes, Meta(min_length=2, max_length=3)], ...], Meta(max_length=256)]
 
 
+class MapMacro(Command, frozen=True):
+    """Let a macro ("surprise") move a knob, by its name ("0/temperature"): so far, in shares of the knob, while the
+    macro goes from one end to the other; 0: no longer."""
+
+    macro: str
+    knob: str
+    amount: Annotated[float, Meta(ge=-1, le=1)] = 1.0
+
+
 class Remake(Command, frozen=True):
     """Make a bar (counted from 1) of a player anew that is planned or looped, so that it fits to those around it; the
     buttons "remake/..." then choose among the candidates. Refused for one that has been played."""
@@ -112,8 +121,7 @@ class RemovePlayer(Command, frozen=True):
 
 
 class OpenChart(Command, frozen=True):
-    """Play the chords of a MIDI file as the plan, from the next bar on: its markers, its chord track, or what its notes
-    say."""
+    """Play the chords of a MIDI file (of its markers, its chord track or its notes) as the plan, from the next bar."""
 
     path: str
 
@@ -125,7 +133,7 @@ class LoadPatch(Command, frozen=True):
 
 
 class PlayTake(Command, frozen=True):
-    """Play a take again, from its beginning, as it was recorded."""
+    """Play a take again as it was recorded."""
 
     path: str
 
@@ -137,7 +145,7 @@ class SavePatch(Command, frozen=True):
 
 
 class RemovePatch(Command, frozen=True):
-    """Remove a patch that the user saved. Where one that ships has the same name, that one is there again."""
+    """Remove a patch that the user saved; one that ships with the same name is there again."""
 
     name: str
 
@@ -150,7 +158,6 @@ class Record(Command, frozen=True):
 
 class SetDevice(Command, frozen=True):
     """Use another audio device, MIDI port or MIDI input; None leaves it as it is.
-
     offset_ms: how much later than the built-in voices the MIDI port sends, negative = earlier.
     """
 
@@ -171,8 +178,8 @@ class FindOffset(Command, frozen=True):
 
 
 class Learn(Command, frozen=True):
-    """Let the MIDI controller that is moved next turn a knob or press a button (a key may press, too); on = False: none
-    does any more; an empty name: stop waiting. mode: how the controller sends."""
+    """Let the MIDI controller that is moved next turn a knob or press a button (a key may press, too); on = False:
+    none does; an empty name: stop waiting. mode: how the controller sends."""
 
     knob: str
     player: int = 0
@@ -248,6 +255,7 @@ AnyCommand = (
     | Lead
     | SetChords
     | PlayKeys
+    | MapMacro
     | Remake
     | LoadModel
     | RemovePlayer
@@ -312,6 +320,7 @@ class Description(Report, frozen=True):
     kinds: tuple[str, ...] = ()  # by player: "notes", "stream" or "voice"
     about: str = ""  # one line on the patch
     parts: tuple[tuple[str, ...], ...] = ()  # by player: those that it is limited to, none: it has all
+    macros: dict[str, dict[str, float]] = {}  # knobs that the patch maps to macros, by macro
 
 
 class Values(Report, frozen=True):
@@ -330,19 +339,18 @@ class Values(Report, frozen=True):
 class Telemetry(Report, frozen=True):
     """The state of the transport, the sound and the devices. Sent some 30 times a second.
 
-    tick: transport position (fractional); bpm, bar, beat (counted from 1; a count-in has the bars -1
-    and 0); plan: all planned notes when they changed
-    since the last telemetry, else None; committed: notes committed since the last; levels: peak of left and right
-    since the last, dBFS; load: share of the mixing deadline used, 0..1; banners: states to show ("no audio device:
-    playing to the null device"); player_levels: as levels, of each sound player (others: -120); voices_level: of the
-    built-in voices; underruns: how often the stream of a player ran dry; keys: MIDI pitches that a person holds down;
-    spectrum: peaks of the output in `sound.spectrum.BANDS` bands from low to high, a byte each from 0 (-90 dBFS) to
-    255 (0 dBFS), empty: silence; time: the outside clock that is followed; learning: what waits for a MIDI controller;
-    clock_seen, clock_sent: whether a clock (or the transport that is followed) arrives, and a MIDI clock is sent;
-    bars: of the plan of sections and chords, from some bars ago on, when it changed since the last telemetry, else
-    None; led: the name of the chord that a person leads with, empty while the plan's hold;
-    remade: until it is kept; lead: what the lead does beside a person: "free", "rests" or "answers"; undo, redo: what
-    the next `Undo` changes, empty: there is none.
+    tick: transport position (fractional); bpm, bar, beat (counted from 1; a count-in has the bars -1 and 0); plan:
+    all planned notes when they changed since the last telemetry, else None; committed: notes committed since the
+    last; levels: peak of left and right since the last, dBFS; load: share of the mixing deadline used, 0..1;
+    banners: states to show ("no audio device: playing to the null device"); player_levels: as levels, of each sound
+    player (others: -120); voices_level: of the built-in voices; underruns: how often the stream of a player ran
+    dry; keys: MIDI pitches that a person holds down; spectrum: peaks of the output in `sound.spectrum.BANDS` bands
+    from low to high, a byte each from 0 (-90 dBFS) to 255 (0 dBFS), empty: silence; time: the outside clock that is
+    followed; learning: what waits for a MIDI controller; clock_seen, clock_sent: whether a clock (or the transport
+    that is followed) arrives, and a MIDI clock is sent; bars: of the plan of sections and chords, from some bars
+    ago on, when it changed since the last telemetry, else None; led: the name of the chord that a person leads
+    with, empty while the plan's hold; remade: until it is kept; lead: what the lead does beside a person: "free",
+    "rests" or "answers"; undo, redo: what the next `Undo` changes, empty: there is none.
     """
 
     playing: bool

@@ -31,6 +31,7 @@ class Band:
     def __init__(self, patch: Patch, open_player: OpenPlayer) -> None:
         """Open the models of `patch`: see `Performance`."""
         self.patch = patch
+        self.macro_bases: dict[tuple[str, str], tuple[float, Value, Value]] = {}  # see `acts.macros`
         self._open = open_player
         self._progression = patch.progression
         self.waiting = Waiting()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from math import nan
+from math import log, nan
 
 from msgspec.structs import asdict, replace
 
@@ -73,6 +73,17 @@ def _choice(id: str, label: str, choices: Iterable[str], default: str, help: str
     return KnobInfo(id, label, "choice", default=default, choices=tuple(choices), help=help, player=INSTRUMENT)
 
 
+_OWN_KNOBS = "those that you map to it by their context menus"
+_MACROS = (
+    ("surprise", "Surprise", "from what is likely to what surprises"),
+    ("busy", "Busy", "from few notes to many"),
+    ("bright", "Bright", "from low and dull to high and bright"),
+    ("groove", "Feel", "from even to played by hand"),
+    *((f"macro_{number}", f"Macro {number}", _OWN_KNOBS) for number in range(5, 9)),
+)
+MACROS = tuple(id for id, _, _ in _MACROS)
+"""Knobs that turn other knobs, see `acts.macros`."""
+
 INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("tempo", "Tempo", *TEMPO_RANGE, 120.0, "Beats a minute", "bpm", curve="log"),
     _choice("metre", "Metre", METRES, "4/4", "Time signature, from the next bar on"),
@@ -110,6 +121,7 @@ INSTRUMENT_KNOBS: tuple[KnobInfo, ...] = (
     _number("seed", "Seed", 0, 999_999, 0, "The same seed and knobs give the same music", step=1),
     KnobInfo("new_seed", "New seed", "switch", step=1, player=INSTRUMENT, help="Whether every start has another seed"),
     _number("level", "Level", -60.0, 6.0, 0.0, "Loudness of the built-in voices", "dB"),
+    *(_number(id, label, 0.0, 1.0, 0.5, f"Turns several knobs at once: {what}") for id, label, what in _MACROS),
     _number("keys_level", "Keys level", -60.0, 18.0, 9.0, "Loudness of the keyboard with the built-in voice", "dB"),
     _number("keys_transpose", "Transpose", -36, 36, 0, "Semitones by which the keyboard is transposed", step=1),
     _number(
@@ -160,6 +172,7 @@ NO_NOTES = frozenset(
         *("keys_level", "keys_transpose", "keys_velocity", "keys_channel", "keys_out"),
         *ROUTING,
         *OF_THE_ROOM,
+        *MACROS,
     )
 )
 # Knobs after which a player is reset and fed the last notes again.
@@ -271,6 +284,18 @@ def value_at(info: KnobInfo, place: float) -> Value:
         return float(place >= 0.5)
     low, high = info.low, info.high
     return low * (high / low) ** place if info.curve == "log" and 0 < low < high else low + place * (high - low)
+
+
+def place_of(info: KnobInfo, value: Value) -> float:
+    """The position 0..1 of a knob at a value: the inverse of `value_at`."""
+    if info.kind == "choice":
+        return info.choices.index(str(value)) / max(1, len(info.choices) - 1)
+    number, low, high = float(value), info.low, info.high
+    if info.kind == "switch" or low == high:
+        return number
+    if info.curve == "log" and 0 < low < high:
+        return log(number / low) / log(high / low)
+    return (number - low) / (high - low)
 
 
 def ask_from(

@@ -100,7 +100,8 @@ class Routing(msgspec.Struct, frozen=True):
 
 class Patch(msgspec.Struct, frozen=True):
     """A patch. knobs: of the instrument (tempo, key, seed, ...); missing ones are at their defaults, tempo and
-    expression at those of the genre. progression: the chords of the plan, where they are typed; about: one line."""
+    expression at those of the genre. progression: the chords of the plan, where they are typed; about: one line;
+    macros: the knobs that each macro moves, by name, and how far, where they are not its own."""
 
     version: int = FORMAT.version
     name: str = ""
@@ -109,6 +110,7 @@ class Patch(msgspec.Struct, frozen=True):
     voices: dict[PartName, VoicePatch] = {}
     routing: Routing = Routing()
     progression: Annotated[str, Meta(max_length=20_000)] = ""
+    macros: Annotated[dict[str, dict[str, float]], Meta(max_length=8)] = {}
     about: Annotated[str, Meta(max_length=200)] = ""
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import log
 
 from instrument import midi_spec
 from instrument.engine.ipc.bindings import Binding
 from instrument.engine.ipc.messages import KnobInfo, Value
-from instrument.engine.performance.knobs import value_at
+from instrument.engine.performance.knobs import place_of, value_at
 from instrument.midi_spec import CONTROL, FINE
 
 NEAR = 2 / 127  # so close to its knob a controller takes hold of it
@@ -20,18 +19,6 @@ RELATIVE = {
     "offset": lambda value: value - 64,  # 65 and 63
     "sign": lambda value: value if value < 64 else 64 - value,  # 1 and 65
 }
-
-
-def place_of(info: KnobInfo, value: Value) -> float:
-    """The position 0..1 of a knob at a value: the inverse of `value_at`."""
-    if info.kind == "choice":
-        return info.choices.index(str(value)) / max(1, len(info.choices) - 1)
-    number, low, high = float(value), info.low, info.high
-    if info.kind == "switch" or low == high:
-        return number
-    if info.curve == "log" and 0 < low < high:
-        return log(number / low) / log(high / low)
-    return (number - low) / (high - low)
 
 
 def matching(bindings: Iterable[Binding], message: bytes) -> list[Binding]:

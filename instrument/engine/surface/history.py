@@ -114,6 +114,7 @@ def _changed(before: Moment, after: Moment) -> frozenset[str]:
     else:
         names.add("players")
     for what, differs in (
+        ("macros", one.macros != other.macros),
         ("voices", one.voices != other.voices),
         ("chords", one.progression != other.progression or before.chords != after.chords),
         ("MIDI learn", one.routing.bindings != other.routing.bindings),
@@ -139,7 +140,7 @@ def _restored(now: Moment, forth: Moment, back: Moment) -> Moment:
         )
     fields = {
         field: getattr(there, field)
-        for field in ("name", "about", "voices", "progression")
+        for field in ("name", "about", "voices", "progression", "macros")
         if getattr(there, field) != getattr(here, field)
     }
     learnt = there.routing if there.routing.bindings != here.routing.bindings else present.routing

@@ -10,10 +10,11 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QWidget
 
 from instrument.engine.ipc.bindings import Binding
-from instrument.engine.ipc.messages import Anchor, KnobInfo, ModelInfo, Value
+from instrument.engine.ipc.messages import Anchor, Description, KnobInfo, MapMacro, ModelInfo, Value
+from instrument.engine.performance.acts.macros import targets
 from instrument.engine.performance.acts.waiting import timing_knob
 from instrument.engine.performance.harmony.leading import BAR, NOW, PLACES
-from instrument.engine.performance.knobs import INSTRUMENT, knob_name
+from instrument.engine.performance.knobs import INSTRUMENT, MACROS, knob_name
 from instrument.engine.performance.pad import AXES
 from instrument.ui import theme
 from instrument.ui.knobs.chip import Chip
@@ -39,6 +40,7 @@ class Board(QObject):
 
     turned = Signal(int, str, object)
     learned = Signal(int, str, bool)
+    asked = Signal(object)  # a command
     gripped = Signal(bool)  # a hand takes hold of a control, or lets go
 
     def __init__(self) -> None:
@@ -48,6 +50,7 @@ class Board(QObject):
         self.controllers: dict[str, str] = {}
         self.learning = ""
         self.values: dict[str, Value] = {}
+        self._description: Description | None = None
 
     def add(self, info: KnobInfo, control: Control | KnobDial) -> Control | KnobDial:
         """Register a control."""
@@ -89,7 +92,26 @@ class Board(QObject):
                 action = effects.addAction(_TIMES[place], partial(self.turned.emit, INSTRUMENT, when, place))
                 action.setCheckable(True)
                 action.setChecked(place == now)
+        self._add_macros(info, menu)
         self._add_learn_actions(info, menu)
+
+    def _add_macros(self, info: KnobInfo, menu: QMenu) -> None:
+        """Add the macros that move this knob, and those that could."""
+        description, name = self._description, knob_name(info.player, info.id)
+        infos = {knob_name(each.player, each.id): each for each in description.knobs} if description else {}
+        if description is None or info.kind != "number" or name not in infos or info.id in MACROS:
+            return
+        macros = menu.addMenu("Moved by macro")
+        for macro in MACROS:
+            moved = name in targets(description.macros, macro, infos)
+            command = MapMacro(macro, name, 0.0 if moved else 1.0)
+            action = macros.addAction(infos[knob_name(INSTRUMENT, macro)].label, partial(self.asked.emit, command))
+            action.setCheckable(True)
+            action.setChecked(moved)
+
+    def show_description(self, description: Description) -> None:
+        """Take which macros move which knobs."""
+        self._description = description
 
     def _add_learn_actions(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
         """Add the entries about MIDI learn to a control's context menu. what: appended to the text."""

@@ -6,10 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from instrument.engine.ipc.messages import AnyCommand, KnobInfo, Lead, Remake, SetChords, SetProgression, Value
+from msgspec.structs import replace
+
+from instrument.engine.ipc.messages import (
+    AnyCommand,
+    KnobInfo,
+    Lead,
+    MapMacro,
+    Remake,
+    SetChords,
+    SetProgression,
+    Value,
+)
+from instrument.engine.performance.acts.macros import mapped, moves
 from instrument.engine.performance.acts.waiting import Change, place, when_of
 from instrument.engine.performance.harmony.form import ACTIONS
-from instrument.engine.performance.knobs import INSTRUMENT, checked, knob_name, next_seed
+from instrument.engine.performance.knobs import INSTRUMENT, MACROS, checked, knob_name, next_seed
 from instrument.engine.performance.performance import Performance
 from instrument.engine.performance.takes import Laid
 from instrument.engine.performance.transport import bar_line
@@ -19,6 +31,12 @@ def ask_for(performance: Performance, info: KnobInfo, value: object) -> Value:
     """Turn a knob as `Performance.turn`, at the place that the knobs "changes" and "mutes" give it. Until then it
     counts as turned, but the players do not know of it."""
     value, name = checked(info, value), knob_name(info.player, info.id)
+    if info.id in MACROS and info.player == INSTRUMENT:
+        before = float(performance.values[name])
+        performance.turn(info, value)
+        for each, wanted in moves(performance, info.id, before, float(value)):
+            ask_for(performance, each, wanted)
+        return value
     performance.waiting.drop(name)
     tick = place(when_of(info, performance.values), performance.metres, performance.floor)
     if tick == performance.floor or performance.values[name] == value:
@@ -40,6 +58,9 @@ COMMANDS: dict[type[AnyCommand], Callable[[Performance, Any], None]] = {
     Lead: lambda performance, led: performance.lead(led.chord),
     SetProgression: lambda performance, typed: performance.play_typed(typed.text),
     SetChords: lambda performance, wanted: performance.write_chords(wanted.bar - 1, wanted.text),
+    MapMacro: lambda performance, of: setattr(
+        performance, "patch", replace(performance.patch, macros=mapped(performance, of.macro, of.knob, of.amount))
+    ),
     Remake: lambda performance, of: performance.remaking.begin(of.player, of.bar - 1),
 }
 """Commands that act on a performance and do nothing else."""

@@ -1,0 +1,1 @@
+"""Macros, and variations of all knobs at once."""
