@@ -27,7 +27,7 @@ _BASS_CHANGE, _BASS_ELSE = (0.0, 6.0, 8.0), (0.0, 2.0, 3.0)
 FIFTH = 0.5  # share of the root's logits that the fifth gets in the bass at a change
 
 EXACT = 0.99  # a recall this close is copied
-LEARNED = 0.2  # share of the melody's logits where the network has learnt to follow
+LEARNED = (0.0, 0.0, 0.5)  # share of the melody's logits where the network has learnt to follow, at the same harmony
 COPIED = 60.0  # logits that make it so
 RHYTHM, PITCH = 12.0, 5.0  # logits for the onsets and the pitches of a recalled bar, times its closeness
 LEARNED_RECALL = 0.3  # share of these where the network has learnt to recall
@@ -61,7 +61,7 @@ class PlanGuidance:
     def __init__(self, plan: Plan, harmony: float, learned: Learned = NOTHING) -> None:
         self.plan = plan
         self.harmony = harmony
-        self._melody = LEARNED if learned.plan else 1.0
+        self._melody = self._at(LEARNED) if learned.plan else 1.0
         self._recall = LEARNED_RECALL if learned.form else 1.0
 
     def allowed(self, tick: int) -> NDArray[np.bool_] | None:

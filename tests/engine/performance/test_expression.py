@@ -150,6 +150,7 @@ def test_a_genre_has_its_band_and_its_plan_unless_they_are_set():
     chorale = Patch(knobs={"bass": "off"}, players=(PlayerPatch("lstm-band", {"genre": "chorale"}),))
     values = Performance(chorale, open_player).values
     assert [values[f"band/{knob}"] for knob in ("melody", "bass", "drums")] == ["on", "off", "auto"]
+    assert values["band/vary"] > jazz["band/vary"] == 0.3
 
 
 def test_damaged_tables_of_bands_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from instrument.models.notes.form_conditions import Learned
 from instrument.models.notes.plan_guidance import COPIED, PITCH, RHYTHM, PlanGuidance
 from instrument.music.notes import Note, Part
 from instrument.music.plan import Plan, PlanBar, Recall
@@ -44,6 +45,15 @@ def test_harmony_makes_it_stronger_and_nothing_free():
     assert PlanGuidance(PLAN, 1.0).pitch_bias(0, Part.DRUMS, 0) is None
     free = Plan((PlanBar(),))
     assert PlanGuidance(free, 1.0).pitch_bias(0, Part.CHORDS, 0) is None
+
+
+def test_where_a_network_has_learnt_to_follow_the_melody_is_left_to_it_unless_harmony_is_strict():
+    def most(harmony, part, learned):
+        return PlanGuidance(PLAN, harmony, Learned(plan=learned, form=False)).pitch_bias(0, part, 0).max()
+
+    assert most(0.5, Part.MELODY, learned=True) == 0
+    assert 0 < most(1.0, Part.MELODY, learned=True) < most(1.0, Part.MELODY, learned=False)
+    assert most(0.5, Part.CHORDS, learned=True) == most(0.5, Part.CHORDS, learned=False)
 
 
 def test_chord_tones_may_sound_whatever_the_scale():

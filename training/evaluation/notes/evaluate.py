@@ -71,7 +71,7 @@ NOTE_SECONDS = {
     "features": 206,
     "key_lock": 5,
     "obedience": 16,
-    "plan": 130,
+    "plan": 180,
     "switching": 83,
     "long_runs": 71,
     "copying": 12,

@@ -69,7 +69,7 @@ def plan_figures(player: NotePlayer, manifest: Manifest) -> dict[str, Any]:
 
 
 def plan_following(
-    player: NotePlayer, manifest: Manifest, seeds: Sequence[int] = (1, 2), bars: int = BARS
+    player: NotePlayer, manifest: Manifest, seeds: Sequence[int] = (1, 2, 3, 4), bars: int = BARS
 ) -> dict[str, dict[str, dict[str, float]]]:
     """genre -> "plan" and "none" -> figures, means over the seeds, for the genres that the model offers and that have a
     progression in four."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.expression.grooves import expression_values
@@ -21,10 +23,11 @@ TABLE = Path("genres.toml")  # in assets/
 
 
 class GenreBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """plan: value of the knob of this name; parts: those that must play."""
+    """plan, vary: values of the knobs of these names; parts: those that must play."""
 
     plan: str
     parts: tuple[PartName, ...]
+    vary: Annotated[float, Meta(ge=0, le=1)] = 0.3
 
 
 def read_bands(path: Path) -> dict[str, GenreBand]:
@@ -48,4 +51,4 @@ def genre_values(genre: str) -> dict[str, Value]:
     nothing leads."""
     band = _bands().get(genre, GenreBand(FREE, ()))
     parts = {name: ON if name in band.parts else AUTO for name in (part.name.lower() for part in Part)}
-    return {**expression_values(genre), "plan": band.plan, **parts}
+    return {**expression_values(genre), "plan": band.plan, "vary": band.vary, **parts}
