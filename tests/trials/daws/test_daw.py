@@ -45,9 +45,11 @@ StartArdour = Callable[..., Ardour]
 def jack(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     """A server that bears with a client which others keep from the processors for seconds."""
     server = JackServer(period=PERIOD, patience_ms=20_000)
-    with serving(server, monkeypatch):
-        yield server
-    server.stop()
+    try:
+        with serving(server, monkeypatch):
+            yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture
