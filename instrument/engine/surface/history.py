@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from instrument.engine.ipc.messages import Value
 from instrument.engine.performance.knobs import INSTRUMENT, INSTRUMENT_KNOBS, knob_name, split_name
+from instrument.engine.performance.pad import AXES
 from instrument.engine.performance.patches import Patch
 from instrument.errors import HocketError
 
@@ -50,8 +51,6 @@ class Step:
         if len(self.names) == 1 and knobs:
             id = split_name(knobs[0])[1]
             return _LABELS.get(id, id.replace("_", " "))
-        if {name.rpartition("/")[2] for name in knobs} <= {"x", "y"} and len(knobs) == len(self.names):
-            return "pad"
         return next((name for name in sorted(self.names) if "/" not in name), f"{len(knobs)} knobs")
 
 
@@ -109,7 +108,8 @@ def _changed(before: Moment, after: Moment) -> frozenset[str]:
     names = {knob_name(INSTRUMENT, id) for id in _different(one.knobs, other.knobs)}
     if _seats(one) == _seats(other):
         for number, (player, now) in enumerate(zip(one.players, other.players, strict=True)):
-            names |= {knob_name(number, id) for id in _different(player.knobs, now.knobs)}
+            turned = _different(player.knobs, now.knobs)
+            names |= {knob_name(number, "pad" if id in AXES else id) for id in turned}
             names |= {"anchors"} if player.anchors != now.anchors else set()
     else:
         names.add("players")

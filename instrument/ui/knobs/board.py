@@ -16,6 +16,7 @@ from instrument.engine.performance.acts.waiting import timing_knob
 from instrument.engine.performance.harmony.leading import BAR, NOW, PLACES
 from instrument.engine.performance.knobs import INSTRUMENT, MACROS, knob_name
 from instrument.engine.performance.pad import AXES
+from instrument.engine.performance.sound_seats import VOICE
 from instrument.ui import theme
 from instrument.ui.knobs.chip import Chip
 from instrument.ui.knobs.controls import Choice, Control, Field, NumberBox, SeedBox, Selector
@@ -69,6 +70,7 @@ class Board(QObject):
         pad = self.pads[player] = LatentPad(player, name, genres)
         pad.gripped.connect(self.gripped)
         pad.turned.connect(partial(self.turned.emit, player))
+        pad.sounded.connect(lambda axis, value: self.turned.emit(pad.sound_player, axis, value))
         axes = [(infos[axis], axis_name) for axis, axis_name in zip(AXES, _AXIS_NAMES, strict=True) if axis in infos]
 
         def extend_menu(menu: QMenu) -> None:
@@ -112,6 +114,11 @@ class Board(QObject):
     def show_description(self, description: Description) -> None:
         """Take which macros move which knobs."""
         self._description = description
+        voices = (player for player, kind in enumerate(description.kinds) if kind == VOICE)
+        axes = {(info.player, info.id) for info in description.knobs}
+        sound = next((player for player in voices if all((player, axis) in axes for axis in AXES)), -1)
+        for pad in self.pads.values():
+            pad.sound_player = sound
 
     def _add_learn_actions(self, info: KnobInfo, menu: QMenu, what: str = "") -> None:
         """Add the entries about MIDI learn to a control's context menu. what: appended to the text."""
@@ -147,6 +154,9 @@ class Board(QObject):
             for axis in AXES:
                 if (value := values.get(knob_name(player, axis))) is not None and not pending(player, axis):
                     pad.show_value(axis, float(value))
+                value = values.get(knob_name(pad.sound_player, axis)) if pad.sound_player >= 0 else None
+                if value is not None and not pending(pad.sound_player, axis):
+                    pad.show_sound(axis, float(value))
 
     def make(self, info: KnobInfo) -> Control | KnobDial:
         """Build and register the control that fits a knob."""

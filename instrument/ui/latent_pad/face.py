@@ -59,15 +59,14 @@ def draw_anchors(painter: QPainter, area: QRectF, marks: Sequence[AnchorMark], p
     painter.restore()
 
 
-def draw_puck(painter: QPainter, at: QPointF, enabled: bool, highlighted: bool) -> None:
-    """Draw the puck as a ring, so that an anchor below it stays visible."""
+def draw_puck(painter: QPainter, at: QPointF, enabled: bool, highlighted: bool, name: str = "") -> None:
+    """Draw the puck as a ring, so that an anchor below it stays visible. name: of its colour, "": the usual one."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     radius = theme.px(PUCK)
     painter.setPen(QPen(theme.colour(theme.GROUND, 0.8), theme.px(4.5)))
     painter.drawEllipse(at, radius, radius)
-    painter.setPen(
-        QPen(theme.colour((theme.TEXT if highlighted else theme.MUTED) if enabled else theme.FAINT), theme.px(2.5))
-    )
+    usual = name or (theme.TEXT if highlighted else theme.MUTED)
+    painter.setPen(QPen(theme.colour(usual if enabled else theme.FAINT), theme.px(2.5)))
     painter.drawEllipse(at, radius, radius)
 
 

@@ -30,12 +30,14 @@ from instrument.ui.knobs.controls import pretty
 from instrument.ui.knobs.knob import MenuExtension
 from instrument.ui.knobs.values import FINE
 from instrument.ui.latent_pad.face import AnchorMark, draw_anchors, draw_puck, draw_square
+from instrument.ui.latent_pad.path import Place, PuckPath
 
 HELP = (
     "Drag the puck between anchors. On an anchor the player plays that phrase, between anchors a blend of them. "
     "The knob Wander sets how much the phrases vary; at 0 they do not.\n"
-    "Drop a MIDI file to add an anchor, or right-click to capture what was just played. Hold Ctrl to drag an anchor, "
-    "Shift for fine movements."
+    "Double-click to make the bars just played an anchor, drop a MIDI file, or right-click. Hold Ctrl to drag an "
+    "anchor, Shift for fine movements. The green puck is the tone of the sound player: it goes along, and Alt moves it "
+    "alone."
 )
 _KEYS_HELP = (
     "Arrow keys move the puck, with Shift in fine steps. Page Up and Page Down go from anchor to anchor, Home to the "
@@ -51,8 +53,6 @@ _ARROWS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Down: (0, -1), Qt.Key.Key_Up: (0, 1),
 }  # fmt: skip
 
-Place = tuple[float, float]
-
 
 class LatentPad(QWidget):
     """The pad of one player. Places run from -1 to 1, right and up.
@@ -62,6 +62,7 @@ class LatentPad(QWidget):
     """
 
     turned = Signal(str, float)
+    sounded = Signal(str, float)  # as `turned`, for the puck of the sound
     asked = Signal(object)
     gripped = Signal(bool)  # the puck is taken, or let go
     extend_menu: MenuExtension | None = None
@@ -76,10 +77,16 @@ class LatentPad(QWidget):
         self._grip: Place | None = None  # the pointer at the last move
         self._carried: tuple[Anchor, Place] | None = None  # an anchor being dragged, and its place
         self._lit = False
+        self.sound_player = -1  # the sound player whose tone the second puck moves, -1: there is none
+        self.sound: Place = (0.0, 0.0)
+        self._splits = False  # only the puck of the sound is dragged
+        self.path = PuckPath(self)
+        self.path.moved.connect(self._go)
         self.setAccessibleName(name)
         self.setToolTip(HELP)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAcceptDrops(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)  # painted anew as the pointer comes and goes
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self._describe()
 
@@ -99,6 +106,12 @@ class LatentPad(QWidget):
         if not self.held:
             self._put(axis, value)
             self._describe()
+
+    def show_sound(self, axis: str, value: float) -> None:
+        """Show the engine's place of the puck of the sound."""
+        if not self.held:
+            self.sound = (value, self.sound[1]) if axis == AXES[0] else (self.sound[0], value)
+            self.update()
 
     def anchor_at(self, at: QPointF) -> Anchor | None:
         """The anchor within `_CATCH` pixels of a point of the widget, or None."""
@@ -135,8 +148,12 @@ class LatentPad(QWidget):
             self._carried = (anchor, (anchor.x, anchor.y)) if anchor else None
             return
         self._grip = self.place_of(event.position())
+        self._splits = self.sound_player >= 0 and bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        self.path.begin()
         self.gripped.emit(True)
-        if not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+        if self._splits:
+            self._go_sound(*self._grip)
+        elif not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._go(*((anchor.x, anchor.y) if anchor else self._grip))
         self.update()
 
@@ -146,6 +163,8 @@ class LatentPad(QWidget):
         if self._carried is not None:
             self._carried = self._carried[0], place
             self.update()
+        elif self._splits and self._grip is not None:
+            self._go_sound(*place)
         elif self._grip is not None:
             fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             anchor = None if fine else self.anchor_at(event.position())
@@ -165,6 +184,11 @@ class LatentPad(QWidget):
             if place != (anchor.x, anchor.y):
                 self.asked.emit(ChangeAnchor(anchor.name, x=place[0], y=place[1], player=self.player))
         self.update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        if event.button() == Qt.MouseButton.LeftButton and self.anchor_at(event.position()) is None:
+            self.add("phrase", self.place_of(event.position()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key, fine = event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
@@ -187,11 +211,24 @@ class LatentPad(QWidget):
             event.ignore()
 
     def _go(self, x: float, y: float) -> None:
+        """Move the puck, and that of the sound by as much."""
+        before = self.puck
         for axis, value in zip(AXES, (x, y), strict=True):
             value = min(max(value, -1.0), 1.0)
             if self._put(axis, value):
                 self.turned.emit(axis, value)
+        self.path.add(self.puck)
+        if self.sound_player >= 0 and self.puck != before:
+            self._go_sound(*(at + new - old for at, new, old in zip(self.sound, self.puck, before, strict=True)))
         self._describe()
+
+    def _go_sound(self, x: float, y: float) -> None:
+        """Move the puck of the sound alone."""
+        before, self.sound = self.sound, (min(max(x, -1.0), 1.0), min(max(y, -1.0), 1.0))
+        for axis, old, new in zip(AXES, before, self.sound, strict=True):
+            if new != old:
+                self.sounded.emit(axis, new)
+        self.update()
 
     def _put(self, axis: str, value: float) -> bool:
         """Set one axis of the puck. Returns whether it moved."""
@@ -228,6 +265,11 @@ class LatentPad(QWidget):
         )
         for text, do in adding:
             menu.addAction(text, do).setEnabled(len(self.anchors) < MAX_ANCHORS)
+        if self.path.looping:
+            menu.addAction("Stop the path", self.path.stop)
+        else:
+            menu.addAction("Record a path: the next drag is looped", self.path.arm)
+            menu.addAction("Loop the last path", self.path.loop).setEnabled(self.path.known)
         genres = menu.addMenu("Add the average of a genre")
         genres.setEnabled(len(self.anchors) < MAX_ANCHORS)
         for genre in self.genres:
@@ -311,12 +353,6 @@ class LatentPad(QWidget):
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.DescriptionChanged))
         self.update()
 
-    def enterEvent(self, event: object) -> None:
-        self.update()
-
-    def leaveEvent(self, event: object) -> None:
-        self.update()
-
     def focusInEvent(self, event: QFocusEvent) -> None:
         self.update()
 
@@ -328,6 +364,7 @@ class LatentPad(QWidget):
     def _let_go(self) -> None:
         if self._grip is not None:
             self._grip = None
+            self.path.end()
             self.gripped.emit(False)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -351,6 +388,8 @@ class LatentPad(QWidget):
             painter.drawText(upper, Qt.AlignmentFlag.AlignCenter, _EMPTY)
         puck = self.point_of(*self.puck)
         draw_anchors(painter, area, self._marks(), puck, enabled)
+        if self.sound_player >= 0:
+            draw_puck(painter, self.point_of(*self.sound), enabled, False, theme.ACCENT)
         draw_puck(painter, puck, enabled, highlighted)
 
     def _marks(self) -> list[AnchorMark]:

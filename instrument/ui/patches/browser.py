@@ -50,6 +50,7 @@ class PatchBrowser(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName("Patches")
         self.list.setUniformItemSizes(True)
+        self.list.setSpacing(theme.px(2))
         self.list.itemActivated.connect(self._load)
         self.list.currentItemChanged.connect(self._show_current)
         self.about = QLabel()

@@ -76,6 +76,8 @@ class SettingsDialog(QDialog):
         advice = (
             f"{lost} dropouts so far: a larger buffer gives fewer, and all is heard later."
             if lost
+            else "No dropouts so far."
+            if not self.buffer.exact
             else "No dropouts so far: a smaller buffer lets you hear what you play sooner."
         )
         text = f"{report.audio}. What you do is heard after {report.latency_ms:.0f} ms. {advice}"

@@ -49,6 +49,8 @@ class ModelBrowser(QDialog):
         self.card.setAccessibleName("Card of the model")
         self.card.setOpenLinks(False)
         self.player = Selector("Player", "Which player is to use this model")
+        self.player.setFixedWidth(theme.px(160))
+        self.list.setSpacing(theme.px(2))
         self.use = Button("Use", "Give this model to the player")
         self.use.clicked.connect(self._use)
         self.get = Button("Import\u2026", "Install a model from a .hocket file; it may be dropped on the window, too")
@@ -77,7 +79,15 @@ class ModelBrowser(QDialog):
             self._models = description.models
             chosen = self._slug
             self.list.clear()
-            for model in sorted(self._models, key=lambda model: (model.kind, (model.name or model.slug).casefold())):
+            for model in sorted(
+                self._models,
+                key=lambda model: (
+                    bool(model.problem),
+                    not model.kind,
+                    model.kind,
+                    (model.name or model.slug).casefold(),
+                ),
+            ):
                 item = QListWidgetItem(f"{model.name or model.slug}{' (cannot be used)' if model.problem else ''}")
                 item.setData(Qt.ItemDataRole.UserRole, model.slug)
                 self.list.addItem(item)
