@@ -43,26 +43,29 @@ class Heard(NamedTuple):
         return max(0, min(end, max(ends, default=start)) - start)
 
 
-def tune(chance: random.Random) -> list[tuple[int, int, int]]:
-    """(sixteenth, length in sixteenths, pitch) of a phrase of two bars: a walk on a scale in a rhythm by chance."""
+def tune(chance: random.Random, legato: bool = False) -> list[tuple[int, int, int]]:
+    """(sixteenth, length in sixteenths, pitch) of a phrase of two bars: a walk on a scale in a rhythm by chance.
+    legato: no rest, which would end a question."""
     onsets = [at + 16 * bar for bar in (0, 1) for at in chance.choice(RHYTHMS)]
     step, way, notes = chance.randrange(7), chance.choice((-1, 1)), []
     for number, at in enumerate(onsets):
         following = onsets[number + 1] if number + 1 < len(onsets) else 31
-        notes.append((at, max(1, min(4, following - at)), MIDDLE + 12 * (step // 7) + MAJOR[step % 7]))
+        notes.append(
+            (at, max(1, min(16 if legato else 4, following - at)), MIDDLE + 12 * (step // 7) + MAJOR[step % 7])
+        )
         way = -way if chance.random() < 0.25 or not 0 <= step + 2 * way < 13 else way
         step += way * chance.choice((1, 1, 2))
     return notes
 
 
-def phrases(bars: int, seed: int, interrupts: bool = False) -> tuple[list[int], list[Key]]:
+def phrases(bars: int, seed: int, interrupts: bool = False, legato: bool = False) -> tuple[list[int], list[Key]]:
     """Where phrases begin, every four bars, and their keys. interrupts: every third comes half a bar early, while the
     band has its turn, and is as much shorter."""
     chance, starts, keys = random.Random(seed), list[int](), list[Key]()
     for number, bar in enumerate(range(1, bars - TURN, TURN)):
         early = 8 if interrupts and number and number % 3 == 0 else 0  # sixteenths
         starts.append(bar * BAR - 6 * early)
-        keys += phrase(starts[-1], [note for note in tune(chance) if note[0] + note[1] < 32 - early])
+        keys += phrase(starts[-1], [note for note in tune(chance, legato) if note[0] + note[1] < 32 - early])
     return starts, keys
 
 
@@ -97,7 +100,7 @@ class Conversation(NamedTuple):
 
 def conversation(genre: str, bars: int, question: str, seed: int = 1) -> Conversation:
     """Questions of two bars, which end as the knob "question" says, and their answers."""
-    starts, keys = phrases(bars, seed, interrupts=True)
+    starts, keys = phrases(bars, seed, interrupts=True, legato=question == "silence")
     heard = play(genre, bars, keys, starts, mode="answer", question=question)
     pairs, late, yields = [], [], []
     for start, after in zip(starts, (*starts[1:], bars * BAR), strict=True):

@@ -52,6 +52,12 @@ SECTIONS = {
         " muted, an intro, a break. *Dead*: players that do not play within four bars once every knob is back."
         " *Rendered otherwise*: players whose notes differ when the take is rendered.",
     ),
+    "random commands": (
+        "Random commands in virtual time",
+        "A person plays keys and a left hand, turns knobs, presses buttons, types chords, remakes bars and loads models"
+        " at random, with a band of three. Every 500 commands all is set back, and every player has to play; nothing"
+        " may sound on at an end, and each take has to render as it was heard.",
+    ),
     "mutation": (
         "Damaged input",
         "Files and messages damaged at random, with knowledge of their structure, each read and played. *Found*: cases"

@@ -146,16 +146,16 @@ class Performance(LedBand):
         values = self._values(info.player)
         if values[info.id] == value:
             return value
-        values[info.id] = value
         of_all = info.player == INSTRUMENT
         affected = [line.number for line in self.lines if of_all or line.number == info.player]
         if not affected or info.id in (NO_NOTES if of_all else SENDING):
+            values[info.id] = value
             at = float(self._floor if tick is None else tick)
             self.take.entries.append(Turn(at, knob_name(info.player, info.id), value))
             if of_all and info.id == "metre":
                 self.metres = changed_metres(self.metres, str(value), ceil(at))
         else:
-            for number in affected:
+            for number in affected:  # it is turned by the input, after the notes before
                 self._input(number, self._floor, knobs={info.id: value})
         if info.id == "solo":
             self._hush()

@@ -195,7 +195,8 @@ class PlayerState:
         """Its next note as it is to be heard, with swing, accents, dynamics and its level."""
         if self.expression is None or self.line is None or isinstance(self.line.player, AsHeard):
             return note
-        note = self.expression.shaped(note, metres, self.plan.until(note.tick) if self.plan else None)
+        if note.tick != self.line.cue:  # the first note of an answer comes at once
+            note = self.expression.shaped(note, metres, self.plan.until(note.tick) if self.plan else None)
         harder = 10 ** (float(self.values["volume"]) / VELOCITY_DB)
         return note if harder == 1 else note._replace(velocity=min(127, max(1, round(note.velocity * harder))))
 

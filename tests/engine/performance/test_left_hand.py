@@ -189,3 +189,23 @@ def test_bars_before_a_change_are_kept_as_they_are():
     assert playing.plan.bars[: len(before)] != before
     play(playing, 20 * BAR)
     assert all(was is now for was, now in zip(before[:bar], playing.plan.bars[:bar], strict=True))
+
+
+def test_a_key_that_sounded_is_released_whatever_the_left_hand_follows_by_then():
+    hand = LeftHand()
+    assert not hand.take(midi_spec.note_on(0, 50, 90), HandSettings("heard", 60)), "it is played, too"
+    assert not hand.take(midi_spec.note_off(0, 50), HandSettings("held", 60)), "so its end is, too"
+    assert hand.take(midi_spec.note_on(0, 50, 90), HandSettings("held", 60))
+    assert hand.take(midi_spec.note_off(0, 50), HandSettings("heard", 60)), "it was silent"
+
+
+def test_bars_of_a_loop_have_the_metre_that_holds():
+    playing = performance(plan="four-chords")
+    play(playing, 3 * BAR)
+    playing.set("loop", 2)
+    play(playing, BAR)
+    playing.set("metre", "3/4")
+    play(playing, 4 * BAR)
+    plan = playing.plan
+    starts = [playing.metres.start_of(bar) for bar in range(len(plan))]
+    assert list(plan.starts[: len(plan)]) == starts

@@ -24,7 +24,7 @@ AGAIN, PREVIOUS, PIN, NEW, INTRO, FILL, BREAK, ENDING = ACTIONS = (
 )
 PHRASE_BARS = 8  # taken for a section where the plan has none
 MOTIF_BARS, MOTIF_CLOSENESS = 2, 0.8
-ANSWER_CLOSENESS = 0.5  # of an answer to its question
+ANSWER_CLOSENESS = 0.65  # of an answer to its question
 LENGTHS = {INTRO: 4, FILL: 1, BREAK: 1}  # bars
 SILENT, FULLEST = 0.0, 1.0
 FULLNESS = {

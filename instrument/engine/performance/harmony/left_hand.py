@@ -40,7 +40,7 @@ class LeftHand:
     """
 
     def __init__(self) -> None:
-        self._held: set[tuple[int, int]] = set()  # (channel, key)
+        self._held: dict[tuple[int, int], bool] = {}  # (channel, key) -> whether it is silent
         self.led = ""
 
     def take(self, message: bytes, settings: HandSettings) -> bool:
@@ -48,13 +48,12 @@ class LeftHand:
         parsed = midi_spec.parse(message)
         key = parsed.channel, parsed.first
         if is_left(message, settings):
-            self._held.add(key)
+            self._held[key] = True
             return True
         if parsed.ends and key in self._held:
-            self._held.discard(key)
-            return settings.mode != HEARD
+            return self._held.pop(key)
         if parsed.starts and settings.mode == HEARD and parsed.channel != DRUM_CHANNEL:
-            self._held.add(key)  # it is played, too
+            self._held[key] = False  # it is played, too
         return False
 
     def symbol(self, settings: HandSettings) -> str | None:

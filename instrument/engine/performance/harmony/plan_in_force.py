@@ -140,6 +140,7 @@ class PlanInForce:
         """A bar was made anew: where it is one of a loop, its next rounds repeat it as it is now."""
         loop = self._edits.loop
         if loop and bar >= loop[0]:
+            self.until(self._metres.start_of(bar))  # as far ahead as the bar
             self._edits.remade.append(bar)
             self._rewrite(bar + 1)
 
@@ -245,7 +246,7 @@ class PlanInForce:
         elif edits.loop and number >= edits.loop[0]:
             source = edits.source(number)
             begins = not (number - edits.loop[0]) % edits.loop[1]
-            bar = forms.recalled(plan, source, source + 1, 1.0)[0]._replace(begins=begins)
+            bar = _fitted(forms.recalled(plan, source, source + 1, 1.0)[0], metre)._replace(begins=begins)
         elif self._writer:
             (bar,) = self._writer.bars(
                 plan, 1, replace(self._settings, metre=metre, new_section=number in edits.skipped)
