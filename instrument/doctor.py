@@ -22,7 +22,7 @@ from instrument.errors import HocketError
 from instrument.io.jack_servers import has_pipewire_library, jackd_is_running, library_path, pipewire_is_running
 from instrument.processes import command, frozen
 
-TIMEOUT_S = 10.0  # a disk that is cold takes some seconds for the libraries
+TIMEOUT_S = 30.0  # a cold disk takes some seconds for the libraries, a busy machine many
 """A child process that runs longer than this many seconds is killed, and its check fails."""
 
 PACKAGES = (
