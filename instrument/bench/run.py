@@ -156,7 +156,7 @@ class Live:
             if receiver:
                 receiver.close()
             quit_engine(client)
-            _, slept, streamed = (finish(process) for process in (window, sleeper, stream))
+            frames, slept, streamed = (finish(process) for process in (window, sleeper, stream))
         measured = json.loads(self._trace.read_text("utf-8"))
         took = [(at - sent) / 1e6 for sent, at in zip(self._turned, measured["knobs"], strict=False)]
         audio = measured["audio"]
@@ -173,6 +173,7 @@ class Live:
                 "control_starved_blocks": streamed,
             },
             "memory_mb": memory,
+            "frame_ms": percentiles(frames or (), 50, 95),
             "window_s": round((int(shown) - began) / 1e9, 3) if shown else None,
         }
 

@@ -28,7 +28,7 @@ from instrument.engine.ipc.messages import (
 )
 from instrument.errors import HocketError
 
-FRAME_MS = 33
+FRAME_MS = 16
 KEPT = 200  # commands
 RESTARTS, RESTARTS_WITHIN_S = 3, 60.0
 ASKED_TO_QUIT = "asked to quit"  # the reason that an engine gives when it ends because of `Quit`

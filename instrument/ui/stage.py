@@ -47,6 +47,7 @@ class Stage(QFrame):
         column.addLayout(parts)
         column.addWidget(self.lane)
         column.addWidget(self.roll, 5)
+        column.addSpacing(theme.px(4))
         column.addWidget(self.spectrogram, 1)
         meter = QVBoxLayout()
         meter.setContentsMargins(0, theme.px(4), 0, 0)

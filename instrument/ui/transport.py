@@ -37,8 +37,8 @@ class Position(QLabel):
 
     def show_large(self, large: bool) -> None:
         """Show it larger, or as usual."""
-        size = theme.DISPLAY * (2 if large else 1)
-        self.setFixedHeight(theme.px(theme.CONTROL * (1.7 if large else 1)))
+        size = theme.DISPLAY * (2.4 if large else 1)
+        self.setFixedHeight(theme.px(theme.CONTROL * (2 if large else 1)))
         self.setStyleSheet(f"font-size: {theme.px(size)}px; font-weight: 600;")
 
     def show_place(self, bar: int, beat: int) -> None:
@@ -102,8 +102,9 @@ class TransportBar(QFrame):
         self._add(name, 8)
         self._add(self.play)
         self._add(self.record)
-        self._add(Field("Record", self.kind, 84), 4)
-        self._add(Field("Bar", self.position, 78))
+        self._add(Field("Record", self.kind, 90), 4)
+        self._place = Field("Bar", self.position, 78)
+        self._add(self._place)
         self._tempo_at = self._row.count()
         self._add(self.tap)
         self._row.addStretch(1)
@@ -129,6 +130,7 @@ class TransportBar(QFrame):
     def show_large(self, large: bool) -> None:
         """Show the position so large that it can be read from afar, or as usual."""
         self.position.show_large(large)
+        self._place.setFixedWidth(theme.px(190 if large else 78))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._name.setVisible(self.width() >= theme.px(_NAMED_FROM))

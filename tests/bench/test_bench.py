@@ -42,6 +42,7 @@ SHAPE = {
     "dispatch_jitter_ms": {"loaded": ("p50", "p99", "max"), "control": ("p50", "p99", "max")},
     "knob_to_note_ms": ("p50", "p95"),
     "audio": ("blocks", "device_xruns", "starved_blocks", "control_starved_blocks"),
+    "frame_ms": ("p50", "p95"),
     "startup": ("engine_s", "first_note_s", "window_s"),
     "memory_mb": ("engine", "window", "notes", "device"),
 }
@@ -96,7 +97,7 @@ def test_a_run_measures_all_that_is_promised(jack):
         for part, table in (
             ("lstm-band", report["note_models"]["lstm-band"]["ms_per_note"]),
             ("jitter", report["dispatch_jitter_ms"]["loaded"]),
-            *((part, report[part]) for part in ("knob_to_note_ms", "audio", "startup", "memory_mb")),
+            *((part, report[part]) for part in ("knob_to_note_ms", "audio", "frame_ms", "startup", "memory_mb")),
         )
         for name, value in table.items()
     }

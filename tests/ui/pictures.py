@@ -50,8 +50,8 @@ def inside(out: str, patch: str, *words: str) -> None:
     from PySide6.QtWidgets import QApplication
 
     from instrument.paths import state_dir
-    from instrument.ui.footer import FOLDS
     from instrument.ui.app import run_window
+    from instrument.ui.footer import FOLDS
     from instrument.ui.link import LinkState
     from instrument.ui.window import Window
 
@@ -97,7 +97,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), metavar="WxH")
     parser.add_argument("--themes", nargs="*", default=["dark", "light"])
     parser.add_argument("--patch", default="First light")
-    parser.add_argument("--show", default="", help="by commas: what is unfolded, the row that is chosen (band, you, 0, 1), or stage")
+    parser.add_argument(
+        "--show", default="", help="by commas: what is unfolded, the row that is chosen (band, you, 0, 1), or stage"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "artifacts" / "pictures")
     parser.add_argument("--manual", action="store_true", help="only those of the documentation")
     given = parser.parse_args()

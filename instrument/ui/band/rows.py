@@ -18,14 +18,14 @@ from instrument.ui.knobs.values import FINE
 from instrument.ui.meters import StripMeter
 
 HEIGHT = 32
-_ROLE = 104  # width of what a player does
+_ROLE = 92  # width of what a player does
 
 
 class Fader(KnobDial):
     """A level: a dial as a bar, dragged to the right to be louder."""
 
     def sizeHint(self) -> QSize:
-        return QSize(theme.px(64), theme.px(18))
+        return QSize(theme.px(58), theme.px(18))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -134,7 +134,9 @@ class PlayerRow(QFrame):
             if id in infos:
                 self.row.addWidget(self._named(board.add(infos[id], MiniChip(infos[id], letter, colour))))
             else:
-                self.row.addSpacing(theme.px(24))
+                empty = QWidget()
+                empty.setFixedWidth(theme.px(24))
+                self.row.addWidget(empty)
         self.row.addWidget(self.remove)
 
     def show_levels(self, levels: tuple[float, float], underruns: int) -> None:

@@ -25,6 +25,7 @@ from instrument.ui.roll.keys import RollView
 HEIGHT = 30
 GOES_ON = "%"  # written into a bar: the chord before it goes on
 LOOPS = (1, 2, 4, 8)
+_LARGE = 54  # size of the names on a stage
 _DRAG = 6  # pixels of a drag
 _TYPED = 132  # least width of the field
 _EMPTY = "No chord plan: double-click a bar and type chords, as in  Dm9 G13"
@@ -73,7 +74,8 @@ class ChordLane(QWidget):
     def advance(self) -> None:
         """Repaint if the roll has moved; called with every frame."""
         (left, right), _ = self._roll.lane.viewRange()
-        shown = left, right, self._number_now, self._led, self._roll.score.bars.map
+        now = round(self._roll.x_of(self._roll.score.position))
+        shown = left, right, now, self._led, self._roll.score.bars.map
         if shown != self._shown:
             self._shown = shown
             self.update()
@@ -102,7 +104,7 @@ class ChordLane(QWidget):
         return QRectF(x, 0, self._roll.x_of(end) - x, self.height())
 
     def sizeHint(self) -> QSize:
-        return QSize(theme.px(400), theme.px(HEIGHT * (2.4 if self.large else 1)))
+        return QSize(theme.px(400), theme.px(HEIGHT * (3.2 if self.large else 1)))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(theme.px(100), self.sizeHint().height())
@@ -290,7 +292,7 @@ class ChordLane(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         keys, now = self._roll.keys.width(), self._roll.score.position
-        size = 30 if self.large else theme.BODY
+        size = _LARGE if self.large else theme.BODY
         painter.setPen(theme.colour(theme.MUTED))
         painter.setFont(theme.font(theme.CAPTION))
         corner = QRectF(0, 0, keys - theme.px(7), self.height())
