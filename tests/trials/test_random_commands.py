@@ -73,7 +73,9 @@ class Room:
     def command(self) -> None:
         """One of everything that a person may do."""
         chance, performance = self.chance, self.performance
-        kind = chance.choice(("turn", "turn", "turn", "button", "key", "key", "key", "lead", "remake", "load", "typed"))
+        kind = chance.choice(
+            ("turn", "turn", "turn", "button", "key", "key", "key", "lead", "remake", "model", "typed")
+        )
         self.counts[kind] += 1
         if kind == "turn":
             info = chance.choice([each for each in performance.table.all if each.id not in ROOM])
@@ -89,7 +91,7 @@ class Room:
             performance.lead(chance.choice(CHORDS))
         elif kind == "remake":
             performance.remaking.begin(chance.randrange(-1, 4), performance.floor // BAR + chance.randrange(-1, 20))
-        elif kind == "load":
+        elif kind == "model":
             performance.load(chance.choice(("scale", "scale-2", "none")), chance.randrange(3), waits=True)
         else:
             performance.play_typed(chance.choice(("Dm7 | G7 | C", "Am F C G", "H | ?")))
