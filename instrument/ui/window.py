@@ -93,7 +93,7 @@ class Window(QMainWindow):
         self.patches = PatchFiles(self, self.link, settings)
         self.appearance = fitting.Appearance(self, settings)
         self.appearance.changed.connect(self._rebuild)
-        self.setup, self.surprise = Setup(self, self.link), Surprise(self, self.link)
+        self.setup, self.surprise = Setup(self, self.link, settings), Surprise(self, self.link)
         self.setup.zoomed.connect(self.appearance.zoom_to)
         self._actions = self._make_actions()
         self._build()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtCore import QObject, QSettings, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
@@ -20,6 +20,7 @@ from instrument.ui.setup.dialog import SettingsDialog
 from instrument.ui.setup.models import ModelBrowser
 from instrument.ui.setup.sound_check import SoundCheck
 
+_TOLD = "sound/told"  # key of the settings: the check of the sound was pointed out
 _DIAGNOSTICS = "Put versions, devices and the ends of the logs on the clipboard, for a report of a problem"
 
 
@@ -28,9 +29,10 @@ class Setup(QObject):
 
     zoomed = Signal(float)
 
-    def __init__(self, window: QWidget, link: EngineLink) -> None:
+    def __init__(self, window: QWidget, link: EngineLink, settings: QSettings) -> None:
+        """settings: remember that the check of the sound was pointed out."""
         super().__init__(window)
-        self._window, self._link = window, link
+        self._window, self._link, self._settings = window, link, settings
         self._studio: QWidget | None = None
         self._say: Callable[[str], object] = lambda text: None
         self._description: Description | None = None
@@ -127,6 +129,9 @@ class Setup(QObject):
 
     def _measured(self, report: Telemetry) -> None:
         self._report = report
+        if report.playing and not self._settings.value(_TOLD):
+            self._settings.setValue(_TOLD, 1)
+            self._say("Do you hear nothing? Sound check, in the menu, finds out why (Ctrl+Shift+K).")
         if self.check.isVisible():
             self.check.show_telemetry(report)
         if self.dialog.isVisible():
