@@ -42,6 +42,7 @@ from instrument.ui.clips.tray import ClipTray
 from instrument.ui.footer import CLIPS, KEYBOARD, Footer
 from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.controls import Selector
+from instrument.ui.knobs.steps import name_steps
 from instrument.ui.layouts import in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
 from instrument.ui.macros.strip import MacroStrip
@@ -93,9 +94,9 @@ class Window(QMainWindow):
         self.patches = PatchFiles(self, self.link, settings)
         self.appearance = fitting.Appearance(self, settings)
         self.appearance.changed.connect(self._rebuild)
-        self.setup, self.surprise = Setup(self, self.link, settings), Surprise(self, self.link)
-        self.setup.zoomed.connect(self.appearance.zoom_to)
+        self.setup, self.surprise = Setup(self, self.link, settings, self.appearance), Surprise(self, self.link)
         self._actions = self._make_actions()
+        name_steps(self.link, *(action for action in self._actions if action.text() in ("Undo", "Redo")))
         self._build()
         self.resize(theme.px(fitting.USUAL.width()), theme.px(fitting.USUAL.height()))
         if geometry := settings.value("geometry"):
@@ -230,7 +231,7 @@ class Window(QMainWindow):
         self.stage.show_large(large)
         self.transport.show_large(large)
         folded = {self.keyboard: KEYBOARD, self.clips: CLIPS}
-        for part in (self.band, self.footer, self.keyboard, self.clips):
+        for part in (self.band, self.macros, self.footer, self.keyboard, self.clips):
             part.setVisible(not large and (part not in folded or self.footer.folds[folded[part]].isChecked()))
         (self.showFullScreen if large else self.showNormal)()
 

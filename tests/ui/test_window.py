@@ -51,9 +51,10 @@ def activate(qtbot: QtBot, window: Window) -> None:
 
 def test_every_knob_of_the_engine_has_a_control(window: Window, engine: EngineStandIn) -> None:
     by_buttons = {(-1, "loop"), (-1, "remake"), (-1, "mode")}
-    controls = set(window.board.controls)
-    assert controls | by_buttons == {(info.player, info.id) for info in engine.knobs} | by_buttons
+    controls, of_settings = set(window.board.controls), {(-1, window.setup.dialog.buffer.info.id)}
+    assert controls | by_buttons | of_settings == {(info.player, info.id) for info in engine.knobs} | by_buttons
     seen = set()
+    window.macros.more.setChecked(True)
     for choice in ("band", 0, "you"):
         window.band.choose(choice)
         page = window.band.page
@@ -86,7 +87,7 @@ def test_everything_is_named_for_screen_readers_and_reached_by_tab(qtbot: QtBot,
     )
     for control in (*inside, *ways):
         assert control in reached
-    parts = (window.transport, window.stage, window.band, window.keyboard, window.footer)
+    parts = (window.transport, window.stage, window.macros, window.band, window.keyboard, window.footer)
     order = [next(i for i, part in enumerate(parts) if part.isAncestorOf(each)) for each in reached]
     assert order == sorted(order), "from the top to the bottom"
 

@@ -25,6 +25,7 @@ class SettingsDialog(QDialog):
 
     turned = Signal(int, str, object)
     zoomed = Signal(float)
+    looked = Signal()  # the other theme is wanted
 
     def __init__(self, parent: QWidget, rows: Iterable[tuple[str, Iterable[Row]]]) -> None:
         """rows: titles with buttons below them."""
@@ -36,6 +37,9 @@ class SettingsDialog(QDialog):
         self.sound.setWordWrap(True)
         self.zoom = Selector("Size of the window's text and controls", "Larger or smaller (Ctrl+Plus, Ctrl+Minus)")
         self.zoom.picked.connect(lambda factor: self.zoomed.emit(float(factor)))
+        self.look = Selector("Theme", "Dark or light (Ctrl+L)")
+        self.look.show_items(((theme.DARK, "Dark", ""), (theme.LIGHT, "Light", "")), theme.look)
+        self.look.picked.connect(lambda look: self.looked.emit() if look != theme.look else None)
         column = QVBoxLayout(self)
         column.setContentsMargins(*(theme.px(12),) * 4)
         column.setSpacing(theme.px(10))
@@ -45,6 +49,7 @@ class SettingsDialog(QDialog):
         column.addWidget(_panel("Sound", first))
         look = QHBoxLayout()
         look.addWidget(Field("Size", self.zoom, 120))
+        look.addWidget(Field("Theme", self.look, 120))
         look.addStretch(1)
         column.addWidget(_panel("Look", look))
         for title, buttons in rows:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSettings, QUrl, Signal
+from PySide6.QtCore import QObject, QSettings, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from instrument.engine.ipc.messages import Describe, Description, Telemetry
 from instrument.log import ENGINE_LOG
 from instrument.paths import clips_dir, models_dirs, patches_dir, state_dir
+from instrument.ui.fitting import Appearance
 from instrument.ui.link import EngineLink
 from instrument.ui.setup.crash import WINDOW_LOG, CrashReports
 from instrument.ui.setup.diagnostics import diagnostics
@@ -25,14 +26,12 @@ _DIAGNOSTICS = "Put versions, devices and the ends of the logs on the clipboard,
 
 
 class Setup(QObject):
-    """The dialogs. Signal: `zoomed` carries a zoom factor that is wanted."""
+    """The dialogs."""
 
-    zoomed = Signal(float)
-
-    def __init__(self, window: QWidget, link: EngineLink, settings: QSettings) -> None:
-        """settings: remember that the check of the sound was pointed out."""
+    def __init__(self, window: QWidget, link: EngineLink, settings: QSettings, appearance: Appearance) -> None:
+        """settings: remember that the check of the sound was pointed out; appearance: of the window."""
         super().__init__(window)
-        self._window, self._link, self._settings = window, link, settings
+        self._window, self._link, self._settings, self._appearance = window, link, settings, appearance
         self._studio: QWidget | None = None
         self._say: Callable[[str], object] = lambda text: None
         self._description: Description | None = None
@@ -104,7 +103,8 @@ class Setup(QObject):
         self.dialog = SettingsDialog(self._window, rows)
         self.dialog.turned.connect(self._link.turn)
         self.dialog.buffer.gripped.connect(self._link.grip)
-        self.dialog.zoomed.connect(self.zoomed)
+        self.dialog.zoomed.connect(self._appearance.zoom_to)
+        self.dialog.looked.connect(self._appearance.change_look)
 
     def _show_studio(self) -> None:
         if self._studio is not None:

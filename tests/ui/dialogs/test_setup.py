@@ -51,6 +51,26 @@ def test_the_size_is_chosen_from_a_list(qtbot: QtBot, window: Window) -> None:
     window.appearance.zoom(0)
 
 
+def test_the_theme_is_chosen_and_undo_says_what_it_changes(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
+    trigger(window, "Settings")
+    window.setup.dialog.look.picked.emit(theme.LIGHT)
+    assert theme.look == theme.LIGHT
+    window.setup.dialog.look.picked.emit(theme.DARK)
+    assert theme.look == theme.DARK
+    window.link.measured.emit(hear(engine, undo="Tempo", redo=""))
+    texts = [action.text() for action in window._actions]
+    assert "Undo Tempo" in texts
+    assert "Redo" in texts
+
+
+def test_the_check_of_the_sound_is_pointed_out_once(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
+    window.link.measured.emit(hear(engine, playing=True))
+    assert "Sound check" in window.banner.text
+    window.banner.dismiss()
+    window.link.measured.emit(hear(engine, playing=True))
+    assert "Sound check" not in window.banner.text
+
+
 def test_models_have_cards_and_are_given_to_players(qtbot: QtBot, window: Window, engine: EngineStandIn) -> None:
     trigger(window, "Models")
     models = window.setup.models
