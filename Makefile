@@ -1,6 +1,7 @@
 # make play   installs what is missing and opens the instrument   (ARGS="--headless" and the like are passed on)
 # make test   installs what is missing and runs every check
 # make package builds the frozen program and the .deb under build/, tests them and prints their sizes
+# make pictures makes the pictures of the manual and the README: the real program on a screen of its own
 # make trials runs what takes long: a soak, faults, damaged input, evenness of models; it writes docs/reliability.md
 #             (ARGS="--soak-minutes 5 --mutation-share 0.1" for shorter ones)
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 SMOKE := artifacts/smoke
 ARITHMETIC := tests/music tests/models tests/training tests/contracts/test_note_models.py tests/contracts/test_sound_models.py
 
-.PHONY: play test check trials lint format bench train-smoke package ready-play ready-test
+.PHONY: pictures play test check trials lint format bench train-smoke package ready-play ready-test
 
 play: ready-play
 	@$(BIN)/hocket play $(ARGS)
@@ -23,6 +24,9 @@ check:
 	$(BIN)/python -m pytest --cov --cov-report= -n auto --dist loadfile $(ARITHMETIC) $(ARGS) || failed=1; \
 	$(BIN)/python -m pytest --cov --cov-append $(ARITHMETIC:%=--ignore=%) $(ARGS) || failed=1; \
 	exit $$failed
+
+pictures: ready-test
+	$(BIN)/python -m tests.ui.pictures --manual
 
 trials: ready-test
 	$(BIN)/python -m pytest -m trial $(ARGS)

@@ -70,6 +70,16 @@ class Appearance(QObject):
         self._settings.setValue("theme", wanted)
         self._apply(theme.zoom(), wanted)
 
+    @property
+    def still(self) -> bool:
+        """Whether less is to move: pages of music stand still."""
+        return bool(self._settings.value("still", False, type=bool))
+
+    def change_motion(self) -> None:
+        """Let less move, or all as usual."""
+        self._settings.setValue("still", not self.still)
+        self.changed.emit()
+
     def fit(self) -> None:
         """Fit the screen that the window is on."""
         screen = self._window.screen()

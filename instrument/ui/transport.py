@@ -102,7 +102,7 @@ class TransportBar(QFrame):
         self._add(name, 8)
         self._add(self.play)
         self._add(self.record)
-        self._add(Field("Record", self.kind, 90), 4)
+        self._add(Field("Record", self.kind, 94), 4)
         self._place = Field("Bar", self.position, 78)
         self._add(self._place)
         self._tempo_at = self._row.count()

@@ -8,11 +8,7 @@ from itertools import chain, pairwise
 import msgspec
 from PySide6.QtCore import QSettings
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
-from PySide6.QtWidgets import (
-    QMainWindow,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from instrument.engine.ipc.messages import (
     AnyCommand,
@@ -142,9 +138,10 @@ class Window(QMainWindow):
         self.band.picked.connect(lambda slug, player: self.link.send(LoadModel(slug, player)))
         self.band.asked.connect(self._ask)
         self.band.add.picked.connect(self._add_player)
-        self.band.chosen.connect(self._order_tabs)
+        self.band.chosen.connect(self._choose)
         self.stage = Stage(self.board, self._score, self.band.pads)
         self.roll, self.level = self.stage.roll, self.stage.level
+        self.roll.still = self.appearance.still
         self.keyboard = KeyboardPanel(self._score, self)
         self.keyboard.struck.connect(self._begin)
         for asked in (self.footer.changed, self.studio.asked, self.stage.asked, self.keyboard.asked):
@@ -199,6 +196,7 @@ class Window(QMainWindow):
             ("Smaller", "Ctrl+-", lambda: self.appearance.zoom(-1)),
             ("Normal size", "Ctrl+0", lambda: self.appearance.zoom(0)),
             ("Light or dark", "Ctrl+L", self.appearance.change_look),
+            ("Less motion", "Ctrl+Shift+L", self.appearance.change_motion),
             ("Stage view", "F11", self.change_stage_view),
             ("-", "", lambda: None),
             ("Quit", "Ctrl+Q", self.close),
@@ -230,10 +228,10 @@ class Window(QMainWindow):
         large = not self.isFullScreen()
         self.stage.show_large(large)
         self.transport.show_large(large)
-        folded = {self.keyboard: KEYBOARD, self.clips: CLIPS}
+        folds = {self.keyboard: KEYBOARD, self.clips: CLIPS}
         for part in (self.band, self.macros, self.footer, self.keyboard, self.clips):
-            part.setVisible(not large and (part not in folded or self.footer.folds[folded[part]].isChecked()))
-        (self.showFullScreen if large else self.showNormal)()
+            part.setVisible(not large and (part not in folds or self.footer.folds[folds[part]].isChecked()))
+        self.showFullScreen() if large else self.showNormal()
 
     def unfold(self, name: str, on: bool = True) -> None:
         """Show a part that can be folded away (`footer.FOLDS`), or fold it away."""
@@ -246,6 +244,11 @@ class Window(QMainWindow):
             self.keyboard.open(on)
         elif name == CLIPS:
             self.clips.setVisible(on)
+        self._order_tabs()
+
+    def _choose(self) -> None:
+        """Another row of the band is chosen."""
+        self.roll.player = self.band.choice if isinstance(self.band.choice, int) else 0
         self._order_tabs()
 
     def _begin(self) -> None:

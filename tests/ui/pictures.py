@@ -20,6 +20,13 @@ from tests.support.xvfb import Xvfb
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {"1024x600": 1, "1366x768": 1, "1920x1080": 1, "3840x2160": 2}  # of the screen, and its density
+MANUAL = (  # name in docs/, size of the screen, patch, theme, what is shown
+    ("window", "1366x768", "First light", "dark", ""),
+    ("manual/band", "1366x768", "Blue trio", "dark", "band,clips"),
+    ("manual/you", "1366x768", "Back room", "light", "you,devices"),
+    ("manual/small", "1024x600", "Garage", "dark", ""),
+    ("manual/stage", "1366x768", "Night drive", "dark", "stage"),
+)
 PLAYED_S = 9.0  # of music, before a picture is taken
 PATIENCE_S = 90.0
 
@@ -105,7 +112,9 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     if given.manual:
-        take(ROOT / "docs" / "window.png", "1366x768")
+        for name, size, patch, theme, show in MANUAL:
+            take(ROOT / "docs" / f"{name}.png", size, 1, patch, {"theme": theme, "show": show})
+            print(ROOT / "docs" / f"{name}.png")
         return
     for size in given.sizes:
         for theme in given.themes:

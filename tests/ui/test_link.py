@@ -13,6 +13,7 @@ from instrument.engine.ipc.messages import (
     KnobInfo,
     Panic,
     Play,
+    PlayKeys,
     Quit,
     SetKnob,
     Stop,
@@ -88,6 +89,18 @@ def test_it_connects_and_passes_reports_on(bench: Bench) -> None:
     assert bench.firsts == [True]
     assert bench.described[0].players == ("hocket-lstm",)
     assert not bench.measured[0].playing
+
+
+def test_what_is_pressed_while_the_engine_starts_is_kept(bench: Bench) -> None:
+    bench.link.send(Play())
+    bench.link.turn(0, "temperature", 0.5)
+    bench.link.send(PlayKeys((b"\x90\x3c\x40",)))
+    bench.run()
+    assert bench.engine.sent == [Play(), SetKnob("temperature", 0.5, 0), PlayKeys((b"\x90\x3c\x40",))]
+    bench.die()
+    bench.link.send(PlayKeys((b"\x90\x3c\x40",)))
+    bench.until(lambda: len(bench.engines) == 2 and bench.link.state == LinkState.RUNNING)
+    assert not bench.engine.commands(PlayKeys), "of a dead engine nothing is kept"
 
 
 def test_turned_knobs_are_passed_on_as_a_whole_description(bench: Bench) -> None:

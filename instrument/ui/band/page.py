@@ -15,6 +15,7 @@ from instrument.ui.knobs.controls import Button, Control, Field, SeedBox
 from instrument.ui.knobs.knob import KnobDial
 from instrument.ui.layouts import FlowLayout
 
+_WIDE, _LONG = 136, 20  # width of a number field, and of a list that has more choices than this
 _FIELD = 112  # width of lists and number fields
 
 
@@ -88,4 +89,4 @@ def _columns(board: Board, knobs: Iterable[KnobInfo]) -> Iterator[QWidget]:
 def _field(info: KnobInfo, control: Control | KnobDial) -> QWidget:
     if info.kind == "switch":
         return control
-    return Field(info.label, control, _FIELD + (20 if isinstance(control, SeedBox) else 0))
+    return Field(info.label, control, _WIDE if isinstance(control, SeedBox) or len(info.choices) > _LONG else _FIELD)

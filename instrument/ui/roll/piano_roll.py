@@ -22,6 +22,7 @@ from instrument.ui.roll.notes import DRUM_LANES, drum_lane
 from instrument.ui.roll.score import Score
 
 PLAYHEAD_AT = 0.6  # share of the width; the playhead moves up to here, then the notes scroll
+PAGE = 0.85  # share of the width that is a page
 MARGIN = 0.03  # share of the width before the first note
 _BAR = 4 * TICKS_PER_BEAT
 _ACROSS = (2 * _BAR, 16 * _BAR)  # least and most ticks from edge to edge
@@ -40,7 +41,7 @@ class PianoRoll(QWidget):
     drag or a wheel to the side looks back or ahead until *Follow*. A click on a bar shows what can be done to it; a
     double click on a note asks for its bar to be made anew.
 
-    player: whose bars are made anew where no note is clicked.
+    player: whose bars are made anew where no note is clicked; still: pages stand still instead of scrolling.
 
     asked: a command for the engine.
     """
@@ -51,7 +52,7 @@ class PianoRoll(QWidget):
         """score: the notes to show, if they outlive this widget."""
         super().__init__()
         self.score = score or Score()
-        self.player = 0
+        self.player, self.still = 0, False
         self._left: float | None = None  # tick at the left edge, while the music is not followed
         self._grip: tuple[float, float] | None = None  # x of the press, and the tick at the left edge then
         self._dragged = False
@@ -119,7 +120,7 @@ class PianoRoll(QWidget):
         self._follow_pitches()
         tick = self.ticks_across / max(1, self._view.width())
         unit = tick / self.devicePixelRatioF()  # scrolling by whole pixels keeps edges sharp
-        left = max(self.score.position - PLAYHEAD_AT * self.ticks_across, -MARGIN * self.ticks_across)
+        left = self._page_of(self.score.position) if self.still else self._left_of(self.score.position)
         left = round((left if self._left is None else self._left) / unit) * unit
         height = self.lane.height()
         rows = height / self.row_px
@@ -147,6 +148,15 @@ class PianoRoll(QWidget):
         self._view.viewport().update()
         self.keys.refresh()
         self._ruler.update()
+
+    def _left_of(self, tick: float) -> float:
+        """The tick at the left edge while the music scrolls under the playhead."""
+        return max(tick - PLAYHEAD_AT * self.ticks_across, -MARGIN * self.ticks_across)
+
+    def _page_of(self, tick: float) -> float:
+        """The tick at the left edge while pages of music stand still and the playhead moves."""
+        page = PAGE * self.ticks_across
+        return max(0.0, tick) // page * page - MARGIN * self.ticks_across
 
     def zoom_time(self, factor: float) -> None:
         """Show `factor` times as much music."""

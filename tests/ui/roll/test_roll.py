@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from instrument.engine.ipc.messages import NoteReport, Remake, Telemetry
+from instrument.engine.ipc.messages import NoteReport, Press, Remake, Telemetry
 from instrument.music.notes import Part
 from instrument.ui import theme
 from instrument.ui.roll.notes import KEPT_TICKS, Bars, Playhead, RollNotes, drum_lane
@@ -288,6 +288,53 @@ def test_a_double_click_on_a_note_asks_for_its_bar_anew(qtbot: QtBot, roll: Pian
         at = QPoint(round(roll.x_of(tick)), view.y() + round(roll.y_of(row, lane)))
         QTest.mouseDClick(roll, Qt.MouseButton.LeftButton, pos=at)
     assert asked == [Remake(3, 2), Remake(2, 3)], "beside a note nothing happens"
+
+
+def test_one_can_look_back_and_follow_again(qtbot: QtBot, roll: PianoRoll) -> None:
+    roll.show_telemetry(report(5000))
+    paint(roll, 1)
+    (following, _), _ = roll.lane.viewRange()
+    QTest.mousePress(roll, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
+    QTest.mouseMove(roll, QPoint(400, 200))
+    QTest.mouseRelease(roll, Qt.MouseButton.LeftButton, pos=QPoint(400, 200))
+    paint(roll, 1)
+    dragged = roll.lane.viewRange()[0][0]
+    assert dragged == pytest.approx(following - 100 * roll.ticks_across / roll._view.width(), abs=2)
+    roll.show_telemetry(report(5100))
+    paint(roll, 1)
+    assert roll.lane.viewRange()[0][0] == dragged, "it stays there"
+    assert not roll.tools.isVisible(), "a drag is no click"
+    qtbot.mouseClick(roll.follow, Qt.MouseButton.LeftButton)
+    paint(roll, 1)
+    assert roll.lane.viewRange()[0][0] > following
+    assert not roll.follow.isVisible()
+
+
+def test_pages_stand_still_where_less_is_to_move(roll: PianoRoll) -> None:
+    roll.still = True
+    lefts = []
+    for tick in range(0, 1200, 24):
+        roll.show_telemetry(report(tick))
+        paint(roll, 1)
+        lefts.append(roll.lane.viewRange()[0][0])
+        assert roll.keys.width() <= roll.x_of(roll.score.position) <= roll.width()
+    assert len(set(lefts)) == 3
+
+
+def test_what_can_be_done_to_a_bar_is_shown_at_a_click(qtbot: QtBot, roll: PianoRoll) -> None:
+    roll.show_telemetry(report(0, (), (NoteReport(2, 200, 0, 64, 24, 90, Part.MELODY),)))
+    paint(roll)
+    asked: list[object] = []
+    roll.asked.connect(asked.append)
+    at = QPoint(round(roll.x_of(210)), roll._view.y() + round(roll.y_of(64.5, roll.lane)))
+    qtbot.mouseClick(roll, Qt.MouseButton.LeftButton, pos=at)
+    tools = roll.tools
+    assert tools.isVisible()
+    assert (tools.bar, tools.player) == (2, 2)
+    for button in (tools.remake, tools.other, tools.undo):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert asked == [Remake(3, 2), Press("remake/other"), Press("remake/undo")]
+    assert not tools.isVisible()
 
 
 def test_a_hint_stands_where_there_are_no_notes(roll: PianoRoll) -> None:
