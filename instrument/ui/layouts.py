@@ -1,10 +1,11 @@
-"""Helpers for layouts: one that wraps, the order of tab keys, and clearing."""
+"""Helpers for windows: a layout that wraps, the order of tab keys, clearing, and actions with their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from PySide6.QtCore import QMargins, QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QLayout, QLayoutItem, QScrollArea, QVBoxLayout, QWidget
 
 from instrument.ui import theme
@@ -133,3 +134,17 @@ def clear(layout: QLayout) -> None:
         if (widget := item.widget()) is not None:
             widget.hide()
             widget.deleteLater()
+
+
+def add_actions(window: QWidget, table: Iterable[tuple[str, str, Callable[[], object]]]) -> list[QAction]:
+    """Add actions to a window, by rows of name, keys and what they do. One without keys is a separator."""
+    actions = []
+    for name, keys, do in table:
+        action = QAction(name, window)
+        action.setSeparator(not keys)
+        action.setShortcuts([QKeySequence(key) for key in keys.split()])
+        action.setAutoRepeat(False)
+        action.triggered.connect(do)
+        window.addAction(action)
+        actions.append(action)
+    return actions

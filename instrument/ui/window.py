@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 
 import msgspec
 from PySide6.QtCore import QSettings
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from instrument.engine.ipc.messages import (
@@ -39,7 +39,7 @@ from instrument.ui.footer import CLIPS, KEYBOARD, Footer
 from instrument.ui.knobs.board import Board
 from instrument.ui.knobs.controls import Selector
 from instrument.ui.knobs.steps import name_steps
-from instrument.ui.layouts import in_reading_order
+from instrument.ui.layouts import add_actions, in_reading_order
 from instrument.ui.link import Connect, EngineLink, LinkState
 from instrument.ui.macros.strip import MacroStrip
 from instrument.ui.macros.surprise import Surprise
@@ -101,7 +101,8 @@ class Window(QMainWindow):
 
     def start(self) -> None:
         """Begin to connect to the engine."""
-        self.roll.show_hint("Starting the engine\u2026")
+        self._score.show_ghosts()
+        self.roll.show_hint("Starting the engine\u2026", over=True)
         self.link.start()
 
     # -- parts
@@ -201,16 +202,7 @@ class Window(QMainWindow):
             ("-", "", lambda: None),
             ("Quit", "Ctrl+Q", self.close),
         )
-        actions = []
-        for name, keys, do in table:
-            action = QAction(name, self)
-            action.setSeparator(not keys)
-            action.setShortcuts([QKeySequence(key) for key in keys.split()])
-            action.setAutoRepeat(False)
-            action.triggered.connect(do)
-            self.addAction(action)
-            actions.append(action)
-        return actions
+        return add_actions(self, table)
 
     # -- actions of the user
 

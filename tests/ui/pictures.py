@@ -2,6 +2,7 @@
 
     python -m tests.ui.pictures                      all, into artifacts/pictures/
     python -m tests.ui.pictures --manual             those of the documentation, into docs/
+    python -m tests.ui.pictures --ghosts             the notes shown while models load, into assets/
 
 Needs Xvfb and openbox.
 """
@@ -16,6 +17,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
+from instrument.ui.roll.score import GHOSTS
 from tests.support.xvfb import Xvfb
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +31,7 @@ MANUAL = (  # name in docs/, size of the screen, patch, theme, what is shown
     ("manual/small", "1024x600", "Garage", "dark", ""),
     ("manual/stage", "1366x768", "Night drive", "dark", "stage"),
 )
+GHOST_TICKS = 6 * 96
 PLAYED_S = 9.0  # of music, before a picture is taken
 PATIENCE_S = 90.0
 
@@ -98,6 +103,20 @@ def inside(out: str, patch: str, *words: str) -> None:
     app.quit()
 
 
+def write_ghosts(path: Path) -> None:
+    """Write the first bars of First light, as the engine plans them, for the time in which its models load."""
+    from instrument.engine.ipc.messages import NoteReport
+    from instrument.engine.performance.patches import load_patch
+    from instrument.engine.performance.performance import Performance
+    from instrument.models.catalog import open_player
+
+    performance = Performance(load_patch("First light"), open_player)
+    while performance.extend(GHOST_TICKS):
+        pass
+    notes = [NoteReport(player, *note) for player, note in performance.planned(GHOST_TICKS)]
+    path.write_bytes(msgspec.json.encode(notes) + b"\n")
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -109,7 +128,11 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "artifacts" / "pictures")
     parser.add_argument("--manual", action="store_true", help="only those of the documentation")
+    parser.add_argument("--ghosts", action="store_true", help="only the notes that are shown while models load")
     given = parser.parse_args()
+    if given.ghosts:
+        write_ghosts(ROOT / "assets" / GHOSTS)
+        return
     given.out.mkdir(parents=True, exist_ok=True)
     if given.manual:
         for name, size, patch, theme, show in MANUAL:

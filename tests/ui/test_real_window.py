@@ -95,6 +95,10 @@ class Program:
             pass
         return QImage(str(path))
 
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self._process.wait(PATIENCE_S)
+
     def close(self) -> None:
         self._process.terminate()
         try:

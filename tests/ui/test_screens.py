@@ -61,3 +61,13 @@ def test_a_zoom_that_the_screen_has_no_room_for_is_less(tmp_path: Path) -> None:
         check(program, "1366x768", 1)
         assert isinstance(program.places, dict)
         assert 1.2 < program.places["zoom"] < 1.5
+
+
+def test_a_window_of_a_larger_screen_opens_on_a_smaller_one(tmp_path: Path) -> None:
+    with on_screen("1920x1080", 1, tmp_path) as program:
+        program.xdotool("search", "--onlyvisible", "--name", "Hocket", "windowsize", 1700, 980, "windowmove", 150, 60)
+        program.xdotool("mousemove", *program.at("play"), "key", "ctrl+q")
+        program.wait()
+    assert "geometry" in (tmp_path / "window.ini").read_text()
+    with on_screen("1024x600", 1, tmp_path) as program:
+        check(program, "1024x600", 1)

@@ -55,7 +55,7 @@ class PianoRoll(QWidget):
         self.player, self.still = 0, False
         self._left: float | None = None  # tick at the left edge, while the music is not followed
         self._grip: tuple[float, float] | None = None  # x of the press, and the tick at the left edge then
-        self._dragged = False
+        self._dragged = self._hinted_over = False
         self.ticks_across = 6.0 * _BAR
         self.row_px = 9
         self._clock = clock
@@ -101,10 +101,12 @@ class PianoRoll(QWidget):
 
     # -- what it shows
 
-    def show_hint(self, text: str) -> None:
-        """Show a text in the middle of the roll while it has no notes; "" for none."""
+    def show_hint(self, text: str, over: bool = False) -> None:
+        """Show a text in the middle of the roll while it has no notes; "" for none. over: over planned notes, too."""
         self._hint.setText(text)
-        self._hint.setVisible(bool(text) and not self.score.notes.committed and not self.score.notes.planned)
+        self._hinted_over = over
+        notes = self.score.notes
+        self._hint.setVisible(bool(text) and not notes.committed and (over or not notes.planned))
 
     def show_telemetry(self, report: Telemetry) -> None:
         """Take position, committed notes and planned notes."""
@@ -141,7 +143,7 @@ class PianoRoll(QWidget):
         if self.drum_lane.isVisible() != self.score.notes.drums:
             self._place_lanes()
         self._shown = shown
-        self.show_hint(self._hint.text())
+        self.show_hint(self._hint.text(), self._hinted_over)
         across = (left, left + self.ticks_across)
         for lane, up in ((self.lane, (bottom, bottom + rows)), (self.drum_lane, (0, len(DRUM_LANES)))):
             lane.setRange(xRange=across, yRange=up, padding=0, disableAutoRange=True)

@@ -378,3 +378,14 @@ def test_space_is_not_eaten(qtbot: QtBot, roll: PianoRoll) -> None:
     roll.setFocus()
     qtbot.keyClick(roll, Qt.Key.Key_Space)
     assert roll.ticks_across == 6 * 96
+
+
+def test_first_light_is_seen_faintly_until_the_engine_reports(roll: PianoRoll) -> None:
+    roll.score.show_ghosts()
+    roll.show_hint("Starting", over=True)
+    paint(roll, 1)
+    ghosts = roll.score.notes.planned
+    assert {ghost.part for ghost in ghosts} >= {Part.MELODY, Part.CHORDS, Part.BASS, Part.DRUMS}
+    assert roll._hint.isVisible()
+    roll.show_telemetry(report(0, plan=(note(0),), playing=False))
+    assert roll.score.notes.planned == (note(0),)
