@@ -18,7 +18,7 @@ from instrument.engine.performance.knobs import OF_THE_ROOM
 from instrument.engine.performance.patches import Patch, list_patches, patch_of_program, remove_patch, save_patch
 from instrument.engine.performance.takes import Take, load_take, patch_of
 from instrument.engine.restoring import go_to
-from instrument.engine.surface.history import Moment
+from instrument.engine.surface.history import Moment, seats
 from instrument.engine.surface.midi_maps import load_map
 from instrument.errors import HocketError
 
@@ -95,9 +95,11 @@ class PatchLoader:
         wanted = notes.call(lambda: self._next_moment(redo)).result(CALL_TIMEOUT_S)
         if wanted is None:
             return
-        for player in wanted.patch.players:
-            notes.models.load(player.model)
-        if wanted.patch.name != notes.view.snapshot.patch.name:
+        now = notes.view.snapshot.patch
+        if seats(wanted.patch) != seats(now):  # else all models are there
+            for player in wanted.patch.players:
+                notes.models.load(player.model)
+        if wanted.patch.name != now.name:
             self._describer.look_at_patch(wanted.patch)
         notes.call(lambda: go_to(notes, wanted)).result(CALL_TIMEOUT_S)
 

@@ -8,7 +8,7 @@ from instrument.engine.performance.arrangement import GENRE
 from instrument.engine.performance.knobs import INSTRUMENT, MACROS
 from instrument.engine.performance.patches import Patch
 from instrument.engine.performance.sound_seats import NOTES
-from instrument.engine.surface.history import Moment
+from instrument.engine.surface.history import Moment, seats
 from instrument.errors import HocketError
 
 
@@ -28,16 +28,23 @@ def go_to(notes: NoteThread, wanted: Moment) -> None:
 
 def _seat(notes: NoteThread, patch: Patch) -> bool:
     """Give the players their models. Returns False if that needs another performance."""
-    performance, kind = notes.performance, notes.models.kind
+    performance = notes.performance
     here, there = notes.view.snapshot.patch.players, patch.players
+    if seats(notes.view.snapshot.patch) == seats(patch):
+        return True
     if any(player.kept for player in performance.players):
         return False
-    both = list(zip(here, there, strict=False))
-    same_kinds = all(kind(now.model) == kind(then.model) and now.parts == then.parts for now, then in both)
-    rest = (*here[len(both) :], *there[len(both) :])
-    if not same_kinds or any(kind(player.model) == NOTES for player in rest):
+    known = dict(zip((player.model for player in here), performance.kinds, strict=True))
+    kinds = [known.get(player.model) or notes.models.kind(player.model) for player in there]  # it was loaded for this
+    both = min(len(here), len(there))
+    same = all(now.parts == then.parts for now, then in zip(here, there, strict=False))
+    if (
+        not same
+        or tuple(kinds[:both]) != performance.kinds[:both]
+        or NOTES in (*performance.kinds[both:], *kinds[both:])
+    ):
         return False
-    for number in reversed(range(len(both), len(here))):
+    for number in reversed(range(both, len(here))):
         notes.remove(number)
     for number, player in enumerate(there):
         if number >= len(here) or here[number].model != player.model:

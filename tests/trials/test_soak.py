@@ -20,19 +20,25 @@ from instrument.engine.ipc.messages import (
     Learn,
     LoadModel,
     LoadPatch,
+    MapMacro,
+    OpenChart,
     Panic,
     Play,
+    PlayTake,
     Press,
     Record,
     Remake,
     RemoveAnchor,
+    RemovePatch,
     RemovePlayer,
     Reply,
     SavePatch,
+    SetChords,
     SetDevice,
     SetKnob,
     SetProgression,
     Stop,
+    Undo,
 )
 from instrument.engine.surface.buttons import BUTTONS
 from instrument.paths import state_dir
@@ -81,6 +87,9 @@ def command(engine: Watcher, chance: random.Random, folder: Path) -> AnyCommand:
         Learn(chance.choice(("tempo", "temperature", "none")), player), Learn("tempo", -1, False),
         AddAnchor(chance.choice(("phrase", "sample", "genre")), *place, what="jazz", player=player),
         ChangeAnchor("A", "B", *place, player=player), RemoveAnchor("B", player),
+        Undo(), Undo(), Undo(redo=True), MapMacro("macro_5", chance.choice(("0/temperature", "band/swing", "none"))),
+        SetChords(chance.randrange(1, 60), chance.choice(("Dm9 G13", "", "?", "H"))), RemovePatch("mine"),
+        PlayTake(recorded), OpenChart(recorded),
     )  # fmt: skip
     return _turn(engine, chance) if chance.random() < 0.5 else chance.choice(others)
 

@@ -240,7 +240,7 @@ def test_steps_are_undone_and_redone_with_a_real_engine() -> None:
         knob.setValue(80)
         turned = knob.exact
         yield lambda: window._telemetry.undo == "temperature"
-        window.players.picked.emit("scale-2", 0)
+        window.band.picked.emit("scale-2", 0)
         yield lambda: window._telemetry.undo == "players" and window.models[0].currentData() == "scale-2"
         undo, redo = (next(a for a in window._actions if a.text().startswith(word)) for word in ("Undo", "Redo"))
         undo.trigger()

@@ -106,7 +106,7 @@ def _changed(before: Moment, after: Moment) -> frozenset[str]:
     """The names of what differs: knobs by name, other things in a word."""
     one, other = before.patch, after.patch
     names = {knob_name(INSTRUMENT, id) for id in _different(one.knobs, other.knobs)}
-    if _seats(one) == _seats(other):
+    if seats(one) == seats(other):
         for number, (player, now) in enumerate(zip(one.players, other.players, strict=True)):
             turned = _different(player.knobs, now.knobs)
             names |= {knob_name(number, "pad" if id in AXES else id) for id in turned}
@@ -127,7 +127,7 @@ def _restored(now: Moment, forth: Moment, back: Moment) -> Moment:
     """The present with all that differs between `forth` and `back` as it is in `back`."""
     there, here, present = back.patch, forth.patch, now.patch
     players = present.players
-    if not _seats(present) == _seats(here) == _seats(there):
+    if not seats(present) == seats(here) == seats(there):
         players = there.players
     else:
         players = tuple(
@@ -163,5 +163,6 @@ def _with(now: Mapping[str, Value], was: Mapping[str, Value], to: Mapping[str, V
     return {**now, **{id: to[id] for id in _different(was, to) if id in to}}
 
 
-def _seats(patch: Patch) -> list[tuple[str, tuple[str, ...]]]:
+def seats(patch: Patch) -> list[tuple[str, tuple[str, ...]]]:
+    """Who plays: the model and the parts of each player."""
     return [(player.model, player.parts) for player in patch.players]

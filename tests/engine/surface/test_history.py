@@ -198,3 +198,12 @@ def test_random_steps_all_come_back_and_are_rendered_as_they_were_heard(rig):
     assert rig.patch == moments[0]
     performance.stop(performance.floor)
     assert not differences(performance.take, open_any)
+
+
+def test_an_undone_knob_opens_no_model(rig):
+    rig.turn("0/temperature", 0.5)
+    opened = []
+    give = rig.notes.models._open
+    rig.notes.models._open = lambda slug: opened.append(slug) or give(slug)
+    rig.undo()
+    assert not opened
