@@ -96,12 +96,15 @@ class PatchLoader:
         if wanted is None:
             return
         now = notes.view.snapshot.patch
-        if seats(wanted.patch) != seats(now):  # else all models are there
-            for player in wanted.patch.players:
-                notes.models.load(player.model)
+        seated_anew = seats(wanted.patch) != seats(now)  # else all models are there
+        for player in wanted.patch.players if seated_anew else ():
+            notes.models.load(player.model)
         if wanted.patch.name != now.name:
             self._describer.look_at_patch(wanted.patch)
         notes.call(lambda: go_to(notes, wanted)).result(CALL_TIMEOUT_S)
+        if seated_anew:
+            notes.models.forget()  # those that were opened and not needed
+            gc.collect()
 
     def _next_moment(self, redo: bool) -> Moment | None:
         """Where the next undo or redo leads. A patch that has not begun is dropped instead, which leads nowhere."""
