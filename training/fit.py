@@ -127,15 +127,14 @@ class Run:
                 self.log.say(f"{reason} {self.standing.result(self.folder / 'best.safetensors')}")
                 return True
             begin = _now()
-            progress = self.schedule.progress(self.batch)
-            losses = self.step(progress)
+            losses = self.step(self.schedule.progress(self.batch))
             now = _now()
             self.seconds += min(now - begin, 20.0)  # pauses do not count
             for name, value in losses.items():
                 means[name] = 0.95 * means.get(name, value) + 0.05 * value
             if now - printed > PRINT_SECONDS or self.batch == self.schedule.end:
                 printed = now
-                self._report(means, progress)
+                self._report(means)
             if now - saved > train.save_seconds:
                 self.save()
                 saved = _now()
@@ -256,12 +255,12 @@ class Run:
         network.load_state_dict(self.average)
         return network.eval()
 
-    def _report(self, means: dict[str, float], progress: float) -> None:
+    def _report(self, means: dict[str, float]) -> None:
         each = self.seconds / max(self.batch, 1)
         left = duration(each * max(0, self.schedule.end - self.batch))
         fields = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
         self.log.say(
-            f"batch {self.batch}  {progress:4.0%}  {self.seconds / 60:.1f} min, {left} left  "
+            f"batch {self.batch}  {self.batch / self.schedule.end:4.0%}  {self.seconds / 60:.1f} min, {left} left  "
             f"{self.task.size / max(each, 1e-9):.0f} {self.task.unit}/s  {fields}"
         )
         figures = {"learning_rate": self.optimiser.param_groups[0]["lr"], "gradient_norm": self.gradient_norm}

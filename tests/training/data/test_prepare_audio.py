@@ -309,6 +309,10 @@ def test_users_mistakes_are_named(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty" / "a.wav", np.zeros(100), 16000)
     with pytest.raises(HocketError, match=r"nothing to use; the first item rejected: a\.wav, it lasts 0\.01 s"):
         prepare_audio([tmp_path / "empty"], tmp_path / "out")
+    (tmp_path / "empty" / "jazz").mkdir()
+    soundfile.write(tmp_path / "empty" / "jazz" / "b.wav", np.zeros(80000), 16000)
+    with pytest.raises(HocketError, match="there is no genre jaz: there are .*jazz"):
+        prepare_audio([tmp_path / "empty"], tmp_path / "out", Options(genres=("jaz",)))
     (tmp_path / "tree").write_text("a file")
     with pytest.raises(HocketError, match="cannot be written"):
         prepare_audio([tmp_path / "empty"], tmp_path / "tree")

@@ -83,7 +83,7 @@ def test_full_bands_are_added_on_request(tmp_path):
 def test_data_sets_can_be_weighed(collection, tmp_path):
     shards = prepare.prepare(collection, tmp_path / "out", jobs=1, realised=0.5, datasets={"lead": 4.0, "drums": 0.0})
     assert {p.path: p.weight for p in shards.pieces} == {"sheet.mid": 4.0, "pop.mid": 2.0}
-    with pytest.raises(HocketError, match="no data set bebop"):
+    with pytest.raises(HocketError, match="no data set bebop: choose one of "):
         prepare.prepare(collection, tmp_path / "out", datasets={"bebop": 2.0})
     with pytest.raises(HocketError, match="a weight must be"):
         prepare.prepare(collection, tmp_path / "out", datasets={"lead": -1.0})

@@ -7,6 +7,8 @@ import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,24 +24,45 @@ from tests.support.sound.corpus import GENRES, INSTRUMENTS, RNG, SPLITS, level, 
 from tests.training.plan_corpus import form, songs, write_plans
 from training import reproduce as reproducing
 from training.cli import app
-from training.evaluation.notes import long_run, survey
-from training.evaluation.sound import streams
+from training.evaluation.notes import (
+    evaluate,
+    key_lock,
+    long_run,
+    obedience,
+    reconstruction,
+    survey,
+)
+from training.evaluation.sound import classifiers, streams, vocoders
+from training.families.cmelgan import task as cmelgan
 from training.families.table import FAMILIES
 from training.recipe import read_recipe, recipe_text, with_settings
 from training.reproduce import chain, recipes
 
 SMALL = {  # by family: networks and batches of seconds
     "plan": "model.units=32 model.mix=24 train.batch_size=4 train.steps=16",
-    "lstm": "model.units=32 model.inputs=24 model.head=16 train.batch_size=2 train.sequence_length=32",
+    "lstm": "model.units=32 model.inputs=24 model.head=16 train.batch_size=2 train.sequence_length=32 "
+    "train.valid_batches=100",
     "transformer": "model.layers=2 model.width=32 model.query_heads=4 model.feedforward=48 model.context=32 "
     "model.head=16 train.batch_size=2 train.sequence_length=32",
-    "musicvae": "model.encoder=16 model.decoder=24 model.conductor=24 train.batch_size=8",
+    "musicvae": "model.encoder=16 model.decoder=24 model.conductor=24 train.batch_size=8 train.valid_batches=100",
     "gansynth": "model.width=24 model.layers=1 model.encoder=16 train.batch_size=8",
     "ddsp": "model.note_width=32 model.frame_width=24 train.batch_size=8",
     "cmelgan": "model.widths=[16,12,10,8] model.units=16 model.components=12 model.codebook_size=16 train.batch_size=2 "
-    "sampling.sequence_length=24",
+    "train.valid_clips=4 train.prior_share=0.4 sampling.sequence_length=24 sampling.generated_length=4",
     "vocoder": "model.width=16 model.layers=1 model.hidden=24 train.batch_size=2 train.frames=24 train.context=4 "
-    "train.valid_seconds=0.5",
+    "train.valid_seconds=0.5 train.valid_clips=1 train.valid_batches=100",
+}
+LITTLE: dict[ModuleType, dict[str, Any]] = {  # by module: how much it measures
+    cmelgan: {"PATCHES": 400},
+    evaluate: {"NATS_PIECES": 2, "SWITCHES": 1},
+    key_lock: {"BEATS": 16},
+    long_run: {"MINUTES": (0.25, 0.5)},
+    obedience: {"BARS": 1},
+    reconstruction: {"PATHS": 2, "MOVED": 4},
+    survey: {"MINUTES": (0.25, 0.5), "FORM_MINUTES": 0.5, "METRE_WINDOWS": 1},
+    classifiers: {"STEPS": 60, "STEPS_IN_FOLDS": 20},
+    streams: {"LEAD_S": 0.1, "SWEEPS": 1, "SWEPT": 1, "MINUTES": 0.2},
+    vocoders: {"SECONDS": 1.0, "ITERATIONS": 2, "PASSES": 1, "NOTES": 4, "CHUNKS": (3, 16)},
 }
 SHIPPED = sorted(entry.slug for entry in list_models() if entry.shipped)
 NOTES = {"clarinet": "organ", "oboe": "reed"}  # of the sound font, and how they sound as recorded here
@@ -138,9 +161,9 @@ def made(tmp_path_factory) -> dict[bool, Path]:
 
 @pytest.fixture(scope="module")
 def small_recipes(tmp_path_factory) -> Path:
-    """All recipes with small networks and batches."""
+    """All recipes with small networks and batches, of so many batches as their scale makes them."""
     folder = tmp_path_factory.mktemp("recipes")
-    for recipe in recipes().values():
+    for recipe in (replace(each, minutes=0.0) for each in recipes().values()):
         (folder / f"{recipe.slug}.toml").write_text(recipe_text(with_settings(recipe, SMALL[recipe.family].split())))
     return folder
 
@@ -148,15 +171,13 @@ def small_recipes(tmp_path_factory) -> Path:
 @pytest.fixture
 def short_evaluation(monkeypatch, tmp_path_factory, one_thread):
     """Little of everything that is measured, in the places of the program that say how much."""
-    for module in (long_run, survey):
-        monkeypatch.setattr(module, "MINUTES", (0.25, 0.5))
-    monkeypatch.setattr(survey, "FORM_MINUTES", 0.5)
-    monkeypatch.setattr(survey, "METRE_WINDOWS", 1)
-    for name, value in {"LEAD_S": 0.1, "SWEEPS": 1, "SWEPT": 1, "MINUTES": 0.2}.items():
-        monkeypatch.setattr(streams, name, value)
+    for module, amounts in LITTLE.items():
+        for name, value in amounts.items():
+            assert hasattr(module, name)
+            monkeypatch.setattr(module, name, value)
 
 
-@pytest.mark.parametrize("slug", ["plan-band", "gansynth-voices", "ddsp-voices", "musicvae-melody2", "lstm-band"])
+@pytest.mark.parametrize("slug", SHIPPED)
 def test_a_model_is_made_from_raw_data_to_its_card(slug, raw, made, small_recipes, short_evaluation, monkeypatch):
     monkeypatch.setattr(reproducing, "RECIPES", small_recipes)
     sound = FAMILIES[recipes()[slug].family].kind in ("stream", "voice", "vocoder")

@@ -121,8 +121,10 @@ def prepare(
         Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
     )
     found = sources.find(source, layout, genre, group_by)
-    if unknown := set(weights.datasets) - {s.dataset for s in found}:
-        raise HocketError(f"{source} has no data set {', '.join(sorted(unknown))}: weigh one that it has")
+    datasets_there = {s.dataset for s in found}
+    if unknown := set(weights.datasets) - datasets_there:
+        choice = ", ".join(sorted(datasets_there))
+        raise HocketError(f"{source} has no data set {', '.join(sorted(unknown))}: choose one of {choice}")
     bands = FullBands() if full_bands else None
     options = [RULES_VERSION, INDEX_VERSION, found, weights, bands.rules if bands else ""]
     source_hash = _digest(msgspec.json.encode(options))

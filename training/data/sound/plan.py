@@ -53,8 +53,11 @@ class Options(msgspec.Struct, frozen=True):
 
 def plan(items: list[Item], options: Options) -> tuple[list[Item], list[tuple[str, str]]]:
     """Of all items found, those to make: notes, tones, windows, of these a few more than the minutes wanted; and
-    what is too short, with the reason."""
+    what is too short, with the reason. HocketError for a genre that none has."""
     if options.genres:
+        if unknown := set(options.genres) - (there := {i.genre for i in items}):
+            choice = ", ".join(sorted(there)) or "none"
+            raise HocketError(f"there is no genre {', '.join(sorted(unknown))}: there are {choice}")
         items = [i for i in items if i.genre in options.genres]
     items = [msgspec.structs.replace(i, licence=i.licence or options.licence) for i in split(items)]
     single = [i for i in items if i.kind in ("note", "tone")]

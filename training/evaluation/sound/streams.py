@@ -74,10 +74,11 @@ class Player:
 
 
 def evaluate_stream(
-    bundle: Bundle, corpus: Corpus, split: str = "test", clips: int = CLIPS, minutes: float = MINUTES
+    bundle: Bundle, corpus: Corpus, split: str = "test", clips: int = CLIPS, minutes: float = 0.0
 ) -> Evaluation:
-    """Measure a stream: `clips` ten-second clips of each genre, and `minutes` without a break. HocketError if the
-    corpus has too little of its genres."""
+    """Measure a stream: `clips` ten-second clips of each genre, and `minutes` [MINUTES] without a break. HocketError if
+    the corpus has too little of its genres."""
+    minutes = minutes or MINUTES
     done = Evaluation.of(bundle, corpus, split)
     manifest, model = open_sound_bundle(bundle)
     if not isinstance(model, StreamModel):

@@ -317,7 +317,7 @@ def held_out(corpus: Corpus, recipe: Recipe, genres: tuple[str, ...]) -> list[Cl
     clips = long_enough(corpus.select("valid", genres=genres), recipe)
     if max(Counter(clip.genre for clip in clips).values(), default=0) < 2:
         raise HocketError(f"{corpus.folder} has no genre with two clips to validate on: prepare more")
-    each = max(1, recipe.train.valid_clips // len(genres))
+    each = max(2, recipe.train.valid_clips // len(genres))  # one alone has nothing to be compared with
     chosen: list[Clip] = []
     for genre in genres:
         own = [c for c in clips if c.genre == genre]
