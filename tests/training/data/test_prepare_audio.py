@@ -311,7 +311,7 @@ def test_users_mistakes_are_named(tmp_path: Path) -> None:
         prepare_audio([tmp_path / "empty"], tmp_path / "out")
     (tmp_path / "empty" / "jazz").mkdir()
     soundfile.write(tmp_path / "empty" / "jazz" / "b.wav", np.zeros(80000), 16000)
-    with pytest.raises(HocketError, match="there is no genre jaz: there are .*jazz"):
+    with pytest.raises(HocketError, match=r"there is no genre jaz: there are .*jazz"):
         prepare_audio([tmp_path / "empty"], tmp_path / "out", Options(genres=("jaz",)))
     (tmp_path / "tree").write_text("a file")
     with pytest.raises(HocketError, match="cannot be written"):
