@@ -27,7 +27,7 @@ TIMEOUT_S = 30.0  # a cold disk takes some seconds for the libraries, a busy mac
 
 PACKAGES = (
     "numpy", "msgspec", "mido", "sounddevice", "soundfile", "soxr", "rtmidi", "fluidsynth", "PySide6",
-    "typer", "rich", "onnxruntime", *(["jack"] if sys.platform.startswith("linux") else []),
+    "pyqtgraph", "typer", "rich", "onnxruntime", *(["jack"] if sys.platform.startswith("linux") else []),
 )  # fmt: skip
 """The modules that the instrument imports."""
 

@@ -91,7 +91,7 @@ class Stage(QFrame):
         """Move to the present time; called with every frame."""
         self.roll.advance()
         self.lane.advance()
-        (left, right), _ = self.roll.lane.view_range()
+        (left, right), _ = self.roll.lane.viewRange()
         self.spectrogram.show_axis(left, right, self.roll.score.position)
 
     def show_large(self, large: bool) -> None:

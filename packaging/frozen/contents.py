@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 EXCLUDED_MODULES = [
     "training", "torch", "scipy", "matplotlib", "IPython", "pytest", "tkinter", "setuptools", "pip",
     "PySide6.QtQml", "PySide6.QtQuick", "PySide6.QtQuickWidgets", "PySide6.QtQuickControls2", "PySide6.QtSql",
-    "PySide6.QtDesigner", "PySide6.QtHelp", "PySide6.QtUiTools",
+    "PySide6.QtDesigner", "PySide6.QtHelp", "PySide6.QtUiTools", "pyqtgraph.opengl", "pyqtgraph.jupyter",
+    "pyqtgraph.examples",
 ]  # fmt: skip
 """Modules that packages try to import and Hocket never needs."""
 

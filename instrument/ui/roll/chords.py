@@ -73,7 +73,7 @@ class ChordLane(QWidget):
 
     def advance(self) -> None:
         """Repaint if the roll has moved; called with every frame."""
-        (left, right), _ = self._roll.lane.view_range()
+        (left, right), _ = self._roll.lane.viewRange()
         now = round(self._roll.x_of(self._roll.score.position))
         shown = left, right, now, self._led, self._roll.score.bars.map
         if shown != self._shown:
@@ -92,7 +92,7 @@ class ChordLane(QWidget):
 
     def bar_at(self, x: float) -> int:
         """The number of the bar at an x of this widget."""
-        (left, right), _ = self._roll.lane.view_range()
+        (left, right), _ = self._roll.lane.viewRange()
         keys = self._roll.keys.width()
         tick = left + (x - keys) / max(1, self.width() - keys) * (right - left)
         return self._roll.score.bars.map.locate(max(0, int(tick))).bar
@@ -300,7 +300,7 @@ class ChordLane(QWidget):
         painter.setClipRect(QRectF(keys, 0, self.width() - keys, self.height()))
         if not self.bars:
             painter.drawText(self.rect().adjusted(keys, 0, 0, 0), Qt.AlignmentFlag.AlignCenter, _EMPTY)
-        (left, right), _ = self._roll.lane.view_range()
+        (left, right), _ = self._roll.lane.viewRange()
         for bar in self.bars.values():
             if bar.tick < right and bar.tick + bar.ticks > left:
                 self._paint_bar(painter, bar, size, bar.tick + bar.ticks <= now)

@@ -64,8 +64,8 @@ class Keys(QWidget):
         } | {(False, key): Part.MELODY for key in roll.score.keys}
         shown = (
             tuple(self._lit.items()),
-            roll.lane.view_range()[1],
-            roll.lane.place.height(),
+            roll.lane.viewRange()[1],
+            roll.lane.height(),
             roll.score.notes.drums,
         )
         if shown != self._shown:
@@ -74,8 +74,8 @@ class Keys(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         roll = self.roll
-        shape = (self.size(), self.devicePixelRatioF(), roll.lane.place.height(), roll.score.notes.drums)
-        drawn = (*shape, roll.lane.view_range()[1])
+        shape = (self.size(), self.devicePixelRatioF(), roll.lane.height(), roll.score.notes.drums)
+        drawn = (*shape, roll.lane.viewRange()[1])
         if drawn != self._drawn:
             self._drawn = drawn
             self._face = self._draw_face()
@@ -85,7 +85,7 @@ class Keys(QWidget):
         for (drums, row), part in self._lit.items():
             if drums and self._names_drums:
                 self._name_lane(painter, row, theme.PARTS[part])
-            elif not drums and (box := self._key(row)).bottom() <= roll.lane.place.height():
+            elif not drums and (box := self._key(row)).bottom() <= roll.lane.height():
                 box.setWidth(box.width() * _BLACK_LENGTH)  # so that the names stay legible
                 painter.fillRect(box, theme.colour(theme.PARTS[part]))
 
@@ -96,10 +96,10 @@ class Keys(QWidget):
         face.setDevicePixelRatio(density)
         face.fill(theme.colour(theme.ROLL))
         painter = QPainter(face)
-        _, (bottom, top) = roll.lane.view_range()
+        _, (bottom, top) = roll.lane.viewRange()
         width = self.width() - 1
-        painter.setClipRect(QRectF(0, 0, width, roll.lane.place.height()))
-        painter.fillRect(QRectF(0, 0, width, roll.lane.place.height()), theme.colour(theme.WHITE_KEY))
+        painter.setClipRect(QRectF(0, 0, width, roll.lane.height()))
+        painter.fillRect(QRectF(0, 0, width, roll.lane.height()), theme.colour(theme.WHITE_KEY))
         painter.setFont(theme.font(theme.CAPTION, QFont.Weight.Medium))
         for pitch in range(max(0, int(bottom)), min(127, int(top)) + 1):
             box = self._key(pitch)
@@ -158,7 +158,7 @@ class Ruler(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         roll = self.roll
         painter.setFont(self._font)
-        (left, right), _ = roll.lane.view_range()
+        (left, right), _ = roll.lane.viewRange()
         painter.setClipRect(QRectF(roll.keys.width(), 0, self.width(), self.height()))
         bars, _ = roll.score.bars.lines(left, right)
         scale = (self.width() - roll.keys.width()) / (right - left)

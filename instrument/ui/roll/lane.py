@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 
+import pyqtgraph as pg
 from PySide6.QtCore import QLineF, QRectF, Qt
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPen, QPixmap
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from instrument.engine.ipc.messages import NoteReport
 from instrument.music.notes import Part
@@ -22,68 +22,25 @@ _FADES = 0.3  # share of the width that fades, from the left
 _LEVELS = 4  # shades of velocity
 
 
-class Lane:
-    """A part of the view, with the ticks and rows that it shows. place: its pixels; item: what paints it."""
+class Lane(pg.ViewBox):  # type: ignore[misc]
+    """A view box that holds one `LaneItem`."""
 
     def __init__(self, item: LaneItem) -> None:
+        super().__init__(enableMouse=False, enableMenu=False, defaultPadding=0.0)
+        self.disableAutoRange()
+        self.setMouseEnabled(False, False)
         self.item = item
-        item.lane = self
-        self.place = QRectF()
-        self.shown = True
-        self._across, self._up = (0.0, 1.0), (0.0, 1.0)
-
-    def show_range(self, across: tuple[float, float], up: tuple[float, float]) -> None:
-        """Show ticks and rows, each from the first to the second."""
-        self._across, self._up = across, up
-
-    def view_range(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The ticks at the left and right edge, the rows at the lower and upper one."""
-        return self._across, self._up
-
-    def view_rect(self) -> QRectF:
-        """The same as a rectangle."""
-        (left, right), (bottom, top) = self._across, self._up
-        return QRectF(left, bottom, right - left, top - bottom)
-
-    def paint(self, painter: QPainter) -> None:
-        """Paint it in its place."""
-        view, place = self.view_rect(), self.place
-        if not self.shown or place.isEmpty() or view.isEmpty():
-            return
-        painter.save()
-        painter.setClipRect(place)
-        painter.translate(place.left(), place.bottom())
-        painter.scale(place.width() / view.width(), -place.height() / view.height())
-        painter.translate(-view.left(), -view.top())
-        self.item.paint(painter)
-        painter.restore()
+        self.addItem(item, ignoreBounds=True)
 
 
-class LaneView(QWidget):
-    """Shows lanes, one above the other."""
-
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        super().__init__()
-        self._lanes = lanes
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.colour(theme.ROLL))
-        for lane in self._lanes:
-            lane.paint(painter)
-
-
-class LaneItem:
+class LaneItem(pg.GraphicsObject):  # type: ignore[misc]
     """Paints a whole lane at once: rows, bar lines, notes in batches of one colour, playhead.
 
     Its x axis is in ticks; its y axis is in rows, upwards.
     """
 
-    lane: Lane
-
     def __init__(self, score: Score, drums: bool) -> None:
+        super().__init__()
         self.score, self.drums = score, drums
         self._fade = QPixmap()
         self._shades = Shades()
@@ -94,10 +51,13 @@ class LaneItem:
         self._ghosts_for: tuple[float, ...] = ()
         self._rows: tuple[list[QRectF], list[QLineF]] = ([], [])
         self._rows_for: tuple[float, ...] = ()
+        self._bounds = QRectF(-_FAR, -_FAR, 2 * _FAR, 2 * _FAR)
 
-    def paint(self, painter: QPainter) -> None:
-        """Paint, with a painter whose units are ticks and rows."""
-        view, box = self.lane.view_rect(), self.lane.place
+    def boundingRect(self) -> QRectF:
+        return self._bounds
+
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+        view, box = self.getViewBox().viewRect(), self.getViewBox()
         tick, row = view.width() / max(1.0, box.width()), view.height() / max(1.0, box.height())  # of a pixel
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         self._paint_ground(painter, view)
@@ -152,10 +112,10 @@ class LaneItem:
 
         The gradient is kept as a picture, because blending a picture is faster than blending a gradient.
         """
-        box = self.lane.place.toAlignedRect()
+        box = self.getViewBox().sceneBoundingRect().toAlignedRect()
         box.setWidth(round(box.width() * _FADES))
         if self._fade.deviceIndependentSize().toSize() != box.size():
-            density = painter.device().devicePixelRatioF()
+            density = self.getViewWidget().devicePixelRatioF()
             self._fade = QPixmap(box.size() * density)
             self._fade.setDevicePixelRatio(density)
             self._fade.fill(Qt.GlobalColor.transparent)

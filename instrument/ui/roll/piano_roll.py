@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from instrument.engine.ipc.messages import NoteReport, Remake, Telemetry, Value
 from instrument.music.notes import Part
@@ -16,7 +17,7 @@ from instrument.ui import theme
 from instrument.ui.knobs.controls import Button
 from instrument.ui.roll.bar_tools import BarTools
 from instrument.ui.roll.keys import Keys, Ruler
-from instrument.ui.roll.lane import Lane, LaneItem, LaneView
+from instrument.ui.roll.lane import Lane, LaneItem
 from instrument.ui.roll.notes import DRUM_LANES, drum_lane
 from instrument.ui.roll.score import Score
 
@@ -68,8 +69,18 @@ class PianoRoll(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
+        self._view = pg.GraphicsLayoutWidget()
+        self._view.setBackground(theme.ROLL)
+        # `advance` requests one repaint a frame; without this the view would add a second one.
+        self._view.setViewportUpdateMode(pg.GraphicsView.ViewportUpdateMode.NoViewportUpdate)
+        self._view.setFrameShape(QFrame.Shape.NoFrame)
+        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._view.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._view.ci.setContentsMargins(0, 0, 0, 0)
+        self._view.ci.setSpacing(0)
         self.lane, self.drum_lane = Lane(LaneItem(self.score, False)), Lane(LaneItem(self.score, True))
-        self._view = LaneView((self.lane, self.drum_lane))
+        self._view.addItem(self.lane, 0, 0)
+        self._view.addItem(self.drum_lane, 1, 0)
         self.keys, self._ruler = Keys(self), Ruler(self)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -113,7 +124,7 @@ class PianoRoll(QWidget):
         unit = tick / self.devicePixelRatioF()  # scrolling by whole pixels keeps edges sharp
         left = self._page_of(self.score.position) if self.still else self._left_of(self.score.position)
         left = round((left if self._left is None else self._left) / unit) * unit
-        height = self.lane.place.height()
+        height = self.lane.height()
         rows = height / self.row_px
         bottom = round(min(max(self._centre - rows / 2, 0.0), max(128 - rows, 0.0)) * self.row_px) / self.row_px
         notes = self.score.notes
@@ -129,14 +140,14 @@ class PianoRoll(QWidget):
         shown += (self.score.playing, self.score.scale_version, len(self.score.sounding), self.score.keys)
         if shown == self._shown:
             return
-        if self.drum_lane.shown != self.score.notes.drums:
+        if self.drum_lane.isVisible() != self.score.notes.drums:
             self._place_lanes()
         self._shown = shown
         self.show_hint(self._hint.text(), self._hinted_over)
         across = (left, left + self.ticks_across)
         for lane, up in ((self.lane, (bottom, bottom + rows)), (self.drum_lane, (0, len(DRUM_LANES)))):
-            lane.show_range(across, up)
-        self._view.update()
+            lane.setRange(xRange=across, yRange=up, padding=0, disableAutoRange=True)
+        self._view.viewport().update()
         self.keys.refresh()
         self._ruler.update()
 
@@ -170,21 +181,21 @@ class PianoRoll(QWidget):
 
     def x_of(self, tick: float) -> float:
         """Pixels from the left edge of this widget."""
-        (left, right), _ = self.lane.view_range()
+        (left, right), _ = self.lane.viewRange()
         return float(self.keys.width() + (tick - left) / (right - left) * self._view.width())
 
-    def y_of(self, row: float, lane: Lane) -> float:
+    def y_of(self, row: float, lane: pg.ViewBox) -> float:
         """Pixels from the top of the lanes."""
-        _, (bottom, top) = lane.view_range()
-        return float(lane.place.y() + (top - row) / (top - bottom) * lane.place.height())
+        _, (bottom, top) = lane.viewRange()
+        return float(lane.y() + (top - row) / (top - bottom) * lane.height())
 
     def note_at(self, place: QPointF) -> NoteReport | None:
         """The note at a place of this widget, planned ones first."""
         x, y = place.x() - self._view.x(), place.y() - self._view.y()
         for lane, drums in ((self.lane, False), (self.drum_lane, True)):
-            (left, right), (bottom, top) = lane.view_range()
+            (left, right), (bottom, top) = lane.viewRange()
             tick = left + x / max(1, self._view.width()) * (right - left)
-            row = top - (y - lane.place.y()) / max(1.0, lane.place.height()) * (top - bottom)
+            row = top - (y - lane.y()) / max(1.0, lane.height()) * (top - bottom)
             for note in (*self.score.notes.planned, *self.score.notes.committed) if bottom <= row < top else ():
                 at = drum_lane(note.pitch) if drums else note.pitch
                 length = max(note.duration, _LEAST_TICKS)
@@ -197,7 +208,7 @@ class PianoRoll(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         event.accept()
         if event.button() == Qt.MouseButton.LeftButton:
-            self._grip, self._dragged = (event.position().x(), self.lane.view_range()[0][0]), False
+            self._grip, self._dragged = (event.position().x(), self.lane.viewRange()[0][0]), False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._grip is None:
@@ -215,7 +226,7 @@ class PianoRoll(QWidget):
 
     def _open_tools(self, place: QPointF) -> None:
         """Show what can be done to the bar at a place."""
-        (left, right), _ = self.lane.view_range()
+        (left, right), _ = self.lane.viewRange()
         tick = left + (place.x() - self._view.x()) / max(1, self._view.width()) * (right - left)
         if tick < 0:
             return
@@ -240,7 +251,7 @@ class PianoRoll(QWidget):
         moved = event.angleDelta()
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier or abs(moved.x()) > abs(moved.y()):
             notches = (moved.x() or moved.y()) / 120
-            self.look_at(self.lane.view_range()[0][0] - notches * self.ticks_across / 12)
+            self.look_at(self.lane.viewRange()[0][0] - notches * self.ticks_across / 12)
         else:
             self.zoom_time(1.1 ** (-moved.y() / 120))
         event.accept()
@@ -248,7 +259,7 @@ class PianoRoll(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             step = self.ticks_across / 8 * (1 if event.key() == Qt.Key.Key_Right else -1)
-            self.look_at(self.lane.view_range()[0][0] + step)
+            self.look_at(self.lane.viewRange()[0][0] + step)
         elif event.key() == Qt.Key.Key_F:
             self.follow_music()
         elif event.modifiers() & Qt.KeyboardModifier.ControlModifier or event.text() not in ("+", "=", "-"):
@@ -257,19 +268,21 @@ class PianoRoll(QWidget):
             self.zoom_time(1.25 if event.text() == "-" else 0.8)
 
     def _place_lanes(self) -> None:
-        drums = self.drum_lane.shown = self.score.notes.drums
-        wide, high = self._view.width(), self._view.height()
-        lane = next(lane for least, lane in _LANE_PX if high >= theme.px(least))
-        below = theme.px(lane) * len(DRUM_LANES) if drums else 0
-        self.drum_lane.place = QRectF(0, high - below, wide, below)
-        self.lane.place = QRectF(0, 0, wide, max(0, high - below - (theme.px(6) if drums else 0)))
+        drums = self.score.notes.drums
+        self.drum_lane.setVisible(drums)
+        lane = next(lane for least, lane in _LANE_PX if self._view.height() >= theme.px(least))
+        height = theme.px(lane) * len(DRUM_LANES) if drums else 0
+        layout = self._view.ci.layout
+        layout.setRowFixedHeight(1, height)
+        layout.setRowSpacing(0, theme.px(6) if drums else 0)
+        layout.activate()
 
     def _follow_pitches(self) -> None:
         """Move the view smoothly towards the pitches in use."""
         low, high = self.score.notes.span or (48, 84)
         needed = max(_FEWEST_ROWS, high - low + 5)
         least, most = (theme.px(edge) for edge in _ROW_PX)
-        self.row_px = min(max(int(self.lane.place.height() / needed), least), most)
+        self.row_px = min(max(int(self.lane.height() / needed), least), most)
         target = (low + high + 1) / 2
         self._centre += (target - self._centre) * _EASE
         if abs(target - self._centre) < 0.05:

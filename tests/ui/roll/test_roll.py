@@ -193,7 +193,7 @@ def paint(roll: PianoRoll, frames: int = 60) -> None:
     """Let the view settle on the pitches in use, and repaint."""
     for _ in range(frames):
         roll.advance()
-    roll._view.repaint()
+    roll._view.viewport().repaint()
 
 
 def pixel(roll: PianoRoll, tick: float, row: float, drums: bool = False) -> QColor:
@@ -236,10 +236,10 @@ def test_what_sounds_is_brighter_and_its_key_is_lit(roll: PianoRoll, clock: Cloc
 def test_drums_get_lanes_of_their_own_once_there_are_any(roll: PianoRoll) -> None:
     roll.show_telemetry(report(60, (note(0, 60),)))
     paint(roll)
-    assert not roll.drum_lane.shown
+    assert not roll.drum_lane.isVisible()
     roll.show_telemetry(report(60, (note(12, 38, part=Part.DRUMS),)))
     paint(roll)
-    assert roll.drum_lane.shown
+    assert roll.drum_lane.isVisible()
     x = 12 + 2 * roll.ticks_across / roll._view.width()
     assert abs(pixel(roll, x, 1.5, drums=True).hue() - QColor(theme.PARTS[Part.DRUMS]).hue()) < 8
 
@@ -293,20 +293,20 @@ def test_a_double_click_on_a_note_asks_for_its_bar_anew(qtbot: QtBot, roll: Pian
 def test_one_can_look_back_and_follow_again(qtbot: QtBot, roll: PianoRoll) -> None:
     roll.show_telemetry(report(5000))
     paint(roll, 1)
-    (following, _), _ = roll.lane.view_range()
+    (following, _), _ = roll.lane.viewRange()
     QTest.mousePress(roll, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
     QTest.mouseMove(roll, QPoint(400, 200))
     QTest.mouseRelease(roll, Qt.MouseButton.LeftButton, pos=QPoint(400, 200))
     paint(roll, 1)
-    dragged = roll.lane.view_range()[0][0]
+    dragged = roll.lane.viewRange()[0][0]
     assert dragged == pytest.approx(following - 100 * roll.ticks_across / roll._view.width(), abs=2)
     roll.show_telemetry(report(5100))
     paint(roll, 1)
-    assert roll.lane.view_range()[0][0] == dragged, "it stays there"
+    assert roll.lane.viewRange()[0][0] == dragged, "it stays there"
     assert not roll.tools.isVisible(), "a drag is no click"
     qtbot.mouseClick(roll.follow, Qt.MouseButton.LeftButton)
     paint(roll, 1)
-    assert roll.lane.view_range()[0][0] > following
+    assert roll.lane.viewRange()[0][0] > following
     assert not roll.follow.isVisible()
 
 
@@ -316,7 +316,7 @@ def test_pages_stand_still_where_less_is_to_move(roll: PianoRoll) -> None:
     for tick in range(0, 1200, 24):
         roll.show_telemetry(report(tick))
         paint(roll, 1)
-        lefts.append(roll.lane.view_range()[0][0])
+        lefts.append(roll.lane.viewRange()[0][0])
         assert roll.keys.width() <= roll.x_of(roll.score.position) <= roll.width()
     assert len(set(lefts)) == 3
 
@@ -349,7 +349,7 @@ def test_a_hint_stands_where_there_are_no_notes(roll: PianoRoll) -> None:
 def test_every_range_of_pitches_is_shown(roll: PianoRoll, pitches: tuple[int, int]) -> None:
     roll.show_telemetry(report(50, tuple(note(0, pitch) for pitch in pitches)))
     paint(roll, 100)
-    _, (bottom, top) = roll.lane.view_range()
+    _, (bottom, top) = roll.lane.viewRange()
     assert bottom <= pitches[0]
     assert pitches[1] + 1 <= top
 
@@ -370,7 +370,7 @@ def test_five_hundred_notes_are_shown_and_kept_while_they_move(roll: PianoRoll, 
         clock.now = frame * FRAME_S
         roll.show_telemetry(report(first + 48 * frame * FRAME_S, came, tuple(plan[frame // 12 :])))
         roll.advance()
-        roll._view.repaint()  # and with it all that waits to be painted
+        roll._view.viewport().repaint()  # and with it all that waits to be painted
     assert len(roll.score.notes.committed) + len(roll.score.notes.planned) > 480
 
 
