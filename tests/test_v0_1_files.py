@@ -3,7 +3,10 @@ files are described in tests/fixtures/v0_1/README.md; what training wrote is in 
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -39,10 +42,6 @@ from instrument.music.midifile import read_midi
 from instrument.music.notes import Note, Part
 from instrument.music.timebase import Metre
 from instrument.paths import state_dir
-from instrument.ui import theme
-from instrument.ui.app import _zoom as saved_zoom
-from instrument.ui.settings import open_settings
-from instrument.ui.window import Window
 from tests.support.sound.analysis import level_db
 
 SAVED = Path(__file__).parent / "fixtures" / "v0_1"
@@ -154,19 +153,30 @@ def test_the_state_for_the_next_start():
     }  # fmt: skip
 
 
-def test_the_window_comes_back_in_its_size(qapp, qtbot, tmp_path):
+WINDOW = """
+import sys
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from instrument.ui import theme
+from instrument.ui.app import _zoom
+from instrument.ui.settings import open_settings
+from instrument.ui.window import Window
+app = QApplication([])
+settings, notice = open_settings(Path(sys.argv[1]))
+assert (notice, _zoom(settings)) == ("", 0.9)
+theme.apply(app, _zoom(settings))
+print(Window(lambda first: None, settings).height())
+"""
+
+
+def test_the_window_comes_back_in_its_size(tmp_path):
+    """In a process of its own, as Qt takes back a size only on a screen as wide as that on which it was saved."""
     shutil.copy(SAVED / "state" / "window.ini", tmp_path)
-    settings, notice = open_settings(tmp_path / "window.ini")
-    assert notice == ""
-    before = theme.zoom()
-    assert saved_zoom(settings) == 0.9
-    theme.apply(qapp, saved_zoom(settings))
-    try:
-        window = Window(lambda first: None, settings)
-        qtbot.addWidget(window)
-        assert window.height() == 640
-    finally:
-        theme.apply(qapp, before)
+    opened = subprocess.run(
+        [sys.executable, "-c", WINDOW, str(tmp_path / "window.ini")], capture_output=True, text=True, timeout=100,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}, check=False,
+    )  # fmt: skip
+    assert (opened.stdout, opened.returncode) == ("640\n", 0), opened.stderr
 
 
 # --- takes
