@@ -170,9 +170,8 @@ class Window(QMainWindow):
         self.banner.float_over(self.roll)
         self.setCentralWidget(whole)
         for name in self.footer.folds:
-            self.unfold(
-                name, bool(self._settings.value(f"shows/{name}", name == KEYBOARD and self._is_high, type=bool))
-            )
+            wanted = bool(self._settings.value(f"shows/{name}", name == KEYBOARD, type=bool))
+            self.unfold(name, wanted and (name != KEYBOARD or self._is_high))
 
     @property
     def _is_high(self) -> bool:
