@@ -359,7 +359,7 @@ class EventPlayer:
         if self.learned.form:
             guide = self._guidance(ask)
             closeness, matched = guide.recalling(self._keys) if guide else (np.nan, False)
-            form = form_row(ask.plan, tick, closeness, matched, self._steer.rates)
+            form = form_row(ask.plan, tick, closeness, matched, self._steer.wanted_rates)
             found.append(np.tile(form, (len(conditions), 1)))
         return np.concatenate(found, 1)
 

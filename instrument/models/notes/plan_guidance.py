@@ -30,7 +30,7 @@ EXACT = 0.99  # a recall this close is copied
 LEARNED = (0.0, 0.0, 0.5)  # share of the melody's logits where the network has learnt to follow, at the same harmony
 COPIED = 60.0  # logits that make it so
 RHYTHM, PITCH = 12.0, 5.0  # logits for the onsets and the pitches of a recalled bar, times its closeness
-LEARNED_RECALL = 0.3  # share of these where the network has learnt to recall
+LEARNED_RECALL = 0.4  # share of these where the network has learnt to recall
 LOOK_AHEAD = 2  # bars in which the next recalled note is looked for
 
 

@@ -170,6 +170,11 @@ class Steering:
         self._scale = None if ask.scale == "chromatic" else inside(ask.key, ask.scale)
         self._strict = 1 - ask.chromatic
 
+    @property
+    def wanted_rates(self) -> NDArray[np.float64] | None:
+        """(5,) notes a beat of each part of the band at the density that is asked for, None if they are not known."""
+        return None if self.rates is None else self.rates * (self._wanted / self.rates.sum())
+
     def style(self, history: History, tick: int) -> float:
         """The guidance scale at a tick: the knob `style` in the first bars of a genre, so that a switch is audible. It
         then falls to 1, since long runs with guidance drift."""
