@@ -58,8 +58,8 @@ def test_seats_have_knobs_of_their_own_and_a_strip():
     assert performance.kinds == ("notes", "stream", "voice")
     assert [line.number for line in performance.lines] == [0]
     ids = [{info.id for info in performance.table.of(player)} for player in range(3)]
-    assert ids[1] == {"pitch", "level", "mute", "tune", "chords", "duck"}
-    assert ids[2] == {"octave", "level", "mute", "part"}
+    assert ids[1] == {"pitch", "level", "mute", "pan", "width", "tune", "chords", "duck"}
+    assert ids[2] == {"octave", "level", "mute", "pan", "width", "part"}
     assert performance.values["1/pitch"] == 60
     assert performance.values["1/level"] == -6
     stream, voice = performance.scene.seats
