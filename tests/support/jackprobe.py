@@ -56,13 +56,25 @@ def process(frames: int) -> None:
         events.append(((start + frame * length / frames) * 1000, bytes(message).hex()))
 
 
+def connect(source: str, destination: str) -> None:
+    """Connect two ports, of which one may be registered by a client that is not active yet."""
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return client.connect(source, destination)
+        except jack.JackError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
 def answer(command: str, arguments: list[str]) -> object:
     if command == "ports":
         while True:
             with suppress(jack.JackError):  # a port went while it was looked at
                 return [port.name for port in client.get_ports()]
     if command == "connect":
-        client.connect(*arguments)
+        connect(*arguments)
         cycles, end = len(blocks) + 4, time.monotonic() + 2
         while len(blocks) < cycles and time.monotonic() < end:  # it carries from the next cycles on
             time.sleep(0.001)
