@@ -54,3 +54,13 @@ def window(
     qtbot.waitUntil(lambda: made.link.state == LinkState.RUNNING and bool(made.models), timeout=5000)
     yield made
     made.close()
+
+
+@pytest.fixture(params=[1.0, 1.5])
+def zoomed(request: pytest.FixtureRequest, qapp: QApplication, window: Window) -> Iterator[Window]:
+    """A running window as it is at first, and zoomed."""
+    if request.param != 1.0:
+        theme.apply(qapp, 1.25)
+        window.appearance.zoom(1)
+    yield window
+    theme.apply(qapp)

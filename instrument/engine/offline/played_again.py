@@ -33,7 +33,7 @@ class PlayedAgain(Performance):
         """patch: of the take, as it is to be here (devices, the room); open_player: gives the models of sound players
         and the bundles of note players. HocketError if a model is not there or a value is out of range."""
         self._played, self._after = take, patch
-        self._begun: set[int] = set()
+        self._opened_players = 0
         super().__init__(_unmuted(patch), partial(self._opened, open_player))
         for number, entry in enumerate(take.entries):
             for tick, knob, value in _turns(entry):
@@ -54,11 +54,10 @@ class PlayedAgain(Performance):
 
     def _opened(self, open_player: OpenPlayer, slug: str) -> Opened:
         bundle, model = open_player(slug)
+        number = self._opened_players
+        self._opened_players += 1
         if isinstance(model, SoundModel):
-            self._begun.add(len(self._begun))
             return bundle, model
-        number = len(self._begun)
-        self._begun.add(number)
         notes = {note.order: note for player, note in self._played.sounded() if player == number}
         return bundle, _AsRecorded([notes[order] for order in sorted(notes)], partial(self._position, number))
 

@@ -180,28 +180,19 @@ def test_no_label_is_a_word_of_the_trade(qtbot: QtBot, window: Window) -> None:
     assert not shown & {"Other", "Style", "Focus", "Pad X", "Pad Y", "Hear", "Temperature", "Lowest", "Turn", "Changes"}
 
 
-@pytest.mark.parametrize("zoom", [1.0, 1.5])
-def test_all_fits_at_the_least_size(qtbot: QtBot, window: Window, zoom: float) -> None:
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    try:
-        if zoom != 1.0:
-            theme.apply(app, 1.25)
-            window.appearance.zoom(1)
-        add(qtbot, window, "Glass")
-        window.unfold("keyboard", False)
-        window.resize(1, 1)
-        least = fitting.LEAST
-        assert (window.width(), window.height()) == (theme.px(least.width()), theme.px(least.height()))
-        qtbot.waitUntil(lambda: window.footer.y() + window.footer.height() <= window.height(), timeout=PATIENCE_MS)
-        assert window.roll.height() >= theme.px(90)
-        for choice in ("band", 0, 1, "you"):
-            window.band.choose(choice)
-            QApplication.processEvents()
-            page = window.band.page
-            assert page.needed_height(page.width()) <= window.band.height(), choice
-            assert page.mapTo(window, page.rect().topRight()).x() <= window.width()
-            cut = [each.text() for each in with_text(page) if each.width() < each.minimumSizeHint().width()]
-            assert not cut, choice
-    finally:
-        theme.apply(app)
+def test_all_fits_at_the_least_size(qtbot: QtBot, zoomed: Window) -> None:
+    add(qtbot, zoomed, "Glass")
+    zoomed.unfold("keyboard", False)
+    zoomed.resize(1, 1)
+    least = fitting.LEAST
+    assert (zoomed.width(), zoomed.height()) == (theme.px(least.width()), theme.px(least.height()))
+    qtbot.waitUntil(lambda: zoomed.footer.y() + zoomed.footer.height() <= zoomed.height(), timeout=PATIENCE_MS)
+    assert zoomed.roll.height() >= theme.px(90)
+    for choice in ("band", 0, 1, "you"):
+        zoomed.band.choose(choice)
+        QApplication.processEvents()
+        page = zoomed.band.page
+        assert page.needed_height(page.width()) <= zoomed.band.height(), choice
+        assert page.mapTo(zoomed, page.rect().topRight()).x() <= zoomed.width()
+        cut = [each.text() for each in with_text(page) if each.width() < each.minimumSizeHint().width()]
+        assert not cut, choice

@@ -29,6 +29,17 @@ def locale(request: pytest.FixtureRequest) -> Iterator[QLocale]:
     QLocale.setDefault(before)
 
 
+@pytest.fixture
+def tempo(qtbot: QtBot) -> tuple[NumberBox, list[float]]:
+    """The box of the tempo, and what it was turned to."""
+    box = NumberBox(TEMPO, decimals=1)
+    qtbot.addWidget(box)
+    box.show()
+    heard: list[float] = []
+    box.turned.connect(heard.append)
+    return box, heard
+
+
 def type_into(qtbot: QtBot, box: NumberBox, text: str) -> None:
     box.setFocus()
     box.selectAll()
@@ -46,12 +57,10 @@ def type_into(qtbot: QtBot, box: NumberBox, text: str) -> None:
         ("\u0669\u0666\u066b\u0665", 96.5), ("97.123456", 97.123456), ("400", 400.0),
     ],
 )  # fmt: skip
-def test_a_tempo_is_understood_and_kept_exactly(qtbot: QtBot, text: str, value: float) -> None:
-    box = NumberBox(TEMPO, decimals=1)
-    qtbot.addWidget(box)
-    box.show()
-    heard: list[float] = []
-    box.turned.connect(heard.append)
+def test_a_tempo_is_understood_and_kept_exactly(
+    qtbot: QtBot, tempo: tuple[NumberBox, list[float]], text: str, value: float
+) -> None:
+    box, heard = tempo
     type_into(qtbot, box, text)
     assert heard == [value]
     for _ in range(2):  # looked at, and left
@@ -60,14 +69,12 @@ def test_a_tempo_is_understood_and_kept_exactly(qtbot: QtBot, text: str, value: 
     assert (box.value(), heard) == (value, [value])
 
 
-def test_a_tempo_that_is_shown_rounded_is_not_changed_by_a_look(qtbot: QtBot) -> None:
-    box = NumberBox(TEMPO, decimals=1)
-    qtbot.addWidget(box)
-    box.show()
+def test_a_tempo_that_is_shown_rounded_is_not_changed_by_a_look(
+    qtbot: QtBot, tempo: tuple[NumberBox, list[float]]
+) -> None:
+    box, heard = tempo
     box.show_value(97.3456789)
     assert box.text() == "97.3"
-    heard: list[float] = []
-    box.turned.connect(heard.append)
     qtbot.keyClick(box.lineEdit(), Qt.Key.Key_Return)
     assert heard == []
     box.show_value(96.25)
@@ -75,12 +82,10 @@ def test_a_tempo_that_is_shown_rounded_is_not_changed_by_a_look(qtbot: QtBot) ->
 
 
 @pytest.mark.parametrize("text", ["fast", "7", "1e9", "12,3,4", "nan"])
-def test_what_is_no_tempo_changes_nothing_and_says_why(qtbot: QtBot, text: str) -> None:
-    box = NumberBox(TEMPO, decimals=1)
-    qtbot.addWidget(box)
-    box.show()
-    heard: list[float] = []
-    box.turned.connect(heard.append)
+def test_what_is_no_tempo_changes_nothing_and_says_why(
+    qtbot: QtBot, tempo: tuple[NumberBox, list[float]], text: str
+) -> None:
+    box, heard = tempo
     type_into(qtbot, box, text)
     assert heard == []
     assert box.text() == "120.0"
