@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from instrument.engine.ipc.messages import (
     AnyCommand,
     KnobInfo,
@@ -18,7 +16,7 @@ from instrument.engine.ipc.messages import (
     SetProgression,
     Value,
 )
-from instrument.engine.performance.acts.macros import mapped, moves
+from instrument.engine.performance.acts.macros import map_knob, moves
 from instrument.engine.performance.acts.waiting import Change, place, when_of
 from instrument.engine.performance.harmony.form import ACTIONS
 from instrument.engine.performance.knobs import INSTRUMENT, MACROS, checked, knob_name, next_seed
@@ -58,9 +56,7 @@ COMMANDS: dict[type[AnyCommand], Callable[[Performance, Any], None]] = {
     Lead: lambda performance, led: performance.lead(led.chord),
     SetProgression: lambda performance, typed: performance.play_typed(typed.text),
     SetChords: lambda performance, wanted: performance.write_chords(wanted.bar - 1, wanted.text),
-    MapMacro: lambda performance, of: setattr(
-        performance, "patch", replace(performance.patch, macros=mapped(performance, of.macro, of.knob, of.amount))
-    ),
+    MapMacro: lambda performance, of: map_knob(performance, of.macro, of.knob, of.amount),
     Remake: lambda performance, of: performance.remaking.begin(of.player, of.bar - 1),
 }
 """Commands that act on a performance and do nothing else."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from instrument.engine.ipc.messages import KnobInfo, Value
 from instrument.engine.performance.knobs import INSTRUMENT, MACROS, checked, knob_name, place_of, value_at
 from instrument.engine.performance.performance import Performance
@@ -62,9 +64,8 @@ def targets(mapped: Mapping[str, Mapping[str, float]], macro: str, infos: Mappin
     return {name: amount for name, amount in found.items() if amount and _can_move(infos[name])}
 
 
-def mapped(performance: Performance, macro: str, knob: str, amount: float) -> dict[str, dict[str, float]]:
-    """The macros of the patch, with a knob mapped to one of them; amount 0: no longer. HocketError for what cannot be
-    mapped."""
+def map_knob(performance: Performance, macro: str, knob: str, amount: float) -> None:
+    """Map a knob to a macro of the patch; amount 0: no longer. HocketError for what cannot be mapped."""
     if macro not in MACROS:
         raise HocketError(f"there is no macro {macro!r}: choose one of {', '.join(MACROS)}")
     info = performance.table.find(knob)
@@ -75,7 +76,7 @@ def mapped(performance: Performance, macro: str, knob: str, amount: float) -> di
     now = {name: by for name, by in now.items() if by}
     if len(now) > MOST:
         raise HocketError(f"a macro moves {MOST} knobs at most: remove one first")
-    return {**performance.patch.macros, macro: now}
+    performance.patch = replace(performance.patch, macros={**performance.patch.macros, macro: now})
 
 
 def _can_move(info: KnobInfo | None) -> bool:
